@@ -1,0 +1,1 @@
+//! **The question:** how does an AV1 temporal unit become a picture?

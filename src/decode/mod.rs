@@ -1,0 +1,4 @@
+//! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
+
+mod av1;
+mod opus;

@@ -1,0 +1,1 @@
+//! **The question:** how does an Opus packet become samples?

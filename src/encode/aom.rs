@@ -1,0 +1,1 @@
+//! **The question:** how does libaom encode a tick in real time?

@@ -1,0 +1,1 @@
+//! **The question:** how does a PcmBlock become an Opus packet?

@@ -1,0 +1,1 @@
+//! **The question:** how does rav1e encode a tick?

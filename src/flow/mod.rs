@@ -1,0 +1,21 @@
+//! **The question:** how does a thing cross from thread to thread? Every seam there is, each with a bound in media time, one
+//! overflow policy and one counter. Floor 2.
+//!
+//! Doors: [`track_queue`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`] (encode or
+//! mix → readers), [`WishCell`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`].
+
+mod counter;
+mod fan;
+mod playout;
+mod slot;
+mod track_queue;
+mod waker;
+mod wish;
+
+pub use counter::Counter;
+pub use fan::{Fan, FanItem, FanReader, Read};
+pub use playout::PlayoutCell;
+pub use slot::FrameSlot;
+pub use track_queue::{OpusReceiver, OpusSender, Pushed, TrackReceiver, TrackSender, opus_queue, track_queue};
+pub use waker::Waker;
+pub use wish::{SendTarget, WishCell};

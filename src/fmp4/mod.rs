@@ -1,0 +1,1 @@
+//! **The question:** which boxes, in which order, with which bytes?

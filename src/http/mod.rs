@@ -1,0 +1,1 @@
+//! **The question:** what do HTTP clients ask of the node?

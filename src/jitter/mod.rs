@@ -1,0 +1,1 @@
+//! **The question:** when does a frame play?

@@ -1,0 +1,1 @@
+//! **The question:** what is asked of each sender, and when is a keyframe due?

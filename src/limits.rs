@@ -1,0 +1,85 @@
+//! **The question:** how much of anything may there be? Every bound in one file, const-asserted against its neighbours.
+
+use std::time::Duration;
+
+/// Participants in one room.
+pub const PARTICIPANTS_MAX: usize = 100;
+/// Viewers (WHEP) of one room on this node.
+pub const VIEWERS_MAX: usize = 400;
+/// Rooms side by side on one node.
+pub const ROOMS_MAX: usize = 64;
+/// Characters of a room's name.
+pub const ROOM_NAME_LEN_MAX: usize = 64;
+/// Bytes of a display name.
+pub const DISPLAY_NAME_LEN_MAX: usize = 128;
+/// Bytes of an SDP offer.
+pub const SDP_LEN_MAX: usize = 64 * 1024;
+/// Bytes of one data-channel message from a client.
+pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
+
+/// Sample rate of all sound inside the node, Hz.
+pub const SAMPLE_RATE: u32 = 48_000;
+/// Frames (sample pairs) in one `PcmBlock`.
+pub const PCM_FRAMES: usize = 960;
+/// Values in one `PcmBlock`: stereo.
+pub const PCM_SAMPLES: usize = PCM_FRAMES * 2;
+/// One audio tick.
+pub const AUDIO_TICK: Duration = Duration::from_millis(20);
+/// Voices mixed at once; the loudest win.
+pub const VOICES_MAX: usize = 6;
+
+/// RTP clock of video, Hz (RFC 9628 and the AV1 RTP specification, section 6.1).
+pub const VIDEO_CLOCK: u32 = 90_000;
+/// Widest or highest picture a participant may send.
+pub const INGEST_SIDE_MAX: u32 = 4096;
+/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`.
+pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
+/// Bytes of one incoming temporal unit.
+pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// Peer → decode: media time queued for one track.
+pub const TRACK_QUEUE_SPAN: Duration = Duration::from_millis(200);
+/// Peer → decode: frames queued for one track, whatever their time says.
+pub const TRACK_QUEUE_LEN: usize = 64;
+/// Peer → mix: packets queued for one track (200 ms of 20 ms packets, and room for 2.5 ms ones).
+pub const OPUS_QUEUE_LEN: usize = 80;
+/// Compose → encode, in ticks.
+pub const COMPOSED_QUEUE_LEN: usize = 2;
+/// Encode → readers: 2 s at 60 frames/s.
+pub const VIDEO_FAN_LEN: usize = 120;
+/// Mix → readers: 2 s of 20 ms ticks.
+pub const AUDIO_FAN_LEN: usize = 100;
+/// Fan → recorder: 8 s, so that a disk may pause.
+pub const RECORD_FAN_LEN: usize = 480;
+/// Control → room.
+pub const COMMANDS_LEN: usize = 256;
+/// Net, mix and compose → control.
+pub const EVENTS_LEN: usize = 4096;
+
+/// The longest playout delay a jitter buffer may choose.
+pub const PLAYOUT_DELAY_MAX: Duration = Duration::from_millis(200);
+/// Spacing of keyframe requests to one source, and of keyframes answered on one rung.
+pub const KEYFRAME_SPACING: Duration = Duration::from_secs(1);
+/// Keyframes on a rung that a recorder reads.
+pub const KEYFRAME_INTERVAL: Duration = Duration::from_secs(4);
+/// Keyframe requests one viewer may make in a minute.
+pub const KEYFRAME_REQUESTS_PER_MINUTE: usize = 6;
+/// How long a tile keeps a source's last picture when nothing new arrives, before its placeholder shows.
+pub const SOURCE_STALE_AFTER: Duration = Duration::from_millis(2500);
+
+/// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
+pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Receive buffer asked of the kernel for the media socket, bytes.
+pub const UDP_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
+/// Send buffer asked of the kernel for the media socket, bytes.
+pub const UDP_SEND_BUFFER: usize = 4 * 1024 * 1024;
+
+/// A recording's fragment: at most this much media is lost to a crash.
+pub const FRAGMENT_SPAN: Duration = Duration::from_secs(2);
+
+const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
+const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
+const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
+const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
+const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
+const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);

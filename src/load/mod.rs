@@ -1,0 +1,1 @@
+//! **The question:** what do real participants see and hear of a node?

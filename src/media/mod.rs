@@ -1,0 +1,15 @@
+//! **The question:** what are the nouns? Floor 0: ids, times and frames, and nothing that acts.
+//!
+//! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`outbox`] (how a pure core answers).
+
+mod frame;
+mod ids;
+mod outbox;
+mod time;
+
+pub use frame::{
+    AudioLevel, Codec, ComposedFrame, EncodedFrame, Ingest, MixTick, PcmBlock, Picture, PlaneRef, Size, VideoFrame,
+};
+pub use ids::{IdError, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+pub use outbox::Outbox;
+pub use time::{NANOS_PER_SECOND, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick, rtp_from_pts};

@@ -1,0 +1,1 @@
+//! **The question:** what does each one hear?

@@ -1,0 +1,1 @@
+//! **The question:** what did the operator configure?

@@ -1,0 +1,1 @@
+//! **The question:** what does one room hear at one audio tick?

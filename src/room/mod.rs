@@ -1,0 +1,1 @@
+//! **The question:** who is here, in what role, who speaks?

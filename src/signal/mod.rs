@@ -1,0 +1,1 @@
+//! **The question:** what may be said on the data channel?

@@ -1,0 +1,1 @@
+//! **The question:** what does the node tell its operator?

@@ -1,0 +1,1 @@
+//! **The question:** what goes over the wire?

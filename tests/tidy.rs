@@ -1,0 +1,1 @@
+//! Taste is a test: floors, clocks, sizes and heads.
