@@ -55,7 +55,10 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
             "[video]\nencoder = \"x264\"",
             "tessera.toml:2: video.encoder: unknown variant `x264`, expected one of `auto`",
         ),
-        ("[audio]\nvoices = \"all\"", "tessera.toml:2: audio.voices: invalid type: string \"all\", expected i64"),
+        (
+            "[audio]\nvoices = \"all\"",
+            "tessera.toml:2: audio.voices: invalid type: string \"all\", expected a whole number",
+        ),
         ("[http]\nlisten = \"8080\"", "tessera.toml:2: http.listen: invalid socket address"),
         (
             "[http]\nport = 8080",

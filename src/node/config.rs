@@ -4,11 +4,13 @@
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 use crate::media::Size;
@@ -242,8 +244,8 @@ impl Default for Threads {
 }
 
 /// A whole number from `MIN` to `MAX`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
 pub struct Within<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
@@ -278,8 +280,8 @@ impl<const MIN: u32, const MAX: u32> FromStr for Within<MIN, MAX> {
 }
 
 /// One side of the canvas in pixels: even (4:2:0 halves it), 160 to 3840.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
 pub struct Side(u32);
 
 impl Side {
@@ -314,6 +316,33 @@ impl FromStr for Side {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Side {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+/// Reads a whole number and parses it further; what is no number is told in the operator's words.
+struct WholeNumber<T>(PhantomData<T>);
+
+impl<T: TryFrom<i64, Error = ValueError>> Visitor<'_> for WholeNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<T, E> {
+        T::try_from(value).map_err(E::custom)
     }
 }
 
