@@ -7,6 +7,8 @@ pub mod load;
 pub mod serve;
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -66,6 +68,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The address `at` cannot be listened on; `flag` is where the operator chooses another.
+    #[must_use]
+    pub fn listen(flag: &str, at: SocketAddr, error: &io::Error) -> Self {
+        Self::Usage(match error.kind() {
+            io::ErrorKind::AddrInUse => format!("{at} is taken; stop what uses it, or choose another with {flag}"),
+            io::ErrorKind::PermissionDenied => format!("{at} is not allowed; choose a port above 1023 with {flag}"),
+            io::ErrorKind::AddrNotAvailable => format!("{at} is no address of this machine; choose one with {flag}"),
+            _ => format!("{at} cannot be listened on: {error}; choose another with {flag}"),
+        })
+    }
+
     /// Tells the operator in one line on stderr, and gives the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
@@ -166,6 +179,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_taken_port_is_told_with_the_way_out() {
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = taken.local_addr().unwrap();
+        let error = std::net::UdpSocket::bind(at).unwrap_err();
+        let told = format!("{at} is taken; stop what uses it, or choose another with --media");
+        assert_eq!(Failure::listen("--media", at, &error), Failure::Usage(told));
     }
 
     #[test]
