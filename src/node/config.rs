@@ -129,6 +129,15 @@ impl Video {
     pub fn size(&self) -> Size {
         Size::new(self.width.get(), self.height.get())
     }
+
+    /// Threads inside one encoder on this machine.
+    #[must_use]
+    pub fn encoder_threads(&self) -> usize {
+        match self.encoder_threads.get() {
+            0 => (cores() / 2).clamp(1, 4),
+            chosen => chosen as usize,
+        }
+    }
 }
 
 /// `[audio]`
@@ -163,6 +172,26 @@ pub struct Threads {
     pub mix: Within<0, 256>,
     /// tokio's workers for HTTP and signalling.
     pub http: Within<1, 64>,
+}
+
+impl Threads {
+    /// Decode threads on this machine.
+    #[must_use]
+    pub fn decode(&self) -> usize {
+        or_cores(self.decode.get())
+    }
+
+    /// Compose threads on this machine.
+    #[must_use]
+    pub fn compose(&self) -> usize {
+        or_cores(self.compose.get())
+    }
+
+    /// Mix threads on this machine.
+    #[must_use]
+    pub fn mix(&self) -> usize {
+        or_cores(self.mix.get())
+    }
 }
 
 /// `[log]`
@@ -431,6 +460,15 @@ impl Config {
     }
 }
 
+fn or_cores(chosen: u32) -> usize {
+    if chosen == 0 { cores() } else { chosen as usize }
+}
+
+/// Cores this process may use; one if the system does not say.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Line and key around byte `at` of `text`.
 fn place(path: &Path, text: &str, at: usize) -> Place {
     let before = text.get(..at).unwrap_or(text);
@@ -484,5 +522,20 @@ impl From<Http> for HttpKeys {
             Tls::Off | Tls::SelfSigned => (None, None),
         };
         Self { listen: http.listen, tls_cert, tls_key, tls_self_signed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_threads_mean_the_machine_and_a_number_means_itself() {
+        let path = Path::new("tessera.toml");
+        let chosen = Config::parse(path, "[threads]\ndecode = 7\n[video]\nencoder_threads = 3\n").unwrap();
+        assert_eq!((chosen.threads.decode(), chosen.video.encoder_threads()), (7, 3));
+        assert_eq!((chosen.threads.mix(), chosen.threads.compose()), (cores(), cores()));
+        let auto = Config::parse(path, "[video]\nencoder_threads = 0\n").unwrap();
+        assert!((1..=4).contains(&auto.video.encoder_threads()));
     }
 }
