@@ -1,12 +1,13 @@
 //! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
 //!
-//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; Opus has its own in `opus`.
+//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`OpusDecoder`] reads voices.
 
 mod av1;
 mod av1_sequence;
 mod opus;
 
 pub use av1::av1_decoder;
+pub use opus::{OPUS_SAMPLES_MAX, OpusDecodeError, OpusDecoder};
 
 use crate::media::{EncodedFrame, VideoFrame};
 
