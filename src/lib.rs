@@ -33,6 +33,8 @@
 //! **The life of a word.** Opus packet → `jitter/` → only voices that are heard are decoded → `mix/` → one shared mix for all
 //! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
 
+#![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
+
 pub mod limits;
 pub mod media;
 

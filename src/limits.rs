@@ -14,6 +14,12 @@ pub const ROOM_NAME_LEN_MAX: usize = 64;
 pub const DISPLAY_NAME_LEN_MAX: usize = 128;
 /// Bytes of an SDP offer.
 pub const SDP_LEN_MAX: usize = 64 * 1024;
+/// Candidates in one trickled SDP fragment.
+pub const FRAGMENT_CANDIDATES_MAX: usize = 64;
+/// How long an HTTP request may take to arrive and be answered.
+pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
+/// How long the control thread may take to answer one command.
+pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 
@@ -96,3 +102,4 @@ const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(RECORD_PREROLL_TICKS < AUDIO_FAN_LEN as u64);
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
+const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());

@@ -1,1 +1,27 @@
-//! Taste is a test: floors, clocks, sizes and heads.
+//! Taste is a test: floors, clocks, sizes and heads. Every rule reads the sources as text and tells all that breaks it; each has
+//! a test beside it that shows it a source it must refuse.
+
+mod floors;
+mod rules;
+mod source;
+
+use source::Source;
+
+/// Fails with one line for each thing that breaks a rule.
+#[track_caller]
+fn expect_tidy(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+/// A rule's own test: the snippet, as the file at `path`, must be refused with a line that contains `told`.
+#[track_caller]
+fn expect_refused(rule: impl Fn(&[Source]) -> Vec<String>, path: &str, text: &str, told: &str) {
+    let broken = rule(&[Source::new(path, text)]);
+    assert!(broken.iter().any(|line| line.contains(told)), "{text:?} in {path} was told {broken:?}");
+}
+
+/// A rule's own test: the snippet, as the file at `path`, must pass.
+#[track_caller]
+fn expect_accepted(rule: impl Fn(&[Source]) -> Vec<String>, path: &str, text: &str) {
+    expect_tidy(&rule(&[Source::new(path, text)]));
+}

@@ -2,3 +2,5 @@
 
 mod av1;
 mod opus;
+
+pub use opus::{OPUS_SAMPLES_MAX, OpusDecodeError, OpusDecoder};

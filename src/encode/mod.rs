@@ -3,3 +3,5 @@
 mod aom;
 mod opus;
 mod rav1e;
+
+pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};

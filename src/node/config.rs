@@ -1,1 +1,541 @@
-//! **The question:** what did the operator configure?
+//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold a wrong
+//! value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
+//!
+//! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::limits;
+use crate::media::Size;
+use crate::telemetry::log::{Format, Level};
+
+/// Everything an operator can choose. `Config::default()` is what a node does without any file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the pages, WHIP, WHEP and the metrics answer.
+    pub http: Http,
+    /// Where the media arrives.
+    pub media: Media,
+    /// The composite picture.
+    pub video: Video,
+    /// The mixed sound.
+    pub audio: Audio,
+    /// What is written to disk.
+    pub recording: Recording,
+    /// How many threads do what.
+    pub threads: Threads,
+    /// What the node tells its operator.
+    pub log: Log,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "HttpKeys", into = "HttpKeys")]
+pub struct Http {
+    /// TCP address of the HTTP door.
+    pub listen: SocketAddr,
+    /// Whether, and with which certificate, HTTPS is spoken.
+    pub tls: Tls,
+}
+
+/// How the HTTP door is secured. Browsers hand out camera and microphone over HTTPS or on localhost only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP.
+    Off,
+    /// HTTPS with a certificate made at start; browsers warn once.
+    SelfSigned,
+    /// HTTPS with the operator's certificate chain and private key, both PEM.
+    Files {
+        /// The chain, leaf first.
+        cert: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+}
+
+impl Tls {
+    /// Reads the three keys (or flags) that an operator sets.
+    ///
+    /// # Errors
+    /// When a certificate comes without its key, or files come together with `self_signed`.
+    pub fn from_keys(cert: Option<PathBuf>, key: Option<PathBuf>, self_signed: bool) -> Result<Self, TlsError> {
+        match (cert, key, self_signed) {
+            (None, None, false) => Ok(Self::Off),
+            (None, None, true) => Ok(Self::SelfSigned),
+            (Some(cert), Some(key), false) => Ok(Self::Files { cert, key }),
+            (Some(_), Some(_), true) => Err(TlsError::Both),
+            (Some(_), None, _) => Err(TlsError::KeyMissing),
+            (None, Some(_), _) => Err(TlsError::CertMissing),
+        }
+    }
+}
+
+/// Why the TLS keys contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A certificate alone.
+    #[error("tls_cert needs tls_key beside it; set both, or neither")]
+    KeyMissing,
+    /// A key alone.
+    #[error("tls_key needs tls_cert beside it; set both, or neither")]
+    CertMissing,
+    /// Files and self-signed at once.
+    #[error("tls_self_signed makes its own certificate; remove it, or remove tls_cert and tls_key")]
+    Both,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// UDP address of the one media socket.
+    pub listen: SocketAddr,
+    /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
+    pub advertise: Vec<IpAddr>,
+}
+
+/// `[video]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Video {
+    /// Columns of the composite.
+    pub width: Side,
+    /// Rows of the composite.
+    pub height: Side,
+    /// Ticks a second.
+    pub fps: Within<1, 60>,
+    /// Target of the composite, bits a second.
+    pub bitrate: Within<100_000, 50_000_000>,
+    /// Who encodes.
+    pub encoder: Encoder,
+    /// Threads inside one encoder; 0: one for every two cores, at most four.
+    pub encoder_threads: Within<0, 64>,
+    /// Who composes.
+    pub compositor: Compositor,
+}
+
+impl Video {
+    /// The canvas.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size::new(self.width.get(), self.height.get())
+    }
+
+    /// Threads inside one encoder on this machine.
+    #[must_use]
+    pub fn encoder_threads(&self) -> usize {
+        match self.encoder_threads.get() {
+            0 => (cores() / 2).clamp(1, 4),
+            chosen => chosen as usize,
+        }
+    }
+}
+
+/// `[audio]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audio {
+    /// Voices mixed at once; the loudest win.
+    pub voices: Within<1, { limits::VOICES_MAX as u32 }>,
+    /// Target of each mix, bits a second.
+    pub bitrate: Within<6_000, 256_000>,
+}
+
+/// `[recording]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// Whether every room is recorded from its first participant to its last.
+    pub enabled: bool,
+    /// The folder recordings are written to; made if it is missing.
+    pub path: PathBuf,
+}
+
+/// `[threads]`; 0: as many as the machine has cores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Threads {
+    /// `decode-n`: jitter buffers and decoders.
+    pub decode: Within<0, 256>,
+    /// `compose-n`: rooms are spread over them.
+    pub compose: Within<0, 256>,
+    /// `mix-n`: rooms are spread over them.
+    pub mix: Within<0, 256>,
+    /// tokio's workers for HTTP and signalling.
+    pub http: Within<1, 64>,
+}
+
+impl Threads {
+    /// Decode threads on this machine.
+    #[must_use]
+    pub fn decode(&self) -> usize {
+        or_cores(self.decode.get())
+    }
+
+    /// Compose threads on this machine.
+    #[must_use]
+    pub fn compose(&self) -> usize {
+        or_cores(self.compose.get())
+    }
+
+    /// Mix threads on this machine.
+    #[must_use]
+    pub fn mix(&self) -> usize {
+        or_cores(self.mix.get())
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least level that is written.
+    pub level: Level,
+    /// Lines for people, or JSON for machines.
+    pub format: Format,
+}
+
+/// Who encodes the composite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoder {
+    /// A short calibration at start picks; the log says what and why.
+    #[default]
+    Auto,
+    /// libaom in its real-time set-up.
+    Aom,
+    /// rav1e; slower, written in Rust.
+    Rav1e,
+}
+
+/// Who composes the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compositor {
+    /// The fastest that this machine has.
+    #[default]
+    Auto,
+    /// The kernels of `compose/cpu`.
+    Cpu,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), tls: Tls::Off }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)), advertise: Vec::new() }
+    }
+}
+
+impl Default for Video {
+    fn default() -> Self {
+        Self {
+            width: Side(1280),
+            height: Side(720),
+            fps: Within(30),
+            bitrate: Within(2_500_000),
+            encoder: Encoder::Auto,
+            encoder_threads: Within(1),
+            compositor: Compositor::Auto,
+        }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self { voices: Within(limits::VOICES_MAX as u32), bitrate: Within(48_000) }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { enabled: false, path: PathBuf::from("recordings") }
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self { decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
+    }
+}
+
+/// A whole number from `MIN` to `MAX`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
+pub struct Within<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Within<MIN, MAX> {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        let parsed = u32::try_from(value).ok().filter(|v| (MIN..=MAX).contains(v));
+        parsed.map(Self).ok_or(ValueError::Range { value, min: MIN, max: MAX })
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> From<Within<MIN, MAX>> for i64 {
+    fn from(value: Within<MIN, MAX>) -> Self {
+        value.0.into()
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> FromStr for Within<MIN, MAX> {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
+    }
+}
+
+/// One side of the canvas in pixels: even (4:2:0 halves it), 160 to 3840.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
+pub struct Side(u32);
+
+impl Side {
+    const MIN: u32 = 160;
+    const MAX: u32 = 3840;
+
+    /// The pixels.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Side {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        let parsed = u32::try_from(value).ok().filter(|v| (Self::MIN..=Self::MAX).contains(v));
+        let side = parsed.ok_or(ValueError::Range { value, min: Self::MIN, max: Self::MAX })?;
+        if side % 2 == 0 { Ok(Self(side)) } else { Err(ValueError::Odd(side)) }
+    }
+}
+
+impl From<Side> for i64 {
+    fn from(value: Side) -> Self {
+        value.0.into()
+    }
+}
+
+impl FromStr for Side {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Side {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+/// Reads a whole number and parses it further; what is no number is told in the operator's words.
+struct WholeNumber<T>(PhantomData<T>);
+
+impl<T: TryFrom<i64, Error = ValueError>> Visitor<'_> for WholeNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<T, E> {
+        T::try_from(value).map_err(E::custom)
+    }
+}
+
+/// Why a number is no value of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Outside its range.
+    #[error("{value} is out of range; choose a number from {min} to {max}")]
+    Range {
+        /// What stood there.
+        value: i64,
+        /// The least allowed.
+        min: u32,
+        /// The most allowed.
+        max: u32,
+    },
+    /// A side that 4:2:0 cannot halve.
+    #[error("{0} is odd; choose an even number")]
+    Odd(u32),
+    /// No whole number at all.
+    #[error("not a whole number")]
+    Number,
+}
+
+/// Why a configuration cannot be used: one line that says where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{}: {reason}; give --config the path of a TOML file, see tessera.example.toml", path.display())]
+    Unreadable {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A key or a value is wrong.
+    #[error("{place}: {reason}")]
+    Wrong {
+        /// File, line and key.
+        place: Place,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+/// Where in a file something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// `section.key`, if the line has one.
+    pub key: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)?;
+        self.key.iter().try_for_each(|key| write!(f, ": {key}"))
+    }
+}
+
+impl Config {
+    /// The configuration of the file at `path`, or the defaults without one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds a key or value the node does not know.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let unreadable = |e: std::io::Error| ConfigError::Unreadable { path: path.into(), reason: e.to_string() };
+        Self::parse(path, &std::fs::read_to_string(path).map_err(unreadable)?)
+    }
+
+    /// The configuration that `text` holds; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            // A parser's message may span lines; an operator gets one.
+            let reason = error.message().lines().collect::<Vec<_>>().join(" ");
+            ConfigError::Wrong { place: place(path, text, at), reason }
+        })
+    }
+}
+
+fn or_cores(chosen: u32) -> usize {
+    if chosen == 0 { cores() } else { chosen as usize }
+}
+
+/// Cores this process may use; one if the system does not say.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Line and key around byte `at` of `text`.
+fn place(path: &Path, text: &str, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let content = text.lines().nth(line).unwrap_or_default();
+    let section = text.lines().take(line + 1).filter_map(header).last();
+    let own = content.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.starts_with('#'));
+    let key = match (section, own) {
+        (Some(section), Some(own)) => Some(format!("{section}.{own}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    };
+    Place { path: path.into(), line: line + 1, key }
+}
+
+fn header(line: &str) -> Option<&str> {
+    line.trim().strip_prefix('[')?.split(']').next().map(str::trim)
+}
+
+/// `[http]` as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HttpKeys {
+    listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
+    tls_self_signed: bool,
+}
+
+impl Default for HttpKeys {
+    fn default() -> Self {
+        Http::default().into()
+    }
+}
+
+impl TryFrom<HttpKeys> for Http {
+    type Error = TlsError;
+
+    fn try_from(keys: HttpKeys) -> Result<Self, TlsError> {
+        let tls = Tls::from_keys(keys.tls_cert, keys.tls_key, keys.tls_self_signed)?;
+        Ok(Self { listen: keys.listen, tls })
+    }
+}
+
+impl From<Http> for HttpKeys {
+    fn from(http: Http) -> Self {
+        let tls_self_signed = http.tls == Tls::SelfSigned;
+        let (tls_cert, tls_key) = match http.tls {
+            Tls::Files { cert, key } => (Some(cert), Some(key)),
+            Tls::Off | Tls::SelfSigned => (None, None),
+        };
+        Self { listen: http.listen, tls_cert, tls_key, tls_self_signed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_threads_mean_the_machine_and_a_number_means_itself() {
+        let path = Path::new("tessera.toml");
+        let chosen = Config::parse(path, "[threads]\ndecode = 7\n[video]\nencoder_threads = 3\n").unwrap();
+        assert_eq!((chosen.threads.decode(), chosen.video.encoder_threads()), (7, 3));
+        assert_eq!((chosen.threads.mix(), chosen.threads.compose()), (cores(), cores()));
+        let auto = Config::parse(path, "[video]\nencoder_threads = 0\n").unwrap();
+        assert!((1..=4).contains(&auto.video.encoder_threads()));
+    }
+}

@@ -1,0 +1,49 @@
+# The commands of this repository; `make` alone lists them.
+# One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
+
+BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev
+DEMO_NEEDS := ffmpeg espeak-ng
+TEST_NEEDS := $(DEMO_NEEDS) sox chromium chromium-driver
+
+CARGO ?= cargo
+# Flags of `tessera demo`: make demo ARGS="--participants 4 --duration 2m"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-build setup-demo build demo serve test lint audit
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: setup-build ## Install what building and testing need (Debian packages)
+	@.ci/need $(TEST_NEEDS)
+
+setup-build:
+	@command -v $(CARGO) >/dev/null || { echo "Rust 1.95 or newer is needed: install it with rustup, then try again." >&2; exit 1; }
+	@.ci/need $(BUILD_NEEDS)
+
+setup-demo: setup-build
+	@.ci/need $(DEMO_NEEDS)
+
+build: setup-build ## Build target/release/tessera
+	$(CARGO) build --release --locked
+
+demo: setup-demo ## Run a node with simulated people in it: picture, sound, recording, and a table at the end
+	$(CARGO) build --release --locked
+	$(CARGO) run --quiet --release --locked -- demo $(ARGS)
+
+serve: setup-build ## Run a node; open http://localhost:8080
+	$(CARGO) build --release --locked
+	$(CARGO) run --quiet --release --locked -- serve $(ARGS)
+
+test: lint ## Run every test, lint first
+	@.ci/need $(TEST_NEEDS)
+	$(CARGO) test --release --locked
+
+lint: setup-build ## Check format and clippy, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+
+audit: setup-build ## Check dependencies' licences, sources and bans; installs cargo-deny if need be
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny --locked check bans licenses sources

@@ -1,0 +1,140 @@
+//! **The question:** what did the operator type after `tessera serve`?
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::node::config::{Compositor, Config, Encoder, Tls};
+
+/// Flags of `tessera serve`; each wins over the configuration file.
+#[derive(Debug, Default, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// Configuration file (TOML); tessera.example.toml explains every key.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// TCP address of pages, WHIP, WHEP and metrics [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// UDP address of the media socket [default: 0.0.0.0:3478]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub media: Option<SocketAddr>,
+    /// IP addresses written into answers, where clients reach this node [default: the interfaces' own]
+    #[arg(long, value_name = "IP", num_args = 1..)]
+    pub advertise: Vec<IpAddr>,
+    /// Serve HTTPS with this certificate chain (PEM, leaf first)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve HTTPS with a certificate made at start; browsers warn once
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub tls_self_signed: bool,
+    /// Record every room
+    #[arg(long)]
+    pub record: bool,
+    /// Folder for recordings; implies --record [default: recordings]
+    #[arg(long, value_name = "FOLDER")]
+    pub recordings: Option<PathBuf>,
+    /// Who encodes the composite [default: auto]
+    #[arg(long, value_enum)]
+    pub encoder: Option<Encoder>,
+    /// Who composes the picture [default: auto]
+    #[arg(long, value_enum)]
+    pub compositor: Option<Compositor>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera serve                                            plain HTTP, for browsers on this machine
+  tessera serve --tls-self-signed --advertise 203.0.113.7  HTTPS, for browsers elsewhere
+  tessera serve --config tessera.toml --recordings /srv/recordings
+
+Join with a browser at /, publish by WHIP at /whip/ROOM, watch by WHEP at /whep/ROOM.";
+
+impl ServeArgs {
+    /// The file's configuration with these flags laid over it.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn configuration(&self) -> Result<Config, Failure> {
+        let mut config = Config::load(self.config.as_deref())?;
+        config.http.listen = self.http.unwrap_or(config.http.listen);
+        config.media.listen = self.media.unwrap_or(config.media.listen);
+        if !self.advertise.is_empty() {
+            config.media.advertise.clone_from(&self.advertise);
+        }
+        let typed = Tls::from_keys(self.tls_cert.clone(), self.tls_key.clone(), self.tls_self_signed)?;
+        if typed != Tls::Off {
+            config.http.tls = typed;
+        }
+        config.recording.enabled |= self.record || self.recordings.is_some();
+        if let Some(folder) = &self.recordings {
+            config.recording.path.clone_from(folder);
+        }
+        config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
+        config.video.compositor = self.compositor.unwrap_or(config.video.compositor);
+        Ok(config)
+    }
+}
+
+/// Runs a node until Ctrl-C.
+#[must_use]
+pub fn run(args: ServeArgs) -> ExitCode {
+    match serve(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.configuration()?;
+    crate::telemetry::log::init(config.log.level, config.log.format);
+    Err(Failure::Failed("serve is not wired yet".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn configuration(line: &str) -> Config {
+        let Command::Serve(args) = Cli::parse_from(line.split(' ')).command else {
+            unreachable!("the line says serve")
+        };
+        args.configuration().unwrap()
+    }
+
+    #[test]
+    fn without_flags_the_defaults_hold() {
+        assert_eq!(configuration("tessera serve"), Config::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_configuration() {
+        let config = configuration(
+            "tessera serve --http 127.0.0.1:1 --media 127.0.0.1:2 --advertise 203.0.113.7 ::1 --tls-self-signed \
+             --recordings /r --encoder rav1e --compositor cpu",
+        );
+        assert_eq!(config.http.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
+        assert_eq!(config.http.tls, Tls::SelfSigned);
+        assert_eq!(config.media.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
+        assert_eq!(config.media.advertise.len(), 2);
+        assert!(config.recording.enabled && config.recording.path.to_str() == Some("/r"));
+        assert_eq!((config.video.encoder, config.video.compositor), (Encoder::Rav1e, Compositor::Cpu));
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        assert!(Cli::try_parse_from(["tessera", "serve", "--tls-cert", "a"]).is_err());
+        assert!(Cli::try_parse_from(["tessera", "serve", "--tls-key", "a"]).is_err());
+        let both = ["tessera", "serve", "--tls-self-signed", "--tls-cert", "a", "--tls-key", "b"];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+}

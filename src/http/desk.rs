@@ -1,0 +1,256 @@
+//! **The question:** how does a request reach the control thread? A bounded queue of commands, each with a one-shot reply.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::flow::{Counter, Waker};
+use crate::http::SdpFragment;
+use crate::limits;
+use crate::media::{ParticipantId, RoomId};
+use crate::signal::Person;
+
+/// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    commands: Sender<Command>,
+    waker: Waker,
+    refused: Counter,
+}
+
+/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for it.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// What HTTP asks of the control thread.
+#[derive(Debug)]
+pub enum Command {
+    /// `POST /v1/rooms/{room}/participants`: one connection both ways.
+    Join {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// SDP offer.
+        offer: String,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `POST /whip/{room}`: a person who only publishes.
+    Publish {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// SDP offer.
+        offer: String,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `POST /whep/{room}`: a viewer.
+    Watch {
+        /// The room, which must exist.
+        room: RoomId,
+        /// Whose voice the viewer must not hear: their own.
+        minus: Option<ParticipantId>,
+        /// SDP offer.
+        offer: String,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `PATCH` on a resource: candidates, or an ICE restart.
+    Trickle {
+        /// Which connection.
+        resource: ResourceToken,
+        /// The ICE generation the client speaks of, which is the `ice-ufrag` of the node's newest answer; `None`: any.
+        session: Option<String>,
+        /// Candidates and credentials. Other credentials than the connection's mean an ICE restart.
+        fragment: SdpFragment,
+        /// What became of it.
+        reply: Reply<Trickled>,
+    },
+    /// `DELETE` on a resource.
+    Leave {
+        /// Which connection.
+        resource: ResourceToken,
+        /// Once it is closed.
+        reply: Reply<()>,
+    },
+    /// `GET /v1/rooms`.
+    Rooms {
+        /// Every room, by name.
+        reply: Reply<Vec<RoomSummary>>,
+    },
+    /// `GET /v1/rooms/{room}`.
+    Room {
+        /// Which room.
+        room: RoomId,
+        /// Who is there.
+        reply: Reply<RoomDetail>,
+    },
+    /// `GET /v1/node/stats`.
+    Stats {
+        /// Whatever the node counts, as JSON.
+        reply: Reply<serde_json::Value>,
+    },
+}
+
+/// A connection made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// SDP answer; its `ice-ufrag` names the connection's ICE generation and becomes the ETag.
+    pub answer: String,
+    /// The capability to steer this connection; its text stands in `Location`.
+    pub resource: ResourceToken,
+    /// Who the client is in the room; `None` for viewers.
+    pub participant: Option<ParticipantId>,
+}
+
+/// What became of a trickled fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trickled {
+    /// Candidates taken.
+    Accepted,
+    /// ICE restarts: the node's own fragment, with its new `ice-ufrag`, `ice-pwd` and candidates.
+    Restarted {
+        /// `application/trickle-ice-sdpfrag` (RFC 8840).
+        answer: String,
+    },
+}
+
+/// One room in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomSummary {
+    /// Its name.
+    pub room: RoomId,
+    /// How many people are in it.
+    pub participants: usize,
+    /// How many watch.
+    pub viewers: usize,
+}
+
+/// One room, looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomDetail {
+    /// Its name.
+    pub room: RoomId,
+    /// Who is in it, in order of joining.
+    pub participants: Vec<Person>,
+    /// How many watch.
+    pub viewers: usize,
+    /// Whether it is being recorded.
+    pub recording: bool,
+}
+
+/// Why a command was refused. `http::problem` gives each its status and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The offer is no SDP, or none that can be answered; says why.
+    BadOffer(String),
+    /// The offer has no codec that the node takes; says which it takes.
+    UnsupportedCodec(String),
+    /// The trickled fragment does not fit the connection; says why.
+    BadFragment(String),
+    /// The room has all the participants or viewers it may have.
+    RoomFull,
+    /// The node has all the rooms it may have.
+    NodeFull,
+    /// No such room.
+    RoomNotFound,
+    /// `as` names nobody in this room.
+    ParticipantNotFound,
+    /// No such connection, or no longer.
+    ResourceNotFound,
+    /// The connection's ICE generation is another one by now.
+    SessionChanged,
+    /// The control thread has no time now.
+    Busy,
+    /// The node is about to stop and takes nobody in.
+    Draining,
+}
+
+/// The unguessable name of one connection, 128 random bits: who knows it may steer the connection. Never logged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ResourceToken(u128);
+
+/// A text that is no token's text form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoToken;
+
+impl ResourceToken {
+    /// A new one from the system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.secure_random.fill(&mut bytes).expect("aws-lc's generator fails on a broken system only");
+        Self(u128::from_le_bytes(bytes))
+    }
+}
+
+impl fmt::Display for ResourceToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for ResourceToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResourceToken(…)")
+    }
+}
+
+impl FromStr for ResourceToken {
+    type Err = NoToken;
+
+    fn from_str(text: &str) -> Result<Self, NoToken> {
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NoToken);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| NoToken)
+    }
+}
+
+impl Desk {
+    /// A desk and the control thread's end of it. `waker` is the one that the control thread sleeps on.
+    #[must_use]
+    pub fn new(waker: Waker, refused: Counter) -> (Self, Receiver<Command>) {
+        let (commands, receiver) = bounded(limits::COMMANDS_LEN);
+        (Self { commands, waker, refused }, receiver)
+    }
+
+    /// Lays one command and waits for its reply, at most `limits::HTTP_REPLY_SPAN`.
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        match self.commands.try_send(command(reply)) {
+            Ok(()) => self.waker.wake(),
+            Err(TrySendError::Full(_)) => {
+                self.refused.add(1);
+                return Err(Refusal::Busy);
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(Refusal::Draining),
+        }
+        match tokio::time::timeout(limits::HTTP_REPLY_SPAN, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Refusal::Draining),
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_survive_their_text_form_and_stay_out_of_logs() {
+        let token = ResourceToken::random();
+        assert_eq!(token.to_string().parse(), Ok(token));
+        assert_ne!(token, ResourceToken::random());
+        assert!(!format!("{token:?}").contains(&token.to_string()));
+        assert_eq!("+0000000000000000000000000000000".parse::<ResourceToken>(), Err(NoToken));
+        assert_eq!("abc".parse::<ResourceToken>(), Err(NoToken));
+    }
+}

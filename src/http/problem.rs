@@ -1,0 +1,139 @@
+//! **The question:** how is a client told what went wrong, and what to do? Problem details, RFC 9457.
+
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::http::{FragmentError, Refusal};
+use crate::limits;
+
+/// Every `type` begins with this.
+const URN: &str = "urn:tessera:problem:";
+
+/// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, title, detail: detail.into() }
+    }
+
+    pub(super) fn bad_request(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, kind, title, detail)
+    }
+
+    pub(super) fn no_page() -> Self {
+        let detail = "The node answers at /, /v1/rooms, /whip/{room}, /whep/{room}, /healthz, /readyz and /metrics.";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
+    }
+
+    pub(super) fn method() -> Self {
+        let detail = "Use one of the methods that the Allow header names.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method has no meaning here", detail)
+    }
+
+    pub(super) fn content_type(wanted: &str) -> Self {
+        let detail = format!("Send the body as Content-Type: {wanted}.");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has the wrong type", detail)
+    }
+
+    pub(super) fn no_condition() -> Self {
+        let detail =
+            "Send If-Match with the ETag of the newest answer, or with \"*\" to restart ICE (RFC 9725 section 4.3).";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
+    }
+
+    pub(super) fn slow() -> Self {
+        let detail = format!("A request has {} s to arrive in full; try again.", limits::HTTP_REQUEST_SPAN.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long", detail)
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("A body has at most {} KiB.", limits::SDP_LEN_MAX / 1024);
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
+        }
+        Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
+    }
+}
+
+impl From<FragmentError> for Problem {
+    fn from(error: FragmentError) -> Self {
+        Self::bad_request("bad-fragment", "The SDP fragment cannot be read", error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        use StatusCode as S;
+        match refusal {
+            Refusal::BadOffer(why) => Self::bad_request("bad-offer", "The offer cannot be read", why),
+            Refusal::UnsupportedCodec(why) => {
+                Self::new(S::UNPROCESSABLE_ENTITY, "unsupported-codec", "No codec of the offer is taken", why)
+            }
+            Refusal::BadFragment(why) => Self::bad_request("bad-fragment", "The SDP fragment does not fit", why),
+            Refusal::RoomFull => {
+                let detail =
+                    "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
+                Self::new(S::SERVICE_UNAVAILABLE, "room-full", "The room is full", detail)
+            }
+            Refusal::NodeFull => {
+                let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
+                Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
+            }
+            Refusal::RoomNotFound => {
+                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
+                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
+            }
+            Refusal::ParticipantNotFound => {
+                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
+                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
+            }
+            Refusal::ResourceNotFound => {
+                let detail = "This connection has ended or never was; send a new offer.";
+                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
+            }
+            Refusal::SessionChanged => {
+                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
+                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
+            }
+            Refusal::Busy => {
+                let detail = "The node is busy; try again after the seconds in Retry-After.";
+                Self::new(S::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
+            }
+            Refusal::Draining => {
+                let detail =
+                    "The node is about to stop; try again after the seconds in Retry-After, or ask another node.";
+                Self::new(S::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("{URN}{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}
