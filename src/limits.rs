@@ -85,8 +85,6 @@ pub const FRAGMENT_SPAN: Duration = Duration::from_secs(2);
 /// How far sound may run behind the picture before the recorder writes silence in its place, and how long a fragment
 /// outlives `FRAGMENT_SPAN` while one track waits for the other.
 pub const RECORD_PATIENCE: Duration = Duration::from_millis(500);
-/// Sound kept from before a recording's first picture, in audio ticks: RFC 7845 section 4.6 wants 80 ms for a decoder to settle.
-pub const RECORD_PREROLL_TICKS: u64 = 4;
 /// The longest silence written in the place of sound that was lost, in audio ticks (an hour); beyond it a hole stays.
 pub const RECORD_SILENCE_TICKS: u64 = 180_000;
 /// Gaps a manifest lists one by one; the others it counts.
@@ -100,6 +98,5 @@ const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos(
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
-const _: () = assert!(RECORD_PREROLL_TICKS < AUDIO_FAN_LEN as u64);
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());

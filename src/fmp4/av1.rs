@@ -315,9 +315,22 @@ mod tests {
 
     use super::*;
 
-    // libaom real time, 640×360, 8 bits 4:2:0, no colour description: temporal delimiter, sequence header, one padding OBU.
+    // libaom 3.6, real time, 640×360, 8 bits 4:2:0: temporal delimiter, sequence header, and in place of the frame some padding.
     const UNIT: &[u8] =
-        &[0x12, 0x00, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x24, 0xc4, 0xff, 0xdf, 0x3f, 0xfe, 0x60, 0x10, 0x7a, 0x01, 0x00];
+        &[0x12, 0x00, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10, 0x7a, 0x01, 0x00];
+
+    #[test]
+    fn the_sequence_header_tells_what_a_container_asks() {
+        let unit = TemporalUnit::parse(&Bytes::from_static(UNIT)).unwrap();
+        let header = SequenceHeader::parse(&unit.sequence_header.unwrap()).unwrap();
+        assert_eq!((header.size, header.profile, header.level, header.tier), (Size::new(640, 360), 0, 1, false));
+        assert_eq!((header.high_bitdepth, header.monochrome, header.subsampling), (false, false, (true, true)));
+        for len in 2..header.obu.len() - 1 {
+            let mut cut = header.obu[..len].to_vec();
+            cut[1] = len as u8 - 2;
+            assert!(SequenceHeader::parse(&cut.into()).is_err_and(|error| error == ObuError::Truncated), "{len} bytes");
+        }
+    }
 
     #[test]
     fn the_delimiter_is_cut_off_and_the_sequence_header_found() {

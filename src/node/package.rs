@@ -154,8 +154,9 @@ impl RoomRecording {
             }
         }
         let gap_ms = self.recorder.stats().gap_ms;
-        self.counters.gap_ms.add(gap_ms - self.gap_ms_told);
-        self.gap_ms_told = gap_ms;
+        // A gap that is found to be part of a greater one is taken back in the manifest; a counter never falls.
+        self.counters.gap_ms.add(gap_ms.saturating_sub(self.gap_ms_told));
+        self.gap_ms_told = self.gap_ms_told.max(gap_ms);
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Manifest {
     pub state: RecordingState,
     /// UTC of the recording's zero, RFC 3339; absent while nothing was recorded.
     pub started: Option<String>,
-    /// From the recording's zero to its end, whatever is missing in between.
+    /// From the recording's zero to the end of what is stored, whatever is missing in between.
     pub duration_ms: u64,
     /// Length of all files.
     pub bytes: u64,
@@ -123,6 +123,9 @@ impl Manifest {
         if gap.to_ms <= gap.from_ms {
             return;
         }
+        if gap.track == GapTrack::Both {
+            self.forget_within(gap);
+        }
         let same = |old: &&mut Gap| old.track == gap.track && old.reason == gap.reason;
         // Sums of rounded milliseconds may miss each other by one.
         let touches = |old: &&mut Gap| old.from_ms <= gap.from_ms && gap.from_ms <= old.to_ms + 1;
@@ -137,6 +140,14 @@ impl Manifest {
             self.gaps.push(gap);
         } else {
             self.gaps_unlisted += 1;
+        }
+    }
+
+    // A span that lacks both tracks says more than one within it that lacks one.
+    fn forget_within(&mut self, gap: Gap) {
+        let within = |old: &Gap| old.track != GapTrack::Both && gap.from_ms <= old.from_ms && old.to_ms <= gap.to_ms;
+        for old in self.gaps.extract_if(.., |old| within(old)) {
+            self.gap_ms -= old.to_ms - old.from_ms;
         }
     }
 
@@ -158,9 +169,8 @@ impl Manifest {
         if let Some(take) = self.takes.last_mut() {
             take.duration_ms = millis(duration);
             take.bytes = bytes;
-            self.duration_ms = take.from_ms + take.duration_ms;
         }
-        self.bytes = self.takes.iter().map(|take| take.bytes).sum();
+        self.sum_up();
     }
 
     /// Takes back a fragment of `bytes` that was not stored; the file ends at `end` again.
@@ -168,6 +178,11 @@ impl Manifest {
         let entry = &mut self.takes[take];
         entry.duration_ms = entry.duration_ms.min(millis(end));
         entry.bytes = entry.bytes.saturating_sub(bytes);
+        self.sum_up();
+    }
+
+    fn sum_up(&mut self) {
+        self.duration_ms = self.takes.iter().map(|take| take.from_ms + take.duration_ms).max().unwrap_or(0);
         self.bytes = self.takes.iter().map(|take| take.bytes).sum();
     }
 }
@@ -233,6 +248,9 @@ mod tests {
         manifest.lacks(gap(100, 100, GapTrack::Sound));
         assert_eq!(manifest.gaps, [gap(0, 60, GapTrack::Sound), gap(5, 40, GapTrack::Video)]);
         assert_eq!(manifest.gap_ms, 95);
+        manifest.lacks(gap(0, 50, GapTrack::Both));
+        assert_eq!(manifest.gaps, [gap(0, 60, GapTrack::Sound), gap(0, 50, GapTrack::Both)]);
+        assert_eq!(manifest.gap_ms, 110);
     }
 
     #[test]

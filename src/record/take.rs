@@ -68,12 +68,12 @@ pub(super) struct Taken {
 }
 
 impl Take {
-    /// A file whose zero is the keyframe at `zero`. The sound track begins earlier by some ticks that no player plays.
+    /// A file whose zero is the keyframe at `zero`. The sound track begins with the tick that sounds then.
     pub(super) fn new(zero: Pts, started: Wallclock, sequence: SequenceHeader) -> Self {
         let zero_sound = rtp_from_pts(zero, SOUND_TIMESCALE);
         // Audio ticks lie on the room clock's multiples of a tick, so the place of every packet is known before the first comes.
-        let sound_base = (zero_sound / TICK * TICK).saturating_sub(limits::RECORD_PREROLL_TICKS * TICK);
-        let ahead = u32::try_from(zero_sound - sound_base).expect("some ticks");
+        let sound_base = zero_sound / TICK * TICK;
+        let ahead = u32::try_from(zero_sound - sound_base).expect("less than a tick");
         let init = InitSegment { sequence: sequence.clone(), started, sound_skip: ahead + u32::from(opus::PRE_SKIP) };
         Self {
             zero,
