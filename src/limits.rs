@@ -82,11 +82,21 @@ pub const UDP_SEND_BUFFER: usize = 4 * 1024 * 1024;
 
 /// A recording's fragment: at most this much media is lost to a crash.
 pub const FRAGMENT_SPAN: Duration = Duration::from_secs(2);
+/// How far sound may run behind the picture before the recorder writes silence in its place, and how long a fragment
+/// outlives `FRAGMENT_SPAN` while one track waits for the other.
+pub const RECORD_PATIENCE: Duration = Duration::from_millis(500);
+/// The longest silence written in the place of sound that was lost, in audio ticks (an hour); beyond it a hole stays.
+pub const RECORD_SILENCE_TICKS: u64 = 180_000;
+/// Gaps a manifest lists one by one; the others it counts.
+pub const RECORD_GAPS_MAX: usize = 1024;
+/// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
+pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
+const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());

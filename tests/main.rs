@@ -1,4 +1,5 @@
 //! The one integration-test binary: each module is one subject.
 
 mod config;
+mod record;
 mod tidy;

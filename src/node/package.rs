@@ -1,0 +1,393 @@
+//! **The question:** how does one room's recording get from the fans to the disk? The body of the package thread, which calls
+//! `poll` when its waker or a deadline rouses it; a disk that fails costs the recording a gap, never the call.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::flow::{Counter, FanReader, Read};
+use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId, pts_from_instant};
+use crate::record::{
+    Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Seal, Setup, Span, utc_compact,
+};
+use crate::store::{DiskFile, DiskStore, Ledger, StoreError};
+
+/// Where a recording goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingPlace {
+    /// Into this folder, named `{room}-{UTC}.mp4`.
+    Folder(PathBuf),
+    /// To exactly this file; what stood there is overwritten. Later takes and the manifest stand beside it.
+    File(PathBuf),
+}
+
+/// What a room's recording is told at its start.
+#[derive(Debug, Clone)]
+pub struct RecordingSetup {
+    /// Which room.
+    pub room: RoomId,
+    /// Where its clock stands.
+    pub epoch: RoomEpoch,
+    /// Where the files go.
+    pub place: RecordingPlace,
+    /// Frames a second of the rung.
+    pub fps: u32,
+}
+
+/// What recordings count, over all rooms of the node.
+#[derive(Debug, Clone, Default)]
+pub struct RecordCounters {
+    /// Milliseconds of recordings that lack something (`record_gap_ms`).
+    pub gap_ms: Counter,
+    /// Bytes stored (`record_bytes`).
+    pub bytes: Counter,
+    /// Writes that failed (`record_errors`).
+    pub errors: Counter,
+}
+
+/// A recording that was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingSummary {
+    /// The first file; `None` if nothing could be or was to be written.
+    pub path: Option<PathBuf>,
+    /// The manifest beside it.
+    pub manifest: Option<PathBuf>,
+    /// From the first picture to the end.
+    pub duration: Duration,
+    /// Of all files.
+    pub bytes: u64,
+    /// What it lacks.
+    pub gaps: Vec<Gap>,
+    /// The last trouble the disk made, as text for the log.
+    pub trouble: Option<String>,
+}
+
+/// One room's recording: two fan readers, the pure recorder, the files.
+#[derive(Debug)]
+pub struct RoomRecording {
+    video: Source<EncodedFrame>,
+    sound: Source<MixTick>,
+    recorder: Recorder,
+    out: Outbox<Output>,
+    files: Files,
+    counters: RecordCounters,
+    gap_ms_told: u64,
+}
+
+impl RoomRecording {
+    /// A recording that begins at the rung's next keyframe. The first file is made with its first bytes, so that a disk in trouble
+    /// cannot keep a call from beginning.
+    #[must_use]
+    pub fn new(
+        now: Instant,
+        setup: RecordingSetup,
+        video: FanReader<EncodedFrame>,
+        sound: FanReader<MixTick>,
+        counters: RecordCounters,
+    ) -> Self {
+        let started = setup.epoch.wallclock_at(pts_from_instant(&setup.epoch, now));
+        let stem = format!("{}-{}", setup.room, utc_compact(started));
+        let recorder = Recorder::new(Setup { room: setup.room, epoch: setup.epoch, fps: setup.fps, seal: Seal::Clear });
+        Self {
+            video: Source::new(video),
+            sound: Source::new(sound),
+            recorder,
+            out: Outbox::new(),
+            files: Files::new(setup.place, stem, counters.clone()),
+            counters,
+            gap_ms_told: 0,
+        }
+    }
+
+    /// Takes what the fans hold, writes what is due. False once both fans are closed and empty: then `finish`.
+    pub fn poll(&mut self, now: Instant) -> bool {
+        loop {
+            self.video.fill();
+            self.sound.fill();
+            // In the order of the room's clock, so that a backlog of one track is not taken for a gap in the other.
+            let video_first = match (self.video.pts(), self.sound.pts()) {
+                (None, None) => break,
+                (video, sound) => sound.is_none_or(|sound| video.is_some_and(|video| video <= sound)),
+            };
+            let (after_gap, gap, input) = if video_first {
+                let (after_gap, frame) = self.video.take();
+                (after_gap, Input::VideoGap, Input::Video(EncodedFrame::clone(&frame)))
+            } else {
+                let (after_gap, tick) = self.sound.take();
+                (after_gap, Input::SoundGap, Input::Sound(tick.shared.clone()))
+            };
+            if after_gap {
+                self.handle(now, gap);
+            }
+            self.handle(now, input);
+        }
+        self.handle(now, Input::Time);
+        !(self.video.closed && self.sound.closed)
+    }
+
+    /// When `poll` wants to be called even if no fan rouses the thread.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.recorder.deadline()
+    }
+
+    /// Takes what the fans still hold, closes the files and waits for the disk.
+    #[must_use]
+    pub fn finish(mut self, now: Instant) -> RecordingSummary {
+        self.poll(now);
+        self.handle(now, Input::Finish);
+        let manifest = self.recorder.manifest().clone();
+        self.files.finish(manifest)
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            self.recorder.handle(now, input, &mut self.out);
+            for output in self.out.drain() {
+                // At most one fragment leaves at a time for a file that is still open.
+                if let Some(lost) = self.files.apply(output) {
+                    next = Some(lost);
+                }
+            }
+        }
+        let gap_ms = self.recorder.stats().gap_ms;
+        // A gap that is found to be part of a greater one is taken back in the manifest; a counter never falls.
+        self.counters.gap_ms.add(gap_ms.saturating_sub(self.gap_ms_told));
+        self.gap_ms_told = self.gap_ms_told.max(gap_ms);
+    }
+}
+
+/// A fan's reader with its next item in sight.
+#[derive(Debug)]
+struct Source<T> {
+    reader: FanReader<T>,
+    next: Option<(bool, Arc<T>)>,
+    closed: bool,
+}
+
+impl<T: Timed> Source<T> {
+    fn new(reader: FanReader<T>) -> Self {
+        Self { reader, next: None, closed: false }
+    }
+
+    fn fill(&mut self) {
+        if self.next.is_some() {
+            return;
+        }
+        match self.reader.read() {
+            Read::Item(item) => self.next = Some((false, item)),
+            Read::AfterGap(item) => self.next = Some((true, item)),
+            Read::Empty => {}
+            Read::Closed => self.closed = true,
+        }
+    }
+
+    fn pts(&self) -> Option<Pts> {
+        self.next.as_ref().map(|(_, item)| item.pts())
+    }
+
+    fn take(&mut self) -> (bool, Arc<T>) {
+        self.next.take().expect("only a source with an item in sight is taken from")
+    }
+}
+
+trait Timed {
+    fn pts(&self) -> Pts;
+}
+
+impl Timed for EncodedFrame {
+    fn pts(&self) -> Pts {
+        self.pts
+    }
+}
+
+impl Timed for MixTick {
+    fn pts(&self) -> Pts {
+        self.pts
+    }
+}
+
+/// The files of one recording.
+#[derive(Debug)]
+struct Files {
+    place: RecordingPlace,
+    stem: String,
+    /// Every take so far, in order; the last one grows.
+    takes: Vec<TakeFile>,
+    ledger: Option<Ledger>,
+    counters: RecordCounters,
+    trouble: Option<StoreError>,
+}
+
+#[derive(Debug)]
+enum TakeFile {
+    /// Its head waits for a disk that takes it.
+    Unmade(Bytes),
+    Open(DiskFile),
+    Closed(PathBuf),
+    /// Nothing of it was ever stored.
+    Lost,
+}
+
+impl Files {
+    fn new(place: RecordingPlace, stem: String, counters: RecordCounters) -> Self {
+        Self { place, stem, takes: Vec::new(), ledger: None, counters, trouble: None }
+    }
+
+    // A fragment that could not be stored comes back as the recorder's next input.
+    fn apply(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Append(Piece { kind: PieceKind::Init { .. }, bytes }) => {
+                self.close_newest();
+                self.takes.push(TakeFile::Unmade(bytes));
+                let made = self.make_newest();
+                self.note(made);
+                None
+            }
+            Output::Append(Piece { kind: PieceKind::Fragment(span), bytes }) => self.append(span, &bytes),
+            Output::Patch { take, offset, bytes } => {
+                let patched = self.patch(take, offset, &bytes);
+                self.note(patched);
+                None
+            }
+            Output::Manifest(manifest) => {
+                let written = self.write_manifest(*manifest);
+                self.note(written);
+                None
+            }
+        }
+    }
+
+    fn append(&mut self, span: Span, bytes: &Bytes) -> Option<Input> {
+        let appended = self.make_newest().and_then(|()| match self.takes.last_mut() {
+            Some(TakeFile::Open(file)) => file.append(bytes),
+            _ => unreachable!("a fragment follows its file's head"),
+        });
+        if appended.is_ok() {
+            self.counters.bytes.add(bytes.len() as u64);
+            return None;
+        }
+        let full = appended.as_ref().is_err_and(StoreError::is_full);
+        let reason = if full { GapReason::DiskFull } else { GapReason::DiskFailed };
+        self.note(appended);
+        Some(Input::Lost { span, len: bytes.len(), reason })
+    }
+
+    // Makes the newest take's file with its head, unless that was done.
+    fn make_newest(&mut self) -> Result<(), StoreError> {
+        let Some(TakeFile::Unmade(head)) = self.takes.last() else { return Ok(()) };
+        let head = head.clone();
+        let number = self.takes.len();
+        let (store, exact) = match &self.place {
+            RecordingPlace::Folder(folder) => (DiskStore::open(folder)?, None),
+            RecordingPlace::File(path) => (DiskStore::open(path.parent().unwrap_or(Path::new("")))?, path.file_name()),
+        };
+        let mut file = match exact.map(|name| name.to_string_lossy()) {
+            Some(name) if number == 1 => store.replace(&name)?,
+            Some(name) => store.replace(&take_name(&name, number))?,
+            None if number == 1 => store.create(&self.stem)?,
+            None => store.create(&format!("{}-take{number}", self.stem))?,
+        };
+        if let Err(error) = file.append(&head) {
+            // An empty file would be no recording; the next fragment tries again.
+            let _ = std::fs::remove_file(file.path());
+            return Err(error);
+        }
+        self.counters.bytes.add(head.len() as u64);
+        *self.takes.last_mut().expect("the newest take was just looked at") = TakeFile::Open(file);
+        Ok(())
+    }
+
+    fn patch(&mut self, take: usize, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.takes.get_mut(take) {
+            Some(TakeFile::Open(file)) => file.patch(offset, bytes),
+            // The duration in the head of a closed file is a help to players, not needed.
+            _ => Ok(()),
+        }
+    }
+
+    fn close_newest(&mut self) {
+        let Some(newest) = self.takes.last_mut() else { return };
+        let closed = match std::mem::replace(newest, TakeFile::Lost) {
+            TakeFile::Open(file) => {
+                *newest = TakeFile::Closed(file.path().to_owned());
+                file.finish().map(|_| ())
+            }
+            TakeFile::Closed(path) => {
+                *newest = TakeFile::Closed(path);
+                Ok(())
+            }
+            TakeFile::Unmade(_) | TakeFile::Lost => Ok(()),
+        };
+        self.note(closed);
+    }
+
+    fn write_manifest(&mut self, manifest: Manifest) -> Result<(), StoreError> {
+        let Some(path) = self.manifest_path() else { return Ok(()) };
+        let text = self.manifest_text(manifest);
+        if self.ledger.is_none() {
+            self.ledger = Some(Ledger::create(&path)?);
+        }
+        self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.write(&text))
+    }
+
+    fn finish(mut self, manifest: Manifest) -> RecordingSummary {
+        self.close_newest();
+        let (duration, bytes, gaps) =
+            (Duration::from_millis(manifest.duration_ms), manifest.bytes, manifest.gaps.clone());
+        let text = self.manifest_text(manifest);
+        let path = self.manifest_path();
+        let ledger = self.ledger.take().map(Ok).or_else(|| path.as_deref().map(Ledger::create)).transpose();
+        let written = ledger.and_then(|ledger| ledger.map(|ledger| ledger.finish(&text)).transpose());
+        self.note(written.map(|_| ()));
+        RecordingSummary {
+            path: self.takes.iter().find_map(TakeFile::path).map(Path::to_owned),
+            manifest: path.filter(|path| path.exists()),
+            duration,
+            bytes,
+            gaps,
+            trouble: self.trouble.map(|trouble| trouble.to_string()),
+        }
+    }
+
+    // Beside the first file that could be made.
+    fn manifest_path(&self) -> Option<PathBuf> {
+        self.takes.iter().find_map(TakeFile::path).map(|path| path.with_extension("json"))
+    }
+
+    fn manifest_text(&self, mut manifest: Manifest) -> String {
+        for (entry, file) in manifest.takes.iter_mut().zip(&self.takes) {
+            let name = file.path().and_then(Path::file_name);
+            entry.file = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        serde_json::to_string_pretty(&manifest).expect("a manifest is plain data")
+    }
+
+    fn note(&mut self, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            self.counters.errors.add(1);
+            self.trouble = Some(error);
+        }
+    }
+}
+
+impl TakeFile {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Open(file) => Some(file.path()),
+            Self::Closed(path) => Some(path),
+            Self::Unmade(_) | Self::Lost => None,
+        }
+    }
+}
+
+// `call.mp4` → `call-take2.mp4`.
+fn take_name(first: &str, number: usize) -> String {
+    match first.rsplit_once('.') {
+        Some((stem, extension)) => format!("{stem}-take{number}.{extension}"),
+        None => format!("{first}-take{number}"),
+    }
+}
