@@ -3,9 +3,9 @@
 
 // rav1d wins if both features are on, so that `--features rav1d` alone is enough.
 #[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
-use dav1d as library;
+use {dav1d as library, dav1d_sys::Dav1dSettings};
 #[cfg(feature = "rav1d")]
-use re_rav1d as library;
+use {re_rav1d as library, re_rav1d::include::dav1d::dav1d::Dav1dSettings};
 
 #[cfg(not(any(feature = "dav1d", feature = "rav1d")))]
 compile_error!("an AV1 decoder is needed: enable the feature `dav1d` (system library) or `rav1d` (built by cargo)");
@@ -45,7 +45,19 @@ fn open() -> Result<library::Decoder, DecodeError> {
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
     settings.set_frame_size_limit(limits::INGEST_PIXELS_MAX);
+    silence(&mut settings);
     library::Decoder::with_settings(&settings).map_err(|error| DecodeError::Open(error.to_string()))
+}
+
+/// Takes the logger away: by default the library writes a line on standard error for every broken frame, and whoever sends
+/// broken frames could flood the log.
+fn silence(settings: &mut library::Settings) {
+    const _: () = assert!(size_of::<library::Settings>() == size_of::<Dav1dSettings>());
+    const _: () = assert!(align_of::<library::Settings>() == align_of::<Dav1dSettings>());
+    let inner = std::ptr::from_mut(settings).cast::<Dav1dSettings>();
+    // SAFETY: `Settings` (both crates, at their pinned versions) has one field, a `Dav1dSettings`; being of the same size, it
+    // holds it at offset 0. The logger is a C struct of a cookie and a callback, for which all zeros mean "none".
+    unsafe { (&raw mut (*inner).logger).write_bytes(0, 1) };
 }
 
 impl VideoDecoder for Av1Decoder {

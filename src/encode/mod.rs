@@ -300,7 +300,10 @@ mod tests {
             assert!(matches!(encoder.encode(&foreign, true, &mut out), Err(EncodeError::Frame(_))), "{choice}");
             let frame = moving_frame(SETUP.size, 5);
             encoder.encode(&frame, true, &mut out).unwrap();
-            assert!(matches!(encoder.encode(&frame, false, &mut out), Err(EncodeError::Frame(_))), "{choice}: same pts");
+            assert!(
+                matches!(encoder.encode(&frame, false, &mut out), Err(EncodeError::Frame(_))),
+                "{choice}: same pts"
+            );
             let later = ComposedFrame { pts: Pts(frame.pts.0 + 5_000_000_000), ..moving_frame(SETUP.size, 6) };
             encoder.encode(&later, false, &mut out).unwrap();
         }

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(shape(25), (5, 5));
         assert_eq!(shape(100), (10, 10));
         assert_eq!(grid_for(HD, 1).rect(0, 1), Rect { x: 0, y: 0, width: 1280, height: 720 });
-        assert_eq!(grid_for(HD, 100).cell, Size::new(126, 70));
+        assert_eq!(grid_for(HD, 100).cell, Size::new(124, 70));
     }
 
     proptest! {

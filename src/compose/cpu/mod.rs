@@ -8,8 +8,6 @@ mod colour;
 mod letters;
 mod place;
 mod scale;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -289,7 +287,8 @@ mod tests {
     fn a_picture_of_the_canvas_size_arrives_untouched() {
         let (_, scene) = seated(Size::new(320, 180), 1);
         let source = noise(320, 180, 1);
-        let frame = compose(&mut *cpu_compositor(scene.canvas), &scene, &Pictures::from([(ParticipantId(0), source.clone())]));
+        let frame =
+            compose(&mut *cpu_compositor(scene.canvas), &scene, &Pictures::from([(ParticipantId(0), source.clone())]));
         assert_eq!((frame.size, frame.pts), (scene.canvas, Pts(7)));
         for (index, plane) in frame.planes().iter().enumerate() {
             assert_eq!(plane.data, source.picture.plane(index).data);
