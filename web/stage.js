@@ -22,7 +22,8 @@ export function initials(name) {
 export function hue(text) {
   let sum = 7;
   for (const letter of text) sum = (sum * 31 + letter.codePointAt(0)) % 360;
-  return sum;
+  // The golden angle parts the colours of names that differ in one letter.
+  return (sum * 137) % 360;
 }
 
 export function avatar(element, name, seed = name) {
