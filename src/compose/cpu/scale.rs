@@ -24,11 +24,31 @@ pub(super) struct PlanePlan {
     vertical: Arc<Axis>,
 }
 
-/// Scales planes; keeps weights and one row of scratch between ticks.
+/// Scales planes; keeps weights and a few rows of scratch between ticks.
 #[derive(Default)]
 pub(super) struct Scaler {
     axes: HashMap<(u32, u32, u32), Arc<Axis>>,
-    row: Vec<u16>,
+    scratch: Scratch,
+}
+
+/// Rows between the two passes.
+#[derive(Default)]
+struct Scratch {
+    /// A source-wide row after the vertical pass, then zeros.
+    row: Vec<i16>,
+    /// For each output sample, the inputs its taps weigh, side by side.
+    gathered: Vec<i16>,
+    /// Products, summed in twos.
+    pairs: Vec<i32>,
+}
+
+impl Scratch {
+    fn fit(&mut self, horizontal: &Axis) {
+        self.row.clear();
+        self.row.resize(horizontal.source + horizontal.taps, 0);
+        self.gathered.resize(horizontal.target * horizontal.taps, 0);
+        self.pairs.resize(horizontal.target * horizontal.taps / 2, 0);
+    }
 }
 
 /// For each output position: which inputs, with which weights.
@@ -74,14 +94,13 @@ impl Scaler {
         if horizontal.is_identity() && vertical.is_identity() && full_range.is_none() {
             return place::copy(plane, area, source);
         }
-        self.row.clear();
-        self.row.resize(horizontal.source + horizontal.taps, 0);
+        self.scratch.fit(horizontal);
         let Area { x, y, width, height } = area;
         let targets = plane.data.chunks_exact_mut(plane.stride).skip(y).take(height);
         for (index, target) in targets.enumerate() {
             let target = &mut target[x..x + width];
-            vertical.sum_rows(index, source, &mut self.row[..horizontal.source]);
-            horizontal.sum_along(&self.row, target);
+            vertical.sum_rows(index, source, &mut self.scratch.row[..horizontal.source]);
+            horizontal.sum_along(&mut self.scratch, target);
             if let Some(range) = full_range {
                 range.limit(target);
             }
@@ -95,12 +114,12 @@ impl Axis {
             .map(|index| if source > target { area(source, target, index) } else { bilinear(source, target, index) })
             .collect();
         let widest = positions.iter().map(|(_, weights)| weights.len()).max().unwrap_or(1);
-        // The horizontal kernels are written for 2, 4 and 8 taps; a few zero weights cost less than a loop of odd length.
+        // The horizontal kernels are made for 2, 4 and 8 taps; a few zero weights cost less than a loop of odd length.
         let taps = match widest {
             0..=2 => 2,
             3..=4 => 4,
             5..=8 => 8,
-            more => more,
+            more => more.next_multiple_of(2),
         };
         let mut axis = Self {
             source: source as usize,
@@ -122,7 +141,7 @@ impl Axis {
     }
 
     /// `row` becomes the weighted sum of the source rows of output row `index`, scaled by 2^7.
-    fn sum_rows(&self, index: usize, source: PlaneRef<'_>, row: &mut [u16]) {
+    fn sum_rows(&self, index: usize, source: PlaneRef<'_>, row: &mut [i16]) {
         let start = self.starts[index] as usize;
         let weights = &self.weights[index * self.taps..(index + 1) * self.taps];
         let used = weights.iter().rposition(|&weight| weight != 0).map_or(1, |last| last + 1);
@@ -131,65 +150,69 @@ impl Axis {
             let from = (start + tap) * source.stride;
             &source.data[from..from + width]
         };
-        let weight = |tap: usize| u16::try_from(weights[tap]).expect("weights are not negative");
         let lines: [&[u8]; 4] = std::array::from_fn(|tap| line(tap.min(used - 1)));
-        let firsts: [u16; 4] = std::array::from_fn(|tap| if tap < used { weight(tap) } else { 0 });
+        let firsts: [i16; 4] = std::array::from_fn(|tap| if tap < used { weights[tap] } else { 0 });
         match used {
             1 => weigh_rows::<1>(row, &lines, &firsts),
             2 => weigh_rows::<2>(row, &lines, &firsts),
             3 => weigh_rows::<3>(row, &lines, &firsts),
             _ => weigh_rows::<4>(row, &lines, &firsts),
         }
-        for tap in 4..used {
-            let weight = weight(tap);
+        for (tap, &weight) in weights.iter().enumerate().take(used).skip(4) {
             for (sum, &sample) in row.iter_mut().zip(line(tap)) {
-                *sum += weight * u16::from(sample);
+                *sum += weight * i16::from(sample);
             }
         }
     }
 
-    /// `target` becomes the weighted sums along `row`, which is followed by `taps` zeros.
-    fn sum_along(&self, row: &[u16], target: &mut [u8]) {
+    /// `target` becomes the weighted sums along `scratch.row`, which is followed by `taps` zeros.
+    fn sum_along(&self, scratch: &mut Scratch, target: &mut [u8]) {
         match self.taps {
-            2 => self.sum_along_taps::<2>(row, target),
-            4 => self.sum_along_taps::<4>(row, target),
-            8 => self.sum_along_taps::<8>(row, target),
+            2 => self.sum_along_taps::<2, 1>(scratch, target),
+            4 => self.sum_along_taps::<4, 2>(scratch, target),
+            8 => self.sum_along_taps::<8, 4>(scratch, target),
             taps => {
                 let weights = self.weights.chunks_exact(taps);
                 for ((out, &start), weights) in target.iter_mut().zip(&self.starts).zip(weights) {
-                    *out = narrow(dot(&row[start as usize..], weights));
+                    let samples = scratch.row[start as usize..].iter();
+                    let products = samples.zip(weights).map(|(&sample, &weight)| i32::from(sample) * i32::from(weight));
+                    *out = narrow(products.sum());
                 }
             }
         }
     }
 
-    fn sum_along_taps<const TAPS: usize>(&self, row: &[u16], target: &mut [u8]) {
-        let (weights, _) = self.weights.as_chunks::<TAPS>();
-        for ((out, &start), weights) in target.iter_mut().zip(&self.starts).zip(weights) {
-            let samples: &[u16; TAPS] = row[start as usize..].first_chunk().expect("the row is padded by its taps");
-            *out = narrow(dot(samples, weights));
+    /// Three plain loops instead of one: only the first one, a copy, jumps about; the compiler makes vector code of the other
+    /// two (2 samples an instruction become 8).
+    fn sum_along_taps<const TAPS: usize, const PAIRS: usize>(&self, scratch: &mut Scratch, target: &mut [u8]) {
+        let (gathered, _) = scratch.gathered.as_chunks_mut::<TAPS>();
+        for (samples, &start) in gathered.iter_mut().zip(&self.starts) {
+            *samples = *scratch.row[start as usize..].first_chunk().expect("the row is padded by its taps");
+        }
+        let (samples, _) = scratch.gathered.as_chunks::<2>();
+        let (weights, _) = self.weights.as_chunks::<2>();
+        for ((pair, samples), weights) in scratch.pairs.iter_mut().zip(samples).zip(weights) {
+            let product = |tap: usize| i32::from(samples[tap]) * i32::from(weights[tap]);
+            *pair = product(0) + product(1);
+        }
+        let (sums, _) = scratch.pairs.as_chunks::<PAIRS>();
+        for (out, pairs) in target.iter_mut().zip(sums) {
+            *out = narrow(pairs.iter().sum());
         }
     }
 }
 
-/// `row` = Σ weights[k] · lines[k], the first writing pass of a vertical sum.
-fn weigh_rows<const TAPS: usize>(row: &mut [u16], lines: &[&[u8]; 4], weights: &[u16; 4]) {
+/// `row` = Σ weights[k] · lines[k], the first writing pass of a vertical sum; below 2^15 because the weights sum to 2^7.
+fn weigh_rows<const TAPS: usize>(row: &mut [i16], lines: &[&[u8]; 4], weights: &[i16; 4]) {
     let length = row.len();
     let lines: [&[u8]; TAPS] = std::array::from_fn(|tap| &lines[tap][..length]);
     for (index, sum) in row.iter_mut().enumerate() {
         let mut value = 0;
         for tap in 0..TAPS {
-            value += weights[tap] * u16::from(lines[tap][index]);
+            value += weights[tap] * i16::from(lines[tap][index]);
         }
         *sum = value;
     }
-}
-
-#[inline]
-fn dot(samples: &[u16], weights: &[i16]) -> i32 {
-    // The samples are below 2^15, so that signed 16-bit multiply-adds (pmaddwd) apply.
-    #[expect(clippy::cast_possible_wrap, reason = "255 << 7 fits 15 bits")]
-    samples.iter().zip(weights).map(|(&sample, &weight)| i32::from(sample as i16) * i32::from(weight)).sum()
 }
 
 #[inline]
