@@ -2,4 +2,5 @@
 
 mod config;
 mod record;
+mod sim;
 mod tidy;

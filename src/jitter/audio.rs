@@ -170,6 +170,12 @@ impl AudioJitter {
         self.transit.wanted_delay()
     }
 
+    /// Samples pushed so far that belong after the last tick: the rest of a packet longer than a tick.
+    #[must_use]
+    pub fn samples_ahead(&self) -> u32 {
+        self.ahead
+    }
+
     /// Whether nothing waits and nothing plays: the voice is muted or not yet there.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -1,0 +1,243 @@
+//! A room's sound, heard through real Opus on both sides.
+
+use std::time::Duration;
+
+use super::*;
+use crate::decode::OpusDecoder;
+use crate::flow::{OpusSender, opus_queue};
+use crate::media::{Codec, Ingest, PcmBlock, TrackKind};
+
+/// A person who sends a tone.
+struct Talker {
+    track: TrackId,
+    sender: OpusSender,
+    encoder: OpusEncoder,
+    frequency: f32,
+    amplitude: f32,
+    level: Option<AudioLevel>,
+    sent: u64,
+}
+
+/// A listener's decoder and all it heard, left channel.
+struct Ear {
+    decoder: OpusDecoder,
+    heard: Vec<f32>,
+}
+
+struct Stage {
+    start: Instant,
+    ticks: u64,
+    sound: RoomSound,
+    counters: SoundCounters,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let counters = SoundCounters::default();
+        Self { start: Instant::now(), ticks: 0, sound: RoomSound::new(counters.clone()).unwrap(), counters }
+    }
+
+    fn talker(&mut self, n: u64, frequency: f32, amplitude: f32) -> Talker {
+        let (sender, receiver) = opus_queue(Counter::default());
+        let track = TrackId { participant: ParticipantId(n), kind: TrackKind::Microphone };
+        self.sound.add_voice(track, receiver, PlayoutCell::default());
+        let encoder = OpusEncoder::new(OpusEncoderConfig { bitrate: 64_000 }).unwrap();
+        Talker { track, sender, encoder, frequency, amplitude, level: Some(AudioLevel(10)), sent: 0 }
+    }
+
+    fn now(&self) -> Instant {
+        self.start + limits::AUDIO_TICK * u32::try_from(self.ticks).unwrap()
+    }
+
+    fn tick(&mut self) -> MixTick {
+        let now = self.now() + Duration::from_millis(7);
+        let pts = Pts(self.ticks * 20_000_000);
+        self.ticks += 1;
+        self.sound.tick(now, pts, Wallclock(pts.0))
+    }
+}
+
+impl Talker {
+    /// Makes the next packet; sends it unless it is `lost`.
+    fn say(&mut self, now: Instant, lost: bool) {
+        let mut block = PcmBlock::silence();
+        for (n, pair) in block.samples.chunks_exact_mut(2).enumerate() {
+            let at = (self.sent * limits::PCM_FRAMES as u64 + n as u64) as f64 * f64::from(self.frequency) / 48_000.0;
+            pair.fill((at.fract() * std::f64::consts::TAU).sin() as f32 * self.amplitude);
+        }
+        let mut packet = self.encoder.encode(&block, Pts(0)).unwrap();
+        packet.ingest = Some(Ingest {
+            sequence_first: self.sent,
+            sequence_last: self.sent,
+            contiguous: true,
+            rtp_time: self.sent * limits::PCM_FRAMES as u64,
+            arrival: now,
+            audio_level: self.level,
+            rid: None,
+        });
+        self.sent += 1;
+        assert!(lost || self.sender.push(packet));
+    }
+}
+
+impl Ear {
+    fn new() -> Self {
+        Self { decoder: OpusDecoder::new().unwrap(), heard: Vec::new() }
+    }
+
+    fn hear(&mut self, packet: &EncodedFrame) {
+        assert_eq!(packet.codec, Codec::Opus);
+        self.heard.extend(self.decoder.decode(&packet.data).unwrap().iter().step_by(2));
+    }
+
+    /// Amplitude of a tone over the last half second (Goertzel's algorithm).
+    fn amplitude_of(&self, frequency: f32) -> f64 {
+        let recent = &self.heard[self.heard.len() - 24_000..];
+        let step = f64::from(frequency) / 48_000.0 * std::f64::consts::TAU;
+        let (mut one, mut two) = (0.0_f64, 0.0_f64);
+        for sample in recent {
+            let next = f64::from(*sample) + 2.0 * step.cos() * one - two;
+            (two, one) = (one, next);
+        }
+        let power = one * one + two * two - 2.0 * step.cos() * one * two;
+        power.max(0.0).sqrt() * 2.0 / recent.len() as f64
+    }
+}
+
+fn minus_of(tick: &MixTick, participant: ParticipantId) -> Option<&EncodedFrame> {
+    tick.minus.iter().find(|(id, _)| *id == participant).map(|(_, frame)| frame)
+}
+
+#[test]
+fn each_speaker_hears_the_others_and_not_themselves() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = [400.0, 700.0, 1100.0].iter().zip(1..).map(|(f, n)| stage.talker(n, *f, 0.2)).collect();
+    let mut silent = stage.talker(99, 1900.0, 0.2);
+    silent.level = Some(AudioLevel(127));
+    let (mut shared, mut ears) = (Ear::new(), [Ear::new(), Ear::new(), Ear::new()]);
+    for _ in 0..100 {
+        let now = stage.now();
+        talkers.iter_mut().chain([&mut silent]).for_each(|t| t.say(now, false));
+        let tick = stage.tick();
+        shared.hear(&tick.shared);
+        for (ear, talker) in ears.iter_mut().zip(&talkers) {
+            ear.hear(minus_of(&tick, talker.track.participant).unwrap_or(&tick.shared));
+        }
+        assert!(minus_of(&tick, silent.track.participant).is_none());
+    }
+    for (own, ear) in ears.iter().enumerate() {
+        for (n, talker) in talkers.iter().enumerate() {
+            let heard = ear.amplitude_of(talker.frequency);
+            assert!((shared.amplitude_of(talker.frequency) - 0.2).abs() < 0.05);
+            if n == own {
+                assert!(heard < 0.2 * 0.003, "own voice 50 dB down after lossy coding: {heard}");
+            } else {
+                assert!((heard - 0.2).abs() < 0.05, "{heard}");
+            }
+        }
+    }
+    assert!(shared.amplitude_of(1900.0) < 0.001, "a voice that says it is silent is not heard");
+    assert_eq!(stage.counters.voices_decoded.get(), 300, "nor decoded");
+    assert_eq!(stage.counters.minus_encoded.get(), 300);
+    let speaking: Vec<_> = stage.sound.speaking().map(|s| (s.track.participant.0, s.level.0, s.heard)).collect();
+    assert_eq!(speaking, [(1, 10, true), (2, 10, true), (3, 10, true), (99, 127, false)]);
+}
+
+#[test]
+fn before_encoding_ones_own_voice_is_not_there_at_all() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = [400.0, 700.0].iter().zip(1..).map(|(f, n)| stage.talker(n, *f, 0.9)).collect();
+    let mut own = Ear::new();
+    for _ in 0..60 {
+        let now = stage.now();
+        talkers.iter_mut().for_each(|t| t.say(now, false));
+        stage.tick();
+        if let Some(minus) = stage.sound.mixer.minus().find(|m| m.participant == ParticipantId(1)) {
+            own.heard.extend(minus.block.samples.iter().step_by(2));
+        }
+    }
+    assert!(own.amplitude_of(700.0) > 0.8);
+    // The other's tone came through Opus, whose noise reaches a little into every frequency.
+    assert!(own.amplitude_of(400.0) < 0.9 * 0.001, "60 dB down: {}", own.amplitude_of(400.0));
+}
+
+#[test]
+fn two_rooms_never_hear_each_other() {
+    let (mut here, mut there) = (Stage::new(), Stage::new());
+    let (mut low, mut high) = (here.talker(1, 400.0, 0.3), there.talker(1, 1500.0, 0.3));
+    let mut ears = [Ear::new(), Ear::new()];
+    for _ in 0..60 {
+        low.say(here.now(), false);
+        high.say(there.now(), false);
+        ears[0].hear(&here.tick().shared);
+        ears[1].hear(&there.tick().shared);
+    }
+    assert!(ears[0].amplitude_of(400.0) > 0.25 && ears[0].amplitude_of(1500.0) < 0.001);
+    assert!(ears[1].amplitude_of(1500.0) > 0.25 && ears[1].amplitude_of(400.0) < 0.001);
+}
+
+#[test]
+fn lost_packets_are_concealed_and_the_tone_goes_on() {
+    let mut stage = Stage::new();
+    let mut talker = stage.talker(1, 440.0, 0.3);
+    let mut ear = Ear::new();
+    for n in 0..150 {
+        talker.say(stage.now(), n % 10 == 9);
+        ear.hear(&stage.tick().shared);
+    }
+    assert!(stage.counters.pcm_concealed.get() >= 14 * 960, "{}", stage.counters.pcm_concealed.get());
+    assert!(ear.amplitude_of(440.0) > 0.2, "{}", ear.amplitude_of(440.0));
+}
+
+#[test]
+fn full_scale_voices_do_not_clip() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = (1..=limits::VOICES_MAX as u64 + 2).map(|n| stage.talker(n, 440.0, 1.0)).collect();
+    for _ in 0..60 {
+        let now = stage.now();
+        talkers.iter_mut().for_each(|t| t.say(now, false));
+        let tick = stage.tick();
+        assert!(tick.minus.len() <= limits::VOICES_MAX);
+        assert!(stage.sound.mixer.shared().samples.iter().all(|s| s.abs() < 1.0));
+        assert!(stage.sound.mixer.minus().all(|m| m.block.samples.iter().all(|s| s.abs() < 1.0)));
+    }
+    assert!(stage.sound.mixer.shared().samples.iter().any(|s| s.abs() > 0.8), "and they are loud");
+    assert_eq!(stage.sound.speaking().filter(|s| s.heard).count(), limits::VOICES_MAX);
+}
+
+#[test]
+fn a_voice_without_stated_levels_is_measured() {
+    let mut stage = Stage::new();
+    let (mut loud, mut quiet) = (stage.talker(1, 440.0, 0.3), stage.talker(2, 900.0, 0.0));
+    loud.level = None;
+    quiet.level = None;
+    let mut ear = Ear::new();
+    for _ in 0..60 {
+        let now = stage.now();
+        loud.say(now, false);
+        quiet.say(now, false);
+        ear.hear(&stage.tick().shared);
+    }
+    assert!(ear.amplitude_of(440.0) > 0.25);
+    let heard: Vec<_> = stage.sound.speaking().map(|s| s.heard).collect();
+    assert_eq!(heard, [true, false]);
+}
+
+#[test]
+fn a_voice_that_comes_and_goes_leaves_no_trace() {
+    let mut stage = Stage::new();
+    let mut talker = stage.talker(1, 440.0, 0.3);
+    let mut ear = Ear::new();
+    for _ in 0..30 {
+        talker.say(stage.now(), false);
+        ear.hear(&stage.tick().shared);
+    }
+    stage.sound.remove_voice(talker.track);
+    for _ in 0..30 {
+        let tick = stage.tick();
+        assert!(tick.minus.is_empty());
+        ear.hear(&tick.shared);
+    }
+    assert!(ear.amplitude_of(440.0) < 0.01);
+    assert_eq!(stage.sound.speaking().count(), 0);
+}
