@@ -43,6 +43,15 @@ pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
+/// How long a missing video packet may wait for its repair before the frames behind it are given up.
+pub const NACK_WAIT: Duration = Duration::from_millis(150);
+/// Packets of one video track that wait for a missing one.
+pub const REORDER_PACKETS_MAX: usize = 2048;
+/// Packets kept while a track has no keyframe under way: enough for a keyframe whose first packet comes last.
+pub const SEEK_PACKETS_MAX: usize = 256;
+/// Bytes of one incoming Opus packet: what an unfragmented datagram can carry.
+pub const OPUS_LEN_MAX: usize = 1_500;
+
 /// Peer → decode: media time queued for one track.
 pub const TRACK_QUEUE_SPAN: Duration = Duration::from_millis(200);
 /// Peer → decode: frames queued for one track, whatever their time says.
@@ -75,6 +84,18 @@ pub const SOURCE_STALE_AFTER: Duration = Duration::from_millis(2500);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.
+pub const DATAGRAM_LEN_MAX: usize = 2_048;
+/// Outgoing video packets kept for one viewer's NACKs; payloads are shared.
+pub const SEND_BUFFER_PACKETS: usize = 1_000;
+/// Spacing of RTCP sender reports, by which receivers align picture and sound.
+pub const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a connection may take to come up.
+pub const CONNECT_SPAN: Duration = Duration::from_secs(15);
+/// How long a connection may be silent before it is closed.
+pub const DISCONNECTED_SPAN: Duration = Duration::from_secs(10);
+/// Frames since the last keyframe that are kept for late joiners.
+pub const REPLAY_FRAMES_MAX: usize = 64;
 /// Receive buffer asked of the kernel for the media socket, bytes.
 pub const UDP_RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 /// Send buffer asked of the kernel for the media socket, bytes.
@@ -96,6 +117,8 @@ const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
+const _: () = assert!(SEEK_PACKETS_MAX <= REORDER_PACKETS_MAX);
+const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);

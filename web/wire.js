@@ -1,1 +1,330 @@
+// What goes between this browser and the node: one RTCPeerConnection, its offers, candidates, restarts and its data channel.
+// No page in here: `Wire` dispatches "state" (connection state), "message" (a parsed data-channel message) and "track".
 
+const LABEL = "tessera";
+const VERSION = 1;
+const ANSWER_MS = 10_000;
+const GATHER_MS = 120;
+/** What is sent until the node asks for something else. */
+const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
+const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
+
+/** Something the node refused or could not be asked; `detail` says what to do. `status` 0: it did not answer at all. */
+export class Problem extends Error {
+  constructor({ status = 0, type = "", title, detail = "" }) {
+    super(detail ? `${title}. ${detail}` : title);
+    Object.assign(this, { status, type, title, detail });
+  }
+}
+
+/** Whether this browser can send and receive AV1, the codec of every picture here. */
+export function abilities() {
+  return { rtc: "RTCPeerConnection" in globalThis, send: av1(RTCRtpSenderOrNull()).length > 0, receive: av1(RTCRtpReceiverOrNull()).length > 0 };
+}
+
+const RTCRtpSenderOrNull = () => globalThis.RTCRtpSender ?? null;
+const RTCRtpReceiverOrNull = () => globalThis.RTCRtpReceiver ?? null;
+
+function av1(side) {
+  const codecs = side?.getCapabilities?.("video")?.codecs ?? [];
+  // Profile 0 only: the node decodes 8-bit 4:2:0.
+  return codecs.filter((c) => c.mimeType.toLowerCase() === "video/av1" && !/profile=[12]/.test(c.sdpFmtpLine ?? ""));
+}
+
+/** AV1 first and alone, with retransmission; a browser that knows no preferences keeps its own order. */
+function preferAv1(transceiver, side) {
+  const rtx = (side?.getCapabilities?.("video")?.codecs ?? []).filter((c) => c.mimeType.toLowerCase() === "video/rtx");
+  const wanted = av1(side);
+  if (wanted.length === 0) return;
+  try {
+    transceiver.setCodecPreferences?.([...wanted, ...rtx]);
+  } catch (error) {
+    console.warn("codec preferences were refused", error);
+  }
+}
+
+async function ask(url, init) {
+  let response;
+  try {
+    response = await fetch(url, init);
+  } catch {
+    throw new Problem({ title: "The node does not answer", detail: "Check your network; the page keeps trying while you are in a call." });
+  }
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  throw new Problem({
+    status: response.status,
+    type: body.type ?? "",
+    title: body.title ?? `The node answered ${response.status}`,
+    detail: body.detail ?? "",
+  });
+}
+
+export class Wire extends EventTarget {
+  #pc = null;
+  #channel = null;
+  #location = null;
+  #etag = null;
+  #candidates = [];
+  #gathered = false;
+  #gatherTimer = 0;
+  #answer = null;
+  #work = Promise.resolve();
+  #asked = new Map();
+  #closed = false;
+  /** Transceivers by the part they play. */
+  parts = {};
+
+  /** What the connection is for: `{room, name}` takes part, `{room, watch: true, as}` watches. */
+  constructor(purpose) {
+    super();
+    this.purpose = purpose;
+  }
+
+  get connected() {
+    return this.#pc?.connectionState === "connected";
+  }
+
+  get open() {
+    return this.#channel?.readyState === "open";
+  }
+
+  /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
+  async join(tracks = {}) {
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    this.#pc = pc;
+    pc.addEventListener("connectionstatechange", () => this.#tell("state", pc.connectionState));
+    pc.addEventListener("track", (event) => this.#tell("track", event.track));
+    pc.addEventListener("icecandidate", (event) => this.#gather(event.candidate));
+    if (this.purpose.watch) this.#layViewer(pc);
+    else this.#layParticipant(pc, tracks);
+    await pc.setLocalDescription(await pc.createOffer());
+    const response = await ask(this.#endpoint(), {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body: pc.localDescription.sdp,
+    });
+    this.#location = new URL(response.headers.get("Location"), location.href).href;
+    this.#etag = response.headers.get("ETag");
+    const sdp = await response.text();
+    // Left while the offer was under way: nobody needs this connection any more.
+    if (this.#closed) return void this.farewell();
+    await pc.setRemoteDescription({ type: "answer", sdp });
+    this.#trickle();
+  }
+
+  #endpoint() {
+    const { room, name, watch, as } = this.purpose;
+    const place = encodeURIComponent(room);
+    if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
+    return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}`;
+  }
+
+  /** The m-lines in the order of the wire's contract; the screen's two stay inactive until used. */
+  #layParticipant(pc, { camera, microphone }) {
+    const add = (kind, direction, sendEncodings) => pc.addTransceiver(kind, { direction, ...(sendEncodings && { sendEncodings }) });
+    this.parts = {
+      camera: add(camera ?? "video", "sendonly", [{ ...CAMERA_START }]),
+      microphone: add(microphone ?? "audio", "sendonly"),
+      screen: add("video", "inactive", [{ ...SCREEN_START }]),
+      screenSound: add("audio", "inactive"),
+      composite: add("video", "recvonly"),
+      mix: add("audio", "recvonly"),
+    };
+    preferAv1(this.parts.camera, RTCRtpSenderOrNull());
+    preferAv1(this.parts.screen, RTCRtpSenderOrNull());
+    preferAv1(this.parts.composite, RTCRtpReceiverOrNull());
+    this.#channel = pc.createDataChannel(LABEL, { ordered: true });
+    this.#channel.addEventListener("message", (event) => this.#hear(event.data));
+    this.#channel.addEventListener("open", () => this.#tell("open"));
+    this.#channel.addEventListener("close", () => this.#closed || this.#tell("state", "disconnected"));
+  }
+
+  #layViewer(pc) {
+    this.parts = {
+      composite: pc.addTransceiver("video", { direction: "recvonly" }),
+      mix: pc.addTransceiver("audio", { direction: "recvonly" }),
+    };
+    preferAv1(this.parts.composite, RTCRtpReceiverOrNull());
+  }
+
+  /** One stream of the picture and the sound that come in. */
+  inward() {
+    return new MediaStream([this.parts.composite.receiver.track, this.parts.mix.receiver.track]);
+  }
+
+  /** Changes what one part sends, without a new offer. */
+  async replace(part, track) {
+    const sender = this.parts[part]?.sender;
+    if (!sender) return;
+    await sender.replaceTrack(track);
+    await this.#fulfil(part);
+  }
+
+  /** Opens or closes the screen's two m-lines; needs a new offer. */
+  shareScreen(picture, sound) {
+    return this.#serially(async () => {
+      const { screen, screenSound } = this.parts;
+      await screen.sender.replaceTrack(picture);
+      await screenSound.sender.replaceTrack(sound ?? null);
+      const before = [screen.direction, screenSound.direction];
+      screen.direction = picture ? "sendonly" : "inactive";
+      screenSound.direction = picture && sound ? "sendonly" : "inactive";
+      if (before[0] !== screen.direction || before[1] !== screenSound.direction) await this.#renegotiate();
+      await this.#fulfil("screen");
+    });
+  }
+
+  say(message) {
+    if (this.open) this.#channel.send(JSON.stringify({ v: VERSION, ...message }));
+  }
+
+  async #renegotiate() {
+    if (!this.open) throw new Problem({ title: "The connection is not ready", detail: "Try again in a moment." });
+    const pc = this.#pc;
+    await pc.setLocalDescription(await pc.createOffer());
+    const answered = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Problem({ title: "The node did not answer", detail: "Try again." })), ANSWER_MS);
+      this.#answer = { resolve, reject, timer };
+    });
+    this.say({ type: "offer", sdp: pc.localDescription.sdp });
+    try {
+      await pc.setRemoteDescription({ type: "answer", sdp: await answered });
+    } catch (problem) {
+      if (pc.signalingState === "have-local-offer") await pc.setLocalDescription({ type: "rollback" });
+      throw problem;
+    } finally {
+      clearTimeout(this.#answer?.timer);
+      this.#answer = null;
+    }
+  }
+
+  #hear(text) {
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return;
+    }
+    if (message?.v !== VERSION) return;
+    if (message.type === "answer") return void this.#answer?.resolve(message.sdp);
+    if (message.type === "problem" && this.#answer) {
+      return void this.#answer.reject(new Problem({ status: 400, type: message.kind, title: message.title, detail: message.detail }));
+    }
+    if (message.type === "send") {
+      this.#asked.set(message.track, message);
+      this.#fulfil(message.track).catch((error) => console.warn("the encoder refused", error));
+    }
+    this.#tell("message", message);
+  }
+
+  /** Sends no more than the tile shows: size, rate and bitrate as the node asked last. */
+  async #fulfil(part) {
+    const asked = this.#asked.get(part);
+    const sender = this.parts[part]?.sender;
+    if (!asked || !sender?.track) return;
+    const parameters = sender.getParameters();
+    const encoding = parameters.encodings?.[0];
+    if (!encoding) return;
+    const { width = 0, height = 0 } = sender.track.getSettings();
+    const wanted = asked.width > 0 && asked.height > 0;
+    // A bitrate of zero: nobody sees this picture now.
+    encoding.active = asked.bitrate > 0;
+    if (asked.bitrate > 0) encoding.maxBitrate = asked.bitrate;
+    if (asked.fps > 0) encoding.maxFramerate = asked.fps;
+    encoding.scaleResolutionDownBy = wanted ? Math.max(1, width / asked.width, height / asked.height) : 1;
+    await sender.setParameters(parameters);
+  }
+
+  #gather(candidate) {
+    if (candidate === null) this.#gathered = true;
+    else if (candidate.candidate) this.#candidates.push(candidate);
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = setTimeout(() => this.#trickle(), this.#gathered ? 0 : GATHER_MS);
+  }
+
+  /** Candidates so far, in one PATCH; the node hears our checks anyway, so a failure is no reason to give up. */
+  #trickle() {
+    if (this.#closed || !this.#location || (this.#candidates.length === 0 && !this.#gathered)) return;
+    const body = this.#fragment(this.#candidates.splice(0));
+    this.#gathered = false;
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag ?? "*" };
+    ask(this.#location, { method: "PATCH", headers, body }).catch((problem) => console.warn("trickle", problem.message));
+  }
+
+  #fragment(candidates) {
+    const sdp = this.#pc.localDescription.sdp;
+    const line = (name) => sdp.match(new RegExp(`^a=${name}:.*$`, "m"))?.[0].trim();
+    const media = sdp.match(/^m=.*$/m)[0].trim();
+    const lines = [line("ice-ufrag"), line("ice-pwd"), media, line("mid")];
+    for (const { candidate } of candidates) lines.push(`a=${candidate}`);
+    if (this.#gathered) lines.push("a=end-of-candidates");
+    return `${lines.join("\r\n")}\r\n`;
+  }
+
+  /** Restarts ICE over HTTP (RFC 9725 section 4.3.3); rejects when the node no longer knows this connection. */
+  restart() {
+    return this.#serially(async () => {
+      const pc = this.#pc;
+      if (!this.#location || pc.signalingState === "closed") throw new Problem({ status: 404, title: "There is no connection to restart" });
+      this.#candidates.length = 0;
+      this.#gathered = false;
+      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      try {
+        const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" };
+        const response = await ask(this.#location, { method: "PATCH", headers, body: this.#fragment([]) });
+        const fragment = await response.text();
+        this.#etag = response.headers.get("ETag") ?? this.#etag;
+        await pc.setRemoteDescription({ type: "answer", sdp: withIce(pc.currentRemoteDescription.sdp, fragment) });
+      } catch (problem) {
+        if (pc.signalingState === "have-local-offer") await pc.setLocalDescription({ type: "rollback" });
+        throw problem;
+      }
+      this.#trickle();
+    });
+  }
+
+  /** Offers never overlap. */
+  #serially(task) {
+    const run = this.#work.then(task);
+    this.#work = run.catch(() => {});
+    return run;
+  }
+
+  async stats() {
+    return this.#pc && this.#pc.connectionState !== "closed" ? this.#pc.getStats() : new Map();
+  }
+
+  /** Tells the node, even while the page is being closed, and lets go. */
+  farewell() {
+    this.#closed = true;
+    clearTimeout(this.#gatherTimer);
+    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#location = null;
+    this.#pc?.close();
+  }
+
+  #tell(name, detail) {
+    if (!this.#closed) this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** The node's last answer with the credentials and candidates of a restart's fragment. */
+function withIce(sdp, fragment) {
+  const lines = fragment.split(/\r?\n/);
+  const find = (name) => lines.find((line) => line.startsWith(`a=${name}:`));
+  const candidates = lines.filter((line) => line.startsWith("a=candidate:"));
+  const kept = sdp.split("\r\n").filter((line) => !/^a=(candidate:|end-of-candidates)/.test(line));
+  let first = true;
+  return kept
+    .flatMap((line) => {
+      if (line.startsWith("a=ice-ufrag:")) return [find("ice-ufrag") ?? line];
+      if (line.startsWith("a=ice-pwd:")) {
+        const out = [find("ice-pwd") ?? line, ...(first ? candidates : [])];
+        first = false;
+        return out;
+      }
+      return [line];
+    })
+    .join("\r\n");
+}

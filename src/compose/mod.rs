@@ -1,1 +1,44 @@
-//! **The question:** Scene + VideoFrames → ComposedFrame
+//! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
+//!
+//! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
+//! The twin's kernels stand in `cpu/`: [`scale`](cpu) does pictures, `place` fills and copies, `letters` draws initials.
+
+mod cpu;
+mod pool;
+
+pub use cpu::cpu_compositor;
+pub use pool::FramePool;
+
+use crate::media::{ComposedFrame, ParticipantId, Pts, VideoFrame};
+use crate::scene::Scene;
+
+/// The newest picture of each camera, as the compose thread holds them.
+pub trait Sources {
+    /// The picture `participant`'s tile shows now; `None` shows the placeholder.
+    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame>;
+}
+
+impl Sources for std::collections::HashMap<ParticipantId, VideoFrame> {
+    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
+        self.get(&participant)
+    }
+}
+
+impl Sources for std::collections::BTreeMap<ParticipantId, VideoFrame> {
+    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
+        self.get(&participant)
+    }
+}
+
+/// Draws one room's canvas. Owned by one thread; remembers what it drew and touches only what changed.
+pub trait Compositor: Send {
+    /// `cpu` or the GPU's name, for logs and figures.
+    fn name(&self) -> &'static str;
+
+    /// Draws `scene` with the pictures of `sources` as the tick at `pts`. A picture counts as changed when its owner
+    /// (`VideoFrame::picture`) is another one than the last tick's.
+    fn compose(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> ComposedFrame;
+
+    /// Where composed frames return to when nobody needs them any more; any thread may hold a clone.
+    fn pool(&self) -> FramePool;
+}

@@ -6,18 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::atomic::AtomicCell;
 
 use crate::flow::{Counter, Waker};
-use crate::media::Size;
-
-/// What a sender is asked to send; its tile needs no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendTarget {
-    /// Largest useful picture.
-    pub size: Size,
-    /// Frames a second.
-    pub fps: u32,
-    /// Bits a second.
-    pub bitrate: u32,
-}
+pub use crate::ladder::SendTarget;
 
 /// The newest wish for one track or rung; clones share it, and each wish rouses the thread that fulfils it.
 #[derive(Debug, Clone)]

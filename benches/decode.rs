@@ -1,0 +1,62 @@
+//! How long does the AV1 decoder take for a frame of a camera, and of a composite?
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use tessera::decode::av1_decoder;
+use tessera::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
+use tessera::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
+
+/// A drifting texture.
+fn picture(size: Size, n: u64) -> ComposedFrame {
+    let (width, height) = (size.width as usize, size.height as usize);
+    let mut samples = vec![128_u8; width * height * 3 / 2];
+    let time = usize::try_from(n).expect("a few frames");
+    for (y, row) in samples[..width * height].chunks_exact_mut(width).enumerate() {
+        for (x, sample) in row.iter_mut().enumerate() {
+            let (u, v) = (x + 3 * time, y + time);
+            let texture = (u * u / 300 + v * v / 410 + u * v / 530) % 128;
+            *sample = 60 + u8::try_from(texture.min(127 - texture) * 2).expect("below 128");
+        }
+    }
+    ComposedFrame { size, pts: pts_from_tick(n, 30), samples }
+}
+
+/// Thirty temporal units as they come from the wire; the first is a keyframe.
+fn units(size: Size) -> Vec<EncodedFrame> {
+    let setup = VideoEncoderSetup { size, fps: 30, bitrate: size.width * size.height * 27 / 10, threads: 1 };
+    let mut encoder = video_encoder(EncoderChoice::Aom, setup).expect("a plain setup");
+    let mut units = Vec::new();
+    for n in 0..30 {
+        encoder.encode(&picture(size, n), n == 0, &mut units).expect("frames fit the setup");
+    }
+    for unit in &mut units {
+        let arrival = Instant::now();
+        let (rtp_time, audio_level, rid) = (0, None, None);
+        let ingest =
+            Ingest { sequence_first: 0, sequence_last: 0, contiguous: true, rtp_time, arrival, audio_level, rid };
+        unit.ingest = Some(ingest);
+    }
+    units
+}
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    for (width, height) in [(320, 180), (640, 360), (1280, 720)] {
+        let units = units(Size::new(width, height));
+        let mut decoder = av1_decoder().expect("a decoder opens");
+        let (mut pictures, mut next) = (Vec::new(), units.iter().cycle());
+        group.bench_function(BenchmarkId::new("av1", format!("{width}x{height}")), |bencher| {
+            bencher.iter(|| {
+                decoder.decode(next.next().expect("a cycle never ends"), &mut pictures).expect("our own bitstream");
+                black_box(pictures.drain(..).count());
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode);
+criterion_main!(benches);

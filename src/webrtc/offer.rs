@@ -1,0 +1,134 @@
+//! **The question:** can this offer be answered at all? Looked at as text, before any parser sees it.
+
+use crate::limits;
+
+/// Why an offer is refused. Each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// Longer than `limits::SDP_LEN_MAX`.
+    #[error("the offer has {0} bytes; send at most {max}", max = limits::SDP_LEN_MAX)]
+    TooLong(usize),
+    /// Not SDP, or not an offer of one bundled connection.
+    #[error("the offer cannot be read: {0}; send the SDP of RTCPeerConnection.createOffer()")]
+    Malformed(String),
+    /// Neither a video nor an audio m-line.
+    #[error("the offer has no video or audio m-line; add a track or a transceiver")]
+    NoMedia,
+    /// A video m-line without AV1.
+    #[error("a video m-line offers no AV1 (RTP payload 'AV1/90000'); offer AV1, which this node decodes and sends")]
+    NoAv1,
+    /// An audio m-line without Opus.
+    #[error(
+        "an audio m-line offers no Opus (RTP payload 'opus/48000/2'); offer Opus, which this node decodes and sends"
+    )]
+    NoOpus,
+}
+
+impl OfferError {
+    /// Whether the offer is well formed and lacks only a codec that the node takes.
+    #[must_use]
+    pub fn is_codec(&self) -> bool {
+        matches!(self, Self::NoAv1 | Self::NoOpus)
+    }
+}
+
+/// Checks the offer's length, shape and codecs.
+///
+/// # Errors
+/// As [`OfferError`] says.
+pub fn check(offer: &str) -> Result<(), OfferError> {
+    if offer.len() > limits::SDP_LEN_MAX {
+        return Err(OfferError::TooLong(offer.len()));
+    }
+    if !offer.starts_with("v=0") {
+        return Err(OfferError::Malformed("it does not begin with 'v=0'".into()));
+    }
+    let mut media = 0;
+    for section in offer.split("\nm=").skip(1) {
+        let codec = |name: &str| {
+            section.lines().filter_map(|line| line.trim_end().strip_prefix("a=rtpmap:")).any(|map| {
+                let encoding = map.split_once(' ').map_or("", |(_, encoding)| encoding);
+                encoding.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
+            })
+        };
+        if section.starts_with("video ") {
+            media += 1;
+            if !codec("AV1/90000") {
+                return Err(OfferError::NoAv1);
+            }
+        } else if section.starts_with("audio ") {
+            media += 1;
+            if !codec("opus/48000") {
+                return Err(OfferError::NoOpus);
+            }
+        }
+    }
+    if media == 0 { Err(OfferError::NoMedia) } else { Ok(()) }
+}
+
+/// The offer with other ICE credentials and without candidates: what an ICE restart by PATCH amounts to (RFC 9725 section 4.3.3).
+#[must_use]
+pub fn with_credentials(offer: &str, ufrag: &str, password: &str) -> String {
+    let mut restarted = String::with_capacity(offer.len());
+    for line in offer.lines() {
+        if line.starts_with("a=ice-ufrag:") {
+            restarted.push_str("a=ice-ufrag:");
+            restarted.push_str(ufrag);
+        } else if line.starts_with("a=ice-pwd:") {
+            restarted.push_str("a=ice-pwd:");
+            restarted.push_str(password);
+        } else if line.starts_with("a=candidate:") {
+            continue;
+        } else {
+            restarted.push_str(line);
+        }
+        restarted.push_str("\r\n");
+    }
+    restarted
+}
+
+/// The first `ice-ufrag` of a description: the name of its ICE generation.
+#[must_use]
+pub fn ufrag_of(description: &str) -> &str {
+    description.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim_end()
+}
+
+/// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840).
+#[must_use]
+pub fn fragment_of(answer: &str) -> String {
+    let wanted = ["a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates"];
+    let mut seen: Vec<&str> = Vec::new();
+    for line in answer.lines().map(str::trim_end) {
+        if wanted.iter().any(|prefix| line.starts_with(prefix)) && !seen.contains(&line) {
+            seen.push(line);
+        }
+    }
+    seen.iter().flat_map(|line| [*line, "\r\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIDEO: &str = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 45\r\na=rtpmap:45 AV1/90000\r\n";
+
+    #[test]
+    fn an_offer_without_a_codec_we_take_says_which_one_is_missing() {
+        assert_eq!(check(VIDEO), Ok(()));
+        assert_eq!(check(&VIDEO.replace("AV1", "VP8")), Err(OfferError::NoAv1));
+        let audio = VIDEO.replace("video", "audio").replace("AV1/90000", "PCMU/8000");
+        assert_eq!(check(&audio), Err(OfferError::NoOpus));
+        assert_eq!(check("v=0\r\n"), Err(OfferError::NoMedia));
+        assert!(matches!(check("hello"), Err(OfferError::Malformed(_))));
+        let long = format!("v=0{}", " ".repeat(limits::SDP_LEN_MAX));
+        assert!(matches!(check(&long), Err(OfferError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_restart_keeps_everything_but_credentials_and_candidates() {
+        let offer = "v=0\r\na=ice-ufrag:old\r\na=ice-pwd:older\r\na=candidate:1 x\r\na=mid:0\r\n";
+        assert_eq!(with_credentials(offer, "new", "newer"), "v=0\r\na=ice-ufrag:new\r\na=ice-pwd:newer\r\na=mid:0\r\n");
+        assert_eq!(ufrag_of(offer), "old");
+        assert_eq!(fragment_of(offer), "a=ice-ufrag:old\r\na=ice-pwd:older\r\na=candidate:1 x\r\n");
+    }
+}
