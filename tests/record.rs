@@ -5,6 +5,7 @@
 
 mod material;
 mod players;
+mod sim;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -10,8 +10,6 @@
 mod manifest;
 mod recorder;
 mod seal;
-#[cfg(test)]
-mod sim;
 mod take;
 
 pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_compact, utc_text};

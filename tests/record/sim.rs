@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mp4_atom::{Atom, Decode, Header, Moof, Moov};
 use proptest::prelude::*;
+use tessera::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
+use tessera::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
+use tessera::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Seal, Setup};
 
-use super::*;
-use crate::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
-use crate::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
+use super::players::boxes;
 
 const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
 const DELTA: &[u8] = &[0x12, 0x00, 0x32, 0x03, 1, 2, 3];
@@ -97,28 +97,15 @@ impl Sim {
     }
 }
 
-fn fragments(mut data: &[u8]) -> (Option<Moov>, Vec<Moof>) {
-    let (mut moov, mut moofs) = (None, Vec::new());
-    while !data.is_empty() {
-        let header = Header::decode(&mut &data[..]).unwrap();
-        let size = header.size.unwrap() + 8;
-        match header.kind {
-            kind if kind == Moov::KIND => moov = Some(Moov::decode(&mut &data[..size]).unwrap()),
-            kind if kind == Moof::KIND => moofs.push(Moof::decode(&mut &data[..size]).unwrap()),
-            _ => {}
-        }
-        data = &data[size..];
-    }
-    (moov, moofs)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn whatever_goes_wrong_the_file_is_whole_and_the_manifest_true(troubles in troubles()) {
         let mut sim = Sim::new();
         sim.run(&troubles);
-        let (moov, moofs) = fragments(&sim.file);
+        let (moov, fragments) = boxes(&sim.file);
+        prop_assert!(fragments.last().is_none_or(|(_, end)| *end == sim.file.len()));
+        let moofs: Vec<_> = fragments.into_iter().map(|(moof, _)| moof).collect();
         let manifest = sim.recorder.manifest().clone();
         prop_assert_eq!(manifest.bytes, sim.file.len() as u64);
         let Some(moov) = moov else {
