@@ -5,6 +5,7 @@
 
 mod material;
 mod players;
+mod sim;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -155,7 +156,6 @@ fn picture_and_sound_begin_together() {
     }
     call.poll(seconds(8));
     call.finish(seconds(8));
-    std::fs::copy(&file, "/tmp/rec/click.mp4").unwrap();
     let heard = decode_sound(&file);
     let loudest = (0..heard.len()).max_by(|a, b| heard[*a].abs().total_cmp(&heard[*b].abs())).unwrap();
     let expected = click.since(zero).as_secs_f64();
