@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Failure;
 use crate::node::config::{Compositor, Config, Encoder, Tls};
+use crate::node::{Node, StartError};
 
 /// Flags of `tessera serve`; each wins over the configuration file.
 #[derive(Debug, Default, Args)]
@@ -94,7 +96,38 @@ pub fn run(args: ServeArgs) -> ExitCode {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.configuration()?;
     crate::telemetry::log::init(config.log.level, config.log.format);
-    Err(Failure::Failed("serve is not wired yet".to_owned()))
+    let recording = config.recording.enabled.then(|| config.recording.path.display().to_string());
+    let node = Node::start(config)?;
+    println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
+    if let Some(folder) = recording {
+        println!("every room is recorded to {folder}/");
+    }
+    let interrupted = wait_for_interrupt();
+    node.stop();
+    interrupted
+}
+
+/// Returns on Ctrl-C or SIGTERM, which is how Kubernetes asks.
+fn wait_for_interrupt() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result.map_err(failed),
+            _ = terminate.recv() => Ok(()),
+        }
+    })
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            // Nothing the operator typed would help against a system without threads.
+            StartError::System(_) => Self::Failed(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl RoomFeed {
         audio: FanReader<MixTick>,
         rung: WishCell,
     ) -> Self {
-        Self { epoch, video, audio, rung, packetiser: Packetiser::default(), replay: Vec::new(), keyframe_at: None }
+        Self { epoch, video, audio, rung, packetiser: Packetiser::new(), replay: Vec::new(), keyframe_at: None }
     }
 
     /// The next frame of the composite, packetised.

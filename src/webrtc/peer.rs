@@ -464,8 +464,11 @@ impl Peer {
         } else {
             return;
         };
-        let assembler =
-            if video { Assembler::Video(Box::default()) } else { Assembler::Sound(SoundAssembler::default()) };
+        let assembler = if video {
+            Assembler::Video(Box::new(VideoAssembler::new()))
+        } else {
+            Assembler::Sound(SoundAssembler::new())
+        };
         let mid = added.mid;
         self.incoming.push(Incoming { kind, mid, ssrc: None, started: false, last_request: None, assembler });
         if added.direction == Direction::Inactive {

@@ -1,0 +1,229 @@
+//! **The question:** what does each room's canvas show at this tick? A `compose-n` thread owns the scene clocks and the
+//! compositors of its rooms; the rooms' ticks are shifted against one another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use crate::compose::{Compositor, Sources};
+use crate::flow::{Counter, FrameSlot};
+use crate::media::{ComposedFrame, Outbox, ParticipantId, RoomEpoch, RoomId, VideoFrame, pts_from_tick};
+use crate::node::counters::NodeCounters;
+use crate::node::decode_lane::earlier;
+use crate::node::event::Event;
+use crate::node::lane::{Inlet, Reports, guard};
+use crate::scene::{self, Scene, SceneCore};
+
+/// A room's picture, from slots to the encoder's queue.
+pub struct CanvasWork {
+    /// Which room.
+    pub room: RoomId,
+    /// Its media clock.
+    pub epoch: RoomEpoch,
+    /// Ticks a second.
+    pub fps: u32,
+    /// Who is seen where.
+    pub scene: SceneCore,
+    /// Who paints.
+    pub compositor: Box<dyn Compositor>,
+    /// To the encoder: at most `limits::COMPOSED_QUEUE_LEN` ticks.
+    pub composed: Sender<ComposedFrame>,
+    /// This room's own count of ticks.
+    pub ticks: Counter,
+    /// This room's own count of skipped ticks.
+    pub ticks_skipped: Counter,
+}
+
+/// What the control thread tells a compose thread.
+pub enum ComposeCommand {
+    /// A room begins.
+    AddRoom(Box<CanvasWork>),
+    /// A room ends.
+    RemoveRoom(RoomId),
+    /// The roster changed.
+    Scene(RoomId, scene::Input),
+    /// A participant's pictures come through this slot from now on.
+    AddSource(RoomId, ParticipantId, FrameSlot),
+    /// A participant's camera ended.
+    RemoveSource(RoomId, ParticipantId),
+}
+
+struct Source {
+    slot: FrameSlot,
+    /// The newest picture, kept until a newer one comes.
+    frame: Option<Box<VideoFrame>>,
+}
+
+struct Canvas {
+    work: Box<CanvasWork>,
+    scene: Arc<Scene>,
+    sources: Painted,
+    /// The next tick's number.
+    tick: u64,
+}
+
+#[derive(Default)]
+struct Painted(HashMap<ParticipantId, Source>);
+
+impl Sources for Painted {
+    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
+        self.0.get(&participant).and_then(|source| source.frame.as_deref())
+    }
+}
+
+/// The body of a `compose-n` thread.
+pub fn run(inlet: &Inlet<ComposeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+    let mut lane = ComposeLane {
+        rooms: HashMap::new(),
+        reports: reports.clone(),
+        counters: counters.clone(),
+        outbox: Outbox::new(),
+    };
+    loop {
+        loop {
+            match inlet.commands.try_recv() {
+                Ok(command) => lane.command(command),
+                Err(crossbeam_channel::TryRecvError::Empty) => break,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+            }
+        }
+        let deadline = lane.round();
+        inlet.waker.sleep_until(deadline);
+    }
+}
+
+struct ComposeLane {
+    rooms: HashMap<RoomId, Canvas>,
+    reports: Reports<Event>,
+    counters: NodeCounters,
+    outbox: Outbox<scene::Output>,
+}
+
+impl ComposeLane {
+    fn command(&mut self, command: ComposeCommand) {
+        match command {
+            ComposeCommand::AddRoom(work) => {
+                let scene = work.scene.scene();
+                let canvas = Canvas { scene, sources: Painted::default(), tick: 0, work };
+                self.rooms.insert(canvas.work.room.clone(), canvas);
+            }
+            ComposeCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
+            ComposeCommand::Scene(room, input) => self.scene(&room, input),
+            ComposeCommand::AddSource(room, participant, slot) => {
+                if let Some(canvas) = self.rooms.get_mut(&room) {
+                    let source = Source { slot, frame: None };
+                    canvas.sources.0.insert(participant, source);
+                }
+            }
+            ComposeCommand::RemoveSource(room, participant) => {
+                if let Some(canvas) = self.rooms.get_mut(&room) {
+                    canvas.sources.0.remove(&participant);
+                }
+                self.scene(&room, scene::Input::CameraEnded { participant });
+            }
+        }
+    }
+
+    fn scene(&mut self, room: &RoomId, input: scene::Input) {
+        if let Some(canvas) = self.rooms.get_mut(room) {
+            if let scene::Input::CameraEnded { participant } = &input
+                && let Some(source) = canvas.sources.0.get_mut(participant)
+            {
+                source.frame = None;
+            }
+            canvas.arrange(Instant::now(), input, &mut self.outbox, &self.reports);
+        }
+    }
+
+    /// Paints every room whose tick is due; says when the next is.
+    fn round(&mut self) -> Option<Instant> {
+        let mut deadline = None;
+        let mut panicked = Vec::new();
+        for (room, canvas) in &mut self.rooms {
+            let (outbox, reports, counters) = (&mut self.outbox, &self.reports, &self.counters);
+            match guard(room, || canvas.tick_if_due(Instant::now(), outbox, reports, counters)) {
+                Some(next) => deadline = earlier(deadline, Some(next)),
+                None => panicked.push(room.clone()),
+            }
+        }
+        for room in panicked {
+            self.rooms.remove(&room);
+            self.outbox = Outbox::new();
+            self.reports.tell(Event::RoomFailed(room));
+        }
+        deadline
+    }
+}
+
+impl Canvas {
+    fn arrange(
+        &mut self,
+        now: Instant,
+        input: scene::Input,
+        outbox: &mut Outbox<scene::Output>,
+        reports: &Reports<Event>,
+    ) {
+        self.work.scene.handle(now, input, outbox);
+        self.take_scenes(outbox, reports);
+    }
+
+    fn tick_if_due(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox<scene::Output>,
+        reports: &Reports<Event>,
+        counters: &NodeCounters,
+    ) -> Instant {
+        let due = |tick| self.work.epoch.instant_at(pts_from_tick(tick, self.work.fps));
+        let mut missed = 0;
+        while now >= due(self.tick + missed + 1) {
+            missed += 1;
+        }
+        if now < due(self.tick) {
+            return due(self.tick);
+        }
+        // A tick that was slept through is skipped and counted, never caught up in a burst.
+        self.tick += missed;
+        self.count_skipped(missed, counters);
+        self.take_pictures(now, outbox, reports);
+        let pts = pts_from_tick(self.tick, self.work.fps);
+        let composed = self.work.compositor.compose(&self.scene, &self.sources, pts);
+        self.work.ticks.add(1 + missed);
+        counters.ticks.add(1 + missed);
+        if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
+            self.work.composed.try_send(composed)
+        {
+            self.work.compositor.pool().recycle(composed);
+            self.count_skipped(1, counters);
+        }
+        self.tick += 1;
+        self.work.epoch.instant_at(pts_from_tick(self.tick, self.work.fps))
+    }
+
+    fn count_skipped(&self, ticks: u64, counters: &NodeCounters) {
+        self.work.ticks_skipped.add(ticks);
+        counters.ticks_skipped.add(ticks);
+    }
+
+    /// Takes what the decoders published, and lets the scene know whose camera runs.
+    fn take_pictures(&mut self, now: Instant, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
+        self.work.scene.handle(now, scene::Input::Tick, outbox);
+        for (participant, source) in &mut self.sources.0 {
+            if let Some(frame) = source.slot.take() {
+                source.frame = Some(frame);
+                self.work.scene.handle(now, scene::Input::CameraFrame { participant: *participant }, outbox);
+            }
+        }
+        self.take_scenes(outbox, reports);
+    }
+
+    fn take_scenes(&mut self, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
+        for output in outbox.drain() {
+            let scene::Output::Scene(scene) = output;
+            self.scene = scene.clone();
+            reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene });
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! **The question:** how does a connection begin and end? HTTP's commands, one function each.
+
+use std::time::Instant;
+
+use rand::Rng as _;
+use tokio::sync::oneshot;
+
+use crate::http::{Command, Joined, Refusal, ResourceToken, RoomDetail, RoomSummary, SdpFragment, Trickled};
+use crate::limits;
+use crate::media::{ParticipantId, PeerId, RoomId};
+use crate::node::control::Control;
+use crate::node::control::peers::{PeerEntry, Role};
+use crate::room::{self, RoomInput};
+use crate::webrtc::{IceCredentials, NetCommand, OfferError, Peer, PeerSetup};
+
+impl Control {
+    /// One command of HTTP. A reply that nobody waits for means the client hung up: what was done for it is undone.
+    pub fn command(&mut self, command: Command) {
+        match command {
+            Command::Join { room, name, offer, reply } => {
+                let role = Role::Participant(new_participant());
+                let result = self.join(&room, role, &name, &offer);
+                self.answer_join(result, reply);
+            }
+            Command::Publish { room, name, offer, reply } => {
+                let role = Role::Publisher(new_participant());
+                let result = self.join(&room, role, &name, &offer);
+                self.answer_join(result, reply);
+            }
+            Command::Watch { room, minus, offer, reply } => {
+                let result = self.join(&room, Role::Viewer { minus }, "", &offer);
+                self.answer_join(result, reply);
+            }
+            Command::Trickle { resource, session, fragment, reply } => {
+                self.trickle(resource, session.as_deref(), fragment, reply);
+            }
+            Command::Leave { resource, reply } => {
+                let peer = self.resources.get(&resource).copied().ok_or(Refusal::ResourceNotFound);
+                if let Ok(peer) = peer {
+                    self.dismiss(peer, "the client left");
+                }
+                let _ = reply.send(peer.map(|_| ()));
+            }
+            Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
+            Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
+            Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
+        }
+    }
+
+    fn join(&mut self, room: &RoomId, role: Role, name: &str, offer: &str) -> Result<Joined, Refusal> {
+        let (id, now) = (self.peers.next_id(), Instant::now());
+        let setup =
+            PeerSetup { id, role: role.on_the_wire(), certificate: &self.certificate, candidates: &self.candidates };
+        let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
+        self.admit(room, id, role, name, now)?;
+        let resource = ResourceToken::random();
+        self.resources.insert(resource, id);
+        self.peers.insert(id, PeerEntry::new(room.clone(), role, resource, peer.ufrag().to_owned()));
+        self.lanes.net.send(NetCommand::AddPeer { room: room.clone(), peer: Box::new(peer) });
+        Ok(Joined { answer, resource, participant: role.participant() })
+    }
+
+    fn answer_join(&mut self, result: Result<Joined, Refusal>, reply: oneshot::Sender<Result<Joined, Refusal>>) {
+        if let Err(Ok(joined)) = reply.send(result)
+            && let Some(peer) = self.resources.get(&joined.resource).copied()
+        {
+            self.dismiss(peer, "the client hung up before its answer");
+        }
+    }
+
+    /// Reserves a place, in a room that comes to be if need be.
+    fn admit(&mut self, name: &RoomId, peer: PeerId, role: Role, display: &str, now: Instant) -> Result<(), Refusal> {
+        if let Role::Viewer { minus } = role {
+            let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
+            let known = |id| room.core.members().iter().any(|member| member.participant == id);
+            if minus.is_some_and(|id| !known(id)) {
+                return Err(Refusal::ParticipantNotFound);
+            }
+        } else if !self.rooms.contains_key(name) {
+            if self.rooms.len() >= limits::ROOMS_MAX {
+                return Err(Refusal::NodeFull);
+            }
+            self.ensure_room(name).map_err(|error| {
+                tracing::error!(room = %name, %error, "a room could not begin");
+                Refusal::NodeFull
+            })?;
+        }
+        let input = match role {
+            Role::Participant(id) => RoomInput::Join(id, display.to_owned(), room::Role::Participant),
+            Role::Publisher(id) => RoomInput::Join(id, display.to_owned(), room::Role::Publisher),
+            Role::Viewer { .. } => RoomInput::ViewerJoin(peer),
+        };
+        self.room_input(name, now, input);
+        let refused = self.rooms.get_mut(name).is_some_and(|room| std::mem::take(&mut room.refused));
+        if refused { Err(Refusal::RoomFull) } else { Ok(()) }
+    }
+
+    /// Ends a connection from this side.
+    pub fn dismiss(&mut self, peer: PeerId, reason: &str) {
+        self.lanes.net.send(NetCommand::RemovePeer(peer));
+        self.forget(peer, reason);
+    }
+
+    fn trickle(
+        &mut self,
+        resource: ResourceToken,
+        session: Option<&str>,
+        fragment: SdpFragment,
+        reply: oneshot::Sender<Result<Trickled, Refusal>>,
+    ) {
+        let Some(peer) = self.resources.get(&resource).copied() else {
+            let _ = reply.send(Err(Refusal::ResourceNotFound));
+            return;
+        };
+        let entry = self.peers.get_mut(peer).expect("every resource names a connection");
+        if session.is_some_and(|ufrag| ufrag != entry.ufrag) {
+            let _ = reply.send(Err(Refusal::SessionChanged));
+            return;
+        }
+        let restart = match (fragment.ufrag, fragment.pwd) {
+            (Some(ufrag), Some(password)) => Some(IceCredentials { ufrag, password }),
+            _ => None,
+        };
+        let candidates = fragment.candidates.into_iter().map(|c| c.candidate).collect();
+        entry.trickles.push_back(reply);
+        self.lanes.net.send(NetCommand::Trickle { peer, credentials: restart, candidates });
+    }
+
+    fn room_list(&self) -> Vec<RoomSummary> {
+        let mut list: Vec<_> = self
+            .rooms
+            .iter()
+            .map(|(name, room)| {
+                let stats = room.core.stats();
+                RoomSummary { room: name.clone(), participants: stats.participants, viewers: stats.viewers }
+            })
+            .collect();
+        list.sort_by(|a, b| a.room.cmp(&b.room));
+        list
+    }
+
+    fn room_detail(&self, name: &RoomId) -> Result<RoomDetail, Refusal> {
+        let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
+        let viewers = room.core.stats().viewers;
+        Ok(RoomDetail { room: name.clone(), participants: room.people(), viewers, recording: room.recording })
+    }
+}
+
+fn new_participant() -> ParticipantId {
+    ParticipantId(rand::rng().random())
+}
+
+fn refusal(error: &OfferError) -> Refusal {
+    let text = error.to_string();
+    if error.is_codec() { Refusal::UnsupportedCodec(text) } else { Refusal::BadOffer(text) }
+}

@@ -1,0 +1,197 @@
+//! **The question:** who joins, leaves and is told what? The control thread: commands from HTTP, events from the wire and the
+//! workers, and the rooms that follow from them. It decides through `room/`, `ladder/` and `signal/`, and touches no media.
+
+mod join;
+mod peers;
+mod rooms;
+mod say;
+mod wire;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::encode::EncoderChoice;
+use crate::flow::Waker;
+use crate::http::{Command, ResourceToken};
+use crate::media::{PeerId, RoomId};
+use crate::node::compose_lane::ComposeCommand;
+use crate::node::config::Config;
+use crate::node::decode_lane::DecodeCommand;
+use crate::node::event::Event;
+use crate::node::lane::{Lane, Reports};
+use crate::node::measure::Counts;
+use crate::node::mix_lane::MixCommand;
+use crate::node::package_lane::PackageCommand;
+use crate::node::report::RoomReport;
+use crate::room::RoomInput;
+use crate::scene;
+use crate::webrtc::{Certificate, NetCommand, NetEvent};
+
+use peers::Peers;
+use rooms::Room;
+
+/// The worker threads, as the control thread sees them.
+pub struct Lanes {
+    /// The one net thread.
+    pub net: Lane<NetCommand>,
+    /// The decode pool.
+    pub decode: Vec<Lane<DecodeCommand>>,
+    /// The compose threads.
+    pub compose: Vec<Lane<ComposeCommand>>,
+    /// The mix threads.
+    pub mix: Vec<Lane<MixCommand>>,
+    /// The package thread.
+    pub package: Lane<PackageCommand>,
+}
+
+/// Everything that reaches the control thread.
+pub struct ControlInlet {
+    /// From HTTP.
+    pub commands: Receiver<Command>,
+    /// From the net thread.
+    pub net_events: Receiver<NetEvent>,
+    /// From the workers.
+    pub events: Receiver<Event>,
+    /// Asks the thread to end all rooms and then itself.
+    pub stop: Receiver<()>,
+    /// Roused by all of them.
+    pub waker: Waker,
+}
+
+/// The control thread's state.
+pub struct Control {
+    config: Config,
+    certificate: Certificate,
+    candidates: Vec<std::net::SocketAddr>,
+    lanes: Lanes,
+    reports: Reports<Event>,
+    counts: Counts,
+    /// Where the one recording of a demo goes, in place of a folder.
+    record_to: Option<PathBuf>,
+    encoder: EncoderChoice,
+    rooms: HashMap<RoomId, Room>,
+    peers: Peers,
+    resources: HashMap<ResourceToken, PeerId>,
+    /// Rooms that ended, for whoever runs the node in its own process.
+    ended: Sender<RoomReport>,
+    rungs_started: usize,
+    started: Instant,
+}
+
+/// What the control thread is made of.
+pub struct ControlParts {
+    /// What the operator chose.
+    pub config: Config,
+    /// The node's DTLS certificate.
+    pub certificate: Certificate,
+    /// Addresses for answers.
+    pub candidates: Vec<std::net::SocketAddr>,
+    /// The worker threads.
+    pub lanes: Lanes,
+    /// Where workers report to.
+    pub reports: Reports<Event>,
+    /// What is counted.
+    pub counts: Counts,
+    /// Record to exactly this file instead of a folder.
+    pub record_to: Option<PathBuf>,
+    /// Who encodes.
+    pub encoder: EncoderChoice,
+    /// Where ended rooms are reported.
+    pub ended: Sender<RoomReport>,
+}
+
+impl Control {
+    /// A control thread without rooms.
+    #[must_use]
+    pub fn new(parts: ControlParts) -> Self {
+        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, encoder, ended } = parts;
+        Self {
+            config,
+            certificate,
+            candidates,
+            lanes,
+            reports,
+            counts,
+            record_to,
+            encoder,
+            rooms: HashMap::new(),
+            peers: Peers::default(),
+            resources: HashMap::new(),
+            ended,
+            rungs_started: 0,
+            started: Instant::now(),
+        }
+    }
+
+    /// The body of the `control` thread; returns when told to stop, all rooms ended and recordings closed.
+    pub fn run(mut self, inlet: &ControlInlet) {
+        while inlet.stop.try_recv().is_err() {
+            let mut idle = true;
+            while let Ok(event) = inlet.net_events.try_recv() {
+                self.net_event(event);
+                idle = false;
+            }
+            while let Ok(event) = inlet.events.try_recv() {
+                self.worker_event(event);
+                idle = false;
+            }
+            if let Ok(command) = inlet.commands.try_recv() {
+                self.command(command);
+                idle = false;
+            }
+            let deadline = self.advance(Instant::now());
+            if idle {
+                inlet.waker.sleep_until(deadline);
+            }
+        }
+        let names: Vec<RoomId> = self.rooms.keys().cloned().collect();
+        for room in names {
+            self.end_room(&room, "the node is shutting down");
+        }
+        self.lanes.net.send(NetCommand::Stop);
+    }
+
+    fn worker_event(&mut self, event: Event) {
+        match event {
+            Event::SceneChanged { room, scene } => self.scene_changed(&room, scene),
+            Event::Levels { room, levels } => {
+                let now = Instant::now();
+                for (participant, level) in levels {
+                    self.room_input(&room, now, RoomInput::Level(participant, level));
+                }
+            }
+            Event::PicturesBroken { room, track } => {
+                tracing::debug!(%room, ?track, "a bitstream is broken; a keyframe was requested");
+                self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
+            }
+            Event::RoomFailed(room) => {
+                self.counts.node.rooms_failed.add(1);
+                self.end_room(&room, "a fault of ours");
+            }
+        }
+    }
+
+    /// What `GET /v1/node/stats` tells.
+    fn stats(&self) -> serde_json::Value {
+        let rooms: Vec<_> = self
+            .rooms
+            .iter()
+            .map(|(name, room)| {
+                let (stats, figures) = (room.core.stats(), room.figures());
+                serde_json::json!({
+                    "room": name, "participants": stats.participants, "viewers": stats.viewers,
+                    "recording": room.recording, "encoder": figures.encoder, "compositor": figures.compositor,
+                    "ticks": figures.counters.ticks.get(), "ticks_skipped": figures.counters.ticks_skipped.get(),
+                    "frames_encoded": figures.counters.frames_encoded.get(),
+                })
+            })
+            .collect();
+        serde_json::json!({ "uptime_s": self.started.elapsed().as_secs(), "rooms": rooms })
+    }
+}
+
+/// How long the control thread waits for a recording to close before it goes on without its summary.
+const RECORDING_CLOSE: Duration = Duration::from_secs(10);

@@ -1,0 +1,140 @@
+//! **The question:** which connection belongs to whom?
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::flow::PlayoutCell;
+use crate::http::{Refusal, ResourceToken, Trickled};
+use crate::ladder::SenderAsk;
+use crate::media::{ParticipantId, PeerId, RoomId, TrackKind};
+use crate::webrtc::PeerRole;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A person's whole connection: sends, receives, talks.
+    Participant(ParticipantId),
+    /// WHIP: sends only.
+    Publisher(ParticipantId),
+    /// WHEP: receives only; `minus` is whose voice is left out.
+    Viewer {
+        /// The viewer's own.
+        minus: Option<ParticipantId>,
+    },
+}
+
+impl Role {
+    /// The person behind it, if it publishes.
+    pub fn participant(self) -> Option<ParticipantId> {
+        match self {
+            Self::Participant(id) | Self::Publisher(id) => Some(id),
+            Self::Viewer { .. } => None,
+        }
+    }
+
+    /// The same in the wire's words.
+    pub fn on_the_wire(self) -> PeerRole {
+        match self {
+            Self::Participant(id) => PeerRole::Participant(id),
+            Self::Publisher(id) => PeerRole::Publisher(id),
+            Self::Viewer { minus } => PeerRole::Viewer { minus },
+        }
+    }
+}
+
+/// One connection.
+pub struct PeerEntry {
+    /// Its room.
+    pub room: RoomId,
+    /// What it is for.
+    pub role: Role,
+    /// The capability in its Location.
+    pub resource: ResourceToken,
+    /// This side's ICE generation, the ETag of its resource.
+    pub ufrag: String,
+    /// Trickled fragments that wait for the net thread's answer.
+    pub trickles: VecDeque<oneshot::Sender<Result<Trickled, Refusal>>>,
+    /// ICE and DTLS are up.
+    pub connected: bool,
+    /// Shared by its camera and its microphone.
+    pub playout: PlayoutCell,
+    /// The decode lane of each of its video tracks.
+    pub decoded_by: HashMap<TrackKind, usize>,
+    /// What is asked of its camera.
+    pub ask: SenderAsk,
+}
+
+impl PeerEntry {
+    /// A connection that was just answered.
+    pub fn new(room: RoomId, role: Role, resource: ResourceToken, ufrag: String) -> Self {
+        Self {
+            room,
+            role,
+            resource,
+            ufrag,
+            trickles: VecDeque::new(),
+            connected: false,
+            playout: PlayoutCell::default(),
+            decoded_by: HashMap::new(),
+            ask: SenderAsk::new(),
+        }
+    }
+}
+
+/// All connections of the node.
+#[derive(Default)]
+pub struct Peers {
+    entries: HashMap<PeerId, PeerEntry>,
+    next: u64,
+}
+
+impl Peers {
+    /// A fresh id.
+    pub fn next_id(&mut self) -> PeerId {
+        self.next += 1;
+        PeerId(self.next)
+    }
+
+    /// Takes in a connection.
+    pub fn insert(&mut self, id: PeerId, entry: PeerEntry) {
+        self.entries.insert(id, entry);
+    }
+
+    /// A connection.
+    pub fn get(&self, id: PeerId) -> Option<&PeerEntry> {
+        self.entries.get(&id)
+    }
+
+    /// A connection, to change.
+    pub fn get_mut(&mut self, id: PeerId) -> Option<&mut PeerEntry> {
+        self.entries.get_mut(&id)
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, id: PeerId) -> Option<PeerEntry> {
+        self.entries.remove(&id)
+    }
+
+    /// The connections of a room.
+    pub fn of_room<'a>(&'a self, room: &'a RoomId) -> impl Iterator<Item = (PeerId, &'a PeerEntry)> {
+        self.entries.iter().filter(move |(_, entry)| entry.room == *room).map(|(id, entry)| (*id, entry))
+    }
+
+    /// The connection that publishes for a participant.
+    pub fn of_participant(&self, participant: ParticipantId) -> Option<PeerId> {
+        self.entries.iter().find(|(_, entry)| entry.role.participant() == Some(participant)).map(|(id, _)| *id)
+    }
+
+    /// The connections whose senders are to be asked now.
+    pub fn asks_due(&self, now: Instant) -> Vec<PeerId> {
+        let due = self.entries.iter().filter(|(_, entry)| entry.ask.deadline().is_some_and(|at| at <= now));
+        due.map(|(id, _)| *id).collect()
+    }
+
+    /// When the next sender is to be asked.
+    pub fn ask_deadline(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|entry| entry.ask.deadline()).min()
+    }
+}

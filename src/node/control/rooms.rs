@@ -1,0 +1,256 @@
+//! **The question:** how does a room begin, run and end? The wiring of one room through every worker thread.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::bounded;
+
+use crate::compose;
+use crate::encode;
+use crate::flow::{Fan, WishCell};
+use crate::ladder::{KeyframeInput, KeyframePacer};
+use crate::limits;
+use crate::media::{
+    EncodedFrame, MixTick, Outbox, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
+};
+use crate::node::compose_lane::{CanvasWork, ComposeCommand};
+use crate::node::control::{Control, RECORDING_CLOSE};
+use crate::node::encode_lane::{self, RungWork};
+use crate::node::lane::least_loaded;
+use crate::node::measure;
+use crate::node::mix_lane::{MixCommand, SoundWork};
+use crate::node::package::{RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use crate::node::package_lane::PackageCommand;
+use crate::node::report::{RoomCounters, RoomReport};
+use crate::node::sound::RoomSound;
+use crate::room::{Member, RoomCore};
+use crate::scene::{Scene, SceneCore};
+use crate::signal::Person;
+use crate::webrtc::NetCommand;
+
+/// Rooms whose ticks are spread evenly over one tick's span.
+const PHASES: u32 = 8;
+
+/// What `GET /v1/node/stats` tells of a room.
+pub struct Figures<'a> {
+    /// Who encodes.
+    pub encoder: &'static str,
+    /// Who composes.
+    pub compositor: &'static str,
+    /// Its counts.
+    pub counters: &'a RoomCounters,
+}
+
+/// A running room.
+pub struct Room {
+    /// Who is here.
+    pub core: RoomCore,
+    /// Its media clock.
+    pub epoch: RoomEpoch,
+    /// The picture as last laid out.
+    pub scene: Option<Arc<Scene>>,
+    /// Its compose thread.
+    pub compose: usize,
+    /// Its mix thread.
+    pub mix: usize,
+    /// Whether it is recorded.
+    pub recording: bool,
+    /// Whether the last input was refused.
+    pub refused: bool,
+    /// Who speaks, as last told.
+    pub speaking: Vec<ParticipantId>,
+    encode: JoinHandle<()>,
+    encoder: &'static str,
+    compositor: &'static str,
+    counters: RoomCounters,
+}
+
+impl Room {
+    /// Who works for it, and what they counted.
+    pub fn figures(&self) -> Figures<'_> {
+        Figures { encoder: self.encoder, compositor: self.compositor, counters: &self.counters }
+    }
+
+    /// Everyone here, as the room may know them.
+    pub fn people(&self) -> Vec<Person> {
+        let person = |member: &Member| Person {
+            id: member.participant,
+            name: member.name.clone(),
+            camera: member.has(TrackKind::Camera),
+            microphone: member.has(TrackKind::Microphone),
+            screen: member.has(TrackKind::Screen),
+            muted: !member.has(TrackKind::Microphone),
+        };
+        self.core.members().iter().map(person).collect()
+    }
+}
+
+impl Control {
+    /// Begins `name`, unless it runs already.
+    ///
+    /// # Errors
+    /// When the machine is out of threads, or the encoder cannot be set up.
+    pub fn ensure_room(&mut self, name: &RoomId) -> io::Result<()> {
+        if self.rooms.contains_key(name) {
+            return Ok(());
+        }
+        let epoch = self.epoch();
+        let video = Fan::new(self.counts.node.reader_lagged.clone());
+        let audio = Fan::new(self.counts.node.reader_lagged.clone());
+        let rung = WishCell::new(self.lanes.net.waker(), self.counts.node.wishes_superseded.clone());
+        let net = NetCommand::AddRoom {
+            room: name.clone(),
+            epoch,
+            video: video.subscribe(limits::VIDEO_FAN_LEN, self.lanes.net.waker()),
+            rung: rung.clone(),
+            audio: audio.subscribe(limits::AUDIO_FAN_LEN, self.lanes.net.waker()),
+        };
+        let recording = self.start_recording(name, epoch, &video, &audio);
+        let room = self.start_picture(name, epoch, video, rung, recording)?;
+        let sound = RoomSound::new(self.counts.sound.clone()).map_err(io::Error::other)?;
+        let mix = &mut self.lanes.mix[room.mix];
+        mix.load += 1;
+        mix.send(MixCommand::AddRoom(Box::new(SoundWork { room: name.clone(), epoch, sound, fan: audio })));
+        self.lanes.net.send(net);
+        tracing::info!(room = %name, encoder = room.encoder, compositor = room.compositor, recording, "a room begins");
+        self.rooms.insert(name.clone(), room);
+        Ok(())
+    }
+
+    /// Now, shifted so that the ticks of rooms on one thread do not fall together.
+    fn epoch(&self) -> RoomEpoch {
+        let tick = pts_from_tick(1, self.config.video.fps.get());
+        let shift = Duration::from_nanos(tick.as_nanos()) * (self.rungs_started as u32 % PHASES) / PHASES;
+        let (instant, wallclock) = (Instant::now(), Wallclock::from_system_time(SystemTime::now()));
+        let since = self.started.elapsed().as_nanos() % u128::from(tick.as_nanos());
+        // Aligned to the node's start, so that the shift counts between rooms whenever they begin.
+        let align = Duration::from_nanos(tick.as_nanos() - since as u64) + shift;
+        RoomEpoch { instant: instant + align, wallclock: Wallclock(wallclock.0 + align.as_nanos() as u64) }
+    }
+
+    /// Starts the encode thread and gives the canvas to the least loaded compose thread.
+    fn start_picture(
+        &mut self,
+        name: &RoomId,
+        epoch: RoomEpoch,
+        fan: Fan<EncodedFrame>,
+        wishes: WishCell,
+        recording: bool,
+    ) -> io::Result<Room> {
+        let (size, fps) = (self.config.video.size(), self.config.video.fps.get());
+        let encoder =
+            encode::video_encoder(self.encoder, measure::encoder_setup(&self.config)).map_err(io::Error::other)?;
+        let compositor = compose::cpu_compositor(size);
+        let (encoder_name, compositor_name) = (encoder.name(), compositor.name());
+        let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
+        let counters = RoomCounters::default();
+        let mut pacer = KeyframePacer::new();
+        // A fresh rung begins with a keyframe anyway, so nothing this pushes is needed.
+        pacer.handle(Instant::now(), KeyframeInput::Recorded(recording), &mut Outbox::new());
+        let rung = RungWork {
+            room: name.clone(),
+            encoder,
+            composed: to_encode,
+            pool: compositor.pool(),
+            fan,
+            wishes,
+            pacer,
+            frames_encoded: counters.frames_encoded.clone(),
+        };
+        let encode = encode_lane::start(self.rungs_started, rung, self.reports.clone(), self.counts.node.clone())?;
+        self.rungs_started += 1;
+        let (compose, mix) = (least_loaded(&self.lanes.compose), least_loaded(&self.lanes.mix));
+        self.lanes.compose[compose].load += 1;
+        self.lanes.compose[compose].send(ComposeCommand::AddRoom(Box::new(CanvasWork {
+            room: name.clone(),
+            epoch,
+            fps,
+            scene: SceneCore::new(size),
+            compositor,
+            composed,
+            ticks: counters.ticks.clone(),
+            ticks_skipped: counters.ticks_skipped.clone(),
+        })));
+        Ok(Room {
+            core: RoomCore::new(),
+            epoch,
+            scene: None,
+            compose,
+            mix,
+            recording,
+            refused: false,
+            speaking: Vec::new(),
+            encode,
+            encoder: encoder_name,
+            compositor: compositor_name,
+            counters,
+        })
+    }
+
+    /// Ends a room: every connection is closed, its workers let go, its recording is closed, and its figures are told.
+    pub fn end_room(&mut self, name: &RoomId, reason: &str) {
+        let Some(room) = self.rooms.remove(name) else { return };
+        let peers: Vec<_> = self.peers.of_room(name).map(|(id, _)| id).collect();
+        for peer in peers {
+            self.dismiss(peer, reason);
+        }
+        self.lanes.compose[room.compose].load -= 1;
+        self.lanes.compose[room.compose].send(ComposeCommand::RemoveRoom(name.clone()));
+        self.lanes.mix[room.mix].load -= 1;
+        self.lanes.mix[room.mix].send(MixCommand::RemoveRoom(name.clone()));
+        // The compositor lets go of the encoder's queue, so the encoder ends by itself, its last frames published.
+        if room.encode.join().is_err() {
+            self.counts.node.rooms_failed.add(1);
+        }
+        self.lanes.net.send(NetCommand::RemoveRoom(name.clone()));
+        let recording = room.recording.then(|| self.finish_recording(name)).flatten();
+        let duration_s = Instant::now().saturating_duration_since(room.epoch.instant).as_secs_f64();
+        tracing::info!(room = %name, reason, duration_s, "a room ends");
+        let report = RoomReport {
+            room: name.clone(),
+            size: self.config.video.size(),
+            fps: self.config.video.fps.get(),
+            encoder: room.encoder,
+            compositor: room.compositor,
+            counters: room.counters,
+            duration_s,
+            recording,
+        };
+        // Nobody listens in `serve`; the demo does.
+        let _ = self.ended.try_send(report);
+    }
+
+    /// Subscribes a recording to the room, if the operator wants one.
+    fn start_recording(
+        &self,
+        name: &RoomId,
+        epoch: RoomEpoch,
+        video: &Fan<EncodedFrame>,
+        audio: &Fan<MixTick>,
+    ) -> bool {
+        let Some(place) = self.recording_place() else { return false };
+        let setup = RecordingSetup { room: name.clone(), epoch, place, fps: self.config.video.fps.get() };
+        let package = &self.lanes.package;
+        let pictures = video.subscribe(limits::RECORD_FAN_LEN, package.waker());
+        let sounds = audio.subscribe(limits::RECORD_FAN_LEN, package.waker());
+        let recording = RoomRecording::new(Instant::now(), setup, pictures, sounds, self.counts.record.clone());
+        package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
+        true
+    }
+
+    fn recording_place(&self) -> Option<RecordingPlace> {
+        match &self.record_to {
+            Some(file) => Some(RecordingPlace::File(file.clone())),
+            None if self.config.recording.enabled => Some(RecordingPlace::Folder(self.config.recording.path.clone())),
+            None => None,
+        }
+    }
+
+    fn finish_recording(&self, name: &RoomId) -> Option<RecordingSummary> {
+        let (reply, answer) = bounded(1);
+        self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
+        answer.recv_timeout(RECORDING_CLOSE).ok()
+    }
+}

@@ -1,0 +1,164 @@
+//! **The question:** who is told what on the data channel?
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::ladder::{AskInput, SendTarget};
+use crate::media::{Outbox, ParticipantId, PeerId, RoomId, Size};
+use crate::node::compose_lane::ComposeCommand;
+use crate::node::control::Control;
+use crate::room::{RoomInput, RoomOutput};
+use crate::scene::{self, Scene};
+use crate::signal::{FromNode, TilePlace, VideoTrack};
+use crate::webrtc::NetCommand;
+
+impl Control {
+    /// Tells one connection.
+    pub fn say(&self, peer: PeerId, message: &FromNode) {
+        let text: Arc<str> = message.encode().into();
+        self.lanes.net.send(NetCommand::Signal { peer, text });
+    }
+
+    /// Tells everyone in a room; the text is made once.
+    pub fn say_to_room(&self, room: &RoomId, message: &FromNode) {
+        let text: Arc<str> = message.encode().into();
+        for (peer, entry) in self.peers.of_room(room) {
+            if entry.connected && entry.role.participant().is_some() {
+                self.lanes.net.send(NetCommand::Signal { peer, text: text.clone() });
+            }
+        }
+    }
+
+    /// Tells a newcomer all there is to know.
+    pub fn greet(&self, peer: PeerId) {
+        let Some(entry) = self.peers.get(peer) else { return };
+        let Some(room) = self.rooms.get(&entry.room) else { return };
+        let participant = entry.role.participant();
+        self.say(peer, &FromNode::Welcome { participant, room: entry.room.clone() });
+        let size = self.config.video.size();
+        self.say(
+            peer,
+            &FromNode::State {
+                recording: room.recording,
+                codec: "av1".into(),
+                width: size.width,
+                height: size.height,
+                fps: self.config.video.fps.get(),
+            },
+        );
+        self.say(peer, &FromNode::Room { participants: room.people() });
+        if let Some(scene) = &room.scene {
+            self.say(peer, &scene_message(scene));
+        }
+    }
+
+    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves.
+    pub fn scene_changed(&mut self, name: &RoomId, scene: Arc<Scene>) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.scene = Some(scene.clone());
+        self.say_to_room(name, &scene_message(&scene));
+        let now = Instant::now();
+        for tile in &scene.tiles {
+            if let Some(peer) = self.peers.of_participant(tile.participant) {
+                let size = Size::new(tile.rect.width, tile.rect.height);
+                self.ask_sender(now, peer, AskInput::Tile(Some(size), self.config.video.fps.get()));
+            }
+        }
+    }
+
+    /// Takes what the layout or the clock says about one sender's target.
+    fn ask_sender(&mut self, now: Instant, peer: PeerId, input: AskInput) {
+        let mut out = Outbox::new();
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        entry.ask.handle(now, input, &mut out);
+        for SendTarget { size, fps, bitrate } in out.drain() {
+            let (width, height) = (size.width, size.height);
+            self.say(peer, &FromNode::Send { track: VideoTrack::Camera, width, height, fps, bitrate });
+        }
+    }
+
+    /// One input of a room's core, and all that follows from it.
+    pub fn room_input(&mut self, name: &RoomId, now: Instant, input: RoomInput) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let mut out = Outbox::new();
+        room.core.handle(now, input, &mut out);
+        let mut ended = false;
+        for output in out.drain() {
+            match output {
+                RoomOutput::Refused(..) | RoomOutput::ViewerRefused(..) => self.note_refused(name),
+                RoomOutput::Left(participant) => {
+                    self.to_scene(name, scene::Input::Left { participant });
+                }
+                RoomOutput::RosterChanged => {
+                    let Some(room) = self.rooms.get(name) else { return };
+                    self.say_to_room(name, &FromNode::Room { participants: room.people() });
+                }
+                RoomOutput::SpeakingChanged => self.speaking_changed(name),
+                RoomOutput::Ended => ended = true,
+                RoomOutput::Joined(_) | RoomOutput::ViewerAdmitted(_) => {}
+            }
+        }
+        if ended {
+            self.end_room(name, "the last one left");
+        }
+    }
+
+    fn note_refused(&mut self, name: &RoomId) {
+        if let Some(room) = self.rooms.get_mut(name) {
+            room.refused = true;
+        }
+    }
+
+    fn speaking_changed(&mut self, name: &RoomId) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let now: Vec<ParticipantId> = room.core.speaking().collect();
+        let before = std::mem::replace(&mut room.speaking, now.clone());
+        let dominant = room.core.dominant();
+        for participant in before.iter().filter(|id| !now.contains(id)).copied() {
+            self.to_scene(name, scene::Input::Speaking { participant, speaking: false });
+        }
+        for participant in now.iter().filter(|id| !before.contains(id)).copied() {
+            self.to_scene(name, scene::Input::Speaking { participant, speaking: true });
+        }
+        self.say_to_room(name, &FromNode::Speaking { heard: now, dominant });
+    }
+
+    /// Tells a room's compose thread.
+    pub fn to_scene(&self, name: &RoomId, input: scene::Input) {
+        if let Some(room) = self.rooms.get(name) {
+            self.lanes.compose[room.compose].send(ComposeCommand::Scene(name.clone(), input));
+        }
+    }
+
+    /// Serves the timers of rooms and asks; says when the next is due.
+    pub fn advance(&mut self, now: Instant) -> Option<Instant> {
+        let due: Vec<RoomId> = self.due_rooms(now);
+        for name in due {
+            self.room_input(&name, now, RoomInput::Due);
+        }
+        let asks: Vec<PeerId> = self.peers.asks_due(now);
+        for peer in asks {
+            self.ask_sender(now, peer, AskInput::Due);
+        }
+        let rooms = self.rooms.values().filter_map(|room| room.core.deadline());
+        rooms.chain(self.peers.ask_deadline()).min()
+    }
+
+    fn due_rooms(&self, now: Instant) -> Vec<RoomId> {
+        let due = self.rooms.iter().filter(|(_, room)| room.core.deadline().is_some_and(|at| at <= now));
+        due.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+fn scene_message(scene: &Scene) -> FromNode {
+    let place = |tile: &scene::Tile| TilePlace {
+        participant: tile.participant,
+        x: tile.rect.x,
+        y: tile.rect.y,
+        width: tile.rect.width,
+        height: tile.rect.height,
+        z: u32::try_from(tile.z).unwrap_or(0),
+    };
+    let tiles = scene.tiles.iter().map(place).collect();
+    FromNode::Scene { width: scene.canvas.width, height: scene.canvas.height, tiles }
+}

@@ -1,0 +1,192 @@
+//! **The question:** what follows from what the wire saw? The net thread's events, one function each.
+
+use std::time::Instant;
+
+use crate::flow::{self, FrameSlot, WishCell};
+use crate::http::Trickled;
+use crate::media::{ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+use crate::node::compose_lane::ComposeCommand;
+use crate::node::control::Control;
+use crate::node::decode_lane::{DecodeCommand, TrackWork};
+use crate::node::lane::least_loaded;
+use crate::node::mix_lane::MixCommand;
+use crate::room::RoomInput;
+use crate::scene;
+use crate::signal::{FromClient, FromNode, SignalError};
+use crate::webrtc::{NetCommand, NetEvent, OfferError};
+
+impl Control {
+    /// One event of the net thread. Events about a connection that is gone meanwhile are ignored.
+    pub fn net_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Connected(peer) => self.connected(peer),
+            NetEvent::Closed { peer, reason } => self.forget(peer, &reason.to_string()),
+            NetEvent::ChannelOpen(peer) => self.greet(peer),
+            NetEvent::TrackStarted { peer, kind } => self.track_started(peer, kind),
+            NetEvent::TrackEnded { peer, kind } => self.track_ended(peer, kind),
+            NetEvent::Signal { peer, text } => self.signal(peer, &text),
+            NetEvent::Renegotiated { peer, answer } => self.renegotiated(peer, answer),
+            NetEvent::Trickled { peer, answer } => self.trickled(peer, answer),
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId) {
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        entry.connected = true;
+        let (name, role) = (entry.room.clone(), entry.role);
+        let Some(room) = self.rooms.get(&name) else { return };
+        let Some(participant) = role.participant() else { return };
+        let member = room.core.members().iter().find(|member| member.participant == participant);
+        // Only now does a tile appear: nobody waits for a face that never comes.
+        let input = scene::Input::Joined { participant, name: member.map_or_else(String::new, |m| m.name.clone()) };
+        self.lanes.compose[room.compose].send(ComposeCommand::Scene(name, input));
+    }
+
+    fn track_started(&mut self, peer: PeerId, kind: TrackKind) {
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        let (name, playout) = (entry.room.clone(), entry.playout.clone());
+        let Some(participant) = entry.role.participant() else { return };
+        let Some(room) = self.rooms.get(&name) else { return };
+        let track = TrackId { participant, kind };
+        match kind {
+            TrackKind::Microphone | TrackKind::ScreenSound => {
+                let (sink, packets) = flow::opus_queue(self.counts.node.opus_discarded.clone());
+                self.lanes.mix[room.mix].send(MixCommand::AddVoice(name.clone(), track, packets, playout));
+                self.lanes.net.send(NetCommand::AttachSound { peer, kind, sink });
+            }
+            TrackKind::Camera => {
+                let at = least_loaded(&self.lanes.decode);
+                let lane = &mut self.lanes.decode[at];
+                let (sink, frames) = flow::track_queue(lane.waker(), self.counts.node.ingest_discarded.clone());
+                let slot = FrameSlot::new(self.counts.node.frames_superseded.clone());
+                let wishes = WishCell::new(self.lanes.net.waker(), self.counts.node.wishes_superseded.clone());
+                let work = TrackWork {
+                    room: name.clone(),
+                    track,
+                    frames,
+                    slot: slot.clone(),
+                    wishes: wishes.clone(),
+                    playout,
+                };
+                lane.load += 1;
+                lane.send(DecodeCommand::Add(Box::new(work)));
+                entry.decoded_by.insert(kind, at);
+                let compose = &self.lanes.compose[room.compose];
+                compose.send(ComposeCommand::AddSource(name.clone(), participant, slot));
+                self.lanes.net.send(NetCommand::AttachVideo { peer, kind, sink, wishes });
+            }
+            // No layout shows a screen yet (part 2); its packets are not even assembled for anyone.
+            TrackKind::Screen => {}
+        }
+        self.room_input(&name, Instant::now(), RoomInput::Track(participant, kind, true));
+    }
+
+    fn track_ended(&mut self, peer: PeerId, kind: TrackKind) {
+        self.stop_track(peer, kind);
+        let Some(entry) = self.peers.get(peer) else { return };
+        let name = entry.room.clone();
+        if let Some(participant) = entry.role.participant() {
+            self.room_input(&name, Instant::now(), RoomInput::Track(participant, kind, false));
+        }
+    }
+
+    /// Takes a track out of its workers.
+    fn stop_track(&mut self, peer: PeerId, kind: TrackKind) {
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        let Some(participant) = entry.role.participant() else { return };
+        let track = TrackId { participant, kind };
+        if let Some(at) = entry.decoded_by.remove(&kind) {
+            self.lanes.decode[at].load -= 1;
+            self.lanes.decode[at].send(DecodeCommand::Remove(track));
+        }
+        let name = entry.room.clone();
+        let Some(room) = self.rooms.get(&name) else { return };
+        if kind == TrackKind::Camera {
+            self.lanes.compose[room.compose].send(ComposeCommand::RemoveSource(name, participant));
+        } else if !kind.is_video() {
+            self.lanes.mix[room.mix].send(MixCommand::RemoveVoice(name, track));
+        }
+    }
+
+    /// Forgets a connection that ended; its room ends with the last of its people.
+    pub fn forget(&mut self, peer: PeerId, reason: &str) {
+        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::ScreenSound] {
+            self.stop_track(peer, kind);
+        }
+        let Some(entry) = self.peers.remove(peer) else { return };
+        self.resources.remove(&entry.resource);
+        tracing::debug!(room = %entry.room, reason, "a connection ends");
+        let input = match entry.role.participant() {
+            Some(participant) => RoomInput::Leave(participant),
+            None => RoomInput::ViewerLeave(peer),
+        };
+        self.room_input(&entry.room, Instant::now(), input);
+    }
+
+    fn signal(&mut self, peer: PeerId, text: &str) {
+        let Some(entry) = self.peers.get(peer) else { return };
+        let (name, participant) = (entry.room.clone(), entry.role.participant());
+        match FromClient::parse(text) {
+            Ok(Some(FromClient::Offer { sdp })) => self.lanes.net.send(NetCommand::Renegotiate { peer, offer: sdp }),
+            Ok(Some(FromClient::State { muted, camera, .. })) => {
+                if let Some(participant) = participant {
+                    self.stated(&name, participant, muted, camera);
+                }
+            }
+            Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
+            // A type of a later version; `docs/signalling.md` promises that it is ignored.
+            Ok(None) => {}
+            Err(error) => self.say(peer, &refused_message(&error)),
+        }
+    }
+
+    /// A person muted themself, or switched the camera off without ending the track.
+    fn stated(&mut self, name: &RoomId, participant: ParticipantId, muted: bool, camera: bool) {
+        let now = Instant::now();
+        self.room_input(name, now, RoomInput::Track(participant, TrackKind::Microphone, !muted));
+        self.room_input(name, now, RoomInput::Track(participant, TrackKind::Camera, camera));
+        if let Some(room) = self.rooms.get(name)
+            && !camera
+        {
+            let input = scene::Input::CameraEnded { participant };
+            self.lanes.compose[room.compose].send(ComposeCommand::Scene(name.clone(), input));
+        }
+    }
+
+    fn renegotiated(&mut self, peer: PeerId, answer: Result<String, OfferError>) {
+        match answer {
+            Ok(sdp) => self.say(peer, &FromNode::Answer { sdp }),
+            Err(error) => self.say(
+                peer,
+                &FromNode::Problem {
+                    kind: "urn:tessera:bad-offer".into(),
+                    title: "The offer cannot be answered".into(),
+                    detail: error.to_string(),
+                },
+            ),
+        }
+    }
+
+    fn trickled(&mut self, peer: PeerId, answer: Result<Option<String>, OfferError>) {
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        let Some(reply) = entry.trickles.pop_front() else { return };
+        let result = match answer {
+            Ok(None) => Ok(Trickled::Accepted),
+            Ok(Some(answer)) => {
+                entry.ufrag = crate::webrtc::ufrag_of(&answer).to_owned();
+                Ok(Trickled::Restarted { answer })
+            }
+            Err(error) => Err(crate::http::Refusal::BadFragment(error.to_string())),
+        };
+        // A client that hung up has its candidates taken all the same.
+        let _ = reply.send(result);
+    }
+}
+
+fn refused_message(error: &SignalError) -> FromNode {
+    FromNode::Problem {
+        kind: "urn:tessera:bad-message".into(),
+        title: "The message cannot be read".into(),
+        detail: error.to_string(),
+    }
+}

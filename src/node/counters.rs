@@ -1,0 +1,40 @@
+//! **The question:** what does the node count? One counter a seam, and the events an operator asks for.
+
+use crate::flow::Counter;
+
+/// Counters of the whole node; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct NodeCounters {
+    /// Frames discarded between peer and decoder.
+    pub ingest_discarded: Counter,
+    /// Decoded frames that a newer one replaced before the tick.
+    pub frames_superseded: Counter,
+    /// Opus packets discarded between peer and mixer.
+    pub opus_discarded: Counter,
+    /// Wishes replaced by newer ones before they were fulfilled.
+    pub wishes_superseded: Counter,
+    /// Video ticks whose picture was not encoded.
+    pub ticks_skipped: Counter,
+    /// Video ticks of all rooms.
+    pub ticks: Counter,
+    /// Audio ticks of all rooms.
+    pub audio_ticks: Counter,
+    /// Audio ticks left out because the thread was late.
+    pub audio_ticks_skipped: Counter,
+    /// Frames encoded, all rungs.
+    pub frames_encoded: Counter,
+    /// Frames that a slow reader lost.
+    pub reader_lagged: Counter,
+    /// Commands refused because the control thread was behind.
+    pub commands_refused: Counter,
+    /// Events that did not fit the control thread's queue.
+    pub events_refused: Counter,
+    /// Frames decoded.
+    pub frames_decoded: Counter,
+    /// Frames the decoder refused: a broken or unsupported bitstream.
+    pub frames_broken: Counter,
+    /// Keyframes requested of senders.
+    pub keyframes_requested: Counter,
+    /// Rooms ended by a panic in one of their workers.
+    pub rooms_failed: Counter,
+}

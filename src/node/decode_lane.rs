@@ -1,0 +1,188 @@
+//! **The question:** which incoming frame is decoded when? A `decode-n` thread owns jitter buffer and decoder of each video
+//! track assigned to it; all rooms share the pool.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::decode::{self, DecodeError, VideoDecoder};
+use crate::flow::{FrameSlot, PlayoutCell, TrackReceiver, WishCell};
+use crate::jitter::{VideoInput, VideoJitter, VideoOutput};
+use crate::media::{EncodedFrame, Outbox, RoomId, TrackId, VideoFrame};
+use crate::node::counters::NodeCounters;
+use crate::node::event::Event;
+use crate::node::lane::{Inlet, Reports, guard};
+
+/// A video track's way from its queue to its slot.
+pub struct TrackWork {
+    /// The room it belongs to, which a panic would end.
+    pub room: RoomId,
+    /// Whose track.
+    pub track: TrackId,
+    /// Frames from the peer.
+    pub frames: TrackReceiver,
+    /// Pictures for the compositor.
+    pub slot: FrameSlot,
+    /// Keyframe wishes to the sender.
+    pub wishes: WishCell,
+    /// The delay shared with the person's microphone.
+    pub playout: PlayoutCell,
+}
+
+/// What the control thread tells a decode thread.
+pub enum DecodeCommand {
+    /// Decode this track from now on.
+    Add(Box<TrackWork>),
+    /// The track ended.
+    Remove(TrackId),
+}
+
+struct Track {
+    work: Box<TrackWork>,
+    jitter: VideoJitter,
+    decoder: Option<Box<dyn VideoDecoder>>,
+    /// A slot's box that came back, so that none is allocated per frame.
+    spare: Option<Box<VideoFrame>>,
+}
+
+/// The body of a `decode-n` thread.
+pub fn run(inlet: &Inlet<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+    let mut lane = DecodeLane {
+        tracks: HashMap::new(),
+        reports: reports.clone(),
+        counters: counters.clone(),
+        outbox: Outbox::new(),
+        pictures: Vec::new(),
+    };
+    loop {
+        loop {
+            match inlet.commands.try_recv() {
+                Ok(DecodeCommand::Add(work)) => lane.add(work),
+                Ok(DecodeCommand::Remove(track)) => drop(lane.tracks.remove(&track)),
+                Err(crossbeam_channel::TryRecvError::Empty) => break,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+            }
+        }
+        let deadline = lane.round();
+        inlet.waker.sleep_until(deadline);
+    }
+}
+
+struct DecodeLane {
+    tracks: HashMap<TrackId, Track>,
+    reports: Reports<Event>,
+    counters: NodeCounters,
+    outbox: Outbox<VideoOutput>,
+    pictures: Vec<VideoFrame>,
+}
+
+impl DecodeLane {
+    fn add(&mut self, work: Box<TrackWork>) {
+        let decoder = decode::av1_decoder().ok();
+        let jitter = VideoJitter::new();
+        self.tracks.insert(work.track, Track { work, jitter, decoder, spare: None });
+    }
+
+    /// One look at every track; says when to look again.
+    fn round(&mut self) -> Option<Instant> {
+        let mut panicked = Vec::new();
+        let mut deadline: Option<Instant> = None;
+        for (id, track) in &mut self.tracks {
+            let room = track.work.room.clone();
+            let step = Step {
+                track,
+                outbox: &mut self.outbox,
+                pictures: &mut self.pictures,
+                reports: &self.reports,
+                counters: &self.counters,
+            };
+            match guard(&room, || step.run(Instant::now())) {
+                Some(next) => deadline = earlier(deadline, next),
+                None => panicked.push((*id, room)),
+            }
+        }
+        for (id, room) in panicked {
+            self.tracks.remove(&id);
+            self.outbox = Outbox::new();
+            self.reports.tell(Event::RoomFailed(room));
+        }
+        deadline
+    }
+}
+
+struct Step<'a> {
+    track: &'a mut Track,
+    outbox: &'a mut Outbox<VideoOutput>,
+    pictures: &'a mut Vec<VideoFrame>,
+    reports: &'a Reports<Event>,
+    counters: &'a NodeCounters,
+}
+
+impl Step<'_> {
+    fn run(self, now: Instant) -> Option<Instant> {
+        let Step { track, outbox, pictures, reports, counters } = self;
+        let playout = &track.work.playout;
+        let mut broken = false;
+        while let Some(frame) = track.work.frames.pop() {
+            track.jitter.handle(now, VideoInput::Frame(frame), outbox);
+            playout.want_video(track.jitter.wanted_delay());
+        }
+        track.jitter.handle(now, VideoInput::Delay(playout.delay()), outbox);
+        for output in outbox.drain() {
+            match output {
+                // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
+                VideoOutput::Release { frame, .. } => broken |= !decode_one(track, &frame, pictures, counters),
+                VideoOutput::RequestKeyframe => {
+                    counters.keyframes_requested.add(1);
+                    track.work.wishes.wish_keyframe();
+                }
+            }
+        }
+        if broken {
+            track.jitter.handle(now, VideoInput::Broken, outbox);
+            // Broken asks for a keyframe and releases nothing, so there is no second round.
+            for output in outbox.drain() {
+                if matches!(output, VideoOutput::RequestKeyframe) {
+                    counters.keyframes_requested.add(1);
+                    track.work.wishes.wish_keyframe();
+                }
+            }
+            reports.tell(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
+        }
+        track.jitter.deadline()
+    }
+}
+
+/// Decodes and publishes; false when the bitstream is broken.
+fn decode_one(
+    track: &mut Track,
+    frame: &EncodedFrame,
+    pictures: &mut Vec<VideoFrame>,
+    counters: &NodeCounters,
+) -> bool {
+    let result = match track.decoder.as_mut() {
+        Some(decoder) => decoder.decode(frame, pictures),
+        None => Err(DecodeError::AwaitingKeyframe),
+    };
+    counters.frames_decoded.add(pictures.len() as u64);
+    for picture in pictures.drain(..) {
+        let boxed = match track.spare.take() {
+            Some(mut spare) => {
+                *spare = picture;
+                spare
+            }
+            None => Box::new(picture),
+        };
+        track.spare = track.work.slot.publish(boxed);
+    }
+    let broken = result.is_err();
+    counters.frames_broken.add(u64::from(broken));
+    !broken
+}
+
+/// The earlier of two deadlines, where either may be absent.
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,128 @@
+//! **The question:** what is counted, and what was measured at the start? The node's counters under their metric names, and the
+//! encoder's calibration, which needs a clock.
+
+use std::time::Instant;
+
+use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
+use crate::flow::Counter;
+use crate::node::config::{Config, Encoder};
+use crate::node::counters::NodeCounters;
+use crate::node::package::RecordCounters;
+use crate::node::sound::SoundCounters;
+use crate::telemetry::metrics::Metrics;
+use crate::webrtc::NetCounters;
+
+/// Every room's counters together; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// The seams and the workers.
+    pub node: NodeCounters,
+    /// The wire.
+    pub net: NetCounters,
+    /// The rooms' sound.
+    pub sound: SoundCounters,
+    /// The recordings.
+    pub record: RecordCounters,
+}
+
+/// The encoder of every rung, by name.
+///
+/// # Errors
+/// When the configured size, rate or bitrate suits no encoder.
+pub fn choose_encoder(config: &Config) -> Result<EncoderChoice, EncodeError> {
+    let choice = match config.video.encoder {
+        Encoder::Auto => EncoderChoice::Auto,
+        Encoder::Aom => EncoderChoice::Aom,
+        Encoder::Rav1e => EncoderChoice::Rav1e,
+    };
+    let mut measure = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    let Chosen { choice, reason } = encode::choose_video_encoder(choice, encoder_setup(config), &mut measure)?;
+    tracing::info!(encoder = %choice, reason, "encoder chosen");
+    Ok(choice)
+}
+
+/// What every rung is set up with.
+#[must_use]
+pub fn encoder_setup(config: &Config) -> VideoEncoderSetup {
+    VideoEncoderSetup {
+        size: config.video.size(),
+        fps: config.video.fps.get(),
+        bitrate: config.video.bitrate.get(),
+        threads: config.video.encoder_threads(),
+    }
+}
+
+/// The counters under the names of `docs/operating.md`.
+#[must_use]
+pub fn metrics(counts: &Counts) -> Metrics {
+    let metrics = Metrics::new();
+    metrics.process();
+    let named = [seams(&counts.node), wire(&counts.net), sound(&counts.sound), recordings(&counts.record)];
+    for (name, help, counter) in named.into_iter().flatten() {
+        metrics.counter(name, help, &[], counter);
+    }
+    metrics
+}
+
+type Named<'a> = (&'static str, &'static str, &'a Counter);
+
+fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_ingest_discarded_total", "Frames discarded between peer and decoder", &counters.ingest_discarded),
+        ("tessera_frames_superseded_total", "Decoded frames replaced before the tick", &counters.frames_superseded),
+        ("tessera_opus_discarded_total", "Opus packets discarded before the mixer", &counters.opus_discarded),
+        ("tessera_wishes_superseded_total", "Wishes replaced by newer ones", &counters.wishes_superseded),
+        ("tessera_ticks_total", "Video ticks", &counters.ticks),
+        ("tessera_ticks_skipped_total", "Video ticks not encoded", &counters.ticks_skipped),
+        ("tessera_audio_ticks_total", "Audio ticks", &counters.audio_ticks),
+        ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
+        ("tessera_frames_decoded_total", "Frames decoded", &counters.frames_decoded),
+        ("tessera_frames_broken_total", "Frames no decoder could read", &counters.frames_broken),
+        ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
+        ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
+        ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
+        ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),
+        ("tessera_keyframes_requested_total", "Keyframes wished of senders", &counters.keyframes_requested),
+        ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
+    ]
+}
+
+fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_datagrams_in_total", "Datagrams received", &counters.datagrams_in),
+        ("tessera_datagrams_out_total", "Datagrams sent", &counters.datagrams_out),
+        ("tessera_sends_refused_total", "Sends the kernel refused", &counters.sends_refused),
+        ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
+        ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
+        ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
+        (
+            "tessera_keyframe_requests_refused_total",
+            "Keyframe requests of viewers who ask too often",
+            &counters.keyframe_requests_refused,
+        ),
+        ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
+        ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+    ]
+}
+
+fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_pcm_concealed_total", "Sample pairs concealed in audible voices", &counters.pcm_concealed),
+        ("tessera_voices_decoded_total", "Audio ticks times voices decoded", &counters.voices_decoded),
+        ("tessera_opus_malformed_total", "Opus packets no decoder could read", &counters.opus_malformed),
+        ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
+    ]
+}
+
+fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
+        ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
+        ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+    ]
+}

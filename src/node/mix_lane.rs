@@ -1,0 +1,141 @@
+//! **The question:** when is each room's audio tick due? A `mix-n` thread serves many rooms and pulls at each tick.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::flow::{Fan, OpusReceiver, PlayoutCell};
+use crate::limits;
+use crate::media::{MixTick, Pts, RoomEpoch, RoomId, TrackId, TrackKind};
+use crate::node::counters::NodeCounters;
+use crate::node::decode_lane::earlier;
+use crate::node::event::Event;
+use crate::node::lane::{Inlet, Reports, guard};
+use crate::node::sound::RoomSound;
+
+/// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
+const CATCH_UP_TICKS: u64 = 10;
+/// Levels are told every so many ticks: ten times a second.
+const LEVEL_TICKS: u64 = 5;
+/// RFC 6464's level of digital silence.
+const SILENT_LEVEL: u8 = 127;
+
+/// A room's sound, from its voices to everyone who listens.
+pub struct SoundWork {
+    /// Which room.
+    pub room: RoomId,
+    /// Its media clock.
+    pub epoch: RoomEpoch,
+    /// Its voices and encoders.
+    pub sound: RoomSound,
+    /// To everyone who listens.
+    pub fan: Fan<MixTick>,
+}
+
+/// What the control thread tells a mix thread.
+pub enum MixCommand {
+    /// A room begins.
+    AddRoom(Box<SoundWork>),
+    /// A room ends.
+    RemoveRoom(RoomId),
+    /// A track's packets come through this queue from now on.
+    AddVoice(RoomId, TrackId, OpusReceiver, PlayoutCell),
+    /// A track ended.
+    RemoveVoice(RoomId, TrackId),
+}
+
+struct Channel {
+    work: Box<SoundWork>,
+    /// The next tick's number.
+    tick: u64,
+}
+
+/// The body of a `mix-n` thread.
+pub fn run(inlet: &Inlet<MixCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+    let mut rooms: HashMap<RoomId, Channel> = HashMap::new();
+    loop {
+        loop {
+            match inlet.commands.try_recv() {
+                Ok(command) => obey(&mut rooms, command),
+                Err(crossbeam_channel::TryRecvError::Empty) => break,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+            }
+        }
+        let mut deadline = None;
+        let mut panicked = Vec::new();
+        for (room, channel) in &mut rooms {
+            match guard(room, || channel.tick_if_due(Instant::now(), reports, counters)) {
+                Some(next) => deadline = earlier(deadline, Some(next)),
+                None => panicked.push(room.clone()),
+            }
+        }
+        for room in panicked {
+            rooms.remove(&room);
+            reports.tell(Event::RoomFailed(room));
+        }
+        inlet.waker.sleep_until(deadline);
+    }
+}
+
+fn obey(rooms: &mut HashMap<RoomId, Channel>, command: MixCommand) {
+    match command {
+        MixCommand::AddRoom(work) => {
+            rooms.insert(work.room.clone(), Channel { work, tick: 0 });
+        }
+        MixCommand::RemoveRoom(room) => {
+            if let Some(channel) = rooms.remove(&room) {
+                channel.work.fan.close();
+            }
+        }
+        MixCommand::AddVoice(room, track, packets, playout) => {
+            if let Some(channel) = rooms.get_mut(&room) {
+                channel.work.sound.add_voice(track, packets, playout);
+            }
+        }
+        MixCommand::RemoveVoice(room, track) => {
+            if let Some(channel) = rooms.get_mut(&room) {
+                channel.work.sound.remove_voice(track);
+            }
+        }
+    }
+}
+
+impl Channel {
+    fn tick_if_due(&mut self, now: Instant, reports: &Reports<Event>, counters: &NodeCounters) -> Instant {
+        let epoch = self.work.epoch;
+        let due = |tick: u64| epoch.instant_at(pts_of(tick));
+        if now >= due(self.tick + CATCH_UP_TICKS) {
+            let late = now.saturating_duration_since(due(self.tick));
+            let behind =
+                u64::try_from(late.as_nanos() / limits::AUDIO_TICK.as_nanos()).expect("late by less than 584 years");
+            counters.audio_ticks_skipped.add(behind);
+            self.tick += behind;
+        }
+        let mut ticks = 0;
+        while now >= due(self.tick) {
+            ticks += 1;
+            let pts = pts_of(self.tick);
+            let mixed = self.work.sound.tick(now, pts, epoch.wallclock_at(pts));
+            self.work.fan.publish(&Arc::new(mixed));
+            counters.audio_ticks.add(1);
+            self.tick += 1;
+        }
+        if self.tick % LEVEL_TICKS < ticks {
+            self.tell_levels(reports);
+        }
+        due(self.tick)
+    }
+
+    fn tell_levels(&self, reports: &Reports<Event>) {
+        let sounding = self.work.sound.speaking().filter(|voice| voice.track.kind == TrackKind::Microphone);
+        let audible = sounding.filter(|voice| voice.level.0 < SILENT_LEVEL);
+        let levels: Vec<_> = audible.map(|voice| (voice.track.participant, voice.level)).collect();
+        if !levels.is_empty() {
+            reports.tell(Event::Levels { room: self.work.room.clone(), levels });
+        }
+    }
+}
+
+fn pts_of(tick: u64) -> Pts {
+    Pts(tick * u64::try_from(limits::AUDIO_TICK.as_nanos()).expect("20 ms"))
+}

@@ -1,0 +1,51 @@
+//! **The question:** what is packaged as the calls run? The `package` thread owns every room's recording.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+
+use crate::media::RoomId;
+use crate::node::lane::{Inlet, guard};
+use crate::node::package::{RecordingSummary, RoomRecording};
+
+/// What the control thread tells the package thread.
+pub enum PackageCommand {
+    /// A room is recorded from now on.
+    Add(RoomId, Box<RoomRecording>),
+    /// The room ended: close its recording and tell what it holds.
+    Finish(RoomId, Sender<RecordingSummary>),
+}
+
+/// The body of the `package` thread. When its inlet closes, every recording is closed first.
+pub fn run(inlet: &Inlet<PackageCommand>) {
+    let mut recordings: HashMap<RoomId, Box<RoomRecording>> = HashMap::new();
+    loop {
+        loop {
+            match inlet.commands.try_recv() {
+                Ok(PackageCommand::Add(room, recording)) => drop(recordings.insert(room, recording)),
+                Ok(PackageCommand::Finish(room, reply)) => {
+                    let summary = recordings
+                        .remove(&room)
+                        .and_then(|recording| guard(&room, || recording.finish(Instant::now())));
+                    if let Some(summary) = summary {
+                        // Nobody waits for it when the node is being torn down.
+                        let _ = reply.send(summary);
+                    }
+                }
+                Err(crossbeam_channel::TryRecvError::Empty) => break,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => {
+                    for (room, recording) in recordings.drain() {
+                        guard(&room, || recording.finish(Instant::now()));
+                    }
+                    return;
+                }
+            }
+        }
+        let now = Instant::now();
+        // A recording whose fans closed stays until the control thread asks for its summary.
+        recordings.retain(|room, recording| guard(room, || recording.poll(now)).is_some());
+        let deadline = recordings.values().filter_map(|recording| recording.deadline()).min();
+        inlet.waker.sleep_until(deadline);
+    }
+}
