@@ -1,5 +1,6 @@
 //! The one integration-test binary: each module is one subject.
 
+mod browser;
 mod config;
 mod record;
 mod sim;

@@ -1,0 +1,162 @@
+//! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake camera and
+//! microphone, and simulated people beside it; nothing stands in for anything.
+
+mod driver;
+mod node;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use self::driver::{Browser, Driver};
+use self::node::{Load, Node};
+
+/// How long a step may take on a slow and busy machine before the test says that it will never happen.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What `window.tessera` tells, as plain JSON.
+const STATE: &str = "const t = window.tessera; return t && { phase: t.phase, connected: t.connected, participant: t.participant, \
+     participants: t.participants, tiles: t.tiles, problem: t.problem, ...t.figures };";
+
+/// Samples the composite twice, 1.5 s apart, and counts for each tile the samples that changed: `[[id, changed, of], …]`.
+const MOTION: &str = r#"
+const done = arguments[0];
+const video = document.getElementById("composite");
+const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+const paint = canvas.getContext("2d", { willReadFrequently: true });
+const look = () => {
+  paint.drawImage(video, 0, 0);
+  return window.tessera.tiles.map((tile) => [tile.participant, paint.getImageData(tile.x, tile.y, tile.width, tile.height).data]);
+};
+const before = look();
+setTimeout(() => {
+  const after = new Map(look());
+  done(before.map(([id, old]) => {
+    const now = after.get(id);
+    let changed = 0, of = 0;
+    for (let i = 0; now && i < Math.min(old.length, now.length); i += 4 * 7) {
+      of += 1;
+      if (Math.abs(old[i] - now[i]) + Math.abs(old[i + 1] - now[i + 1]) + Math.abs(old[i + 2] - now[i + 2]) > 40) changed += 1;
+    }
+    return [id, changed, of];
+  }));
+}, 1500);
+"#;
+
+/// Opens the page, types a name, joins.
+async fn join(driver: &Driver, node: &Node, room: &str, name: &str) -> Browser {
+    let browser = driver.open(&format!("{}?room={room}", node.url)).await;
+    browser.wait_for("the camera", "return document.getElementById('preview-off').hidden;", PATIENCE).await;
+    browser.fill("#name", name).await;
+    browser.click("#join").await;
+    browser
+}
+
+/// Reads `window.tessera` until `enough` likes it.
+async fn state_when(browser: &Browser, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let state = browser.script(STATE).await;
+        if enough(&state) {
+            return state;
+        }
+        if Instant::now() > until {
+            let at = browser.screenshot("gave-up").await;
+            panic!(
+                "never: {what}; last state {state:#}; screenshot {}; console {}",
+                at.display(),
+                browser.console().await
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn count(state: &Value, key: &str) -> u64 {
+    state[key].as_u64().unwrap_or(0)
+}
+
+fn len(state: &Value, key: &str) -> usize {
+    state[key].as_array().map_or(0, Vec::len)
+}
+
+/// Pictures keep coming, and there is energy in the sound.
+async fn sees_and_hears(browser: &Browser) {
+    let first = state_when(browser, "a picture is decoded", |s| count(s, "framesDecoded") > 0).await;
+    let decoded = count(&first, "framesDecoded");
+    state_when(browser, "60 more pictures are decoded", |s| count(s, "framesDecoded") > decoded + 60).await;
+    state_when(browser, "sound is heard", |s| s["audioEnergy"].as_f64().unwrap_or(0.0) > 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_browsers_and_load_participants_in_one_room() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let load = Load::start(&node, "mixed", 2, 90);
+    let ada = join(&driver, &node, "mixed", "Ada Lovelace").await;
+    let grace = join(&driver, &node, "mixed", "Grace Hopper").await;
+    for browser in [&ada, &grace] {
+        state_when(browser, "four are here, each with a tile", |s| {
+            s["connected"] == true && len(s, "participants") == 4 && len(s, "tiles") == 4
+        })
+        .await;
+        sees_and_hears(browser).await;
+        state_when(browser, "the own camera is sent", |s| count(s, "framesSent") > 20).await;
+    }
+    let moving = every_tile_moves(&ada).await;
+    let shot = ada.screenshot("two-browsers").await;
+    assert!(moving, "a tile never showed moving video: {}", shot.display());
+
+    ada.click("#leave").await;
+    state_when(&ada, "the lobby is back", |s| s["phase"] == "lobby" && s["problem"].is_null()).await;
+    state_when(&grace, "the other tile is gone", |s| len(s, "participants") == 3 && len(s, "tiles") == 3).await;
+    load.stop();
+    state_when(&grace, "one is left", |s| len(s, "participants") == 1).await;
+    grace.close().await;
+    ada.close().await;
+    node.stop();
+}
+
+/// Whether within patience each tile was once seen to change, in at least one sample of 400.
+async fn every_tile_moves(browser: &Browser) -> bool {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let motion = browser.script_async(MOTION).await;
+        let tiles = motion.as_array().expect("the script gives a list");
+        let moves = |tile: &Value| tile[1].as_u64().unwrap_or(0) * 400 >= tile[2].as_u64().unwrap_or(0).max(1);
+        if tiles.len() == 4 && tiles.iter().all(moves) {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_by_whep_sees_and_hears() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let load = Load::start(&node, "watched", 2, 90);
+    node.wait_for_participants("watched", 2, PATIENCE).await;
+    let viewer = driver.open(&format!("{}?room=watched&watch", node.url)).await;
+    viewer.click("#join").await;
+    state_when(&viewer, "the viewer is connected", |s| s["connected"] == true).await;
+    sees_and_hears(&viewer).await;
+    let state = state_when(&viewer, "the viewer knows who is here", |s| len(s, "participants") == 2).await;
+    assert!(state["participant"].is_null(), "a viewer is nobody in the room");
+    viewer.screenshot("viewer").await;
+    viewer.close().await;
+    load.stop();
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_not_there_is_told_in_words() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let viewer = driver.open(&format!("{}?room=nobody-here&watch", node.url)).await;
+    viewer.click("#join").await;
+    let state = state_when(&viewer, "the refusal is shown", |s| s["problem"].is_string()).await;
+    assert!(state["problem"].as_str().unwrap().contains("no such room"), "{state}");
+    viewer.close().await;
+    node.stop();
+}

@@ -1,0 +1,104 @@
+//! **The question:** how does a test start the real binary, and end it?
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
+
+/// A node in a process and a folder of its own, on free ports.
+pub struct Node {
+    child: Child,
+    /// Where its page is, ending with a slash.
+    pub url: String,
+    _folder: TempDir,
+}
+
+/// Simulated people in a process of their own.
+pub struct Load {
+    child: Child,
+}
+
+impl Node {
+    /// Starts it and waits until it says where it listens.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let said = |line: &String| line.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
+        let url = lines.by_ref().map_while(Result::ok).find_map(|line| said(&line));
+        let url = url.unwrap_or_else(|| panic!("the node ended without saying where it listens: {:?}", child.wait()));
+        // Whoever writes to a closed pipe is ended by it; so the rest is read, and forgotten.
+        std::thread::spawn(move || lines.for_each(|_| {}));
+        Self { child, url: format!("{}/", url.trim_end_matches('/')), _folder: folder }
+    }
+
+    /// Waits until so many are in the room.
+    pub async fn wait_for_participants(&self, room: &str, wanted: usize, patience: Duration) {
+        let until = Instant::now() + patience;
+        let client = super::driver::client();
+        loop {
+            let response = client.get(format!("{}v1/rooms/{room}", self.url)).send().await.expect("the node answers");
+            let detail: Value = response.json().await.expect("rooms and problems are JSON");
+            if detail["participants"].as_array().map_or(0, Vec::len) == wanted {
+                return;
+            }
+            assert!(Instant::now() < until, "never {wanted} in the room: {detail}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Asks it to end, as Ctrl-C does, and expects success.
+    pub fn stop(mut self) {
+        interrupt(&self.child);
+        let status = self.child.wait().expect("the node was ours to wait for");
+        assert!(status.success(), "the node ended with {status}");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Load {
+    /// Brings so many people to the room, for at most so many seconds.
+    pub fn start(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
+        let child = Command::new(BINARY)
+            .args(["load", "--url", &node.url, "--room", room])
+            .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        Self { child }
+    }
+
+    /// Asks them to leave; how they fared is not this test's question.
+    pub fn stop(mut self) {
+        interrupt(&self.child);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child has a positive pid");
+    let _ = kill_process(pid, Signal::INT);
+}
