@@ -209,7 +209,7 @@ impl World {
             self.show(scene::Input::Tick);
         }
         // The control thread hears of levels every fifth tick.
-        if n % 5 == 0 {
+        if n.is_multiple_of(5) {
             for (id, loudness) in levels {
                 self.tell_room(RoomInput::Level(ParticipantId(id), loudness.level()));
             }
