@@ -15,6 +15,12 @@ mod switch;
 mod tests;
 mod udp;
 
+// For `benches/webrtc.rs` alone; nothing else outside this room speaks RTP.
+#[doc(hidden)]
+pub use assemble::{Assembled, VideoAssembler, WirePacket};
+#[doc(hidden)]
+pub use packetise::{Packetised, Packetiser};
+
 pub use net::{Net, NetCommand, NetCounters, NetEvent, NetWiring};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::{CloseReason, IceCredentials, Peer, PeerRole, PeerSetup};
