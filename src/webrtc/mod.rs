@@ -15,7 +15,12 @@ mod switch;
 mod tests;
 mod udp;
 
-pub(crate) use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
+// For the far side in `load/` and for `benches/webrtc.rs`; nothing else outside this room speaks RTP.
+#[doc(hidden)]
+pub use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
+#[doc(hidden)]
+pub use packetise::{Packetised, Packetiser};
+
 pub use net::{Net, NetCommand, NetCounters, NetEvent, NetWiring};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::{CloseReason, IceCredentials, Peer, PeerRole, PeerSetup};

@@ -283,7 +283,6 @@ impl Switch {
         for output in outputs.drain() {
             match output {
                 PeerOutput::Transmit { source, destination, datagram } => {
-                    self.counters.datagrams_out.add(1);
                     self.send.push(socket, source, destination, &datagram);
                 }
                 PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
@@ -438,7 +437,8 @@ impl Switch {
     }
 
     fn flush(&mut self, socket: &MediaSocket) {
-        let refused = self.send.flush(socket);
+        let (sent, refused) = self.send.flush(socket);
+        self.counters.datagrams_out.add(sent);
         self.counters.sends_refused.add(refused);
     }
 }

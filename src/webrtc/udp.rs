@@ -198,12 +198,15 @@ impl SendBatch {
         self.bytes.len() > 256 * 1024
     }
 
-    /// Sends everything; returns how many datagrams the kernel refused. Those are lost, and repaired by NACK like any other.
-    pub(super) fn flush(&mut self, socket: &MediaSocket) -> u64 {
-        let mut refused = 0;
+    /// Sends everything; returns how many datagrams left, and how many the kernel refused. Those are lost, and repaired by NACK
+    /// like any other.
+    pub(super) fn flush(&mut self, socket: &MediaSocket) -> (u64, u64) {
+        let (mut all, mut refused) = (0, 0);
         for run in self.runs.drain(..) {
             let contents = &self.bytes[run.start..run.start + run.length];
             let segmented = run.length > run.segment;
+            let count = run.length.div_ceil(run.segment) as u64;
+            all += count;
             match socket.send(&run, contents, segmented.then_some(run.segment)) {
                 Ok(()) => {}
                 // A device or path without segmentation offload: one by one.
@@ -211,11 +214,11 @@ impl SendBatch {
                     let singles = contents.chunks(run.segment);
                     refused += singles.filter(|single| socket.send(&run, single, None).is_err()).count() as u64;
                 }
-                Err(_) => refused += run.length.div_ceil(run.segment) as u64,
+                Err(_) => refused += count,
             }
         }
         self.bytes.clear();
-        refused
+        (all - refused, refused)
     }
 }
 
@@ -241,7 +244,7 @@ mod tests {
             batch.push(&sender, sender.address(), receiver.address(), &vec![u8::try_from(at).unwrap(); *length]);
         }
         assert_eq!(batch.runs.len(), 3, "1000 1000 1000 400 | 1000 7 | 1200");
-        assert_eq!(batch.flush(&sender), 0);
+        assert_eq!(batch.flush(&sender), (7, 0));
         let mut seen = Vec::new();
         let mut receive = ReceiveBatch::new(&receiver);
         while seen.len() < lengths.len() {
