@@ -12,6 +12,7 @@ mod peer;
 mod switch;
 mod udp;
 
+pub(crate) use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 pub use net::{Net, NetCommand, NetCounters, NetEvent, NetWiring};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::{CloseReason, IceCredentials, Peer, PeerRole, PeerSetup};
