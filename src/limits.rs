@@ -88,6 +88,16 @@ pub const RTP_PAYLOAD_LEN: usize = 1_120;
 pub const DATAGRAM_LEN_MAX: usize = 2_048;
 /// Outgoing video packets kept for one viewer's NACKs; payloads are shared.
 pub const SEND_BUFFER_PACKETS: usize = 1_000;
+/// How long an outgoing video packet is kept for NACKs.
+pub const SEND_BUFFER_SPAN: Duration = Duration::from_secs(3);
+/// Share of the bytes sent to one viewer that may be retransmissions; beyond it they stop, and a keyframe repairs.
+pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
+/// How long the simulcast layer that is taken may be silent before another one is.
+pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
+/// Addresses one peer may send from; a newer one takes the oldest's place.
+pub const PEER_ADDRESSES_MAX: usize = 8;
+/// Spacing of looks at what decoders wish of senders.
+pub const WISHES_SPACING: Duration = Duration::from_millis(10);
 /// Spacing of RTCP sender reports, by which receivers align picture and sound.
 pub const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a connection may take to come up.

@@ -39,6 +39,7 @@ fn seeds(default: &[u64]) -> Vec<u64> {
 fn a_hundred_people_on_a_bad_network_for_a_minute() {
     for seed in seeds(&[1, 2, 0xdead_beef]) {
         let digest = run(seed, Duration::from_secs(60));
+        println!("seed {seed}: {digest:?}");
         // That the run was no idle one: people came and went, frames were lost, keyframes were needed.
         assert!(digest.joined > 120 && digest.refused > 0, "seed {seed}: {digest:?}");
         assert!(digest.frames_released > 100_000 && digest.frames_discarded > 100, "seed {seed}: {digest:?}");

@@ -1,7 +1,7 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
 //! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
-//! The twin's kernels stand in `cpu/`: [`scale`](cpu) does pictures, `place` fills and copies, `letters` draws initials.
+//! The twin's kernels stand in `cpu/`: `scale` does pictures, `place` fills and copies, `letters` draws initials.
 
 mod cpu;
 mod pool;

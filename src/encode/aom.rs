@@ -12,8 +12,9 @@ use crate::media::{Codec, ComposedFrame, EncodedFrame, Pts};
 
 const NAME: &str = "aom";
 
-/// The real-time set-up; measured in `docs/media.md` against libaom 3.11 at 1280×720 (75 frames/s on one thread). libaom calls
-/// "off" whatever buys less quality than it costs time at this speed.
+/// The real-time set-up, measured with libaom 3.11 at 1280×720, 2 Mb/s, one thread, mosaics of real video (16 tiles, 5 tiles):
+/// 66 and 75 frames/s, 36.8 and 42.9 dB. Off is whatever buys less quality than it costs time. cpu-used 11 gives the same bits
+/// at 720p, 12 is refused.
 const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AOME_SET_CPUUSED, 10),
     // Cyclic refresh: spreads intra refinement over frames, so no frame stands out in size.
@@ -40,6 +41,8 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_MV_COST_UPD_FREQ, 3),
     (ffi::AV1E_SET_DV_COST_UPD_FREQ, 3),
     (ffi::AV1E_SET_ENABLE_SUPERRES, 0),
+    // 6 to 8 % faster for 0.1 dB, and every decoder is spared it too.
+    (ffi::AV1E_SET_ENABLE_CDEF, 0),
     // A keyframe may take three frames' worth of bits; more would stand in the way of sound on a thin line.
     (ffi::AOME_SET_MAX_INTRA_BITRATE_PCT, 300),
     (ffi::AV1E_SET_COLOR_PRIMARIES, 1),

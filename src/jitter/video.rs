@@ -42,8 +42,7 @@ pub enum VideoOutput {
     RequestKeyframe,
 }
 
-/// What happened so far. `accepted = released + queued + discarded_queued`, and
-/// `frames = accepted + discarded`.
+/// What happened so far. `frames = released + discarded + queued`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VideoStats {
     /// Frames that came in.

@@ -53,7 +53,7 @@ pub fn initials_of(name: &str) -> String {
         .split(|c: char| c.is_whitespace() || matches!(c, '-' | '_' | '.' | ',' | '@'))
         .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let first = firsts.next();
-    let last = firsts.last();
+    let last = firsts.next_back();
     first.into_iter().chain(last).map(upper).collect()
 }
 

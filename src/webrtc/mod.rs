@@ -5,11 +5,14 @@
 
 mod assemble;
 mod feed;
+mod incoming;
 mod net;
 mod offer;
 mod packetise;
 mod peer;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 pub(crate) use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};

@@ -152,6 +152,10 @@ pub struct NetCounters {
     pub datagrams_malformed: Counter,
     /// Frames and packets received whole.
     pub frames_in: Counter,
+    /// Gaps in incoming pictures that no repair filled in time.
+    pub gaps_skipped: Counter,
+    /// Incoming frames and packets whose bytes were malformed.
+    pub frames_malformed: Counter,
     /// Frames of the composite handed to viewers.
     pub frames_out: Counter,
     /// Keyframe requests of viewers.
@@ -211,7 +215,7 @@ impl Net {
             loop {
                 match self.wiring.commands.try_recv() {
                     Ok(NetCommand::Stop) | Err(TryRecvError::Disconnected) => {
-                        return self.switch.stop(&self.socket);
+                        return self.switch.stop(&self.socket, Instant::now());
                     }
                     Ok(command) => self.switch.command(&self.socket, Instant::now(), command),
                     Err(TryRecvError::Empty) => break,
@@ -244,11 +248,11 @@ pub(super) struct NetEvents {
 }
 
 impl NetEvents {
-    /// Tells without waiting; an event that does not fit is counted.
-    pub(super) fn tell(&self, event: NetEvent) {
-        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
-            self.refused.add(1);
-        }
+    /// Tells without waiting; an event that does not fit is counted, and false is returned.
+    pub(super) fn tell(&self, event: NetEvent) -> bool {
+        let full = matches!(self.events.try_send(event), Err(TrySendError::Full(_)));
+        self.refused.add(u64::from(full));
         self.control.wake();
+        !full
     }
 }

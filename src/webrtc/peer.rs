@@ -11,14 +11,15 @@ use str0m::channel::ChannelId;
 use str0m::format::Codec as WireCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaAdded, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket, Ssrc};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
+use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::limits;
-use crate::media::{AudioLevel, EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, TrackKind, rtp_from_pts};
 use crate::signal;
 use crate::webrtc::Certificate;
-use crate::webrtc::assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
+use crate::webrtc::assemble::Assembled;
+use crate::webrtc::incoming::{Incoming, wire_packet};
 use crate::webrtc::offer::{self, OfferError};
 use crate::webrtc::packetise::Packetised;
 
@@ -114,6 +115,13 @@ pub(super) enum PeerOutput {
     Frame(TrackKind, EncodedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
+    /// What could not be put together.
+    Lost {
+        gaps: u64,
+        malformed: u64,
+    },
+    /// The other side was asked for a keyframe.
+    KeyframeAsked,
     Signal(String),
 }
 
@@ -130,25 +138,11 @@ pub struct Peer {
     channel: Option<ChannelId>,
     created: Instant,
     connected: bool,
-    disconnected: Option<Instant>,
+    /// When the last datagram came.
+    heard: Instant,
     closed: bool,
     next: Instant,
     assembled: Outbox<Assembled>,
-}
-
-/// A track that the other side publishes.
-struct Incoming {
-    kind: TrackKind,
-    mid: Mid,
-    ssrc: Option<Ssrc>,
-    started: bool,
-    last_request: Option<Instant>,
-    assembler: Assembler,
-}
-
-enum Assembler {
-    Video(Box<VideoAssembler>),
-    Sound(SoundAssembler),
 }
 
 /// A track that this side sends.
@@ -176,6 +170,7 @@ impl Peer {
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
+            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
             .build(now);
         for address in setup.candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
@@ -194,7 +189,7 @@ impl Peer {
             channel: None,
             created: now,
             connected: false,
-            disconnected: None,
+            heard: now,
             closed: false,
             next: now,
             assembled: Outbox::new(),
@@ -221,7 +216,6 @@ impl Peer {
     pub(super) fn restart_ice(&mut self, credentials: &IceCredentials) -> Result<String, OfferError> {
         let restarted = offer::with_credentials(&self.offer, &credentials.ufrag, &credentials.password);
         let answer = self.renegotiate(&restarted)?;
-        self.disconnected = None;
         Ok(offer::fragment_of(&answer))
     }
 
@@ -244,6 +238,13 @@ impl Peer {
         }
     }
 
+    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody can
+    /// divert the datagrams of another address by naming this peer's `ice-ufrag`.
+    pub(super) fn accepts(&self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> bool {
+        Receive::new(Protocol::Udp, source, destination, datagram)
+            .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+    }
+
     /// One datagram. `destination` is the candidate it came in by. False: it was malformed.
     pub(super) fn handle_datagram(
         &mut self,
@@ -254,44 +255,37 @@ impl Peer {
         out: &mut Outbox<PeerOutput>,
     ) -> bool {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
+        self.heard = now;
         let handled = self.rtc.handle_input(Input::Receive(now, receive));
         self.drain(now, out);
+        self.ask_keyframes(now, out);
         self.note_failure(handled, out)
     }
 
     /// Time passed.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
-        let handled = self.rtc.handle_input(Input::Timeout(now));
-        self.note_failure(handled, out);
         self.give_up_on_gaps(now, out);
-        self.drain(now, out);
-        let too_late = match (self.connected, self.disconnected) {
-            (false, _) => (now >= self.created + limits::CONNECT_SPAN).then_some(CloseReason::NeverConnected),
-            (true, Some(since)) => (now >= since + limits::DISCONNECTED_SPAN).then_some(CloseReason::Lost),
-            (true, None) => None,
-        };
-        if let Some(reason) = too_late {
+        self.flush(now, out);
+        self.ask_keyframes(now, out);
+        if now >= self.gone_at() {
+            let reason = if self.connected { CloseReason::Lost } else { CloseReason::NeverConnected };
             self.close(reason, out);
         }
     }
 
     /// When `handle_timeout` must be called at the latest.
     pub(super) fn deadline(&self) -> Instant {
-        let gaps = self.incoming.iter().filter_map(|incoming| match &incoming.assembler {
-            Assembler::Video(assembler) => assembler.deadline(),
-            Assembler::Sound(_) => None,
-        });
-        gaps.fold(self.next, Instant::min)
+        let tracks = self.incoming.iter().flat_map(|incoming| [incoming.gap_ends(), incoming.ask_at()]).flatten();
+        tracks.fold(self.next.min(self.gone_at()), Instant::min)
     }
 
-    /// Sends one frame of the composite, whose payloads all viewers share.
-    pub(super) fn write_video(
-        &mut self,
-        now: Instant,
-        packetised: &Packetised,
-        epoch: &RoomEpoch,
-        out: &mut Outbox<PeerOutput>,
-    ) {
+    /// When patience ends.
+    fn gone_at(&self) -> Instant {
+        if self.connected { self.heard + limits::DISCONNECTED_SPAN } else { self.created + limits::CONNECT_SPAN }
+    }
+
+    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it.
+    pub(super) fn write_video(&mut self, packetised: &Packetised, epoch: &RoomEpoch) {
         let Some(line) = &mut self.composite else { return };
         let (mid, pt, first) = (line.mid, line.pt, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
@@ -301,24 +295,13 @@ impl Peer {
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
         for (at, payload) in packetised.payloads.iter().enumerate() {
-            let sequence = (first + at as u64).into();
-            let packet = str0m::rtp::RtpWrite::new(pt, sequence, time, wallclock, payload.clone())
-                .marker(at + 1 == packetised.payloads.len())
-                .nackable(true);
-            stream.write_rtp(packet);
+            let packet = RtpWrite::new(pt, (first + at as u64).into(), time, wallclock, payload.clone());
+            stream.write_rtp(packet.marker(at + 1 == packetised.payloads.len()).nackable(true));
         }
-        self.flush(now, out);
     }
 
-    /// Sends one Opus packet of the mix.
-    pub(super) fn write_sound(
-        &mut self,
-        now: Instant,
-        frame: &EncodedFrame,
-        payload: &Arc<[u8]>,
-        epoch: &RoomEpoch,
-        out: &mut Outbox<PeerOutput>,
-    ) {
+    /// Writes one Opus packet of the mix; `flush` sends it.
+    pub(super) fn write_sound(&mut self, frame: &EncodedFrame, payload: &Arc<[u8]>, epoch: &RoomEpoch) {
         let Some(line) = &mut self.mix else { return };
         let (mid, pt, sequence) = (line.mid, line.pt, line.sequence);
         line.sequence += 1;
@@ -326,8 +309,7 @@ impl Peer {
         let wallclock = epoch.instant_at(frame.pts);
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
-        stream.write_rtp(str0m::rtp::RtpWrite::new(pt, sequence.into(), time, wallclock, payload.clone()));
-        self.flush(now, out);
+        stream.write_rtp(RtpWrite::new(pt, sequence.into(), time, wallclock, payload.clone()));
     }
 
     /// Whether it takes the composite.
@@ -340,19 +322,32 @@ impl Peer {
         self.connected && !self.closed && self.mix.is_some()
     }
 
-    /// Asks the source of a track for a keyframe, at most once a `limits::KEYFRAME_SPACING`; says whether it did.
-    pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) -> bool {
-        let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) else { return false };
-        if incoming.last_request.is_some_and(|at| now < at + limits::KEYFRAME_SPACING) {
-            return false;
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has passed since
+    /// it was asked last; a keyframe that comes first fulfils the wish as well.
+    pub(super) fn wish_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
+        if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
+            incoming.wanted = true;
+            self.ask_keyframes(now, out);
         }
-        let Some(ssrc) = incoming.ssrc else { return false };
-        incoming.last_request = Some(now);
-        let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_rx(&ssrc) else { return false };
-        stream.request_keyframe(KeyframeRequestKind::Pli);
-        self.flush(now, out);
-        true
+    }
+
+    fn ask_keyframes(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        let mut asked = false;
+        for incoming in &mut self.incoming {
+            let Some(source) = &incoming.source else { continue };
+            if incoming.ask_at().is_none_or(|at| now < at) {
+                continue;
+            }
+            (incoming.wanted, incoming.asked) = (false, Some(now));
+            if let Some(stream) = self.rtc.direct_api().stream_rx(&source.ssrc) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+                asked = true;
+                out.push(PeerOutput::KeyframeAsked);
+            }
+        }
+        if asked {
+            self.flush(now, out);
+        }
     }
 
     /// Says a text on the data channel; false while it is not open, or its buffer is full.
@@ -371,14 +366,18 @@ impl Peer {
         self.closed = true;
         // An Rtc that is already broken has nothing left to say.
         let _ = self.rtc.close();
-        while let Ok(Output::Transmit(transmit)) = self.rtc.poll_output() {
-            out.push(transmit_of(transmit));
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => out.push(transmit_of(transmit)),
+                Ok(Output::Event(_)) => {}
+                Ok(Output::Timeout(_)) | Err(_) => break,
+            }
         }
         out.push(PeerOutput::Closed(reason));
     }
 
-    /// str0m sends what was written only once it knows the time.
-    fn flush(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+    /// Sends what was written: str0m does so only once it knows the time.
+    pub(super) fn flush(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.note_failure(handled, out);
         self.drain(now, out);
@@ -416,9 +415,7 @@ impl Peer {
                 self.connected = true;
                 out.push(PeerOutput::Connected);
             }
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => self.disconnected = Some(now),
-            Event::IceConnectionStateChange(_) => self.disconnected = None,
-            Event::MediaAdded(added) => self.media_added(&added, out),
+            Event::MediaAdded(added) => self.media_added(&added),
             Event::MediaChanged(changed) => self.media_changed(changed.mid, changed.direction, out),
             Event::RtpPacket(packet) => self.packet(now, packet, out),
             Event::KeyframeRequest(_) => out.push(PeerOutput::KeyframeRequested),
@@ -441,7 +438,7 @@ impl Peer {
     }
 
     /// Camera before screen, microphone before screen sound: the order of the m-lines says which is which.
-    fn media_added(&mut self, added: &MediaAdded, out: &mut Outbox<PeerOutput>) {
+    fn media_added(&mut self, added: &MediaAdded) {
         let video = added.kind == MediaKind::Video;
         if added.direction.is_sending() {
             let line = self.outgoing(added.mid, video);
@@ -449,34 +446,20 @@ impl Peer {
             if place.is_none() {
                 *place = line;
             }
-            return;
         }
-        let (first, second) = if video {
-            (TrackKind::Camera, TrackKind::Screen)
-        } else {
-            (TrackKind::Microphone, TrackKind::ScreenSound)
-        };
-        let taken = |kind| self.incoming.iter().any(|incoming| incoming.kind == kind);
-        let kind = if !taken(first) {
-            first
-        } else if !taken(second) {
-            second
-        } else {
-            return;
-        };
-        let assembler = if video {
-            Assembler::Video(Box::new(VideoAssembler::new()))
-        } else {
-            Assembler::Sound(SoundAssembler::new())
-        };
-        let mid = added.mid;
-        self.incoming.push(Incoming { kind, mid, ssrc: None, started: false, last_request: None, assembler });
-        if added.direction == Direction::Inactive {
-            self.media_changed(mid, Direction::Inactive, out);
+        // An inactive line may be switched on later and has its place in the order; one that only receives has not.
+        if added.direction != Direction::SendOnly {
+            let kinds = if video {
+                [TrackKind::Camera, TrackKind::Screen]
+            } else {
+                [TrackKind::Microphone, TrackKind::ScreenSound]
+            };
+            let free = kinds.into_iter().find(|kind| self.incoming.iter().all(|incoming| incoming.kind != *kind));
+            self.incoming.extend(free.map(|kind| Incoming::new(kind, added.mid)));
         }
     }
 
-    fn outgoing(&self, mid: Mid, video: bool) -> Option<Outgoing> {
+    fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
         let codec = if video { WireCodec::Av1 } else { WireCodec::Opus };
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
@@ -484,6 +467,11 @@ impl Peer {
         let pt = *media.remote_pts().iter().find(fits)?;
         // Below 2^15, so that the first wrap is far and no roll-over counter need be told (RFC 3711 section 3.3.1).
         let sequence = u64::from(rand::random::<u16>() >> 1);
+        if video && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            // str0m's own cap of 15 % would refuse the repair of a first keyframe that lost one packet of five.
+            let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
+            stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
+        }
         Some(Outgoing { mid, pt, sequence })
     }
 
@@ -499,60 +487,49 @@ impl Peer {
 
     fn packet(&mut self, now: Instant, packet: RtpPacket, out: &mut Outbox<PeerOutput>) {
         let ssrc = packet.header.ssrc;
-        if !self.incoming.iter().any(|incoming| incoming.ssrc == Some(ssrc)) {
+        let known = |incoming: &Incoming| incoming.source.as_ref().is_some_and(|source| source.ssrc == ssrc);
+        let (at, rid) = if let Some(at) = self.incoming.iter().position(known) {
+            (at, self.incoming[at].source.as_ref().and_then(|source| source.rid))
+        } else {
             let mut direct = self.rtc.direct_api();
-            let Some(mid) = direct.stream_rx(&ssrc).map(|stream| stream.mid()) else { return };
-            let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.mid == mid) else { return };
-            incoming.ssrc = Some(ssrc);
+            let Some((mid, rid)) = direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid())) else { return };
+            let Some(at) = self.incoming.iter().position(|incoming| incoming.mid == mid) else { return };
+            (at, rid)
+        };
+        let incoming = &mut self.incoming[at];
+        let kind = incoming.kind;
+        if !incoming.takes(now, ssrc, rid) {
+            return;
         }
-        let found = self.incoming.iter_mut().find(|incoming| incoming.ssrc == Some(ssrc));
-        let Some(incoming) = found else { return };
         if !incoming.started {
             incoming.started = true;
-            out.push(PeerOutput::TrackStarted(incoming.kind));
+            out.push(PeerOutput::TrackStarted(kind));
         }
-        let wire = wire_packet(packet);
-        match &mut incoming.assembler {
-            Assembler::Video(assembler) => assembler.push(now, wire, &mut self.assembled),
-            Assembler::Sound(assembler) => {
-                if let Some(frame) = assembler.push(wire) {
-                    out.push(PeerOutput::Frame(incoming.kind, frame));
-                }
-                return;
-            }
-        }
-        let kind = incoming.kind;
-        self.take_assembled(now, kind, out);
+        incoming.push(now, wire_packet(packet, rid), &mut self.assembled);
+        self.take_assembled(at, out);
     }
 
     fn give_up_on_gaps(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
         for at in 0..self.incoming.len() {
-            let incoming = &mut self.incoming[at];
-            if let Assembler::Video(assembler) = &mut incoming.assembler
-                && assembler.deadline().is_some_and(|deadline| now >= deadline)
-            {
-                assembler.handle_timeout(now, &mut self.assembled);
-                let kind = incoming.kind;
-                self.take_assembled(now, kind, out);
+            if self.incoming[at].gap_ends().is_some_and(|end| now >= end) {
+                self.incoming[at].handle_timeout(now, &mut self.assembled);
+                self.take_assembled(at, out);
             }
         }
     }
 
-    fn take_assembled(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
-        let mut wanted = false;
+    fn take_assembled(&mut self, at: usize, out: &mut Outbox<PeerOutput>) {
+        let incoming = &mut self.incoming[at];
+        if let Some((gaps, malformed)) = incoming.take_losses() {
+            out.push(PeerOutput::Lost { gaps, malformed });
+        }
         for assembled in self.assembled.drain() {
             match assembled {
-                Assembled::Frame(frame) => out.push(PeerOutput::Frame(kind, frame)),
-                Assembled::RequestKeyframe => wanted = true,
-            }
-        }
-        if wanted && let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
-            let due = incoming.last_request.is_none_or(|at| now >= at + limits::KEYFRAME_SPACING);
-            if let (true, Some(ssrc)) = (due, incoming.ssrc) {
-                incoming.last_request = Some(now);
-                if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
-                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                Assembled::Frame(frame) => {
+                    incoming.wanted &= !(frame.keyframe && incoming.kind.is_video());
+                    out.push(PeerOutput::Frame(incoming.kind, frame));
                 }
+                Assembled::RequestKeyframe => incoming.wanted = true,
             }
         }
     }
@@ -560,26 +537,4 @@ impl Peer {
 
 fn transmit_of(transmit: str0m::net::Transmit) -> PeerOutput {
     PeerOutput::Transmit { source: transmit.source, destination: transmit.destination, datagram: transmit.contents }
-}
-
-fn wire_packet(packet: RtpPacket) -> WirePacket {
-    let ExtensionValues { audio_level, rid, .. } = &packet.header.ext_vals;
-    // str0m tells the level as a negative number of decibels.
-    let audio_level = audio_level.map(|level| AudioLevel(level.unsigned_abs().min(127)));
-    let rid = rid.map(|rid| {
-        let mut bytes = [0; 8];
-        let text = rid.as_bytes();
-        let length = text.len().min(bytes.len());
-        bytes[..length].copy_from_slice(&text[..length]);
-        bytes
-    });
-    WirePacket {
-        sequence: *packet.seq_no,
-        rtp_time: packet.time.numer(),
-        marker: packet.header.marker,
-        arrival: packet.timestamp,
-        payload: packet.payload,
-        audio_level,
-        rid,
-    }
 }

@@ -1,13 +1,15 @@
 //! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and every
 //! room's feed behind one socket; the socket itself is lent for each call.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::flow::{OpusSender, Pushed, TrackSender, WishCell};
 use crate::ladder::RequestBudget;
-use crate::media::{Outbox, PeerId, RoomId, TrackKind};
+use crate::limits;
+use crate::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
 use crate::webrtc::feed::RoomFeed;
 use crate::webrtc::net::{NetCommand, NetCounters, NetEvent, NetEvents};
 use crate::webrtc::peer::{CloseReason, IceCredentials, Peer, PeerOutput};
@@ -21,11 +23,17 @@ enum Sink {
 struct Entry {
     room: RoomId,
     peer: Box<Peer>,
-    sinks: HashMap<TrackKind, Sink>,
+    sinks: Vec<(TrackKind, Sink)>,
     /// Frames of the composite may follow: it got a keyframe.
     synchronised: bool,
+    /// Something was written and not sent yet.
+    unsent: bool,
     /// How often it may still ask for keyframes.
     requests: RequestBudget,
+    /// The earliest entry in `timers` that stands for it.
+    timer: Option<Instant>,
+    /// Addresses it was seen to own, oldest first.
+    addresses: Vec<SocketAddr>,
 }
 
 /// Peers, rooms, and what is on its way out.
@@ -34,11 +42,17 @@ pub(super) struct Switch {
     counters: NetCounters,
     peers: HashMap<PeerId, Entry>,
     rooms: HashMap<RoomId, RoomFeed>,
-    by_source: HashMap<SocketAddr, PeerId>,
+    /// Who hears and sees a room.
+    members: HashMap<RoomId, Vec<PeerId>>,
+    by_address: HashMap<SocketAddr, PeerId>,
     by_ufrag: HashMap<String, PeerId>,
+    /// When peers want to be called. An entry that its peer's `timer` does not name is void.
+    timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
+    /// When decoders' wishes are looked at next.
+    wishes_at: Option<Instant>,
     send: SendBatch,
     outbox: Outbox<PeerOutput>,
-    /// Peers that ended by themselves while others were being served.
+    /// Peers that ended by themselves, of whom the control thread does not know yet.
     ended: Vec<(PeerId, CloseReason)>,
 }
 
@@ -52,8 +66,11 @@ impl Switch {
             counters,
             peers: HashMap::new(),
             rooms: HashMap::new(),
-            by_source: HashMap::new(),
+            members: HashMap::new(),
+            by_address: HashMap::new(),
             by_ufrag: HashMap::new(),
+            timers: BinaryHeap::new(),
+            wishes_at: None,
             send: SendBatch::default(),
             outbox: Outbox::new(),
             ended: Vec::new(),
@@ -70,27 +87,39 @@ impl Switch {
         datagram: &[u8],
     ) {
         self.counters.datagrams_in.add(1);
-        let Some(id) = self.owner(source, datagram) else {
+        let destination = socket.candidate_for(destination);
+        let Some(id) = self.owner(now, source, destination, datagram) else {
             self.counters.datagrams_unknown.add(1);
             return;
         };
         let Some(entry) = self.peers.get_mut(&id) else { return };
-        let destination = socket.candidate_for(destination);
-        if entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
-            self.by_source.insert(source, id);
-        } else {
+        if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
             self.counters.datagrams_malformed.add(1);
         }
         self.settle(socket, now, id);
     }
 
-    /// A known source, or a STUN request that names this side's `ice-ufrag` (RFC 8445 section 7.2.2).
-    fn owner(&self, source: SocketAddr, datagram: &[u8]) -> Option<PeerId> {
-        if let Some(username) = stun::username(datagram) {
-            let (ours, _) = username.split_once(':')?;
-            return self.by_ufrag.get(ours).copied();
+    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names (RFC 8445 section 7.2.2) and whose
+    /// password it proves to know, to whom the address then belongs.
+    fn owner(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> Option<PeerId> {
+        let known = self.by_address.get(&source).copied();
+        let Some(username) = stun::username(datagram) else { return known };
+        let (ours, _) = username.split_once(':')?;
+        let id = self.by_ufrag.get(ours).copied()?;
+        if known == Some(id) {
+            return known;
         }
-        self.by_source.get(&source).copied()
+        let entry = self.peers.get_mut(&id)?;
+        if !entry.peer.accepts(now, source, destination, datagram) {
+            return None;
+        }
+        entry.addresses.push(source);
+        if entry.addresses.len() > limits::PEER_ADDRESSES_MAX {
+            let oldest = entry.addresses.remove(0);
+            self.by_address.remove(&oldest);
+        }
+        self.by_address.insert(source, id);
+        Some(id)
     }
 
     pub(super) fn command(&mut self, socket: &MediaSocket, now: Instant, command: NetCommand) {
@@ -123,28 +152,28 @@ impl Switch {
     pub(super) fn advance(&mut self, socket: &MediaSocket, now: Instant) -> Instant {
         self.feed_rooms(socket, now);
         self.fulfil_wishes(socket, now);
-        let due: Vec<PeerId> =
-            self.peers.iter().filter(|(_, entry)| entry.peer.deadline() <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            if let Some(entry) = self.peers.get_mut(&id) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            let Some(entry) = self.peers.get_mut(&id).filter(|entry| entry.timer == Some(at)) else { continue };
+            entry.timer = None;
+            if entry.peer.deadline() <= now {
                 entry.peer.handle_timeout(now, &mut self.outbox);
-                self.settle(socket, now, id);
             }
+            self.settle(socket, now, id);
         }
-        for (peer, reason) in std::mem::take(&mut self.ended) {
-            self.forget(peer);
-            self.events.tell(NetEvent::Closed { peer, reason });
-        }
+        self.tell_ended();
         self.flush(socket);
-        let next = self.peers.values().map(|entry| entry.peer.deadline()).min();
-        next.map_or(now + IDLE_ROUND, |at| at.min(now + IDLE_ROUND))
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [timer, self.wishes_at].into_iter().flatten().fold(now + IDLE_ROUND, Instant::min)
     }
 
     /// Says goodbye to everyone.
-    pub(super) fn stop(&mut self, socket: &MediaSocket) {
+    pub(super) fn stop(&mut self, socket: &MediaSocket, now: Instant) {
         let all: Vec<PeerId> = self.peers.keys().copied().collect();
         for id in all {
-            self.remove_peer(socket, Instant::now(), id);
+            self.remove_peer(socket, now, id);
         }
         self.flush(socket);
     }
@@ -152,8 +181,18 @@ impl Switch {
     fn add_peer(&mut self, socket: &MediaSocket, now: Instant, room: RoomId, mut peer: Box<Peer>) {
         let id = peer.id;
         self.by_ufrag.insert(peer.ufrag().to_owned(), id);
+        self.members.entry(room.clone()).or_default().push(id);
         peer.handle_timeout(now, &mut self.outbox);
-        let entry = Entry { room, peer, sinks: HashMap::new(), synchronised: false, requests: RequestBudget::new() };
+        let entry = Entry {
+            room,
+            peer,
+            sinks: Vec::new(),
+            synchronised: false,
+            unsent: false,
+            requests: RequestBudget::new(),
+            timer: None,
+            addresses: Vec::new(),
+        };
         self.peers.insert(id, entry);
         self.settle(socket, now, id);
     }
@@ -168,19 +207,37 @@ impl Switch {
     }
 
     fn forget(&mut self, id: PeerId) {
-        self.peers.remove(&id);
-        self.by_source.retain(|_, owner| *owner != id);
+        let Some(entry) = self.peers.remove(&id) else { return };
+        self.by_address.retain(|_, owner| *owner != id);
         self.by_ufrag.retain(|_, owner| *owner != id);
+        if let Some(members) = self.members.get_mut(&entry.room) {
+            members.retain(|member| *member != id);
+            if members.is_empty() {
+                self.members.remove(&entry.room);
+            }
+        }
+    }
+
+    /// Tells of peers that ended; what does not fit the control thread's queue is told next time.
+    fn tell_ended(&mut self) {
+        for at in (0..self.ended.len()).rev() {
+            let (peer, reason) = self.ended[at];
+            self.forget(peer);
+            if self.events.tell(NetEvent::Closed { peer, reason }) {
+                self.ended.swap_remove(at);
+            }
+        }
     }
 
     fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, sink: Sink) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
-        let video = matches!(sink, Sink::Video(..));
-        entry.sinks.insert(kind, sink);
+        entry.sinks.retain(|(attached, _)| *attached != kind);
         // What came before had nowhere to go, so decoding can only start at a fresh keyframe.
-        if video && entry.peer.request_keyframe(now, kind, &mut self.outbox) {
-            self.counters.keyframe_requests_out.add(1);
+        if matches!(sink, Sink::Video(..)) {
+            entry.peer.wish_keyframe(now, kind, &mut self.outbox);
+            self.wishes_at.get_or_insert(now);
         }
+        entry.sinks.push((kind, sink));
         self.settle(socket, now, peer);
     }
 
@@ -198,7 +255,6 @@ impl Switch {
         for candidate in candidates {
             entry.peer.add_candidate(candidate);
         }
-        self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
         self.refresh(socket, now, id);
         self.events.tell(NetEvent::Trickled { peer: id, answer });
     }
@@ -206,19 +262,22 @@ impl Switch {
     fn renegotiate(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, offer: &str) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
         let answer = entry.peer.renegotiate(offer);
-        self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
         self.refresh(socket, now, id);
         self.events.tell(NetEvent::Renegotiated { peer: id, answer });
     }
 
+    /// After a new description: its `ice-ufrag` may be another.
     fn refresh(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
-        if let Some(entry) = self.peers.get_mut(&id) {
-            entry.peer.handle_timeout(now, &mut self.outbox);
-            self.settle(socket, now, id);
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if !self.by_ufrag.contains_key(entry.peer.ufrag()) {
+            self.by_ufrag.retain(|_, owner| *owner != id);
+            self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
         }
+        entry.peer.handle_timeout(now, &mut self.outbox);
+        self.settle(socket, now, id);
     }
 
-    /// Takes everything a peer answered.
+    /// Takes everything a peer answered, and notes when it wants to be called.
     fn settle(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
         let mut outputs = std::mem::take(&mut self.outbox);
         for output in outputs.drain() {
@@ -227,64 +286,81 @@ impl Switch {
                     self.counters.datagrams_out.add(1);
                     self.send.push(socket, source, destination, &datagram);
                 }
+                PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
                 PeerOutput::Connected => {
                     self.events.tell(NetEvent::Connected(id));
-                    self.welcome(socket, now, id);
+                    self.welcome(now, id);
                 }
                 PeerOutput::Closed(reason) => self.ended.push((id, reason)),
-                PeerOutput::ChannelOpen => self.events.tell(NetEvent::ChannelOpen(id)),
-                PeerOutput::TrackStarted(kind) => self.events.tell(NetEvent::TrackStarted { peer: id, kind }),
+                PeerOutput::ChannelOpen => drop(self.events.tell(NetEvent::ChannelOpen(id))),
+                PeerOutput::TrackStarted(kind) => drop(self.events.tell(NetEvent::TrackStarted { peer: id, kind })),
                 PeerOutput::TrackEnded(kind) => {
                     if let Some(entry) = self.peers.get_mut(&id) {
-                        entry.sinks.remove(&kind);
+                        entry.sinks.retain(|(attached, _)| *attached != kind);
                     }
                     self.events.tell(NetEvent::TrackEnded { peer: id, kind });
                 }
-                PeerOutput::Frame(kind, frame) => {
-                    self.counters.frames_in.add(1);
-                    let sink = self.peers.get_mut(&id).and_then(|entry| entry.sinks.get_mut(&kind));
-                    match sink {
-                        Some(Sink::Video(sender, wishes)) => {
-                            if sender.push(frame) == Pushed::DiscardedUntilKeyframe {
-                                wishes.wish_keyframe();
-                            }
-                        }
-                        Some(Sink::Sound(sender)) => drop(sender.push(frame)),
-                        // Not attached yet; attaching asks for a keyframe.
-                        None => {}
-                    }
-                }
                 PeerOutput::KeyframeRequested => self.keyframe_requested(now, id),
-                PeerOutput::Signal(text) => self.events.tell(NetEvent::Signal { peer: id, text }),
+                PeerOutput::Lost { gaps, malformed } => {
+                    self.counters.gaps_skipped.add(gaps);
+                    self.counters.frames_malformed.add(malformed);
+                }
+                PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
+                PeerOutput::Signal(text) => drop(self.events.tell(NetEvent::Signal { peer: id, text })),
             }
         }
-        // The box goes back, unless serving a newcomer filled another meanwhile.
-        if self.outbox.is_empty() {
-            self.outbox = outputs;
-        }
+        self.outbox = outputs;
+        self.send_unsent(socket, now, id);
         if self.send.is_large() {
             self.flush(socket);
         }
     }
 
+    /// Sends what was written to a peer, and sets its timer.
+    fn send_unsent(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if std::mem::take(&mut entry.unsent) {
+            entry.peer.flush(now, &mut self.outbox);
+            return self.settle(socket, now, id);
+        }
+        let deadline = entry.peer.deadline();
+        if entry.timer.is_none_or(|timer| deadline < timer) {
+            entry.timer = Some(deadline);
+            self.timers.push(Reverse((deadline, id)));
+        }
+    }
+
+    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a keyframe.
+    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: EncodedFrame) {
+        self.counters.frames_in.add(1);
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        let sink = entry.sinks.iter_mut().find(|(attached, _)| *attached == kind).map(|(_, sink)| sink);
+        let unmet = match sink {
+            Some(Sink::Video(sender, wishes)) => {
+                (sender.push(frame) == Pushed::DiscardedUntilKeyframe).then_some(wishes)
+            }
+            Some(Sink::Sound(sender)) => {
+                sender.push(frame);
+                None
+            }
+            None => None,
+        };
+        if let Some(wishes) = unmet {
+            wishes.wish_keyframe();
+        }
+    }
+
     /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one.
-    fn welcome(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+    fn welcome(&mut self, now: Instant, id: PeerId) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
         let Some(feed) = self.rooms.get_mut(&entry.room) else { return };
         if !entry.peer.wants_video() {
             return;
         }
-        let mut outbox = Outbox::new();
         let epoch = feed.epoch;
         for packetised in feed.replay_for_newcomer(now) {
-            entry.synchronised = true;
-            entry.peer.write_video(now, packetised, &epoch, &mut outbox);
-        }
-        for output in outbox.drain() {
-            if let PeerOutput::Transmit { source, destination, datagram } = output {
-                self.counters.datagrams_out.add(1);
-                self.send.push(socket, source, destination, &datagram);
-            }
+            entry.peer.write_video(packetised, &epoch);
+            (entry.synchronised, entry.unsent) = (true, true);
         }
     }
 
@@ -300,61 +376,62 @@ impl Switch {
         }
     }
 
+    /// Writes what each room has made to all who are in it, then lets each send at once: one run of datagrams a peer.
     fn feed_rooms(&mut self, socket: &MediaSocket, now: Instant) {
-        let mut rooms = std::mem::take(&mut self.rooms);
-        for (room, feed) in &mut rooms {
+        let mut unsent: Vec<PeerId> = Vec::new();
+        for (room, feed) in &mut self.rooms {
             let epoch = feed.epoch;
+            let members = self.members.get(room).map_or(&[][..], Vec::as_slice);
+            let mut written = false;
             while let Some(packetised) = feed.next_video(now) {
-                self.to_room(socket, now, room, |entry, outbox| {
+                written = true;
+                for id in members {
+                    let Some(entry) = self.peers.get_mut(id) else { continue };
                     if entry.peer.wants_video() && (entry.synchronised || packetised.frame.keyframe) {
-                        entry.synchronised = true;
-                        entry.peer.write_video(now, &packetised, &epoch, outbox);
+                        entry.peer.write_video(&packetised, &epoch);
+                        (entry.synchronised, entry.unsent) = (true, true);
+                        self.counters.frames_out.add(1);
                     }
-                });
-            }
-            while let Some(tick) = feed.next_sound() {
-                self.to_room(socket, now, room, |entry, outbox| {
-                    if entry.peer.wants_sound() {
-                        let (frame, payload) = tick.for_listener(entry.peer.role.minus());
-                        entry.peer.write_sound(now, frame, payload, &epoch, outbox);
-                    }
-                });
-            }
-        }
-        self.rooms = rooms;
-    }
-
-    fn to_room(
-        &mut self,
-        socket: &MediaSocket,
-        now: Instant,
-        room: &RoomId,
-        mut write: impl FnMut(&mut Entry, &mut Outbox<PeerOutput>),
-    ) {
-        let ids: Vec<PeerId> = self.peers.iter().filter(|(_, e)| e.room == *room).map(|(id, _)| *id).collect();
-        for id in ids {
-            let Some(entry) = self.peers.get_mut(&id) else { continue };
-            write(entry, &mut self.outbox);
-            self.settle(socket, now, id);
-        }
-    }
-
-    fn fulfil_wishes(&mut self, socket: &MediaSocket, now: Instant) {
-        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
-        for id in ids {
-            let Some(entry) = self.peers.get_mut(&id) else { continue };
-            let Entry { sinks, peer, .. } = entry;
-            let mut asked = 0;
-            for (kind, sink) in sinks.iter() {
-                if let Sink::Video(_, wishes) = sink
-                    && wishes.take_keyframe()
-                    && peer.request_keyframe(now, *kind, &mut self.outbox)
-                {
-                    asked += 1;
                 }
             }
-            if asked > 0 {
-                self.counters.keyframe_requests_out.add(asked);
+            while let Some(tick) = feed.next_sound() {
+                written = true;
+                for id in members {
+                    let Some(entry) = self.peers.get_mut(id).filter(|entry| entry.peer.wants_sound()) else { continue };
+                    let (frame, payload) = tick.for_listener(entry.peer.role.minus());
+                    entry.peer.write_sound(frame, payload, &epoch);
+                    entry.unsent = true;
+                }
+            }
+            if written {
+                unsent.extend_from_slice(members);
+            }
+        }
+        for id in unsent {
+            self.send_unsent(socket, now, id);
+        }
+    }
+
+    /// Looks at what decoders wish, now and then rather than at each datagram.
+    fn fulfil_wishes(&mut self, socket: &MediaSocket, now: Instant) {
+        if self.wishes_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let (mut wished, mut attached) = (Vec::new(), false);
+        for (id, entry) in &self.peers {
+            for (kind, sink) in &entry.sinks {
+                if let Sink::Video(_, wishes) = sink {
+                    attached = true;
+                    if wishes.take_keyframe() {
+                        wished.push((*id, *kind));
+                    }
+                }
+            }
+        }
+        self.wishes_at = attached.then(|| now + limits::WISHES_SPACING);
+        for (id, kind) in wished {
+            if let Some(entry) = self.peers.get_mut(&id) {
+                entry.peer.wish_keyframe(now, kind, &mut self.outbox);
                 self.settle(socket, now, id);
             }
         }

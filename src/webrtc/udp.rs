@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use rustix::net::sockopt;
 
 use crate::limits;
 
@@ -55,8 +56,13 @@ impl MediaSocket {
             Err(source) => return Err(BindError::Bind { address: listen, source }),
         };
         // A kernel that grants less is no reason not to run; `docs/operating.md` names the sysctl.
-        let _ = state.set_recv_buffer_size((&socket).into(), limits::UDP_RECEIVE_BUFFER);
-        let _ = state.set_send_buffer_size((&socket).into(), limits::UDP_SEND_BUFFER);
+        // The forced size ignores `net.core.rmem_max` and `wmem_max`, and needs CAP_NET_ADMIN.
+        if sockopt::set_socket_recv_buffer_size_force(&socket, limits::UDP_RECEIVE_BUFFER).is_err() {
+            let _ = state.set_recv_buffer_size((&socket).into(), limits::UDP_RECEIVE_BUFFER);
+        }
+        if sockopt::set_socket_send_buffer_size_force(&socket, limits::UDP_SEND_BUFFER).is_err() {
+            let _ = state.set_send_buffer_size((&socket).into(), limits::UDP_SEND_BUFFER);
+        }
         let local = if address.ip().is_unspecified() { interfaces(address.is_ipv4()) } else { vec![address.ip()] };
         let advertised = if advertise.is_empty() { &local[..] } else { advertise };
         let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, address.port())).collect();
@@ -79,6 +85,12 @@ impl MediaSocket {
     pub(super) fn candidate_for(&self, destination: Option<IpAddr>) -> SocketAddr {
         let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == destination);
         *known.or(self.candidates.first()).unwrap_or(&self.address)
+    }
+
+    fn send(&self, run: &Run, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+        let src_ip = self.local.contains(&run.source.ip()).then(|| run.source.ip());
+        let transmit = Transmit { destination: run.destination, ecn: None, contents, segment_size, src_ip };
+        self.state.try_send((&self.socket).into(), &transmit)
     }
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -186,20 +198,21 @@ impl SendBatch {
         self.bytes.len() > 256 * 1024
     }
 
-    /// Sends everything; returns how many sends the kernel refused.
+    /// Sends everything; returns how many datagrams the kernel refused. Those are lost, and repaired by NACK like any other.
     pub(super) fn flush(&mut self, socket: &MediaSocket) -> u64 {
         let mut refused = 0;
         for run in self.runs.drain(..) {
             let contents = &self.bytes[run.start..run.start + run.length];
-            let transmit = Transmit {
-                destination: run.destination,
-                ecn: None,
-                contents,
-                segment_size: (run.length > run.segment).then_some(run.segment),
-                src_ip: socket.local.contains(&run.source.ip()).then(|| run.source.ip()),
-            };
-            // A refused send is a lost datagram, which NACK repairs like any other.
-            refused += u64::from(socket.state.try_send((&socket.socket).into(), &transmit).is_err());
+            let segmented = run.length > run.segment;
+            match socket.send(&run, contents, segmented.then_some(run.segment)) {
+                Ok(()) => {}
+                // A device or path without segmentation offload: one by one.
+                Err(error) if segmented && error.kind() != io::ErrorKind::WouldBlock => {
+                    let singles = contents.chunks(run.segment);
+                    refused += singles.filter(|single| socket.send(&run, single, None).is_err()).count() as u64;
+                }
+                Err(_) => refused += run.length.div_ceil(run.segment) as u64,
+            }
         }
         self.bytes.clear();
         refused

@@ -215,7 +215,7 @@ impl Person {
     pub fn ask(&mut self, now: Instant, input: AskInput) {
         let mut out = Outbox::new();
         self.ask.handle(now, input, &mut out);
-        self.seen.target = out.drain().last().or(self.seen.target);
+        self.seen.target = out.drain().next_back().or(self.seen.target);
         if let (Some((tile, fps)), Some(target)) = (self.seen.tile, self.seen.target) {
             let needed = tessera::ladder::target_for(Some(tile), fps);
             assert!(target.size >= needed.size, "a tile is never left with too small a picture");

@@ -9,6 +9,7 @@ use tessera::limits;
 use tessera::media::{EncodedFrame, Outbox, ParticipantId, Size, TrackKind};
 use tessera::mix::{Fade, VoiceChoice};
 use tessera::room::{Role, RoomCore, RoomInput, RoomOutput};
+use tessera::scene::{self, Scene, SceneCore};
 
 use super::network::Random;
 use super::person::{Person, microphone_of};
@@ -30,6 +31,7 @@ pub struct Digest {
     pub concealed_samples: u64,
     pub keyframes_asked: u64,
     pub speaking_changes: u64,
+    pub scenes: u64,
     /// Keyframe requests that a person's cores made and the world has not sent yet; empty at the end.
     pub keyframe_requests_due: Vec<Instant>,
 }
@@ -63,6 +65,7 @@ pub struct World {
     here: Vec<u64>,
     next_id: u64,
     room: RoomCore,
+    scene: SceneCore,
     choice: VoiceChoice,
     heard: BTreeMap<u64, Fade>,
     pieces: Outbox<AudioPiece>,
@@ -81,6 +84,7 @@ impl World {
             here: Vec::new(),
             next_id: 1,
             room: RoomCore::new(),
+            scene: SceneCore::new(CANVAS),
             choice: VoiceChoice::new(),
             heard: BTreeMap::new(),
             pieces: Outbox::new(),
@@ -138,7 +142,10 @@ impl World {
         match event {
             Event::Captures(id) => self.capture(id),
             Event::Speaks(id) => self.speak(id),
-            Event::FrameArrives(id, frame) => self.with(id, |p, digest| p.frame_arrives(now, frame, digest)),
+            Event::FrameArrives(id, frame) => {
+                self.with(id, |p, digest| p.frame_arrives(now, frame, digest));
+                self.show(scene::Input::CameraFrame { participant: ParticipantId(id) });
+            }
             Event::PacketArrives(id, packet) => self.with(id, |p, _| p.packet_arrives(now, packet)),
             Event::KeyframeRequestArrives(id) => self.with(id, |p, _| p.camera.keyframe_next = true),
             Event::VideoDue(id) => self.with(id, |p, digest| p.video_due(now, digest)),
@@ -198,8 +205,11 @@ impl World {
             levels.push((*id, loudness));
         }
         self.choose_voices();
+        if self.scene.deadline().is_some_and(|at| at <= now) {
+            self.show(scene::Input::Tick);
+        }
         // The control thread hears of levels every fifth tick.
-        if n % 5 == 0 {
+        if n.is_multiple_of(5) {
             for (id, loudness) in levels {
                 self.tell_room(RoomInput::Level(ParticipantId(id), loudness.level()));
             }
@@ -232,7 +242,7 @@ impl World {
         self.room.handle(self.instant(), input, &mut out);
         for output in out.drain() {
             match output {
-                RoomOutput::SpeakingChanged => self.digest.speaking_changes += 1,
+                RoomOutput::SpeakingChanged => self.speaking_changed(),
                 RoomOutput::Ended => assert!(self.here.is_empty(), "a room ends empty"),
                 _ => {}
             }
@@ -265,18 +275,17 @@ impl World {
         let full = self.here.len() == limits::PARTICIPANTS_MAX;
         if !full {
             self.here.push(id);
+            self.people.insert(id, Person::new(&mut self.random));
+            self.choice.join(microphone_of(id));
+            let phase = Duration::from_micros(self.random.below(33_000));
+            self.schedule(self.now + phase, Event::Captures(id));
+            self.schedule(self.now + phase / 2, Event::Speaks(id));
+            self.show(scene::Input::Joined { participant: ParticipantId(id), name: format!("Person {id}") });
         }
         self.tell_room(RoomInput::Join(ParticipantId(id), format!("Person {id}"), Role::Participant));
-        if full {
-            return;
+        if !full {
+            self.tell_room(RoomInput::Track(ParticipantId(id), TrackKind::Camera, true));
         }
-        self.tell_room(RoomInput::Track(ParticipantId(id), TrackKind::Camera, true));
-        self.people.insert(id, Person::new(&mut self.random));
-        self.choice.join(microphone_of(id));
-        let phase = Duration::from_micros(self.random.below(33_000));
-        self.schedule(self.now + phase, Event::Captures(id));
-        self.schedule(self.now + phase / 2, Event::Speaks(id));
-        self.lay_out();
     }
 
     fn leave(&mut self) {
@@ -287,8 +296,8 @@ impl World {
         let id = self.here.remove(at);
         self.people.remove(&id).expect("who is here has cores").settle(&mut self.digest);
         self.choice.leave(microphone_of(id));
+        self.show(scene::Input::Left { participant: ParticipantId(id) });
         self.tell_room(RoomInput::Leave(ParticipantId(id)));
-        self.lay_out();
     }
 
     fn begin_to_talk(&mut self) {
@@ -298,13 +307,42 @@ impl World {
         self.people.get_mut(&id).expect("who is here has cores").microphone.talks_until = until;
     }
 
-    /// A plain grid; `scene/` has its own tests.
-    fn lay_out(&mut self) {
-        let now = self.instant();
-        let columns = (1_u32..).find(|c| (c * c) as usize >= self.here.len()).expect("a finite room");
-        let tile = Size::new(CANVAS.width / columns, CANVAS.height / columns);
+    fn speaking_changed(&mut self) {
+        self.digest.speaking_changes += 1;
+        let speaking: Vec<_> = self.room.speaking().collect();
         for id in self.here.clone() {
-            self.with(id, |person, _| person.tile(now, tile, FPS));
+            let participant = ParticipantId(id);
+            self.show(scene::Input::Speaking { participant, speaking: speaking.contains(&participant) });
+        }
+    }
+
+    /// Tells the layout, and asks of each camera what its tile deserves.
+    fn show(&mut self, input: scene::Input) {
+        let mut out = Outbox::new();
+        self.scene.handle(self.instant(), input, &mut out);
+        for scene::Output::Scene(scene) in out.drain() {
+            self.digest.scenes += 1;
+            self.check_scene(&scene);
+            let now = self.instant();
+            for tile in &scene.tiles {
+                let size = Size::new(tile.rect.width, tile.rect.height);
+                self.with(tile.participant.0, |person, _| person.tile(now, size, FPS));
+            }
+        }
+    }
+
+    fn check_scene(&self, scene: &Scene) {
+        let mut shown: Vec<_> = scene.tiles.iter().map(|tile| tile.participant.0).collect();
+        shown.sort_unstable();
+        let mut here = self.here.clone();
+        here.sort_unstable();
+        assert_eq!(shown, here, "each who is here has one tile");
+        for (n, tile) in scene.tiles.iter().enumerate() {
+            let rect = tile.rect;
+            let inside = rect.right() <= CANVAS.width && rect.bottom() <= CANVAS.height;
+            assert!(inside && rect.width > 0 && rect.height > 0, "tiles lie on the canvas");
+            let mut later = scene.tiles[n + 1..].iter();
+            assert!(later.all(|other| !rect.overlaps(&other.rect)), "tiles do not overlap");
         }
     }
 }

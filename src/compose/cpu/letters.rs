@@ -132,7 +132,7 @@ fn draw_silhouette(mask: &mut [u8], size: Size, disc: Disc) {
 }
 
 /// Initials centred on the disc by their ink, side by side on one baseline.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "glyphs are smaller than the canvas")]
+#[expect(clippy::cast_possible_truncation, reason = "glyphs are smaller than the canvas")]
 fn write_initials(mask: &mut [u8], size: Size, disc: Disc, initials: &str) {
     let pixels = (disc.radius * 0.92).max(7.0);
     let glyphs: Vec<_> = initials.chars().map(|letter| font().rasterize(letter, pixels)).collect();

@@ -1,7 +1,6 @@
 //! **The question:** how does a processor draw a scene? One persistent I420 canvas; tiles are redrawn only when they change.
 //!
-//! Kernels: [`scale`] (pictures), [`place`] (fills, rings and copies), [`letters`] (masks of panels and initials),
-//! [`colour`] (RGB and ranges).
+//! Kernels: `scale` (pictures), `place` (fills, masks and copies), `letters` (panels and initials), `colour` (RGB and ranges).
 
 mod canvas;
 mod colour;
@@ -208,8 +207,8 @@ fn fit(source: Size, rect: &Rect) -> Rect {
         (even(width * room_y / height, rect.width), rect.height)
     };
     Rect {
-        x: rect.x + ((rect.width - inner_width) / 2 & !1),
-        y: rect.y + ((rect.height - inner_height) / 2 & !1),
+        x: rect.x + (((rect.width - inner_width) / 2) & !1),
+        y: rect.y + (((rect.height - inner_height) / 2) & !1),
         width: inner_width,
         height: inner_height,
     }

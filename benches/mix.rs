@@ -1,0 +1,88 @@
+//! What does a room's sound cost at one tick? The sums alone, and everything from the Opus queues to the packets of all mixes.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tessera::encode::{OpusEncoder, OpusEncoderConfig};
+use tessera::flow::{Counter, OpusSender, PlayoutCell, opus_queue};
+use tessera::limits;
+use tessera::media::{AudioLevel, EncodedFrame, Ingest, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
+use tessera::mix::{Fade, Mixer, Voice};
+use tessera::node::sound::{RoomSound, SoundCounters};
+
+fn tone(frequency: f32, from: usize) -> PcmBlock {
+    let mut block = PcmBlock::silence();
+    for (n, pair) in block.samples.chunks_exact_mut(2).enumerate() {
+        pair.fill(((from + n) as f32 * frequency / 48_000.0 * std::f32::consts::TAU).sin() * 0.3);
+    }
+    block
+}
+
+fn mixer(criterion: &mut Criterion) {
+    let blocks: Vec<_> = (1..=limits::VOICES_MAX).map(|n| tone(200.0 * n as f32, 0)).collect();
+    let voices: Vec<_> =
+        (0..).zip(&blocks).map(|(n, block)| Voice { participant: ParticipantId(n), block, fade: Fade::Hold }).collect();
+    let mut mixer = Mixer::new();
+    criterion.bench_function("mix/six_voices_and_their_minus", |bencher| {
+        bencher.iter(|| {
+            mixer.mix(black_box(&voices));
+            black_box(mixer.minus().count())
+        });
+    });
+}
+
+/// Packets of a second of a tone that fits it exactly, so that they may be sent again and again.
+fn second_of_tone(frequency: f32) -> Vec<EncodedFrame> {
+    let mut encoder = OpusEncoder::new(OpusEncoderConfig::default()).expect("an encoder");
+    (0..50).map(|n| encoder.encode(&tone(frequency, n * limits::PCM_FRAMES), Pts(0)).expect("a packet")).collect()
+}
+
+fn send(sender: &mut OpusSender, packet: &EncodedFrame, n: u64, level: u8, now: Instant) {
+    let ingest = Ingest {
+        sequence_first: n,
+        sequence_last: n,
+        contiguous: true,
+        rtp_time: n * limits::PCM_FRAMES as u64,
+        arrival: now,
+        audio_level: Some(AudioLevel(level)),
+        rid: None,
+    };
+    assert!(sender.push(EncodedFrame { ingest: Some(ingest), ..packet.clone() }));
+}
+
+fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64) {
+    let mut sound = RoomSound::new(SoundCounters::default()).expect("a room");
+    let packets = second_of_tone(400.0);
+    let mut senders: Vec<_> = (0..people)
+        .map(|id| {
+            let (sender, receiver) = opus_queue(Counter::default());
+            let track = TrackId { participant: ParticipantId(id), kind: TrackKind::Microphone };
+            sound.add_voice(track, receiver, PlayoutCell::default());
+            sender
+        })
+        .collect();
+    let (start, mut n) = (Instant::now(), 0_u64);
+    criterion.bench_function(name, |bencher| {
+        bencher.iter(|| {
+            let now = start + Duration::from_millis(n * 20);
+            let packet = &packets[n as usize % packets.len()];
+            for (id, sender) in (0..).zip(&mut senders) {
+                send(sender, packet, n, if id < speakers { 20 } else { 127 }, now);
+            }
+            n += 1;
+            black_box(sound.tick(now, Pts(n), Wallclock(n)))
+        });
+    });
+    let heard = sound.speaking().filter(|s| s.heard).count() as u64;
+    assert_eq!(heard, speakers, "the bench measures what its name says");
+}
+
+fn rooms(criterion: &mut Criterion) {
+    room(criterion, "sound/tick/100_people_5_speak", 100, 5);
+    room(criterion, "sound/tick/16_people_2_speak", 16, 2);
+    room(criterion, "sound/tick/100_people_silent", 100, 0);
+}
+
+criterion_group!(benches, mixer, rooms);
+criterion_main!(benches);

@@ -1,0 +1,204 @@
+//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still read when the
+//! tile is 96×54 and was coded at a low bitrate.
+//!
+//! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry the
+//! participant's number (7 bits), the frame's index (9 bits) and a checksum (6 bits, CRC with polynomial x⁶ + x + 1).
+
+use crate::media::PlaneRef;
+
+/// Highest participant number.
+pub const NUMBER_MAX: u16 = 127;
+/// Highest frame index.
+pub const FRAME_MAX: u16 = 511;
+
+const COLUMNS: usize = 13;
+const ROWS: usize = 2;
+const CELLS: usize = COLUMNS * ROWS;
+/// The strip takes a sixth of the picture's height.
+const STRIP_PART: usize = 6;
+const BLACK: u8 = 16;
+const WHITE: u8 = 235;
+/// Black and white must be so far apart to be told.
+const CONTRAST_MIN: f32 = 60.0;
+/// A cell nearer to the threshold than this part of the contrast is not trusted.
+const DOUBT: f32 = 0.15;
+
+/// What a strip says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Barcode {
+    /// The participant's number, 0 to [`NUMBER_MAX`].
+    pub number: u16,
+    /// The frame's index in its loop, 0 to [`FRAME_MAX`].
+    pub frame: u16,
+}
+
+/// Draws the strip into a picture: `luma` of `size` with `stride`, and two chroma planes of half the size.
+///
+/// # Panics
+/// When a number is out of its range.
+pub fn draw(planes: [&mut [u8]; 3], size: (usize, usize), code: Barcode) {
+    assert!(code.number <= NUMBER_MAX && code.frame <= FRAME_MAX, "the strip has 7 and 9 bits");
+    let (width, height) = size;
+    let strip = height / STRIP_PART / 2 * 2;
+    let cells = cells_of(code);
+    let [luma, u, v] = planes;
+    for y in 0..strip {
+        let row = y * ROWS / strip;
+        for (x, sample) in luma[y * width..(y + 1) * width].iter_mut().enumerate() {
+            *sample = if cells[row * COLUMNS + x * COLUMNS / width] { WHITE } else { BLACK };
+        }
+    }
+    let chroma = width / 2 * (strip / 2);
+    u[..chroma].fill(128);
+    v[..chroma].fill(128);
+}
+
+/// Reads the strip of the tile at `(x, y)` of `(width, height)` pixels; `None` when there is none to be trusted.
+#[must_use]
+pub fn read(plane: PlaneRef<'_>, tile: (usize, usize, usize, usize)) -> Option<Barcode> {
+    let mut levels = [0.0; CELLS];
+    for (at, level) in levels.iter_mut().enumerate() {
+        *level = cell_level(plane, tile, at % COLUMNS, at / COLUMNS)?;
+    }
+    let black = (levels[0] + levels[CELLS - 1]) / 2.0;
+    let white = (levels[COLUMNS - 1] + levels[COLUMNS]) / 2.0;
+    let (contrast, threshold) = (white - black, (white + black) / 2.0);
+    if contrast < CONTRAST_MIN || levels.iter().any(|level| (level - threshold).abs() < contrast * DOUBT) {
+        return None;
+    }
+    let mut bits = 0_u32;
+    for (at, level) in levels.iter().enumerate() {
+        if !is_fixed(at) {
+            bits = bits << 1 | u32::from(*level > threshold);
+        }
+    }
+    let (payload, check) = ((bits >> 6) as u16, (bits & 0x3f) as u8);
+    (checksum(payload) == check).then_some(Barcode { number: payload >> 9, frame: payload & FRAME_MAX })
+}
+
+fn is_fixed(cell: usize) -> bool {
+    matches!(cell, 0 | 12 | 13 | 25)
+}
+
+fn cells_of(code: Barcode) -> [bool; CELLS] {
+    let payload = code.number << 9 | code.frame;
+    let bits = u32::from(payload) << 6 | u32::from(checksum(payload));
+    let mut cells = [false; CELLS];
+    let mut next = 22;
+    for (at, cell) in cells.iter_mut().enumerate() {
+        *cell = if is_fixed(at) {
+            matches!(at, 12 | 13)
+        } else {
+            next -= 1;
+            bits >> next & 1 == 1
+        };
+    }
+    cells
+}
+
+/// CRC-6 of 16 bits, begun at all ones so that an empty strip is no code.
+fn checksum(payload: u16) -> u8 {
+    let mut register = 0x3f_u8;
+    for at in (0..16).rev() {
+        let feedback = (register >> 5 & 1) ^ (payload >> at & 1) as u8;
+        register = register << 1 & 0x3f;
+        if feedback == 1 {
+            register ^= 0b00_0011;
+        }
+    }
+    register
+}
+
+/// The mean of a cell's inner half.
+fn cell_level(
+    plane: PlaneRef<'_>,
+    (x, y, width, height): (usize, usize, usize, usize),
+    column: usize,
+    row: usize,
+) -> Option<f32> {
+    let strip = height as f32 / STRIP_PART as f32;
+    let inner = |cell: usize, cells: usize, span: f32, offset: usize| {
+        let size = span / cells as f32;
+        let from = offset as f32 + (cell as f32 + 0.25) * size;
+        let first = from.round() as usize;
+        (first, ((from + size / 2.0).round() as usize).max(first + 1))
+    };
+    let (left, right) = inner(column, COLUMNS, width as f32, x);
+    let (top, bottom) = inner(row, ROWS, strip, y);
+    let mut sum = 0_u32;
+    for line in top..bottom {
+        let samples = plane.data.get(line * plane.stride + left..line * plane.stride + right)?;
+        sum += samples.iter().map(|sample| u32::from(*sample)).sum::<u32>();
+    }
+    Some(sum as f32 / ((right - left) * (bottom - top)) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIZE: (usize, usize) = (320, 180);
+
+    fn picture(code: Barcode, grey: u8) -> Vec<u8> {
+        let mut luma = vec![grey; SIZE.0 * SIZE.1];
+        let (mut u, mut v) = (vec![0; SIZE.0 * SIZE.1 / 4], vec![0; SIZE.0 * SIZE.1 / 4]);
+        draw([&mut luma, &mut u, &mut v], SIZE, code);
+        luma
+    }
+
+    /// The mean over each target pixel's area, as an antialiasing scaler makes it.
+    fn shrink(luma: &[u8], width: usize, height: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(width * height);
+        for y in 0..height {
+            for x in 0..width {
+                let (x0, x1) = (x * SIZE.0 / width, ((x + 1) * SIZE.0).div_ceil(width));
+                let (y0, y1) = (y * SIZE.1 / height, ((y + 1) * SIZE.1).div_ceil(height));
+                let sum: usize = (y0..y1)
+                    .map(|r| luma[r * SIZE.0 + x0..r * SIZE.0 + x1].iter().map(|s| *s as usize).sum::<usize>())
+                    .sum();
+                out.push((sum / ((x1 - x0) * (y1 - y0))) as u8);
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn every_code_is_read_from_a_small_noisy_tile(
+            number in 0..=NUMBER_MAX, frame in 0..=FRAME_MAX, grey: u8, seed: u64, small in 0..3_usize
+        ) {
+            let (width, height) = [(96, 54), (126, 70), (320, 180)][small];
+            let code = Barcode { number, frame };
+            let mut tile = shrink(&picture(code, grey), width, height);
+            let mut state = seed | 1;
+            for sample in &mut tile {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let noise = (state >> 58) as i16 - 32;
+                *sample = (i16::from(*sample) + noise).clamp(0, 255) as u8;
+            }
+            let plane = PlaneRef { data: &tile, stride: width };
+            prop_assert_eq!(read(plane, (0, 0, width, height)), Some(code));
+        }
+    }
+
+    #[test]
+    fn what_is_no_strip_is_seldom_taken_for_one() {
+        let mut state = 7_u64;
+        let mut taken = 0;
+        for _ in 0..10_000 {
+            let tile: Vec<u8> = (0..96 * 54)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 56) as u8
+                })
+                .collect();
+            taken += u32::from(read(PlaneRef { data: &tile, stride: 96 }, (0, 0, 96, 54)).is_some());
+        }
+        assert!(taken <= 1, "{taken} of 10,000 noise pictures were read");
+        let flat = vec![128; 96 * 54];
+        assert_eq!(read(PlaneRef { data: &flat, stride: 96 }, (0, 0, 96, 54)), None);
+        assert_eq!(read(PlaneRef { data: &flat, stride: 96 }, (90, 50, 96, 54)), None, "outside is no panic");
+    }
+}
