@@ -84,10 +84,9 @@ impl Listener {
         self.position += samples.len() as u64 / 2;
         for onset in self.bank.take_onsets() {
             let sync = self.sound_delay_ms(onset, log).zip(picture_delay(onset.number));
-            if let Some((sound_ms, picture)) = sync.filter(|_| onset.number != self.number) {
-                if self.syncs_ms.len() < SYNCS_MAX {
-                    self.syncs_ms.push(sound_ms - picture.as_secs_f64() * 1000.0);
-                }
+            let sync = sync.filter(|_| onset.number != self.number && self.syncs_ms.len() < SYNCS_MAX);
+            if let Some((sound_ms, picture)) = sync {
+                self.syncs_ms.push(sound_ms - picture.as_secs_f64() * 1000.0);
             }
         }
     }
@@ -109,6 +108,54 @@ impl Listener {
             .max()?;
         let way = arrival.saturating_duration_since(sent);
         // An onset more than half a second old belongs to a gate whose opening was not seen.
-        (way < Duration::from_millis(500)).then(|| way.as_secs_f64() * 1000.0 + into_ms)
+        (way < Duration::from_millis(500)).then_some(way.as_secs_f64() * 1000.0 + into_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::voice;
+    use crate::media::{Codec, Ingest, Pts};
+
+    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> EncodedFrame {
+        let ingest = Ingest {
+            sequence_first: at,
+            sequence_last: at,
+            contiguous: true,
+            rtp_time: at * 960,
+            arrival,
+            audio_level: None,
+            rid: None,
+        };
+        EncodedFrame { codec: Codec::Opus, data: data.clone(), pts: Pts(0), keyframe: true, ingest: Some(ingest) }
+    }
+
+    #[test]
+    fn a_voice_is_heard_and_its_sound_placed_against_the_picture() {
+        let voice = voice::speech(1).unwrap();
+        let log = SendLog::new(Instant::now(), &[1, 1], voice.packets.len());
+        // Sent once all at the same instant; then each second's first packet decides, and its 20 ms spacing is on paper.
+        (0..50).for_each(|word| log.note_spoken(1, word));
+        let sent = log.word_sent(1, 0).unwrap();
+        let mut listener = Listener::new(0, &[1, 2]).unwrap();
+        listener.begin();
+        for (at, data) in (0..50_u64).zip(&voice.packets) {
+            let arrival = sent + Duration::from_millis(60 + at * 20);
+            listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));
+        }
+        let sounds = listener.end();
+        assert_eq!((sounds.heard, sounds.broken), (BTreeSet::from([1]), 0));
+        let [sync_ms] = sounds.syncs_ms[..] else { panic!("one gate opened: {:?}", sounds.syncs_ms) };
+        // 60 ms under way and 6.5 ms in the codec, against 100 ms of picture; an onset is placed within 15 ms.
+        assert!((sync_ms + 33.5).abs() < 15.0, "{sync_ms} ms");
+    }
+
+    #[test]
+    fn a_packet_that_is_no_opus_is_counted() {
+        let log = SendLog::new(Instant::now(), &[1], 1);
+        let mut listener = Listener::new(0, &[0]).unwrap();
+        listener.listen(&packet(&bytes::Bytes::from_static(&[0xff]), 0, Instant::now()), &log, |_| None);
+        assert_eq!(listener.end().broken, 1);
     }
 }

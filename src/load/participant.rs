@@ -72,33 +72,12 @@ impl Participant {
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
     pub async fn join(door: &Door, room: &RoomId, number: usize) -> Result<Self, LoadError> {
-        let (state_in, mut state) = watch::channel(RTCPeerConnectionState::New);
-        let (gathered_in, mut gathered) = watch::channel(false);
-        let (tracks_in, tracks) = mpsc::channel(TRACKS_IN);
-        let ear = Arc::new(Ear { state: state_in, gathered: gathered_in, tracks: tracks_in });
+        let (ear, mut state, mut gathered, tracks) = Ear::new();
         let connection = connection(door.is_loopback(), ear).await?;
         let camera = LocalTrack::new(number, RtpCodecKind::Video);
         let microphone = LocalTrack::new(number, RtpCodecKind::Audio);
-        for local in [&camera, &microphone] {
-            let track = Arc::clone(&local.track) as Arc<dyn TrackLocal>;
-            connection.add_transceiver_from_track(track, Some(local.init())).await?;
-        }
-        for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
-            let inward = RTCRtpTransceiverInit {
-                direction: RTCRtpTransceiverDirection::Recvonly,
-                streams: Vec::new(),
-                send_encodings: Vec::new(),
-            };
-            connection.add_transceiver_from_kind(kind, Some(inward)).await?;
-        }
-        let channel = connection.create_data_channel(signal::LABEL, None).await?;
-        let offer = connection.create_offer(None).await?;
-        connection.set_local_description(offer).await?;
-        let is_late = tokio::time::timeout(limits::CONNECT_SPAN, gathered.wait_for(|done| *done)).await.is_err();
-        if is_late {
-            return Err(LoadError::NotConnected("no local address was found in time".to_owned()));
-        }
-        let offer = connection.local_description().await.map(|description| description.sdp).unwrap_or_default();
+        let channel = lay_out(&*connection, &camera, &microphone).await?;
+        let offer = offer(&*connection, &mut gathered).await?;
         let admission = door.join(room, &format!("Load {number}"), offer).await?;
         let resource = admission.resource;
         let settled = settle(&*connection, admission.answer, &mut state).await;
@@ -130,6 +109,37 @@ impl Participant {
         let _ = tokio::time::timeout(CLOSE_SPAN, self.connection.close()).await;
         left
     }
+}
+
+/// The m-lines of a participant, in the contract's order.
+async fn lay_out(
+    connection: &dyn PeerConnection,
+    camera: &LocalTrack,
+    microphone: &LocalTrack,
+) -> Result<Arc<dyn DataChannel>, LoadError> {
+    for local in [camera, microphone] {
+        let track = Arc::clone(&local.track) as Arc<dyn TrackLocal>;
+        connection.add_transceiver_from_track(track, Some(one_way(RTCRtpTransceiverDirection::Sendonly))).await?;
+    }
+    for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
+        connection.add_transceiver_from_kind(kind, Some(one_way(RTCRtpTransceiverDirection::Recvonly))).await?;
+    }
+    Ok(connection.create_data_channel(signal::LABEL, None).await?)
+}
+
+fn one_way(direction: RTCRtpTransceiverDirection) -> RTCRtpTransceiverInit {
+    RTCRtpTransceiverInit { direction, streams: Vec::new(), send_encodings: Vec::new() }
+}
+
+/// The offer, once it holds this side's addresses.
+async fn offer(connection: &dyn PeerConnection, gathered: &mut watch::Receiver<bool>) -> Result<String, LoadError> {
+    let offer = connection.create_offer(None).await?;
+    connection.set_local_description(offer).await?;
+    let is_late = tokio::time::timeout(limits::CONNECT_SPAN, gathered.wait_for(|done| *done)).await.is_err();
+    if is_late {
+        return Err(LoadError::NotConnected("no local address was found in time".to_owned()));
+    }
+    Ok(connection.local_description().await.map(|description| description.sdp).unwrap_or_default())
 }
 
 /// Applies the node's answer and waits until the connection stands.
@@ -165,14 +175,6 @@ impl LocalTrack {
         let (stream, track) = (format!("load-{number}"), format!("{label}-{number}"));
         let track = MediaStreamTrack::new(stream, track, label.to_owned(), kind, vec![coding]);
         Self { track: Arc::new(TrackLocalStaticRTP::new(track)), ssrc }
-    }
-
-    fn init(&self) -> RTCRtpTransceiverInit {
-        RTCRtpTransceiverInit {
-            direction: RTCRtpTransceiverDirection::Sendonly,
-            streams: Vec::new(),
-            send_encodings: Vec::new(),
-        }
     }
 }
 
@@ -222,6 +224,19 @@ struct Ear {
     tracks: mpsc::Sender<Arc<dyn TrackRemote>>,
 }
 
+/// Where [`Ear`]'s notes of state, gathered addresses and tracks are read.
+type Notes =
+    (Arc<Ear>, watch::Receiver<RTCPeerConnectionState>, watch::Receiver<bool>, mpsc::Receiver<Arc<dyn TrackRemote>>);
+
+impl Ear {
+    fn new() -> Notes {
+        let (state, states) = watch::channel(RTCPeerConnectionState::New);
+        let (gathered, gatherings) = watch::channel(false);
+        let (tracks, opened) = mpsc::channel(TRACKS_IN);
+        (Arc::new(Self { state, gathered, tracks }), states, gatherings, opened)
+    }
+}
+
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Ear {
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
@@ -237,5 +252,34 @@ impl PeerConnectionEventHandler for Ear {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         // More tracks than were offered are not ours to read.
         let _ = self.tracks.try_send(track);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_offer_has_the_contracts_lines_in_their_order() {
+        let (ear, _state, mut gathered, _tracks) = Ear::new();
+        let connection = connection(true, ear).await.unwrap();
+        let (camera, microphone) = (LocalTrack::new(7, RtpCodecKind::Video), LocalTrack::new(7, RtpCodecKind::Audio));
+        lay_out(&*connection, &camera, &microphone).await.unwrap();
+        let sdp = offer(&*connection, &mut gathered).await.unwrap();
+        let sections: Vec<&str> = sdp.split("\nm=").skip(1).collect();
+        let expected = [
+            ("video ", "a=sendonly", "AV1/90000"),
+            ("audio ", "a=sendonly", "opus/48000/2"),
+            ("video ", "a=recvonly", "AV1/90000"),
+            ("audio ", "a=recvonly", "opus/48000/2"),
+            ("application ", "a=sctp-port", "webrtc-datachannel"),
+        ];
+        assert_eq!(sections.len(), expected.len(), "{sdp}");
+        for (section, (kind, direction, codec)) in sections.iter().zip(expected) {
+            assert!(section.starts_with(kind) && section.contains(direction) && section.contains(codec), "{section}");
+        }
+        assert!(sections[1].contains(AUDIO_LEVEL_URI) && sections[0].contains(&format!("a=ssrc:{}", camera.ssrc)));
+        assert!(sdp.contains(" 127.0.0.1 ") && sdp.contains("typ host"), "{sdp}");
+        connection.close().await.unwrap();
     }
 }

@@ -103,14 +103,18 @@ async fn read_track(track: Arc<dyn TrackRemote>, senses: Option<Sender<Inward>>,
 
 /// Packets → frames of one track.
 enum Frames {
-    Picture { assembler: VideoAssembler, out: Outbox<Assembled>, time: Unwrap },
+    Picture { assembler: Box<VideoAssembler>, out: Outbox<Assembled>, time: Unwrap },
     Sound { assembler: SoundAssembler, time: Unwrap },
 }
 
 impl Frames {
     fn new(is_video: bool) -> Self {
         match is_video {
-            true => Self::Picture { assembler: VideoAssembler::new(), out: Outbox::new(), time: Unwrap::default() },
+            true => Self::Picture {
+                assembler: Box::new(VideoAssembler::new()),
+                out: Outbox::new(),
+                time: Unwrap::default(),
+            },
             false => Self::Sound { assembler: SoundAssembler::new(), time: Unwrap::default() },
         }
     }

@@ -72,6 +72,21 @@ impl SendLog {
         self.sent.len()
     }
 
+    /// Person `number` sends frame `frame` of their loop now.
+    pub fn note_sent(&self, number: usize, frame: usize) {
+        self.write(&self.sent[number][frame]);
+    }
+
+    /// Person `number` sends packet `word` of their voice's loop now.
+    pub fn note_spoken(&self, number: usize, word: usize) {
+        self.write(&self.spoken[number][word]);
+    }
+
+    /// Person `number` begins or ends sending pictures.
+    pub fn set_alive(&self, number: usize, is_alive: bool) {
+        self.alive[number].store(is_alive, Ordering::Relaxed);
+    }
+
     fn read(&self, cell: &AtomicU64) -> Option<Instant> {
         let nanos = cell.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.epoch + Duration::from_nanos(nanos))
@@ -119,9 +134,9 @@ impl Footage {
         self.frames.len()
     }
 
-    /// The first keyframe after `frame`, round the loop's end.
-    fn keyframe_after(&self, frame: usize) -> usize {
-        let later = (frame + 1..self.frames.len()).find(|at| self.frames[*at].keyframe);
+    /// The first keyframe at or after `frame`, round the loop's end.
+    fn keyframe_from(&self, frame: usize) -> usize {
+        let later = (frame..self.frames.len()).find(|at| self.frames[*at].keyframe);
         later.unwrap_or(0)
     }
 }
@@ -190,12 +205,12 @@ impl Sender {
     /// Sends from `start` on until `stop` says so or the connection is gone.
     pub async fn run(mut self, start: Instant, mut stop: watch::Receiver<bool>) {
         let feedback = tokio::spawn(watch_feedback(self.camera.local.clone(), Arc::clone(&self.wants_keyframe)));
-        self.log.alive[self.number].store(true, Ordering::Relaxed);
+        self.log.set_alive(self.number, true);
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
             () = self.send(start) => {}
         }
-        self.log.alive[self.number].store(false, Ordering::Relaxed);
+        self.log.set_alive(self.number, false);
         feedback.abort();
     }
 
@@ -227,17 +242,14 @@ impl Sender {
         let now = Instant::now();
         let is_due = self.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
         if is_due && self.wants_keyframe.swap(false, Ordering::Relaxed) {
-            self.frame = match self.footage.frames[self.frame].keyframe {
-                true => self.frame,
-                false => self.footage.keyframe_after(self.frame),
-            };
+            self.frame = self.footage.keyframe_from(self.frame);
         }
         let footage = Arc::clone(&self.footage);
         let shot = &footage.frames[self.frame];
         if shot.keyframe {
             self.keyframe_at = Some(now);
         }
-        self.log.write(&self.log.sent[self.number][self.frame]);
+        self.log.note_sent(self.number, self.frame);
         for (at, payload) in shot.payloads.iter().enumerate() {
             let packet = self.camera.packet(rtp_time, at + 1 == shot.payloads.len(), payload.clone());
             self.camera.local.track.write_rtp(packet).await?;
@@ -254,7 +266,7 @@ impl Sender {
         }
         let at = usize::try_from(word % voice.packets.len() as u64).expect("an index below a length fits");
         let (payload, level) = (&voice.packets[at], voice.levels[at].0);
-        self.log.write(&self.log.spoken[self.number][at]);
+        self.log.note_spoken(self.number, at);
         let extension = AudioLevelExtension { level, voice: level <= VOICED_UP_TO };
         let packet = self.microphone.packet(rtp_time, word == 0, payload.clone());
         let track = &self.microphone.local.track;
@@ -267,11 +279,47 @@ impl Sender {
 async fn watch_feedback(camera: LocalTrack, wants_keyframe: Arc<AtomicBool>) {
     while let Some(event) = camera.track.poll().await {
         let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
-        let is_request = |packet: &Box<dyn rtc::rtcp::Packet>| {
-            packet.as_any().is::<PictureLossIndication>() || packet.as_any().is::<FullIntraRequest>()
-        };
-        if packets.iter().any(is_request) {
+        if packets.iter().any(|packet| is_keyframe_request(&**packet)) {
             wants_keyframe.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
+    packet.as_any().is::<PictureLossIndication>() || packet.as_any().is::<FullIntraRequest>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, EncodedFrame, Pts};
+
+    /// A temporal unit of one frame OBU (type 6, with a size field) of `len` bytes, at most 127.
+    fn unit(len: u8, keyframe: bool) -> EncodedFrame {
+        let data: Vec<u8> = [0x32, len].into_iter().chain((0..len).map(|byte| byte | 1)).collect();
+        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None }
+    }
+
+    #[test]
+    fn a_request_leads_to_the_next_keyframe_round_the_end() {
+        let frames = [true, false, false, true, false].map(|keyframe| unit(20, keyframe)).to_vec();
+        let footage = Footage::cut(&Clip { frames, fps: 30 }).unwrap();
+        assert_eq!([0, 1, 3, 4].map(|frame| footage.keyframe_from(frame)), [0, 3, 3, 0]);
+        let headless = Clip { frames: vec![unit(20, false)], fps: 30 };
+        assert!(matches!(Footage::cut(&headless), Err(LoadError::Clip(_))));
+    }
+
+    #[test]
+    fn the_log_tells_what_was_sent_last_and_nothing_else() {
+        let log = SendLog::new(Instant::now(), &[2, 1], 1);
+        assert_eq!(log.frame_sent(0, 1), None);
+        let before = Instant::now();
+        log.note_sent(0, 1);
+        let first = log.frame_sent(0, 1).unwrap();
+        assert!(first >= before && first <= Instant::now());
+        log.note_sent(0, 1);
+        assert!(log.frame_sent(0, 1).unwrap() >= first);
+        assert_eq!((log.frame_sent(0, 0), log.frame_sent(1, 1), log.frame_sent(9, 0)), (None, None, None));
+        assert_eq!(log.word_sent(0, 0), None);
     }
 }

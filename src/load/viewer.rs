@@ -160,3 +160,82 @@ impl Viewer {
         self.sights.freezes += u64::from(gap > FREEZE_SPAN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::load::barcode::Barcode;
+    use crate::media::{ParticipantId, Picture, PlaneRef};
+
+    const WIDTH: usize = 640;
+    const HEIGHT: usize = 180;
+
+    struct Luma(Vec<u8>);
+
+    impl Picture for Luma {
+        fn plane(&self, _index: usize) -> PlaneRef<'_> {
+            PlaneRef { data: &self.0, stride: WIDTH }
+        }
+    }
+
+    /// Two tiles side by side, each with its person's frame.
+    fn composite(frames: [u16; 2]) -> VideoFrame {
+        let mut canvas = vec![16; WIDTH * HEIGHT];
+        for (number, frame) in frames.into_iter().enumerate() {
+            let (mut luma, mut chroma) = (vec![90; 320 * 180], vec![128; 160 * 90]);
+            let mut other = chroma.clone();
+            let code = Barcode { number: number as u16, frame };
+            barcode::draw([&mut luma, &mut chroma, &mut other], (320, 180), code);
+            for (row, line) in luma.chunks_exact(320).enumerate() {
+                canvas[row * WIDTH + number * 320..][..320].copy_from_slice(line);
+            }
+        }
+        let size = Size::new(WIDTH as u32, HEIGHT as u32);
+        VideoFrame { size, full_range: false, arrival: Instant::now(), picture: Arc::new(Luma(canvas)) }
+    }
+
+    fn viewer() -> Viewer {
+        let mut viewer = Viewer::new(2).unwrap();
+        let tile = |x| TilePlace { participant: ParticipantId(u64::from(x)), x, y: 0, width: 320, height: 180, z: 0 };
+        viewer.rearrange(vec![tile(0), tile(320)]);
+        viewer
+    }
+
+    #[test]
+    fn each_new_frame_of_each_tile_counts_once_with_its_latency() {
+        let log = SendLog::new(Instant::now(), &[8, 8], 1);
+        log.note_sent(0, 3);
+        log.note_sent(1, 5);
+        let sent = log.frame_sent(0, 3).unwrap();
+        let mut viewer = viewer();
+        let at = |ms| sent + Duration::from_millis(ms);
+        viewer.show(&composite([3, 5]), at(80), &log);
+        viewer.show(&composite([3, 5]), at(100), &log);
+        assert_eq!(viewer.delay(0), Some(Duration::from_millis(80)));
+        let sights = viewer.end(at(100), &log);
+        assert_eq!((sights.pictures, sights.freezes), (2, 0));
+        assert_eq!(sights.seen, BTreeSet::from([0, 1]));
+        assert!((sights.latency.max_ms() - 80.0).abs() < 0.001);
+    }
+
+    #[test]
+    fn a_tile_that_stands_still_while_its_sender_sends_is_a_freeze() {
+        let log = SendLog::new(Instant::now(), &[8, 8], 1);
+        for frame in 0..8 {
+            log.note_sent(0, frame);
+            log.note_sent(1, frame);
+        }
+        log.set_alive(0, true);
+        let start = Instant::now();
+        let mut viewer = viewer();
+        // Person 0 stands still from the second picture on, person 1 goes on.
+        for step in 0..7_u16 {
+            let now = start + Duration::from_millis(u64::from(step) * 100);
+            viewer.show(&composite([step.min(1), step]), now, &log);
+        }
+        let sights = viewer.end(start + Duration::from_millis(610), &log);
+        assert_eq!((sights.freezes, sights.longest_gap), (1, Duration::from_millis(510)));
+    }
+}
