@@ -1,6 +1,7 @@
 //! The one integration-test binary: each module is one subject.
 
 mod browser;
+mod call;
 mod config;
 mod load;
 mod record;

@@ -1,6 +1,7 @@
 //! **The question:** how does a test start the real binary, and end it?
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ pub struct Node {
     child: Child,
     /// Where its page is, ending with a slash.
     pub url: String,
+    /// Where its media socket is reached on this machine.
+    pub media: SocketAddr,
     _folder: TempDir,
 }
 
@@ -26,20 +29,30 @@ pub struct Load {
 impl Node {
     /// Starts it and waits until it says where it listens.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As `start`, with more flags.
+    pub fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(BINARY)
             .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
+            .args(flags)
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let said = |line: &String| line.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
-        let url = lines.by_ref().map_while(Result::ok).find_map(|line| said(&line));
-        let url = url.unwrap_or_else(|| panic!("the node ended without saying where it listens: {:?}", child.wait()));
+        let word =
+            |line: &str, starts: &str| line.split_whitespace().find(|w| w.starts_with(starts)).map(str::to_owned);
+        let line = lines.by_ref().map_while(Result::ok).find(|line| word(line, "http").is_some());
+        let line = line.unwrap_or_else(|| panic!("the node ended without saying where it listens: {:?}", child.wait()));
         // Whoever writes to a closed pipe is ended by it; so the rest is read, and forgotten.
         std::thread::spawn(move || lines.for_each(|_| {}));
-        Self { child, url: format!("{}/", url.trim_end_matches('/')), _folder: folder }
+        let url = word(&line, "http").expect("the line was chosen by it");
+        let port = line.trim_end_matches(')').rsplit(':').next().and_then(|port| port.parse().ok());
+        let media = SocketAddr::from(([127, 0, 0, 1], port.expect("the line ends with the media socket's address")));
+        Self { child, url: format!("{}/", url.trim_end_matches('/')), media, _folder: folder }
     }
 
     /// Waits until so many are in the room.
