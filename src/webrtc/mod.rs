@@ -15,9 +15,9 @@ mod switch;
 mod tests;
 mod udp;
 
-// For `benches/webrtc.rs` alone; nothing else outside this room speaks RTP.
+// For `benches/webrtc.rs` and the far side in `load/`; nothing else outside this room speaks RTP.
 #[doc(hidden)]
-pub use assemble::{Assembled, VideoAssembler, WirePacket};
+pub use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 #[doc(hidden)]
 pub use packetise::{Packetised, Packetiser};
 
