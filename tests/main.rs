@@ -2,6 +2,7 @@
 
 mod browser;
 mod config;
+mod load;
 mod record;
 mod sim;
 mod tidy;

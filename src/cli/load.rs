@@ -1,12 +1,14 @@
 //! **The question:** what did the operator type after `tessera load`?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Failure, Span};
-use crate::media::RoomId;
+use crate::load::{self, LoadError, LoadOptions, Report, Stage};
+use crate::media::{RoomId, Size};
 use crate::node::config::{Side, Within};
 
 /// Flags of `tessera load`.
@@ -46,6 +48,9 @@ pub struct LoadArgs {
     /// Write what was measured as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Print no table at the end
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -57,6 +62,54 @@ Examples:
 /// Brings simulated people to a node and tells what they saw and heard.
 #[must_use]
 pub fn run(args: LoadArgs) -> ExitCode {
-    let _ = args;
-    Failure::Failed("load is not wired yet".to_owned()).report()
+    let options = LoadOptions {
+        url: args.url,
+        room: args.room,
+        participants: args.participants as usize,
+        duration: args.duration.0,
+        decoders: args.decoders.map(|count| count as usize),
+        speakers: args.speakers as usize,
+        size: Size::new(args.width.get(), args.height.get()),
+        fps: args.fps.get(),
+        seed: args.seed,
+    };
+    let bar = ProgressBar::new(0).with_style(style());
+    let report = load::run(&options, &|stage| show(&bar, &options, stage));
+    bar.finish_and_clear();
+    let report = match report {
+        Ok(report) => report,
+        Err(error @ LoadError::Url { .. }) => return Failure::Usage(error.to_string()).report(),
+        Err(error) => return Failure::Failed(error.to_string()).report(),
+    };
+    if !args.quiet {
+        print!("{report}");
+    }
+    match args.json.map(|path| write_json(&path, &report)) {
+        Some(Err(failure)) => failure.report(),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn write_json(path: &Path, report: &Report) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(report).expect("a report has string keys and finite numbers");
+    std::fs::write(path, json + "\n").map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {pos}/{len}{prefix}");
+    style.expect("the template is well formed").progress_chars("=> ")
+}
+
+fn show(bar: &ProgressBar, options: &LoadOptions, stage: Stage) {
+    let people = options.participants as u64;
+    let (message, unit, done, of) = match stage {
+        Stage::Preparing(done) => ("making clips", "", done as u64, people),
+        Stage::Connecting(done) => ("connecting", "", done as u64, people),
+        Stage::Measuring(span) => ("measuring", " s", span.as_secs(), options.duration.as_secs()),
+        Stage::Leaving => ("leaving", "", people, people),
+    };
+    bar.set_message(message);
+    bar.set_prefix(unit);
+    bar.set_length(of);
+    bar.set_position(done);
 }

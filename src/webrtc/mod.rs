@@ -15,7 +15,7 @@ mod switch;
 mod tests;
 mod udp;
 
-// For `benches/webrtc.rs` and the far side in `load/`; nothing else outside this room speaks RTP.
+// For the far side in `load/` and for `benches/webrtc.rs`; nothing else outside this room speaks RTP.
 #[doc(hidden)]
 pub use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 //! microphone, and simulated people beside it; nothing stands in for anything.
 
 mod driver;
-mod node;
+pub mod node;
 
 use std::time::{Duration, Instant};
 

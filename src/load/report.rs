@@ -1,0 +1,132 @@
+//! **The question:** what is told at the end of a load? Plain numbers, the same as JSON and as a table.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the simulated people saw and heard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Who came, and who was seen.
+    pub participants: ParticipantReport,
+    /// The picture that came back.
+    pub composite: CompositeReport,
+    /// From a frame's sending to its being decoded as part of the composite, milliseconds.
+    pub latency_ms: LatencyReport,
+    /// Standstills of the composite, or of one tile whose sender sends.
+    pub freezes: FreezeReport,
+    /// The sound that came back.
+    pub audio: AudioReport,
+    /// Packets of composite and mix, all people together.
+    pub packets: PacketReport,
+    /// How long was measured, seconds.
+    pub measured_s: f64,
+    /// What went wrong, in words.
+    pub errors: Vec<String>,
+}
+
+/// Who came, and who was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantReport {
+    /// People asked for.
+    pub asked: usize,
+    /// People whose connection came up.
+    pub connected: usize,
+    /// People whose barcode every decoder read.
+    pub seen: usize,
+}
+
+/// The picture that came back, as the decoders saw it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompositeReport {
+    /// Columns of the newest picture.
+    pub width: u32,
+    /// Rows of the newest picture.
+    pub height: u32,
+    /// Pictures decoded a second, of the slowest decoder.
+    pub fps: f64,
+}
+
+/// Glass-to-glass latency of all tiles, milliseconds; each new frame in each tile counts once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencyReport {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Longest.
+    pub max: f64,
+}
+
+/// Standstills longer than half a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FreezeReport {
+    /// How many, of the composite as a whole and of single tiles.
+    pub count: u64,
+    /// The longest time without a new picture in any tile, or of the composite, even if it is no freeze.
+    pub longest_ms: f64,
+}
+
+/// The sound that came back, as pilot tones tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct AudioReport {
+    /// Speaking people, who are to be heard.
+    pub expected: usize,
+    /// Speaking people heard by every listener (a decoder) but themselves.
+    pub heard: usize,
+    /// Listeners who heard themselves, which nobody should.
+    pub own_heard: usize,
+    /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not measured.
+    pub lip_sync_ms: Option<f64>,
+}
+
+/// Packets of composite and mix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketReport {
+    /// Arrived.
+    pub received: u64,
+    /// Missing in the sequence numbers and not repaired.
+    pub lost: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
+        let people = self.participants;
+        row("participants", format!("{} asked, {} connected, {} seen", people.asked, people.connected, people.seen))?;
+        let composite = self.composite;
+        let seconds = self.measured_s;
+        let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
+        row("composite", format!("{size} over {seconds:.1} s"))?;
+        let latency = self.latency_ms;
+        let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max);
+        row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
+        let freezes = self.freezes;
+        row("freezes", format!("{} over 500 ms, longest gap {:.0} ms", freezes.count, freezes.longest_ms))?;
+        let audio = self.audio;
+        let sync = audio.lip_sync_ms.map_or_else(String::new, |ms| format!(", lip-sync {ms:+.0} ms"));
+        let own = if audio.own_heard > 0 { format!(", {} heard themselves", audio.own_heard) } else { String::new() };
+        row("voices", format!("{} of {} heard{own}{sync}", audio.heard, audio.expected))?;
+        row("packets", format!("{} received, {} lost", self.packets.received, self.packets.lost))?;
+        self.errors.iter().try_for_each(|error| row("error", error.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_carries_the_names_of_the_contract_and_reads_back() {
+        let mut report = Report { errors: vec!["one".to_owned()], ..Report::default() };
+        report.participants.seen = 3;
+        report.audio.lip_sync_ms = Some(-4.5);
+        let json = serde_json::to_value(&report).unwrap();
+        for path in ["participants/asked", "composite/fps", "latency_ms/p95", "freezes/longest_ms", "audio/own_heard"] {
+            assert!(json.pointer(&format!("/{path}")).is_some(), "{path}");
+        }
+        assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);
+    }
+}

@@ -1,0 +1,44 @@
+//! **The question:** do simulated people reach a node, and tell the truth about it? The real binary on both sides.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tessera::load::Report;
+
+use crate::browser::node::Node;
+
+fn load(line: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.arg("load").args(line).env("XDG_CACHE_HOME", folder).output().expect("the binary starts")
+}
+
+#[test]
+fn everyone_is_seen_and_the_speakers_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start();
+    let figures = folder.path().join("load.json");
+    let line = ["--url", &node.url, "--participants", "4", "--speakers", "2", "--duration", "6s", "--json"];
+    let told = load(&[&line[..], &[figures.to_str().unwrap()]].concat(), folder.path());
+    assert!(told.status.success(), "{told:?}");
+    let report: Report = serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap();
+    let people = report.participants;
+    assert_eq!((people.asked, people.connected, people.seen), (4, 4, 4), "{report:?}");
+    let audio = report.audio;
+    assert_eq!((audio.expected, audio.heard, audio.own_heard), (2, 2, 0), "{report:?}");
+    assert_eq!((report.packets.lost, report.composite.width, report.composite.height), (0, 1280, 720), "{report:?}");
+    assert!(report.packets.received > 0 && report.errors.is_empty(), "{report:?}");
+    assert!(report.latency_ms.p50 > 0.0 && report.latency_ms.p50 <= report.latency_ms.max, "{report:?}");
+    node.stop();
+}
+
+#[test]
+fn a_node_that_is_not_there_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let told = load(&["--url", &format!("http://{free}"), "--participants", "1"], folder.path());
+    assert_eq!(told.status.code(), Some(1));
+    let line = String::from_utf8(told.stderr).unwrap();
+    assert!(line.contains(&free.to_string()) && line.contains("does not answer"), "{line}");
+    let told = load(&["--url", "node.example"], folder.path());
+    assert_eq!(told.status.code(), Some(2));
+}
