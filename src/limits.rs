@@ -96,6 +96,8 @@ pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
 /// Addresses one peer may send from; a newer one takes the oldest's place.
 pub const PEER_ADDRESSES_MAX: usize = 8;
+/// A peer's timer is served at most this often.
+pub const TIMER_GRAIN: Duration = Duration::from_millis(1);
 /// Spacing of looks at what decoders wish of senders.
 pub const WISHES_SPACING: Duration = Duration::from_millis(10);
 /// Spacing of RTCP sender reports, by which receivers align picture and sound.

@@ -198,11 +198,7 @@ impl Net {
     /// A net thread's state around its socket.
     #[must_use]
     pub fn new(socket: MediaSocket, wiring: NetWiring) -> Self {
-        let events = NetEvents {
-            events: wiring.events.clone(),
-            control: wiring.control.clone(),
-            refused: wiring.counters.events_refused.clone(),
-        };
+        let events = NetEvents::new(&wiring);
         let switch = Switch::new(events, wiring.counters.clone());
         Self { socket, wiring, switch }
     }
@@ -248,6 +244,11 @@ pub(super) struct NetEvents {
 }
 
 impl NetEvents {
+    pub(super) fn new(wiring: &NetWiring) -> Self {
+        let refused = wiring.counters.events_refused.clone();
+        Self { events: wiring.events.clone(), control: wiring.control.clone(), refused }
+    }
+
     /// Tells without waiting; an event that does not fit is counted, and false is returned.
     pub(super) fn tell(&self, event: NetEvent) -> bool {
         let full = matches!(self.events.try_send(event), Err(TrySendError::Full(_)));

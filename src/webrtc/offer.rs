@@ -87,6 +87,34 @@ pub fn with_credentials(offer: &str, ufrag: &str, password: &str) -> String {
     restarted
 }
 
+/// The stream that picture and sound belong to in answers, and their canonical name.
+const STREAM: &str = "composite";
+
+/// The answer with everything this side sends in one media stream (RFC 8830) of one origin (RFC 8834 section 4.9): browsers
+/// play picture and sound of one stream in step, and str0m gives each m-line a stream of its own.
+#[must_use]
+pub fn with_one_stream(answer: &str) -> String {
+    let mut joined = String::with_capacity(answer.len() + 64);
+    for line in answer.lines().map(str::trim_end) {
+        let (head, value) = match line.split_once(' ') {
+            Some((ssrc, value)) if ssrc.starts_with("a=ssrc:") => (ssrc, value),
+            _ => ("", line),
+        };
+        // Only lines that this side writes have these: an answer does not repeat the offer's.
+        let track = value.strip_prefix("a=msid:").or_else(|| value.strip_prefix("msid:"));
+        let track = track.map(|ids| ids.split_once(' ').map_or(ids, |(_, track)| track));
+        match (head, track) {
+            ("", Some(track)) => joined.extend(["a=msid:", STREAM, " ", track]),
+            (ssrc, Some(track)) => joined.extend([ssrc, " msid:", STREAM, " ", track]),
+            (ssrc, None) if value.starts_with("cname:") => joined.extend([ssrc, " cname:", STREAM]),
+            _ if line.starts_with("a=msid-semantic:") => joined.extend(["a=msid-semantic:WMS ", STREAM]),
+            _ => joined.push_str(line),
+        }
+        joined.push_str("\r\n");
+    }
+    joined
+}
+
 /// The first `ice-ufrag` of a description: the name of its ICE generation.
 #[must_use]
 pub fn ufrag_of(description: &str) -> &str {
@@ -122,6 +150,16 @@ mod tests {
         assert!(matches!(check("hello"), Err(OfferError::Malformed(_))));
         let long = format!("v=0{}", " ".repeat(limits::SDP_LEN_MAX));
         assert!(matches!(check(&long), Err(OfferError::TooLong(_))));
+    }
+
+    #[test]
+    fn picture_and_sound_are_put_in_one_stream() {
+        let answer = "a=msid-semantic:WMS x y\r\na=msid:x t1\r\na=ssrc:1 cname:c1\r\na=ssrc:1 msid:x t1\r\n\
+            a=msid:y t2\r\na=ssrc:2 cname:c2\r\na=ssrc:2 msid:y t2\r\na=mid:0\r\n";
+        let joined = "a=msid-semantic:WMS composite\r\na=msid:composite t1\r\na=ssrc:1 cname:composite\r\n\
+            a=ssrc:1 msid:composite t1\r\na=msid:composite t2\r\na=ssrc:2 cname:composite\r\n\
+            a=ssrc:2 msid:composite t2\r\na=mid:0\r\n";
+        assert_eq!(with_one_stream(answer), joined);
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Peer {
         offer::check(offer_sdp)?;
         let parsed = SdpOffer::from_sdp_string(offer_sdp).map_err(|e| OfferError::Malformed(e.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| OfferError::Malformed(e.to_string()))?;
-        let answer = answer.to_sdp_string();
+        let answer = offer::with_one_stream(&answer.to_sdp_string());
         self.offer = offer_sdp.to_owned();
         self.ufrag = offer::ufrag_of(&answer).to_owned();
         Ok(answer)
@@ -273,10 +273,13 @@ impl Peer {
         }
     }
 
-    /// When `handle_timeout` must be called at the latest.
-    pub(super) fn deadline(&self) -> Instant {
+    /// When `handle_timeout` must be called at the latest; `None` once it ended.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
         let tracks = self.incoming.iter().flat_map(|incoming| [incoming.gap_ends(), incoming.ask_at()]).flatten();
-        tracks.fold(self.next.min(self.gone_at()), Instant::min)
+        Some(tracks.fold(self.next.min(self.gone_at()), Instant::min))
     }
 
     /// When patience ends.

@@ -158,7 +158,7 @@ impl Switch {
             self.timers.pop();
             let Some(entry) = self.peers.get_mut(&id).filter(|entry| entry.timer == Some(at)) else { continue };
             entry.timer = None;
-            if entry.peer.deadline() <= now {
+            if entry.peer.deadline().is_some_and(|deadline| deadline <= now) {
                 entry.peer.handle_timeout(now, &mut self.outbox);
             }
             self.settle(socket, now, id);
@@ -322,7 +322,8 @@ impl Switch {
             entry.peer.flush(now, &mut self.outbox);
             return self.settle(socket, now, id);
         }
-        let deadline = entry.peer.deadline();
+        // A peer that wants to be called at once, again and again, must not keep the others waiting.
+        let Some(deadline) = entry.peer.deadline().map(|at| at.max(now + limits::TIMER_GRAIN)) else { return };
         if entry.timer.is_none_or(|timer| deadline < timer) {
             entry.timer = Some(deadline);
             self.timers.push(Reverse((deadline, id)));

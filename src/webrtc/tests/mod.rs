@@ -16,8 +16,10 @@ use crate::media::{
     AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, TrackKind,
     Wallclock, pts_from_tick,
 };
+use crate::webrtc::net::NetEvents;
 use crate::webrtc::packetise::tests::unit;
 use crate::webrtc::peer::PeerOutput;
+use crate::webrtc::switch::Switch;
 use crate::webrtc::{
     Certificate, CloseReason, IceCredentials, MediaSocket, Net, NetCommand, NetCounters, NetEvent, NetWiring,
     OfferError, Peer, PeerRole, PeerSetup,
@@ -450,10 +452,52 @@ fn a_client_that_never_connects_is_let_go() {
     while now < start + limits::CONNECT_SPAN {
         peer.handle_timeout(now, &mut out);
         assert!(!out.drain().any(|output| matches!(output, PeerOutput::Closed(_))));
-        now = peer.deadline().max(now + Duration::from_millis(1));
+        now = peer.deadline().expect("it has not ended").max(now + Duration::from_millis(1));
     }
     peer.handle_timeout(start + limits::CONNECT_SPAN, &mut out);
     assert!(out.drain().any(|output| matches!(output, PeerOutput::Closed(CloseReason::NeverConnected))));
+    assert_eq!(peer.deadline(), None);
+}
+
+#[test]
+fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
+    let start = Instant::now();
+    let socket = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+    let (_commands, inlet) = bounded(1);
+    let (outlet, events) = bounded(1);
+    let (waker, counters) = (Waker::new().unwrap(), NetCounters::default());
+    let wiring = NetWiring { commands: inlet, events: outlet, control: waker.clone(), waker, counters };
+    let mut switch = Switch::new(NetEvents::new(&wiring), wiring.counters.clone());
+    let certificate = Certificate::generate();
+    for n in 0..2 {
+        let role = PeerRole::Viewer { minus: None };
+        let setup = PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates() };
+        let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
+        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer) };
+        switch.command(&socket, start, command);
+    }
+    let end = start + limits::CONNECT_SPAN;
+    let mut ended = Vec::new();
+    for round in 0..3 {
+        switch.advance(&socket, end + limits::TIMER_GRAIN * round);
+        ended.extend(events.try_iter().map(|event| match event {
+            NetEvent::Closed { peer, reason: CloseReason::NeverConnected } => peer.0,
+            other => panic!("{other:?}"),
+        }));
+    }
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1]);
+}
+
+#[test]
+fn picture_and_sound_are_answered_as_one_stream() {
+    let mut node = Node::start();
+    let (_, answer) = node.answer(PeerRole::Participant(ANNA), &Client::new().participant_offer()).unwrap();
+    let sections: Vec<&str> = answer.split("m=").skip(1).filter(|section| section.contains("a=sendonly")).collect();
+    assert_eq!(sections.len(), 2);
+    assert!(sections.iter().all(|section| section.contains("a=msid:composite ")), "{answer}");
+    let origins = answer.lines().filter(|line| line.contains(" cname:"));
+    assert!(origins.clone().count() >= 2 && origins.clone().all(|line| line.ends_with("cname:composite")), "{answer}");
 }
 
 #[test]
