@@ -135,20 +135,20 @@ mod tests {
     fn a_voice_is_heard_and_its_sound_placed_against_the_picture() {
         let voice = voice::speech(1).unwrap();
         let log = SendLog::new(Instant::now(), &[1, 1], voice.packets.len());
-        // Sent once all at the same instant; then each second's first packet decides, and its 20 ms spacing is on paper.
-        (0..50).for_each(|word| log.note_spoken(1, word));
-        let sent = log.word_sent(1, 0).unwrap();
+        (0..=50).for_each(|word| log.note_spoken(1, word));
+        let sent = log.word_sent(1, 50).unwrap();
         let mut listener = Listener::new(0, &[1, 2]).unwrap();
         listener.begin();
-        for (at, data) in (0..50_u64).zip(&voice.packets) {
-            let arrival = sent + Duration::from_millis(60 + at * 20);
+        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was sent.
+        for (at, data) in (0..75_u64).zip(&voice.packets).skip(25) {
+            let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
             listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));
         }
         let sounds = listener.end();
         assert_eq!((sounds.heard, sounds.broken), (BTreeSet::from([1]), 0));
         let [sync_ms] = sounds.syncs_ms[..] else { panic!("one gate opened: {:?}", sounds.syncs_ms) };
-        // 60 ms under way and 6.5 ms in the codec, against 100 ms of picture; an onset is placed within 15 ms.
-        assert!((sync_ms + 33.5).abs() < 15.0, "{sync_ms} ms");
+        // 60 ms under way and 6.5 ms in the codec, against 100 ms of picture; an onset is placed within a hop.
+        assert!((sync_ms + 33.5).abs() < 20.0, "{sync_ms} ms");
     }
 
     #[test]

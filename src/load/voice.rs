@@ -29,6 +29,8 @@ const BITRATE: u32 = 40_000;
 const PILOT_AMPLITUDE: f32 = 0.05;
 /// The gate opens and closes over 5 ms, so that it does not click.
 const RAMP_SAMPLES: usize = 240;
+/// Speech pauses for 120 ms when the gate opens, as long as it takes to tell that the tone is steady.
+const PAUSE_SAMPLES: usize = 5_760;
 
 /// One microphone's loop of `LOOP_PACKETS` packets.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub fn speech(number: usize) -> io::Result<Arc<Voice>> {
     for (at, sample) in samples.iter_mut().enumerate() {
         let phase = at % limits::SAMPLE_RATE as usize;
         let open = gate(phase);
+        *sample *= speech_share(phase);
         *sample += PILOT_AMPLITUDE * open * (TAU * frequency * phase as f32 / limits::SAMPLE_RATE as f32).sin();
     }
     encoded(&samples)
@@ -61,6 +64,12 @@ pub fn speech(number: usize) -> io::Result<Arc<Voice>> {
 /// As [`speech`].
 pub fn silence() -> io::Result<Arc<Voice>> {
     encoded(&vec![0.0; LOOP_PACKETS * limits::PCM_FRAMES])
+}
+
+/// How much of the speech is left: none while the gate opens, so that no vowel's overtone hides where it does.
+fn speech_share(phase: usize) -> f32 {
+    let (before, after) = (limits::SAMPLE_RATE as usize - phase, phase.saturating_sub(PAUSE_SAMPLES));
+    (before.min(after) as f32 / RAMP_SAMPLES as f32).min(1.0)
 }
 
 /// Open in the first half of each second.
