@@ -2,15 +2,14 @@
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev
-DEMO_NEEDS := ffmpeg espeak-ng
-TEST_NEEDS := $(DEMO_NEEDS) sox chromium chromium-driver
+TEST_NEEDS := ffmpeg chromium chromium-driver
 
 CARGO ?= cargo
 # Flags of `tessera demo`: make demo ARGS="--participants 4 --duration 2m"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-demo build demo serve test lint audit
+.PHONY: help setup setup-build build demo serve test bench lint audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,13 +21,10 @@ setup-build:
 	@command -v $(CARGO) >/dev/null || { echo "Rust 1.95 or newer is needed: install it with rustup, then try again." >&2; exit 1; }
 	@.ci/need $(BUILD_NEEDS)
 
-setup-demo: setup-build
-	@.ci/need $(DEMO_NEEDS)
-
 build: setup-build ## Build target/release/tessera
 	$(CARGO) build --release --locked
 
-demo: setup-demo ## Run a node with simulated people in it: picture, sound, recording, and a table at the end
+demo: setup-build ## Run a node with simulated people in it: picture, sound, recording, and a table at the end
 	$(CARGO) build --release --locked
 	$(CARGO) run --quiet --release --locked -- demo $(ARGS)
 
@@ -38,7 +34,11 @@ serve: setup-build ## Run a node; open http://localhost:8080
 
 test: lint ## Run every test, lint first
 	@.ci/need $(TEST_NEEDS)
-	$(CARGO) test --release --locked
+	$(CARGO) test --release --locked --lib --bins
+	$(CARGO) test --release --locked --test tests -- --test-threads=1
+
+bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
+	$(CARGO) bench --locked
 
 lint: setup-build ## Check format and clippy, warnings are errors
 	$(CARGO) fmt --check

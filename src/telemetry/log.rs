@@ -41,9 +41,12 @@ pub enum Format {
     Json,
 }
 
+/// What libraries may say unless the variable asks for more: clients could flood the log through their warnings.
+const LIBRARIES: &str = "str0m=error,is=error,sctp_proto=error,dimpl=error,webrtc=off,rtc=off,webrtc_ice=off";
+
 /// Begins writing this process's log to stderr. A second call changes nothing: a log is set up once.
 pub fn init(level: Level, format: Format) {
-    let directives = std::env::var(LOG_VARIABLE).unwrap_or_default();
+    let directives = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LIBRARIES.to_owned());
     let filter = EnvFilter::builder().with_default_directive(level_filter(level).into()).parse_lossy(directives);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Both fail only if this process already has a log, which then stays.
