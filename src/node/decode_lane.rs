@@ -186,3 +186,103 @@ pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (a, b) => a.or(b),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
+    use crate::flow::{self, Counter, TrackSender, Waker};
+    use crate::media::{Codec, ComposedFrame, Ingest, ParticipantId, Pts, Size, TrackKind};
+
+    struct Far {
+        sender: TrackSender,
+        slot: FrameSlot,
+        wishes: WishCell,
+    }
+
+    fn track(lane: &mut DecodeLane, number: u64) -> Far {
+        let waker = Waker::new().unwrap();
+        let (sender, frames) = flow::track_queue(waker.clone(), Counter::default());
+        let slot = FrameSlot::default();
+        let wishes = WishCell::new(waker, Counter::default());
+        lane.add(Box::new(TrackWork {
+            room: "tested".parse().unwrap(),
+            track: TrackId { participant: ParticipantId(number), kind: TrackKind::Camera },
+            frames,
+            slot: slot.clone(),
+            wishes: wishes.clone(),
+            playout: PlayoutCell::default(),
+        }));
+        Far { sender, slot, wishes }
+    }
+
+    fn frames(count: u64) -> Vec<Bytes> {
+        let size = Size::new(64, 64);
+        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 200_000, threads: 1 };
+        let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
+        let mut out = Vec::new();
+        for n in 0..count {
+            let frame = ComposedFrame { size, pts: Pts(n * 33_333_333), samples: vec![100 + n as u8; 64 * 64 * 3 / 2] };
+            encoder.encode(&frame, n == 0, &mut out).unwrap();
+        }
+        out.into_iter().map(|frame| frame.data).collect()
+    }
+
+    fn arriving(data: Bytes, number: u64) -> EncodedFrame {
+        let ingest = Ingest {
+            sequence_first: number,
+            sequence_last: number,
+            contiguous: number > 0,
+            rtp_time: number * 3000,
+            arrival: Instant::now(),
+            audio_level: None,
+            rid: None,
+        };
+        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: number == 0, ingest: Some(ingest) }
+    }
+
+    /// Looks until nothing waits any more.
+    fn settle(lane: &mut DecodeLane) {
+        while let Some(deadline) = lane.round() {
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    #[test]
+    fn a_broken_bitstream_asks_for_a_keyframe_and_nobody_else_notices() {
+        let (sender, events) = crossbeam_channel::bounded(16);
+        let mut lane = DecodeLane {
+            tracks: HashMap::new(),
+            reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
+            counters: NodeCounters::default(),
+            outbox: Outbox::new(),
+            pictures: Vec::new(),
+        };
+        let (mut broken, mut fine) = (track(&mut lane, 1), track(&mut lane, 2));
+        let good = frames(3);
+        for (number, data) in good.iter().enumerate() {
+            let number = number as u64;
+            // The sequence header survives, what follows is noise: a bitstream that breaks while it is decoded.
+            let noise: Vec<u8> =
+                data.iter().enumerate().map(|(at, byte)| if at < 14 { *byte } else { !byte }).collect();
+            broken.sender.push(arriving(noise.into(), number));
+            fine.sender.push(arriving(data.clone(), number));
+            settle(&mut lane);
+        }
+        assert!(lane.counters.frames_broken.get() > 0);
+        assert!(broken.wishes.take_keyframe(), "the sender is asked for a keyframe");
+        let told: Vec<_> = events.try_iter().collect();
+        let first = |event: &Event| matches!(event, Event::PicturesBroken { track, .. } if track.participant.0 == 1);
+        assert!(!told.is_empty() && told.iter().all(first), "{told:?}");
+        assert!(fine.slot.take().is_some(), "the other picture goes on");
+        assert!(!fine.wishes.take_keyframe());
+        // A keyframe heals the track; its numbers go on.
+        let mut healed = arriving(good[0].clone(), 4);
+        healed.keyframe = true;
+        broken.sender.push(healed);
+        settle(&mut lane);
+        assert!(broken.slot.take().is_some(), "a keyframe heals it");
+    }
+}

@@ -1,0 +1,107 @@
+//! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite: decode, scene,
+//! compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo` measures with one.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tessera::compose::{self, Compositor};
+use tessera::decode::{self, VideoDecoder};
+use tessera::encode::{self, EncoderChoice, VideoEncoder, VideoEncoderSetup};
+use tessera::load::clip::{self, Clip, ClipSetup};
+use tessera::media::{EncodedFrame, Ingest, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
+use tessera::scene::{Input, SceneCore};
+use tessera::webrtc::Packetiser;
+
+const PEOPLE: usize = 16;
+const CANVAS: Size = Size::new(1280, 720);
+
+struct Room {
+    clips: Vec<Arc<Clip>>,
+    decoders: Vec<Box<dyn VideoDecoder>>,
+    scene: SceneCore,
+    compositor: Box<dyn Compositor>,
+    encoder: Box<dyn VideoEncoder>,
+    packetiser: Packetiser,
+    sources: HashMap<ParticipantId, VideoFrame>,
+    tick: usize,
+}
+
+impl Room {
+    fn new(clips: &[Arc<Clip>]) -> Self {
+        let (mut scene, mut out) = (SceneCore::new(CANVAS), Outbox::new());
+        for number in 0..PEOPLE as u64 {
+            let joined = Input::Joined { participant: ParticipantId(number), name: format!("Person {number}") };
+            scene.handle(Instant::now(), joined, &mut out);
+        }
+        let setup = VideoEncoderSetup { size: CANVAS, fps: 30, bitrate: 2_500_000, threads: 1 };
+        Self {
+            clips: clips.to_vec(),
+            decoders: (0..PEOPLE).map(|_| decode::av1_decoder().expect("libdav1d opens")).collect(),
+            scene,
+            compositor: compose::cpu_compositor(CANVAS),
+            encoder: encode::video_encoder(EncoderChoice::Aom, setup).expect("libaom opens"),
+            packetiser: Packetiser::new(),
+            sources: HashMap::new(),
+            tick: 0,
+        }
+    }
+
+    fn decode(&mut self) {
+        let (now, mut pictures, mut out) = (Instant::now(), Vec::new(), Outbox::new());
+        for (number, decoder) in self.decoders.iter_mut().enumerate() {
+            let frames = &self.clips[number].frames;
+            let at = self.tick % frames.len();
+            let ingest = Ingest {
+                sequence_first: self.tick as u64,
+                sequence_last: self.tick as u64,
+                contiguous: self.tick > 0,
+                rtp_time: 3000 * self.tick as u64,
+                arrival: now,
+                audio_level: None,
+                rid: None,
+            };
+            let frame = EncodedFrame { ingest: Some(ingest), ..frames[at].clone() };
+            decoder.decode(&frame, &mut pictures).expect("the clips are whole");
+            let participant = ParticipantId(number as u64);
+            if let Some(picture) = pictures.pop() {
+                self.sources.insert(participant, picture);
+                self.scene.handle(now, Input::CameraFrame { participant }, &mut out);
+            }
+        }
+    }
+
+    fn tick(&mut self) -> usize {
+        self.decode();
+        let pts = pts_from_tick(self.tick as u64, 30);
+        let composed = self.compositor.compose(&self.scene.scene(), &self.sources, pts);
+        let mut encoded = Vec::new();
+        self.encoder.encode(&composed, self.tick == 0, &mut encoded).expect("the canvas fits the encoder");
+        self.compositor.pool().recycle(composed);
+        self.tick += 1;
+        let frames = encoded.into_iter().map(Arc::new);
+        frames.map(|frame| self.packetiser.packetise(&frame).payloads.len()).sum()
+    }
+}
+
+fn room(criterion: &mut Criterion) {
+    let clips = clip::prepare(PEOPLE, &ClipSetup::default(), &clip::cache_folder(), &|_| {}).expect("clips are made");
+    let mut group = criterion.benchmark_group("room");
+    group.sample_size(20);
+    let mut whole = Room::new(&clips);
+    whole.tick();
+    group.bench_function("16 people, 720p: a tick", |bencher| bencher.iter(|| black_box(whole.tick())));
+    let mut share = Room::new(&clips);
+    group.bench_function("16 people, 720p: its decodes alone", |bencher| {
+        bencher.iter(|| {
+            share.decode();
+            share.tick += 1;
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, room);
+criterion_main!(benches);
