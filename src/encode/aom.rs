@@ -41,7 +41,7 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_MV_COST_UPD_FREQ, 3),
     (ffi::AV1E_SET_DV_COST_UPD_FREQ, 3),
     (ffi::AV1E_SET_ENABLE_SUPERRES, 0),
-    // 6 to 8 % faster for 0.1 dB, and every decoder is spared it too.
+    // 4 to 15 % faster for 0.1 dB (docs/benchmarks.md), and every decoder is spared it too.
     (ffi::AV1E_SET_ENABLE_CDEF, 0),
     // A keyframe may take three frames' worth of bits; more would stand in the way of sound on a thin line.
     (ffi::AOME_SET_MAX_INTRA_BITRATE_PCT, 300),

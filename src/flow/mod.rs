@@ -18,4 +18,4 @@ pub use playout::PlayoutCell;
 pub use slot::FrameSlot;
 pub use track_queue::{OpusReceiver, OpusSender, Pushed, TrackReceiver, TrackSender, opus_queue, track_queue};
 pub use waker::Waker;
-pub use wish::{SendTarget, WishCell};
+pub use wish::WishCell;
