@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::decode::OpusDecoder;
     use crate::encode::{OpusEncoder, OpusEncoderConfig};
-    use crate::load::voice;
+    use crate::load::{container, voice};
     use crate::media::{PcmBlock, Pts};
 
     /// The voices summed and sent through Opus at the node's bitrate.
@@ -173,6 +173,35 @@ mod tests {
             let packet = encoder.encode(&block, Pts(0)).unwrap();
             bank.push(far.decode(&packet.data).unwrap());
         }
+    }
+
+    #[test]
+    fn speech_without_a_pilot_and_silence_are_nobody() {
+        let voices: [&[u8]; 4] = [
+            include_bytes!("assets/voice1.ogg"),
+            include_bytes!("assets/voice2.ogg"),
+            include_bytes!("assets/voice3.ogg"),
+            include_bytes!("assets/voice4.ogg"),
+        ];
+        for (first, file) in voices.into_iter().enumerate() {
+            let mut bank = PilotBank::new((first..100).step_by(4));
+            let mut decoder = OpusDecoder::new().unwrap();
+            for packet in container::ogg_opus_packets(file).unwrap() {
+                bank.push(decoder.decode(&packet).unwrap());
+            }
+            assert_eq!(bank.heard(), BTreeSet::new());
+        }
+        let mut bank = PilotBank::new(0..16);
+        (0..voice::LOOP_PACKETS).for_each(|_| bank.push(&PcmBlock::silence().samples[..]));
+        assert_eq!((bank.heard(), bank.take_onsets()), (BTreeSet::new(), Vec::new()));
+    }
+
+    #[test]
+    fn the_highest_pilots_survive_opus_and_stay_apart() {
+        let mut bank = PilotBank::new(60..100);
+        let speakers = [70, 94, 95, 97, 98, 99];
+        listen(&speakers, &mut bank);
+        assert_eq!(bank.heard(), BTreeSet::from(speakers));
     }
 
     #[test]
