@@ -20,7 +20,7 @@ fn picture(size: Size, n: u64) -> ComposedFrame {
             *sample = 60 + u8::try_from(texture.min(127 - texture) * 2).expect("below 128");
         }
     }
-    ComposedFrame { size, pts: pts_from_tick(n, 30), samples }
+    ComposedFrame::new(size, pts_from_tick(n, 30), samples)
 }
 
 /// Thirty temporal units as they come from the wire; the first is a keyframe.

@@ -20,7 +20,7 @@ fn mosaic(size: Size, side: usize, n: u64) -> ComposedFrame {
             *sample = 60 + u8::try_from(texture.min(127 - texture) * 2).expect("below 128");
         }
     }
-    ComposedFrame { size, pts: pts_from_tick(n, 30), samples }
+    ComposedFrame::new(size, pts_from_tick(n, 30), samples)
 }
 
 fn encode(criterion: &mut Criterion) {

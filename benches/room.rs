@@ -1,7 +1,7 @@
 //! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite: decode, scene,
 //! compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo` measures with one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +25,7 @@ struct Room {
     compositor: Box<dyn Compositor>,
     encoder: Box<dyn VideoEncoder>,
     packetiser: Packetiser,
-    sources: HashMap<ParticipantId, VideoFrame>,
+    sources: BTreeMap<ParticipantId, VideoFrame>,
     tick: usize,
 }
 
@@ -44,7 +44,7 @@ impl Room {
             compositor: compose::cpu_compositor(CANVAS),
             encoder: encode::video_encoder(EncoderChoice::Aom, setup).expect("libaom opens"),
             packetiser: Packetiser::new(),
-            sources: HashMap::new(),
+            sources: BTreeMap::new(),
             tick: 0,
         }
     }

@@ -9,24 +9,25 @@ mod pool;
 pub use cpu::cpu_compositor;
 pub use pool::FramePool;
 
-use crate::media::{ComposedFrame, ParticipantId, Pts, VideoFrame};
+use crate::media::{ComposedFrame, ParticipantId, Pts, TrackId, TrackKind, VideoFrame};
 use crate::scene::Scene;
 
 /// The newest picture of each camera, as the compose thread holds them.
 pub trait Sources {
-    /// The picture `participant`'s tile shows now; `None` shows the placeholder.
-    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame>;
+    /// The newest picture of `track`, a camera or a screen; `None` shows the placeholder.
+    fn frame(&self, track: TrackId) -> Option<&VideoFrame>;
 }
 
-impl Sources for std::collections::HashMap<ParticipantId, VideoFrame> {
-    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
-        self.get(&participant)
+impl Sources for std::collections::BTreeMap<TrackId, VideoFrame> {
+    fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
+        self.get(&track)
     }
 }
 
+/// Cameras only.
 impl Sources for std::collections::BTreeMap<ParticipantId, VideoFrame> {
-    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
-        self.get(&participant)
+    fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
+        if track.kind == TrackKind::Camera { self.get(&track.participant) } else { None }
     }
 }
 

@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn buffers_come_back_and_stay_bounded() {
         let pool = FramePool::default();
-        let frame = |samples| ComposedFrame { size: Size::new(2, 2), pts: Pts(0), samples };
+        let frame = |samples| ComposedFrame::new(Size::new(2, 2), Pts(0), samples);
         let first = pool.copy_of(&[1; 6]);
         let address = first.as_ptr();
         pool.clone().recycle(frame(first));

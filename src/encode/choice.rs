@@ -134,5 +134,5 @@ fn moving_picture(setup: &VideoEncoderSetup, n: u64) -> ComposedFrame {
             *sample = 40 + u8::try_from(texture).expect("below 160");
         }
     }
-    ComposedFrame { size: setup.size, pts: pts_from_tick(n, setup.fps), samples }
+    ComposedFrame::new(setup.size, pts_from_tick(n, setup.fps), samples)
 }

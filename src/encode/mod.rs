@@ -159,7 +159,7 @@ mod tests {
                 samples.extend((0..width / 2).map(shade));
             }
         }
-        ComposedFrame { size, pts: pts_from_tick(n, SETUP.fps), samples }
+        ComposedFrame::new(size, pts_from_tick(n, SETUP.fps), samples)
     }
 
     fn encode_all(

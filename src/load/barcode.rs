@@ -218,7 +218,7 @@ mod tests {
                 }
             }
             let (mut units, mut pictures) = (Vec::new(), Vec::new());
-            let frame = ComposedFrame { size, pts: pts_from_tick(u64::from(tick), 30), samples };
+            let frame = ComposedFrame::new(size, pts_from_tick(u64::from(tick), 30), samples);
             encoder.encode(&frame, tick == 0, &mut units).unwrap();
             decoder.decode(&received(units.remove(0)), &mut pictures).unwrap();
             let plane = pictures[0].picture.plane(0);

@@ -203,7 +203,7 @@ impl Source {
         shift(v, tint(number / 7 + number));
         let frame = index as u16;
         barcode::draw([luma, u, v], (width, height), Barcode { number: number as u16, frame });
-        ComposedFrame { size: setup.size, pts: pts_from_tick(index as u64, setup.fps), samples }
+        ComposedFrame::new(setup.size, pts_from_tick(index as u64, setup.fps), samples)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::media::{ParticipantId, Pts, Wallclock};
+use crate::media::{Damage, ParticipantId, Pts, Wallclock};
 
 /// A raster's extent in luma pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,9 +116,17 @@ pub struct ComposedFrame {
     pub pts: Pts,
     /// Y, then U, then V: `width * height * 3 / 2` bytes.
     pub samples: Vec<u8>,
+    /// Which blocks differ from the tick before; the encoder marks the others inactive.
+    pub damage: Damage,
 }
 
 impl ComposedFrame {
+    /// A picture of which nothing is known: every block counts as changed.
+    #[must_use]
+    pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
+        Self { size, pts, samples, damage: Damage::full(size) }
+    }
+
     /// The three planes.
     #[must_use]
     pub fn planes(&self) -> [PlaneRef<'_>; 3] {

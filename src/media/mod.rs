@@ -1,12 +1,16 @@
 //! **The question:** what are the nouns? Floor 0: ids, times and frames, and nothing that acts.
 //!
-//! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`outbox`] (how a pure core answers).
+//! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`bitmap`] (stills), [`damage`] (what changed), [`outbox`] (how a pure core answers).
 
+mod bitmap;
+mod damage;
 mod frame;
 mod ids;
 mod outbox;
 mod time;
 
+pub use bitmap::Bitmap;
+pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
     AudioLevel, Codec, ComposedFrame, EncodedFrame, Ingest, MixTick, PcmBlock, Picture, PlaneRef, Size, VideoFrame,
 };

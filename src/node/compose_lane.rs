@@ -9,7 +9,9 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use crate::compose::{Compositor, Sources};
 use crate::flow::{Counter, FrameSlot};
-use crate::media::{ComposedFrame, Outbox, ParticipantId, RoomEpoch, RoomId, VideoFrame, pts_from_tick};
+use crate::media::{
+    ComposedFrame, Outbox, ParticipantId, RoomEpoch, RoomId, TrackId, TrackKind, VideoFrame, pts_from_tick,
+};
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
@@ -68,8 +70,9 @@ struct Canvas {
 struct Painted(HashMap<ParticipantId, Source>);
 
 impl Sources for Painted {
-    fn frame(&self, participant: ParticipantId) -> Option<&VideoFrame> {
-        self.0.get(&participant).and_then(|source| source.frame.as_deref())
+    fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
+        let source = if track.kind == TrackKind::Camera { self.0.get(&track.participant) } else { None };
+        source.and_then(|source| source.frame.as_deref())
     }
 }
 

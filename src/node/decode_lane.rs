@@ -224,7 +224,7 @@ mod tests {
         let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
         let mut out = Vec::new();
         for n in 0..count {
-            let frame = ComposedFrame { size, pts: Pts(n * 33_333_333), samples: vec![100 + n as u8; 64 * 64 * 3 / 2] };
+            let frame = ComposedFrame::new(size, Pts(n * 33_333_333), vec![100 + n as u8; 64 * 64 * 3 / 2]);
             encoder.encode(&frame, n == 0, &mut out).unwrap();
         }
         out.into_iter().map(|frame| frame.data).collect()

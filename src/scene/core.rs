@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::limits;
 use crate::media::{Outbox, ParticipantId, Size};
-use crate::scene::{Identity, Rgb, Scene, Tile, TilePicture, colour_of, grid_for, initials_of};
+use crate::scene::{Background, Fit, Identity, Rgb, Scene, Tile, TilePicture, colour_of, grid_for, initials_of};
 
 /// What lies behind and between tiles: nearly black, so that pictures stand out.
 const BACKGROUND: Rgb = Rgb::new(0x12, 0x14, 0x18);
@@ -98,7 +98,8 @@ impl SceneCore {
     #[must_use]
     pub fn scene(&self) -> Arc<Scene> {
         let tiles = self.tiles();
-        Arc::new(Scene { canvas: self.canvas, background: BACKGROUND, tiles })
+        let background = Background { colour: BACKGROUND, image: None };
+        Arc::new(Scene { canvas: self.canvas, background, tiles, overlays: Vec::new() })
     }
 
     /// Takes one input; pushes a scene if what is seen changed.
@@ -147,7 +148,7 @@ impl SceneCore {
     }
 
     fn join(&mut self, participant: ParticipantId, name: &str) -> bool {
-        let identity = Identity { initials: initials_of(name).into(), colour: colour_of(participant) };
+        let identity = Identity { initials: initials_of(name).into(), colour: colour_of(participant), avatar: None };
         if let Some(person) = self.people.get_mut(&participant) {
             let changed = person.identity != identity;
             person.identity = identity;
@@ -223,8 +224,15 @@ impl SceneCore {
                 rect: grid.rect(index, seats),
                 z: 0,
                 picture: if person.camera.is_some() { TilePicture::Camera } else { TilePicture::Placeholder },
+                fit: Fit::Contain,
+                corner_radius: 0,
+                border: None,
+                opacity: 255,
                 identity: person.identity.clone(),
+                label: None,
                 speaking: person.speaking,
+                muted: false,
+                stalled: false,
             })
         };
         self.seats.iter().enumerate().filter_map(place).collect()

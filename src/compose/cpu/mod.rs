@@ -15,7 +15,7 @@ use self::colour::Yuv;
 use self::letters::Letters;
 use self::scale::{PlanePlan, Scaler};
 use crate::compose::{Compositor, FramePool, Sources};
-use crate::media::{ComposedFrame, Picture, Pts, Size, VideoFrame};
+use crate::media::{ComposedFrame, Picture, Pts, Size, TrackId, TrackKind, VideoFrame};
 use crate::scene::{Rect, Rgb, Scene, Tile, TilePicture};
 
 /// The ring around someone who speaks, pixels of luma; the gap between tiles is at least as wide.
@@ -82,7 +82,7 @@ impl Compositor for CpuCompositor {
         for index in 0..self.drawn.len() {
             self.draw_tile(index, sources);
         }
-        ComposedFrame { size: scene.canvas, pts, samples: self.pool.copy_of(self.canvas.samples()) }
+        ComposedFrame::new(scene.canvas, pts, self.pool.copy_of(self.canvas.samples()))
     }
 
     fn pool(&self) -> FramePool {
@@ -93,7 +93,7 @@ impl Compositor for CpuCompositor {
 impl CpuCompositor {
     /// Takes the scene over; clears the canvas if a tile moved, redraws the rings if voices changed.
     fn arrange(&mut self, scene: &Scene) {
-        let same_places = self.background == Some(scene.background)
+        let same_places = self.background == Some(scene.background.colour)
             && self.drawn.len() == scene.tiles.len()
             && self.drawn.iter().zip(&scene.tiles).all(|(drawn, tile)| {
                 drawn.tile.participant == tile.participant && drawn.tile.rect == tile.rect && drawn.tile.z == tile.z
@@ -113,14 +113,14 @@ impl CpuCompositor {
             drawn.tile.clone_from(tile);
         }
         if voices_changed {
-            self.draw_rings(scene.background);
+            self.draw_rings(scene.background.colour);
         }
     }
 
     /// Clears the canvas and lists the tiles from the lowest to the highest; nothing is drawn yet.
     fn place_anew(&mut self, scene: &Scene) {
-        self.background = Some(scene.background);
-        self.canvas.fill_all(Yuv::from(scene.background));
+        self.background = Some(scene.background.colour);
+        self.canvas.fill_all(Yuv::from(scene.background.colour));
         self.drawn.clear();
         for tile in &scene.tiles {
             assert!(self.canvas.contains(&tile.rect), "{:?} lies inside the even canvas", tile.rect);
@@ -142,7 +142,12 @@ impl CpuCompositor {
     fn draw_tile(&mut self, index: usize, sources: &dyn Sources) {
         let drawn = &mut self.drawn[index];
         let frame = match drawn.tile.picture {
-            TilePicture::Camera => sources.frame(drawn.tile.participant),
+            TilePicture::Camera => {
+                sources.frame(TrackId { participant: drawn.tile.participant, kind: TrackKind::Camera })
+            }
+            TilePicture::Screen => {
+                sources.frame(TrackId { participant: drawn.tile.participant, kind: TrackKind::Screen })
+            }
             TilePicture::Placeholder => None,
         };
         match frame {
@@ -311,7 +316,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(luma(&frame, 0, 0), Yuv::from(scene.background).luma, "the margin shows the background");
+        assert_eq!(luma(&frame, 0, 0), Yuv::from(scene.background.colour).luma, "the margin shows the background");
     }
 
     #[test]
