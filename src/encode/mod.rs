@@ -178,15 +178,7 @@ mod tests {
     /// As if it came over the wire.
     fn received(unit: &EncodedFrame) -> EncodedFrame {
         let arrival = Instant::now();
-        let ingest = Ingest {
-            sequence_first: 0,
-            sequence_last: 0,
-            contiguous: true,
-            rtp_time: 0,
-            arrival,
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(0, 0, arrival);
         EncodedFrame { ingest: Some(ingest), ..unit.clone() }
     }
 
