@@ -1,11 +1,11 @@
 //! **The question:** who is seen where? Floor 1: joins, leaves and cameras go in, a [`Scene`] of [`Tile`]s comes out.
 //!
-//! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`); [`layout`] holds the policy (today: one clean grid), [`identity`]
+//! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`); [`grid`] holds the policy (today: one clean grid), [`identity`]
 //! what a person without a picture looks like.
 
 mod core;
 mod identity;
-mod layout;
+mod grid;
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::media::{Bitmap, ParticipantId, Size};
 
 pub use self::core::{Input, Output, SceneCore, Stats};
 pub use self::identity::{Rgb, colour_of, initials_of};
-pub use self::layout::{Grid, grid_for};
+pub use self::grid::{Grid, grid_for};
 
 /// A rectangle of canvas pixels; every field is even, so that it falls on whole chroma samples too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
