@@ -2,7 +2,7 @@
 //! out.
 //!
 //! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`) says what is seen; [`Layout`] is the document that chooses how
-//! (`docs/layout.md`). Inside: `seats` (who sits where),
+//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next. Inside: `seats` (who sits where),
 //! `floor` (who comes to the front), `places` with `grid` and `stage` (where everything lies), `overlay` (banner, logo, clock),
 //! `identity` (what a person without a picture looks like), `value` (numbers and colours of documents).
 
@@ -11,6 +11,7 @@ mod document;
 mod floor;
 mod grid;
 mod identity;
+mod motion;
 mod overlay;
 mod places;
 mod seats;
@@ -28,6 +29,7 @@ pub use self::document::{
 };
 pub use self::grid::{Grid, grid_for};
 pub use self::identity::{Rgb, colour_of, initials_of};
+pub use self::motion::Motion;
 pub use self::value::{Colour, Fraction, Whole};
 
 /// A rectangle of canvas pixels; every field is even, so that it falls on whole chroma samples too.
