@@ -57,6 +57,15 @@ pub struct Ingest {
     pub rid: Option<[u8; 8]>,
 }
 
+impl Ingest {
+    /// A frame that came whole, in one packet, right after its predecessor, without level or layer.
+    #[must_use]
+    pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
+        let (sequence_first, sequence_last) = (sequence, sequence);
+        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, audio_level: None, rid: None }
+    }
+}
+
 /// One temporal unit or one Opus packet. Cloning shares the bytes.
 #[derive(Debug, Clone)]
 pub struct EncodedFrame {
