@@ -16,6 +16,7 @@ use crate::cli::{Canvas, Failure};
 use crate::encode::{EncodeError, EncoderChoice};
 use crate::node::config::{Encoder, Within};
 use crate::recompose::{self, Ended, Job, Progress, RecomposeError, Summary};
+use crate::scene::{Layout, LayoutName};
 
 /// Flags of `tessera compose`.
 #[derive(Debug, Args)]
@@ -24,9 +25,12 @@ pub struct ComposeArgs {
     /// Media files, one a tile, in the order of the tiles
     #[arg(value_name = "IN", required = true)]
     pub files: Vec<PathBuf>,
-    /// Who is seen where
-    #[arg(long, value_enum, default_value = "grid")]
-    pub layout: Layout,
+    /// Who is seen where: grid, speaker, presentation, pip, single, or the file of a layout document
+    #[arg(long, value_name = "NAME|FILE", default_value = "grid")]
+    pub layout: LayoutChoice,
+    /// Draw each file's name into its tile
+    #[arg(long)]
+    pub names: bool,
     /// The composite's size; even sides, 160 to 3840
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
     pub size: Canvas,
@@ -39,7 +43,7 @@ pub struct ComposeArgs {
     /// Who encodes it; auto is aom here, for a file keeps no clock waiting
     #[arg(long, value_enum, default_value = "auto")]
     pub encoder: Encoder,
-    /// The MP4 to write; what stood there is replaced once the new one is whole
+    /// The MP4 to write (or unencoded Y4M, if its name ends so); what stood there is replaced once the new one is whole
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
     /// What a file that ended leaves behind while others go on
@@ -73,6 +77,10 @@ not by name. 1 to 100 files, pictures up to 2560x1440. Anything else becomes rea
   ffmpeg -i IN -pix_fmt yuv420p -c:v libsvtav1 -preset 10 -c:a libopus OUT.webm
 
 What is written: one MP4 with AV1, and Opus if a file has Opus sound: all of it mixed. Other sound is left out.
+A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
+
+Layouts: grid shows all alike; speaker and pip show the first file large, single shows it alone. docs/layout.md tells how to
+write a document of regions.
 
 How files meet: each begins at its own time zero (an IVF or Y4M file at its first picture). A tick shows each file's newest
 picture, so frame rates may differ. Pictures keep their shape. Broken frames leave their tile as it was until a keyframe
@@ -87,11 +95,26 @@ Examples:
 
 Exit codes: 0 it is made, 1 it failed or was stopped, 2 what was asked cannot be done.";
 
-/// Layouts by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Layout {
-    /// Tiles of one size.
-    Grid,
+/// A layout as typed: its name, or the file of its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutChoice(pub Layout);
+
+impl FromStr for LayoutChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const NAMES: [LayoutName; 5] =
+            [LayoutName::Grid, LayoutName::Speaker, LayoutName::Presentation, LayoutName::Pip, LayoutName::Single];
+        let name_of = |name: &LayoutName| serde_json::to_value(name).is_ok_and(|value| value == text);
+        if let Some(name) = NAMES.iter().find(|name| name_of(name)) {
+            return Ok(Self(Layout::from(*name)));
+        }
+        let document = std::fs::read_to_string(text).map_err(|_| {
+            "give grid, speaker, presentation, pip, single, or the file of a layout document (docs/layout.md)"
+                .to_owned()
+        })?;
+        Layout::parse(&document).map(Self).map_err(|error| error.to_string())
+    }
 }
 
 /// What a file that ended leaves behind, by name.
@@ -160,7 +183,6 @@ fn compose(args: &ComposeArgs) -> Result<Summary, Failure> {
 
 fn job(args: &ComposeArgs) -> Job {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let Layout::Grid = args.layout;
     Job {
         files: args.files.clone(),
         out: args.out.clone(),
@@ -174,6 +196,8 @@ fn job(args: &ComposeArgs) -> Job {
         },
         encoder_threads: args.threads.map_or((cores / 2).clamp(1, 4), |count| count as usize),
         decode_threads: cores,
+        layout: args.layout.0.clone(),
+        names: args.names,
         ended: match args.ended {
             EndedChoice::Placeholder => Ended::Placeholder,
             EndedChoice::Hold => Ended::Hold,
@@ -288,7 +312,7 @@ mod tests {
         };
         assert!(told("tessera compose --out o.mp4").contains("<IN>"));
         assert!(told("tessera compose a.ivf").contains("--out"));
-        assert!(told("tessera compose --layout mosaic --out o.mp4 a").contains("possible values: grid"));
+        assert!(told("tessera compose --layout mosaic --out o.mp4 a").contains("layout document"));
         assert!(told("tessera compose --size 1281x720 --out o.mp4 a").contains("1281 is odd"));
         assert!(told("tessera compose --bitrate fast --out o.mp4 a").contains("such as 2500k"));
         assert!(told("tessera compose --encoder x264 --out o.mp4 a").contains("rav1e"));

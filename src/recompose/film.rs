@@ -1,9 +1,7 @@
-//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder writes it,
-//! under a name of its own until it is closed, so that what stood there before is never half overwritten.
+//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder writes it.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use crate::fmp4::{
     Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
@@ -11,13 +9,13 @@ use crate::fmp4::{
 };
 use crate::limits;
 use crate::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
+use crate::recompose::Written;
+use crate::recompose::part::Part;
 use crate::recompose::sound::Packets;
 
 /// A file that is being written.
 pub(super) struct Film {
-    path: PathBuf,
     part: Part,
-    file: BufWriter<File>,
     fps: u32,
     header: Option<Header>,
     packets: Option<Packets>,
@@ -28,37 +26,10 @@ pub(super) struct Film {
     packets_written: u64,
 }
 
-/// What was written.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Written {
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
-}
-
-/// The unfinished file; gone if nobody finishes it.
-struct Part(Option<PathBuf>);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // It holds nothing of worth; if it stays, its name tells.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 impl Film {
     pub(super) fn create(path: &Path, fps: u32, packets: Option<Packets>) -> io::Result<Self> {
-        if path.is_dir() {
-            return Err(io::Error::other("it is a folder"));
-        }
-        let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?.to_string_lossy();
-        let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let file = BufWriter::with_capacity(256 * 1024, File::create(&part)?);
         Ok(Self {
-            path: path.to_owned(),
-            part: Part(Some(part)),
-            file,
+            part: Part::create(path)?,
             fps,
             header: None,
             packets,
@@ -78,7 +49,7 @@ impl Film {
             // No wallclock: the same files give the same bytes at any time.
             let init = InitSegment { sequence, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into() };
             let header = if self.packets.is_some() { init.encode() } else { init.encode_without_sound() };
-            self.file.write_all(&header.bytes)?;
+            self.part.write(&header.bytes)?;
             self.header = Some(header);
         }
         let at = self.time(self.pictures);
@@ -117,7 +88,7 @@ impl Film {
         }
         self.fragments += 1;
         let fragment = Fragment { number: self.fragments, video: std::mem::take(&mut self.run), sound };
-        self.file.write_all(&fragment.encode())
+        self.part.write(&fragment.encode())
     }
 
     /// Closes the file and gives it its name. Without a single picture there is none.
@@ -126,13 +97,8 @@ impl Film {
             self.cut()?;
         }
         let Some(header) = self.header.take() else { return Ok(Written { frames: 0, bytes: 0 }) };
-        let bytes = self.file.stream_position()?;
-        self.file.seek(SeekFrom::Start(header.duration_at))?;
-        self.file.write_all(&Header::duration_patch(self.time(self.pictures)))?;
-        self.file.flush()?;
-        let part = self.part.0.as_ref().expect("taken only here, once");
-        fs::rename(part, &self.path)?;
-        self.part.0 = None;
-        Ok(Written { frames: self.pictures, bytes })
+        self.part.patch(header.duration_at, &Header::duration_patch(self.time(self.pictures)))?;
+        let frames = self.pictures;
+        self.part.finish().map(|bytes| Written { frames, bytes })
     }
 }

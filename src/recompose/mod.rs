@@ -6,37 +6,41 @@
 //! Every queue between them is short and blocks, so memory does not grow with the files.
 
 mod film;
+mod part;
+mod raw;
 mod sound;
 mod source;
+mod stage;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
-use crate::compose::{Compositor, FramePool, Sources, cpu_compositor};
+use crate::compose::{FramePool, cpu_compositor};
 use crate::encode::{EncodeError, EncoderChoice, VideoEncoder, VideoEncoderSetup, video_encoder};
 use crate::footage::{self, Fault};
 use crate::limits;
-use crate::media::{ComposedFrame, Outbox, ParticipantId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick};
-use crate::recompose::film::{Film, Written};
+use crate::media::{ComposedFrame, EncodedFrame, Size, pts_from_tick};
+use crate::recompose::film::Film;
+use crate::recompose::raw::Raw;
 use crate::recompose::sound::{Packets, mix};
 use crate::recompose::source::{Seen, Source};
-use crate::scene::{self, Scene, SceneCore};
+use crate::recompose::stage::Stage;
+use crate::scene::Layout;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// Files in; their order is the order of seats.
     pub files: Vec<PathBuf>,
-    /// File out.
+    /// File out: an MP4, or the unencoded canvas if its name ends in `.y4m`.
     pub out: PathBuf,
     /// The canvas, even.
     pub size: Size,
@@ -50,6 +54,10 @@ pub struct Job {
     pub encoder_threads: usize,
     /// Threads that decode.
     pub decode_threads: usize,
+    /// Who is seen where.
+    pub layout: Layout,
+    /// Whether the files' names are drawn into their tiles.
+    pub names: bool,
     /// What a file that ended leaves behind.
     pub ended: Ended,
     /// Whether the files' sound is mixed.
@@ -153,11 +161,13 @@ pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<
     let begun = Instant::now();
     let files = open_all(job)?;
     let setup = VideoEncoderSetup { size: job.size, fps: job.fps, bitrate: job.bitrate, threads: job.encoder_threads };
-    let encoder = video_encoder(job.encoder, setup)?;
-    let sounds = if job.sound { sounds(job)? } else { Vec::new() };
+    let raw = job.out.extension().is_some_and(|extension| extension == "y4m");
+    let encoder = (!raw).then(|| video_encoder(job.encoder, setup)).transpose()?;
+    let sounds = if job.sound && !raw { sounds(job)? } else { Vec::new() };
     let total = files.iter().filter_map(|source| source.span()).max();
     let compositor = cpu_compositor(job.size);
-    let (encoder_name, compositor_name) = (encoder.name(), compositor.name());
+    let (encoder_name, compositor_name) =
+        (encoder.as_ref().map_or("none", |encoder| encoder.name()), compositor.name());
     let files_with_sound = sounds.len();
     let (stage, written) = std::thread::scope(|scope| {
         let (packets, mixing) = if sounds.is_empty() { (None, None) } else { mix(scope, sounds)? };
@@ -218,6 +228,13 @@ fn sounds(job: &Job) -> Result<Vec<Box<dyn footage::Track>>, RecomposeError> {
     Ok(sounds)
 }
 
+/// What lies in the file out.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    frames: u64,
+    bytes: u64,
+}
+
 /// What one decode thread saw of its files in one window, in the order of the files.
 type Window = Vec<Vec<Seen>>;
 
@@ -263,219 +280,76 @@ fn decode<'scope>(scope: &'scope Scope<'scope, '_>, job: &Job, files: Vec<Source
 
 type Encoding<'scope> = ScopedJoinHandle<'scope, Result<Written, RecomposeError>>;
 
+/// Where composed frames go.
+enum Outlet {
+    /// Encoded into an MP4.
+    Film { film: Film, encoder: Box<dyn VideoEncoder>, keyframe_ticks: u64, units: Vec<EncodedFrame> },
+    /// As they are.
+    Raw(Raw),
+}
+
+impl Outlet {
+    fn open(job: &Job, encoder: Option<Box<dyn VideoEncoder>>, packets: Option<Packets>) -> io::Result<Self> {
+        let Some(encoder) = encoder else { return Raw::create(&job.out, job.size, job.fps).map(Self::Raw) };
+        let film = Film::create(&job.out, job.fps, packets)?;
+        let keyframe_ticks = limits::KEYFRAME_INTERVAL.as_secs() * u64::from(job.fps);
+        Ok(Self::Film { film, encoder, keyframe_ticks, units: Vec::new() })
+    }
+
+    fn tick(&mut self, tick: u64, frame: &ComposedFrame) -> Result<(), Fell> {
+        match self {
+            Self::Raw(raw) => raw.picture(frame)?,
+            Self::Film { film, encoder, keyframe_ticks, units } => {
+                encoder.encode(frame, tick.is_multiple_of(*keyframe_ticks), units)?;
+                units.drain(..).try_for_each(|unit| film.picture(&unit))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Written, Fell> {
+        match self {
+            Self::Raw(raw) => Ok(raw.finish()?),
+            Self::Film { mut film, mut encoder, mut units, .. } => {
+                encoder.finish(&mut units)?;
+                units.drain(..).try_for_each(|unit| film.picture(&unit))?;
+                Ok(film.finish()?)
+            }
+        }
+    }
+}
+
+/// Which of the two fell over: the disk or the encoder.
+#[derive(Debug, thiserror::Error)]
+enum Fell {
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    #[error(transparent)]
+    Encoder(#[from] EncodeError),
+}
+
 fn encode<'scope>(
     scope: &'scope Scope<'scope, '_>,
     job: &Job,
-    mut encoder: Box<dyn VideoEncoder>,
+    encoder: Option<Box<dyn VideoEncoder>>,
     pool: FramePool,
     packets: Option<Packets>,
 ) -> Result<(Sender<ComposedFrame>, Encoding<'scope>), RecomposeError> {
-    let (outlet, inlet) = bounded::<ComposedFrame>(limits::COMPOSED_QUEUE_LEN);
-    let (fps, path) = (job.fps, job.out.clone());
-    let failed = move |error| RecomposeError::Output { path: path.clone(), error };
-    let mut film = Film::create(&job.out, fps, packets).map_err(&failed)?;
-    let keyframe_ticks = (limits::KEYFRAME_INTERVAL.as_secs() * u64::from(fps)).max(1);
+    let (sender, inlet) = bounded::<ComposedFrame>(limits::COMPOSED_QUEUE_LEN);
+    let path = job.out.clone();
+    let failed = move |fell| match fell {
+        Fell::Disk(error) => RecomposeError::Output { path: path.clone(), error },
+        Fell::Encoder(error) => RecomposeError::Encode(error),
+    };
+    let mut outlet = Outlet::open(job, encoder, packets).map_err(|error| failed(error.into()))?;
     let work = move || {
-        let (mut out, mut tick) = (Vec::new(), 0);
-        for frame in inlet {
-            encoder.encode(&frame, tick % keyframe_ticks == 0, &mut out)?;
-            tick += 1;
+        for (tick, frame) in (0..).zip(inlet) {
+            outlet.tick(tick, &frame).map_err(&failed)?;
             pool.recycle(frame);
-            for unit in out.drain(..) {
-                film.picture(&unit).map_err(&failed)?;
-            }
         }
-        encoder.finish(&mut out)?;
-        for unit in out.drain(..) {
-            film.picture(&unit).map_err(&failed)?;
-        }
-        film.finish().map_err(&failed)
+        outlet.finish().map_err(&failed)
     };
     let builder = std::thread::Builder::new().name("encode".to_owned());
     let encoding = builder.spawn_scoped(scope, work).map_err(RecomposeError::Thread)?;
-    Ok((outlet, encoding))
-}
-
-/// The compose thread's own: who is seen where, and with which picture.
-struct Stage {
-    files: Vec<Shown>,
-    scene: SceneCore,
-    current: Arc<Scene>,
-    compositor: Box<dyn Compositor>,
-    fps: u32,
-    ended: Ended,
-    /// The instant that stands for tick 0: scene cores count in instants, and any will do.
-    epoch: Instant,
-    outbox: Outbox<scene::Output>,
-    decoded: u64,
-    interrupted: bool,
-    warnings: Vec<String>,
-}
-
-/// One file as it is seen now.
-struct Shown {
-    name: String,
-    frame: Option<VideoFrame>,
-    /// Seen, not due yet; ascending.
-    ahead: std::collections::VecDeque<Seen>,
-    broken: bool,
-    /// The first tick without it.
-    end: Option<u64>,
-    over: bool,
-}
-
-struct Frames<'a>(&'a [Shown]);
-
-impl Sources for Frames<'_> {
-    fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
-        let index = usize::try_from(track.participant.0).ok().filter(|_| track.kind == TrackKind::Camera)?;
-        self.0.get(index)?.frame.as_ref()
-    }
-}
-
-fn seat(index: usize) -> ParticipantId {
-    ParticipantId(index as u64)
-}
-
-impl Stage {
-    fn new(job: &Job, count: usize, compositor: Box<dyn Compositor>) -> Self {
-        let shown = |path: &PathBuf| Shown {
-            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            frame: None,
-            ahead: std::collections::VecDeque::new(),
-            broken: false,
-            end: None,
-            over: false,
-        };
-        let files: Vec<Shown> = job.files.iter().map(shown).collect();
-        assert_eq!(files.len(), count, "every file was opened");
-        let scene = SceneCore::new(job.size);
-        let mut stage = Self {
-            current: scene.scene(),
-            files,
-            scene,
-            compositor,
-            fps: job.fps,
-            ended: job.ended,
-            epoch: Instant::now(),
-            outbox: Outbox::new(),
-            decoded: 0,
-            interrupted: false,
-            warnings: Vec::new(),
-        };
-        for index in 0..stage.files.len() {
-            let name = stage.files[index].name.clone();
-            stage.tell(0, scene::Input::Joined { participant: seat(index), name });
-        }
-        stage
-    }
-
-    /// Composes tick after tick until every file ended, somebody stops it, or the encoder is gone.
-    fn play(
-        &mut self,
-        windows: &Windows,
-        composed: &Sender<ComposedFrame>,
-        stop: &AtomicBool,
-        progress: &dyn Fn(Duration),
-    ) {
-        for tick in 0.. {
-            if tick % windows.ticks == 0 {
-                self.receive(windows);
-            }
-            let end = self.files.iter().map(|file| file.end).max_by_key(|end| end.unwrap_or(u64::MAX)).flatten();
-            let all_known = self.files.iter().all(|file| file.end.is_some());
-            if all_known && end.is_some_and(|end| tick >= end) {
-                return;
-            }
-            if stop.load(Ordering::Relaxed) {
-                self.interrupted = true;
-                return;
-            }
-            self.show(tick);
-            let pts = pts_from_tick(tick, self.fps);
-            let frame = self.compositor.compose(&self.current, &Frames(&self.files), pts);
-            if composed.send(frame).is_err() {
-                return;
-            }
-            if tick % u64::from(self.fps) == 0 {
-                progress(pts.since(pts_from_tick(0, self.fps)));
-            }
-        }
-    }
-
-    fn receive(&mut self, windows: &Windows) {
-        let count = windows.threads.len();
-        for (number, thread) in windows.threads.iter().enumerate() {
-            let window = thread.recv().expect("a decode thread lives as long as somebody listens");
-            for (index, seen) in window.into_iter().enumerate() {
-                let file = &mut self.files[number + index * count];
-                for seen in seen {
-                    match seen {
-                        Seen::Ended { tick, why } => {
-                            file.end = Some(tick);
-                            if let Some(why) = why {
-                                self.warnings.push(format!("{}: {why}", file.name));
-                            }
-                        }
-                        seen => file.ahead.push_back(seen),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Brings every file to `tick`, and the scene with them.
-    fn show(&mut self, tick: u64) {
-        for index in 0..self.files.len() {
-            let file = &mut self.files[index];
-            if file.over {
-                continue;
-            }
-            while let Some(seen) = file.ahead.pop_front_if(|seen| seen.tick() <= tick) {
-                match seen {
-                    Seen::Picture { frame, .. } => {
-                        (file.frame, file.broken) = (Some(frame), false);
-                        self.decoded += 1;
-                    }
-                    Seen::Broken { why, .. } => {
-                        if !file.broken {
-                            self.warnings.push(format!("{}: {why}", file.name));
-                        }
-                        file.broken = true;
-                    }
-                    Seen::Ended { .. } => unreachable!("kept apart when it was received"),
-                }
-            }
-            let participant = seat(index);
-            let is_over = file.end.is_some_and(|end| tick >= end);
-            let is_alive = file.frame.is_some() && !file.broken;
-            file.over = is_over;
-            match (is_over, self.ended) {
-                (true, Ended::Placeholder) => self.tell(tick, scene::Input::CameraEnded { participant }),
-                (true, Ended::Leave) => self.tell(tick, scene::Input::Left { participant }),
-                // A held picture must not go stale; neither may one that its file shows for long.
-                _ if is_alive => self.tell(tick, scene::Input::CameraFrame { participant }),
-                _ => {}
-            }
-            if is_over && self.ended == Ended::Hold {
-                self.files[index].over = false;
-            }
-        }
-        if self.scene.deadline().is_some_and(|deadline| deadline <= self.instant(tick)) {
-            self.tell(tick, scene::Input::Tick);
-        }
-    }
-
-    fn tell(&mut self, tick: u64, input: scene::Input) {
-        let now = self.instant(tick);
-        self.scene.handle(now, input, &mut self.outbox);
-        for output in self.outbox.drain() {
-            let scene::Output::Scene(scene) = output;
-            self.current = scene;
-        }
-    }
-
-    fn instant(&self, tick: u64) -> Instant {
-        self.epoch + Duration::from_nanos(pts_from_tick(tick, self.fps).as_nanos())
-    }
+    Ok((sender, encoding))
 }

@@ -47,9 +47,6 @@ pub(super) struct Source {
     scratch: Vec<VideoFrame>,
 }
 
-/// How early a picture may be shown: containers round times, WebM to a millisecond.
-const ROUNDING: Duration = Duration::from_micros(1_500);
-
 impl Source {
     pub(super) fn new(pictures: Pictures, fps: u32) -> Result<Self, Fault> {
         let decoder = match pictures.coding {
@@ -109,15 +106,7 @@ impl Source {
             show(seen, Seen::Picture { tick, frame: VideoFrame { size, full_range, arrival, picture } });
             return;
         };
-        let ingest = Ingest {
-            sequence_first: self.number,
-            sequence_last: self.number,
-            contiguous: true,
-            rtp_time: rtp_from_pts(stored.at, limits::VIDEO_CLOCK),
-            arrival,
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(self.number, rtp_from_pts(stored.at, limits::VIDEO_CLOCK), arrival);
         let Stored { data, keyframe, at, .. } = stored;
         let unit = EncodedFrame { codec: Codec::Av1, data, pts: at, keyframe, ingest: Some(ingest) };
         let result = decoder.decode(&unit, &mut self.scratch);
@@ -136,10 +125,13 @@ fn show(seen: &mut Vec<Seen>, new: Seen) {
     seen.push(new);
 }
 
-/// The first tick at which something of `at` is shown.
+/// The first tick at which something of `at` is shown: the nearest, but not quite half a tick early, so that of 60 pictures a
+/// second every other one falls on a tick of 30. Containers round times (WebM to a millisecond), and encoders begin some
+/// milliseconds late for their sound.
 fn first_tick(at: Pts, fps: u32) -> u64 {
-    let nanos = u128::from(at.as_nanos()).saturating_sub(ROUNDING.as_nanos()) * u128::from(fps);
-    u64::try_from(nanos.div_ceil(NANOS_PER_SECOND.into())).unwrap_or(u64::MAX)
+    let second = u128::from(NANOS_PER_SECOND);
+    let nanos = (u128::from(at.as_nanos()) * u128::from(fps)).saturating_sub(second * 9 / 20);
+    u64::try_from(nanos.div_ceil(second)).unwrap_or(u64::MAX)
 }
 
 fn nearest_tick(at: Pts, fps: u32) -> u64 {
@@ -163,5 +155,28 @@ impl Picture for RawPicture {
             1 => PlaneRef { data: &self.data[luma..luma + chroma], stride: half_width },
             _ => PlaneRef { data: &self.data[luma + chroma..luma + 2 * chroma], stride: half_width },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::pts_from_tick;
+
+    #[test]
+    fn pictures_of_the_same_rate_fall_on_their_ticks_whatever_was_rounded() {
+        for fps in [10, 24, 25, 30, 60] {
+            for number in 0..1000 {
+                let at = pts_from_tick(number, fps);
+                let rounded = Pts((at.as_nanos() + 500_000) / 1_000_000 * 1_000_000);
+                let late = at + Duration::from_micros(6_500);
+                assert_eq!([at, rounded, late].map(|at| first_tick(at, fps)), [number; 3], "{fps}");
+                assert_eq!([at, rounded].map(|at| nearest_tick(at, fps)), [number; 2], "{fps}");
+            }
+        }
+        let doubled = |number| first_tick(pts_from_tick(number, 60), 30);
+        assert_eq!([0, 1, 2, 3, 4].map(doubled), [0, 1, 1, 2, 2]);
+        let halved = |number| first_tick(pts_from_tick(number, 15), 30);
+        assert_eq!([0, 1, 2, 3].map(halved), [0, 2, 4, 6]);
     }
 }
