@@ -570,7 +570,7 @@ impl AudioJitter {
             };
             let slack = self.slack(now, playing.next, delay);
             let is_next = front.rtp_time == playing.next;
-            let spare = slack - i64::from(front.samples) > SLACK_UNREST;
+            let spare = slack - i64::from(front.samples.max(TICK)) > SLACK_UNREST;
             let is_quiet = is_next && spare && front.is_quiet();
             if !is_quiet && slack <= SKIP_AFTER {
                 return;

@@ -58,8 +58,8 @@ impl Stretcher {
         self.line.clear();
         self.line.extend_from_slice(waiting);
         let Some(period) = self.period(0, longest, Direction::Later, likeness) else { return 0 };
-        for n in 0..OVERLAP * 2 {
-            waiting[n] = blend(n / 2, self.line[n], self.line[n + period * 2]);
+        for (n, sample) in waiting[..OVERLAP * 2].iter_mut().enumerate() {
+            *sample = blend(n / 2, self.line[n], self.line[n + period * 2]);
         }
         waiting.drain(OVERLAP * 2..(OVERLAP + period) * 2);
         period

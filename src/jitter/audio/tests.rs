@@ -227,7 +227,7 @@ fn a_pause_of_the_sender_is_comfort_noise_and_then_silence() {
     let mut heard = Vec::new();
     for n in 0..100_u64 {
         let now = start + ms(n * 20);
-        if n < 3 || n >= 90 {
+        if !(3..90).contains(&n) {
             let mut input = packet(TOC_20_MS, if n < 3 { n } else { n - 87 }, n * 960, now);
             if let (2, AudioInput::Packet(frame)) = (n, &mut input) {
                 frame.data.truncate(1);

@@ -236,3 +236,6 @@ impl Drop for VoiceTrack {
         self.playout.want_audio(Duration::ZERO);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,9 +82,7 @@ impl VoicePcm {
         let outcome = self.append(piece, frames);
         // Whatever libopus gave, the piece lasts as long as the jitter buffer said.
         self.waiting.resize(begin + frames * 2, 0.0);
-        for sample in &mut self.waiting[begin..] {
-            *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) };
-        }
+        bound(&mut self.waiting[begin..]);
         if let Some(fade) = fade {
             join(&fade, &mut self.waiting[begin..]);
         }
@@ -101,7 +99,7 @@ impl VoicePcm {
         }
         // Sound of an earlier tick is still there when the decoder was warmed up.
         self.waiting.drain(..self.waiting.len() - tick * 2);
-        let frames = match advice {
+        match advice {
             Stretch::Keep => 0,
             Stretch::Shrink { samples_max, likeness } => {
                 let cut = self.stretcher.shrink(&mut self.waiting, after.min(samples_max as usize), likeness);
@@ -111,8 +109,7 @@ impl VoicePcm {
                 let more = self.stretcher.grow(&self.block.samples[..], &mut self.waiting, likeness);
                 i32::try_from(more).expect("a repetition is 15 ms at most")
             }
-        };
-        frames
+        }
     }
 
     /// The next 20 ms; `after` sample pairs belong after them. A surplus (pre-roll) goes from the front, and what is missing (the
@@ -173,8 +170,15 @@ impl VoicePcm {
             && let Ok(pcm) = decoder.conceal(JOINT)
         {
             tail[..pcm.len()].copy_from_slice(pcm);
+            bound(&mut tail);
         }
         tail
+    }
+}
+
+fn bound(samples: &mut [f32]) {
+    for sample in samples {
+        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) };
     }
 }
 
