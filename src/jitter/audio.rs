@@ -374,6 +374,7 @@ impl AudioJitter {
     }
 
     fn tick(&mut self, now: Instant, delay: Duration, out: &mut Outbox<AudioPiece>) {
+        self.settle();
         self.give_up_late(now, delay);
         self.advice = self.advise(now, delay);
         while self.ahead < TICK {
@@ -417,14 +418,22 @@ impl AudioJitter {
             return self.begin(now, delay);
         }
         self.repair.lost();
+        let usual = self.last.map_or(TICK, |last| last.samples);
+        Step::Conceal(u32::try_from(hole - hole % shortest).unwrap_or(u32::MAX).min(usual))
+    }
+
+    /// A hole that turns out to be there was concealed while nothing waited: time catches up with it.
+    fn settle(&mut self) {
+        let (Some(playing), Some(front)) = (&mut self.playing, self.queue.front()) else { return };
+        let hole = front.rtp_time.wrapping_sub(playing.next);
+        if playing.made_up == 0 || hole > HOLE_SAMPLES_MAX {
+            return;
+        }
         let made_up = u64::from(std::mem::take(&mut playing.made_up)).min(hole);
         playing.next = playing.next.wrapping_add(made_up);
-        let left = hole - made_up;
-        if left < shortest {
-            return Step::Play;
+        if made_up > 0 {
+            self.repair.lost();
         }
-        let usual = self.last.map_or(TICK, |last| last.samples);
-        Step::Conceal(u32::try_from(left - left % shortest).unwrap_or(u32::MAX).min(usual))
     }
 
     fn begin(&mut self, now: Instant, delay: Duration) -> Step {
@@ -447,12 +456,9 @@ impl AudioJitter {
             self.playing = None;
             return Step::Pause;
         }
-        let samples = TICK - self.ahead;
-        let samples = samples - samples % toc::FRAME_SAMPLES_MIN;
-        let samples = samples.max(toc::FRAME_SAMPLES_MIN);
-        playing.made_up += samples;
-        playing.next = playing.next.wrapping_sub(u64::from(samples));
-        Step::Conceal(samples)
+        playing.made_up += TICK;
+        playing.next = playing.next.wrapping_sub(u64::from(TICK));
+        Step::Conceal(TICK)
     }
 
     fn play(&mut self, out: &mut Outbox<AudioPiece>) {
@@ -462,7 +468,7 @@ impl AudioJitter {
         let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
         self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
-        self.repair.played(samples, (!dtx).then(|| toc::has_fec(&packet.data)));
+        self.repair.played(samples, toc::has_fec(&packet.data));
         self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;
@@ -517,7 +523,8 @@ impl AudioJitter {
     /// what lies ahead of a tick is given back as far as no packet is needed earlier for it.
     fn advise(&mut self, now: Instant, delay: Duration) -> Stretch {
         self.unstretched_ticks = self.unstretched_ticks.saturating_add(1);
-        let Some(playing) = self.playing else {
+        let Some(playing) = self.playing.filter(|playing| playing.made_up == 0) else {
+            // Nothing plays, or nobody knows yet whether what is missing is late or lost.
             self.stats.late_samples = 0;
             return Stretch::Keep;
         };

@@ -11,8 +11,8 @@ const WEIGHT: f32 = 0.01;
 const LOSS_WAIT: f32 = 0.02;
 /// Loss below which it no longer is.
 const LOSS_CALM: f32 = 0.005;
-/// Share of packets that must carry FEC: encoders leave it out of unvoiced and silent ones.
-const FEC_SHARE: f32 = 0.3;
+/// Packets after the last one with FEC for which more is expected, 10 s: encoders leave it out while nobody speaks.
+const FEC_PACKETS: u32 = 500;
 /// Packets after the last useful copy for which RED is believed in: 20 s.
 const COPY_PACKETS: u32 = 1_000;
 
@@ -20,7 +20,8 @@ const COPY_PACKETS: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Repair {
     loss: f32,
-    fec: f32,
+    /// For how many packets more FEC is expected.
+    fec_packets: u32,
     /// Samples that the last packet lasts.
     samples: u32,
     /// How far behind its carrier the last copy was, samples, and for how many packets that counts.
@@ -30,13 +31,11 @@ pub(super) struct Repair {
 }
 
 impl Repair {
-    /// A packet played; `fec` says whether it carries any, `None` for one of silence, which never does.
-    pub(super) fn played(&mut self, samples: u32, fec: Option<bool>) {
+    /// A packet played; `fec` says whether it carries any.
+    pub(super) fn played(&mut self, samples: u32, fec: bool) {
         self.samples = samples;
         self.copy_packets = self.copy_packets.saturating_sub(1);
-        if let Some(fec) = fec {
-            self.fec += (f32::from(u8::from(fec)) - self.fec) * WEIGHT;
-        }
+        self.fec_packets = if fec { FEC_PACKETS } else { self.fec_packets.saturating_sub(1) };
         self.note(0.0);
     }
 
@@ -54,7 +53,7 @@ impl Repair {
 
     /// How much longer packets should wait for it.
     pub(super) fn wait(&self) -> Duration {
-        let fec = if self.fec > FEC_SHARE { self.samples } else { 0 };
+        let fec = if self.fec_packets > 0 { self.samples } else { 0 };
         let copy = if self.copy_packets > 0 { self.copy_span } else { 0 };
         let samples = if self.waits { fec.max(copy) } else { 0 };
         Duration::from_secs(u64::from(samples)) / limits::SAMPLE_RATE
@@ -75,7 +74,7 @@ mod tests {
         let mut repair = Repair::default();
         let run = |repair: &mut Repair, lossy: bool, fec: bool| {
             for n in 0..1000 {
-                if lossy && n % 10 == 9 { repair.lost() } else { repair.played(960, Some(fec)) }
+                if lossy && n % 10 == 9 { repair.lost() } else { repair.played(960, fec) }
             }
             repair.wait()
         };
@@ -92,7 +91,7 @@ mod tests {
         assert_eq!(repair.wait(), Duration::ZERO, "nothing was lost so far");
         (0..5).for_each(|_| repair.lost());
         assert_eq!(repair.wait(), Duration::from_millis(40));
-        (0..COPY_PACKETS).for_each(|_| repair.played(960, Some(false)));
+        (0..COPY_PACKETS).for_each(|_| repair.played(960, false));
         assert_eq!(repair.wait(), Duration::ZERO);
     }
 }

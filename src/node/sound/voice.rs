@@ -47,6 +47,8 @@ pub(super) struct VoiceTrack {
     measured: bool,
     decoded_last_tick: bool,
     suspect_ticks: u32,
+    /// Something of the last tick was made up, whose level nobody stated.
+    concealed_last_tick: bool,
 }
 
 impl VoiceTrack {
@@ -66,6 +68,7 @@ impl VoiceTrack {
             measured: false,
             decoded_last_tick: false,
             suspect_ticks: 0,
+            concealed_last_tick: false,
         }
     }
 
@@ -193,7 +196,7 @@ impl VoiceTrack {
 
     /// Compares what is heard with what was stated, and turns down what is much louder.
     fn check_level(&mut self) {
-        let Some(stated) = self.stated else { return };
+        let Some(stated) = self.stated.filter(|_| !self.concealed_last_tick) else { return };
         let measured = Loudness::of_samples(&self.block().samples[..]);
         let (from, to) = self.check.compare(stated, measured);
         if from < 1.0 || to < 1.0 {
@@ -216,6 +219,7 @@ impl VoiceTrack {
 
     fn decode_pieces(&mut self, counters: &SoundCounters) {
         self.decoded_last_tick = true;
+        self.concealed_last_tick = self.pieces.as_slice().iter().any(|p| matches!(p, AudioPiece::Conceal { .. }));
         let mut pieces = std::mem::take(&mut self.pieces);
         for piece in pieces.drain() {
             if self.pcm.decode(&piece) == Decoded::Malformed {
