@@ -44,11 +44,12 @@ impl Repair {
         self.note(1.0);
     }
 
-    /// A copy came with a packet `span` samples later.
+    /// A copy of a lost packet came with one `span` samples later: repaired or not, it was lost.
     pub(super) fn copied(&mut self, span: u64) {
         let span_max = limits::PLAYOUT_DELAY_MAX.as_millis() * u128::from(limits::SAMPLE_RATE) / 1000;
         self.copy_span = u32::try_from(u128::from(span).min(span_max)).unwrap_or_default();
         self.copy_packets = COPY_PACKETS;
+        self.note(1.0);
     }
 
     /// How much longer packets should wait for it.
