@@ -46,6 +46,8 @@ pub(super) struct VoiceTrack {
     /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is decoded.
     measured: bool,
     decoded_last_tick: bool,
+    /// This tick's block is there before anybody was chosen.
+    made_block: bool,
     suspect_ticks: u32,
     /// Something of the last tick was made up, whose level nobody stated.
     concealed_last_tick: bool,
@@ -67,6 +69,7 @@ impl VoiceTrack {
             loudness: Loudness::SILENCE,
             measured: false,
             decoded_last_tick: false,
+            made_block: false,
             suspect_ticks: 0,
             concealed_last_tick: false,
         }
@@ -93,7 +96,8 @@ impl VoiceTrack {
         self.playout.want_audio(self.jitter.wanted_delay());
         self.jitter.handle(now, AudioInput::Tick(self.playout.delay()), &mut self.pieces);
         let suspicious = self.learn_loudness();
-        if self.measured || self.is_probed(suspicious) {
+        self.made_block = self.measured || self.is_probed(suspicious);
+        if self.made_block {
             self.make_block(now, counters);
             let loudness = Loudness::of_samples(&self.block().samples[..]);
             if !self.measured && self.check.probe(self.loudness, loudness) {
@@ -111,7 +115,7 @@ impl VoiceTrack {
 
     /// Makes this tick's block if the voice is in the mix; otherwise only remembers its packets.
     pub(super) fn render(&mut self, now: Instant, fade: Option<Fade>, counters: &SoundCounters) {
-        if !self.measured {
+        if !self.made_block {
             if fade.is_none() {
                 self.remember(now);
             } else {
