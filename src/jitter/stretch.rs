@@ -39,7 +39,9 @@ impl Likeness {
 pub struct Stretcher {
     /// What came before and what waits, interleaved stereo.
     line: Vec<f32>,
-    /// The same, mono at 8 kHz.
+    /// The same, mono.
+    mono: Vec<f32>,
+    /// The same at 8 kHz.
     coarse: Vec<f32>,
 }
 
@@ -88,13 +90,13 @@ impl Stretcher {
         if longest < STRETCH_FRAMES_MIN {
             return None;
         }
-        self.make_coarse();
+        self.make_mono();
         // Rounded so that `at` lies on the coarse grid's sample that holds it; off by less than one coarse sample.
         let (start, span) = (at / COARSE, OVERLAP / COARSE);
         let score = |lag: usize| {
             let other = direction.from(start, lag)?;
             let (here, there) = (self.coarse.get(start..start + span)?, self.coarse.get(other..other + span)?);
-            Some(correlation(here.iter().copied(), there.iter().copied()))
+            Some(correlation(here, there))
         };
         let lags = STRETCH_FRAMES_MIN / COARSE..=longest / COARSE;
         let best = lags.clone().filter_map(score).fold(f32::NEG_INFINITY, f32::max);
@@ -107,19 +109,20 @@ impl Stretcher {
 
     /// The best period within one coarse step of `about`, at full rate.
     fn refine(&self, at: usize, about: usize, longest: usize, direction: Direction) -> Option<usize> {
-        let mono =
-            |frame: usize| (0..OVERLAP).map(move |n| self.line[(frame + n) * 2] + self.line[(frame + n) * 2 + 1]);
+        let here = self.mono.get(at..at + OVERLAP)?;
         let first = about.saturating_sub(COARSE - 1).max(STRETCH_FRAMES_MIN);
         let scored = (first..=(about + COARSE - 1).min(longest)).filter_map(|lag| {
             let other = direction.from(at, lag)?;
-            ((other + OVERLAP) * 2 <= self.line.len()).then(|| (lag, correlation(mono(at), mono(other))))
+            Some((lag, correlation(here, self.mono.get(other..other + OVERLAP)?)))
         });
         scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(lag, _)| lag)
     }
 
-    fn make_coarse(&mut self) {
+    fn make_mono(&mut self) {
+        self.mono.clear();
+        self.mono.extend(self.line.chunks_exact(2).map(|pair| (pair[0] + pair[1]) * 0.5));
         self.coarse.clear();
-        self.coarse.extend(self.line.chunks_exact(COARSE * 2).map(|chunk| chunk.iter().sum::<f32>()));
+        self.coarse.extend(self.mono.chunks_exact(COARSE).map(|chunk| chunk.iter().sum::<f32>() / COARSE as f32));
     }
 }
 
@@ -145,20 +148,25 @@ fn blend(frame: usize, old: f32, new: f32) -> f32 {
     old + (new - old) * share
 }
 
-/// Normalized cross-correlation, 1.0 for two quiet stretches.
-fn correlation(here: impl Iterator<Item = f32>, there: impl Iterator<Item = f32>) -> f32 {
-    let (mut both, mut first, mut second, mut count) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
-    for (a, b) in here.zip(there) {
-        both += a * b;
-        first += a * a;
-        second += b * b;
-        count += 1.0;
+/// Normalized cross-correlation of two stretches of the same length, 1.0 for two quiet ones.
+fn correlation(here: &[f32], there: &[f32]) -> f32 {
+    // Sums in lanes, which the compiler puts side by side; both lengths in use are multiples of eight.
+    let mut lanes = [[0.0_f32; 8]; 3];
+    for (a, b) in here.chunks_exact(8).zip(there.chunks_exact(8)) {
+        for (at, (a, b)) in a.iter().zip(b).enumerate() {
+            lanes[0][at] += a * b;
+            lanes[1][at] += a * a;
+            lanes[2][at] += b * b;
+        }
     }
-    if first.max(second) <= QUIET_POWER * count {
+    let [both, first, second] = lanes.map(|lane| lane.iter().sum::<f32>());
+    if first.max(second) <= QUIET_POWER * here.len() as f32 {
         return 1.0;
     }
     both / (first * second).sqrt().max(f32::MIN_POSITIVE)
 }
+
+const _: () = assert!(OVERLAP.is_multiple_of(8 * COARSE));
 
 #[cfg(test)]
 mod tests {
