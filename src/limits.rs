@@ -125,6 +125,29 @@ pub const RECORD_GAPS_MAX: usize = 1024;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
+/// Characters of one drawn line (a name, a banner, a clock); more are not even looked at.
+pub const LINE_CHARS_MAX: usize = 160;
+/// Font families kept of those installed.
+pub const FONT_FACES_MAX: usize = 256;
+/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout before.
+pub const STILLS_MAX: usize = PARTICIPANTS_MAX * 10;
+/// Bytes of all of these.
+pub const STILLS_LEN_MAX: usize = 96 * 1024 * 1024;
+/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred names appear.
+pub const INK_STILLS_A_TICK: usize = 8;
+/// Pixels of these.
+pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
+/// Bytes of an uploaded picture.
+pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
+/// Pixels of an uploaded picture.
+pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
+/// Widest or highest an uploaded picture may be.
+pub const PICTURE_SIDE_MAX: u32 = 16_384;
+/// Bytes that decoding one may take: 16 million pixels of 16 bits a channel.
+pub const PICTURE_DECODE_LEN_MAX: u64 = PICTURE_PIXELS_MAX * 8 + 16 * 1024 * 1024;
+/// Side of a kept avatar.
+pub const AVATAR_SIDE_MAX: u32 = 512;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
@@ -135,3 +158,4 @@ const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);

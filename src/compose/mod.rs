@@ -1,9 +1,11 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
 //! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
+//! [`ink`] draws the stills of both: names, marks, initials, pictures.
 //! The twin's kernels stand in `cpu/`: `scale` does pictures, `place` fills and copies, `letters` draws initials.
 
 mod cpu;
+pub mod ink;
 mod pool;
 
 pub use cpu::cpu_compositor;
