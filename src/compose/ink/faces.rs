@@ -105,14 +105,15 @@ impl Faces {
         let (mut last, mut joined, mut unknown) = (0, false, false);
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
-            let found = if !runs.is_empty() && (clings(c) || joined) {
+            let attached = !runs.is_empty() && (clings(c) || joined);
+            let found = if attached {
                 Some(last)
             } else {
                 self.face_for(c, chars.peek().copied(), last)
             };
             joined = c == '\u{200d}';
-            // A sign that clings to an unknown character goes with it.
-            if unknown && clings(c) || found.is_none() && unknown {
+            // A sign that clings or is joined to an unknown character goes with it.
+            if unknown && attached || unknown && found.is_none() {
                 continue;
             }
             unknown = found.is_none();
@@ -163,7 +164,9 @@ fn thin_out(database: &mut fontdb::Database) {
     let mut wanted: Vec<(u32, String, u16, fontdb::ID)> = Vec::new();
     let mut unwanted = Vec::new();
     for face in database.faces() {
-        match family(face).filter(|family| face.style == Style::Normal && !face.monospaced && suits(family)) {
+        // Emoji are all of one width, which makes their font look monospaced.
+        let shaped = |family: &String| !face.monospaced || family.contains("Emoji");
+        match family(face).filter(|family| face.style == Style::Normal && shaped(family) && suits(family)) {
             Some(family) => wanted.push((rank(&family), family, face.weight.0.abs_diff(WEIGHT), face.id)),
             None => unwanted.push(face.id),
         }

@@ -52,6 +52,8 @@ fn our_own_font_draws_alone_and_tells_what_it_lacks() {
     let runs = faces.runs("Ada 王小明 Ж");
     let text: String = runs.iter().map(|(run, _)| run.as_str()).collect();
     assert_eq!(text, "Ada ? Ж", "one sign for a run of unknown characters");
+    let family: String = faces.runs("Zoë 👩🏽‍🚀").iter().map(|(run, _)| run.as_str()).collect();
+    assert_eq!(family, "Zoë ?", "joined signs go with the unknown one before them");
 }
 
 #[test]
