@@ -92,6 +92,8 @@ pub const LAYOUT_LEN_MAX: usize = 64 * 1024;
 pub const LAYOUT_Z_MAX: u32 = 1000;
 /// Bytes of a banner's or a clock's text.
 pub const OVERLAY_TEXT_LEN_MAX: usize = 256;
+/// Spacing of the layouts and pages that a room's participants choose.
+pub const LAYOUT_SPACING: Duration = Duration::from_millis(200);
 /// The longest span of a layout's motion.
 pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
 
