@@ -11,6 +11,7 @@ use crate::flow::{Counter, Waker};
 use crate::http::SdpFragment;
 use crate::limits;
 use crate::media::{ParticipantId, RoomId};
+use crate::scene::Layout;
 use crate::signal::Person;
 
 /// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
@@ -90,6 +91,31 @@ pub enum Command {
         /// Who is there.
         reply: Reply<RoomDetail>,
     },
+    /// `GET /v1/rooms/{room}/layout`.
+    Layout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out.
+        reply: Reply<LayoutShown>,
+    },
+    /// `PUT /v1/rooms/{room}/layout`.
+    SetLayout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out from now on.
+        layout: Layout,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT /v1/rooms/{room}/page`.
+    TurnPage {
+        /// Which room.
+        room: RoomId,
+        /// The page, counted from 0; beyond the last, the last shows.
+        page: usize,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
@@ -142,6 +168,17 @@ pub struct RoomDetail {
     pub viewers: usize,
     /// Whether it is being recorded.
     pub recording: bool,
+}
+
+/// How a room is laid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayoutShown {
+    /// The document in force.
+    pub layout: Layout,
+    /// The page shown, counted from 1.
+    pub page: usize,
+    /// How many pages there are.
+    pub pages: usize,
 }
 
 /// Why a command was refused. `http::problem` gives each its status and says what to do.

@@ -5,6 +5,7 @@
 
 mod desk;
 mod fragment;
+mod layout;
 mod listing;
 mod page;
 mod problem;
@@ -13,6 +14,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Command, Desk, Joined, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
+pub use desk::{Command, Desk, Joined, LayoutShown, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, listing, page, resource};
+use crate::http::{Desk, layout, listing, page, resource};
 use crate::limits;
 
 /// How long connections may linger after shutdown was asked for.
@@ -193,6 +193,7 @@ impl HttpDoor {
 fn router(shared: Shared) -> Router {
     Router::new()
         .merge(resource::routes())
+        .merge(layout::routes())
         .merge(listing::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())
@@ -215,7 +216,7 @@ async fn bounded(request: Request, next: Next) -> Response {
 async fn cross_origin(mut response: Response) -> Response {
     let fixed = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch"),
         (header::ACCESS_CONTROL_MAX_AGE, "3600"),

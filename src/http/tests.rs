@@ -15,6 +15,7 @@ use super::*;
 use crate::flow::{Counter, Waker};
 use crate::limits;
 use crate::media::ParticipantId;
+use crate::scene::Layout;
 use crate::signal::Person;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -57,6 +58,7 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Command>) + S
 /// Stands in for node's control thread: one room `daily`, connections by token, ICE generations `gen1`, `gen2`, …
 fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
     let mut connections: HashMap<ResourceToken, u32> = HashMap::new();
+    let (mut layout, mut page) = (Layout::default(), 0);
     let sdp = |generation: u32| format!("v=0\r\na=ice-ufrag:gen{generation}\r\n");
     for command in commands {
         match command {
@@ -96,6 +98,18 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                 let ada =
                     Person { id: ADA, name: "Ada".into(), camera: true, microphone: true, screen: false, muted: false };
                 let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
+            }
+            Command::Layout { room, reply } if room.as_str() == "daily" => {
+                let _ = reply.send(Ok(LayoutShown { layout: layout.clone(), page: page + 1, pages: 9 }));
+            }
+            Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::SetLayout { layout: chosen, reply, .. } => {
+                layout = chosen;
+                let _ = reply.send(Ok(()));
+            }
+            Command::TurnPage { page: turned, reply, .. } => {
+                page = turned;
+                let _ = reply.send(Ok(()));
             }
             Command::Stats { reply } => {
                 let _ = reply.send(Ok(json!({ "threads": 7 })));
@@ -258,6 +272,31 @@ async fn a_full_desk_is_503_and_counted() {
 async fn a_control_thread_that_is_gone_is_503() {
     let door = door(Tls::Off, drop);
     problem(door.post("/whip/daily").send().await.unwrap(), 503, "draining").await;
+}
+
+#[tokio::test]
+async fn a_layout_is_put_and_told_and_a_wrong_one_is_refused_by_the_path_of_its_field() {
+    let door = door(Tls::Off, stand_in);
+    let put = async |path: &str, kind: &str, body: String| {
+        door.client.put(format!("{}{path}", door.url)).header(CONTENT_TYPE, kind).body(body).send().await.unwrap()
+    };
+    let (layout, page) = ("/v1/rooms/daily/layout", "/v1/rooms/daily/page");
+    let told: Value = door.get(layout).await.json().await.unwrap();
+    assert_eq!(told, json!({ "layout": { "layout": "grid" }, "page": 1, "pages": 9 }));
+    let chosen = json!({ "layout": "speaker", "tiles_max": 8 });
+    assert_eq!(put(layout, "application/json", chosen.to_string()).await.status(), 204);
+    assert_eq!(put(page, "application/json; charset=utf-8", r#"{"page":3}"#.into()).await.status(), 204);
+    let told: Value = door.get(layout).await.json().await.unwrap();
+    assert_eq!(told, json!({ "layout": chosen, "page": 3, "pages": 9 }));
+    let region = json!({ "show": "screen", "rect": { "x": 0.5, "y": 0, "width": 0.75, "height": 1 } });
+    let wrong = json!({ "layout": "custom", "regions": [region] }).to_string();
+    let told = problem(put(layout, "application/json", wrong).await, 400, "bad-layout").await;
+    assert!(told["detail"].as_str().unwrap().starts_with("regions[0].rect.width: reaches over the right edge"));
+    let many = json!({ "layout": "custom", "regions": vec![region; 10_000] }).to_string();
+    problem(put(layout, "application/json", many).await, 413, "too-large").await;
+    problem(put(layout, "text/plain", "{}".into()).await, 415, "unsupported-media-type").await;
+    problem(put(page, "application/json", r#"{"page":0}"#.into()).await, 400, "bad-page").await;
+    problem(door.get("/v1/rooms/nobody/layout").await, 404, "room-not-found").await;
 }
 
 #[tokio::test]

@@ -43,6 +43,9 @@ impl Control {
             }
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
+            Command::Layout { room, reply } => drop(reply.send(self.layout_shown(&room))),
+            Command::SetLayout { room, layout, reply } => drop(reply.send(self.set_layout(&room, layout))),
+            Command::TurnPage { room, page, reply } => drop(reply.send(self.turn_page(&room, page))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }
