@@ -160,6 +160,10 @@ pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
 pub const PICTURE_SIDE_MAX: u32 = 16_384;
 /// Bytes that decoding one may take: 16 million pixels of 16 bits a channel.
 pub const PICTURE_DECODE_LEN_MAX: u64 = PICTURE_PIXELS_MAX * 8 + 16 * 1024 * 1024;
+/// Pictures that arrive over HTTP at once.
+pub const PICTURE_UPLOADS_MAX: usize = 8;
+/// Pictures decoded at once.
+pub const PICTURE_DECODES_MAX: usize = 2;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
 

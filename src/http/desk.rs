@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::flow::{Counter, Waker};
 use crate::http::SdpFragment;
 use crate::limits;
-use crate::media::{ParticipantId, RoomId};
+use crate::media::{Bitmap, ParticipantId, RoomId};
 use crate::scene::Layout;
 use crate::signal::Person;
 
@@ -107,6 +107,24 @@ pub enum Command {
         /// Once it is on its way.
         reply: Reply<()>,
     },
+    /// `PUT` or `DELETE` of `/v1/rooms/{room}/background`, `logo`, `banner` or `clock`.
+    Dress {
+        /// Which room.
+        room: RoomId,
+        /// What changes.
+        dress: Dress,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT` or `DELETE` of a participant's `avatar`.
+    Portray {
+        /// Whose connection.
+        resource: ResourceToken,
+        /// The picture; `None` goes back to initials.
+        avatar: Option<Bitmap>,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
     /// `PUT /v1/rooms/{room}/page`.
     TurnPage {
         /// Which room.
@@ -121,6 +139,19 @@ pub enum Command {
         /// Whatever the node counts, as JSON.
         reply: Reply<serde_json::Value>,
     },
+}
+
+/// What lies behind and over a room's tiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dress {
+    /// A picture behind the tiles, as large as the canvas; `None` takes it away.
+    Background(Option<Bitmap>),
+    /// A picture in a corner; `None` takes it away.
+    Logo(Option<Bitmap>),
+    /// Words along the lower edge; empty ones take them away.
+    Banner(String),
+    /// Whether the time of day is shown.
+    Clock(bool),
 }
 
 /// A connection made.

@@ -39,7 +39,7 @@ pub(super) fn routes() -> Router<Shared> {
 pub(super) struct RoomPath(pub(super) RoomId);
 
 /// The connection a path names.
-struct ResourcePath(ResourceToken);
+pub(super) struct ResourcePath(pub(super) ResourceToken);
 
 /// `?name=` and `?as=`.
 struct Asked {

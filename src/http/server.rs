@@ -18,8 +18,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, layout, listing, page, resource};
+use crate::http::{Desk, dress, layout, listing, page, resource};
 use crate::limits;
+use crate::media::Size;
 
 /// How long connections may linger after shutdown was asked for.
 const SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
@@ -55,6 +56,8 @@ pub enum Tls {
 /// What the door tells without asking the control thread.
 #[derive(Clone)]
 pub struct Telling {
+    /// The extent of the composite, to which background pictures are made.
+    pub canvas: Size,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the node takes people in.
@@ -194,6 +197,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .merge(resource::routes())
         .merge(layout::routes())
+        .merge(dress::routes())
         .merge(listing::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())

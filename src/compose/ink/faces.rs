@@ -106,14 +106,10 @@ impl Faces {
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             let attached = !runs.is_empty() && (clings(c) || joined);
-            let found = if attached {
-                Some(last)
-            } else {
-                self.face_for(c, chars.peek().copied(), last)
-            };
+            let found = if attached { Some(last) } else { self.face_for(c, chars.peek().copied(), last) };
             joined = c == '\u{200d}';
             // A sign that clings or is joined to an unknown character goes with it.
-            if unknown && attached || unknown && found.is_none() {
+            if unknown && (attached || found.is_none()) {
                 continue;
             }
             unknown = found.is_none();

@@ -65,9 +65,7 @@ impl Ink {
     /// A name with its mark on a dark pill, for a tile of `tile` pixels: its height says how large. It belongs where
     /// [`label_rect`] says. Tiles too small for one never get any.
     pub fn label(&mut self, tile: Size, name: &str, mark: Mark) -> Option<Arc<Still>> {
-        if label_extent(tile).is_none() {
-            return None;
-        }
+        label_extent(tile)?;
         let kind = Kind::Label { name: name.into(), mark };
         self.still(tile, kind, |pen, tile| draw_label(pen?, tile, name, mark))
     }

@@ -105,7 +105,7 @@ fn labels_fit_tiles_of_every_size_or_stay_away() {
         if let Some(still) = ink.label(tile, "Ada Lovelace", Mark::Quiet) {
             let rect = label_rect(&Rect { x: 0, y: 0, width, height }, still.size);
             assert!(rect.right() <= width && rect.bottom() <= height, "{rect:?} in {tile:?}");
-            assert!(rect.x % 2 == 0 && rect.y % 2 == 0);
+            assert!(rect.x.is_multiple_of(2) && rect.y.is_multiple_of(2));
         } else {
             assert!(height < 30 || width < 30, "{tile:?} has room");
         }

@@ -29,6 +29,8 @@ pub struct Look {
     pages: usize,
     /// When somebody last asked for another layout or page.
     asked: Option<Instant>,
+    /// The minute since the epoch that the room's clock shows; `None`: no clock.
+    pub clock: Option<u64>,
     /// Those whose tiles bear the mark of a muted microphone.
     muted: Vec<ParticipantId>,
 }

@@ -1,6 +1,7 @@
 //! **The question:** who joins, leaves and is told what? The control thread: commands from HTTP, events from the wire and the
 //! workers, and the rooms that follow from them. It decides through `room/`, `ladder/` and `signal/`, and touches no media.
 
+mod dress;
 mod join;
 mod layouts;
 mod peers;

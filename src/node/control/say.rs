@@ -118,8 +118,9 @@ impl Control {
         for (peer, track) in self.peers.asks_due(now) {
             self.ask_sender(now, peer, track, AskInput::Due);
         }
+        let minute = self.tell_time(now);
         let rooms = self.rooms.values().filter_map(|room| room.core.deadline());
-        rooms.chain(self.peers.ask_deadline()).min()
+        rooms.chain(self.peers.ask_deadline()).chain(minute).min()
     }
 
     fn due_rooms(&self, now: Instant) -> Vec<RoomId> {
