@@ -92,6 +92,8 @@ pub const LAYOUT_LEN_MAX: usize = 64 * 1024;
 pub const LAYOUT_Z_MAX: u32 = 1000;
 /// Bytes of a banner's or a clock's text.
 pub const OVERLAY_TEXT_LEN_MAX: usize = 256;
+/// Spacing of the layouts and pages that a room's participants choose.
+pub const LAYOUT_SPACING: Duration = Duration::from_millis(200);
 /// The longest span of a layout's motion.
 pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
 
@@ -142,6 +144,32 @@ pub const MANIFEST_RESERVE: usize = 16 * 1024;
 pub const RECOMPOSE_WINDOW_TICKS: u64 = 10;
 /// Bytes of decoded pictures that `tessera compose` holds; large pictures make its windows shorter, down to one tick.
 pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Characters of one drawn line (a name, a banner, a clock); more are not even looked at.
+pub const LINE_CHARS_MAX: usize = 160;
+/// Font families kept of those installed.
+pub const FONT_FACES_MAX: usize = 256;
+/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout before.
+pub const STILLS_MAX: usize = PARTICIPANTS_MAX * 10;
+/// Bytes of all of these.
+pub const STILLS_LEN_MAX: usize = 96 * 1024 * 1024;
+/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred names appear.
+pub const INK_STILLS_A_TICK: usize = 8;
+/// Pixels of these.
+pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
+/// Bytes of an uploaded picture.
+pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
+/// Pixels of an uploaded picture.
+pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
+/// Widest or highest an uploaded picture may be.
+pub const PICTURE_SIDE_MAX: u32 = 16_384;
+/// Bytes that decoding one may take: 16 million pixels of 16 bits a channel.
+pub const PICTURE_DECODE_LEN_MAX: u64 = PICTURE_PIXELS_MAX * 8 + 16 * 1024 * 1024;
+/// Pictures that arrive over HTTP at once.
+pub const PICTURE_UPLOADS_MAX: usize = 8;
+/// Pictures decoded at once.
+pub const PICTURE_DECODES_MAX: usize = 2;
+/// Side of a kept avatar.
+pub const AVATAR_SIDE_MAX: u32 = 512;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
@@ -155,3 +183,4 @@ const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);

@@ -67,6 +67,11 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
         ("[http]\ntls_cert = \"a\"", "tessera.toml:1: http: tls_cert needs tls_key beside it"),
         ("[videos]\n", "tessera.toml:1: videos: unknown field `videos`, expected one of `http`, `media`"),
         ("[media]\nadvertise = [\"me\"]", "tessera.toml:2: media.advertise: invalid IP address"),
+        (
+            "[video]\nlayout = \"mosaic\"",
+            "tessera.toml:2: video.layout: unknown variant `mosaic`, expected one of `grid`",
+        ),
+        ("[video]\nlayout = \"/nowhere/a.json\"", "tessera.toml:2: video.layout: /nowhere/a.json: No such file"),
         ("[video\n", "tessera.toml:1: video: "),
     ];
     for (text, expected) in cases {

@@ -43,7 +43,8 @@ export class Tiles {
   }
 
   draw(scene, people, speaking) {
-    const tiles = scene?.tiles ?? [];
+    // A screen carries no name of its own: it lies over what people would read.
+    const tiles = (scene?.tiles ?? []).filter((tile) => tile.track !== "screen");
     if (scene) this.#canvas.style.setProperty("--ratio", (scene.width / scene.height).toFixed(4));
     const present = new Set(tiles.map((tile) => tile.participant));
     for (const [id, { tile }] of this.#shown) {

@@ -33,6 +33,9 @@ pub struct LoadArgs {
     /// How many of them speak
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub speakers: u32,
+    /// How many of them share a screen, which shows what their camera does
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub screens: u32,
     /// Columns of each camera
     #[arg(long, value_name = "PIXELS", default_value = "320")]
     pub width: Side,
@@ -69,6 +72,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         duration: args.duration.0,
         decoders: args.decoders.map(|count| count as usize),
         speakers: args.speakers as usize,
+        screens: args.screens as usize,
         size: Size::new(args.width.get(), args.height.get()),
         fps: args.fps.get(),
         seed: args.seed,

@@ -3,18 +3,17 @@
 //! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
 //! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
 //! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
-//! and shown often comes from `letters`, `ink` (initials, names) and `still` (pictures); `history` spares copying the canvas.
+//! and shown often (names, initials, pictures) comes from [`ink`]; `history` spares copying the canvas.
 
 mod colour;
 mod cpu;
 mod draw;
 mod history;
-mod ink;
-mod letters;
+pub mod ink;
 mod plan;
 mod pool;
 mod scale;
-mod still;
+mod shapes;
 #[cfg(test)]
 mod tests;
 

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use crate::compose::Sources;
 use crate::compose::colour::Yuv;
 use crate::compose::draw::{Mask, Operation, Paint, Shared};
-use crate::compose::ink;
-use crate::compose::letters::{self, rounded};
+use crate::compose::ink::{Ink, Mark, Still, label_rect, portrait_side};
 use crate::compose::scale::{Axes, Crop};
-use crate::compose::still::{Still, contained, still};
-use crate::media::{Bitmap, Damage, Size, TrackId, TrackKind, VideoFrame};
-use crate::scene::{Background, Fit, Identity, Overlay, OverlayContent, Rect, Rgb, Scene, Tile, TilePicture};
+use crate::compose::shapes::rounded;
+use crate::media::{Damage, Size, TrackId, TrackKind, VideoFrame};
+use crate::scene::{Background, Fit, Overlay, Rect, Rgb, Scene, Tile, TilePicture};
 
 /// The frame around someone who speaks, pixels inside the tile.
 pub(super) const RING: u32 = 4;
@@ -23,6 +22,8 @@ pub(super) const RING: u32 = 4;
 pub(super) const RING_COLOUR: Rgb = Rgb::new(0x4c, 0xd9, 0x8a);
 /// Behind pictures that do not fill their tile.
 pub(super) const LETTERBOX: Rgb = Rgb::new(0x1d, 0x20, 0x26);
+/// How much of a person's colour the panel behind their portrait keeps, of 256.
+const PANEL_SHADE: u32 = 88;
 /// How much a picture that stands still because nothing new comes is darkened, of 255.
 const STALLED_SHADE: u8 = 110;
 /// Masks of shapes kept; a canvas whose tiles change size all the time costs time, not memory.
@@ -31,11 +32,12 @@ const SHAPES_MAX: usize = 512;
 /// What one canvas shows, and what it needs to show the next scene.
 pub(super) struct Planner {
     canvas: Size,
-    background: Option<(Background, Option<Still>)>,
+    background: Option<(Background, Option<Arc<Still>>)>,
     /// From the lowest to the highest.
     items: Vec<Item>,
     axes: Axes,
     shapes: Shapes,
+    ink: Ink,
     operations: Vec<Operation>,
     damage: Damage,
 }
@@ -48,21 +50,23 @@ struct Item {
     touches: Vec<usize>,
     /// It must be drawn at this tick.
     dirty: bool,
+    /// A still that belongs to it was not drawn yet.
+    lacks: bool,
 }
 
 enum What {
     Tile(Box<Shown>),
-    Overlay(Overlay, Vec<Operation>),
+    Overlay(Overlay),
 }
 
 /// A tile as it stands on the canvas.
 struct Shown {
     tile: Tile,
     content: Content,
-    /// What is drawn over its picture: label and marks.
-    marks: Vec<Operation>,
-    /// What is drawn without a picture, kept while a camera is on.
-    placeholder: Option<(Identity, Vec<Operation>)>,
+    /// Its size was the same at the tick before; while it changes, no still is drawn for it: it keeps those it has.
+    settled: bool,
+    label: Option<Arc<Still>>,
+    portrait: Option<Arc<Still>>,
 }
 
 enum Content {
@@ -76,6 +80,14 @@ enum Content {
 #[derive(Default)]
 struct Shapes(HashMap<(Size, u32, Option<u32>, Rect), Shared<Mask>>);
 
+/// Where a tile's drawing goes, and where its parts come from.
+struct Easel<'a> {
+    axes: &'a mut Axes,
+    shapes: &'a mut Shapes,
+    ink: &'a mut Ink,
+    out: &'a mut Vec<Operation>,
+}
+
 impl Planner {
     pub(super) fn new(canvas: Size) -> Self {
         assert!(canvas.width.is_multiple_of(2) && canvas.height.is_multiple_of(2), "4:2:0 needs even sides");
@@ -85,6 +97,7 @@ impl Planner {
             items: Vec::new(),
             axes: Axes::default(),
             shapes: Shapes::default(),
+            ink: Ink::new(),
             operations: Vec::new(),
             damage: Damage::none(canvas),
         }
@@ -95,6 +108,9 @@ impl Planner {
         assert_eq!(scene.canvas, self.canvas, "a room's canvas keeps its size");
         self.operations.clear();
         self.damage.clear();
+        if self.ink.tick() {
+            self.items.iter_mut().for_each(|item| item.dirty |= item.lacks);
+        }
         let anew = !self.stands(scene);
         if anew {
             self.place(scene);
@@ -140,7 +156,7 @@ impl Planner {
             What::Tile(shown) => {
                 shown.tile.participant == tile.participant && item.rect == tile.rect && shown.tile.z == tile.z
             }
-            What::Overlay(..) => false,
+            What::Overlay(_) => false,
         };
         let same_overlay =
             |(item, overlay): (&Item, &Overlay)| matches!(item.what, What::Overlay(..)) && item.rect == overlay.rect;
@@ -153,31 +169,26 @@ impl Planner {
     /// Lists the items anew; nothing of them is on the canvas.
     fn place(&mut self, scene: &Scene) {
         let image = scene.background.image.as_ref();
-        let known = self.background.take().filter(|(background, _)| background.image.as_ref() == image);
-        let drawn = match known {
-            Some((_, drawn)) => drawn,
-            None => image.map(|image| still(image, self.canvas, Fit::Cover)),
-        };
-        self.background = Some((scene.background.clone(), drawn));
+        let still = image.and_then(|image| self.ink.background(self.canvas, image));
+        self.background = Some((scene.background.clone(), still));
         let mut before: HashMap<_, Box<Shown>> = HashMap::new();
         for item in self.items.drain(..) {
             if let What::Tile(shown) = item.what {
                 before.insert(shown.tile.participant, shown);
             }
         }
+        let mut put = |rect: Rect, what| {
+            self.items.push(Item { rect, what, touches: Vec::new(), dirty: true, lacks: false });
+        };
         for tile in draw_order(scene) {
-            assert!(self.contains(&tile.rect), "{:?} lies inside the even canvas", tile.rect);
-            let kept = before.remove(&tile.participant).filter(|shown| same_size(&shown.tile, tile));
-            let mut shown = kept.unwrap_or_else(|| {
-                Box::new(Shown { tile: tile.clone(), content: Content::Nothing, marks: Vec::new(), placeholder: None })
-            });
-            shown.move_to(tile);
-            self.items.push(Item { rect: tile.rect, what: What::Tile(shown), touches: Vec::new(), dirty: true });
+            assert!(contains(self.canvas, &tile.rect), "{:?} lies inside the even canvas", tile.rect);
+            let mut shown = before.remove(&tile.participant).unwrap_or_else(|| Box::new(Shown::new(tile)));
+            shown.take_over(tile);
+            put(tile.rect, What::Tile(shown));
         }
         for overlay in &scene.overlays {
-            assert!(self.contains(&overlay.rect), "{:?} lies inside the even canvas", overlay.rect);
-            let what = What::Overlay(overlay.clone(), overlay_operations(overlay));
-            self.items.push(Item { rect: overlay.rect, what, touches: Vec::new(), dirty: true });
+            assert!(contains(self.canvas, &overlay.rect), "{:?} lies inside the even canvas", overlay.rect);
+            put(overlay.rect, What::Overlay(overlay.clone()));
         }
         for index in 0..self.items.len() {
             let rect = self.items[index].rect;
@@ -186,31 +197,22 @@ impl Planner {
         }
     }
 
-    fn contains(&self, rect: &Rect) -> bool {
-        let even = [rect.x, rect.y, rect.width, rect.height].iter().all(|value| value.is_multiple_of(2));
-        even && rect.width > 0
-            && rect.height > 0
-            && rect.right() <= self.canvas.width
-            && rect.bottom() <= self.canvas.height
-    }
-
     /// Items that say something else than before are drawn anew.
     fn take_over(&mut self, scene: &Scene) {
         let tiles = draw_order(scene);
         for (item, tile) in self.items.iter_mut().zip(&tiles) {
             if let What::Tile(shown) = &mut item.what
-                && shown.tile != **tile
+                && (shown.tile != **tile || !shown.settled)
             {
                 item.dirty = true;
-                shown.move_to(tile);
+                shown.take_over(tile);
             }
         }
         for (item, overlay) in self.items[tiles.len()..].iter_mut().zip(&scene.overlays) {
-            if let What::Overlay(before, operations) = &mut item.what
+            if let What::Overlay(before) = &mut item.what
                 && before != overlay
             {
                 item.dirty = true;
-                *operations = overlay_operations(overlay);
                 before.clone_from(overlay);
             }
         }
@@ -236,26 +238,31 @@ impl Planner {
         let whole = Rect { x: 0, y: 0, width: self.canvas.width, height: self.canvas.height };
         let rect = rect.unwrap_or(whole);
         let colour = Operation::fill(rect, Yuv::from(background.colour).samples());
-        match image {
-            None => self.operations.push(colour),
-            Some(image) => {
-                if image.mask.is_some() {
-                    self.operations.push(colour);
-                }
-                let part = cut_still(image, self.canvas, &rect);
-                let paint = Paint::Still(part.samples);
-                self.operations.push(Operation { rect, paint, opacity: 255, mask: part.mask });
-            }
+        let Some(image) = image else { return self.operations.push(colour) };
+        if image.mask.is_some() {
+            self.operations.push(colour);
         }
+        let part = cut_still(image, &rect);
+        self.operations.push(still_on(rect, &part));
     }
 
     fn draw(&mut self, index: usize) {
-        let (axes, shapes, operations) = (&mut self.axes, &mut self.shapes, &mut self.operations);
-        match &mut self.items[index].what {
-            What::Overlay(_, drawn) => operations.extend_from_slice(drawn),
-            What::Tile(shown) => shown.draw(axes, shapes, operations),
-        }
+        let item = &mut self.items[index];
+        let (axes, shapes, ink, out) = (&mut self.axes, &mut self.shapes, &mut self.ink, &mut self.operations);
+        item.lacks = match &mut item.what {
+            What::Overlay(overlay) => {
+                let still = ink.overlay(overlay);
+                out.extend(still.iter().map(|still| still_on(overlay.rect, still)));
+                still.is_none()
+            }
+            What::Tile(shown) => shown.draw(&mut Easel { axes, shapes, ink, out }),
+        };
     }
+}
+
+fn contains(canvas: Size, rect: &Rect) -> bool {
+    let even = [rect.x, rect.y, rect.width, rect.height].iter().all(|value| value.is_multiple_of(2));
+    even && rect.width > 0 && rect.height > 0 && rect.right() <= canvas.width && rect.bottom() <= canvas.height
 }
 
 /// Lower tiles first; equal ones in the scene's order.
@@ -295,61 +302,99 @@ impl Item {
 }
 
 impl Shown {
-    /// Takes the tile over; what is drawn once is drawn anew where it has to be.
-    fn move_to(&mut self, tile: &Tile) {
-        let same = same_size(&self.tile, tile) && self.tile.corner_radius == tile.corner_radius;
-        if !same || self.placeholder.as_ref().is_some_and(|(identity, _)| *identity != tile.identity) {
-            self.placeholder = None;
+    fn new(tile: &Tile) -> Self {
+        Self { tile: tile.clone(), content: Content::Nothing, settled: true, label: None, portrait: None }
+    }
+
+    fn take_over(&mut self, tile: &Tile) {
+        self.settled = same_size(&self.tile, tile);
+        if self.tile.label != tile.label {
+            self.label = None;
         }
-        let (dx, dy) = (tile.rect.x.wrapping_sub(self.tile.rect.x), tile.rect.y.wrapping_sub(self.tile.rect.y));
-        let moved = |operation: &mut Operation| {
-            operation.rect.x = operation.rect.x.wrapping_add(dx);
-            operation.rect.y = operation.rect.y.wrapping_add(dy);
-        };
-        if let Some((_, operations)) = &mut self.placeholder {
-            operations.iter_mut().for_each(moved);
-        }
-        let marked = |tile: &Tile| (tile.label.clone(), tile.muted);
-        if same && marked(&self.tile) == marked(tile) && !(self.marks.is_empty() && tile.label.is_some()) {
-            self.marks.iter_mut().for_each(moved);
-        } else {
-            self.marks = ink::marks(tile);
+        if self.tile.identity != tile.identity {
+            self.portrait = None;
         }
         self.tile.clone_from(tile);
     }
 
-    fn draw(&mut self, axes: &mut Axes, shapes: &mut Shapes, out: &mut Vec<Operation>) {
-        let first = out.len();
-        let tile = &self.tile;
-        let mask = shapes.whole(tile);
+    /// Draws the tile; whether something of it is still to come.
+    fn draw(&mut self, easel: &mut Easel<'_>) -> bool {
+        let first = easel.out.len();
+        let mut lacks = false;
         match &self.content {
-            Content::Picture(frame) => draw_picture(tile, frame, axes, shapes, out),
-            Content::Placeholder | Content::Nothing => {
-                let make = || (tile.identity.clone(), placeholder(tile));
-                out.extend_from_slice(&self.placeholder.get_or_insert_with(make).1);
-            }
+            Content::Picture(frame) => draw_picture(&self.tile, frame, easel),
+            Content::Placeholder | Content::Nothing => lacks |= self.draw_placeholder(easel),
         }
+        let tile = &self.tile;
+        let size = Size::new(tile.rect.width, tile.rect.height);
         if tile.stalled {
-            let paint = Paint::Flat(Yuv::from(Rgb::new(0, 0, 0)).samples());
-            out.push(Operation { rect: tile.rect, paint, opacity: STALLED_SHADE, mask });
+            let mask = easel.shapes.part(tile, &tile.rect);
+            let shade = Operation::fill(tile.rect, Yuv::from(Rgb::new(0, 0, 0)).samples());
+            easel.out.push(Operation { opacity: STALLED_SHADE, mask, ..shade });
+            let mark = easel.ink.stalled(size);
+            lacks |= mark.is_none();
+            easel.out.extend(mark.and_then(|mark| Some(still_on(middle(&tile.rect, mark.size)?, &mark))));
         }
         if let Some(border) = tile.border.filter(|border| border.width > 0) {
-            draw_frame(tile, border.width, border.colour, shapes, out);
+            draw_frame(tile, border.width, border.colour, easel);
         }
-        out.extend_from_slice(&self.marks);
+        if let Some(name) = &tile.label {
+            if self.settled {
+                self.label = easel.ink.label(size, name, Mark::of(tile.muted, tile.speaking));
+                lacks |= self.label.is_none();
+            }
+            let fits = |label: &&Arc<Still>| label.size.width <= size.width && label.size.height <= size.height;
+            let label = self.label.as_ref().filter(fits);
+            easel.out.extend(label.map(|label| still_on(label_rect(&tile.rect, label.size), label)));
+        }
         if tile.speaking {
-            draw_frame(tile, RING, RING_COLOUR, shapes, out);
+            draw_frame(tile, RING, RING_COLOUR, easel);
         }
         if tile.opacity < 255 {
-            let share =
-                |part: u8| u8::try_from((u16::from(part) * u16::from(tile.opacity) + 127) / 255).expect("a share");
-            out[first..].iter_mut().for_each(|operation| operation.opacity = share(operation.opacity));
+            let opacity = u16::from(tile.opacity);
+            let share = |part: u8| u8::try_from((u16::from(part) * opacity + 127) / 255).expect("a share of a byte");
+            easel.out[first..].iter_mut().for_each(|operation| operation.opacity = share(operation.opacity));
         }
+        lacks
+    }
+
+    /// What stands for someone without a picture: a panel in their colour, on it their portrait.
+    fn draw_placeholder(&mut self, easel: &mut Easel<'_>) -> bool {
+        let tile = &self.tile;
+        let size = Size::new(tile.rect.width, tile.rect.height);
+        let radius = if tile.corner_radius > 0 { tile.corner_radius } else { (size.height / 14).clamp(2, 20) };
+        let whole = Rect { x: 0, y: 0, ..tile.rect };
+        let panel = Operation::fill(tile.rect, Yuv::from(shaded(tile.identity.colour)).samples());
+        easel.out.push(Operation { mask: Some(easel.shapes.get(size, radius, None, whole)), ..panel });
+        if self.settled {
+            self.portrait = easel.ink.portrait(portrait_side(size), &tile.identity);
+        }
+        let portrait = self.portrait.as_ref();
+        easel.out.extend(portrait.and_then(|still| Some(still_on(middle(&tile.rect, still.size)?, still))));
+        portrait.is_none()
     }
 }
 
+/// A still as large as `rect`.
+fn still_on(rect: Rect, still: &Still) -> Operation {
+    Operation { rect, paint: Paint::Still(still.samples.clone()), opacity: 255, mask: still.mask.clone() }
+}
+
+/// Where something of `size` lies in the middle of `rect`; `None` if it does not fit.
+fn middle(rect: &Rect, size: Size) -> Option<Rect> {
+    let at = |from: u32, room: u32, extent: u32| room.checked_sub(extent).map(|rest| from + (rest / 2 & !1));
+    let (x, y) = (at(rect.x, rect.width, size.width)?, at(rect.y, rect.height, size.height)?);
+    Some(Rect { x, y, width: size.width, height: size.height })
+}
+
+fn shaded(colour: Rgb) -> Rgb {
+    let shade = |channel: u8| u8::try_from(u32::from(channel) * PANEL_SHADE / 256 + 14).expect("darker than a byte");
+    Rgb::new(shade(colour.red), shade(colour.green), shade(colour.blue))
+}
+
 /// The picture, and bars beside it where it does not fill the tile.
-fn draw_picture(tile: &Tile, frame: &VideoFrame, axes: &mut Axes, shapes: &mut Shapes, out: &mut Vec<Operation>) {
+fn draw_picture(tile: &Tile, frame: &VideoFrame, easel: &mut Easel<'_>) {
+    let Easel { axes, shapes, out, .. } = easel;
     let (inner, crop) = fit(frame.size, tile);
     let bar = Yuv::from(LETTERBOX).samples();
     let rect = tile.rect;
@@ -402,7 +447,8 @@ pub(super) fn fit(source: Size, tile: &Tile) -> (Rect, Crop) {
 }
 
 /// A line inside the tile's edge.
-fn draw_frame(tile: &Tile, width: u32, colour: Rgb, shapes: &mut Shapes, out: &mut Vec<Operation>) {
+fn draw_frame(tile: &Tile, width: u32, colour: Rgb, easel: &mut Easel<'_>) {
+    let Easel { shapes, out, .. } = easel;
     let (rect, samples) = (tile.rect, Yuv::from(colour).samples());
     let width = width.min(rect.width / 2).min(rect.height / 2) & !1;
     if tile.corner_radius > 0 {
@@ -419,59 +465,9 @@ fn draw_frame(tile: &Tile, width: u32, colour: Rgb, shapes: &mut Shapes, out: &m
     out.extend(seen.map(|band| Operation::fill(band, samples)));
 }
 
-/// What stands for someone without a picture: the avatar on a panel, or initials.
-fn placeholder(tile: &Tile) -> Vec<Operation> {
-    let rect = tile.rect;
-    let size = Size::new(rect.width, rect.height);
-    let layers = letters::placeholder(size, tile.corner_radius, &tile.identity);
-    let flat = |layer: letters::Layer| Operation {
-        rect,
-        paint: Paint::Flat(Yuv::from(layer.colour).samples()),
-        opacity: 255,
-        mask: Some(Shared(Arc::new(layer.mask))),
-    };
-    match &tile.identity.avatar {
-        None => layers.into_iter().map(flat).collect(),
-        Some(avatar) => {
-            let [panel, ..] = layers;
-            vec![flat(panel), avatar_on(rect, avatar)]
-        }
-    }
-}
-
-/// An avatar, round, where the initials' disc would be.
-fn avatar_on(rect: Rect, avatar: &Bitmap) -> Operation {
-    let side = ((rect.width.min(rect.height) * 31 / 50) & !1).max(2);
-    let inner = Rect {
-        x: rect.x + (((rect.width - side) / 2) & !1),
-        y: rect.y + (((rect.height - side) / 2) & !1),
-        width: side,
-        height: side,
-    };
-    let Still { samples, mask } = still(avatar, Size::new(side, side), Fit::Cover);
-    let mut round = rounded(Size::new(side, side), side / 2, None);
-    if let Some(alpha) = mask {
-        for (cover, alpha) in round.iter_mut().zip(&alpha.0.luma) {
-            *cover = u8::try_from((u16::from(*cover) * u16::from(*alpha) + 127) / 255).expect("a share");
-        }
-    }
-    let mask = Some(Shared(Arc::new(Mask::new(round, side))));
-    Operation { rect: inner, paint: Paint::Still(samples), opacity: 255, mask }
-}
-
-fn overlay_operations(overlay: &Overlay) -> Vec<Operation> {
-    match &overlay.content {
-        OverlayContent::Picture(bitmap) => {
-            let rect = contained(bitmap.size(), overlay.rect);
-            let Still { samples, mask } = still(bitmap, Size::new(rect.width, rect.height), Fit::Contain);
-            vec![Operation { rect, paint: Paint::Still(samples), opacity: 255, mask }]
-        }
-        OverlayContent::Text { text, colour, panel } => ink::line_on(overlay.rect, text, *colour, *panel),
-    }
-}
-
-/// `rect`'s part of a still of `whole`.
-fn cut_still(image: &Still, whole: Size, rect: &Rect) -> Still {
+/// `rect`'s part of a still.
+fn cut_still(image: &Arc<Still>, rect: &Rect) -> Arc<Still> {
+    let whole = image.size;
     if (rect.width, rect.height) == (whole.width, whole.height) {
         return image.clone();
     }
@@ -479,11 +475,8 @@ fn cut_still(image: &Still, whole: Size, rect: &Rect) -> Still {
         let width = (whole.width / step) as usize;
         let columns = (rect.x / step) as usize..(rect.right() / step) as usize;
         let rows = (rect.y / step) as usize..(rect.bottom() / step) as usize;
-        plane
-            .chunks_exact(width)
-            .take(rows.end)
-            .skip(rows.start)
-            .for_each(|row| out.extend_from_slice(&row[columns.clone()]));
+        let rows = plane.chunks_exact(width).take(rows.end).skip(rows.start);
+        rows.for_each(|row| out.extend_from_slice(&row[columns.clone()]));
     };
     let luma = (whole.width * whole.height) as usize;
     let mut samples = Vec::with_capacity((rect.width * rect.height * 3 / 2) as usize);
@@ -496,38 +489,52 @@ fn cut_still(image: &Still, whole: Size, rect: &Rect) -> Still {
         cut(&mask.0.chroma, 2, &mut chroma);
         Shared(Arc::new(Mask { luma, chroma }))
     });
-    Still { samples: Shared(Arc::new(samples)), mask }
+    Arc::new(Still { size: Size::new(rect.width, rect.height), samples: Shared(Arc::new(samples)), mask })
 }
 
 impl Shapes {
-    /// The tile's own shape; `None` if it is square.
-    fn whole(&mut self, tile: &Tile) -> Option<Shared<Mask>> {
-        self.part(tile, &tile.rect)
-    }
-
-    /// The tile's shape on a part of its rectangle.
+    /// The tile's shape on a part of its rectangle; `None` if it is square.
     fn part(&mut self, tile: &Tile, part: &Rect) -> Option<Shared<Mask>> {
-        (tile.corner_radius > 0).then(|| self.get(tile, None, part))
+        let part = Rect { x: part.x - tile.rect.x, y: part.y - tile.rect.y, ..*part };
+        let size = Size::new(tile.rect.width, tile.rect.height);
+        (tile.corner_radius > 0).then(|| self.get(size, tile.corner_radius, None, part))
     }
 
     /// A line inside the tile's rounded edge.
     fn frame(&mut self, tile: &Tile, width: u32) -> Shared<Mask> {
-        self.get(tile, Some(width), &tile.rect)
+        let size = Size::new(tile.rect.width, tile.rect.height);
+        self.get(size, tile.corner_radius, Some(width), Rect { x: 0, y: 0, ..tile.rect })
     }
 
-    fn get(&mut self, tile: &Tile, inset: Option<u32>, part: &Rect) -> Shared<Mask> {
-        let size = Size::new(tile.rect.width, tile.rect.height);
-        let part = Rect { x: part.x - tile.rect.x, y: part.y - tile.rect.y, ..*part };
+    fn get(&mut self, size: Size, radius: u32, inset: Option<u32>, part: Rect) -> Shared<Mask> {
         if self.0.len() >= SHAPES_MAX {
             self.0.clear();
         }
         let make = || {
-            let whole = rounded(size, tile.corner_radius, inset);
+            let whole = rounded(size, radius, inset);
             let rows = whole.chunks_exact(size.width as usize).skip(part.y as usize).take(part.height as usize);
-            let cut: Vec<u8> =
-                rows.flat_map(|row| row[part.x as usize..part.right() as usize].iter().copied()).collect();
+            let columns = part.x as usize..part.right() as usize;
+            let cut: Vec<u8> = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
             Shared(Arc::new(Mask::new(cut, part.width)))
         };
-        self.0.entry((size, tile.corner_radius, inset, part)).or_insert_with(make).clone()
+        self.0.entry((size, radius, inset, part)).or_insert_with(make).clone()
+    }
+}
+
+/// A picture's extent within `rect` of the canvas: all of it seen and its shape kept, in the middle, even.
+fn contained(source: Size, rect: Rect) -> Rect {
+    let (width, height) = (u64::from(source.width.max(1)), u64::from(source.height.max(1)));
+    let (room_x, room_y) = (u64::from(rect.width), u64::from(rect.height));
+    let even = |extent: u64, most: u32| (u32::try_from(extent).expect("at most the rect") & !1).clamp(2, most);
+    let (inner_width, inner_height) = if width * room_y > height * room_x {
+        (rect.width, even(height * room_x / width, rect.height))
+    } else {
+        (even(width * room_y / height, rect.width), rect.height)
+    };
+    Rect {
+        x: rect.x + (((rect.width - inner_width) / 2) & !1),
+        y: rect.y + (((rect.height - inner_height) / 2) & !1),
+        width: inner_width,
+        height: inner_height,
     }
 }

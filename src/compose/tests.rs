@@ -7,11 +7,12 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use crate::compose::colour::Yuv;
+use crate::compose::ink::load_fonts;
 use crate::compose::plan::{LETTERBOX, RING, RING_COLOUR, fit};
 use crate::compose::scale::Crop;
 use crate::compose::{Compositor, cpu_compositor};
 use crate::media::{
-    Bitmap, ComposedFrame, DAMAGE_BLOCK, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame,
+    Bitmap, ComposedFrame, DAMAGE_BLOCK, Damage, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame,
 };
 use crate::scene::{Border, Fit, Input, Overlay, OverlayContent, Rect, Rgb, Scene, SceneCore};
 
@@ -59,8 +60,19 @@ fn seated(canvas: Size, count: u64) -> (SceneCore, Arc<Scene>) {
     (core, scene)
 }
 
+/// Composes until nothing is missing any more: stills come a few a tick. The frame's damage is that of all these ticks.
 fn compose(compositor: &mut dyn Compositor, scene: &Scene, pictures: &Pictures) -> ComposedFrame {
-    compositor.compose(scene, pictures, Pts(7))
+    load_fonts();
+    let mut damage = Damage::none(scene.canvas);
+    loop {
+        let mut frame = compositor.compose(scene, pictures, Pts(7));
+        damage.add(&frame.damage);
+        if frame.damage.is_none() {
+            frame.damage = damage;
+            return frame;
+        }
+        compositor.pool().recycle(frame);
+    }
 }
 
 /// The canvas a new compositor draws.

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use crate::flow::{Counter, Waker};
 use crate::http::SdpFragment;
 use crate::limits;
-use crate::media::{ParticipantId, RoomId};
+use crate::media::{Bitmap, ParticipantId, RoomId};
+use crate::scene::Layout;
 use crate::signal::Person;
 
 /// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
@@ -90,11 +91,67 @@ pub enum Command {
         /// Who is there.
         reply: Reply<RoomDetail>,
     },
+    /// `GET /v1/rooms/{room}/layout`.
+    Layout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out.
+        reply: Reply<LayoutShown>,
+    },
+    /// `PUT /v1/rooms/{room}/layout`.
+    SetLayout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out from now on.
+        layout: Layout,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT` or `DELETE` of `/v1/rooms/{room}/background`, `logo`, `banner` or `clock`.
+    Dress {
+        /// Which room.
+        room: RoomId,
+        /// What changes.
+        dress: Dress,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT` or `DELETE` of a participant's `avatar`.
+    Portray {
+        /// Whose connection.
+        resource: ResourceToken,
+        /// The picture; `None` goes back to initials.
+        avatar: Option<Bitmap>,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT /v1/rooms/{room}/page`.
+    TurnPage {
+        /// Which room.
+        room: RoomId,
+        /// The page, counted from 0; beyond the last, the last shows.
+        page: usize,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
         reply: Reply<serde_json::Value>,
     },
+}
+
+/// What lies behind and over a room's tiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dress {
+    /// A picture behind the tiles, as large as the canvas; `None` takes it away.
+    Background(Option<Bitmap>),
+    /// A picture in a corner; `None` takes it away.
+    Logo(Option<Bitmap>),
+    /// Words along the lower edge; empty ones take them away.
+    Banner(String),
+    /// Whether the time of day is shown.
+    Clock(bool),
 }
 
 /// A connection made.
@@ -142,6 +199,17 @@ pub struct RoomDetail {
     pub viewers: usize,
     /// Whether it is being recorded.
     pub recording: bool,
+}
+
+/// How a room is laid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayoutShown {
+    /// The document in force.
+    pub layout: Layout,
+    /// The page shown, counted from 1.
+    pub page: usize,
+    /// How many pages there are.
+    pub pages: usize,
 }
 
 /// Why a command was refused. `http::problem` gives each its status and says what to do.

@@ -4,7 +4,9 @@
 //! knows neither peers nor threads: a command carries a one-shot reply, and a [`Refusal`] becomes a problem (RFC 9457).
 
 mod desk;
+mod dress;
 mod fragment;
+mod layout;
 mod listing;
 mod page;
 mod problem;
@@ -13,6 +15,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Command, Desk, Joined, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
+pub use desk::{Command, Desk, Dress, Joined, LayoutShown, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::compose::ink::PictureError;
 use crate::http::{FragmentError, Refusal};
 use crate::limits;
 
@@ -69,6 +70,17 @@ impl From<BytesRejection> for Problem {
 impl From<FragmentError> for Problem {
     fn from(error: FragmentError) -> Self {
         Self::bad_request("bad-fragment", "The SDP fragment cannot be read", error.to_string())
+    }
+}
+
+impl From<PictureError> for Problem {
+    fn from(error: PictureError) -> Self {
+        let status = match error {
+            PictureError::Long { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            PictureError::Format => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PictureError::Large { .. } | PictureError::Damaged => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, "bad-picture", "This picture cannot be taken", error.to_string())
     }
 }
 

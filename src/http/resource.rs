@@ -39,7 +39,7 @@ pub(super) fn routes() -> Router<Shared> {
 pub(super) struct RoomPath(pub(super) RoomId);
 
 /// The connection a path names.
-struct ResourcePath(ResourceToken);
+pub(super) struct ResourcePath(pub(super) ResourceToken);
 
 /// `?name=` and `?as=`.
 struct Asked {
@@ -47,8 +47,8 @@ struct Asked {
     minus: Option<ParticipantId>,
 }
 
-/// A body that is an offer.
-type Body = Result<Bytes, BytesRejection>;
+/// A request's body.
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 async fn join(
     State(desk): State<Desk>,
@@ -167,7 +167,7 @@ fn offer_in(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn text_of_type(headers: &HeaderMap, body: Body, wanted: &'static str) -> Result<String, Problem> {
+pub(super) fn text_of_type(headers: &HeaderMap, body: Body, wanted: &'static str) -> Result<String, Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = given.split(';').next().unwrap_or("").trim();
     if !essence.eq_ignore_ascii_case(wanted) {

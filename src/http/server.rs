@@ -18,8 +18,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, listing, page, resource};
+use crate::http::{Desk, dress, layout, listing, page, resource};
 use crate::limits;
+use crate::media::Size;
 
 /// How long connections may linger after shutdown was asked for.
 const SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
@@ -55,6 +56,8 @@ pub enum Tls {
 /// What the door tells without asking the control thread.
 #[derive(Clone)]
 pub struct Telling {
+    /// The extent of the composite, to which background pictures are made.
+    pub canvas: Size,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the node takes people in.
@@ -193,6 +196,8 @@ impl HttpDoor {
 fn router(shared: Shared) -> Router {
     Router::new()
         .merge(resource::routes())
+        .merge(layout::routes())
+        .merge(dress::routes())
         .merge(listing::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())
@@ -215,7 +220,7 @@ async fn bounded(request: Request, next: Next) -> Response {
 async fn cross_origin(mut response: Response) -> Response {
     let fixed = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch"),
         (header::ACCESS_CONTROL_MAX_AGE, "3600"),

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::flow::{Counter, Waker};
 use crate::limits;
-use crate::media::ParticipantId;
+use crate::media::{ParticipantId, Size};
+use crate::scene::Layout;
 use crate::signal::Person;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -45,7 +46,8 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Command>) + S
     let (desk, commands) = Desk::new(Waker::new().unwrap(), refused.clone());
     std::thread::spawn(move || control(commands));
     let ready = Arc::new(AtomicBool::new(true));
-    let telling = Telling { metrics: Arc::new(|| "tessera_rooms 1\n".into()), ready: ready.clone() };
+    let telling =
+        Telling { canvas: Size::new(640, 360), metrics: Arc::new(|| "tessera_rooms 1\n".into()), ready: ready.clone() };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(desk, telling, async {
@@ -57,6 +59,7 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Command>) + S
 /// Stands in for node's control thread: one room `daily`, connections by token, ICE generations `gen1`, `gen2`, …
 fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
     let mut connections: HashMap<ResourceToken, u32> = HashMap::new();
+    let (mut layout, mut page) = (Layout::default(), 0);
     let sdp = |generation: u32| format!("v=0\r\na=ice-ufrag:gen{generation}\r\n");
     for command in commands {
         match command {
@@ -96,6 +99,29 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                 let ada =
                     Person { id: ADA, name: "Ada".into(), camera: true, microphone: true, screen: false, muted: false };
                 let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
+            }
+            Command::Layout { room, reply } if room.as_str() == "daily" => {
+                let _ = reply.send(Ok(LayoutShown { layout: layout.clone(), page: page + 1, pages: 9 }));
+            }
+            Command::Dress { room, dress, reply } => {
+                let known = room.as_str() == "daily";
+                if let (true, Dress::Background(Some(picture))) = (known, &dress) {
+                    assert_eq!(picture.size(), Size::new(640, 360), "made to the canvas");
+                }
+                let _ = reply.send(if known { Ok(()) } else { Err(Refusal::RoomNotFound) });
+            }
+            Command::Portray { resource, reply, .. } => {
+                let known = connections.contains_key(&resource);
+                let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ResourceNotFound) });
+            }
+            Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::SetLayout { layout: chosen, reply, .. } => {
+                layout = chosen;
+                let _ = reply.send(Ok(()));
+            }
+            Command::TurnPage { page: turned, reply, .. } => {
+                page = turned;
+                let _ = reply.send(Ok(()));
             }
             Command::Stats { reply } => {
                 let _ = reply.send(Ok(json!({ "threads": 7 })));
@@ -261,6 +287,31 @@ async fn a_control_thread_that_is_gone_is_503() {
 }
 
 #[tokio::test]
+async fn a_layout_is_put_and_told_and_a_wrong_one_is_refused_by_the_path_of_its_field() {
+    let door = door(Tls::Off, stand_in);
+    let put = async |path: &str, kind: &str, body: String| {
+        door.client.put(format!("{}{path}", door.url)).header(CONTENT_TYPE, kind).body(body).send().await.unwrap()
+    };
+    let (layout, page) = ("/v1/rooms/daily/layout", "/v1/rooms/daily/page");
+    let told: Value = door.get(layout).await.json().await.unwrap();
+    assert_eq!(told, json!({ "layout": { "layout": "grid" }, "page": 1, "pages": 9 }));
+    let chosen = json!({ "layout": "speaker", "tiles_max": 8 });
+    assert_eq!(put(layout, "application/json", chosen.to_string()).await.status(), 204);
+    assert_eq!(put(page, "application/json; charset=utf-8", r#"{"page":3}"#.into()).await.status(), 204);
+    let told: Value = door.get(layout).await.json().await.unwrap();
+    assert_eq!(told, json!({ "layout": chosen, "page": 3, "pages": 9 }));
+    let region = json!({ "show": "screen", "rect": { "x": 0.5, "y": 0, "width": 0.75, "height": 1 } });
+    let wrong = json!({ "layout": "custom", "regions": [region] }).to_string();
+    let told = problem(put(layout, "application/json", wrong).await, 400, "bad-layout").await;
+    assert!(told["detail"].as_str().unwrap().starts_with("regions[0].rect.width: reaches over the right edge"));
+    let many = json!({ "layout": "custom", "regions": vec![region; 10_000] }).to_string();
+    problem(put(layout, "application/json", many).await, 413, "too-large").await;
+    problem(put(layout, "text/plain", "{}".into()).await, 415, "unsupported-media-type").await;
+    problem(put(page, "application/json", r#"{"page":0}"#.into()).await, 400, "bad-page").await;
+    problem(door.get("/v1/rooms/nobody/layout").await, 404, "room-not-found").await;
+}
+
+#[tokio::test]
 async fn rooms_health_metrics_and_stats_are_told() {
     let door = door(Tls::Off, stand_in);
     let rooms: Value = door.get("/v1/rooms").await.json().await.unwrap();
@@ -341,4 +392,39 @@ fn a_taken_port_is_one_clear_line() {
     let error = HttpDoor::open(&HttpSetup { listen, tls: Tls::Off }).unwrap_err().to_string();
     assert!(error.contains(&format!("TCP port {} is taken", listen.port())), "{error}");
     assert!(!error.contains('\n'));
+}
+
+#[tokio::test]
+async fn a_room_is_dressed_and_what_is_no_picture_is_told() {
+    let fixture = door(Tls::Off, stand_in);
+    let picture = image_of(200, 120);
+    let put = |path: &str, body: Vec<u8>| fixture.client.put(format!("{}{path}", fixture.url)).body(body).send();
+    let joined = fixture.post("/v1/rooms/daily/participants").send().await.unwrap();
+    let avatar = format!("{}/avatar", joined.headers()[LOCATION].to_str().unwrap());
+    for path in ["/v1/rooms/daily/background", "/v1/rooms/daily/logo", avatar.as_str()] {
+        assert_eq!(put(path, picture.clone()).await.unwrap().status(), 204, "{path}");
+        assert_eq!(put(path, b"no picture".to_vec()).await.unwrap().status(), 415, "{path}");
+        assert_eq!(put(path, picture[..picture.len() / 2].to_vec()).await.unwrap().status(), 422, "{path}");
+        let gone = fixture.client.delete(format!("{}{path}", fixture.url)).send().await.unwrap();
+        assert_eq!(gone.status(), 204, "{path}");
+    }
+    let long = put("/v1/rooms/daily/logo", vec![0; limits::PICTURE_LEN_MAX + 1]).await.unwrap();
+    assert_eq!(long.status(), 413);
+    let told: Value = serde_json::from_str(&long.text().await.unwrap()).unwrap();
+    assert!(told["detail"].as_str().unwrap().contains("save it smaller"), "{told}");
+    assert_eq!(put("/v1/rooms/nobody/logo", picture).await.unwrap().status(), 404);
+    let banner = |text: String| {
+        let request = fixture.client.put(format!("{}/v1/rooms/daily/banner", fixture.url));
+        request.header(CONTENT_TYPE, "text/plain; charset=utf-8").body(text).send()
+    };
+    assert_eq!(banner("Hello, नमस्ते".into()).await.unwrap().status(), 204);
+    assert_eq!(banner("x".repeat(limits::OVERLAY_TEXT_LEN_MAX + 1)).await.unwrap().status(), 400);
+    assert_eq!(put("/v1/rooms/daily/clock", Vec::new()).await.unwrap().status(), 204);
+}
+
+fn image_of(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let picture = image::RgbImage::from_pixel(width, height, image::Rgb([9, 80, 200]));
+    picture.write_to(&mut std::io::Cursor::new(&mut file), image::ImageFormat::Png).unwrap();
+    file
 }

@@ -1,5 +1,5 @@
 //! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant has:
-//! camera and microphone out, composite and mix in, and the data channel.
+//! camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub(super) struct Participant {
     pub camera: LocalTrack,
     /// Outward voice.
     pub microphone: LocalTrack,
+    /// Outward screen, of those who share one.
+    pub screen: Option<LocalTrack>,
     /// What the node tells.
     pub channel: Arc<dyn DataChannel>,
     state: watch::Receiver<RTCPeerConnectionState>,
@@ -67,16 +69,18 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number` and waits until media flows.
+    /// Joins `room` as person `number`, with a screen if `shares`, and waits until media flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
-    pub async fn join(door: &Door, room: &RoomId, number: usize) -> Result<Self, LoadError> {
+    pub async fn join(door: &Door, room: &RoomId, number: usize, shares: bool) -> Result<Self, LoadError> {
         let (ear, mut state, mut gathered, tracks) = Ear::new();
         let connection = connection(door.is_loopback(), ear).await?;
-        let camera = LocalTrack::new(number, RtpCodecKind::Video);
-        let microphone = LocalTrack::new(number, RtpCodecKind::Audio);
-        let channel = lay_out(&*connection, &camera, &microphone).await?;
+        let camera = LocalTrack::new(number, RtpCodecKind::Video, "camera");
+        let microphone = LocalTrack::new(number, RtpCodecKind::Audio, "microphone");
+        let screen = shares.then(|| LocalTrack::new(number, RtpCodecKind::Video, "screen"));
+        let outward: Vec<&LocalTrack> = [&camera, &microphone].into_iter().chain(&screen).collect();
+        let channel = lay_out(&*connection, &outward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
         let admission = door.join(room, &format!("Load {number}"), offer).await?;
         let resource = admission.resource;
@@ -86,7 +90,7 @@ impl Participant {
             let _ = connection.close().await;
             return Err(error);
         }
-        Ok(Self { number, camera, microphone, tracks, channel, state, connection, resource })
+        Ok(Self { number, camera, microphone, screen, tracks, channel, state, connection, resource })
     }
 
     /// Composite and mix, as they open; for the first caller.
@@ -112,12 +116,8 @@ impl Participant {
 }
 
 /// The m-lines of a participant, in the contract's order.
-async fn lay_out(
-    connection: &dyn PeerConnection,
-    camera: &LocalTrack,
-    microphone: &LocalTrack,
-) -> Result<Arc<dyn DataChannel>, LoadError> {
-    for local in [camera, microphone] {
+async fn lay_out(connection: &dyn PeerConnection, outward: &[&LocalTrack]) -> Result<Arc<dyn DataChannel>, LoadError> {
+    for local in outward {
         let track = Arc::clone(&local.track) as Arc<dyn TrackLocal>;
         connection.add_transceiver_from_track(track, Some(one_way(RTCRtpTransceiverDirection::Sendonly))).await?;
     }
@@ -163,9 +163,8 @@ async fn settle(
 }
 
 impl LocalTrack {
-    fn new(number: usize, kind: RtpCodecKind) -> Self {
+    fn new(number: usize, kind: RtpCodecKind, label: &str) -> Self {
         let ssrc = rand::random();
-        let label = if kind == RtpCodecKind::Video { "camera" } else { "microphone" };
         let coding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
             active: true,
@@ -263,8 +262,9 @@ mod tests {
     async fn the_offer_has_the_contracts_lines_in_their_order() {
         let (ear, _state, mut gathered, _tracks) = Ear::new();
         let connection = connection(true, ear).await.unwrap();
-        let (camera, microphone) = (LocalTrack::new(7, RtpCodecKind::Video), LocalTrack::new(7, RtpCodecKind::Audio));
-        lay_out(&*connection, &camera, &microphone).await.unwrap();
+        let (camera, microphone) =
+            (LocalTrack::new(7, RtpCodecKind::Video, "camera"), LocalTrack::new(7, RtpCodecKind::Audio, "microphone"));
+        lay_out(&*connection, &[&camera, &microphone]).await.unwrap();
         let sdp = offer(&*connection, &mut gathered).await.unwrap();
         let sections: Vec<&str> = sdp.split("\nm=").skip(1).collect();
         let expected = [

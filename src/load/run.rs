@@ -46,6 +46,8 @@ pub struct LoadOptions {
     pub decoders: Option<usize>,
     /// How many speak.
     pub speakers: usize,
+    /// How many share a screen, which shows what their camera does.
+    pub screens: usize,
     /// Extent of each camera's picture.
     pub size: Size,
     /// Frames a second of each camera.
@@ -195,10 +197,11 @@ impl<'a> Call<'a> {
         let permits = Arc::new(Semaphore::new(JOINS_AT_ONCE));
         let mut joins = JoinSet::new();
         for number in 0..self.options.participants {
+            let shares = number < self.options.screens;
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number).await
+                Participant::join(&door, &room, number, shares).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);

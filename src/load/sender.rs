@@ -14,6 +14,7 @@ use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::packetizer::Payloader;
 use rtc_rtp::{Header, Packet};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
 use super::LoadError;
@@ -146,6 +147,8 @@ pub(super) struct Sender {
     number: usize,
     camera: Outward,
     microphone: Outward,
+    /// Sends the same pictures as the camera.
+    screen: Option<Outward>,
     footage: Arc<Footage>,
     voice: Arc<Voice>,
     log: Arc<SendLog>,
@@ -193,6 +196,7 @@ impl Sender {
             number: participant.number,
             camera: Outward::new(participant.camera.clone(), AV1_PAYLOAD_TYPE),
             microphone: Outward::new(participant.microphone.clone(), OPUS_PAYLOAD_TYPE),
+            screen: participant.screen.clone().map(|screen| Outward::new(screen, AV1_PAYLOAD_TYPE)),
             footage,
             voice,
             log,
@@ -204,14 +208,18 @@ impl Sender {
 
     /// Sends from `start` on until `stop` says so or the connection is gone.
     pub async fn run(mut self, start: Instant, mut stop: watch::Receiver<bool>) {
-        let feedback = tokio::spawn(watch_feedback(self.camera.local.clone(), Arc::clone(&self.wants_keyframe)));
+        let pictures = std::iter::once(&self.camera).chain(&self.screen).map(|outward| outward.local.clone());
+        let mut feedback = JoinSet::new();
+        for local in pictures {
+            feedback.spawn(watch_feedback(local, Arc::clone(&self.wants_keyframe)));
+        }
         self.log.set_alive(self.number, true);
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
             () = self.send(start) => {}
         }
         self.log.set_alive(self.number, false);
-        feedback.abort();
+        feedback.abort_all();
     }
 
     async fn send(&mut self, start: Instant) {
@@ -250,9 +258,11 @@ impl Sender {
             self.keyframe_at = Some(now);
         }
         self.log.note_sent(self.number, self.frame);
-        for (at, payload) in shot.payloads.iter().enumerate() {
-            let packet = self.camera.packet(rtp_time, at + 1 == shot.payloads.len(), payload.clone());
-            self.camera.local.track.write_rtp(packet).await?;
+        for outward in std::iter::once(&mut self.camera).chain(&mut self.screen) {
+            for (at, payload) in shot.payloads.iter().enumerate() {
+                let packet = outward.packet(rtp_time, at + 1 == shot.payloads.len(), payload.clone());
+                outward.local.track.write_rtp(packet).await?;
+            }
         }
         self.frame = (self.frame + 1) % footage.len();
         Ok(())
@@ -275,9 +285,9 @@ impl Sender {
     }
 }
 
-/// Reads the node's feedback on the camera, and notes when it wants a keyframe (RFC 4585 PLI, RFC 5104 FIR).
-async fn watch_feedback(camera: LocalTrack, wants_keyframe: Arc<AtomicBool>) {
-    while let Some(event) = camera.track.poll().await {
+/// Reads the node's feedback on a picture, and notes when it wants a keyframe (RFC 4585 PLI, RFC 5104 FIR).
+async fn watch_feedback(local: LocalTrack, wants_keyframe: Arc<AtomicBool>) {
+    while let Some(event) = local.track.poll().await {
         let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
         if packets.iter().any(|packet| is_keyframe_request(&**packet)) {
             wants_keyframe.store(true, Ordering::Relaxed);

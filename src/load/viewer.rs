@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use crate::load::barcode::Barcode;
     use crate::media::{ParticipantId, Picture, PlaneRef};
+    use crate::signal::VideoTrack;
 
     const WIDTH: usize = 640;
     const HEIGHT: usize = 180;
@@ -198,7 +199,15 @@ mod tests {
 
     fn viewer() -> Viewer {
         let mut viewer = Viewer::new(2).unwrap();
-        let tile = |x| TilePlace { participant: ParticipantId(u64::from(x)), x, y: 0, width: 320, height: 180, z: 0 };
+        let tile = |x| TilePlace {
+            participant: ParticipantId(u64::from(x)),
+            track: VideoTrack::Camera,
+            x,
+            y: 0,
+            width: 320,
+            height: 180,
+            z: 0,
+        };
         viewer.rearrange(vec![tile(0), tile(320)]);
         viewer
     }

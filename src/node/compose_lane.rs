@@ -2,21 +2,20 @@
 //! compositors of its rooms; the rooms' ticks are shifted against one another.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::compose::{Compositor, Sources};
 use crate::flow::{Counter, FrameSlot};
 use crate::media::{
-    ComposedFrame, Damage, Outbox, ParticipantId, RoomEpoch, RoomId, TrackId, TrackKind, VideoFrame, pts_from_tick,
+    ComposedFrame, Damage, Outbox, RoomEpoch, RoomId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick,
 };
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
 use crate::node::lane::{Inlet, Reports, guard};
-use crate::scene::{self, Scene, SceneCore};
+use crate::scene::{self, Motion, SceneCore};
 
 /// A room's picture, from slots to the encoder's queue.
 pub struct CanvasWork {
@@ -28,6 +27,8 @@ pub struct CanvasWork {
     pub fps: u32,
     /// Who is seen where.
     pub scene: SceneCore,
+    /// How long a change of the scene moves.
+    pub motion: Duration,
     /// Who paints.
     pub compositor: Box<dyn Compositor>,
     /// To the encoder: at most `limits::COMPOSED_QUEUE_LEN` ticks.
@@ -46,21 +47,25 @@ pub enum ComposeCommand {
     RemoveRoom(RoomId),
     /// The roster changed.
     Scene(RoomId, scene::Input),
-    /// A participant's pictures come through this slot from now on.
-    AddSource(RoomId, ParticipantId, FrameSlot),
-    /// A participant's camera ended.
-    RemoveSource(RoomId, ParticipantId),
+    /// The pictures of a camera or screen come through this slot from now on.
+    AddSource(RoomId, TrackId, FrameSlot),
+    /// A camera or screen ended.
+    RemoveSource(RoomId, TrackId),
 }
 
 struct Source {
     slot: FrameSlot,
     /// The newest picture, kept until a newer one comes.
     frame: Option<Box<VideoFrame>>,
+    /// Extent of the newest picture, as the scene was told.
+    shape: Option<Size>,
+    /// Nothing new comes; the last picture is kept while its tile fades.
+    ended: bool,
 }
 
 struct Canvas {
     work: Box<CanvasWork>,
-    scene: Arc<Scene>,
+    motion: Motion,
     sources: Painted,
     /// The next tick's number.
     tick: u64,
@@ -69,12 +74,11 @@ struct Canvas {
 }
 
 #[derive(Default)]
-struct Painted(HashMap<ParticipantId, Source>);
+struct Painted(HashMap<TrackId, Source>);
 
 impl Sources for Painted {
     fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
-        let source = if track.kind == TrackKind::Camera { self.0.get(&track.participant) } else { None };
-        source.and_then(|source| source.frame.as_deref())
+        self.0.get(&track).and_then(|source| source.frame.as_deref())
     }
 }
 
@@ -110,23 +114,30 @@ impl ComposeLane {
     fn command(&mut self, command: ComposeCommand) {
         match command {
             ComposeCommand::AddRoom(work) => {
-                let scene = work.scene.scene();
-                let canvas = Canvas { scene, sources: Painted::default(), tick: 0, unseen: None, work };
+                let motion = Motion::new(work.motion, work.scene.scene());
+                let canvas = Canvas { motion, sources: Painted::default(), tick: 0, unseen: None, work };
                 self.rooms.insert(canvas.work.room.clone(), canvas);
             }
             ComposeCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
             ComposeCommand::Scene(room, input) => self.scene(&room, input),
-            ComposeCommand::AddSource(room, participant, slot) => {
+            ComposeCommand::AddSource(room, track, slot) => {
                 if let Some(canvas) = self.rooms.get_mut(&room) {
-                    let source = Source { slot, frame: None };
-                    canvas.sources.0.insert(participant, source);
+                    let source = Source { slot, frame: None, shape: None, ended: false };
+                    canvas.sources.0.insert(track, source);
                 }
             }
-            ComposeCommand::RemoveSource(room, participant) => {
+            ComposeCommand::RemoveSource(room, track) => {
                 if let Some(canvas) = self.rooms.get_mut(&room) {
-                    canvas.sources.0.remove(&participant);
+                    if let Some(source) = canvas.sources.0.get_mut(&track) {
+                        source.ended = true;
+                    }
+                    let participant = track.participant;
+                    let input = match track.kind {
+                        TrackKind::Screen | TrackKind::ScreenSound => scene::Input::ScreenEnded { participant },
+                        TrackKind::Camera | TrackKind::Microphone => scene::Input::CameraEnded { participant },
+                    };
+                    canvas.arrange(Instant::now(), input, &mut self.outbox, &self.reports);
                 }
-                self.scene(&room, scene::Input::CameraEnded { participant });
             }
         }
     }
@@ -134,7 +145,8 @@ impl ComposeLane {
     fn scene(&mut self, room: &RoomId, input: scene::Input) {
         if let Some(canvas) = self.rooms.get_mut(room) {
             if let scene::Input::CameraEnded { participant } = &input
-                && let Some(source) = canvas.sources.0.get_mut(participant)
+                && let Some(source) =
+                    canvas.sources.0.get_mut(&TrackId { participant: *participant, kind: TrackKind::Camera })
             {
                 source.frame = None;
             }
@@ -194,9 +206,12 @@ impl Canvas {
         self.count_skipped(missed, counters);
         self.take_pictures(now, outbox, reports);
         let pts = pts_from_tick(self.tick, self.work.fps);
-        let mut composed = self.work.compositor.compose(&self.scene, &self.sources, pts);
+        let mut composed = self.work.compositor.compose(self.motion.scene_at(pts), &self.sources, pts);
         if let Some(unseen) = self.unseen.take() {
             composed.damage.add(&unseen);
+        }
+        if self.motion.rests_at(pts) {
+            self.sources.0.retain(|_, source| !source.ended);
         }
         self.work.ticks.add(1 + missed);
         counters.ticks.add(1 + missed);
@@ -219,20 +234,30 @@ impl Canvas {
     /// Takes what the decoders published, and lets the scene know whose camera runs.
     fn take_pictures(&mut self, now: Instant, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
         self.work.scene.handle(now, scene::Input::Tick, outbox);
-        for (participant, source) in &mut self.sources.0 {
-            if let Some(frame) = source.slot.take() {
-                source.frame = Some(frame);
-                self.work.scene.handle(now, scene::Input::CameraFrame { participant: *participant }, outbox);
+        for (track, source) in self.sources.0.iter_mut().filter(|(_, source)| !source.ended) {
+            let Some(frame) = source.slot.take() else { continue };
+            let (track, size, participant) = (*track, frame.size, track.participant);
+            source.frame = Some(frame);
+            if source.shape.replace(size) != Some(size) {
+                self.work.scene.handle(now, scene::Input::Shape { track, size }, outbox);
             }
+            let input = match track.kind {
+                TrackKind::Screen | TrackKind::ScreenSound => scene::Input::ScreenFrame { participant },
+                TrackKind::Camera | TrackKind::Microphone => scene::Input::CameraFrame { participant },
+            };
+            self.work.scene.handle(now, input, outbox);
         }
         self.take_scenes(outbox, reports);
     }
 
     fn take_scenes(&mut self, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
-        for output in outbox.drain() {
-            let scene::Output::Scene(scene) = output;
-            self.scene = scene.clone();
-            reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene });
+        // Things are where the newest tick painted them.
+        let at = pts_from_tick(self.tick.saturating_sub(1), self.work.fps);
+        // Of several changes at once only the last is seen.
+        if let Some(scene::Output::Scene(scene)) = outbox.drain().last() {
+            self.motion.retarget(at, scene.clone());
+            let scene::Stats { page, pages, .. } = self.work.scene.stats();
+            reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene, page, pages });
         }
     }
 }

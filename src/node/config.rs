@@ -8,12 +8,14 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 use crate::media::Size;
+use crate::scene::Layout;
 use crate::telemetry::log::{Format, Level};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -28,6 +30,8 @@ pub struct Config {
     pub video: Video,
     /// The mixed sound.
     pub audio: Audio,
+    /// What people may do in their rooms.
+    pub rooms: Rooms,
     /// What is written to disk.
     pub recording: Recording,
     /// How many threads do what.
@@ -121,6 +125,12 @@ pub struct Video {
     pub encoder_threads: Within<0, 64>,
     /// Who composes.
     pub compositor: Compositor,
+    /// How a room is laid out until somebody chooses.
+    pub layout: DefaultLayout,
+    /// How long a change of the layout moves, milliseconds; 0: it jumps.
+    pub motion_ms: Within<0, { limits::MOTION_SPAN_MAX.as_millis() as u32 }>,
+    /// Whether names are drawn into the picture.
+    pub labels: bool,
 }
 
 impl Video {
@@ -128,6 +138,12 @@ impl Video {
     #[must_use]
     pub fn size(&self) -> Size {
         Size::new(self.width.get(), self.height.get())
+    }
+
+    /// How long a change of the layout moves.
+    #[must_use]
+    pub fn motion(&self) -> Duration {
+        Duration::from_millis(self.motion_ms.get().into())
     }
 
     /// Threads inside one encoder on this machine.
@@ -204,6 +220,65 @@ pub struct Log {
     pub format: Format,
 }
 
+/// `[rooms]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rooms {
+    /// Whether every participant may change their room's layout.
+    pub participants_choose_layout: bool,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { participants_choose_layout: true }
+    }
+}
+
+/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in `.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DefaultLayout {
+    written: String,
+    layout: Layout,
+}
+
+impl DefaultLayout {
+    /// The layout itself.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+impl Default for DefaultLayout {
+    fn default() -> Self {
+        Self { written: "grid".into(), layout: Layout::default() }
+    }
+}
+
+impl TryFrom<String> for DefaultLayout {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        let document = if written.ends_with(".json") {
+            std::fs::read_to_string(&written).map_err(|error| format!("{written}: {error}"))?
+        } else {
+            serde_json::json!({ "layout": written }).to_string()
+        };
+        let layout = Layout::parse(&document).map_err(|error| match written.ends_with(".json") {
+            true => format!("{written}: {error}"),
+            false => format!("{}; or name a layout document, a file that ends in .json", error.reason),
+        })?;
+        Ok(Self { written, layout })
+    }
+}
+
+impl From<DefaultLayout> for String {
+    fn from(layout: DefaultLayout) -> Self {
+        layout.written
+    }
+}
+
 /// Who encodes the composite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -250,6 +325,9 @@ impl Default for Video {
             encoder: Encoder::Auto,
             encoder_threads: Within(1),
             compositor: Compositor::Auto,
+            layout: DefaultLayout::default(),
+            motion_ms: Within(300),
+            labels: false,
         }
     }
 }

@@ -21,6 +21,10 @@ pub enum Event {
         room: RoomId,
         /// Who is seen where from now on.
         scene: Arc<Scene>,
+        /// The page of the layout that is shown, from 0.
+        page: usize,
+        /// How many pages it has.
+        pages: usize,
     },
     /// How loud the voices of a room are; several times a second while anybody is.
     Levels {

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::compose::ink::load_fonts;
 use crate::flow::Waker;
 use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Telling};
 use crate::limits;
@@ -70,6 +71,8 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
+        // Whoever needs words before it is done asks again at the next tick.
+        thread::Builder::new().name("fonts".into()).spawn(load_fonts)?;
         let socket = MediaSocket::bind(config.media.listen, &config.media.advertise)?;
         let door = HttpDoor::open(&http_setup(&config, &socket))?;
         let encoder = measure::choose_encoder(&config)?;
@@ -228,7 +231,7 @@ fn serve(
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(threads).thread_name("http").enable_all().build()?;
     let (stop, mut stopped) = watch::channel(false);
-    let telling = Telling { metrics: Arc::new(move || metrics.render()), ready };
+    let telling = Telling { canvas: config.video.size(), metrics: Arc::new(move || metrics.render()), ready };
     let shutdown = async move {
         // An error means the node itself is gone, which is a reason to stop too.
         let _ = stopped.wait_for(|stop| *stop).await;

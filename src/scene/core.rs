@@ -390,10 +390,7 @@ impl SceneCore {
     }
 
     fn screen_ended(&mut self, participant: ParticipantId) -> bool {
-        let ended = self.change(participant, |person| {
-            person.screen_shape = None;
-            person.screen.take().is_some()
-        });
+        let ended = self.change(participant, |person| person.screen.take().is_some());
         if ended {
             self.settle_seats(None);
         }

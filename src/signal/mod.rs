@@ -61,6 +61,17 @@ pub enum FromNode {
         /// Bits a second.
         bitrate: u32,
     },
+    /// How the room is laid out, after each change.
+    Layout {
+        /// The document in force, as `docs/layout.md` describes it.
+        layout: serde_json::Value,
+        /// The page shown, counted from 1.
+        page: u32,
+        /// How many pages there are.
+        pages: u32,
+        /// Whether you may change it.
+        may_choose: bool,
+    },
     /// What the room does.
     State {
         /// Whether the call is being recorded.
@@ -109,6 +120,15 @@ pub enum FromClient {
         #[serde(default)]
         screen: bool,
     },
+    /// Lays the room out anew for everyone, turns its page, or both; refused by `problem`.
+    Layout {
+        /// A document as `docs/layout.md` describes it; absent: the layout stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layout: Option<serde_json::Value>,
+        /// The page to show, counted from 1; beyond the last, the last shows. Absent: a new layout begins with its first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<u32>,
+    },
     /// You leave now; the same as DELETE on your resource.
     Leave,
 }
@@ -135,6 +155,9 @@ pub struct Person {
 pub struct TilePlace {
     /// Whose picture.
     pub participant: ParticipantId,
+    /// Which of the person's pictures; absent: the camera.
+    #[serde(default, skip_serializing_if = "VideoTrack::is_camera")]
+    pub track: VideoTrack,
     /// Left edge.
     pub x: u32,
     /// Upper edge.
@@ -148,13 +171,20 @@ pub struct TilePlace {
 }
 
 /// The tracks whose sending can be steered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VideoTrack {
     /// The person's picture.
+    #[default]
     Camera,
     /// A shared screen.
     Screen,
+}
+
+impl VideoTrack {
+    fn is_camera(&self) -> bool {
+        *self == Self::Camera
+    }
 }
 
 impl From<VideoTrack> for TrackKind {
@@ -182,7 +212,8 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 8] = ["welcome", "room", "speaking", "scene", "send", "state", "answer", "problem"];
+    pub const TYPES: [&str; 9] =
+        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "problem"];
 
     /// The message as one line of JSON.
     #[must_use]
@@ -201,7 +232,7 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 3] = ["offer", "state", "leave"];
+    pub const TYPES: [&str; 4] = ["offer", "state", "layout", "leave"];
 
     /// The message as one line of JSON.
     #[must_use]
@@ -226,7 +257,7 @@ struct Envelope<'a, T> {
 }
 
 fn encode<T: Serialize>(message: &T) -> String {
-    serde_json::to_string(&Envelope { v: VERSION, message }).expect("messages have string keys and no floats")
+    serde_json::to_string(&Envelope { v: VERSION, message }).expect("messages have string keys and finite numbers")
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(text: &str, types: &[&str]) -> Result<Option<T>, SignalError> {

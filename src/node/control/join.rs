@@ -43,6 +43,11 @@ impl Control {
             }
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
+            Command::Layout { room, reply } => drop(reply.send(self.layout_shown(&room))),
+            Command::SetLayout { room, layout, reply } => drop(reply.send(self.set_layout(&room, layout))),
+            Command::Dress { room, dress, reply } => drop(reply.send(self.dress(&room, dress))),
+            Command::Portray { resource, avatar, reply } => drop(reply.send(self.portray(resource, avatar))),
+            Command::TurnPage { room, page, reply } => drop(reply.send(self.turn_page(&room, page))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }

@@ -1,7 +1,9 @@
 //! **The question:** who joins, leaves and is told what? The control thread: commands from HTTP, events from the wire and the
 //! workers, and the rooms that follow from them. It decides through `room/`, `ladder/` and `signal/`, and touches no media.
 
+mod dress;
 mod join;
+mod layouts;
 mod peers;
 mod rooms;
 mod say;
@@ -16,7 +18,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::encode::EncoderChoice;
 use crate::flow::Waker;
 use crate::http::{Command, ResourceToken};
-use crate::media::{PeerId, RoomId};
+use crate::media::{PeerId, RoomId, TrackKind};
 use crate::node::compose_lane::ComposeCommand;
 use crate::node::config::Config;
 use crate::node::decode_lane::DecodeCommand;
@@ -156,7 +158,7 @@ impl Control {
 
     fn worker_event(&mut self, event: Event) {
         match event {
-            Event::SceneChanged { room, scene } => self.scene_changed(&room, scene),
+            Event::SceneChanged { room, scene, page, pages } => self.scene_changed(&room, scene, page, pages),
             Event::Levels { room, levels } => {
                 let now = Instant::now();
                 for (participant, level) in levels {
@@ -165,7 +167,10 @@ impl Control {
             }
             Event::PicturesBroken { room, track } => {
                 tracing::debug!(%room, ?track, "a bitstream is broken; a keyframe was requested");
-                self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
+                // A screen stands still more often than not, so its last picture stays until the keyframe is there.
+                if track.kind == TrackKind::Camera {
+                    self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
+                }
             }
             Event::RoomFailed(room) => {
                 self.counts.node.rooms_failed.add(1);

@@ -9,6 +9,7 @@ use crate::flow::PlayoutCell;
 use crate::http::{Refusal, ResourceToken, Trickled};
 use crate::ladder::SenderAsk;
 use crate::media::{ParticipantId, PeerId, RoomId, TrackKind};
+use crate::signal::VideoTrack;
 use crate::webrtc::PeerRole;
 
 /// What a connection is for.
@@ -62,8 +63,12 @@ pub struct PeerEntry {
     pub playout: PlayoutCell,
     /// The decode lane of each of its video tracks.
     pub decoded_by: HashMap<TrackKind, usize>,
+    /// Shared by its screen and that screen's sound.
+    pub screen_playout: PlayoutCell,
     /// What is asked of its camera.
-    pub ask: SenderAsk,
+    ask_camera: SenderAsk,
+    /// What is asked of its screen.
+    ask_screen: SenderAsk,
 }
 
 impl PeerEntry {
@@ -78,8 +83,27 @@ impl PeerEntry {
             connected: false,
             playout: PlayoutCell::default(),
             decoded_by: HashMap::new(),
-            ask: SenderAsk::new(),
+            screen_playout: PlayoutCell::default(),
+            ask_camera: SenderAsk::new(),
+            ask_screen: SenderAsk::new(),
         }
+    }
+
+    /// What is asked of one of its tracks.
+    pub fn ask_mut(&mut self, track: VideoTrack) -> &mut SenderAsk {
+        match track {
+            VideoTrack::Camera => &mut self.ask_camera,
+            VideoTrack::Screen => &mut self.ask_screen,
+        }
+    }
+
+    /// What a new share of the screen begins with.
+    pub fn forget_screen(&mut self) {
+        (self.ask_screen, self.screen_playout) = (SenderAsk::new(), PlayoutCell::default());
+    }
+
+    fn asks(&self) -> [(VideoTrack, &SenderAsk); 2] {
+        [(VideoTrack::Camera, &self.ask_camera), (VideoTrack::Screen, &self.ask_screen)]
     }
 }
 
@@ -122,19 +146,15 @@ impl Peers {
         self.entries.iter().filter(move |(_, entry)| entry.room == *room).map(|(id, entry)| (*id, entry))
     }
 
-    /// The connection that publishes for a participant.
-    pub fn of_participant(&self, participant: ParticipantId) -> Option<PeerId> {
-        self.entries.iter().find(|(_, entry)| entry.role.participant() == Some(participant)).map(|(id, _)| *id)
-    }
-
-    /// The connections whose senders are to be asked now.
-    pub fn asks_due(&self, now: Instant) -> Vec<PeerId> {
-        let due = self.entries.iter().filter(|(_, entry)| entry.ask.deadline().is_some_and(|at| at <= now));
-        due.map(|(id, _)| *id).collect()
+    /// The tracks whose senders are to be asked now.
+    pub fn asks_due(&self, now: Instant) -> Vec<(PeerId, VideoTrack)> {
+        let asks = self.entries.iter().flat_map(|(id, entry)| entry.asks().map(|(track, ask)| (*id, track, ask)));
+        let due = asks.filter(|(.., ask)| ask.deadline().is_some_and(|at| at <= now));
+        due.map(|(id, track, _)| (id, track)).collect()
     }
 
     /// When the next sender is to be asked.
     pub fn ask_deadline(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|entry| entry.ask.deadline()).min()
+        self.entries.values().flat_map(PeerEntry::asks).filter_map(|(_, ask)| ask.deadline()).min()
     }
 }

@@ -16,6 +16,7 @@ use crate::media::{
     EncodedFrame, MixTick, Outbox, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
 };
 use crate::node::compose_lane::{CanvasWork, ComposeCommand};
+use crate::node::control::layouts::Look;
 use crate::node::control::{Control, RECORDING_CLOSE};
 use crate::node::encode_lane::{self, RungWork};
 use crate::node::lane::least_loaded;
@@ -26,7 +27,7 @@ use crate::node::package_lane::PackageCommand;
 use crate::node::report::{RoomCounters, RoomReport};
 use crate::node::sound::RoomSound;
 use crate::room::{Member, RoomCore};
-use crate::scene::{Scene, SceneCore};
+use crate::scene::{self, Scene, SceneCore};
 use crate::signal::Person;
 use crate::webrtc::NetCommand;
 
@@ -59,6 +60,8 @@ pub struct Room {
     pub recording: bool,
     /// Whether the last input was refused.
     pub refused: bool,
+    /// How it is laid out.
+    pub look: Look,
     /// Who speaks, as last told.
     pub speaking: Vec<ParticipantId>,
     encode: JoinHandle<()>,
@@ -161,13 +164,18 @@ impl Control {
         };
         let encode = encode_lane::start(self.rungs_started, rung, self.reports.clone(), self.counts.node.clone())?;
         self.rungs_started += 1;
+        let layout = self.config.video.layout.layout().clone();
+        let mut scene = SceneCore::with_layout(size, layout.clone());
+        // The room is empty, so nothing that this pushes is seen.
+        scene.handle(Instant::now(), scene::Input::Labels(self.config.video.labels), &mut Outbox::new());
         let (compose, mix) = (least_loaded(&self.lanes.compose), least_loaded(&self.lanes.mix));
         self.lanes.compose[compose].load += 1;
         self.lanes.compose[compose].send(ComposeCommand::AddRoom(Box::new(CanvasWork {
             room: name.clone(),
             epoch,
             fps,
-            scene: SceneCore::new(size),
+            scene,
+            motion: self.config.video.motion(),
             compositor,
             composed,
             ticks: counters.ticks.clone(),
@@ -181,6 +189,7 @@ impl Control {
             mix,
             recording,
             refused: false,
+            look: Look::new(layout),
             speaking: Vec::new(),
             encode,
             encoder: encoder_name,

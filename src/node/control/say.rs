@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ladder::{AskInput, SendTarget};
-use crate::media::{Outbox, ParticipantId, PeerId, RoomId, Size};
+use crate::ladder::AskInput;
+use crate::media::{Outbox, ParticipantId, PeerId, RoomId};
 use crate::node::compose_lane::ComposeCommand;
 use crate::node::control::Control;
+use crate::node::control::layouts::scene_message;
 use crate::room::{RoomInput, RoomOutput};
-use crate::scene::{self, Scene};
-use crate::signal::{FromNode, TilePlace, VideoTrack};
+use crate::scene;
+use crate::signal::FromNode;
 use crate::webrtc::NetCommand;
 
 impl Control {
@@ -50,31 +51,7 @@ impl Control {
         if let Some(scene) = &room.scene {
             self.say(peer, &scene_message(scene));
         }
-    }
-
-    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves.
-    pub fn scene_changed(&mut self, name: &RoomId, scene: Arc<Scene>) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        room.scene = Some(scene.clone());
-        self.say_to_room(name, &scene_message(&scene));
-        let now = Instant::now();
-        for tile in &scene.tiles {
-            if let Some(peer) = self.peers.of_participant(tile.participant) {
-                let size = Size::new(tile.rect.width, tile.rect.height);
-                self.ask_sender(now, peer, AskInput::Tile(Some(size), self.config.video.fps.get()));
-            }
-        }
-    }
-
-    /// Takes what the layout or the clock says about one sender's target.
-    fn ask_sender(&mut self, now: Instant, peer: PeerId, input: AskInput) {
-        let mut out = Outbox::new();
-        let Some(entry) = self.peers.get_mut(peer) else { return };
-        entry.ask.handle(now, input, &mut out);
-        for SendTarget { size, fps, bitrate } in out.drain() {
-            let (width, height) = (size.width, size.height);
-            self.say(peer, &FromNode::Send { track: VideoTrack::Camera, width, height, fps, bitrate });
-        }
+        self.greet_with_layout(peer);
     }
 
     /// One input of a room's core, and all that follows from it.
@@ -92,6 +69,7 @@ impl Control {
                 RoomOutput::RosterChanged => {
                     let Some(room) = self.rooms.get(name) else { return };
                     self.say_to_room(name, &FromNode::Room { participants: room.people() });
+                    self.mark_muted(name);
                 }
                 RoomOutput::SpeakingChanged => self.speaking_changed(name),
                 RoomOutput::Ended => ended = true,
@@ -120,6 +98,7 @@ impl Control {
         for participant in now.iter().filter(|id| !before.contains(id)).copied() {
             self.to_scene(name, scene::Input::Speaking { participant, speaking: true });
         }
+        self.to_scene(name, scene::Input::Dominant { participant: dominant });
         self.say_to_room(name, &FromNode::Speaking { heard: now, dominant });
     }
 
@@ -136,29 +115,16 @@ impl Control {
         for name in due {
             self.room_input(&name, now, RoomInput::Due);
         }
-        let asks: Vec<PeerId> = self.peers.asks_due(now);
-        for peer in asks {
-            self.ask_sender(now, peer, AskInput::Due);
+        for (peer, track) in self.peers.asks_due(now) {
+            self.ask_sender(now, peer, track, AskInput::Due);
         }
+        let minute = self.tell_time(now);
         let rooms = self.rooms.values().filter_map(|room| room.core.deadline());
-        rooms.chain(self.peers.ask_deadline()).min()
+        rooms.chain(self.peers.ask_deadline()).chain(minute).min()
     }
 
     fn due_rooms(&self, now: Instant) -> Vec<RoomId> {
         let due = self.rooms.iter().filter(|(_, room)| room.core.deadline().is_some_and(|at| at <= now));
         due.map(|(name, _)| name.clone()).collect()
     }
-}
-
-fn scene_message(scene: &Scene) -> FromNode {
-    let place = |tile: &scene::Tile| TilePlace {
-        participant: tile.participant,
-        x: tile.rect.x,
-        y: tile.rect.y,
-        width: tile.rect.width,
-        height: tile.rect.height,
-        z: u32::try_from(tile.z).unwrap_or(0),
-    };
-    let tiles = scene.tiles.iter().map(place).collect();
-    FromNode::Scene { width: scene.canvas.width, height: scene.canvas.height, tiles }
 }

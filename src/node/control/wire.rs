@@ -39,12 +39,17 @@ impl Control {
         let member = room.core.members().iter().find(|member| member.participant == participant);
         // Only now does a tile appear: nobody waits for a face that never comes.
         let input = scene::Input::Joined { participant, name: member.map_or_else(String::new, |m| m.name.clone()) };
-        self.lanes.compose[room.compose].send(ComposeCommand::Scene(name, input));
+        self.lanes.compose[room.compose].send(ComposeCommand::Scene(name.clone(), input));
+        self.mark_newcomer(&name, participant);
     }
 
     fn track_started(&mut self, peer: PeerId, kind: TrackKind) {
         let Some(entry) = self.peers.get_mut(peer) else { return };
-        let (name, playout) = (entry.room.clone(), entry.playout.clone());
+        let name = entry.room.clone();
+        let playout = match kind {
+            TrackKind::Camera | TrackKind::Microphone => entry.playout.clone(),
+            TrackKind::Screen | TrackKind::ScreenSound => entry.screen_playout.clone(),
+        };
         let Some(participant) = entry.role.participant() else { return };
         let Some(room) = self.rooms.get(&name) else { return };
         let track = TrackId { participant, kind };
@@ -54,7 +59,7 @@ impl Control {
                 self.lanes.mix[room.mix].send(MixCommand::AddVoice(name.clone(), track, packets, playout));
                 self.lanes.net.send(NetCommand::AttachSound { peer, kind, sink });
             }
-            TrackKind::Camera => {
+            TrackKind::Camera | TrackKind::Screen => {
                 let at = least_loaded(&self.lanes.decode);
                 let lane = &mut self.lanes.decode[at];
                 let (sink, frames) = flow::track_queue(lane.waker(), self.counts.node.ingest_discarded.clone());
@@ -72,11 +77,9 @@ impl Control {
                 lane.send(DecodeCommand::Add(Box::new(work)));
                 entry.decoded_by.insert(kind, at);
                 let compose = &self.lanes.compose[room.compose];
-                compose.send(ComposeCommand::AddSource(name.clone(), participant, slot));
+                compose.send(ComposeCommand::AddSource(name.clone(), track, slot));
                 self.lanes.net.send(NetCommand::AttachVideo { peer, kind, sink, wishes });
             }
-            // No layout shows a screen yet (part 2); its packets are not even assembled for anyone.
-            TrackKind::Screen => {}
         }
         self.room_input(&name, Instant::now(), RoomInput::Track(participant, kind, true));
     }
@@ -99,18 +102,27 @@ impl Control {
             self.lanes.decode[at].load -= 1;
             self.lanes.decode[at].send(DecodeCommand::Remove(track));
         }
+        if kind == TrackKind::Screen {
+            entry.forget_screen();
+        }
         let name = entry.room.clone();
         let Some(room) = self.rooms.get(&name) else { return };
-        if kind == TrackKind::Camera {
-            self.lanes.compose[room.compose].send(ComposeCommand::RemoveSource(name, participant));
-        } else if !kind.is_video() {
+        if kind.is_video() {
+            self.lanes.compose[room.compose].send(ComposeCommand::RemoveSource(name, track));
+        } else {
             self.lanes.mix[room.mix].send(MixCommand::RemoveVoice(name, track));
         }
     }
 
     /// Forgets a connection that ended; its room ends with the last of its people.
     pub fn forget(&mut self, peer: PeerId, reason: &str) {
-        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::ScreenSound] {
+        if let Some(entry) = self.peers.get(peer)
+            && let Some(participant) = entry.role.participant()
+        {
+            // Before the tracks end: the tile fades out with the last picture, not with a placeholder.
+            self.to_scene(&entry.room, scene::Input::Left { participant });
+        }
+        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen, TrackKind::ScreenSound] {
             self.stop_track(peer, kind);
         }
         let Some(entry) = self.peers.remove(peer) else { return };
@@ -128,11 +140,15 @@ impl Control {
         let (name, participant) = (entry.room.clone(), entry.role.participant());
         match FromClient::parse(text) {
             Ok(Some(FromClient::Offer { sdp })) => self.lanes.net.send(NetCommand::Renegotiate { peer, offer: sdp }),
-            Ok(Some(FromClient::State { muted, camera, .. })) => {
+            Ok(Some(FromClient::State { muted, camera, screen })) => {
                 if let Some(participant) = participant {
                     self.stated(&name, participant, muted, camera);
+                    if !screen {
+                        self.to_scene(&name, scene::Input::ScreenEnded { participant });
+                    }
                 }
             }
+            Ok(Some(FromClient::Layout { layout, page })) => self.choose_layout(peer, layout, page),
             Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

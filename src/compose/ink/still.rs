@@ -1,0 +1,108 @@
+//! **The question:** what does a still look like to a canvas? I420 samples and how much of each is seen.
+
+use std::sync::Arc;
+
+use crate::compose::draw::{Mask, Shared};
+use crate::media::{Bitmap, Size};
+
+/// A picture drawn once: limited-range BT.709 4:2:0 and its coverage, both sides even. To blend: canvas + (sample − canvas) ×
+/// mask / 255, plane by plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Still {
+    /// Extent in luma samples.
+    pub size: Size,
+    /// Y, then U, then V, rows packed.
+    pub(in crate::compose) samples: Shared<Vec<u8>>,
+    /// How much of each sample is seen; `None` when all of all of them is.
+    pub(in crate::compose) mask: Option<Shared<Mask>>,
+}
+
+impl Still {
+    /// `bitmap`, which has even sides. A chroma sample is the mean of its four pixels weighed by their alpha, so that no colour of
+    /// unseen pixels bleeds in.
+    #[must_use]
+    pub fn from_bitmap(bitmap: &Bitmap) -> Self {
+        let size = bitmap.size();
+        assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2), "4:2:0 needs even sides");
+        let (width, pixels) = (size.width as usize, size.width as usize * size.height as usize);
+        let mut samples = vec![0; pixels * 3 / 2];
+        let (luma, chroma) = samples.split_at_mut(pixels);
+        let (blue, red) = chroma.split_at_mut(pixels / 4);
+        for (sample, pixel) in luma.iter_mut().zip(bitmap.rgba().chunks_exact(4)) {
+            *sample = dot(LUMA, pixel_of(pixel), 16);
+        }
+        let opaque = bitmap.rgba().chunks_exact(4).all(|pixel| pixel[3] == 255);
+        let mut mask = (!opaque).then(|| Mask {
+            luma: bitmap.rgba().chunks_exact(4).map(|pixel| pixel[3]).collect(),
+            chroma: vec![0; pixels / 4],
+        });
+        let mut at = 0;
+        for rows in bitmap.rgba().chunks_exact(width * 8) {
+            let (upper, lower) = rows.split_at(width * 4);
+            for (above, below) in upper.chunks_exact(8).zip(lower.chunks_exact(8)) {
+                let (mean, alpha) = mean_of_four([&above[..4], &above[4..], &below[..4], &below[4..]]);
+                blue[at] = dot(BLUE, mean, 128);
+                red[at] = dot(RED, mean, 128);
+                if let Some(mask) = &mut mask {
+                    mask.chroma[at] = alpha;
+                }
+                at += 1;
+            }
+        }
+        Self { size, samples: Shared(Arc::new(samples)), mask: mask.map(|mask| Shared(Arc::new(mask))) }
+    }
+
+    /// Bytes of memory it takes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.samples.0.len() + self.mask.as_ref().map_or(0, |mask| mask.0.luma.len() + mask.0.chroma.len())
+    }
+
+    /// Never: a still has at least one pixel.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.0.is_empty()
+    }
+}
+
+// Rec. ITU-R BT.709-6, section 3, scaled to limited range, in 1/65536. Each row's sum is 219/255 of one, or 0.
+const LUMA: [i32; 3] = [11_966, 40_254, 4_064];
+const BLUE: [i32; 3] = [-6_596, -22_189, 28_785];
+const RED: [i32; 3] = [28_784, -26_145, -2_639];
+
+fn dot(weights: [i32; 3], pixel: [i32; 3], zero: i32) -> u8 {
+    let sum = weights[0] * pixel[0] + weights[1] * pixel[1] + weights[2] * pixel[2];
+    u8::try_from((zero + ((sum + 32_768) >> 16)).clamp(16, 240)).expect("clamped")
+}
+
+fn pixel_of(pixel: &[u8]) -> [i32; 3] {
+    [pixel[0].into(), pixel[1].into(), pixel[2].into()]
+}
+
+/// The mean colour, weighed by alpha, and the mean alpha.
+fn mean_of_four(pixels: [&[u8]; 4]) -> ([i32; 3], u8) {
+    let alpha: i32 = pixels.iter().map(|pixel| i32::from(pixel[3])).sum();
+    let weigh = |channel: usize| {
+        let sum: i32 = pixels.iter().map(|pixel| i32::from(pixel[channel]) * i32::from(pixel[3])).sum();
+        (sum + alpha / 2).checked_div(alpha).unwrap_or(0)
+    };
+    ([weigh(0), weigh(1), weigh(2)], u8::try_from((alpha + 2) / 4).expect("a mean of bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_limited_and_masks_are_means() {
+        let pixels: Vec<u8> = [[255, 255, 255, 255], [255, 0, 0, 255], [0, 0, 0, 0], [0, 0, 255, 0]].concat();
+        let still = Still::from_bitmap(&Bitmap::new(Size::new(2, 2), pixels));
+        assert_eq!(still.samples.0[..4], [235, 63, 16, 32]);
+        let mask = still.mask.expect("two pixels are clear");
+        assert_eq!((mask.0.luma.as_slice(), mask.0.chroma.as_slice()), (&[255, 255, 0, 0][..], &[128][..]));
+        // White and red, the clear ones without weight: (255, 128, 128).
+        assert_eq!(still.samples.0[4..], [115, 184]);
+        let opaque = Still::from_bitmap(&Bitmap::new(Size::new(2, 2), vec![255; 16]));
+        assert_eq!((opaque.samples.0.as_slice(), opaque.mask), (&[235, 235, 235, 235, 128, 128][..], None));
+    }
+}
