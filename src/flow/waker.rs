@@ -56,9 +56,10 @@ impl Waker {
         };
         // EINTR reads as an early return; every caller looks at its queues and its deadline anyway.
         let _ = polled;
-        if self.0.raised.swap(false, Ordering::AcqRel) {
-            let _ = rustix::io::read(&self.0.eventfd, &mut [0_u8; 8]);
-        }
+        // Emptied before the flag falls: a wake in between finds the flag up and its work is seen by the round that follows. The
+        // other way round it would leave the flag up over an empty eventfd, and every later wake would be swallowed.
+        let _ = rustix::io::read(&self.0.eventfd, &mut [0_u8; 8]);
+        self.0.raised.store(false, Ordering::SeqCst);
     }
 }
 
