@@ -74,6 +74,6 @@ mod tests {
     #[test]
     fn the_time_of_day_is_utc() {
         assert_eq!(time_of_day(0), "00:00 UTC");
-        assert_eq!(time_of_day(29_000_000 + 61), "14:21 UTC");
+        assert_eq!(time_of_day(25 * 60 + 7), "01:07 UTC", "a day later");
     }
 }
