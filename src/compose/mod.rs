@@ -10,6 +10,8 @@ mod cpu;
 mod draw;
 mod history;
 mod ink;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod letters;
 mod plan;
 mod pool;
