@@ -10,6 +10,8 @@ mod cpu;
 mod draw;
 mod history;
 pub mod ink;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod plan;
 mod pool;
 mod scale;

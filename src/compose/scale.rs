@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+#[cfg(target_arch = "x86_64")]
+use crate::compose::lanes::Lanes;
 use crate::media::Size;
 
 /// Vertical weights sum to 2^8: a weighted column of bytes stays below 2^16 and needs no rounding.
@@ -25,6 +27,9 @@ pub(super) struct Axis {
     /// `taps` weights for each output position, zero-padded.
     weights: Vec<i16>,
     taps: usize,
+    /// The same for vectors of outputs; along rows only.
+    #[cfg(target_arch = "x86_64")]
+    lanes: Option<Lanes>,
 }
 
 /// What part of a source is shown: luma pixels, even.
@@ -88,11 +93,17 @@ impl Axis {
             starts: Vec::with_capacity(positions.len()),
             weights: Vec::with_capacity(positions.len() * taps),
             taps,
+            #[cfg(target_arch = "x86_64")]
+            lanes: None,
         };
         for (start, weights) in positions {
             axis.starts.push(from + start);
             axis.weights.extend(round_weights(&weights, bits));
             axis.weights.resize(axis.starts.len() * taps, 0);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if bits == HORIZONTAL_BITS {
+            axis.lanes = Lanes::of(&axis);
         }
         axis
     }
@@ -115,6 +126,12 @@ impl Axis {
     /// Weights for each output: 2, 4, 8, or a larger even number.
     pub(super) fn taps(&self) -> usize {
         self.taps
+    }
+
+    /// The same weights, laid out for vectors; `None` down columns and where outputs lie far apart.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_ref()
     }
 
     /// Whether each output is one input.

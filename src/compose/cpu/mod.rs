@@ -6,6 +6,8 @@ mod canvas;
 mod place;
 mod scale;
 mod simd;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 use self::canvas::Canvas;
 use self::place::Cover;

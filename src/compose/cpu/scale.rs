@@ -5,6 +5,8 @@ use crate::compose::colour::Range;
 use crate::compose::cpu::canvas::{Area, PlaneMut};
 use crate::compose::cpu::place::{self, Cover};
 use crate::compose::cpu::simd::{Kernel, fastest};
+#[cfg(target_arch = "x86_64")]
+use crate::compose::cpu::wide::{self, Wide};
 use crate::compose::scale::{Axis, HORIZONTAL_BITS, VERTICAL_BITS};
 use crate::media::PlaneRef;
 
@@ -48,8 +50,67 @@ pub(super) fn scale(
         let data = &source.data[rows.start * source.stride + columns.start..];
         return place::copy(plane, area, PlaneRef { data, stride: source.stride }, cover);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(lanes) = across.lanes()
+        && wide::available()
+    {
+        return scale_wide(scratch, &Wide { across, lanes, down, source }, (plane, area), range, cover);
+    }
     scratch.fit(across);
     fastest(Scale { scratch, across, down, source, plane, area, range, cover });
+}
+
+/// By `wide`: straight onto the plane where nothing else is to be done to the samples, else by way of a few rows of scratch.
+#[cfg(target_arch = "x86_64")]
+fn scale_wide(
+    scratch: &mut Scratch,
+    wide: &Wide<'_>,
+    (plane, area): (PlaneMut<'_>, Area),
+    range: Option<Range>,
+    cover: Cover<'_>,
+) {
+    let Area { x, y, width, height } = area;
+    let Scratch { row, line, .. } = scratch;
+    let stride = plane.stride;
+    let mut first = 0;
+    while first < height {
+        let rows = first..(first + wide::BATCH).min(height);
+        let target = &mut plane.data[(y + first) * stride + x..];
+        if range.is_none() && cover.is_whole() {
+            wide.draw(rows.clone(), row, target, stride);
+        } else {
+            line.resize(width * wide::BATCH, 0);
+            wide.draw(rows.clone(), row, line, width);
+            fastest(Finish { first, rows: &mut line[..width * rows.len()], target, stride, width, range, cover });
+        }
+        first = rows.end;
+    }
+}
+
+/// Rows that were scaled on their way to the plane.
+#[cfg(target_arch = "x86_64")]
+struct Finish<'a> {
+    first: usize,
+    rows: &'a mut [u8],
+    target: &'a mut [u8],
+    stride: usize,
+    width: usize,
+    range: Option<Range>,
+    cover: Cover<'a>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Kernel for Finish<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { first, rows, target, stride, width, range, cover } = self;
+        for (index, (row, target)) in rows.chunks_exact_mut(width).zip(target.chunks_mut(stride)).enumerate() {
+            if let Some(range) = range {
+                range.limit(row);
+            }
+            cover.blend_row(first + index, width, &mut target[..width], |column| row[column]);
+        }
+    }
 }
 
 struct Scale<'a> {
@@ -212,6 +273,35 @@ mod tests {
             let rows = (f64::from(height) / f64::from(to_height)).max(1.0);
             for (got, want) in got.iter().zip(&want) {
                 prop_assert!((f64::from(*got) - want).abs() <= 2.0 + rows / 8.0, "{got} is not {want}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever this processor chooses, whole rows or a mask, crops or all: the same samples as the plain loops give.
+        #[test]
+        fn every_processor_draws_the_same(
+            (width, height) in (1_u32..700, 1_u32..90), (to_width, to_height) in (1_u32..200, 1_u32..60),
+            (left, upper) in (0_u32..70, 0_u32..9), seed in any::<u64>(), opacity in prop::sample::select(vec![255_u8, 77]),
+        ) {
+            let noise = |n: u32| (seed.wrapping_add(u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+            let stride = (left + width) as usize;
+            let samples: Vec<u8> = (0..(left + width) * (upper + height)).map(noise).collect();
+            let across = Axis::new(left, width, to_width, HORIZONTAL_BITS);
+            let down = Axis::new(upper, height, to_height, VERTICAL_BITS);
+            let source = PlaneRef { data: &samples, stride };
+            let area = Area { x: 3, y: 1, width: to_width as usize, height: to_height as usize };
+            let canvas: Vec<u8> = (0..(to_width + 5) * (to_height + 2)).map(noise).rev().collect();
+            let cover = Cover { opacity, mask: None };
+            for range in [None, Some(Range::Luma), Some(Range::Chroma)] {
+                let (mut chosen, mut plain) = (canvas.clone(), canvas.clone());
+                let plane = |data| PlaneMut { data, stride: to_width as usize + 5, step: 1 };
+                scale(&mut Scratch::default(), (&across, &down), source, (plane(&mut chosen), area), range, cover);
+                let mut scratch = Scratch::default();
+                scratch.fit(&across);
+                let (scratch, across, down, plane) = (&mut scratch, &across, &down, plane(&mut plain));
+                Scale { scratch, across, down, source, plane, area, range, cover }.run();
+                prop_assert!(chosen == plain);
             }
         }
     }
