@@ -127,13 +127,15 @@ pub struct ComposedFrame {
     pub samples: Vec<u8>,
     /// Which blocks differ from the tick before; the encoder marks the others inactive.
     pub damage: Damage,
+    /// Which state of its canvas it shows, as its pool counts them; 0 is unknown.
+    pub state: u64,
 }
 
 impl ComposedFrame {
     /// A picture of which nothing is known: every block counts as changed.
     #[must_use]
     pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
-        Self { size, pts, samples, damage: Damage::full(size) }
+        Self { size, pts, samples, damage: Damage::full(size), state: 0 }
     }
 
     /// The three planes.

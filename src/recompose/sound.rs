@@ -20,7 +20,6 @@ pub(super) type Packets = Receiver<Bytes>;
 type Mixing<'scope> = ScopedJoinHandle<'scope, ()>;
 
 /// Starts the `mix` thread; it ends when nobody wants its packets any more.
-#[expect(clippy::type_complexity, reason = "a pair of two ends, each optional as its caller keeps them")]
 pub(super) fn mix<'scope>(
     scope: &'scope Scope<'scope, '_>,
     tracks: Vec<Box<dyn Track>>,
