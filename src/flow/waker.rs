@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -30,6 +30,8 @@ impl Waker {
 
     /// Rouses the owner; any number of calls between two sleeps cost one system call.
     pub fn wake(&self) {
+        // With the sleeper's fence: either it sees what was queued before this call, or this call sees its flag fallen.
+        fence(Ordering::SeqCst);
         if !self.0.raised.swap(true, Ordering::AcqRel) {
             // A full eventfd is already readable, so a failed write loses nothing.
             let _ = rustix::io::write(&self.0.eventfd, &1_u64.to_ne_bytes());
@@ -59,7 +61,8 @@ impl Waker {
         // Emptied before the flag falls: a wake in between finds the flag up and its work is seen by the round that follows. The
         // other way round it would leave the flag up over an empty eventfd, and every later wake would be swallowed.
         let _ = rustix::io::read(&self.0.eventfd, &mut [0_u8; 8]);
-        self.0.raised.store(false, Ordering::SeqCst);
+        self.0.raised.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 }
 
