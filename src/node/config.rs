@@ -121,6 +121,8 @@ pub struct Video {
     pub encoder_threads: Within<0, 64>,
     /// Who composes.
     pub compositor: Compositor,
+    /// A part of the name of the GPU adapter to take; empty: the best that is hardware.
+    pub adapter: String,
 }
 
 impl Video {
@@ -221,11 +223,13 @@ pub enum Encoder {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Compositor {
-    /// The fastest that this machine has.
+    /// A hardware GPU if there is one, else the processor.
     #[default]
     Auto,
-    /// The kernels of `compose/cpu`.
+    /// The processor.
     Cpu,
+    /// A GPU; without one the node does not start.
+    Gpu,
 }
 
 impl Default for Http {
@@ -250,6 +254,7 @@ impl Default for Video {
             encoder: Encoder::Auto,
             encoder_threads: Within(1),
             compositor: Compositor::Auto,
+            adapter: String::new(),
         }
     }
 }

@@ -39,13 +39,14 @@ const ALLOWED: [(&str, &str, &str); 1] = [(
 )];
 
 /// Crates whose types stay in their rooms.
-const OWNED: [(&str, &[&str]); 8] = [
+const OWNED: [(&str, &[&str]); 9] = [
     ("str0m", &["webrtc"]),
     ("rtc_rtp", &["webrtc", "load"]),
     ("quinn_udp", &["webrtc"]),
     ("axum", &["http"]),
     ("libaom_sys", &["encode"]),
     ("mp4_atom", &["fmp4"]),
+    ("wgpu", &["compose"]),
     ("clap", &["cli", "node", "telemetry"]),
     ("indicatif", &["cli", "load"]),
 ];
