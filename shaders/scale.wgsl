@@ -1,4 +1,4 @@
-// How does a picture get another size? The twin of `compose/cpu/scale.rs`: a weighted sum of rows and columns in whole numbers,
+// How does a picture get another size? The twin of `compose/cpu/scale.rs`, axes from `compose/scale.rs`: a weighted sum of rows and columns in whole numbers,
 // rounded once, so that both twins give the same sample. An axis in `tables`: taps, count, `count` starts, `count * taps` weights.
 
 // Header, blocks, references, operations (see `compose/gpu/list.rs`), then the planes of the tick's pictures.
@@ -10,8 +10,8 @@
 // The canvas as whoever takes it wants it.
 @group(0) @binding(3) var<storage, read_write> packed: array<u32>;
 
-// Weights down a column sum to 2^7, along a row to 2^14.
-const WEIGHT_BITS: u32 = 21u;
+// Weights down a column sum to 2^8, along a row to 2^14.
+const WEIGHT_BITS: u32 = 22u;
 
 fn byte_of(word: u32, at: u32) -> u32 {
     return extractBits(word, (at & 3u) * 8u, 8u);

@@ -1,12 +1,25 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
-//! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
-//! The twin's kernels stand in `cpu/`: `scale` does pictures, `place` fills and copies, `letters` draws initials.
+//! Doors: [`Compositors`] opens what the configuration chooses (`choice`) and makes a [`Compositor`] for each room: the GPU's
+//! (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`).
+//! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
+//! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
+//! and shown often comes from `letters`, `ink` (initials, names) and `still` (pictures); `history` spares copying the canvas.
 
 mod choice;
+mod colour;
 mod cpu;
+mod draw;
 mod gpu;
+mod history;
+mod ink;
+mod letters;
+mod plan;
 mod pool;
+mod scale;
+mod still;
+#[cfg(test)]
+mod tests;
 
 pub use choice::{CompositorChoice, Compositors};
 pub use cpu::cpu_compositor;

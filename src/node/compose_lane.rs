@@ -10,7 +10,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use crate::compose::{Compositor, Sources};
 use crate::flow::{Counter, FrameSlot};
 use crate::media::{
-    ComposedFrame, Outbox, ParticipantId, RoomEpoch, RoomId, TrackId, TrackKind, VideoFrame, pts_from_tick,
+    ComposedFrame, Damage, Outbox, ParticipantId, RoomEpoch, RoomId, TrackId, TrackKind, VideoFrame, pts_from_tick,
 };
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
@@ -67,6 +67,8 @@ struct Canvas {
     sources: Painted,
     /// The next tick's number.
     tick: u64,
+    /// What changed at ticks that were not encoded; the next one that is carries it too.
+    unseen: Option<Damage>,
 }
 
 #[derive(Default)]
@@ -112,7 +114,7 @@ impl ComposeLane {
         match command {
             ComposeCommand::AddRoom(work) => {
                 let scene = work.scene.scene();
-                let canvas = Canvas { scene, sources: Painted::default(), tick: 0, work };
+                let canvas = Canvas { scene, sources: Painted::default(), tick: 0, unseen: None, work };
                 self.rooms.insert(canvas.work.room.clone(), canvas);
             }
             ComposeCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
@@ -214,10 +216,14 @@ impl Canvas {
 
     /// Hands what is composed to the encoder; says it when a GPU failed.
     fn take_composed(&mut self, counters: &NodeCounters) {
-        while let Some(composed) = self.work.compositor.finished() {
+        while let Some(mut composed) = self.work.compositor.finished() {
+            if let Some(unseen) = self.unseen.take() {
+                composed.damage.add(&unseen);
+            }
             if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
                 self.work.composed.try_send(composed)
             {
+                self.unseen = Some(composed.damage.clone());
                 self.work.compositor.pool().recycle(composed);
                 self.count_skipped(1, counters);
             }

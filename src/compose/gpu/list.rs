@@ -1,12 +1,12 @@
 //! **The question:** how does a tick's list of operations become words that `place.wgsl` reads, and bytes to upload?
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::compose::cpu::scale::Axis;
+use crate::compose::draw::{Mask, Operation, Paint, Shared};
 use crate::compose::gpu::blocks::Blocks;
 use crate::compose::gpu::raster::Raster;
 use crate::compose::gpu::tables::{Full, Tables, push_bytes};
+use crate::compose::scale::Axis;
 use crate::media::{Picture, Size, VideoFrame};
 use crate::scene::Rect;
 
@@ -16,41 +16,6 @@ const HEADER_WORDS: usize = 8;
 const OPERATION_WORDS: usize = 20;
 /// In place of a mask.
 const NO_MASK: u32 = u32::MAX;
-
-/// One step of a tick's drawing.
-pub(super) struct Operation {
-    /// Where, in luma pixels; even.
-    pub(super) rect: Rect,
-    pub(super) paint: Paint,
-    /// How much of it is seen, of 255.
-    pub(super) opacity: u8,
-    /// How much of each sample is seen; `None`: all alike.
-    pub(super) mask: Option<Shared<Mask>>,
-}
-
-/// What an operation puts on its rectangle.
-pub(super) enum Paint {
-    /// Samples of Y, U, V.
-    Flat([u8; 3]),
-    /// A decoded picture, scaled by axes: luma across, luma down, chroma across, chroma down.
-    Picture { frame: VideoFrame, axes: [Arc<Axis>; 4] },
-    /// I420 of exactly the rectangle's size, drawn once.
-    Still(Shared<Vec<u8>>),
-}
-
-/// Coverage of a rectangle, a byte a sample, rows packed.
-#[cfg_attr(not(test), expect(dead_code, reason = "rounded corners and labels come as masks with the shared plan"))]
-#[derive(Debug)]
-pub(super) struct Mask {
-    /// `width * height` bytes.
-    pub(super) luma: Vec<u8>,
-    /// A quarter of that.
-    pub(super) chroma: Vec<u8>,
-}
-
-/// Something that is the same only as long as it is the same memory; holding it keeps its address its own.
-#[derive(Debug)]
-pub(super) struct Shared<T>(pub(super) Arc<T>);
 
 /// What names a table.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -77,26 +42,6 @@ struct Placed {
     size: Size,
     /// Bytes from the start of the tick: Y, U, V.
     planes: [usize; 3],
-}
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T> PartialEq for Shared<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl<T> Eq for Shared<T> {}
-
-impl<T> Hash for Shared<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
 }
 
 impl Placed {

@@ -1,7 +1,7 @@
 //! **The question:** how does a GPU draw a scene? One submit a tick: changed pictures go up, one workgroup draws each block that
 //! something touches (`shaders/`), the bands that changed come back. Nothing waits: a canvas is finished a little later.
 //!
-//! `device` opens the adapter; `plan` decides what to draw, `list` writes it down for the device, `blocks` sorts it, `tables`
+//! `device` opens the adapter; `list` writes the plan's operations down for the device, `blocks` sorts it, `tables`
 //! keeps what outlives a tick, `raster` lays the canvas out, `flight` owns the buffers of ticks under way. wgpu's types never
 //! leave this folder. When the device is lost, the processor draws the next tick.
 
@@ -10,7 +10,6 @@ mod device;
 mod flight;
 mod kernels;
 mod list;
-mod plan;
 mod raster;
 mod tables;
 #[cfg(test)]
@@ -18,6 +17,9 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::compose::draw::Operation;
+use crate::compose::history::History;
+use crate::compose::plan::Planner;
 use crate::compose::{Compositor, FramePool, Loss, Sources, cpu};
 use crate::media::{ComposedFrame, Damage, Pts, Size};
 use crate::scene::Scene;
@@ -25,8 +27,7 @@ use crate::scene::Scene;
 pub use self::device::DeviceError;
 pub(super) use self::device::{Device, Wanted};
 use self::flight::{Flight, Tick};
-use self::list::{Encoded, Key, Operation};
-use self::plan::Plan;
+use self::list::{Encoded, Key};
 use self::raster::Raster;
 use self::tables::{TABLES_LEN, Tables};
 
@@ -41,6 +42,7 @@ pub(super) fn compositor(device: Arc<Device>, canvas: Size) -> Box<dyn Composito
 /// Draws on a device for as long as there is one.
 struct GpuCompositor {
     canvas: Size,
+    planner: Planner,
     painter: Painter,
     pool: FramePool,
     loss: Option<Loss>,
@@ -57,8 +59,7 @@ enum Painter {
 struct Easel {
     device: Arc<Device>,
     raster: Raster,
-    plan: Plan,
-    operations: Vec<Operation>,
+    history: History,
     encoded: Encoded,
     tables: Tables<Key>,
     flight: Flight,
@@ -94,13 +95,20 @@ impl Compositor for GpuCompositor {
     fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool {
         let refusal = match &mut self.painter {
             Painter::Processor(processor) => return processor.begin(scene, sources, pts),
-            Painter::Device(easel) => match easel.begin(scene, sources, pts) {
-                Ok(samples) => {
-                    self.uploaded += samples;
-                    return true;
+            Painter::Device(easel) => {
+                let planner = &mut self.planner;
+                let drawn = easel.ready().and_then(|()| {
+                    planner.plan(scene, sources);
+                    easel.draw(pts, planner.operations(), planner.damage())
+                });
+                match drawn {
+                    Ok(samples) => {
+                        self.uploaded += samples;
+                        return true;
+                    }
+                    Err(refusal) => refusal,
                 }
-                Err(refusal) => refusal,
-            },
+            }
         };
         match refusal {
             Refusal::Busy => false,
@@ -148,7 +156,7 @@ impl Compositor for GpuCompositor {
 impl GpuCompositor {
     fn new(device: Arc<Device>, canvas: Size) -> Self {
         let painter = Painter::Device(Box::new(Easel::new(device, canvas)));
-        Self { canvas, painter, pool: FramePool::default(), loss: None, uploaded: 0 }
+        Self { canvas, planner: Planner::new(canvas), painter, pool: FramePool::default(), loss: None, uploaded: 0 }
     }
 
     /// The processor takes over; what is in flight is gone.
@@ -157,7 +165,8 @@ impl GpuCompositor {
             // The driver's own word, if it said one, tells more.
             let reason = easel.device.loss().reason().map_or(reason, str::to_owned);
             self.loss = Some(Loss { reason, ticks: easel.flight.len() as u64 });
-            self.painter = Painter::Processor(cpu::successor(self.canvas, self.pool.clone()));
+            let history = easel.history.followed();
+            self.painter = Painter::Processor(cpu::successor(self.canvas, history, self.pool.clone()));
         }
         match &mut self.painter {
             Painter::Processor(processor) => &mut **processor,
@@ -178,8 +187,7 @@ impl Easel {
         let samples = (canvas.width * canvas.height * 3 / 2) as usize;
         Self {
             flight: Flight::new(&device, raster.packed_len()),
-            plan: Plan::new(canvas),
-            operations: Vec::new(),
+            history: History::new(canvas),
             encoded: Encoded::default(),
             tables: Tables::new(),
             mirror: vec![0; samples],
@@ -189,31 +197,18 @@ impl Easel {
         }
     }
 
-    /// Sends a tick off; says how many bytes of samples went up with it.
-    fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> Result<u64, Refusal> {
+    /// Whether a tick can begin now.
+    fn ready(&self) -> Result<(), Refusal> {
         self.device.poll();
         if let Some(reason) = self.device.loss().reason() {
             return Err(Refusal::Unable(reason.into()));
         }
-        if !self.flight.has_room() {
-            return Err(Refusal::Busy);
-        }
-        let mut operations = std::mem::take(&mut self.operations);
-        self.plan.draw(scene, sources, &mut operations);
-        let sent = self.draw(pts, &operations);
-        // Lets go of the pictures, keeps the memory.
-        operations.clear();
-        self.operations = operations;
-        sent
+        if self.flight.has_room() { Ok(()) } else { Err(Refusal::Busy) }
     }
 
-    /// Sends `operations` off as the tick at `pts`; there is room for it.
-    fn draw(&mut self, pts: Pts, operations: &[Operation]) -> Result<u64, Refusal> {
-        let mut damage = Damage::none(self.raster.size);
-        for Operation { rect, .. } in operations {
-            damage.mark(rect.x, rect.y, rect.width, rect.height);
-        }
-        let tick = Tick { pts, damage };
+    /// Sends `operations` off as the tick at `pts`, which has room; says how many bytes of samples go up with it.
+    fn draw(&mut self, pts: Pts, operations: &[Operation], damage: &Damage) -> Result<u64, Refusal> {
+        let tick = Tick { pts, damage: damage.clone() };
         if operations.is_empty() {
             self.flight.pass(tick);
             return Ok(0);
@@ -293,14 +288,14 @@ impl Easel {
             return None;
         }
         self.device.poll();
-        let (raster, mirror) = (self.raster, &mut self.mirror);
+        let (raster, mirror, history) = (self.raster, &mut self.mirror, &mut self.history);
         self.flight.land(|tick, bytes| {
             for range in raster.damaged(&tick.damage) {
                 let range = usize::try_from(range.start).expect("in memory")..mirror.len().min(range.end as usize);
                 mirror[range.clone()].copy_from_slice(&bytes[range]);
             }
-            let samples = pool.copy_of(mirror);
-            ComposedFrame { size: raster.size, pts: tick.pts, samples, damage: tick.damage }
+            history.note(&tick.damage);
+            pool.frame_of(raster.size, tick.pts, mirror, history, &tick.damage)
         })
     }
 }

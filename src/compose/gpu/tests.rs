@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::list::{Mask, Paint, Shared};
 use super::*;
 use crate::compose::cpu_compositor;
+use crate::compose::draw::{Mask, Paint, Shared};
 use crate::limits;
 use crate::media::{Bitmap, ParticipantId, Picture, PlaneRef, TrackId, TrackKind, VideoFrame};
 use crate::scene::{
@@ -100,6 +100,7 @@ fn compare(gpu: &mut dyn Compositor, cpu: &mut dyn Compositor, scene: &Scene, pi
     let expected = cpu.compose(scene, pictures, Pts(5));
     assert_eq!(gpu.name(), NAME, "the device held");
     assert_eq!((drawn.size, drawn.pts), (expected.size, expected.pts));
+    assert_eq!(drawn.damage, expected.damage);
     let far = drawn.samples.iter().zip(&expected.samples).position(|(a, b)| a.abs_diff(*b) > 1);
     if let Some(at) = far {
         let (width, luma) = (scene.canvas.width as usize, (scene.canvas.width * scene.canvas.height) as usize);
@@ -293,7 +294,8 @@ proptest! {
         for tick in ticks {
             list.extend(tick.into_iter().map(|looks| operation(canvas, looks)));
             list.iter().for_each(|operation| draw_plainly(canvas, &mut expected, operation));
-            prop_assert!(easel.draw(Pts(1), &list).is_ok());
+            let damage = if list.is_empty() { Damage::none(canvas) } else { Damage::full(canvas) };
+            prop_assert!(easel.ready().is_ok() && easel.draw(Pts(1), &list, &damage).is_ok());
             easel.device.wait();
             let frame = easel.finished(&FramePool::default()).expect("it was waited for");
             prop_assert!(frame.samples == expected, "{canvas:?}");
@@ -374,7 +376,7 @@ fn a_lost_device_costs_the_ticks_in_flight_and_no_more() {
     let expected = cpu_compositor(scene.canvas).compose(&scene, &next, Pts(2));
     assert_eq!((gpu.name(), after.pts), ("cpu", Pts(2)));
     assert!(after.samples == expected.samples && after.samples != held.samples);
-    assert_eq!(after.damage, crate::media::Damage::full(scene.canvas), "nobody knows what the lost ticks showed");
+    assert_eq!(after.damage, Damage::full(scene.canvas), "nobody knows what the lost ticks showed");
     let loss = gpu.loss().expect("it says so");
     assert_eq!(loss.ticks + frames.len() as u64, 1, "the tick in flight came back or is counted");
     assert!(!loss.reason.is_empty());
