@@ -33,7 +33,7 @@ impl Blocks {
         for (block, cursor) in (0_u32..).zip(&mut self.cursors) {
             let count = std::mem::replace(cursor, next);
             if count > 0 {
-                self.words.extend([block % columns | (block / columns) << 16, next, count]);
+                self.words.extend([(block % columns) | ((block / columns) << 16), next, count]);
                 next += count;
             }
         }

@@ -124,6 +124,11 @@ impl Flight {
         Some(Boarding { device, berth })
     }
 
+    /// Forgets the tick that began last: it is drawn elsewhere. Only for a device that is lost, whose berths are not used again.
+    pub(super) fn retract(&mut self) {
+        self.order.pop_back();
+    }
+
     /// The oldest tick's bytes, if they are there: `read` sees them (none when nothing changed), and the berth is free again.
     pub(super) fn land<T>(&mut self, read: impl FnOnce(Tick, &[u8]) -> T) -> Option<T> {
         let index = match self.order.front()? {

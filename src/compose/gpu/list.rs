@@ -172,12 +172,12 @@ impl Encoded {
         piece(0, bytemuck::cast_slice(&self.words));
         for placed in &self.pictures {
             let strides = Placed::strides(placed.size);
-            for index in 0..3 {
+            for (index, stride) in strides.into_iter().enumerate() {
                 let plane = placed.picture.plane(index);
                 let width = Placed::width(placed.size, index);
                 for row in 0..Placed::rows(placed.size, index) {
                     let from = row * plane.stride;
-                    piece(placed.planes[index] + row * strides[index], &plane.data[from..from + width]);
+                    piece(placed.planes[index] + row * stride, &plane.data[from..from + width]);
                 }
             }
         }

@@ -224,7 +224,10 @@ impl Easel {
         self.encoded.clear();
         // A submit that failed was noted; the tick is drawn again by the processor, not lost.
         match self.device.loss().reason() {
-            Some(reason) => Err(Refusal::Unable(reason.into())),
+            Some(reason) => {
+                self.flight.retract();
+                Err(Refusal::Unable(reason.into()))
+            }
             None => Ok(samples),
         }
     }

@@ -44,7 +44,8 @@ impl Raster {
     pub(super) fn damaged(self, damage: &Damage) -> Vec<Range<u64>> {
         let (width, height) = (u64::from(self.size.width), u64::from(self.size.height));
         if !self.is_packed() {
-            return if damage.is_none() { Vec::new() } else { vec![0..self.packed_len()] };
+            let whole = (!damage.is_none()).then_some(0..self.packed_len());
+            return whole.into_iter().collect();
         }
         let (columns, rows) = damage.extent();
         let touched = |row: u32| (0..columns).any(|column| damage.is_marked(column, row));
