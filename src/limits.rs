@@ -84,6 +84,19 @@ pub const KEYFRAME_REQUESTS_PER_MINUTE: usize = 6;
 /// How long a tile keeps a source's last picture when nothing new arrives, before its placeholder shows.
 pub const SOURCE_STALE_AFTER: Duration = Duration::from_millis(2500);
 
+/// How long a tile goes without anything new from its source before it is marked as stalled.
+pub const SOURCE_STALLED_AFTER: Duration = Duration::from_secs(1);
+/// Regions of a custom layout: everyone and a screen.
+pub const LAYOUT_REGIONS_MAX: usize = PARTICIPANTS_MAX + 1;
+/// Bytes of a layout document.
+pub const LAYOUT_LEN_MAX: usize = 64 * 1024;
+/// The highest `z` of a region.
+pub const LAYOUT_Z_MAX: u32 = 1000;
+/// Bytes of a banner's or a clock's text.
+pub const OVERLAY_TEXT_LEN_MAX: usize = 256;
+/// The longest span of a layout's motion.
+pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
+
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
 /// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.
@@ -127,6 +140,11 @@ pub const RECORD_GAPS_MAX: usize = 1024;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
+/// Ticks that `tessera compose` decodes of one file before the next one's turn.
+pub const RECOMPOSE_WINDOW_TICKS: u64 = 10;
+/// Bytes of decoded pictures that `tessera compose` holds; large pictures make its windows shorter, down to one tick.
+pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
@@ -136,4 +154,6 @@ const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
+const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
+const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());

