@@ -60,6 +60,8 @@ pub const TRACK_QUEUE_LEN: usize = 64;
 pub const OPUS_QUEUE_LEN: usize = 80;
 /// Compose → encode, in ticks.
 pub const COMPOSED_QUEUE_LEN: usize = 2;
+/// Ticks a GPU may have in flight: one being read back, one being drawn, one being uploaded.
+pub const GPU_TICKS_MAX: usize = 3;
 /// Encode → readers: 2 s at 60 frames/s.
 pub const VIDEO_FAN_LEN: usize = 120;
 /// Mix → readers: 2 s of 20 ms ticks.

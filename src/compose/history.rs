@@ -22,6 +22,11 @@ impl History {
         Self { size, state: 1, changes: VecDeque::with_capacity(REMEMBERED) }
     }
 
+    /// The history of a canvas that takes this one's place: frames of this one are pictures of which nothing is known.
+    pub(super) fn followed(&self) -> Self {
+        Self { size: self.size, state: self.state + 1, changes: VecDeque::with_capacity(REMEMBERED) }
+    }
+
     /// The newest state's number.
     pub(super) fn state(&self) -> u64 {
         self.state

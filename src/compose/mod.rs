@@ -1,13 +1,16 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
-//! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
+//! Doors: [`Compositors`] opens what the configuration chooses (`choice`) and makes a [`Compositor`] for each room: the GPU's
+//! (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`).
 //! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
 //! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
 //! and shown often (names, initials, pictures) comes from [`ink`]; `history` spares copying the canvas.
 
+mod choice;
 mod colour;
 mod cpu;
 mod draw;
+mod gpu;
 mod history;
 pub mod ink;
 #[cfg(target_arch = "x86_64")]
@@ -19,7 +22,9 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 
+pub use choice::{CompositorChoice, Compositors};
 pub use cpu::cpu_compositor;
+pub use gpu::DeviceError;
 pub use pool::FramePool;
 
 use crate::media::{ComposedFrame, ParticipantId, Pts, TrackId, TrackKind, VideoFrame};
@@ -44,14 +49,41 @@ impl Sources for std::collections::BTreeMap<ParticipantId, VideoFrame> {
     }
 }
 
+/// A GPU went away under a compositor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// What the driver said.
+    pub reason: String,
+    /// Ticks that were in flight and are gone.
+    pub ticks: u64,
+}
+
 /// Draws one room's canvas. Owned by one thread; remembers what it drew and touches only what changed.
 pub trait Compositor: Send {
-    /// `cpu` or the GPU's name, for logs and figures.
+    /// `cpu` or `gpu`: who draws now, for logs and figures.
     fn name(&self) -> &'static str;
 
-    /// Draws `scene` with the pictures of `sources` as the tick at `pts`. A picture counts as changed when its owner
-    /// (`VideoFrame::picture`) is another one than the last tick's.
+    /// Begins to draw `scene` with the pictures of `sources` as the tick at `pts`; [`finished`](Self::finished) gives the result,
+    /// at once from the processor, a little later from a GPU. A picture counts as changed when its owner
+    /// (`VideoFrame::picture`) is another one than the last tick's. Never waits: `false` means that
+    /// [`limits::GPU_TICKS_MAX`](crate::limits::GPU_TICKS_MAX) ticks are under way already and this one is skipped; what it would
+    /// have changed is part of the next one's damage.
+    fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool;
+
+    /// The oldest picture that is done, in the order they were begun. Never waits.
+    fn finished(&mut self) -> Option<ComposedFrame>;
+
+    /// Ticks begun whose pictures were not taken yet; while there are some, ask again within a millisecond or so.
+    fn in_flight(&self) -> usize;
+
+    /// Draws one tick and waits for it: for work that has no clock to keep, such as files. Nothing else may be in flight, which
+    /// is asserted.
     fn compose(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> ComposedFrame;
+
+    /// That the GPU was lost and the processor draws on, told once.
+    fn loss(&mut self) -> Option<Loss> {
+        None
+    }
 
     /// Where composed frames return to when nobody needs them any more; any thread may hold a clone.
     fn pool(&self) -> FramePool;

@@ -17,6 +17,9 @@ use crate::node::event::Event;
 use crate::node::lane::{Inlet, Reports, guard};
 use crate::scene::{self, Motion, SceneCore};
 
+/// How often a GPU is asked for the picture it draws.
+const POLL_SPACING: Duration = Duration::from_millis(1);
+
 /// A room's picture, from slots to the encoder's queue.
 pub struct CanvasWork {
     /// Which room.
@@ -193,37 +196,58 @@ impl Canvas {
         reports: &Reports<Event>,
         counters: &NodeCounters,
     ) -> Instant {
+        self.take_composed(counters);
         let due = |tick| self.work.epoch.instant_at(pts_from_tick(tick, self.work.fps));
+        if now < due(self.tick) {
+            return self.next_look(now);
+        }
         let mut missed = 0;
         while now >= due(self.tick + missed + 1) {
             missed += 1;
-        }
-        if now < due(self.tick) {
-            return due(self.tick);
         }
         // A tick that was slept through is skipped and counted, never caught up in a burst.
         self.tick += missed;
         self.count_skipped(missed, counters);
         self.take_pictures(now, outbox, reports);
         let pts = pts_from_tick(self.tick, self.work.fps);
-        let mut composed = self.work.compositor.compose(self.motion.scene_at(pts), &self.sources, pts);
-        if let Some(unseen) = self.unseen.take() {
-            composed.damage.add(&unseen);
+        if !self.work.compositor.begin(self.motion.scene_at(pts), &self.sources, pts) {
+            self.count_skipped(1, counters);
         }
         if self.motion.rests_at(pts) {
             self.sources.0.retain(|_, source| !source.ended);
         }
         self.work.ticks.add(1 + missed);
         counters.ticks.add(1 + missed);
-        if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
-            self.work.composed.try_send(composed)
-        {
-            self.unseen = Some(composed.damage.clone());
-            self.work.compositor.pool().recycle(composed);
-            self.count_skipped(1, counters);
-        }
         self.tick += 1;
-        self.work.epoch.instant_at(pts_from_tick(self.tick, self.work.fps))
+        self.take_composed(counters);
+        self.next_look(now)
+    }
+
+    /// When to come again: at the next tick, or sooner while a GPU draws.
+    fn next_look(&self, now: Instant) -> Instant {
+        let tick = self.work.epoch.instant_at(pts_from_tick(self.tick, self.work.fps));
+        if self.work.compositor.in_flight() > 0 { tick.min(now + POLL_SPACING) } else { tick }
+    }
+
+    /// Hands what is composed to the encoder; says it when a GPU failed.
+    fn take_composed(&mut self, counters: &NodeCounters) {
+        while let Some(mut composed) = self.work.compositor.finished() {
+            if let Some(unseen) = self.unseen.take() {
+                composed.damage.add(&unseen);
+            }
+            if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
+                self.work.composed.try_send(composed)
+            {
+                self.unseen = Some(composed.damage.clone());
+                self.work.compositor.pool().recycle(composed);
+                self.count_skipped(1, counters);
+            }
+        }
+        if let Some(loss) = self.work.compositor.loss() {
+            counters.compositors_replaced.add(1);
+            self.count_skipped(loss.ticks, counters);
+            tracing::warn!(room = %self.work.room, reason = loss.reason, "the GPU is lost; the processor draws on");
+        }
     }
 
     fn count_skipped(&self, ticks: u64, counters: &NodeCounters) {
@@ -254,7 +278,7 @@ impl Canvas {
         // Things are where the newest tick painted them.
         let at = pts_from_tick(self.tick.saturating_sub(1), self.work.fps);
         // Of several changes at once only the last is seen.
-        if let Some(scene::Output::Scene(scene)) = outbox.drain().last() {
+        if let Some(scene::Output::Scene(scene)) = outbox.drain().next_back() {
             self.motion.retarget(at, scene.clone());
             let scene::Stats { page, pages, .. } = self.work.scene.stats();
             reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene, page, pages });

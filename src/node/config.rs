@@ -131,6 +131,8 @@ pub struct Video {
     pub motion_ms: Within<0, { limits::MOTION_SPAN_MAX.as_millis() as u32 }>,
     /// Whether names are drawn into the picture.
     pub labels: bool,
+    /// A part of the name of the GPU adapter to take; empty: the best that is hardware.
+    pub adapter: String,
 }
 
 impl Video {
@@ -296,11 +298,13 @@ pub enum Encoder {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Compositor {
-    /// The fastest that this machine has.
+    /// A hardware GPU if there is one, else the processor.
     #[default]
     Auto,
-    /// The kernels of `compose/cpu`.
+    /// The processor.
     Cpu,
+    /// A GPU; without one the node does not start.
+    Gpu,
 }
 
 impl Default for Http {
@@ -328,6 +332,7 @@ impl Default for Video {
             layout: DefaultLayout::default(),
             motion_ms: Within(300),
             labels: false,
+            adapter: String::new(),
         }
     }
 }

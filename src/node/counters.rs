@@ -15,6 +15,8 @@ pub struct NodeCounters {
     pub wishes_superseded: Counter,
     /// Video ticks whose picture was not encoded.
     pub ticks_skipped: Counter,
+    /// Rooms whose GPU failed and whose pictures the processor draws since.
+    pub compositors_replaced: Counter,
     /// Video ticks of all rooms.
     pub ticks: Counter,
     /// Audio ticks of all rooms.

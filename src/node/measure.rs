@@ -1,11 +1,12 @@
-//! **The question:** what is counted, and what was measured at the start? The node's counters under their metric names, and the
-//! encoder's calibration, which needs a clock.
+//! **The question:** what is counted, and what was measured at the start? The node's counters under their metric names, the
+//! encoder's calibration, which needs a clock, and the choice of the compositor.
 
 use std::time::Instant;
 
+use crate::compose::{CompositorChoice, Compositors, DeviceError};
 use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
 use crate::flow::Counter;
-use crate::node::config::{Config, Encoder};
+use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
 use crate::node::package::RecordCounters;
 use crate::node::sound::SoundCounters;
@@ -45,6 +46,21 @@ pub fn choose_encoder(config: &Config) -> Result<EncoderChoice, EncodeError> {
     Ok(choice)
 }
 
+/// The makers of canvases: a GPU's or the processor's.
+///
+/// # Errors
+/// When the configuration asks for a GPU that is not there.
+pub fn choose_compositor(config: &Config) -> Result<Compositors, DeviceError> {
+    let choice = match config.video.compositor {
+        Compositor::Auto => CompositorChoice::Auto,
+        Compositor::Cpu => CompositorChoice::Cpu,
+        Compositor::Gpu => CompositorChoice::Gpu,
+    };
+    let compositors = Compositors::open(choice, &config.video.adapter)?;
+    tracing::info!(compositor = compositors.name(), reason = compositors.reason(), "compositor chosen");
+    Ok(compositors)
+}
+
 /// What every rung is set up with.
 #[must_use]
 pub fn encoder_setup(config: &Config) -> VideoEncoderSetup {
@@ -78,6 +94,7 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_wishes_superseded_total", "Wishes replaced by newer ones", &counters.wishes_superseded),
         ("tessera_ticks_total", "Video ticks", &counters.ticks),
         ("tessera_ticks_skipped_total", "Video ticks not encoded", &counters.ticks_skipped),
+        ("tessera_compositors_replaced_total", "Rooms whose GPU failed", &counters.compositors_replaced),
         ("tessera_audio_ticks_total", "Audio ticks", &counters.audio_ticks),
         ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
         ("tessera_frames_decoded_total", "Frames decoded", &counters.frames_decoded),

@@ -37,6 +37,9 @@ pub enum StartError {
     /// The encoder.
     #[error(transparent)]
     Encoder(#[from] crate::encode::EncodeError),
+    /// The compositor.
+    #[error(transparent)]
+    Compositor(#[from] crate::compose::DeviceError),
     /// Threads or file descriptors.
     #[error("the operating system refused a thread or a file descriptor: {0}")]
     System(#[from] io::Error),
@@ -76,6 +79,7 @@ impl Node {
         let socket = MediaSocket::bind(config.media.listen, &config.media.advertise)?;
         let door = HttpDoor::open(&http_setup(&config, &socket))?;
         let encoder = measure::choose_encoder(&config)?;
+        let compositors = measure::choose_compositor(&config)?;
         let (http, url, media) = (door.address(), door.url(), socket.address());
         let counts = measure::Counts::default();
         let metrics = Arc::new(measure::metrics(&counts));
@@ -91,6 +95,7 @@ impl Node {
         let parts = ControlParts {
             config: config.clone(),
             encoder,
+            compositors,
             certificate: Certificate::generate(),
             candidates,
             lanes,

@@ -39,7 +39,7 @@ const ALLOWED: [(&str, &str, &str); 1] = [(
 )];
 
 /// Crates whose types stay in their rooms.
-const OWNED: [(&str, &[&str]); 9] = [
+const OWNED: [(&str, &[&str]); 10] = [
     ("str0m", &["webrtc"]),
     ("rtc_rtp", &["webrtc", "load"]),
     ("quinn_udp", &["webrtc"]),
@@ -47,6 +47,7 @@ const OWNED: [(&str, &[&str]); 9] = [
     ("libaom_sys", &["encode"]),
     ("mp4_atom", &["fmp4", "footage"]),
     ("matroska_demuxer", &["footage"]),
+    ("wgpu", &["compose"]),
     ("clap", &["cli", "node", "telemetry"]),
     ("indicatif", &["cli", "load"]),
 ];

@@ -23,12 +23,18 @@ use crate::scene::Scene;
 /// A compositor for one room on `canvas`, whose sides are even, by the processor alone.
 #[must_use]
 pub fn cpu_compositor(canvas: Size) -> Box<dyn Compositor> {
+    successor(canvas, History::new(canvas), FramePool::default())
+}
+
+/// As [`cpu_compositor`], in the place of another one: with its pool, and with a history that follows on its own.
+pub(super) fn successor(canvas: Size, history: History, pool: FramePool) -> Box<dyn Compositor> {
     Box::new(CpuCompositor {
         canvas: Canvas::new(canvas),
         planner: Planner::new(canvas),
-        history: History::new(canvas),
+        history,
         scratch: Scratch::default(),
-        pool: FramePool::default(),
+        pool,
+        ready: None,
     })
 }
 
@@ -38,6 +44,8 @@ struct CpuCompositor {
     history: History,
     scratch: Scratch,
     pool: FramePool,
+    /// Begun and not taken yet.
+    ready: Option<ComposedFrame>,
 }
 
 impl Compositor for CpuCompositor {
@@ -53,6 +61,22 @@ impl Compositor for CpuCompositor {
         let damage = self.planner.damage();
         self.history.note(damage);
         self.pool.frame_of(self.canvas.size(), pts, self.canvas.samples(), &self.history, damage)
+    }
+
+    fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool {
+        if self.ready.is_some() {
+            return false;
+        }
+        self.ready = Some(self.compose(scene, sources, pts));
+        true
+    }
+
+    fn finished(&mut self) -> Option<ComposedFrame> {
+        self.ready.take()
+    }
+
+    fn in_flight(&self) -> usize {
+        usize::from(self.ready.is_some())
     }
 
     fn pool(&self) -> FramePool {

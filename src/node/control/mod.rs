@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::compose::Compositors;
 use crate::encode::EncoderChoice;
 use crate::flow::Waker;
 use crate::http::{Command, ResourceToken};
@@ -74,6 +75,7 @@ pub struct Control {
     /// Where the one recording of a demo goes, in place of a folder.
     record_to: Option<PathBuf>,
     encoder: EncoderChoice,
+    compositors: Compositors,
     rooms: HashMap<RoomId, Room>,
     peers: Peers,
     resources: HashMap<ResourceToken, PeerId>,
@@ -101,6 +103,8 @@ pub struct ControlParts {
     pub record_to: Option<PathBuf>,
     /// Who encodes.
     pub encoder: EncoderChoice,
+    /// Who composes.
+    pub compositors: Compositors,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
 }
@@ -109,7 +113,8 @@ impl Control {
     /// A control thread without rooms.
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, encoder, ended } = parts;
+        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, ended, .. } = parts;
+        let (encoder, compositors) = (parts.encoder, parts.compositors);
         Self {
             config,
             certificate,
@@ -119,6 +124,7 @@ impl Control {
             counts,
             record_to,
             encoder,
+            compositors,
             rooms: HashMap::new(),
             peers: Peers::default(),
             resources: HashMap::new(),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::bounded;
 
-use crate::compose;
 use crate::encode;
 use crate::flow::{Fan, WishCell};
 use crate::ladder::{KeyframeInput, KeyframePacer};
@@ -145,7 +144,7 @@ impl Control {
         let (size, fps) = (self.config.video.size(), self.config.video.fps.get());
         let encoder =
             encode::video_encoder(self.encoder, measure::encoder_setup(&self.config)).map_err(io::Error::other)?;
-        let compositor = compose::cpu_compositor(size);
+        let compositor = self.compositors.make(size);
         let (encoder_name, compositor_name) = (encoder.name(), compositor.name());
         let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
         let counters = RoomCounters::default();
