@@ -19,7 +19,7 @@ impl Source {
     /// The file at `path` with contents `text`.
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank_comments_and_literals(text);
-        let shipped = blank_tests(&code);
+        let shipped = if path.ends_with("/tests.rs") { blank(&code) } else { blank_tests(&code) };
         Self { path: path.to_owned(), text: text.to_owned(), code, shipped }
     }
 
@@ -157,6 +157,11 @@ fn raw_end(text: &str, open: usize) -> Option<usize> {
     (text.as_bytes().get(open + hashes) == Some(&b'"')).then_some(())?;
     let close = format!("\"{}", "#".repeat(hashes));
     Some(text[body..].find(&close).map_or(text.len(), |n| body + n + close.len()))
+}
+
+/// Nothing but the lines: a room's tests in a file of their own.
+fn blank(code: &str) -> String {
+    code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }
 
 fn blank_tests(code: &str) -> String {
