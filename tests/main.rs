@@ -3,6 +3,7 @@
 mod browser;
 mod call;
 mod config;
+mod layout;
 mod load;
 mod record;
 mod sim;
