@@ -246,7 +246,7 @@ impl Canvas {
         // Things are where the newest tick painted them.
         let at = pts_from_tick(self.tick.saturating_sub(1), self.work.fps);
         // Of several changes at once only the last is seen.
-        if let Some(scene::Output::Scene(scene)) = outbox.drain().last() {
+        if let Some(scene::Output::Scene(scene)) = outbox.drain().next_back() {
             self.motion.retarget(at, scene.clone());
             let scene::Stats { page, pages, .. } = self.work.scene.stats();
             reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene, page, pages });
