@@ -11,7 +11,7 @@ export PROPTEST_RNG_SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build build demo serve test bench lint audit
+.PHONY: help setup setup-build build demo serve test bench fuzz lint audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test: lint ## Run every test, lint first
 
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
+
+fuzz: setup-build ## Random senders against the sound's jitter buffer and decoder for a minute
+	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 
 lint: setup-build ## Check format and clippy, warnings are errors
 	$(CARGO) fmt --check

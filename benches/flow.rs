@@ -22,15 +22,7 @@ fn waker() -> Waker {
 }
 
 fn encoded(rtp_time: u64, arrival: Instant) -> EncodedFrame {
-    let ingest = Ingest {
-        sequence_first: rtp_time,
-        sequence_last: rtp_time,
-        contiguous: true,
-        rtp_time,
-        arrival,
-        audio_level: None,
-        rid: None,
-    };
+    let ingest = Ingest::whole(rtp_time, rtp_time, arrival);
     let data = Bytes::from_static(&[0; 1000]);
     EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) }
 }

@@ -54,15 +54,8 @@ impl Room {
         for (number, decoder) in self.decoders.iter_mut().enumerate() {
             let frames = &self.clips[number].frames;
             let at = self.tick % frames.len();
-            let ingest = Ingest {
-                sequence_first: self.tick as u64,
-                sequence_last: self.tick as u64,
-                contiguous: self.tick > 0,
-                rtp_time: 3000 * self.tick as u64,
-                arrival: now,
-                audio_level: None,
-                rid: None,
-            };
+            let ingest =
+                Ingest { contiguous: self.tick > 0, ..Ingest::whole(self.tick as u64, 3000 * self.tick as u64, now) };
             let frame = EncodedFrame { ingest: Some(ingest), ..frames[at].clone() };
             decoder.decode(&frame, &mut pictures).expect("the clips are whole");
             let participant = ParticipantId(number as u64);

@@ -7,10 +7,12 @@
 //! |---|---|---|
 //! | 4 building | [`node`] | who is wired to whom? the only room that spawns threads, reads clocks and knows everyone |
 //! | 4 | [`load`] | what do real participants see and hear of a node? the far side, in a process of its own |
+//! | 4 | [`recompose`] | what do these files look like as one room? |
 //! | 4 | [`cli`] | what did the operator type? |
 //! | 3 doors | [`webrtc`] | what goes over the wire? |
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
 //! | 3 | [`store`] | where do recorded bytes lie? |
+//! | 3 | [`footage`] | what lies in a media file? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
 //! | 2 engines | [`decode`] | EncodedFrame → VideoFrame or PcmBlock |
 //! | 2 | [`compose`] | Scene + VideoFrames → ComposedFrame |
@@ -52,6 +54,7 @@ pub mod decode;
 pub mod encode;
 pub mod flow;
 
+pub mod footage;
 pub mod http;
 pub mod store;
 pub mod telemetry;
@@ -60,3 +63,4 @@ pub mod webrtc;
 pub mod cli;
 pub mod load;
 pub mod node;
+pub mod recompose;

@@ -140,6 +140,11 @@ pub const RECORD_GAPS_MAX: usize = 1024;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
+/// Ticks that `tessera compose` decodes of one file before the next one's turn.
+pub const RECOMPOSE_WINDOW_TICKS: u64 = 10;
+/// Bytes of decoded pictures that `tessera compose` holds; large pictures make its windows shorter, down to one tick.
+pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tessera::load::Report;
 
 use crate::browser::node::Node;
+use crate::record::players::chromium;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
 
@@ -74,6 +75,10 @@ fn the_demo_shows_everyone_and_leaves_a_recording_that_plays() {
     assert_eq!(names, ["av1", "opus"]);
     let told: f64 = probed["format"]["duration"].as_str().unwrap().parse().unwrap();
     assert!((told - duration).abs() < 0.2, "ffprobe says {told} s, the node {duration} s");
+    let seen = chromium(&out);
+    assert_eq!(seen["error"], Value::Null, "{seen}");
+    assert!((seen["duration"].as_f64().unwrap() - duration).abs() < 0.2, "{seen}");
+    assert!(seen["frames"].as_u64().unwrap() > 10 && seen["sound"].as_u64().unwrap() > 1000, "{seen}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod browser;
 mod call;
+mod compose;
 mod config;
 mod layout;
 mod load;

@@ -4,7 +4,7 @@
 //! Chromium play what comes out.
 
 mod material;
-mod players;
+pub mod players;
 mod sim;
 
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 //!
 //! Doors: [`main`]. Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken port).
 
+pub mod compose;
 pub mod demo;
 pub mod load;
 pub mod serve;
@@ -33,6 +34,7 @@ Examples:
   tessera serve                         a node on HTTP port 8080 and UDP port 3478; open http://localhost:8080
   tessera serve --tls-self-signed       the same for browsers on other machines
   tessera load --participants 8         eight more people for the node on this machine
+  tessera compose --out o.mp4 *.webm    files into one picture and one sound
 
 Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken port).
 The environment variable TESSERA_LOG takes log directives such as 'info,tessera::webrtc=debug'.";
@@ -46,6 +48,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Bring simulated people to a running node, and say what they saw and heard.
     Load(load::LoadArgs),
+    /// Compose media files into one MP4, as a call of them would look and sound.
+    Compose(compose::ComposeArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
+        Command::Compose(args) => compose::run(args),
     }
 }
 

@@ -1,10 +1,22 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
 //! Doors: [`Compositor`], made by [`cpu_compositor`]; a GPU one becomes its twin in part 2, and its types never leave its file.
-//! The twin's kernels stand in `cpu/`: `scale` does pictures, `place` fills and copies, `letters` draws initials.
+//! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
+//! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
+//! and shown often comes from `letters`, `ink` (initials, names) and `still` (pictures); `history` spares copying the canvas.
 
+mod colour;
 mod cpu;
+mod draw;
+mod history;
+mod ink;
+mod letters;
+mod plan;
 mod pool;
+mod scale;
+mod still;
+#[cfg(test)]
+mod tests;
 
 pub use cpu::cpu_compositor;
 pub use pool::FramePool;

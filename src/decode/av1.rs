@@ -191,15 +191,7 @@ mod tests {
     }
 
     fn frame(data: Bytes, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest {
-            sequence_first: 0,
-            sequence_last: 0,
-            contiguous: true,
-            rtp_time: 0,
-            arrival: Instant::now(),
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(0, 0, Instant::now());
         EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) }
     }
 

@@ -6,9 +6,10 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use libaom_sys as ffi;
 
+use crate::encode::activity::Activity;
 use crate::encode::temporal_unit::strip_delimiters;
 use crate::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
-use crate::media::{Codec, ComposedFrame, EncodedFrame, Pts};
+use crate::media::{Codec, ComposedFrame, Damage, EncodedFrame, Pts};
 
 const NAME: &str = "aom";
 
@@ -50,6 +51,10 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_MATRIX_COEFFICIENTS, 1),
 ];
 
+/// The finest quantizer, of 63. A 5-tile mosaic of real video reaches 45 dB with it, where more bits show nobody anything: without
+/// this floor an easy picture is refined to the full bitrate (48 dB), at 5 to 15 % more encoding time and 40 % more packets.
+const MIN_QUANTIZER: u32 = 24;
+
 /// Makes an encoder; the setup has been checked.
 pub(super) fn encoder(setup: VideoEncoderSetup) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(Box::new(AomEncoder::new(setup)?))
@@ -61,6 +66,7 @@ struct AomEncoder {
     configuration: Box<ffi::aom_codec_enc_cfg_t>,
     setup: VideoEncoderSetup,
     last_micros: Option<i64>,
+    activity: Activity,
 }
 
 // SAFETY: the context is used by one thread at a time (`&mut self` everywhere), and libaom ties nothing to the thread that
@@ -88,7 +94,8 @@ impl AomEncoder {
         }
         // SAFETY: `aom_codec_enc_init_ver` returned OK, so it has filled the (zeroed before, all fields plain C) context.
         let context = unsafe { context.assume_init() };
-        let mut encoder = Self { context, configuration, setup, last_micros: None };
+        let activity = Activity::new(setup.size);
+        let mut encoder = Self { context, configuration, setup, last_micros: None, activity };
         for &(control, value) in CONTROLS {
             encoder.control(control, value)?;
         }
@@ -103,6 +110,21 @@ impl AomEncoder {
         // SAFETY: the context is initialised; every control used here takes one int (aomcx.h), which is what is passed.
         let code = unsafe { ffi::aom_codec_control(&raw mut *self.context, id, value) };
         if code == ffi::AOM_CODEC_OK { Ok(()) } else { Err(library_error(&format!("control {id}"), code)) }
+    }
+
+    /// Tells libaom which blocks to code; it wants to hear it before every frame.
+    fn mark_active(&mut self, damage: &Damage, keyframe: bool) -> Result<(), EncodeError> {
+        let (columns, rows) = self.activity.extent();
+        let mut map = ffi::aom_active_map_t {
+            active_map: self.activity.next(damage, keyframe).as_mut_ptr(),
+            rows,
+            cols: columns,
+        };
+        let id = c_int::try_from(ffi::AOME_SET_ACTIVEMAP).expect("control ids are small");
+        // SAFETY: the context is initialised; this control takes an `aom_active_map_t*` (aomcx.h) whose map holds rows * cols
+        // bytes, which libaom copies before it returns.
+        let code = unsafe { ffi::aom_codec_control(&raw mut *self.context, id, &raw mut map) };
+        if code == ffi::AOM_CODEC_OK { Ok(()) } else { Err(library_error("the active map", code)) }
     }
 
     fn collect(&mut self, out: &mut Vec<EncodedFrame>, pts: Pts) -> Result<(), EncodeError> {
@@ -144,6 +166,7 @@ impl VideoEncoder for AomEncoder {
         out: &mut Vec<EncodedFrame>,
     ) -> Result<(), EncodeError> {
         let micros = check_frame(&self.setup, frame, self.last_micros)?;
+        self.mark_active(&frame.damage, keyframe || self.last_micros.is_none())?;
         let nominal = i64::from(1_000_000 / self.setup.fps);
         // Rate control reads the spacing of frames from here: after skipped ticks it may spend more.
         let duration = self.last_micros.map_or(nominal, |last| (micros - last).clamp(1, 1_000_000));
@@ -214,7 +237,7 @@ fn configuration(setup: &VideoEncoderSetup) -> Result<ffi::aom_codec_enc_cfg_t, 
     configuration.rc_dropframe_thresh = 0;
     configuration.rc_resize_mode = 0;
     configuration.rc_superres_mode = 0;
-    configuration.rc_min_quantizer = 4;
+    configuration.rc_min_quantizer = MIN_QUANTIZER;
     configuration.rc_max_quantizer = 56;
     configuration.rc_undershoot_pct = 50;
     configuration.rc_overshoot_pct = 50;

@@ -192,15 +192,7 @@ mod tests {
     use crate::media::{Codec, Ingest, Pts};
 
     fn frame(rtp_time: u64, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest {
-            sequence_first: 0,
-            sequence_last: 0,
-            contiguous: true,
-            rtp_time,
-            arrival: Instant::now(),
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(0, rtp_time, Instant::now());
         EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe, ingest: Some(ingest) }
     }
 

@@ -19,7 +19,7 @@ const MP4_EPOCH_OFFSET: u64 = 2_082_844_800;
 pub struct InitSegment {
     /// The video's sequence header; the size comes from here.
     pub sequence: SequenceHeader,
-    /// UTC of the file's time zero.
+    /// UTC of the file's time zero; `Wallclock(0)` says none.
     pub started: Wallclock,
     /// Where in the sound track time zero lies, in samples from the start of its first packet, decoder delay included.
     pub sound_skip: u32,
@@ -47,13 +47,28 @@ impl InitSegment {
     /// The bytes. Brands as CMAF names them; `moov` has no samples, all are in fragments.
     #[must_use]
     pub fn encode(&self) -> Header {
+        self.encode_tracks(true)
+    }
+
+    /// The same without a sound track, for files that have none.
+    #[must_use]
+    pub fn encode_without_sound(&self) -> Header {
+        self.encode_tracks(false)
+    }
+
+    fn encode_tracks(&self, with_sound: bool) -> Header {
         let brands = [b"av01", b"iso6", b"cmfc", b"isom", b"mp41"];
         let ftyp = Ftyp {
             major_brand: b"iso6".into(),
             minor_version: 0,
             compatible_brands: brands.iter().map(|brand| (*brand).into()).collect(),
         };
-        let created = self.started.unix_seconds() + MP4_EPOCH_OFFSET;
+        // Zero is how MP4 says that nobody knows.
+        let created = match self.started.unix_seconds() {
+            0 => 0,
+            seconds => seconds + MP4_EPOCH_OFFSET,
+        };
+        let sound = with_sound.then(|| self.sound(created));
         let moov = Moov {
             mvhd: Mvhd {
                 creation_time: created,
@@ -66,9 +81,11 @@ impl InitSegment {
             },
             mvex: Some(Mvex {
                 mehd: Some(Mehd { fragment_duration: 0 }),
-                trex: vec![trex(VIDEO_TRACK, DELTA_FLAGS), trex(SOUND_TRACK, SYNC_FLAGS)],
+                trex: std::iter::once(trex(VIDEO_TRACK, DELTA_FLAGS))
+                    .chain(sound.iter().map(|_| trex(SOUND_TRACK, SYNC_FLAGS)))
+                    .collect(),
             }),
-            trak: vec![self.video(created), self.sound(created)],
+            trak: std::iter::once(self.video(created)).chain(sound).collect(),
             ..Moov::default()
         };
         let mut bytes = encode(&ftyp);

@@ -1,35 +1,53 @@
 //! **The question:** which Opus packet plays at this tick, and what when there is none? Packets come in any order; each tick takes
-//! 20 ms of sound out: packets, concealment or silence. It is pulled, so it has no deadline.
+//! 20 ms of sound out: packets, concealment, comfort noise or silence. It is pulled, so it has no deadline.
+//!
+//! The delay follows the network and the sender's clock: at each tick [`AudioJitter::advice`] says whether the sound shall be made
+//! a little shorter or longer, whoever has the samples does so ([`Stretcher`](crate::jitter::Stretcher)) and tells by how much.
+
+mod repair;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::jitter::{Transit, toc};
+use crate::jitter::arrival::Arrivals;
+use crate::jitter::stretch::{Likeness, STRETCH_FRAMES_MAX, STRETCH_FRAMES_MIN};
+use crate::jitter::toc;
+use crate::jitter::transit::TimeMap;
 use crate::limits;
 use crate::media::{AudioLevel, EncodedFrame, Outbox};
+use repair::Repair;
 
-/// Share of packets that shall be in time: a late one is heard as a gap.
-const IN_TIME_PERCENT: usize = 97;
-/// What the wish adds to that percentile.
-const MARGIN: Duration = Duration::from_millis(3);
 /// Samples of one tick.
 const TICK: u32 = limits::PCM_FRAMES as u32;
+/// The longest cut, samples.
+const SHRINK_MAX: u32 = STRETCH_FRAMES_MAX as u32;
+/// The shortest cut, samples.
+const SHRINK_MIN: u32 = STRETCH_FRAMES_MIN as u32;
 /// Ticks that an empty buffer is concealed; libopus has faded to silence by then.
 const CONCEAL_TICKS_MAX: u32 = 5;
+/// Ticks of comfort noise after a DTX packet: senders repeat one every 400 ms.
+const COMFORT_TICKS_MAX: u32 = 25;
 /// A hole in the timestamps longer than this is a pause or a jump, not a loss: 1 s.
 const HOLE_SAMPLES_MAX: u64 = limits::SAMPLE_RATE as u64;
 /// RFC 3550 appendix A.1: a sequence number further off than this begins a new source.
 const SEQUENCE_JUMP_MAX: u64 = 3_000;
 /// So many packets behind the playing position in a row mean that the source began anew.
 const BEHIND_MAX: u32 = 10;
-/// Playing so much later than the delay asks for is a surplus.
-const SURPLUS_SAMPLES: i64 = TICK as i64 * 3 / 2;
-/// A surplus must last so many ticks before a quiet packet is given up for it.
-const SURPLUS_TICKS_QUIET: u32 = 25;
-/// After so many ticks any packet is given up.
-const SURPLUS_TICKS_ANY: u32 = 100;
+/// Packets may be taken so much before they are due, or a tick and so much after, before the delay is corrected: 4 ms. Without it
+/// a packet on the border would have sound cut out and put in by turns.
+const SLACK_UNREST: i64 = 192;
+/// So far off, sound is stretched at every tick: 40 ms.
+const URGENT: i64 = 1_920;
+/// Otherwise at every third: a fifth faster or slower at most.
+const STRETCH_TICKS: u32 = 3;
+/// So many ticks a place that sounds alike is waited for.
+const LIKENESS_TICKS: u32 = 25;
+/// So late, packets are given up at once: 160 ms.
+const SKIP_AFTER: i64 = 7_680;
+/// A voice begins with the packet that is at most so late: 40 ms.
+const BEGIN_LATE: i64 = 1_920;
 /// −dBov from which a packet counts as quiet.
 const QUIET: AudioLevel = AudioLevel(60);
 
@@ -40,6 +58,8 @@ pub enum AudioInput {
     Packet(EncodedFrame),
     /// The audio tick: push what plays now. The delay is the larger of what camera and microphone want.
     Tick(Duration),
+    /// What the tick's pieces sound like was made so many samples longer (or shorter, if negative), as the advice asked.
+    Stretched(i32),
 }
 
 /// A piece of what plays at a tick. The pieces of all ticks follow each other without a hole; those of one tick reach at
@@ -52,6 +72,8 @@ pub enum AudioPiece {
         packet: EncodedFrame,
         /// How long it lasts, samples at 48 kHz.
         samples: u32,
+        /// A timeline begins with it: what the decoder remembers is of another one.
+        begins: bool,
     },
     /// A packet is missing: conceal it.
     Conceal {
@@ -60,11 +82,61 @@ pub enum AudioPiece {
         /// The packet right after the hole, whose in-band FEC may restore the last frame of the hole (RFC 6716 section 2.1.7).
         next: Option<Bytes>,
     },
-    /// Nothing to hear: not started, muted, or DTX.
+    /// The sender pauses (DTX) and nothing is missing: the decoder makes up its background noise.
+    Comfort {
+        /// For how long, samples at 48 kHz; a multiple of 120.
+        samples: u32,
+    },
+    /// Nothing to hear: not started, muted, or a long pause.
     Silence {
         /// For how long, samples at 48 kHz.
         samples: u32,
     },
+}
+
+impl AudioPiece {
+    /// How long it lasts, samples at 48 kHz.
+    #[must_use]
+    pub fn samples(&self) -> u32 {
+        match self {
+            Self::Play { samples, .. }
+            | Self::Conceal { samples, .. }
+            | Self::Comfort { samples }
+            | Self::Silence { samples } => *samples,
+        }
+    }
+}
+
+/// What shall become of this tick's sound, so that the delay is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stretch {
+    /// Nothing: it is as it should be.
+    #[default]
+    Keep,
+    /// Make it shorter: it plays later than need be.
+    Shrink {
+        /// By so many samples at most.
+        samples_max: u32,
+        /// How picky to be.
+        likeness: Likeness,
+    },
+    /// Make it longer: packets are needed before they are due.
+    Grow {
+        /// How picky to be.
+        likeness: Likeness,
+    },
+}
+
+impl Stretch {
+    /// What to tell the buffer of a voice that nobody hears, which may be stretched at will.
+    #[must_use]
+    pub fn unheard(self) -> i32 {
+        match self {
+            Self::Keep => 0,
+            Self::Shrink { samples_max, .. } => -(samples_max.min(TICK / 2)).cast_signed(),
+            Self::Grow { .. } => (TICK / 2).cast_signed(),
+        }
+    }
 }
 
 /// What happened so far. `packets = played + discarded + queued`.
@@ -80,25 +152,39 @@ pub struct AudioStats {
     pub discarded_surplus: u64,
     /// Samples concealed.
     pub concealed_samples: u64,
+    /// Samples left out to shorten the delay.
+    pub shrunk_samples: u64,
+    /// Samples put in to lengthen it.
+    pub grown_samples: u64,
     /// Timelines begun.
     pub restarts: u64,
     /// Packets that wait now.
     pub queued: usize,
+    /// How much later than its due time the last tick's first sample played, in samples; zero while nothing plays.
+    pub late_samples: i64,
 }
 
 /// The jitter buffer of one voice.
 #[derive(Debug)]
 pub struct AudioJitter {
-    transit: Transit,
+    map: TimeMap,
+    arrivals: Arrivals,
+    repair: Repair,
     /// In the order of RTP time, no two alike.
     queue: VecDeque<Waiting>,
     playing: Option<Playing>,
     /// The packet played last, by which repetitions are known.
     last: Option<Last>,
+    /// The packet furthest ahead that came so far.
+    newest: Option<Newest>,
     /// Samples pushed beyond the last tick.
     ahead: u32,
     behind_in_a_row: u32,
-    surplus_ticks: u32,
+    /// Ticks of comfort noise that are left.
+    comfort_ticks: u32,
+    advice: Stretch,
+    /// Ticks since the sound was last stretched.
+    unstretched_ticks: u32,
     stats: AudioStats,
 }
 
@@ -116,6 +202,8 @@ struct Playing {
     next: u64,
     /// Ticks concealed in a row with nothing in the buffer.
     starved_ticks: u32,
+    /// Samples made up meanwhile: a hole that turns out to be there was concealed already.
+    made_up: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -126,11 +214,18 @@ struct Last {
     dtx: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    rtp_time: u64,
+    sequence: u64,
+    arrival: Instant,
+}
+
 /// What the front of the queue means for the next samples.
 enum Step {
     Play,
     Conceal(u32),
-    Silence,
+    Pause,
 }
 
 impl Default for AudioJitter {
@@ -144,22 +239,28 @@ impl AudioJitter {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            transit: Transit::new(limits::SAMPLE_RATE, IN_TIME_PERCENT, MARGIN),
+            map: TimeMap::new(limits::SAMPLE_RATE),
+            arrivals: Arrivals::new(),
+            repair: Repair::default(),
             queue: VecDeque::with_capacity(limits::OPUS_QUEUE_LEN),
             playing: None,
             last: None,
+            newest: None,
             ahead: 0,
             behind_in_a_row: 0,
-            surplus_ticks: 0,
+            comfort_ticks: 0,
+            advice: Stretch::Keep,
+            unstretched_ticks: 0,
             stats: AudioStats::default(),
         }
     }
 
-    /// Takes one packet, or pushes what plays at this tick.
+    /// Takes one packet, or pushes what plays at this tick, or learns what became of it.
     pub fn handle(&mut self, now: Instant, input: AudioInput, out: &mut Outbox<AudioPiece>) {
         match input {
             AudioInput::Packet(packet) => self.admit(packet),
             AudioInput::Tick(delay) => self.tick(now, delay.min(limits::PLAYOUT_DELAY_MAX), out),
+            AudioInput::Stretched(samples) => self.stretched(samples),
         }
         debug_assert!(self.queue.len() <= limits::OPUS_QUEUE_LEN, "the buffer is bounded");
     }
@@ -167,10 +268,16 @@ impl AudioJitter {
     /// How long this voice wants its packets to wait.
     #[must_use]
     pub fn wanted_delay(&self) -> Duration {
-        self.transit.wanted_delay()
+        (self.arrivals.wish() + self.repair.wait()).min(limits::PLAYOUT_DELAY_MAX)
     }
 
-    /// Samples pushed so far that belong after the last tick: the rest of a packet longer than a tick.
+    /// What shall become of the last tick's sound; answer it by `AudioInput::Stretched` before the next tick.
+    #[must_use]
+    pub fn advice(&self) -> Stretch {
+        self.advice
+    }
+
+    /// Samples pushed so far that belong after the last tick: the rest of a packet longer than a tick, or what a cut left over.
     #[must_use]
     pub fn samples_ahead(&self) -> u32 {
         self.ahead
@@ -196,29 +303,42 @@ impl AudioJitter {
             self.stats.discarded += 1;
             return;
         };
-        let far = self.last.is_some_and(|last| distance(last.sequence, sequence) > SEQUENCE_JUMP_MAX);
-        if far {
-            self.transit.forget();
+        if self.newest.is_some_and(|newest| distance(newest.sequence, sequence) > SEQUENCE_JUMP_MAX) {
+            self.map.forget();
         }
-        let observed = self.transit.observe(rtp_time, arrival);
-        if observed.restarted {
-            self.restart();
-        }
+        self.learn(rtp_time, sequence, arrival);
         if self.is_behind(rtp_time, sequence) {
             self.stats.discarded += 1;
             self.behind_in_a_row += 1;
-            // A repetition says nothing about the network; a packet that missed its turn does.
-            if self.playing.is_some() && self.last.is_some_and(|last| is_after(sequence, last.sequence)) {
-                self.transit.missed(observed.excess);
-            }
             if self.behind_in_a_row >= BEHIND_MAX {
-                self.transit.forget();
+                self.map.forget();
                 self.restart();
             }
             return;
         }
         self.behind_in_a_row = 0;
         self.enqueue(Waiting { packet, rtp_time, sequence, samples });
+    }
+
+    /// What the arrival tells of the network. A copy that RED carried (RFC 2198) comes with a newer packet and tells nothing.
+    fn learn(&mut self, rtp_time: u64, sequence: u64, arrival: Instant) {
+        if let Some(newest) = self.newest
+            && newest.arrival == arrival
+            && is_after(newest.sequence, sequence)
+            && distance(newest.sequence, sequence) <= SEQUENCE_JUMP_MAX
+        {
+            self.repair.copied(newest.rtp_time.wrapping_sub(rtp_time));
+            return;
+        }
+        let observed = self.map.observe(rtp_time, arrival);
+        if observed.restarted {
+            self.restart();
+        } else {
+            self.arrivals.note(arrival, observed.excess);
+        }
+        if self.newest.is_none_or(|newest| is_after(sequence, newest.sequence)) {
+            self.newest = Some(Newest { rtp_time, sequence, arrival });
+        }
     }
 
     fn is_behind(&self, rtp_time: u64, sequence: u64) -> bool {
@@ -248,26 +368,44 @@ impl AudioJitter {
         self.queue.clear();
         self.playing = None;
         self.last = None;
+        self.newest = None;
         self.behind_in_a_row = 0;
+        self.comfort_ticks = 0;
     }
 
     fn tick(&mut self, now: Instant, delay: Duration, out: &mut Outbox<AudioPiece>) {
-        self.shed_surplus(now, delay);
+        self.settle();
+        self.give_up_late(now, delay);
+        self.advice = self.advise(now, delay);
         while self.ahead < TICK {
             let before = self.ahead;
             match self.step(now, delay) {
                 Step::Play => self.play(out),
                 Step::Conceal(samples) => self.conceal(samples, out),
-                Step::Silence => self.silence(out),
+                Step::Pause => self.pause(out),
             }
             assert!(self.ahead > before, "each step pushes some sound");
         }
+        self.provide_for_cut(out);
         self.ahead -= TICK;
     }
 
+    /// A cut needs sound beyond the tick: packets that are there, or it is put off.
+    fn provide_for_cut(&mut self, out: &mut Outbox<AudioPiece>) {
+        let Stretch::Shrink { samples_max, .. } = self.advice else { return };
+        while self.ahead < TICK + samples_max {
+            let next = self.playing.map(|playing| playing.next);
+            if self.queue.front().is_none_or(|front| Some(front.rtp_time) != next) {
+                self.advice = Stretch::Keep;
+                return;
+            }
+            self.play(out);
+        }
+    }
+
     fn step(&mut self, now: Instant, delay: Duration) -> Step {
-        let Some(playing) = self.playing else { return self.start(now, delay) };
-        let Some(front) = self.queue.front() else { return self.starve(now, delay) };
+        let Some(playing) = &mut self.playing else { return self.begin(now, delay) };
+        let Some(front) = self.queue.front() else { return self.starve() };
         let hole = front.rtp_time.wrapping_sub(playing.next);
         let follows = self.last.is_some_and(|last| front.sequence == last.sequence.wrapping_add(1));
         let shortest = u64::from(toc::FRAME_SAMPLES_MIN);
@@ -277,37 +415,49 @@ impl AudioJitter {
         if follows || hole > HOLE_SAMPLES_MAX || self.last.is_some_and(|last| last.dtx) {
             // Nothing was lost: the sender paused (DTX). Its next word starts when it is due.
             self.playing = None;
-            return self.start(now, delay);
+            return self.begin(now, delay);
         }
+        self.repair.lost();
         let usual = self.last.map_or(TICK, |last| last.samples);
-        let samples = u32::try_from(hole - hole % shortest).unwrap_or(u32::MAX).min(usual);
-        Step::Conceal(samples)
+        Step::Conceal(u32::try_from(hole - hole % shortest).unwrap_or(u32::MAX).min(usual))
     }
 
-    fn start(&mut self, now: Instant, delay: Duration) -> Step {
-        let Some(front) = self.queue.front() else { return Step::Silence };
-        // Within a tick that has begun, the rest of it belongs to the front packet too if that is due at the tick.
-        if self.transit.due(front.rtp_time, delay).is_some_and(|due| due > now) {
-            return Step::Silence;
+    /// A hole that turns out to be there was concealed while nothing waited: time catches up with it.
+    fn settle(&mut self) {
+        let (Some(playing), Some(front)) = (&mut self.playing, self.queue.front()) else { return };
+        let hole = front.rtp_time.wrapping_sub(playing.next);
+        if playing.made_up == 0 || hole > HOLE_SAMPLES_MAX {
+            return;
         }
-        self.playing = Some(Playing { next: front.rtp_time, starved_ticks: 0 });
+        let made_up = u64::from(std::mem::take(&mut playing.made_up)).min(hole);
+        playing.next = playing.next.wrapping_add(made_up);
+        if made_up > 0 {
+            self.repair.lost();
+        }
+    }
+
+    fn begin(&mut self, now: Instant, delay: Duration) -> Step {
+        let Some(front) = self.queue.front() else { return Step::Pause };
+        // Within a tick that has begun, the rest of it belongs to the front packet too if that is due at the tick.
+        if self.late(now, front.rtp_time, delay) < 0 {
+            return Step::Pause;
+        }
+        self.playing = Some(Playing { next: front.rtp_time, starved_ticks: 0, made_up: 0 });
         Step::Play
     }
 
-    /// Nothing waits: conceal for a while, then call it silence.
-    fn starve(&mut self, now: Instant, delay: Duration) -> Step {
+    /// Nothing waits: conceal for a while, then call it silence. Time stands still meanwhile: a packet that is only slow will
+    /// still be played, and one that is lost was concealed.
+    fn starve(&mut self) -> Step {
         let playing = self.playing.as_mut().expect("only a playing voice starves");
         playing.starved_ticks += 1;
         let dtx = self.last.is_some_and(|last| last.dtx);
         if dtx || playing.starved_ticks > CONCEAL_TICKS_MAX {
             self.playing = None;
-            return Step::Silence;
+            return Step::Pause;
         }
-        // Playing earlier than the delay asks for: the hole makes room, and the late packet will still be played.
-        let early = self.transit.due(playing.next, delay).is_some_and(|due| due > now);
-        if early {
-            playing.next = playing.next.wrapping_sub(u64::from(TICK));
-        }
+        playing.made_up += TICK;
+        playing.next = playing.next.wrapping_sub(u64::from(TICK));
         Step::Conceal(TICK)
     }
 
@@ -315,11 +465,14 @@ impl AudioJitter {
         let waiting = self.queue.pop_front().expect("a packet to play waits");
         let dtx = waiting.packet.data.len() <= toc::DTX_LEN_MAX;
         let Waiting { packet, rtp_time, sequence, samples } = waiting;
+        let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
-        self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0 });
+        self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
+        self.repair.played(samples, toc::has_fec(&packet.data));
+        self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;
-        out.push(AudioPiece::Play { packet, samples });
+        out.push(AudioPiece::Play { packet, samples, begins });
         self.forget_overtaken();
     }
 
@@ -344,41 +497,115 @@ impl AudioJitter {
         self.forget_overtaken();
     }
 
-    fn silence(&mut self, out: &mut Outbox<AudioPiece>) {
+    fn pause(&mut self, out: &mut Outbox<AudioPiece>) {
         let samples = TICK - self.ahead;
         self.ahead = TICK;
-        out.push(AudioPiece::Silence { samples });
+        if self.comfort_ticks > 0 && samples.is_multiple_of(toc::FRAME_SAMPLES_MIN) {
+            self.comfort_ticks -= 1;
+            out.push(AudioPiece::Comfort { samples });
+        } else {
+            out.push(AudioPiece::Silence { samples });
+        }
     }
 
-    /// Playing later than need be for long: give up a packet, a quiet one if possible.
-    fn shed_surplus(&mut self, now: Instant, delay: Duration) {
-        let Some(playing) = self.playing else { return };
-        let Some(due) = self.transit.due(playing.next, delay) else { return };
-        let late = i64::try_from(now.saturating_duration_since(due).as_micros()).unwrap_or(i64::MAX) * 48 / 1000;
-        if late <= SURPLUS_SAMPLES || self.queue.len() < 2 {
-            self.surplus_ticks = 0;
-            return;
+    /// Samples by which `now` is after the moment that `rtp_time` is due.
+    fn late(&self, now: Instant, rtp_time: u64, delay: Duration) -> i64 {
+        self.map.lateness(now, rtp_time, delay).map_or(0, |nanos| nanos / 1_000 * 6 / 125)
+    }
+
+    /// How long before it is needed the next packet is due. Negative when it is needed earlier.
+    fn slack(&self, now: Instant, next: u64, delay: Duration) -> i64 {
+        // It is taken at the tick whose begin is not covered by what was pushed already.
+        self.late(now, next, delay) + i64::from(self.ahead / TICK * TICK)
+    }
+
+    /// What shall be done about the delay. While packets are due within the tick before they are needed, nothing can be gained;
+    /// what lies ahead of a tick is given back as far as no packet is needed earlier for it.
+    fn advise(&mut self, now: Instant, delay: Duration) -> Stretch {
+        self.unstretched_ticks = self.unstretched_ticks.saturating_add(1);
+        let Some(playing) = self.playing.filter(|playing| playing.made_up == 0) else {
+            // Nothing plays, or nobody knows yet whether what is missing is late or lost.
+            self.stats.late_samples = 0;
+            return Stretch::Keep;
+        };
+        let slack = self.slack(now, playing.next, delay);
+        self.stats.late_samples = self.late(now, playing.next, delay) + i64::from(self.ahead);
+        let is_urgent = !(-URGENT..=URGENT).contains(&slack);
+        if self.unstretched_ticks < STRETCH_TICKS && !is_urgent {
+            return Stretch::Keep;
         }
-        self.surplus_ticks += 1;
-        let front = &self.queue[0];
-        let ingest = front.packet.ingest.as_ref().expect("admitted with it");
-        let quiet =
-            ingest.audio_level.is_some_and(|level| level >= QUIET) || front.packet.data.len() <= toc::DTX_LEN_MAX;
-        let patience = if quiet { SURPLUS_TICKS_QUIET } else { SURPLUS_TICKS_ANY };
-        if self.surplus_ticks < patience || front.rtp_time != playing.next {
-            return;
+        let patience = if is_urgent { LIKENESS_TICKS / 4 } else { LIKENESS_TICKS };
+        let likeness = if self.unstretched_ticks > patience { Likeness::Any } else { Likeness::High };
+        let part = self.ahead % TICK;
+        if slack < -SLACK_UNREST {
+            Stretch::Grow { likeness }
+        } else if slack > i64::from(TICK) + SLACK_UNREST {
+            Stretch::Shrink { samples_max: SHRINK_MAX, likeness }
+        } else if part >= SHRINK_MIN && slack >= 0 {
+            // No hurry: it waits for a place where nobody notices.
+            Stretch::Shrink { samples_max: part.min(SHRINK_MAX), likeness: Likeness::High }
+        } else {
+            Stretch::Keep
         }
-        let given_up = self.queue.pop_front().expect("two wait");
-        self.last = Some(Last {
-            rtp_time: given_up.rtp_time,
-            sequence: given_up.sequence,
-            samples: given_up.samples,
-            dtx: false,
-        });
-        self.playing = Some(Playing { next: playing.next.wrapping_add(u64::from(given_up.samples)), ..playing });
-        self.surplus_ticks = 0;
+    }
+
+    fn stretched(&mut self, samples: i32) {
+        let samples = samples.max(-self.ahead.cast_signed());
+        if samples != 0 {
+            self.unstretched_ticks = 0;
+        }
+        self.advice = Stretch::Keep;
+        self.ahead = self.ahead.saturating_add_signed(samples);
+        let counted = u64::from(samples.unsigned_abs());
+        if samples < 0 {
+            self.stats.shrunk_samples += counted;
+        } else {
+            self.stats.grown_samples += counted;
+        }
+    }
+
+    /// Gives up packets that would play far too late, and quiet ones where that alone shortens the delay.
+    fn give_up_late(&mut self, now: Instant, delay: Duration) {
+        while self.queue.len() >= 2 {
+            let (front, second) = (&self.queue[0], &self.queue[1]);
+            let Some(playing) = self.playing else {
+                if self.late(now, second.rtp_time, delay) <= BEGIN_LATE {
+                    return;
+                }
+                self.give_up_front();
+                continue;
+            };
+            let slack = self.slack(now, playing.next, delay);
+            let is_next = front.rtp_time == playing.next;
+            let spare = slack - i64::from(front.samples.max(TICK)) > SLACK_UNREST;
+            let is_quiet = is_next && spare && front.is_quiet();
+            if !is_quiet && slack <= SKIP_AFTER {
+                return;
+            }
+            let next = if is_quiet { front.rtp_time.wrapping_add(u64::from(front.samples)) } else { second.rtp_time };
+            self.playing = Some(Playing { next, made_up: 0, ..playing });
+            self.give_up_front();
+            if is_quiet {
+                return;
+            }
+        }
+    }
+
+    fn give_up_front(&mut self) {
+        let Some(Waiting { rtp_time, sequence, samples, .. }) = self.queue.pop_front() else { return };
+        let begins = self.last.is_none();
+        if !begins {
+            self.last = Some(Last { rtp_time, sequence, samples, dtx: false });
+        }
         self.stats.discarded += 1;
         self.stats.discarded_surplus += 1;
+    }
+}
+
+impl Waiting {
+    fn is_quiet(&self) -> bool {
+        let ingest = self.packet.ingest.as_ref().expect("admitted with it");
+        ingest.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= toc::DTX_LEN_MAX
     }
 }
 
@@ -391,164 +618,4 @@ fn distance(a: u64, b: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::{Codec, Pts};
-
-    /// A full-band 20 ms packet: configuration 31, one frame.
-    const TOC_20_MS: u8 = 31 << 3;
-    /// Configuration 28: 2.5 ms. Configuration 11: 60 ms.
-    const TOC_2_5_MS: u8 = 28 << 3;
-    const TOC_60_MS: u8 = 11 << 3;
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    fn packet(toc: u8, sequence: u64, rtp_time: u64, arrival: Instant) -> AudioInput {
-        let ingest = crate::media::Ingest {
-            sequence_first: sequence,
-            sequence_last: sequence,
-            contiguous: true,
-            rtp_time,
-            arrival,
-            audio_level: Some(AudioLevel(20)),
-            rid: None,
-        };
-        let data = Bytes::from(vec![toc; 40]);
-        AudioInput::Packet(EncodedFrame { codec: Codec::Opus, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) })
-    }
-
-    /// One letter a piece: P with its sequence number, C, F (conceal with FEC at hand), or S.
-    fn tick(jitter: &mut AudioJitter, now: Instant, delay: Duration) -> Vec<String> {
-        let mut out = Outbox::new();
-        jitter.handle(now, AudioInput::Tick(delay), &mut out);
-        out.drain()
-            .map(|piece| match piece {
-                AudioPiece::Play { packet, .. } => format!("P{}", packet.ingest.unwrap().sequence_first),
-                AudioPiece::Conceal { next: None, .. } => "C".into(),
-                AudioPiece::Conceal { next: Some(_), .. } => "F".into(),
-                AudioPiece::Silence { .. } => "S".into(),
-            })
-            .collect()
-    }
-
-    /// Feeds packets as (sequence, arrival in ms) of 20 ms each, ticks every 20 ms from 5 ms on, and says what played.
-    fn play(arrivals: &[(u64, u64)], ticks: u64, delay: Duration) -> (Vec<String>, AudioStats) {
-        let start = Instant::now();
-        let mut jitter = AudioJitter::new();
-        let mut arrivals = arrivals.to_vec();
-        arrivals.sort_by_key(|a| a.1);
-        let mut arrivals = arrivals.into_iter().peekable();
-        let mut heard = Vec::new();
-        for n in 0..ticks {
-            let now = start + ms(n * 20 + 5);
-            while let Some((sequence, at)) = arrivals.next_if(|a| start + ms(a.1) <= now) {
-                let input = packet(TOC_20_MS, sequence, sequence * 960, start + ms(at));
-                jitter.handle(now, input, &mut Outbox::new());
-            }
-            heard.extend(tick(&mut jitter, now, delay));
-        }
-        (heard, jitter.stats())
-    }
-
-    #[test]
-    fn a_clean_network_plays_each_packet_at_the_next_tick() {
-        let arrivals: Vec<_> = (0..5).map(|n| (n, n * 20)).collect();
-        let (heard, stats) = play(&arrivals, 5, ms(3));
-        assert_eq!(heard, ["P0", "P1", "P2", "P3", "P4"]);
-        assert_eq!(stats.concealed_samples, 0);
-    }
-
-    #[test]
-    fn reordered_and_repeated_packets_play_once_in_order() {
-        let arrivals = [(0, 0), (2, 15), (1, 30), (1, 31), (2, 32), (3, 60), (0, 61), (4, 80)];
-        let (heard, stats) = play(&arrivals, 7, ms(30));
-        assert_eq!(heard, ["S", "P0", "P1", "P2", "P3", "P4", "C"]);
-        assert_eq!((stats.played, stats.discarded), (5, 3));
-    }
-
-    #[test]
-    fn a_lost_packet_is_concealed_with_fec_from_the_next() {
-        let arrivals = [(0, 0), (1, 20), (3, 60), (4, 80), (7, 140), (8, 160)];
-        let (heard, _) = play(&arrivals, 12, ms(25));
-        assert_eq!(heard[1..10], ["P0", "P1", "F", "P3", "P4", "C", "F", "P7", "P8"], "{heard:?}");
-    }
-
-    #[test]
-    fn silence_follows_a_short_concealment_and_the_voice_comes_back_by_its_clock() {
-        let mut arrivals: Vec<_> = (0..3).map(|n| (n, n * 20)).collect();
-        // A sender that pauses keeps counting time but not sequence; here the sequence does jump, and the hole is long.
-        arrivals.extend((100..103).map(|n| (n, n * 20)));
-        let (heard, _) = play(&arrivals, 104, ms(0));
-        assert_eq!(heard[..9], ["P0", "P1", "P2", "C", "C", "C", "C", "C", "S"]);
-        assert_eq!(heard[99..103], ["S", "P100", "P101", "P102"]);
-    }
-
-    #[test]
-    fn short_and_long_packets_fill_ticks_without_a_hole() {
-        let start = Instant::now();
-        let mut short = AudioJitter::new();
-        let mut long = AudioJitter::new();
-        for n in 0..16 {
-            short.handle(start, packet(TOC_2_5_MS, n, n * 120, start), &mut Outbox::new());
-        }
-        for n in 0..2 {
-            long.handle(start, packet(TOC_60_MS, n, n * 2880, start), &mut Outbox::new());
-        }
-        assert_eq!(tick(&mut short, start, ms(0)).len(), 8);
-        assert_eq!(tick(&mut short, start + ms(20), ms(0)).len(), 8);
-        let heard: Vec<_> = (0..6).map(|n| tick(&mut long, start + ms(n * 20), ms(0)).len()).collect();
-        assert_eq!(heard, [1, 0, 0, 1, 0, 0]);
-    }
-
-    #[test]
-    fn wrapped_time_jumps_and_new_sources_are_taken_in_stride() {
-        let start = Instant::now();
-        let mut jitter = AudioJitter::new();
-        let mut heard = Vec::new();
-        let first = u64::MAX - 960 * 2 + 1;
-        for n in 0..4_u64 {
-            let now = start + ms(n * 20);
-            let input = packet(TOC_20_MS, n, first.wrapping_add(n * 960), now);
-            jitter.handle(now, input, &mut Outbox::new());
-            heard.extend(tick(&mut jitter, now, ms(0)));
-        }
-        assert_eq!(heard, ["P0", "P1", "P2", "P3"], "the extended time wraps after the second packet");
-        heard.clear();
-        for n in 0..3_u64 {
-            let now = start + ms(80 + n * 20);
-            jitter.handle(now, packet(TOC_20_MS, 50_000 + n, 77 + n * 960, now), &mut Outbox::new());
-            heard.extend(tick(&mut jitter, now, ms(0)));
-        }
-        assert_eq!(heard, ["P50000", "P50001", "P50002"], "another SSRC");
-        assert_eq!(jitter.stats().restarts, 2);
-    }
-
-    #[test]
-    fn a_surplus_is_shed_and_an_underrun_makes_room() {
-        // Everything plays 100 ms late at first, because the first packets came late; then the network is quick.
-        let arrivals: Vec<_> = (0..400).map(|n| (n, if n < 5 { 100 } else { n * 20 })).collect();
-        let (_, stats) = play(&arrivals, 400, ms(0));
-        assert!(stats.queued <= 2, "the surplus is gone: {stats:?}");
-        assert_eq!(stats.packets, stats.played + stats.discarded + stats.queued as u64);
-        // A network that turns slow by 60 ms: once the delay follows, packets play again instead of being late.
-        let arrivals: Vec<_> = (0..200).map(|n| (n, n * 20 + if n < 50 { 0 } else { 60 })).collect();
-        let (heard, stats) = play(&arrivals, 204, ms(80));
-        assert!(stats.discarded <= 1, "{stats:?}");
-        assert!(heard.iter().filter(|h| h.starts_with('P')).count() >= 198);
-    }
-
-    #[test]
-    fn what_is_no_opus_packet_is_discarded() {
-        let start = Instant::now();
-        let mut jitter = AudioJitter::new();
-        let mut bad = packet(3, 0, 0, start);
-        if let AudioInput::Packet(frame) = &mut bad {
-            frame.data = Bytes::from_static(&[3]);
-        }
-        jitter.handle(start, bad, &mut Outbox::new());
-        assert_eq!(jitter.stats().discarded, 1);
-        assert!(jitter.is_idle());
-    }
-}
+mod tests;

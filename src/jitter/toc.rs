@@ -22,6 +22,22 @@ pub fn packet_samples(packet: &[u8]) -> Option<u32> {
     (samples > 0 && samples <= PACKET_SAMPLES_MAX).then_some(samples)
 }
 
+/// Whether the packet carries a coarse copy of the one before it (in-band FEC, "LBRR": RFC 6716 sections 4.2.3 and 4.2.4): a flag
+/// behind the voice-activity flags, in the first bits of its first frame. Frames of different sizes (code 2 and 3) are not looked
+/// into; no real-time encoder sends them with FEC.
+#[must_use]
+pub fn has_fec(packet: &[u8]) -> bool {
+    let (Some(toc), Some(first)) = (packet.first(), packet.get(1)) else { return false };
+    let config = toc >> 3;
+    if config >= 16 || toc & 0b11 > 1 {
+        return false;
+    }
+    // SILK frames are 20 ms at most; each has a voice-activity flag.
+    let frames = frame_samples(config).div_ceil(960);
+    let (mid, side) = (first >> (7 - frames) & 1, first >> (6 - 2 * frames) & 1);
+    mid == 1 || (toc & 0b100 != 0 && side == 1)
+}
+
 /// RFC 6716 table 2: samples of one frame of configuration `config` (0 to 31).
 fn frame_samples(config: u8) -> u32 {
     match config {
@@ -46,5 +62,33 @@ mod tests {
         }
         assert_eq!(packet_samples(&[]), None);
         assert_eq!(packet_samples(&[0b11]), None, "a frame count is promised but missing");
+    }
+
+    #[test]
+    fn fec_is_seen_where_the_encoder_puts_it() {
+        for (channels, size) in [(1, 960), (2, 960), (1, 2880)] {
+            let share = |fec: bool| {
+                let kind = if channels == 1 { opus::Channels::Mono } else { opus::Channels::Stereo };
+                let mut encoder = opus::Encoder::new(48_000, kind, opus::Application::Voip).unwrap();
+                encoder.set_bitrate(opus::Bitrate::Bits(20_000 * channels)).unwrap();
+                encoder.set_signal(opus::Signal::Voice).unwrap();
+                encoder.set_inband_fec(fec).unwrap();
+                encoder.set_packet_loss_perc(20).unwrap();
+                // A buzz that comes and goes is speech to the encoder; a steady one is not, and gets no FEC.
+                let wave = |n: usize| ((n % 400) as f32 / 200.0 - 1.0) * (n as f32 * 5e-4).sin().max(0.0) * 0.3;
+                let packets: Vec<_> = (0..100)
+                    .map(|p| {
+                        let pcm: Vec<f32> =
+                            (0..size * channels as usize).map(|n| wave(p * size + n / channels as usize)).collect();
+                        encoder.encode_vec_float(&pcm, 1500).unwrap()
+                    })
+                    .collect();
+                assert!(packets.iter().all(|p| p[0] >> 3 < 16), "no SILK, no FEC");
+                packets.iter().filter(|p| has_fec(p)).count()
+            };
+            assert!(share(true) > 10, "{channels} channels of {size}: {}", share(true));
+            assert_eq!(share(false), 0, "{channels} channels of {size}");
+        }
+        assert!(!has_fec(&[]) && !has_fec(&[0]) && !has_fec(&[31 << 3, 0xff]));
     }
 }

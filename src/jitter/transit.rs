@@ -13,7 +13,7 @@ const RESET_NANOS: i64 = 3_000_000_000;
 const BUCKET_NANOS: i64 = 1_000_000_000;
 /// Buckets: the base forgets a fast transit after ten seconds. 100 ppm of drift make 1 ms in that time.
 const BUCKETS: usize = 10;
-/// Recent excesses by which the percentile is taken: 4 s of video at 30 frames/s, 2.5 s of 20 ms packets.
+/// Recent excesses by which the percentile is taken: 4 s of video at 30 frames/s.
 const EXCESSES: usize = 128;
 /// How fast the wish shrinks: 10 ms a second.
 const DECAY_PER_SECOND: i64 = 10_000_000;
@@ -27,17 +27,23 @@ pub struct Observed {
     pub excess: Duration,
 }
 
-/// The time map of one track and its own wish for delay.
+/// The time map of one track: when its fastest packets would have come.
 #[derive(Debug)]
-pub struct Transit {
+pub(super) struct TimeMap {
     clock_rate: u32,
-    percent: usize,
-    margin_nanos: i64,
     anchor: Option<Anchor>,
     /// Fastest transit of each of the last seconds; `i64::MAX` where nothing came.
     buckets: [i64; BUCKETS],
     bucket_now: i64,
     base: i64,
+}
+
+/// The time map of one track and its own wish for delay.
+#[derive(Debug)]
+pub struct Transit {
+    map: TimeMap,
+    percent: usize,
+    margin_nanos: i64,
     excesses: [i64; EXCESSES],
     excess_count: usize,
     excess_at: usize,
@@ -57,13 +63,9 @@ impl Transit {
     pub fn new(clock_rate: u32, percent: usize, margin: Duration) -> Self {
         assert!(percent < 100, "a percentile below the maximum");
         Self {
-            clock_rate,
+            map: TimeMap::new(clock_rate),
             percent,
             margin_nanos: nanos(margin),
-            anchor: None,
-            buckets: [i64::MAX; BUCKETS],
-            bucket_now: 0,
-            base: 0,
             excesses: [0; EXCESSES],
             excess_count: 0,
             excess_at: 0,
@@ -74,6 +76,58 @@ impl Transit {
 
     /// Learns from one arrival.
     pub fn observe(&mut self, rtp_time: u64, arrival: Instant) -> Observed {
+        let observed = self.map.observe(rtp_time, arrival);
+        if observed.restarted {
+            self.excess_count = 0;
+            self.excess_at = 0;
+            self.wish_at = 0;
+            self.wish = self.wish.max(self.margin_nanos);
+        } else {
+            self.note_excess(nanos(observed.excess));
+            self.update_wish(self.map.since_begin(arrival));
+        }
+        observed
+    }
+
+    /// When a frame of `rtp_time` plays under `delay`; `None` before the first arrival.
+    #[must_use]
+    pub fn due(&self, rtp_time: u64, delay: Duration) -> Option<Instant> {
+        self.map.due(rtp_time, delay)
+    }
+
+    /// How long this track wants to wait, at most `limits::PLAYOUT_DELAY_MAX`.
+    #[must_use]
+    pub fn wanted_delay(&self) -> Duration {
+        Duration::from_nanos(self.wish.unsigned_abs())
+    }
+
+    fn note_excess(&mut self, excess: i64) {
+        self.excesses[self.excess_at] = excess;
+        self.excess_at = (self.excess_at + 1) % EXCESSES;
+        self.excess_count = (self.excess_count + 1).min(EXCESSES);
+    }
+
+    fn update_wish(&mut self, at: i64) {
+        let mut sorted = self.excesses;
+        let recent = &mut sorted[..self.excess_count];
+        let rank = (self.excess_count * self.percent / 100).min(self.excess_count - 1);
+        let (_, percentile, _) = recent.select_nth_unstable(rank);
+        let target = *percentile + self.margin_nanos;
+        let passed = (at - self.wish_at).max(0);
+        self.wish_at = self.wish_at.max(at);
+        let decayed = self.wish - (passed / 1000) * (DECAY_PER_SECOND / 1000) / 1000;
+        self.wish = decayed.max(target).min(nanos(limits::PLAYOUT_DELAY_MAX));
+    }
+}
+
+impl TimeMap {
+    /// A map for RTP time of `clock_rate` Hz that has seen nothing.
+    pub(super) fn new(clock_rate: u32) -> Self {
+        Self { clock_rate, anchor: None, buckets: [i64::MAX; BUCKETS], bucket_now: 0, base: 0 }
+    }
+
+    /// Learns from one arrival.
+    pub(super) fn observe(&mut self, rtp_time: u64, arrival: Instant) -> Observed {
         let Some(anchor) = self.anchor else {
             self.restart(rtp_time, arrival);
             return Observed { restarted: true, excess: Duration::ZERO };
@@ -86,25 +140,16 @@ impl Transit {
         }
         self.note_transit(at, transit);
         let excess = (transit - self.base).max(0);
-        self.note_excess(excess);
-        self.update_wish(at);
         Observed { restarted: false, excess: Duration::from_nanos(excess.unsigned_abs()) }
     }
 
-    /// A frame missed its turn by `lateness`: the wish grows at once, without waiting for the percentile.
-    pub fn missed(&mut self, lateness: Duration) {
-        let step = nanos(lateness).min(nanos(limits::AUDIO_TICK));
-        self.wish = (self.wish + step).min(nanos(limits::PLAYOUT_DELAY_MAX));
-    }
-
-    /// Forgets the timeline; the next arrival begins a new one. The wish stays: the network is the same.
-    pub fn forget(&mut self) {
+    /// Forgets the timeline; the next arrival begins a new one.
+    pub(super) fn forget(&mut self) {
         self.anchor = None;
     }
 
     /// When a frame of `rtp_time` plays under `delay`; `None` before the first arrival.
-    #[must_use]
-    pub fn due(&self, rtp_time: u64, delay: Duration) -> Option<Instant> {
+    pub(super) fn due(&self, rtp_time: u64, delay: Duration) -> Option<Instant> {
         let anchor = self.anchor?;
         let offset = self.base + self.rtp_nanos(anchor, rtp_time) + nanos(delay);
         Some(match u64::try_from(offset) {
@@ -114,10 +159,15 @@ impl Transit {
         })
     }
 
-    /// How long this track wants to wait, at most `limits::PLAYOUT_DELAY_MAX`.
-    #[must_use]
-    pub fn wanted_delay(&self) -> Duration {
-        Duration::from_nanos(self.wish.unsigned_abs())
+    /// Nanoseconds by which `now` is after the moment that `rtp_time` is due under `delay`; `None` before the first arrival.
+    pub(super) fn lateness(&self, now: Instant, rtp_time: u64, delay: Duration) -> Option<i64> {
+        let anchor = self.anchor?;
+        Some(elapsed(anchor.instant, now) - (self.base + self.rtp_nanos(anchor, rtp_time) + nanos(delay)))
+    }
+
+    /// Nanoseconds from the timeline's first arrival to `arrival`.
+    fn since_begin(&self, arrival: Instant) -> i64 {
+        self.anchor.map_or(0, |anchor| elapsed(anchor.instant, arrival))
     }
 
     fn restart(&mut self, rtp_time: u64, arrival: Instant) {
@@ -126,10 +176,6 @@ impl Transit {
         self.buckets[0] = 0;
         self.bucket_now = 0;
         self.base = 0;
-        self.excess_count = 0;
-        self.excess_at = 0;
-        self.wish_at = 0;
-        self.wish = self.wish.max(self.margin_nanos);
     }
 
     // Timestamps are compared by wrapping difference, so that no jump of the sender's can overflow.
@@ -152,24 +198,6 @@ impl Transit {
         let slot = &mut self.buckets[usize::try_from(bucket).unwrap_or_default() % BUCKETS];
         *slot = transit.min(*slot);
         self.base = *self.buckets.iter().min().expect("there are buckets");
-    }
-
-    fn note_excess(&mut self, excess: i64) {
-        self.excesses[self.excess_at] = excess;
-        self.excess_at = (self.excess_at + 1) % EXCESSES;
-        self.excess_count = (self.excess_count + 1).min(EXCESSES);
-    }
-
-    fn update_wish(&mut self, at: i64) {
-        let mut sorted = self.excesses;
-        let recent = &mut sorted[..self.excess_count];
-        let rank = (self.excess_count * self.percent / 100).min(self.excess_count - 1);
-        let (_, percentile, _) = recent.select_nth_unstable(rank);
-        let target = *percentile + self.margin_nanos;
-        let passed = (at - self.wish_at).max(0);
-        self.wish_at = self.wish_at.max(at);
-        let decayed = self.wish - (passed / 1000) * (DECAY_PER_SECOND / 1000) / 1000;
-        self.wish = decayed.max(target).min(nanos(limits::PLAYOUT_DELAY_MAX));
     }
 }
 

@@ -237,15 +237,7 @@ mod tests {
     }
 
     fn frame(n: u64, arrival: Instant, keyframe: bool, contiguous: bool) -> VideoInput {
-        let ingest = Ingest {
-            sequence_first: n,
-            sequence_last: n,
-            contiguous,
-            rtp_time: n * 3000,
-            arrival,
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest { contiguous, ..Ingest::whole(n, n * 3000, arrival) };
         let data = Bytes::new();
         VideoInput::Frame(EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) })
     }

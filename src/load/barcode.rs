@@ -230,15 +230,7 @@ mod tests {
     }
 
     fn received(unit: EncodedFrame) -> EncodedFrame {
-        let ingest = Ingest {
-            sequence_first: 0,
-            sequence_last: 0,
-            contiguous: true,
-            rtp_time: 0,
-            arrival: Instant::now(),
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(0, 0, Instant::now());
         EncodedFrame { ingest: Some(ingest), ..unit }
     }
 

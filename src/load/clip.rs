@@ -174,15 +174,7 @@ impl Source {
         let mut decoder = decode::av1_decoder().map_err(io::Error::other)?;
         let mut pictures = Vec::new();
         for (at, data) in container::ivf_frames(SOURCE)?.into_iter().enumerate() {
-            let ingest = Ingest {
-                sequence_first: at as u64,
-                sequence_last: at as u64,
-                contiguous: true,
-                rtp_time: 0,
-                arrival: Instant::now(),
-                audio_level: None,
-                rid: None,
-            };
+            let ingest = Ingest::whole(at as u64, 0, Instant::now());
             let frame = EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: at == 0, ingest: Some(ingest) };
             decoder.decode(&frame, &mut pictures).map_err(io::Error::other)?;
         }
@@ -247,15 +239,7 @@ mod tests {
         let mut decoder = decode::av1_decoder().unwrap();
         let mut pictures = Vec::new();
         for (index, frame) in clips[1].frames.iter().enumerate() {
-            let ingest = Ingest {
-                sequence_first: 0,
-                sequence_last: 0,
-                contiguous: true,
-                rtp_time: 0,
-                arrival: Instant::now(),
-                audio_level: None,
-                rid: None,
-            };
+            let ingest = Ingest::whole(0, 0, Instant::now());
             let frame = EncodedFrame { ingest: Some(ingest), ..frame.clone() };
             decoder.decode(&frame, &mut pictures).unwrap();
             let picture = pictures.pop().unwrap();

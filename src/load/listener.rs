@@ -119,15 +119,7 @@ mod tests {
     use crate::media::{Codec, Ingest, Pts};
 
     fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> EncodedFrame {
-        let ingest = Ingest {
-            sequence_first: at,
-            sequence_last: at,
-            contiguous: true,
-            rtp_time: at * 960,
-            arrival,
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest::whole(at, at * 960, arrival);
         EncodedFrame { codec: Codec::Opus, data: data.clone(), pts: Pts(0), keyframe: true, ingest: Some(ingest) }
     }
 

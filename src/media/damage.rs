@@ -6,11 +6,23 @@ use crate::media::Size;
 pub const DAMAGE_BLOCK: u32 = 16;
 
 /// One bit for each 16×16 block of a canvas, row by row; blocks at the right and lower edge may be cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Damage {
     columns: u32,
     rows: u32,
     words: Vec<u64>,
+}
+
+impl Clone for Damage {
+    fn clone(&self) -> Self {
+        Self { columns: self.columns, rows: self.rows, words: self.words.clone() }
+    }
+
+    /// Keeps its memory: frames carry their damage at every tick.
+    fn clone_from(&mut self, source: &Self) {
+        (self.columns, self.rows) = (source.columns, source.rows);
+        self.words.clone_from(&source.words);
+    }
 }
 
 impl Damage {

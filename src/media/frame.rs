@@ -57,6 +57,15 @@ pub struct Ingest {
     pub rid: Option<[u8; 8]>,
 }
 
+impl Ingest {
+    /// A frame that came whole, in one packet, right after its predecessor, without level or layer.
+    #[must_use]
+    pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
+        let (sequence_first, sequence_last) = (sequence, sequence);
+        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, audio_level: None, rid: None }
+    }
+}
+
 /// One temporal unit or one Opus packet. Cloning shares the bytes.
 #[derive(Debug, Clone)]
 pub struct EncodedFrame {
@@ -118,13 +127,15 @@ pub struct ComposedFrame {
     pub samples: Vec<u8>,
     /// Which blocks differ from the tick before; the encoder marks the others inactive.
     pub damage: Damage,
+    /// Which state of its canvas it shows, as its pool counts them; 0 is unknown.
+    pub state: u64,
 }
 
 impl ComposedFrame {
     /// A picture of which nothing is known: every block counts as changed.
     #[must_use]
     pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
-        Self { size, pts, samples, damage: Damage::full(size) }
+        Self { size, pts, samples, damage: Damage::full(size), state: 0 }
     }
 
     /// The three planes.

@@ -8,7 +8,9 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use crate::compose::{Compositor, Sources};
 use crate::flow::{Counter, FrameSlot};
-use crate::media::{ComposedFrame, Outbox, RoomEpoch, RoomId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick};
+use crate::media::{
+    ComposedFrame, Damage, Outbox, RoomEpoch, RoomId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick,
+};
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
@@ -67,6 +69,8 @@ struct Canvas {
     sources: Painted,
     /// The next tick's number.
     tick: u64,
+    /// What changed at ticks that were not encoded; the next one that is carries it too.
+    unseen: Option<Damage>,
 }
 
 #[derive(Default)]
@@ -111,7 +115,7 @@ impl ComposeLane {
         match command {
             ComposeCommand::AddRoom(work) => {
                 let motion = Motion::new(work.motion, work.scene.scene());
-                let canvas = Canvas { motion, sources: Painted::default(), tick: 0, work };
+                let canvas = Canvas { motion, sources: Painted::default(), tick: 0, unseen: None, work };
                 self.rooms.insert(canvas.work.room.clone(), canvas);
             }
             ComposeCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
@@ -202,15 +206,19 @@ impl Canvas {
         self.count_skipped(missed, counters);
         self.take_pictures(now, outbox, reports);
         let pts = pts_from_tick(self.tick, self.work.fps);
-        let composed = self.work.compositor.compose(self.motion.scene_at(pts), &self.sources, pts);
+        let mut composed = self.work.compositor.compose(self.motion.scene_at(pts), &self.sources, pts);
         if self.motion.rests_at(pts) {
             self.sources.0.retain(|_, source| !source.ended);
+        }
+        if let Some(unseen) = self.unseen.take() {
+            composed.damage.add(&unseen);
         }
         self.work.ticks.add(1 + missed);
         counters.ticks.add(1 + missed);
         if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
             self.work.composed.try_send(composed)
         {
+            self.unseen = Some(composed.damage.clone());
             self.work.compositor.pool().recycle(composed);
             self.count_skipped(1, counters);
         }

@@ -231,15 +231,7 @@ mod tests {
     }
 
     fn arriving(data: Bytes, number: u64) -> EncodedFrame {
-        let ingest = Ingest {
-            sequence_first: number,
-            sequence_last: number,
-            contiguous: number > 0,
-            rtp_time: number * 3000,
-            arrival: Instant::now(),
-            audio_level: None,
-            rid: None,
-        };
+        let ingest = Ingest { contiguous: number > 0, ..Ingest::whole(number, number * 3000, Instant::now()) };
         EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: number == 0, ingest: Some(ingest) }
     }
 

@@ -115,6 +115,16 @@ fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
         ("tessera_pcm_concealed_total", "Sample pairs concealed in audible voices", &counters.pcm_concealed),
         ("tessera_voices_decoded_total", "Audio ticks times voices decoded", &counters.voices_decoded),
         ("tessera_opus_malformed_total", "Opus packets no decoder could read", &counters.opus_malformed),
+        (
+            "tessera_pcm_stretched_total",
+            "Sample pairs put in or left out to follow networks and clocks",
+            &counters.pcm_stretched,
+        ),
+        (
+            "tessera_levels_corrected_total",
+            "Ticks of voices whose stated level was not believed",
+            &counters.levels_corrected,
+        ),
         ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
     ]
 }

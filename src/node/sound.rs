@@ -21,8 +21,12 @@ pub struct SoundCounters {
     pub pcm_concealed: Counter,
     /// Ticks times voices decoded.
     pub voices_decoded: Counter,
-    /// Packets that libopus refused.
+    /// Packets that libopus refused; they are concealed.
     pub opus_malformed: Counter,
+    /// Sample pairs put in or left out to follow networks and clocks, in voices that were decoded.
+    pub pcm_stretched: Counter,
+    /// Ticks of voices whose stated level was not believed.
+    pub levels_corrected: Counter,
     /// Packets of shared mixes encoded.
     pub shared_encoded: Counter,
     /// Packets of mixes-minus encoded.
@@ -95,7 +99,7 @@ impl RoomSound {
         let chosen = self.choice.choose();
         for voice in &mut self.voices {
             let fade = chosen.iter().find(|c| c.track == voice.track()).map(|c| c.fade);
-            voice.render(fade, &self.counters);
+            voice.render(now, fade, &self.counters);
         }
         self.mix();
         self.counters.ticks.add(1);

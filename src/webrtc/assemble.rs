@@ -367,62 +367,6 @@ impl Building {
     }
 }
 
-/// Counts of one sound track, since its beginning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SoundStats {
-    /// Packets that came in.
-    pub packets: u64,
-    /// Packets without a payload, or longer than Opus allows.
-    pub discarded: u64,
-}
-
-/// Packets of one Opus track → frames, one for one (RFC 7587). Order and repetition are the jitter buffer's business.
-#[derive(Debug, Default)]
-pub struct SoundAssembler {
-    last: Option<u64>,
-    stats: SoundStats,
-}
-
-impl SoundAssembler {
-    /// An assembler that has seen nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The packet's frame; `None` for one that carries no sound.
-    pub fn push(&mut self, packet: WirePacket) -> Option<EncodedFrame> {
-        self.stats.packets += 1;
-        let contiguous = self.last.is_some_and(|last| last + 1 == packet.sequence);
-        self.last = self.last.max(Some(packet.sequence));
-        if packet.payload.is_empty() || packet.payload.len() > limits::OPUS_LEN_MAX {
-            self.stats.discarded += 1;
-            return None;
-        }
-        Some(EncodedFrame {
-            codec: Codec::Opus,
-            data: Bytes::from_owner(packet.payload),
-            pts: Pts(0),
-            keyframe: true,
-            ingest: Some(Ingest {
-                sequence_first: packet.sequence,
-                sequence_last: packet.sequence,
-                contiguous,
-                rtp_time: packet.rtp_time,
-                arrival: packet.arrival,
-                audio_level: packet.audio_level,
-                rid: packet.rid,
-            }),
-        })
-    }
-
-    /// What happened so far.
-    #[must_use]
-    pub fn stats(&self) -> SoundStats {
-        self.stats
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -631,30 +575,6 @@ mod tests {
             assert!(line.assembler.stats().waiting <= limits::REORDER_PACKETS_MAX);
         }
         assert_eq!((line.taken().0, line.assembler.stats().malformed), (vec![0], 1));
-    }
-
-    #[test]
-    fn sound_goes_through_packet_by_packet() {
-        let arrival = Instant::now();
-        let mut assembler = SoundAssembler::new();
-        let packet = |sequence, payload: &[u8]| WirePacket {
-            sequence,
-            rtp_time: sequence * 960,
-            marker: false,
-            arrival,
-            payload: Arc::from(payload),
-            audio_level: Some(AudioLevel(30)),
-            rid: None,
-        };
-        let frame = assembler.push(packet(7, &[1, 2])).unwrap();
-        assert_eq!((&frame.data[..], frame.keyframe, frame.codec), (&[1, 2][..], true, Codec::Opus));
-        assert_eq!(frame.ingest.unwrap().audio_level, Some(AudioLevel(30)));
-        assert!(assembler.push(packet(8, &[])).is_none());
-        assert!(assembler.push(packet(9, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(11, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(10, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(assembler.push(packet(12, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert_eq!(assembler.stats(), SoundStats { packets: 6, discarded: 1 });
     }
 
     proptest! {

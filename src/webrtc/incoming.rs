@@ -8,7 +8,8 @@ use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::limits;
 use crate::media::{AudioLevel, Outbox, TrackKind};
-use crate::webrtc::assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
+use crate::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
+use crate::webrtc::sound::SoundAssembler;
 
 /// A track that the other side publishes.
 pub(super) struct Incoming {
@@ -67,10 +68,11 @@ impl Incoming {
         true
     }
 
-    /// One packet of the stream that is taken.
-    pub(super) fn push(&mut self, now: Instant, packet: WirePacket, out: &mut Outbox<Assembled>) {
+    /// One packet of the stream that is taken; `red` if it carries copies of earlier ones (RFC 2198).
+    pub(super) fn push(&mut self, now: Instant, packet: WirePacket, red: bool, out: &mut Outbox<Assembled>) {
         match self.source.as_mut().map(|source| &mut source.assembler) {
             Some(Assembler::Video(assembler)) => assembler.push(now, packet, out),
+            Some(Assembler::Sound(assembler)) if red => assembler.push_red(&packet, out),
             Some(Assembler::Sound(assembler)) => {
                 if let Some(frame) = assembler.push(packet) {
                     out.push(Assembled::Frame(frame));

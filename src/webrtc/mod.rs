@@ -10,6 +10,8 @@ mod net;
 mod offer;
 mod packetise;
 mod peer;
+mod red;
+mod sound;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -17,9 +19,11 @@ mod udp;
 
 // For the far side in `load/` and for `benches/webrtc.rs`; nothing else outside this room speaks RTP.
 #[doc(hidden)]
-pub use assemble::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
+pub use assemble::{Assembled, VideoAssembler, WirePacket};
 #[doc(hidden)]
 pub use packetise::{Packetised, Packetiser};
+#[doc(hidden)]
+pub use sound::SoundAssembler;
 
 pub use net::{Net, NetCommand, NetCounters, NetEvent, NetWiring};
 pub use offer::{OfferError, ufrag_of};

@@ -165,7 +165,7 @@ impl Peer {
             .set_ice_lite(true)
             .set_dtls_cert(setup.certificate.0.clone())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_av1(true)
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
@@ -508,7 +508,9 @@ impl Peer {
             incoming.started = true;
             out.push(PeerOutput::TrackStarted(kind));
         }
-        incoming.push(now, wire_packet(packet, rid), &mut self.assembled);
+        let pt = packet.header.payload_type;
+        let red = !kind.is_video() && self.rtc.codec_config().params().iter().any(|params| params.red() == Some(pt));
+        incoming.push(now, wire_packet(packet, rid), red, &mut self.assembled);
         self.take_assembled(at, out);
     }
 

@@ -182,14 +182,11 @@ impl Person {
         self.seen.ticks += 1;
         let mut loudness = Loudness::SILENCE;
         for piece in out.drain() {
-            self.seen.samples += u64::from(match &piece {
-                AudioPiece::Play { samples, .. } | AudioPiece::Silence { samples } => *samples,
-                AudioPiece::Conceal { samples, .. } => {
-                    assert_eq!(samples % 120, 0, "libopus conceals in steps of 2.5 ms");
-                    digest.concealed_samples += u64::from(*samples);
-                    *samples
-                }
-            });
+            self.seen.samples += u64::from(piece.samples());
+            if let AudioPiece::Conceal { samples, .. } | AudioPiece::Comfort { samples } = &piece {
+                assert_eq!(samples % 120, 0, "libopus makes sound up in steps of 2.5 ms");
+                digest.concealed_samples += u64::from(*samples);
+            }
             if let AudioPiece::Play { packet, .. } = &piece {
                 let ingest = packet.ingest.as_ref().expect("incoming");
                 let ordered = |last: u64| ingest.sequence_first.wrapping_sub(last).cast_signed() > 0;
@@ -199,6 +196,9 @@ impl Person {
                 digest.packets_played += 1;
             }
         }
+        let stretched = self.audio.advice().unheard();
+        self.audio.handle(now, AudioInput::Stretched(stretched), out);
+        self.seen.samples = self.seen.samples.saturating_add_signed(i64::from(stretched));
         let ticked = self.seen.ticks * limits::PCM_FRAMES as u64;
         assert_eq!(self.seen.samples, ticked + u64::from(self.audio.samples_ahead()), "no hole and no overlap");
         let stats = self.audio.stats();

@@ -19,7 +19,7 @@ impl Source {
     /// The file at `path` with contents `text`.
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank_comments_and_literals(text);
-        let shipped = if path.ends_with("/tests.rs") { blank(&code) } else { blank_tests(&code) };
+        let shipped = if is_tests_alone(path) { "\n".repeat(code.lines().count()) } else { blank_tests(&code) };
         Self { path: path.to_owned(), text: text.to_owned(), code, shipped }
     }
 
@@ -159,9 +159,9 @@ fn raw_end(text: &str, open: usize) -> Option<usize> {
     Some(text[body..].find(&close).map_or(text.len(), |n| body + n + close.len()))
 }
 
-/// Nothing but the lines: a room's tests in a file of their own.
-fn blank(code: &str) -> String {
-    code.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
+/// A module of tests in a file of its own: its `#[cfg(test)]` stands in the file above it.
+fn is_tests_alone(path: &str) -> bool {
+    path.ends_with("/tests.rs")
 }
 
 fn blank_tests(code: &str) -> String {
@@ -177,6 +177,12 @@ fn blank_tests(code: &str) -> String {
         from = end;
     }
     String::from_utf8(bytes).expect("code outside literals is ASCII, or was blanked whole")
+}
+
+#[test]
+fn a_file_of_tests_alone_ships_nothing() {
+    assert_eq!(Source::new("src/jitter/audio/tests.rs", "fn a() {}\nfn b() {}\n").shipped, "\n\n");
+    assert_ne!(Source::new("src/jitter/attests.rs", "fn a() {}\n").shipped, "\n");
 }
 
 #[test]

@@ -1,21 +1,32 @@
 //! **The question:** what are the next 20 ms of one voice? Its queue, jitter buffer and decoder. A voice that is not heard is
 //! advanced without being decoded, and its last packets are kept, so that it starts with a warm decoder when it is.
 
+mod level;
+mod pcm;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::decode::OpusDecoder;
 use crate::flow::{OpusReceiver, PlayoutCell};
 use crate::jitter::{AudioInput, AudioJitter, AudioPiece, AudioStats};
 use crate::limits;
 use crate::media::{Outbox, PcmBlock, TrackId};
 use crate::mix::{Fade, Loudness};
 use crate::node::sound::SoundCounters;
+use level::LevelCheck;
+use pcm::{Decoded, VoicePcm};
 
 /// Pieces kept of a voice that is not heard: 80 ms of 20 ms packets.
 const PREROLL_PIECES: usize = 4;
 /// A packet without a level is taken for silence up to this many bytes: 4.8 kb/s carry comfort noise at most.
 const QUIET_LEN: usize = 12;
+/// A packet that states silence and has more bytes than this may be a lie: 16 kb/s carry speech.
+const SUSPECT_LEN: usize = 40;
+/// Such ticks until the voice is probed: 5 s.
+const PROBE_TICKS: u32 = 250;
+/// What states less than this says that nobody speaks: −60 dBov.
+const AUDIBLE: Loudness = Loudness(67.0);
+
 /// One voice of a room.
 #[derive(Debug)]
 pub(super) struct VoiceTrack {
@@ -27,15 +38,19 @@ pub(super) struct VoiceTrack {
     pieces: Outbox<AudioPiece>,
     /// The last pieces of a voice that is not heard.
     recent: VecDeque<AudioPiece>,
-    /// Made when the voice is first decoded; most never speak.
-    decoder: Option<OpusDecoder>,
-    /// Decoded, interleaved, not yet mixed.
-    waiting: VecDeque<f32>,
-    block: PcmBlock,
+    pcm: VoicePcm,
+    check: LevelCheck,
+    /// What the sender states, if it does.
+    stated: Option<Loudness>,
     loudness: Loudness,
-    /// The loudness is measured, because the sender states none: every tick that is not silent is decoded.
+    /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is decoded.
     measured: bool,
     decoded_last_tick: bool,
+    /// This tick's block is there before anybody was chosen.
+    made_block: bool,
+    suspect_ticks: u32,
+    /// Something of the last tick was made up, whose level nobody stated.
+    concealed_last_tick: bool,
 }
 
 impl VoiceTrack {
@@ -48,12 +63,15 @@ impl VoiceTrack {
             jitter_seen: AudioStats::default(),
             pieces: Outbox::new(),
             recent: VecDeque::with_capacity(PREROLL_PIECES + 1),
-            decoder: None,
-            waiting: VecDeque::new(),
-            block: PcmBlock::silence(),
+            pcm: VoicePcm::new(),
+            check: LevelCheck::new(),
+            stated: None,
             loudness: Loudness::SILENCE,
             measured: false,
             decoded_last_tick: false,
+            made_block: false,
+            suspect_ticks: 0,
+            concealed_last_tick: false,
         }
     }
 
@@ -67,7 +85,7 @@ impl VoiceTrack {
 
     /// The samples of the last tick rendered.
     pub(super) fn block(&self) -> &PcmBlock {
-        &self.block
+        self.pcm.block()
     }
 
     /// Takes what came and what plays now, and learns how loud it is. Nothing is decoded unless no level is stated.
@@ -77,49 +95,64 @@ impl VoiceTrack {
         }
         self.playout.want_audio(self.jitter.wanted_delay());
         self.jitter.handle(now, AudioInput::Tick(self.playout.delay()), &mut self.pieces);
-        let stats = self.jitter.stats();
-        counters.opus_discarded.add(stats.discarded - self.jitter_seen.discarded);
-        self.jitter_seen = stats;
-        self.learn_loudness();
-        if self.measured {
-            if !self.decoded_last_tick {
-                self.preroll();
+        let suspicious = self.learn_loudness();
+        self.made_block = self.measured || self.is_probed(suspicious);
+        if self.made_block {
+            self.make_block(now, counters);
+            let loudness = Loudness::of_samples(&self.block().samples[..]);
+            if !self.measured && self.check.probe(self.loudness, loudness) {
+                self.measured = true;
             }
-            self.decode_pieces(counters);
-            self.take_block();
-            self.loudness = Loudness::of_samples(&self.block.samples[..]);
+            if let (true, Some(stated)) = (self.measured, self.stated) {
+                self.check.compare(stated, loudness);
+            }
+            if self.measured {
+                counters.levels_corrected.add(u64::from(self.check.is_lying()));
+                self.loudness = loudness;
+            }
         }
     }
 
     /// Makes this tick's block if the voice is in the mix; otherwise only remembers its packets.
-    pub(super) fn render(&mut self, fade: Option<Fade>, counters: &SoundCounters) {
-        if self.measured {
-            return;
+    pub(super) fn render(&mut self, now: Instant, fade: Option<Fade>, counters: &SoundCounters) {
+        if !self.made_block {
+            if fade.is_none() {
+                self.remember(now);
+            } else {
+                self.make_block(now, counters);
+                self.check_level();
+            }
         }
-        if fade.is_none() {
-            self.remember();
-            return;
+        let stats = self.jitter.stats();
+        let seen = std::mem::replace(&mut self.jitter_seen, stats);
+        counters.opus_discarded.add(stats.discarded - seen.discarded);
+        let stretched = |stats: AudioStats| stats.shrunk_samples + stats.grown_samples;
+        if self.decoded_last_tick {
+            counters.pcm_stretched.add(stretched(stats) - stretched(seen));
         }
-        if !self.decoded_last_tick {
-            self.preroll();
-        }
-        self.decode_pieces(counters);
-        self.take_block();
     }
 
     /// What the packets of this tick say of their loudness; a tick in the middle of a long packet, or of a loss, keeps what the
-    /// last packet said.
-    fn learn_loudness(&mut self) {
+    /// last packet said. True when one states silence and is too large for it.
+    fn learn_loudness(&mut self) -> bool {
         let mut stated: Option<Loudness> = None;
+        let mut suspicious = false;
         for piece in self.pieces.as_slice() {
             match piece {
-                AudioPiece::Play { packet, .. } => {
+                AudioPiece::Play { packet, begins, .. } => {
+                    if *begins {
+                        self.check.forget();
+                    }
                     let level = packet.ingest.as_ref().and_then(|ingest| ingest.audio_level);
-                    self.measured = level.is_none() && packet.data.len() > QUIET_LEN;
-                    let loudness = level.map_or(Loudness::SILENCE, Loudness::from);
+                    let loudness = level.map(Loudness::from);
+                    let len = packet.data.len();
+                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_LEN;
+                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_LEN;
+                    self.stated = loudness;
+                    let loudness = loudness.unwrap_or(Loudness::SILENCE);
                     stated = Some(stated.map_or(loudness, |other| Loudness(other.0.max(loudness.0))));
                 }
-                AudioPiece::Silence { .. } => {
+                AudioPiece::Silence { .. } | AudioPiece::Comfort { .. } => {
                     self.measured = false;
                     stated = stated.or(Some(Loudness::SILENCE));
                 }
@@ -127,10 +160,21 @@ impl VoiceTrack {
             }
         }
         self.loudness = stated.unwrap_or(self.loudness);
+        suspicious
     }
 
-    fn remember(&mut self) {
-        self.waiting.clear();
+    /// Whether this tick is decoded to find out if its sender lies. Once in five seconds, so that it costs next to nothing.
+    fn is_probed(&mut self, suspicious: bool) -> bool {
+        self.suspect_ticks += u32::from(suspicious);
+        let due = suspicious && !self.decoded_last_tick && self.suspect_ticks >= PROBE_TICKS;
+        if due {
+            self.suspect_ticks = 0;
+        }
+        due
+    }
+
+    fn remember(&mut self, now: Instant) {
+        self.pcm.pause();
         self.decoded_last_tick = false;
         for piece in self.pieces.drain() {
             if self.recent.len() == PREROLL_PIECES {
@@ -138,23 +182,51 @@ impl VoiceTrack {
             }
             self.recent.push_back(piece);
         }
+        let stretched = self.jitter.advice().unheard();
+        self.jitter.handle(now, AudioInput::Stretched(stretched), &mut self.pieces);
+    }
+
+    /// The block of this tick: decoded, stretched as advised.
+    fn make_block(&mut self, now: Instant, counters: &SoundCounters) {
+        if !self.decoded_last_tick {
+            self.preroll();
+        }
+        self.decode_pieces(counters);
+        let after = self.jitter.samples_ahead() as usize;
+        let stretched = self.pcm.stretch(self.jitter.advice(), after);
+        self.jitter.handle(now, AudioInput::Stretched(stretched), &mut self.pieces);
+        self.pcm.take_block(self.jitter.samples_ahead() as usize);
+    }
+
+    /// Compares what is heard with what was stated, and turns down what is much louder.
+    fn check_level(&mut self) {
+        let Some(stated) = self.stated.filter(|_| !self.concealed_last_tick) else { return };
+        let measured = Loudness::of_samples(&self.block().samples[..]);
+        let (from, to) = self.check.compare(stated, measured);
+        if from < 1.0 || to < 1.0 {
+            for (n, pair) in self.pcm.block_mut().samples.chunks_exact_mut(2).enumerate() {
+                let gain = from + (to - from) * n as f32 / limits::PCM_FRAMES as f32;
+                pair[0] *= gain;
+                pair[1] *= gain;
+            }
+        }
     }
 
     /// Runs the remembered packets through a fresh decoder, so that its prediction is warm when the first sample is heard.
     fn preroll(&mut self) {
-        if let Some(decoder) = &mut self.decoder {
-            decoder.reset();
-        }
+        self.pcm.reset();
         while let Some(piece) = self.recent.pop_front() {
-            self.decode(&piece);
+            // Counted when it is heard, if at all.
+            let _ = self.pcm.decode(&piece);
         }
     }
 
     fn decode_pieces(&mut self, counters: &SoundCounters) {
         self.decoded_last_tick = true;
+        self.concealed_last_tick = self.pieces.as_slice().iter().any(|p| matches!(p, AudioPiece::Conceal { .. }));
         let mut pieces = std::mem::take(&mut self.pieces);
         for piece in pieces.drain() {
-            if !self.decode(&piece) {
+            if self.pcm.decode(&piece) == Decoded::Malformed {
                 counters.opus_malformed.add(1);
             }
             if let AudioPiece::Conceal { samples, .. } = piece {
@@ -163,41 +235,6 @@ impl VoiceTrack {
         }
         self.pieces = pieces;
         counters.voices_decoded.add(1);
-    }
-
-    /// Appends what `piece` sounds like, silence where libopus refuses it; false if it does.
-    fn decode(&mut self, piece: &AudioPiece) -> bool {
-        let values = values_of(piece);
-        if self.decoder.is_none() && !matches!(piece, AudioPiece::Silence { .. }) {
-            self.decoder = OpusDecoder::new().ok();
-        }
-        let decoded = match (piece, &mut self.decoder) {
-            (AudioPiece::Silence { .. }, _) | (_, None) => Ok(&[][..]),
-            (AudioPiece::Play { packet, .. }, Some(decoder)) => decoder.decode(&packet.data),
-            (AudioPiece::Conceal { next: Some(next), .. }, Some(decoder)) => decoder.restore(next, values / 2),
-            (AudioPiece::Conceal { next: None, .. }, Some(decoder)) => decoder.conceal(values / 2),
-        };
-        let accepted = decoded.is_ok();
-        // Whatever libopus gave, the piece lasts as long as the jitter buffer said.
-        let pcm = decoded.unwrap_or_default();
-        let heard = &pcm[..pcm.len().min(values)];
-        self.waiting.extend(heard);
-        self.waiting.extend(std::iter::repeat_n(0.0, values - heard.len()));
-        accepted
-    }
-
-    /// The next 20 ms. The jitter buffer knows how much belongs after them, so a surplus (pre-roll) goes from the front, and what
-    /// is missing (the begin of a long packet that was not decoded) is silence there.
-    fn take_block(&mut self) {
-        let after = self.jitter.samples_ahead() as usize * 2;
-        let surplus = self.waiting.len().saturating_sub(after + limits::PCM_SAMPLES);
-        self.waiting.drain(..surplus);
-        let ready = self.waiting.len().saturating_sub(after).min(limits::PCM_SAMPLES);
-        let missing = limits::PCM_SAMPLES - ready;
-        self.block.samples[..missing].fill(0.0);
-        for (target, value) in self.block.samples[missing..].iter_mut().zip(self.waiting.drain(..ready)) {
-            *target = value;
-        }
     }
 }
 
@@ -208,9 +245,5 @@ impl Drop for VoiceTrack {
     }
 }
 
-/// Values, both channels, that a piece lasts.
-fn values_of(piece: &AudioPiece) -> usize {
-    let (AudioPiece::Play { samples, .. } | AudioPiece::Conceal { samples, .. } | AudioPiece::Silence { samples }) =
-        piece;
-    *samples as usize * 2
-}
+#[cfg(test)]
+mod tests;

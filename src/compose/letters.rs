@@ -5,23 +5,21 @@ use std::sync::OnceLock;
 
 use fontdue::{Font, FontSettings};
 
-use crate::compose::cpu::canvas::Canvas;
-use crate::compose::cpu::colour::Yuv;
-use crate::compose::cpu::place;
+use crate::compose::draw::Mask;
 use crate::media::Size;
-use crate::scene::{Rect, Rgb, Tile};
+use crate::scene::{Identity, Rgb};
 
 /// DejaVu Sans Bold, cut down to Latin, Greek and Cyrillic; its licence lies beside it.
-static FONT: &[u8] = include_bytes!("../font/DejaVuSans-Bold-subset.ttf");
+static FONT: &[u8] = include_bytes!("font/DejaVuSans-Bold-subset.ttf");
 
 const WHITE: Rgb = Rgb::new(0xf4, 0xf6, 0xf8);
 /// How much of a person's colour the panel behind the disc keeps, of 256.
 const PANEL_SHADE: u32 = 88;
 
-/// Draws placeholders; keeps its masks' memory.
-pub(super) struct Letters {
-    mask: Vec<u8>,
-    chroma_mask: Vec<u8>,
+/// One layer of a placeholder: a colour, seen where its mask covers.
+pub(super) struct Layer {
+    pub(super) colour: Rgb,
+    pub(super) mask: Mask,
 }
 
 fn font() -> &'static Font {
@@ -29,41 +27,83 @@ fn font() -> &'static Font {
     PARSED.get_or_init(|| Font::from_bytes(FONT, FontSettings::default()).expect("the embedded font is valid"))
 }
 
-impl Letters {
-    pub(super) fn new() -> Self {
-        Self { mask: Vec::new(), chroma_mask: Vec::new() }
-    }
-
-    /// Draws `tile`'s placeholder over all of its rect.
-    pub(super) fn draw_placeholder(&mut self, canvas: &mut Canvas, tile: &Tile, background: Yuv) {
-        let rect = &tile.rect;
-        let size = Size::new(rect.width, rect.height);
-        canvas.fill(rect, background);
-        self.draw(canvas, rect, shaded(tile.identity.colour), |mask| round_corners(mask, size));
-        let disc = Disc::on(size);
-        self.draw(canvas, rect, tile.identity.colour, |mask| fill_disc(mask, size, disc));
-        let initials = &tile.identity.initials;
-        let known = !initials.is_empty() && initials.chars().all(|letter| font().has_glyph(letter));
-        self.draw(canvas, rect, WHITE, |mask| {
+/// The placeholder of `identity` on a tile of `size`: panel, disc, initials or silhouette, from the lowest to the highest. The
+/// panel's corners are rounded by `radius`, or by a little where the tile itself is square.
+pub(super) fn placeholder(size: Size, radius: u32, identity: &Identity) -> [Layer; 3] {
+    let disc = Disc::on(size);
+    let initials = &identity.initials;
+    let known = !initials.is_empty() && initials.chars().all(|letter| font().has_glyph(letter));
+    let layer = |colour, paint: &dyn Fn(&mut [u8])| {
+        let mut mask = vec![0; size.width as usize * size.height as usize];
+        paint(&mut mask);
+        Layer { colour, mask: Mask::new(mask, size.width) }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "canvas extents are far below 2^23")]
+    let radius = if radius > 0 { radius as f32 } else { (size.height as f32 / 14.0).clamp(2.0, 20.0) };
+    [
+        layer(shaded(identity.colour), &|mask| round_corners(mask, size, radius)),
+        layer(identity.colour, &|mask| fill_disc(mask, size, disc)),
+        layer(WHITE, &|mask| {
             if known { write_initials(mask, size, disc, initials) } else { draw_silhouette(mask, size, disc) }
-        });
-    }
+        }),
+    ]
+}
 
-    /// Mixes `colour` into `rect` by the mask that `paint` makes (one byte a luma sample, 255 covers).
-    fn draw(&mut self, canvas: &mut Canvas, rect: &Rect, colour: Rgb, paint: impl FnOnce(&mut [u8])) {
-        let width = rect.width as usize;
-        self.mask.clear();
-        self.mask.resize(width * rect.height as usize, 0);
-        paint(&mut self.mask);
-        halve(&self.mask, width, &mut self.chroma_mask);
-        let colour = Yuv::from(colour);
-        for index in 0..3 {
-            let plane = canvas.plane(index);
-            let area = plane.area(rect);
-            let mask = if index == 0 { &self.mask } else { &self.chroma_mask };
-            place::blend(plane, area, mask, colour.sample(index));
+/// Coverage of a rectangle of `size` whose corners are rounded by `radius`, less the one that lies `inset` inside it: a filled
+/// shape if `inset` is `None`, a frame otherwise.
+pub(super) fn rounded(size: Size, radius: u32, inset: Option<u32>) -> Vec<u8> {
+    #[expect(clippy::cast_precision_loss, reason = "canvas extents are far below 2^23")]
+    let real = |value: u32| value as f32;
+    let mut mask = vec![0; size.width as usize * size.height as usize];
+    round_corners(&mut mask, size, real(radius));
+    if let Some(inset) = inset {
+        let (half_width, half_height) = (real(size.width) / 2.0, real(size.height) / 2.0);
+        let inner = real(radius.saturating_sub(inset));
+        for (y, row) in mask.chunks_exact_mut(size.width as usize).enumerate() {
+            for (x, cover) in row.iter_mut().enumerate() {
+                let (x, y) =
+                    (real(u32::try_from(x).expect("a column")) + 0.5, real(u32::try_from(y).expect("a row")) + 0.5);
+                let (dx, dy) = ((x - half_width).abs() - half_width, (y - half_height).abs() - half_height);
+                let hole = corner_distance(dx + real(inset), dy + real(inset), inner);
+                *cover = cover.saturating_sub(coverage(hole));
+            }
         }
     }
+    mask
+}
+
+/// A line of text with capitals of about 0.73 of `pixels`, on a mask of `height` rows; its width is even and at most `room`. What does
+/// not fit is cut at a letter; `None` if nothing can be written.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "extents of a line"
+)]
+pub(super) fn written(text: &str, pixels: u32, room: u32, height: u32) -> Option<(Vec<u8>, u32)> {
+    let pixels = pixels as f32;
+    let mut glyphs = Vec::new();
+    let mut pen = 0.0_f32;
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        let (metrics, ink) = font().rasterize(letter, pixels);
+        if pen + metrics.advance_width > room as f32 {
+            break;
+        }
+        glyphs.push((pen, metrics, ink));
+        pen += metrics.advance_width;
+    }
+    let width = (pen.ceil() as u32).next_multiple_of(2).min(room & !1);
+    if width == 0 {
+        return None;
+    }
+    let size = Size::new(width, height);
+    let mut mask = vec![0; (width * height) as usize];
+    let baseline = (height as f32 / 2.0 + 0.729 * pixels / 2.0).round() as i32;
+    for (pen, metrics, ink) in &glyphs {
+        let (left, top) = (pen.round() as i32 + metrics.xmin, baseline - metrics.ymin - metrics.height as i32);
+        stamp(&mut mask, size, left, top, metrics.width, ink);
+    }
+    Some((mask, width))
 }
 
 /// The coloured disc in the middle of a panel, in pixels of the panel.
@@ -109,14 +149,19 @@ fn paint(mask: &mut [u8], size: Size, distance: impl Fn(f32, f32) -> f32) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "canvas extents are far below 2^23")]
-fn round_corners(mask: &mut [u8], size: Size) {
+fn round_corners(mask: &mut [u8], size: Size, radius: f32) {
     let (half_width, half_height) = (size.width as f32 / 2.0, size.height as f32 / 2.0);
-    let radius = (size.height as f32 / 14.0).clamp(2.0, 20.0);
+    let radius = radius.min(half_width).min(half_height);
     paint(mask, size, |x, y| {
-        let dx = ((x - half_width).abs() - half_width + radius).max(0.0);
-        let dy = ((y - half_height).abs() - half_height + radius).max(0.0);
-        dx.hypot(dy) - radius
+        corner_distance((x - half_width).abs() - half_width, (y - half_height).abs() - half_height, radius)
     });
+}
+
+/// Signed distance to a rectangle's edge, negative inside: `dx` and `dy` are the distances to its nearer sides, its corners are
+/// rounded by `radius`.
+fn corner_distance(dx: f32, dy: f32, radius: f32) -> f32 {
+    let (out_x, out_y) = (dx + radius, dy + radius);
+    out_x.max(0.0).hypot(out_y.max(0.0)) + out_x.max(out_y).min(0.0) - radius
 }
 
 fn fill_disc(mask: &mut [u8], size: Size, disc: Disc) {
@@ -157,18 +202,6 @@ fn stamp(mask: &mut [u8], size: Size, left: i32, top: i32, width: usize, ink: &[
                 let at = &mut mask[(y * size.width + x) as usize];
                 *at = at.saturating_add(cover);
             }
-        }
-    }
-}
-
-/// Means of 2×2, for the chroma planes.
-fn halve(mask: &[u8], width: usize, halved: &mut Vec<u8>) {
-    halved.clear();
-    for rows in mask.chunks_exact(2 * width) {
-        let (upper, lower) = rows.split_at(width);
-        for (above, below) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
-            let sum = u16::from(above[0]) + u16::from(above[1]) + u16::from(below[0]) + u16::from(below[1]);
-            halved.push(u8::try_from((sum + 2) / 4).expect("a mean of bytes is a byte"));
         }
     }
 }

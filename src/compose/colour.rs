@@ -26,22 +26,24 @@ impl From<Rgb> for Yuv {
 }
 
 impl Yuv {
-    /// Its sample in plane `index`.
-    pub(super) fn sample(self, index: usize) -> u8 {
-        [self.luma, self.blue, self.red][index]
+    /// Its samples in planes Y, U, V.
+    pub(super) fn samples(self) -> [u8; 3] {
+        [self.luma, self.blue, self.red]
     }
 }
 
 /// Which plane a full-range row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Range {
+pub(in crate::compose) enum Range {
     Luma,
     Chroma,
 }
 
 impl Range {
-    /// Full range to limited range, in place (Rec. ITU-T H.273, equations 8-24 to 8-32 turned around).
-    pub(super) fn limit(self, row: &mut [u8]) {
+    /// Full range to limited range, in place (Rec. ITU-T H.273, equations 8-24 to 8-32 turned around). Inlined into kernels that
+    /// are compiled for several processors.
+    #[inline(always)]
+    pub(in crate::compose) fn limit(self, row: &mut [u8]) {
         // 16.16 fixed point; `offset` holds the new zero and the rounding half.
         let (factor, offset) = match self {
             Self::Luma => (219 * 65_536 / 255, 16 * 65_536 + 32_768),
