@@ -4,6 +4,7 @@ mod browser;
 mod call;
 mod compose;
 mod config;
+mod layout;
 mod load;
 mod record;
 mod sim;

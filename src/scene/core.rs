@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits;
 use crate::media::{Bitmap, Outbox, ParticipantId, Size, TrackId, TrackKind};
@@ -20,6 +20,8 @@ use crate::scene::{Background, Fit, Identity, Rgb, Scene, Tile, TilePicture, col
 const BACKGROUND: Rgb = Rgb::new(0x12, 0x14, 0x18);
 /// A camera fills its tile when that cuts off at most this share, in millionths: 16:10 in 16:9, but not 4:3.
 const CUT_MAX: u64 = 120_000;
+/// How long pictures of an ended screen may still come out of jitter buffer and decoder.
+const SCREEN_ECHO: Duration = Duration::from_millis(limits::PLAYOUT_DELAY_MAX.as_millis() as u64 * 2);
 
 /// What happens to a scene. Inputs about someone who is not here are ignored: they raced with a leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +145,8 @@ struct Person {
     /// The how-manieth screen of the room it is, while it is shared.
     screen: Option<u64>,
     screen_shape: Option<Size>,
+    /// Pictures that come until then were on their way when the screen ended.
+    screen_over: Option<Instant>,
     speaking: bool,
     spoke: Option<Instant>,
     muted: bool,
@@ -264,8 +268,8 @@ impl SceneCore {
                 person.stalled = false;
                 person.camera.take().is_some()
             }),
-            Input::ScreenFrame { participant } => self.screen_frame(participant),
-            Input::ScreenEnded { participant } => self.screen_ended(participant),
+            Input::ScreenFrame { participant } => self.screen_frame(now, participant),
+            Input::ScreenEnded { participant } => self.screen_ended(now, participant),
             Input::Shape { track, size } => self.change(track.participant, |person| match track.kind {
                 TrackKind::Camera => person.camera_shape.replace(size) != Some(size),
                 TrackKind::Screen => person.screen_shape.replace(size) != Some(size),
@@ -333,6 +337,7 @@ impl SceneCore {
             stalled: false,
             screen: None,
             screen_shape: None,
+            screen_over: None,
             speaking: false,
             spoke: None,
             muted: false,
@@ -375,11 +380,13 @@ impl SceneCore {
         }
     }
 
-    fn screen_frame(&mut self, participant: ParticipantId) -> bool {
+    fn screen_frame(&mut self, now: Instant, participant: ParticipantId) -> bool {
         let number = self.screens;
         let first = self.change(participant, |person| {
-            let first = person.screen.is_none();
-            person.screen.get_or_insert(number);
+            let first = person.screen.is_none() && person.screen_over.is_none_or(|until| now >= until);
+            if first {
+                person.screen = Some(number);
+            }
             first
         });
         if first {
@@ -389,8 +396,14 @@ impl SceneCore {
         first
     }
 
-    fn screen_ended(&mut self, participant: ParticipantId) -> bool {
-        let ended = self.change(participant, |person| person.screen.take().is_some());
+    fn screen_ended(&mut self, now: Instant, participant: ParticipantId) -> bool {
+        let ended = self.change(participant, |person| {
+            let ended = person.screen.take().is_some();
+            if ended {
+                person.screen_over = Some(now + SCREEN_ECHO);
+            }
+            ended
+        });
         if ended {
             self.settle_seats(None);
         }

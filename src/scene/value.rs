@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Visitor};
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::scene::Rgb;
@@ -153,6 +153,14 @@ impl<const MIN: u32, const MAX: u32> Visitor<'_> for WholeVisitor<MIN, MAX> {
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
         self.visit_i64(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    // JSON Schema's integers include 1.0 (2020-12 validation, section 6.1.1).
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value.fract() == 0.0 && value.abs() < f64::from(u32::MAX) {
+            return self.visit_i64(value as i64);
+        }
+        Err(E::invalid_type(Unexpected::Float(value), &self))
     }
 }
 

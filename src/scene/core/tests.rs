@@ -160,6 +160,7 @@ fn a_screen_is_large_and_the_newest_one_wins() {
     assert_eq!(scene.tiles[0].participant, who(1));
     let scene = run(&mut core, now, Input::ScreenEnded { participant: who(1) }).unwrap();
     assert_eq!(scene.tiles[0].participant, who(2), "the one before is back");
+    assert!(run(&mut core, now, Input::ScreenFrame { participant: who(1) }).is_none(), "an echo brings no screen back");
     let scene = run(&mut core, now, left(2)).unwrap();
     assert!(scene.tiles.iter().all(|tile| tile.picture != TilePicture::Screen));
     let mut core = room(r#"{"layout":"grid","screens":false}"#, 3, now);
