@@ -23,6 +23,7 @@
 //! | 1 | [`ladder`] | what is asked of each sender, and when is a keyframe due? |
 //! | 1 | [`fmp4`] | boxes as values |
 //! | 1 | [`record`] | a call's frames → the bytes of its recording |
+//! | 1 | [`retention`] | until when can a recording be read, and by whose leave? |
 //! | 1 | [`signal`] | the message grammar of the data channel |
 //! | 0 words | [`media`], [`limits`] | ids, `Pts`, frames; every bound in one file |
 //!
@@ -43,6 +44,7 @@ pub mod jitter;
 pub mod ladder;
 pub mod mix;
 pub mod record;
+pub mod retention;
 pub mod room;
 pub mod scene;
 pub mod signal;

@@ -125,6 +125,23 @@ pub const RECORD_GAPS_MAX: usize = 1024;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
+/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens it.
+pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shortest a recording may be kept: rounded down to the hour, an hour of it remains.
+pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
+/// Hours of which a keeper may hold a key at one time: those that come within `RETENTION`.
+pub const HOUR_KEYS_MAX: usize = 168;
+/// Recordings erased early whose hour has not come, for one keeper; beyond it erasing is refused and the caller told.
+pub const DENIED_MAX: usize = 65_536;
+/// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
+pub const AUDIT_PENDING_MAX: usize = 1024;
+/// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
+pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
+/// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
+pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How far a keeper's time may run ahead of what its file says.
+pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
@@ -135,3 +152,6 @@ const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
+const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
+const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
