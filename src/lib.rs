@@ -10,7 +10,7 @@
 //! | 4 | [`cli`] | what did the operator type? |
 //! | 3 doors | [`webrtc`] | what goes over the wire? |
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
-//! | 3 | [`store`] | where do recorded bytes lie? |
+//! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
 //! | 2 engines | [`decode`] | EncodedFrame → VideoFrame or PcmBlock |
 //! | 2 | [`compose`] | Scene + VideoFrames → ComposedFrame |

@@ -142,6 +142,23 @@ pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How far a keeper's time may run ahead of what its file says.
 pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
 
+/// Fan → vault: sealed objects of one recording that wait for the store: two minutes of it; then it has a gap.
+pub const UPLOAD_QUEUE_LEN: usize = 64;
+/// Places of that queue that are kept for what closes a recording.
+pub const UPLOAD_RESERVE: usize = 8;
+/// How long a failed try to store an object waits for the next one; doubles up to 10 s.
+pub const UPLOAD_RETRY: Duration = Duration::from_millis(200);
+/// How long closing a recording waits for the store; what waits then is tried on while the node runs.
+pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
+/// Spacing of sweeps of expired objects.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Objects under one folder of the vault that are listed.
+pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
+/// Recordings in one answer.
+pub const RECORDINGS_LISTED_MAX: usize = 1_000;
+/// Bytes of a recording given out between two looks at the time.
+pub const READ_PIECE_LEN: usize = 64 * 1024;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
@@ -155,3 +172,4 @@ const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos())
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
+const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);

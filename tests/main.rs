@@ -5,5 +5,6 @@ mod call;
 mod config;
 mod load;
 mod record;
+mod retention;
 mod sim;
 mod tidy;

@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod load;
+pub mod recordings;
 pub mod serve;
 
 use std::fmt;
@@ -46,6 +47,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Bring simulated people to a running node, and say what they saw and heard.
     Load(load::LoadArgs),
+    /// Look at the recordings of a node, export, erase or sweep them, and check that what expired is gone.
+    Recordings(recordings::RecordingsArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
+        Command::Recordings(args) => recordings::run(args),
     }
 }
 

@@ -37,6 +37,20 @@ pub fn sealed_len(plain: u64) -> u64 {
     PREFIX_LEN as u64 + plain + (plain / CHUNK_LEN as u64 + 1) * TAG_LEN as u64
 }
 
+/// Bytes of the message in a sealed one of that length. Nobody vouches for it until the last chunk has been opened.
+///
+/// # Errors
+/// When no sealed message has that length.
+pub fn plain_len(sealed_len: u64) -> Result<u64, Tampered> {
+    let chunks = sealed_len.checked_sub(PREFIX_LEN as u64).ok_or(Tampered)?;
+    let (full, last) = (chunks / SEALED_CHUNK_LEN as u64, chunks % SEALED_CHUNK_LEN as u64);
+    // A last chunk that is empty still has its tag; without one the message is truncated.
+    if last < TAG_LEN as u64 || full >= CHUNKS_MAX {
+        return Err(Tampered);
+    }
+    Ok(full * CHUNK_LEN as u64 + last - TAG_LEN as u64)
+}
+
 /// Seals a message. `context` says what it is; only who names the same opens it. The salt is random, so that a key may seal any
 /// number of messages.
 #[must_use]
@@ -133,16 +147,11 @@ impl Opener {
     /// # Errors
     /// When the key or the context is another's, or no message has that length.
     pub fn new(key: &Secret, context: &[u8], prefix: &[u8; PREFIX_LEN], sealed_len: u64) -> Result<Self, Tampered> {
-        let chunks = sealed_len.checked_sub(PREFIX_LEN as u64).ok_or(Tampered)?;
-        let (full, last) = (chunks / SEALED_CHUNK_LEN as u64, chunks % SEALED_CHUNK_LEN as u64);
-        // A last chunk that is empty still has its tag; without one the message is truncated.
-        if last < TAG_LEN as u64 || full >= CHUNKS_MAX {
-            return Err(Tampered);
-        }
+        let plain_len = plain_len(sealed_len)?;
         let (salt, commitment) = prefix.split_first_chunk::<SALT_LEN>().expect("a prefix begins with the salt");
         let (keys, expected) = Keys::derive(key, salt, context);
         verify_slices_are_equal(&expected, commitment).map_err(|_| Tampered)?;
-        Ok(Self { keys, plain_len: full * CHUNK_LEN as u64 + last - TAG_LEN as u64 })
+        Ok(Self { keys, plain_len })
     }
 
     /// Bytes of the message. Nobody vouches for the length until the last chunk has been opened.

@@ -23,7 +23,7 @@ mod state;
 mod tests;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
-pub use chunked::{CHUNK_LEN, Opener, PREFIX_LEN, SEALED_CHUNK_LEN, Tampered, open, seal, sealed_len};
+pub use chunked::{CHUNK_LEN, Opener, PREFIX_LEN, SEALED_CHUNK_LEN, Tampered, open, plain_len, seal, sealed_len};
 pub use data_key::{KeeperId, Pair, RecordingId, Release, Secret, unwrap, wrap};
 pub use filed::Filed;
 pub use hour::{Hour, Retention, RetentionError};

@@ -9,6 +9,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -28,6 +29,7 @@ use crate::node::package_lane::PackageCommand;
 use crate::node::report::RoomReport;
 use crate::room::RoomInput;
 use crate::scene;
+use crate::store::Archive;
 use crate::webrtc::{Certificate, NetCommand, NetEvent};
 
 use peers::Peers;
@@ -69,8 +71,9 @@ pub struct Control {
     lanes: Lanes,
     reports: Reports<Event>,
     counts: Counts,
-    /// Where the one recording of a demo goes, in place of a folder.
+    /// Where the one recording of a demo goes, in place of the archive.
     record_to: Option<PathBuf>,
+    archive: Option<Arc<Archive>>,
     encoder: EncoderChoice,
     rooms: HashMap<RoomId, Room>,
     peers: Peers,
@@ -95,8 +98,10 @@ pub struct ControlParts {
     pub reports: Reports<Event>,
     /// What is counted.
     pub counts: Counts,
-    /// Record to exactly this file instead of a folder.
+    /// Record to exactly this file, in the clear, instead.
     pub record_to: Option<PathBuf>,
+    /// Where every room is recorded to, if it is.
+    pub archive: Option<Arc<Archive>>,
     /// Who encodes.
     pub encoder: EncoderChoice,
     /// Where ended rooms are reported.
@@ -107,7 +112,18 @@ impl Control {
     /// A control thread without rooms.
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, encoder, ended } = parts;
+        let ControlParts {
+            config,
+            certificate,
+            candidates,
+            lanes,
+            reports,
+            counts,
+            record_to,
+            archive,
+            encoder,
+            ended,
+        } = parts;
         Self {
             config,
             certificate,
@@ -116,6 +132,7 @@ impl Control {
             reports,
             counts,
             record_to,
+            archive,
             encoder,
             rooms: HashMap::new(),
             peers: Peers::default(),
