@@ -82,7 +82,7 @@ impl Ratchet {
 
     /// Takes what the clocks say now; `witness` is another keeper's authenticated time.
     pub fn advance(&mut self, clocks: Clocks, witness: Option<Wallclock>) {
-        let elapsed = self.elapsed(clocks);
+        let elapsed = self.time_passed(clocks);
         self.floor = later(self.floor, elapsed);
         self.allowance = (self.allowance + refill(elapsed)).min(CLOCK_ALLOWANCE);
         if let Some(jump) = &mut self.jump {
@@ -108,7 +108,7 @@ impl Ratchet {
         self.jump = None;
     }
 
-    fn elapsed(&mut self, clocks: Clocks) -> Duration {
+    fn time_passed(&mut self, clocks: Clocks) -> Duration {
         let same_boot = clocks.boot == self.boot;
         let elapsed = if same_boot { clocks.since_boot.saturating_sub(self.since_boot) } else { Duration::ZERO };
         // Time since boot never runs back; a reading that does is not taken as a new origin, or it would count twice.
