@@ -106,6 +106,12 @@ impl Keeper {
         self.ratchet.latest()
     }
 
+    /// The time that has certainly come: what is destroyed and swept by. A clock that is not believed has no part in it.
+    #[must_use]
+    pub fn certain(&self) -> Wallclock {
+        self.ratchet.floor()
+    }
+
     /// Takes what the clocks say; destroys the keys of hours that have certainly come. `witness` is another keeper's
     /// authenticated time, read within the last seconds.
     pub fn advance(&mut self, clocks: Clocks, witness: Option<Wallclock>) {

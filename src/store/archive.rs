@@ -266,7 +266,7 @@ impl Archive {
     /// Deletes every object whose hour has come, known or not.
     pub async fn sweep(&self) -> Swept {
         let mut swept = Swept::default();
-        let now = self.keeping.now();
+        let now = self.keeping.certain();
         let hours = self.vault.hours().await.unwrap_or_else(|_| {
             swept.failed += 1;
             Vec::new()

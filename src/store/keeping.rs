@@ -81,6 +81,15 @@ impl Keeping {
         hour.has_come(self.now())
     }
 
+    /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
+    #[must_use]
+    pub fn certain(&self) -> Wallclock {
+        let mut kept = self.kept();
+        let clocks = clocks(kept.boot);
+        kept.keeper.advance(clocks, None);
+        kept.keeper.certain()
+    }
+
     /// To be called every second: keys of hours that have come are destroyed, in memory and on disk.
     pub fn tick(&self) {
         let mut kept = self.kept();

@@ -111,7 +111,7 @@ async fn store(
         while let Err(error) = vault.put(&job.path, job.sealed.clone()).await {
             counters.errors.add(1);
             tracing::warn!(%error, "an object of a recording could not be stored; trying again");
-            if keeping.has_come(filed.hour) {
+            if filed.hour.has_come(keeping.certain()) {
                 // Nobody could open it any more.
                 return;
             }
