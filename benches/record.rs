@@ -1,4 +1,5 @@
-//! **The question:** what does a recording cost? One fragment of two seconds into memory, with a copy of the same bytes as limit.
+//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, and reading a range of a sealed
+//! one, each beside the limit that it cannot pass.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -7,7 +8,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tessera::fmp4::opus;
 use tessera::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::record::{Input, Output, Recorder, Seal, Setup};
+use tessera::record::{Input, Output, Recorder, Setup};
+use tessera::retention::{Opener, Secret, open, seal};
 
 /// 640×360 by libaom, as it opens a keyframe.
 const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
@@ -55,7 +57,7 @@ fn record(recorder: &mut Recorder, inputs: &[Input], now: Instant) -> u64 {
 
 fn bench(criterion: &mut Criterion) {
     let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(1_700_000_000 * NANOS_PER_SECOND) };
-    let setup = Setup { room: "bench".parse().expect("a good name"), epoch, fps: 30, seal: Seal::Clear };
+    let setup = Setup { room: "bench".parse().expect("a good name"), epoch, fps: 30 };
     // Ten fragments, and the frame that closes the last one.
     let inputs = inputs(601);
     let now = epoch.instant_at(Pts(0));
@@ -73,5 +75,41 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+/// One minute at 2.5 Mb/s, and a range of one chunk's length at every place in turn.
+fn bench_sealing(criterion: &mut Criterion) {
+    let (key, context) = (Secret::random(), b"bench".as_slice());
+    let plain = vec![0x5a_u8; 18_750_000];
+    let sealed = seal(&key, context, &plain);
+    let mut group = criterion.benchmark_group("seal");
+    group.throughput(Throughput::Bytes(plain.len() as u64)).sample_size(20);
+    group.bench_function("one minute", |bencher| bencher.iter(|| seal(&key, context, black_box(&plain))));
+    group.bench_function("one minute opened", |bencher| bencher.iter(|| open(&key, context, black_box(&sealed))));
+    group.bench_function("limit: the same bytes copied", |bencher| bencher.iter(|| black_box(plain.clone())));
+    group.finish();
+    let mut group = criterion.benchmark_group("seal range");
+    let opener = |sealed: &[u8]| {
+        let prefix = sealed.first_chunk().expect("a sealed message has a prefix");
+        Opener::new(&key, context, prefix, sealed.len() as u64).expect("it was sealed so")
+    };
+    let read = |opener: &Opener, at: u64| {
+        let range = at..at + 16_000;
+        let within = opener.sealed_range(range.clone());
+        let mut part = sealed[within.start as usize..within.end as usize].to_vec();
+        opener.open_in_place(range, &mut part).expect("it was sealed so");
+        part
+    };
+    let mut at = 0;
+    let mut next = move || {
+        at = (at + 7_654_321) % 18_000_000;
+        at
+    };
+    let opened = opener(&sealed);
+    group.bench_function("16 kB anywhere", |bencher| bencher.iter(|| read(&opened, next())));
+    group.bench_function("16 kB anywhere, keys derived anew", |bencher| {
+        bencher.iter(|| read(&opener(&sealed), next()));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench, bench_sealing);
 criterion_main!(benches);

@@ -11,7 +11,7 @@
 //! | 4 | [`cli`] | what did the operator type? |
 //! | 3 doors | [`webrtc`] | what goes over the wire? |
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
-//! | 3 | [`store`] | where do recorded bytes lie? |
+//! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
 //! | 3 | [`footage`] | what lies in a media file? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
 //! | 2 engines | [`decode`] | EncodedFrame → VideoFrame or PcmBlock |
@@ -25,6 +25,7 @@
 //! | 1 | [`ladder`] | what is asked of each sender, and when is a keyframe due? |
 //! | 1 | [`fmp4`] | boxes as values |
 //! | 1 | [`record`] | a call's frames → the bytes of its recording |
+//! | 1 | [`retention`] | until when can a recording be read, and by whose leave? |
 //! | 1 | [`signal`] | the message grammar of the data channel |
 //! | 0 words | [`media`], [`limits`] | ids, `Pts`, frames; every bound in one file |
 //!
@@ -45,6 +46,7 @@ pub mod jitter;
 pub mod ladder;
 pub mod mix;
 pub mod record;
+pub mod retention;
 pub mod room;
 pub mod scene;
 pub mod signal;

@@ -172,6 +172,39 @@ pub const PICTURE_UPLOADS_MAX: usize = 8;
 pub const PICTURE_DECODES_MAX: usize = 2;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
+/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens it.
+pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shortest a recording may be kept: rounded down to the hour, an hour of it remains.
+pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
+/// Hours of which a keeper may hold a key at one time: those that come within `RETENTION`.
+pub const HOUR_KEYS_MAX: usize = 168;
+/// Recordings erased early whose hour has not come, for one keeper; beyond it erasing is refused and the caller told.
+pub const DENIED_MAX: usize = 65_536;
+/// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
+pub const AUDIT_PENDING_MAX: usize = 1024;
+/// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
+pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
+/// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
+pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How far a keeper's time may run ahead of what its file says.
+pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
+
+/// Fan → vault: sealed objects of one recording that wait for the store: two minutes of it; then it has a gap.
+pub const UPLOAD_QUEUE_LEN: usize = 64;
+/// Places of that queue that are kept for what closes a recording.
+pub const UPLOAD_RESERVE: usize = 8;
+/// How long a failed try to store an object waits for the next one; doubles up to 10 s.
+pub const UPLOAD_RETRY: Duration = Duration::from_millis(200);
+/// How long closing a recording waits for the store; what waits then is tried on while the node runs.
+pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
+/// Spacing of sweeps of expired objects.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Objects under one folder of the vault that are listed.
+pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
+/// Recordings in one answer.
+pub const RECORDINGS_LISTED_MAX: usize = 1_000;
+/// Bytes of a recording given out between two looks at the time.
+pub const READ_PIECE_LEN: usize = 64 * 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
@@ -186,3 +219,7 @@ const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_na
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
+const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
+const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
+const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
+const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);

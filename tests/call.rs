@@ -175,15 +175,23 @@ fn a_taken_port_is_one_line_and_exit_code_2() {
 #[test]
 fn ctrl_c_closes_the_recordings() {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start_with(&["--recordings", folder.path().join("rec").to_str().unwrap()]);
+    let store = folder.path().join("rec");
+    let node = Node::start_with(&["--recordings", store.to_str().unwrap()]);
     let mut load = start_load(&node, "cut-short", 60, &folder.path().join("load.json"), folder.path());
     wait_for(&node, "v1/rooms/cut-short", |room| room["participants"].as_array().is_some_and(|p| p.len() == 3));
     std::thread::sleep(Duration::from_secs(4));
     node.stop();
     load.kill().expect("it runs");
     load.wait().expect("it was ours");
-    let files = std::fs::read_dir(folder.path().join("rec")).unwrap().map(|file| file.unwrap().path());
-    let recording = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "mp4")).expect("a recording");
+    let told = Command::new(BINARY).args(["recordings", "list", "--store"]).arg(&store).output().unwrap();
+    let listed: Value = serde_json::from_slice(&told.stdout).expect("a list");
+    let recording = &listed["recordings"][0];
+    assert_eq!((&recording["state"], &recording["room"]), (&"final".into(), &"cut-short".into()), "{listed}");
+    let name = recording["recording"].as_str().unwrap();
+    let recording = folder.path().join("call.mp4");
+    let mut export = Command::new(BINARY);
+    export.args(["recordings", "export", name, "--store"]).arg(&store).arg("--out").arg(&recording);
+    assert!(export.status().unwrap().success());
     let duration: f64 = ffprobe(&recording)["format"]["duration"].as_str().unwrap().parse().unwrap();
     assert!(duration > 3.0, "{duration} s of more than 4 were recorded");
 }

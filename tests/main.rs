@@ -7,5 +7,6 @@ mod config;
 mod layout;
 mod load;
 mod record;
+mod retention;
 mod sim;
 mod tidy;

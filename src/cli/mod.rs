@@ -5,6 +5,7 @@
 pub mod compose;
 pub mod demo;
 pub mod load;
+pub mod recordings;
 pub mod serve;
 
 use std::fmt;
@@ -50,6 +51,8 @@ pub enum Command {
     Load(load::LoadArgs),
     /// Compose media files into one MP4, as a call of them would look and sound.
     Compose(compose::ComposeArgs),
+    /// Look at the recordings of a node, export, erase or sweep them, and check that what expired is gone.
+    Recordings(recordings::RecordingsArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
         Command::Compose(args) => compose::run(args),
+        Command::Recordings(args) => recordings::run(args),
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Failure;
-use crate::node::config::{Compositor, Config, Encoder, Tls};
+use crate::node::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::node::{Node, StartError};
 
 /// Flags of `tessera serve`; each wins over the configuration file.
@@ -39,7 +39,7 @@ pub struct ServeArgs {
     /// Record every room
     #[arg(long)]
     pub record: bool,
-    /// Folder for recordings; implies --record [default: recordings]
+    /// Folder (or s3://bucket/prefix) for sealed recordings; implies --record [default: recordings]
     #[arg(long, value_name = "FOLDER")]
     pub recordings: Option<PathBuf>,
     /// Who encodes the composite [default: auto]
@@ -77,6 +77,10 @@ impl ServeArgs {
         config.recording.enabled |= self.record || self.recordings.is_some();
         if let Some(folder) = &self.recordings {
             config.recording.path.clone_from(folder);
+            // A bucket's keeper stays where the configuration says.
+            if !folder.starts_with("s3:") {
+                config.recording.keeper = folder.with_added_extension("keeper");
+            }
         }
         config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
         config.video.compositor = self.compositor.unwrap_or(config.video.compositor);
@@ -96,15 +100,31 @@ pub fn run(args: ServeArgs) -> ExitCode {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.configuration()?;
     crate::telemetry::log::init(config.log.level, config.log.format);
-    let recording = config.recording.enabled.then(|| config.recording.path.display().to_string());
+    let recording = config.recording.enabled.then(|| config.recording.clone());
     let node = Node::start(config)?;
     println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
-    if let Some(folder) = recording {
-        println!("every room is recorded to {folder}/");
+    if let Some(recording) = recording {
+        tell_recording(&recording, node.told_token());
     }
     let interrupted = wait_for_interrupt();
     node.stop();
     interrupted
+}
+
+/// Where recordings go, until when, and what one keeper does not cover.
+fn tell_recording(recording: &Recording, token: Option<&str>) {
+    let (place, keeper) = (recording.path.display(), recording.keeper.display());
+    println!(
+        "every room is recorded, sealed, to {place}; nobody opens a recording {} h after its start",
+        recording.retention_hours.get()
+    );
+    println!(
+        "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
+         docs/retention.md"
+    );
+    if let Some(token) = token {
+        println!("recordings are read with: Authorization: Bearer {token}");
+    }
 }
 
 /// Returns on Ctrl-C or SIGTERM, which is how Kubernetes asks.

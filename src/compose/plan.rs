@@ -382,7 +382,7 @@ fn still_on(rect: Rect, still: &Still) -> Operation {
 
 /// Where something of `size` lies in the middle of `rect`; `None` if it does not fit.
 fn middle(rect: &Rect, size: Size) -> Option<Rect> {
-    let at = |from: u32, room: u32, extent: u32| room.checked_sub(extent).map(|rest| from + (rest / 2 & !1));
+    let at = |from: u32, room: u32, extent: u32| room.checked_sub(extent).map(|rest| from + ((rest / 2) & !1));
     let (x, y) = (at(rect.x, rect.width, size.width)?, at(rect.y, rect.height, size.height)?);
     Some(Rect { x, y, width: size.width, height: size.height })
 }

@@ -1,4 +1,4 @@
-//! **The question:** what do HTTP clients ask of the node? WHIP (RFC 9725), WHEP, rooms, health, metrics and the page. Floor 3.
+//! **The question:** what do HTTP clients ask of the node? WHIP (RFC 9725), WHEP, rooms, recordings, health, metrics and the page. Floor 3.
 //!
 //! Doors: [`HttpDoor`] (bind, then serve), [`Desk`] (where requests are laid for the control thread as [`Command`]s). This room
 //! knows neither peers nor threads: a command carries a one-shot reply, and a [`Refusal`] becomes a problem (RFC 9457).
@@ -10,6 +10,7 @@ mod layout;
 mod listing;
 mod page;
 mod problem;
+mod recordings;
 mod resource;
 mod server;
 #[cfg(test)]
@@ -17,4 +18,5 @@ mod tests;
 
 pub use desk::{Command, Desk, Dress, Joined, LayoutShown, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
+pub use recordings::Recordings;
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

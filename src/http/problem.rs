@@ -31,7 +31,7 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /whip/{room}, /whep/{room}, /healthz, /readyz and /metrics.";
+        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, /readyz and /metrics.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 
@@ -49,6 +49,41 @@ impl Problem {
         let detail =
             "Send If-Match with the ETag of the newest answer, or with \"*\" to restart ICE (RFC 9725 section 4.3).";
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
+    }
+
+    pub(super) fn gone() -> Self {
+        let detail = "Recordings live for at most 7 days; then nobody can open them.";
+        Self::new(StatusCode::GONE, "gone", "This recording is gone", detail)
+    }
+
+    pub(super) fn no_recording() -> Self {
+        let detail = "Look into /v1/recordings for those that there are.";
+        Self::new(StatusCode::NOT_FOUND, "recording-not-found", "There is no such recording", detail)
+    }
+
+    pub(super) fn not_recorded() -> Self {
+        let detail = "This node does not record; start it with --record.";
+        Self::new(StatusCode::NOT_FOUND, "not-recorded", "There are no recordings", detail)
+    }
+
+    pub(super) fn damaged() -> Self {
+        let detail = "What is stored is not what was recorded: something was altered or lost.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "recording-damaged", "This recording is damaged", detail)
+    }
+
+    pub(super) fn store() -> Self {
+        let detail = "The place where recordings lie does not answer; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "The store does not answer", detail)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "Send Authorization: Bearer with the token that the node was given or told at its start.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Recordings need a token", detail)
+    }
+
+    pub(super) fn range() -> Self {
+        let detail = "The range lies outside the file; Content-Range says how long that is.";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail)
     }
 
     pub(super) fn slow() -> Self {
@@ -145,6 +180,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

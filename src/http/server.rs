@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, dress, layout, listing, page, resource};
+use crate::http::{Desk, Recordings, dress, layout, listing, page, recordings, resource};
 use crate::limits;
 use crate::media::Size;
 
@@ -62,6 +62,8 @@ pub struct Telling {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the node takes people in.
     pub ready: Arc<AtomicBool>,
+    /// The node's recordings, if it records.
+    pub recordings: Option<Recordings>,
 }
 
 /// Why the door does not open.
@@ -110,6 +112,12 @@ pub struct HttpDoor {
 pub(super) struct Shared {
     desk: Desk,
     telling: Telling,
+}
+
+impl Shared {
+    pub(super) fn recordings(&self) -> Option<Recordings> {
+        self.telling.recordings.clone()
+    }
 }
 
 impl FromRef<Shared> for Desk {
@@ -199,6 +207,7 @@ fn router(shared: Shared) -> Router {
         .merge(layout::routes())
         .merge(dress::routes())
         .merge(listing::routes())
+        .merge(recordings::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
@@ -221,8 +230,11 @@ async fn cross_origin(mut response: Response) -> Response {
     let fixed = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, Range"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, Content-Disposition",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "3600"),
     ];
     for (name, value) in fixed {

@@ -46,8 +46,8 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Command>) + S
     let (desk, commands) = Desk::new(Waker::new().unwrap(), refused.clone());
     std::thread::spawn(move || control(commands));
     let ready = Arc::new(AtomicBool::new(true));
-    let telling =
-        Telling { canvas: Size::new(640, 360), metrics: Arc::new(|| "tessera_rooms 1\n".into()), ready: ready.clone() };
+    let metrics = Arc::new(|| "tessera_rooms 1\n".into());
+    let telling = Telling { canvas: Size::new(640, 360), metrics, ready: ready.clone(), recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(desk, telling, async {

@@ -15,7 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 use crate::media::Size;
+use crate::retention::Retention;
 use crate::scene::Layout;
+use crate::store::ArchivePlace;
 use crate::telemetry::log::{Format, Level};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -174,8 +176,32 @@ pub struct Audio {
 pub struct Recording {
     /// Whether every room is recorded from its first participant to its last.
     pub enabled: bool,
-    /// The folder recordings are written to; made if it is missing.
+    /// Where sealed recordings lie: a folder, made if it is missing, or `s3://bucket/prefix`.
     pub path: PathBuf,
+    /// The folder of the node's own keeper, made if it is missing. Its hour keys open the recordings.
+    pub keeper: PathBuf,
+    /// How long recordings are kept, hours; nothing is kept longer than 7 days.
+    pub retention_hours: Within<2, 168>,
+    /// Whether a bucket may be used although it keeps versions of deleted objects.
+    pub allow_versions: bool,
+}
+
+impl Recording {
+    /// How long a recording is kept.
+    ///
+    /// # Panics
+    /// Never: the bounds of `retention_hours` are those of a retention.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let span = Duration::from_secs(u64::from(self.retention_hours.get()) * 3600);
+        Retention::new(span).expect("2 to 168 hours are a retention")
+    }
+
+    /// Where the archive lies.
+    #[must_use]
+    pub fn place(&self) -> ArchivePlace {
+        ArchivePlace { vault: self.path.to_string_lossy().into_owned(), keeper: self.keeper.clone() }
+    }
 }
 
 /// `[threads]`; 0: as many as the machine has cores.
@@ -345,7 +371,13 @@ impl Default for Audio {
 
 impl Default for Recording {
     fn default() -> Self {
-        Self { enabled: false, path: PathBuf::from("recordings") }
+        Self {
+            enabled: false,
+            path: PathBuf::from("recordings"),
+            keeper: PathBuf::from("recordings.keeper"),
+            retention_hours: Within(168),
+            allow_versions: false,
+        }
     }
 }
 

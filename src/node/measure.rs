@@ -10,6 +10,7 @@ use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
 use crate::node::package::RecordCounters;
 use crate::node::sound::SoundCounters;
+use crate::store::ArchiveCounters;
 use crate::telemetry::metrics::Metrics;
 use crate::webrtc::NetCounters;
 
@@ -24,6 +25,8 @@ pub struct Counts {
     pub sound: SoundCounters,
     /// The recordings.
     pub record: RecordCounters,
+    /// The archive they go to.
+    pub archive: ArchiveCounters,
 }
 
 /// The encoder of every rung, by name.
@@ -77,7 +80,13 @@ pub fn encoder_setup(config: &Config) -> VideoEncoderSetup {
 pub fn metrics(counts: &Counts) -> Metrics {
     let metrics = Metrics::new();
     metrics.process();
-    let named = [seams(&counts.node), wire(&counts.net), sound(&counts.sound), recordings(&counts.record)];
+    let named = [
+        seams(&counts.node),
+        wire(&counts.net),
+        sound(&counts.sound),
+        recordings(&counts.record),
+        archive(&counts.archive),
+    ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
@@ -151,5 +160,15 @@ fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
         ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
         ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
         ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+    ]
+}
+
+fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_archive_bytes_total", "Sealed bytes that reached the store", &counters.upload.bytes),
+        ("tessera_archive_errors_total", "Failed tries to store a sealed object", &counters.upload.errors),
+        ("tessera_keeper_errors_total", "Failed tries to store the keeper's state", &counters.keeper_errors),
+        ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
+        ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
     ]
 }

@@ -16,6 +16,7 @@ mod mix_lane;
 pub mod package;
 mod package_lane;
 mod report;
+mod sealed;
 pub mod sound;
 mod start;
 

@@ -1,5 +1,5 @@
-//! **The question:** how does one room's recording get from the fans to the disk? The body of the package thread, which calls
-//! `poll` when its waker or a deadline rouses it; a disk that fails costs the recording a gap, never the call.
+//! **The question:** how does one room's recording get from the fans to the store? The body of the package thread, which calls
+//! `poll` when its waker or a deadline rouses it; a store that fails costs the recording a gap, never the call.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::flow::{Counter, FanReader, Read};
-use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId, pts_from_instant};
-use crate::record::{
-    Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Seal, Setup, Span, utc_compact,
-};
-use crate::store::{DiskFile, DiskStore, Ledger, StoreError};
+use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId};
+use crate::node::sealed::SealedFiles;
+use crate::record::{Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Setup, Span};
+use crate::retention::Filed;
+use crate::store::{Archive, DiskFile, DiskStore, Ledger, StoreError};
 
 /// Where a recording goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum RecordingPlace {
-    /// Into this folder, named `{room}-{UTC}.mp4`.
-    Folder(PathBuf),
-    /// To exactly this file; what stood there is overwritten. Later takes and the manifest stand beside it.
+    /// Into the node's archive, sealed, with an expiry.
+    Sealed(Arc<Archive>),
+    /// To exactly this file, in the clear; what stood there is overwritten. Later takes and the manifest stand beside it.
     File(PathBuf),
 }
 
@@ -30,7 +30,7 @@ pub struct RecordingSetup {
     pub room: RoomId,
     /// Where its clock stands.
     pub epoch: RoomEpoch,
-    /// Where the files go.
+    /// Where it goes.
     pub place: RecordingPlace,
     /// Frames a second of the rung.
     pub fps: u32,
@@ -50,7 +50,9 @@ pub struct RecordCounters {
 /// A recording that was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingSummary {
-    /// The first file; `None` if nothing could be or was to be written.
+    /// What the archive knows it by, if it was sealed; one that ran long has earlier parts of their own.
+    pub sealed: Option<Filed>,
+    /// The first file in the clear; `None` if nothing could be or was to be written.
     pub path: Option<PathBuf>,
     /// The manifest beside it.
     pub manifest: Option<PathBuf>,
@@ -64,16 +66,61 @@ pub struct RecordingSummary {
     pub trouble: Option<String>,
 }
 
-/// One room's recording: two fan readers, the pure recorder, the files.
+/// One room's recording: two fan readers, the pure recorder, and where its output goes.
 #[derive(Debug)]
 pub struct RoomRecording {
+    setup: RecordingSetup,
     video: Source<EncodedFrame>,
     sound: Source<MixTick>,
     recorder: Recorder,
     out: Outbox<Output>,
-    files: Files,
+    sink: Sink,
+    /// From the first keyframe after this on it goes on as another recording, with an expiry of its own.
+    roll_at: Option<Instant>,
     counters: RecordCounters,
     gap_ms_told: u64,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Clear(Files),
+    Sealed(Box<SealedFiles>),
+}
+
+impl Sink {
+    fn begin(place: &RecordingPlace, counters: &RecordCounters) -> Self {
+        match place {
+            RecordingPlace::File(path) => Self::Clear(Files::new(path.clone(), counters.clone())),
+            RecordingPlace::Sealed(archive) => {
+                Self::Sealed(Box::new(SealedFiles::new(archive.clone(), counters.clone())))
+            }
+        }
+    }
+
+    fn apply(&mut self, output: Output) -> Option<Input> {
+        match self {
+            Self::Clear(files) => files.apply(output),
+            Self::Sealed(files) => files.apply(output),
+        }
+    }
+
+    fn finish(self, manifest: Manifest) -> RecordingSummary {
+        match self {
+            Self::Clear(files) => files.finish(manifest),
+            Self::Sealed(files) => {
+                let (sealed, trouble) = files.finish(&manifest);
+                RecordingSummary {
+                    sealed,
+                    path: None,
+                    manifest: None,
+                    duration: Duration::from_millis(manifest.duration_ms),
+                    bytes: manifest.bytes,
+                    gaps: manifest.gaps,
+                    trouble,
+                }
+            }
+        }
+    }
 }
 
 impl RoomRecording {
@@ -87,15 +134,14 @@ impl RoomRecording {
         sound: FanReader<MixTick>,
         counters: RecordCounters,
     ) -> Self {
-        let started = setup.epoch.wallclock_at(pts_from_instant(&setup.epoch, now));
-        let stem = format!("{}-{}", setup.room, utc_compact(started));
-        let recorder = Recorder::new(Setup { room: setup.room, epoch: setup.epoch, fps: setup.fps, seal: Seal::Clear });
         Self {
             video: Source::new(video),
             sound: Source::new(sound),
-            recorder,
+            recorder: recorder(&setup),
             out: Outbox::new(),
-            files: Files::new(setup.place, stem, counters.clone()),
+            sink: Sink::begin(&setup.place, &counters),
+            roll_at: roll_at(now, &setup.place),
+            setup,
             counters,
             gap_ms_told: 0,
         }
@@ -113,6 +159,9 @@ impl RoomRecording {
             };
             let (after_gap, gap, input) = if video_first {
                 let (after_gap, frame) = self.video.take();
+                if frame.keyframe && self.roll_at.is_some_and(|at| at <= now) {
+                    self.roll(now);
+                }
                 (after_gap, Input::VideoGap, Input::Video(EncodedFrame::clone(&frame)))
             } else {
                 let (after_gap, tick) = self.sound.take();
@@ -139,7 +188,20 @@ impl RoomRecording {
         self.poll(now);
         self.handle(now, Input::Finish);
         let manifest = self.recorder.manifest().clone();
-        self.files.finish(manifest)
+        self.sink.finish(manifest)
+    }
+
+    // Ends this recording and begins the next one, whose first frame is the keyframe that comes now.
+    fn roll(&mut self, now: Instant) {
+        self.handle(now, Input::Finish);
+        let sink = std::mem::replace(&mut self.sink, Sink::begin(&self.setup.place, &self.counters));
+        let ended = std::mem::replace(&mut self.recorder, recorder(&self.setup));
+        let summary = sink.finish(ended.manifest().clone());
+        if let Some(trouble) = summary.trouble {
+            tracing::warn!(trouble, "a recording that ran long was not closed whole");
+        }
+        self.roll_at = roll_at(now, &self.setup.place);
+        self.gap_ms_told = 0;
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
@@ -148,15 +210,31 @@ impl RoomRecording {
             self.recorder.handle(now, input, &mut self.out);
             for output in self.out.drain() {
                 // At most one fragment leaves at a time for a file that is still open.
-                if let Some(lost) = self.files.apply(output) {
+                if let Some(lost) = self.sink.apply(output) {
                     next = Some(lost);
                 }
             }
+        }
+        if let Sink::Sealed(files) = &mut self.sink
+            && files.index_due()
+        {
+            files.store_index(self.recorder.manifest());
         }
         let gap_ms = self.recorder.stats().gap_ms;
         // A gap that is found to be part of a greater one is taken back in the manifest; a counter never falls.
         self.counters.gap_ms.add(gap_ms.saturating_sub(self.gap_ms_told));
         self.gap_ms_told = self.gap_ms_told.max(gap_ms);
+    }
+}
+
+fn recorder(setup: &RecordingSetup) -> Recorder {
+    Recorder::new(Setup { room: setup.room.clone(), epoch: setup.epoch, fps: setup.fps })
+}
+
+fn roll_at(now: Instant, place: &RecordingPlace) -> Option<Instant> {
+    match place {
+        RecordingPlace::Sealed(archive) => Some(now + archive.recording_span()),
+        RecordingPlace::File(_) => None,
     }
 }
 
@@ -210,11 +288,10 @@ impl Timed for MixTick {
     }
 }
 
-/// The files of one recording.
+/// The files of one recording in the clear.
 #[derive(Debug)]
 struct Files {
-    place: RecordingPlace,
-    stem: String,
+    first: PathBuf,
     /// Every take so far, in order; the last one grows.
     takes: Vec<TakeFile>,
     ledger: Option<Ledger>,
@@ -233,8 +310,8 @@ enum TakeFile {
 }
 
 impl Files {
-    fn new(place: RecordingPlace, stem: String, counters: RecordCounters) -> Self {
-        Self { place, stem, takes: Vec::new(), ledger: None, counters, trouble: None }
+    fn new(first: PathBuf, counters: RecordCounters) -> Self {
+        Self { first, takes: Vec::new(), ledger: None, counters, trouble: None }
     }
 
     // A fragment that could not be stored comes back as the recorder's next input.
@@ -281,16 +358,9 @@ impl Files {
         let Some(TakeFile::Unmade(head)) = self.takes.last() else { return Ok(()) };
         let head = head.clone();
         let number = self.takes.len();
-        let (store, exact) = match &self.place {
-            RecordingPlace::Folder(folder) => (DiskStore::open(folder)?, None),
-            RecordingPlace::File(path) => (DiskStore::open(path.parent().unwrap_or(Path::new("")))?, path.file_name()),
-        };
-        let mut file = match exact.map(|name| name.to_string_lossy()) {
-            Some(name) if number == 1 => store.replace(&name)?,
-            Some(name) => store.replace(&take_name(&name, number))?,
-            None if number == 1 => store.create(&self.stem)?,
-            None => store.create(&format!("{}-take{number}", self.stem))?,
-        };
+        let store = DiskStore::open(self.first.parent().unwrap_or(Path::new("")))?;
+        let name = self.first.file_name().unwrap_or_default().to_string_lossy();
+        let mut file = if number == 1 { store.replace(&name)? } else { store.replace(&take_name(&name, number))? };
         if let Err(error) = file.append(&head) {
             // An empty file would be no recording; the next fragment tries again.
             let _ = std::fs::remove_file(file.path());
@@ -344,6 +414,7 @@ impl Files {
         let written = ledger.and_then(|ledger| ledger.map(|ledger| ledger.finish(&text)).transpose());
         self.note(written.map(|_| ()));
         RecordingSummary {
+            sealed: None,
             path: self.takes.iter().find_map(TakeFile::path).map(Path::to_owned),
             manifest: path.filter(|path| path.exists()),
             duration,

@@ -13,16 +13,16 @@ use tokio::sync::watch;
 
 use crate::compose::ink::load_fonts;
 use crate::flow::Waker;
-use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Telling};
+use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Recordings, Telling};
 use crate::limits;
-use crate::node::config::{Config, Tls};
+use crate::node::config::{Config, Recording, Tls};
 use crate::node::control::{Control, ControlInlet, ControlParts, Lanes};
 use crate::node::counters::NodeCounters;
 use crate::node::event::Event;
 use crate::node::lane::{Lane, Reports};
 use crate::node::report::RoomReport;
 use crate::node::{compose_lane, decode_lane, measure, mix_lane, package_lane};
-use crate::telemetry::metrics::Metrics;
+use crate::store::{Archive, ArchiveError};
 use crate::webrtc::{BindError, Certificate, MediaSocket, Net, NetEvent, NetWiring};
 
 /// Why a node did not start. Each is one clear line.
@@ -40,6 +40,9 @@ pub enum StartError {
     /// The compositor.
     #[error(transparent)]
     Compositor(#[from] crate::compose::DeviceError),
+    /// Where recordings go.
+    #[error("recordings: {0}")]
+    Archive(#[from] ArchiveError),
     /// Threads or file descriptors.
     #[error("the operating system refused a thread or a file descriptor: {0}")]
     System(#[from] io::Error),
@@ -58,6 +61,7 @@ pub struct Node {
     runtime: Option<Runtime>,
     ended: Receiver<RoomReport>,
     counters: NodeCounters,
+    told_token: Option<String>,
 }
 
 impl Node {
@@ -82,6 +86,13 @@ impl Node {
         let compositors = measure::choose_compositor(&config)?;
         let (http, url, media) = (door.address(), door.url(), socket.address());
         let counts = measure::Counts::default();
+        let runtime = http_runtime(&config)?;
+        let archive = match &record_to {
+            None if config.recording.enabled => Some(open_archive(&config.recording, &runtime, &counts)?),
+            _ => None,
+        };
+        let (token, told_token) = recordings_token();
+        let canvas = config.video.size();
         let metrics = Arc::new(measure::metrics(&counts));
         let control_waker = Waker::new()?;
         let (desk, commands) = Desk::new(control_waker.clone(), counts.node.commands_refused.clone());
@@ -102,12 +113,16 @@ impl Node {
             reports,
             counts: counts.clone(),
             record_to,
+            archive: archive.clone(),
             ended: ended_sender,
         };
         let inlet = ControlInlet { commands, net_events, events, stop, waker: control_waker.clone() };
         let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&inlet))?;
         let ready = Arc::new(AtomicBool::new(true));
-        let (stop_http, runtime) = serve(&config, door, desk, metrics, ready.clone())?;
+        let recordings = archive.map(|archive| Recordings { archive, token: token.into() });
+        let told_token = told_token.filter(|_| recordings.is_some());
+        let telling = Telling { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
+        let stop_http = serve(&runtime, door, desk, telling);
         Ok(Self {
             url,
             http,
@@ -120,6 +135,7 @@ impl Node {
             runtime: Some(runtime),
             ended,
             counters: counts.node,
+            told_token,
         })
     }
 
@@ -145,6 +161,12 @@ impl Node {
     #[must_use]
     pub fn counters(&self) -> &NodeCounters {
         &self.counters
+    }
+
+    /// The token that recordings are read with, if it was made at start and nobody knows it yet.
+    #[must_use]
+    pub fn told_token(&self) -> Option<&str> {
+        self.told_token.as_deref()
     }
 
     /// Rooms that ended, in order, each once.
@@ -225,18 +247,44 @@ fn http_setup(config: &Config, socket: &MediaSocket) -> HttpSetup {
     HttpSetup { listen: config.http.listen, tls }
 }
 
-fn serve(
-    config: &Config,
-    door: HttpDoor,
-    desk: Desk,
-    metrics: Arc<Metrics>,
-    ready: Arc<AtomicBool>,
-) -> io::Result<(watch::Sender<bool>, Runtime)> {
+fn http_runtime(config: &Config) -> io::Result<Runtime> {
     let threads = config.threads.http.get() as usize;
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(threads).thread_name("http").enable_all().build()?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
+}
+
+/// The archive, its keeper ticking and its sweeper sweeping from now on.
+fn open_archive(
+    recording: &Recording,
+    runtime: &Runtime,
+    counts: &measure::Counts,
+) -> Result<Arc<Archive>, StartError> {
+    // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let place = recording.place();
+    let handle = runtime.handle().clone();
+    let archive = Archive::open(&place, recording.retention(), handle, counts.archive.clone())?;
+    if !recording.allow_versions {
+        runtime.block_on(archive.vault().check_residues()).map_err(ArchiveError::from)?;
+    }
+    let archive = Arc::new(archive);
+    runtime.spawn(archive.clone().run());
+    Ok(archive)
+}
+
+/// The token in `TESSERA_RECORDINGS_TOKEN`, or a new one, which then has to be told.
+fn recordings_token() -> (String, Option<String>) {
+    match std::env::var("TESSERA_RECORDINGS_TOKEN") {
+        Ok(token) if !token.is_empty() => (token, None),
+        _ => {
+            let token = http::ResourceToken::random().to_string();
+            (token.clone(), Some(token))
+        }
+    }
+}
+
+fn serve(runtime: &Runtime, door: HttpDoor, desk: Desk, telling: Telling) -> watch::Sender<bool> {
     let (stop, mut stopped) = watch::channel(false);
-    let telling = Telling { canvas: config.video.size(), metrics: Arc::new(move || metrics.render()), ready };
     let shutdown = async move {
         // An error means the node itself is gone, which is a reason to stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
@@ -246,5 +294,5 @@ fn serve(
             tracing::error!(%error, "the HTTP door failed");
         }
     });
-    Ok((stop, runtime))
+    stop
 }

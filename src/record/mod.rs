@@ -1,17 +1,18 @@
 //! **The question:** how do a call's frames become the bytes of its recording? A pure core: frames in; pieces of fragmented MP4
 //! and a manifest that says what is missing out.
 //!
-//! Doors: [`Recorder`] (`handle`, `deadline`, `stats`), [`Manifest`], [`Seal`] (where part 4 encrypts).
+//! Doors: [`Recorder`] (`handle`, `deadline`, `stats`), [`Manifest`], [`Object`] (the sealed recording's objects, their names and
+//! what each is bound to; `retention/` seals them, `store/` keeps them).
 //!
 //! A take is one file: one init segment, then fragments of at most `limits::FRAGMENT_SPAN` with both tracks, each whole by itself,
 //! so that the file plays at every moment. Its time zero is its first keyframe. Sound has no hole: what is missing becomes
 //! silence; a picture that is missing is one whose predecessor is shown for longer.
 
 mod manifest;
+mod object;
 mod recorder;
-mod seal;
 mod take;
 
 pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_compact, utc_text};
+pub use object::{Contents, Hdr, Object, ROOT, folder};
 pub use recorder::{Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};
-pub use seal::Seal;

@@ -9,7 +9,6 @@ use crate::fmp4::{Header, SequenceHeader, TemporalUnit, opus};
 use crate::limits;
 use crate::media::{EncodedFrame, Outbox, Pts, RoomEpoch, RoomId};
 use crate::record::manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, millis, utc_text};
-use crate::record::seal::Seal;
 use crate::record::take::{Cut, Late, Take, Taken};
 
 /// What a recording is told at its start.
@@ -21,8 +20,6 @@ pub struct Setup {
     pub epoch: RoomEpoch,
     /// Frames a second, for the last frame's span.
     pub fps: u32,
-    /// How pieces leave for the store.
-    pub seal: Seal,
 }
 
 /// What a recorder is given.
@@ -79,7 +76,7 @@ pub enum PieceKind {
 pub struct Piece {
     /// What they are.
     pub kind: PieceKind,
-    /// The bytes, sealed.
+    /// The bytes, in the clear: whoever stores them seals them.
     pub bytes: Bytes,
 }
 
@@ -283,7 +280,7 @@ impl Recorder {
         let mut take = Take::new(at, wallclock, sequence);
         self.manifest.begin_take(at.since(zero), take.size());
         let kind = PieceKind::Init { take: self.heads.len() };
-        let bytes = self.setup.seal.seal(&kind, take.header().bytes.clone());
+        let bytes = take.header().bytes.clone();
         self.manifest.extend_take(Duration::ZERO, bytes.len() as u64);
         self.heads.push((at, take.header().clone()));
         out.push(Output::Append(Piece { kind, bytes }));
@@ -307,7 +304,7 @@ impl Recorder {
     fn append(&mut self, cut: Cut, out: &mut Outbox<Output>) {
         let span = Span { take: self.heads.len() - 1, from: cut.from, to: cut.to };
         let kind = PieceKind::Fragment(span);
-        let bytes = self.setup.seal.seal(&kind, cut.bytes);
+        let bytes = cut.bytes;
         self.stats.fragments += 1;
         let written = self.manifest.takes.last().map_or(0, |take| take.bytes) + bytes.len() as u64;
         self.manifest.extend_take(cut.to, written);

@@ -9,9 +9,7 @@ use crate::limits;
 
 /// Only the node's own account reads recordings.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-/// How many recordings of one room may begin in one second.
-const SAME_NAME_MAX: u32 = 1000;
+pub(super) const FILE_MODE: u32 = 0o600;
 
 /// Why bytes could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +37,7 @@ impl StoreError {
         matches!(self, Self::Full { .. })
     }
 
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                 Self::Full { path: path.to_owned() }
@@ -62,24 +60,8 @@ impl DiskStore {
     /// When the folder cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(StoreError::at(folder))?;
+        make_folder(folder)?;
         Ok(Self { folder: folder.to_owned() })
-    }
-
-    /// Begins a file named `{stem}.mp4`, or `{stem}-2.mp4` and so on where that is taken.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub fn create(&self, stem: &str) -> Result<DiskFile, StoreError> {
-        for n in 1..=SAME_NAME_MAX {
-            let name = if n == 1 { format!("{stem}.mp4") } else { format!("{stem}-{n}.mp4") };
-            match DiskFile::create(self.folder.join(name), OpenOptions::new().create_new(true)) {
-                Err(StoreError::Failed { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {}
-                other => return other,
-            }
-        }
-        let path = self.folder.join(format!("{stem}.mp4"));
-        Err(StoreError::Failed { path, source: ErrorKind::AlreadyExists.into() })
     }
 
     /// Begins the file `name` in this folder; what stood there is overwritten.
@@ -89,6 +71,11 @@ impl DiskStore {
     pub fn replace(&self, name: &str) -> Result<DiskFile, StoreError> {
         DiskFile::create(self.folder.join(name), OpenOptions::new().create(true).truncate(true))
     }
+}
+
+/// Makes a folder that only the node's own account reads, unless it is there.
+pub(super) fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(StoreError::at(folder))
 }
 
 /// A file that grows by whole pieces under its final name, so that it can be played while it grows.
@@ -242,7 +229,7 @@ fn write_aside(aside: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|folder| folder.sync_all()).map_err(StoreError::at(parent))
 }
@@ -258,14 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owner_reads_and_names_never_collide() {
+    fn only_the_owner_reads() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("a/recordings");
         let store = DiskStore::open(&folder).unwrap();
-        let mut first = store.create("room").unwrap();
-        let second = store.create("room").unwrap();
+        let mut first = store.replace("room.mp4").unwrap();
         first.append(b"whole").unwrap();
-        assert_eq!(second.path(), folder.join("room-2.mp4"));
         assert_eq!((mode(&folder), mode(first.path())), (0o700, 0o600));
         first.patch(1, b"O").unwrap();
         let path = first.path().to_owned();

@@ -1,12 +1,27 @@
-//! **The question:** where do recorded bytes lie? On local disk, for now; S3-compatible stores come with part 4.
+//! **The question:** where do sealed bytes and wrapped keys lie, and who still opens them?
 //!
-//! Doors: [`DiskStore`] (a folder), [`DiskFile`] (a file that grows by whole pieces), [`Ledger`] (a small file that can be
-//! rewritten on a full disk).
+//! Doors: [`Archive`] (every recording of a node: begin, list, read, shred, sweep), [`SealedRecording`] (one in the making),
+//! [`Reading`] (one as a file), [`Keeping`] (the node's own keeper and its folder), [`Vault`] (objects in a folder or bucket);
+//! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for whoever asked for exactly that file).
 //!
-//! Writes go to the kernel's page cache, which is the write-behind; what the cache cannot take blocks the package thread, whose
-//! fans hold `limits::RECORD_FAN_LEN` items meanwhile. A killed process loses nothing it had written; a power cut what the kernel
-//! had not yet carried to the disk (30 s by Linux's default). Closing a file carries it all.
+//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored. A file in the clear is
+//! written through the kernel's page cache; what that cannot take blocks the package thread, whose fans hold
+//! `limits::RECORD_FAN_LEN` items meanwhile.
 
+mod archive;
 mod disk;
+mod keeper_file;
+mod keeping;
+mod reading;
+mod upload;
+mod vault;
+mod verify;
 
+pub use archive::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, RecordingDetail, Swept};
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
+pub use keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
+pub use keeping::{Keeping, KeepingError};
+pub use reading::Reading;
+pub use upload::{Behind, SealedRecording, UploadCounters};
+pub use vault::{Listed, Vault, VaultError};
+pub use verify::{Verified, verify_expiry};

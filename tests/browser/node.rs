@@ -34,10 +34,16 @@ impl Node {
 
     /// As `start`, with more flags.
     pub fn start_with(flags: &[&str]) -> Self {
+        Self::start_in(flags, &[])
+    }
+
+    /// As `start_with`, with more in its environment.
+    pub fn start_in(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(BINARY)
             .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
             .args(flags)
+            .envs(environment.iter().copied())
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .spawn()

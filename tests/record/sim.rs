@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tessera::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
 use tessera::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Seal, Setup};
+use tessera::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Setup};
 
 use super::players::boxes;
 
@@ -37,7 +37,7 @@ struct Sim {
 impl Sim {
     fn new() -> Self {
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
-        let setup = Setup { room: "room".parse().unwrap(), epoch, fps: 30, seal: Seal::Clear };
+        let setup = Setup { room: "room".parse().unwrap(), epoch, fps: 30 };
         Self { recorder: Recorder::new(setup), epoch, file: Vec::new(), lost: 0 }
     }
 

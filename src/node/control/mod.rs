@@ -11,6 +11,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -31,6 +32,7 @@ use crate::node::package_lane::PackageCommand;
 use crate::node::report::RoomReport;
 use crate::room::RoomInput;
 use crate::scene;
+use crate::store::Archive;
 use crate::webrtc::{Certificate, NetCommand, NetEvent};
 
 use peers::Peers;
@@ -72,8 +74,9 @@ pub struct Control {
     lanes: Lanes,
     reports: Reports<Event>,
     counts: Counts,
-    /// Where the one recording of a demo goes, in place of a folder.
+    /// Where the one recording of a demo goes, in place of the archive.
     record_to: Option<PathBuf>,
+    archive: Option<Arc<Archive>>,
     encoder: EncoderChoice,
     compositors: Compositors,
     rooms: HashMap<RoomId, Room>,
@@ -99,8 +102,10 @@ pub struct ControlParts {
     pub reports: Reports<Event>,
     /// What is counted.
     pub counts: Counts,
-    /// Record to exactly this file instead of a folder.
+    /// Record to exactly this file, in the clear, instead.
     pub record_to: Option<PathBuf>,
+    /// Where every room is recorded to, if it is.
+    pub archive: Option<Arc<Archive>>,
     /// Who encodes.
     pub encoder: EncoderChoice,
     /// Who composes.
@@ -113,7 +118,8 @@ impl Control {
     /// A control thread without rooms.
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, ended, .. } = parts;
+        let ControlParts { config, certificate, candidates, lanes, reports, counts, record_to, archive, ended, .. } =
+            parts;
         let (encoder, compositors) = (parts.encoder, parts.compositors);
         Self {
             config,
@@ -123,6 +129,7 @@ impl Control {
             reports,
             counts,
             record_to,
+            archive,
             encoder,
             compositors,
             rooms: HashMap::new(),

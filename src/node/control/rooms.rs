@@ -249,11 +249,8 @@ impl Control {
     }
 
     fn recording_place(&self) -> Option<RecordingPlace> {
-        match &self.record_to {
-            Some(file) => Some(RecordingPlace::File(file.clone())),
-            None if self.config.recording.enabled => Some(RecordingPlace::Folder(self.config.recording.path.clone())),
-            None => None,
-        }
+        let file = self.record_to.clone().map(RecordingPlace::File);
+        file.or_else(|| self.archive.clone().map(RecordingPlace::Sealed))
     }
 
     fn finish_recording(&self, name: &RoomId) -> Option<RecordingSummary> {

@@ -1,0 +1,176 @@
+//! **The question:** which recordings are there, and is what expired really gone? `tessera recordings`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::cli::Failure;
+use crate::retention::{Filed, Retention};
+use crate::store::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, VaultError, verify_expiry};
+
+/// `tessera recordings`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RecordingsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera recordings list
+  tessera recordings export 00495727-r0123… --out call.mp4
+  tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
+
+Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself.";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Those that have not expired
+    List(Place),
+    /// Write a recording to a file, in the clear
+    Export {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+        /// The file; must not exist yet
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+        /// Which part, if the picture's format changed during the call
+        #[arg(long, default_value_t = 0)]
+        take: u32,
+    },
+    /// Erase a recording now
+    Shred {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+    },
+    /// Delete the objects of everything that has expired
+    Sweep(Place),
+    /// Take this machine's clock as right: a keeper that was off for long believes it only after a day otherwise
+    BelieveClock(Place),
+    /// Try to open every expired recording in a copy: none must open
+    VerifyExpiry(Place),
+}
+
+/// Where the recordings and the keeper's folder lie.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Folder or s3://bucket/prefix of the recordings
+    #[arg(long, value_name = "PLACE", default_value = "recordings")]
+    store: String,
+    /// Folder of the keeper [default: the store's, with .keeper added]
+    #[arg(long, value_name = "DIR")]
+    keeper: Option<PathBuf>,
+}
+
+impl Place {
+    fn archive(&self) -> ArchivePlace {
+        let beside = || Path::new(&self.store).with_added_extension("keeper");
+        ArchivePlace { vault: self.store.clone(), keeper: self.keeper.clone().unwrap_or_else(beside) }
+    }
+}
+
+/// Runs it.
+#[must_use]
+pub fn run(args: RecordingsArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the operating system refused: {error}")));
+    match runtime.and_then(|runtime| act(&runtime, args.action)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
+    match action {
+        Action::List(place) => {
+            let archive = Archive::look_at(&place.archive(), runtime.handle().clone())?;
+            let recordings = runtime.block_on(archive.list(None))?;
+            print(&json!({ "recordings": recordings }));
+        }
+        Action::Export { place, recording, out, take } => {
+            let archive = Archive::look_at(&place.archive(), runtime.handle().clone())?;
+            let len = runtime.block_on(export(&archive, parse(&recording)?, take, &out))?;
+            println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
+        }
+        Action::Shred { place, recording } => {
+            runtime.block_on(own(&place, runtime)?.shred(parse(&recording)?))?;
+            println!("erased");
+        }
+        Action::Sweep(place) => {
+            let archive = own(&place, runtime)?;
+            archive.keeping().tick();
+            let swept = runtime.block_on(archive.sweep());
+            print(&json!(swept));
+            return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Action::BelieveClock(place) => {
+            let archive = own(&place, runtime)?;
+            archive.keeping().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
+            println!("believed; {} hour keys are left", archive.keeping().stats().keys);
+        }
+        Action::VerifyExpiry(place) => {
+            let verified = runtime.block_on(verify_expiry(&place.archive()))?;
+            print(&json!(verified));
+            return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn own(place: &Place, runtime: &Runtime) -> Result<Archive, Failure> {
+    let handle = runtime.handle().clone();
+    Ok(Archive::open(&place.archive(), Retention::default(), handle, ArchiveCounters::default())?)
+}
+
+async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Result<u64, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
+    let mut reading = archive.read(filed, take).await?;
+    let mut file = File::create_new(out).map_err(failed)?;
+    let mut at = 0;
+    loop {
+        let piece = reading.next(&(at..reading.len())).await?;
+        if piece.is_empty() {
+            break;
+        }
+        file.write_all(&piece).map_err(failed)?;
+        at += piece.len() as u64;
+    }
+    file.sync_all().map_err(failed)?;
+    Ok(at)
+}
+
+fn parse(name: &str) -> Result<Filed, Failure> {
+    name.parse().map_err(|error| Failure::Usage(format!("{name} is no recording's name: {error}")))
+}
+
+fn print(value: &serde_json::Value) {
+    println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

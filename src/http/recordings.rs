@@ -1,0 +1,200 @@
+//! **The question:** how are recordings listed, read and erased? Only by whoever shows the recordings' token; after its hour every
+//! answer about a recording is the same 410, whether it ever was or not.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::problem::Problem;
+use crate::http::server::Shared;
+use crate::media::RoomId;
+use crate::retention::Filed;
+use crate::store::{Archive, ReadError, Reading};
+
+/// The node's recordings, and the token that opens this door to them.
+#[derive(Clone)]
+pub struct Recordings {
+    /// Where they lie.
+    pub archive: Arc<Archive>,
+    /// What a client sends as `Authorization: Bearer …`.
+    pub token: Arc<str>,
+}
+
+/// Everything about recordings.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v1/recordings", get(list))
+        .route("/v1/recordings/{recording}", get(detail).delete(shred))
+        .route("/v1/recordings/{recording}/video.mp4", get(video))
+}
+
+/// The archive, for a request that showed the token.
+struct Admitted(Arc<Archive>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Admitted
+where
+    Option<Recordings>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
+        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
+        verify_slices_are_equal(shown.as_bytes(), recordings.token.as_bytes()).map_err(|_| Problem::unauthorized())?;
+        Ok(Self(recordings.archive))
+    }
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    room: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct VideoQuery {
+    #[serde(default)]
+    take: u32,
+}
+
+async fn list(Admitted(archive): Admitted, Query(query): Query<ListQuery>) -> Result<Response, Problem> {
+    let room = query.room.map(|room| room.parse::<RoomId>()).transpose();
+    let room = room.map_err(|error| Problem::bad_request("bad-room", "This is no room's name", error.to_string()))?;
+    let recordings = archive.list(room.as_ref()).await?;
+    Ok(private(Json(json!({ "recordings": recordings })).into_response()))
+}
+
+async fn detail(Admitted(archive): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
+    let detail = archive.detail(filed(&name)?).await?;
+    Ok(private(Json(detail).into_response()))
+}
+
+async fn shred(Admitted(archive): Admitted, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    archive.shred(filed(&name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn video(
+    Admitted(archive): Admitted,
+    Path(name): Path<String>,
+    Query(query): Query<VideoQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let reading = archive.read(filed(&name)?, query.take).await?;
+    let len = reading.len();
+    let asked =
+        headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|text| parse_range(text, len));
+    let (status, range) = match asked {
+        None => (StatusCode::OK, 0..len),
+        Some(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
+        Some(None) => return Ok(unsatisfiable(len)),
+    };
+    let name = format!("attachment; filename=\"{}\"", reading.name());
+    let span = range.end - range.start;
+    let about = format!("bytes {}-{}/{len}", range.start, range.end.saturating_sub(1));
+    let mut response = private((status, body(reading, range)).into_response());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, span.into());
+    headers.insert(header::CONTENT_DISPOSITION, text(&name));
+    if status == StatusCode::PARTIAL_CONTENT {
+        headers.insert(header::CONTENT_RANGE, text(&about));
+    }
+    Ok(response)
+}
+
+// An error in the middle, above all the deadline, cuts the connection: what was announced stays incomplete.
+fn body(reading: Reading, range: Range<u64>) -> Body {
+    Body::from_stream(stream::try_unfold((reading, range), async |(mut reading, range)| {
+        let piece = reading.next(&range).await?;
+        let rest = range.start + piece.len() as u64..range.end;
+        let next = (!piece.is_empty()).then_some((piece, (reading, rest)));
+        Ok::<_, ReadError>(next)
+    }))
+}
+
+fn unsatisfiable(len: u64) -> Response {
+    let mut response = Problem::range().into_response();
+    response.headers_mut().insert(header::CONTENT_RANGE, text(&format!("bytes */{len}")));
+    response
+}
+
+/// One range of bytes (RFC 9110 section 14.1.2). `None`: none that is understood, so it is ignored; `Some(None)`: outside.
+fn parse_range(value: &str, len: u64) -> Option<Option<Range<u64>>> {
+    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let range = match (first, last) {
+        ("", last) => len.saturating_sub(number(last)?)..len,
+        (first, "") => number(first)?..len,
+        (first, last) if number(first)? <= number(last)? => number(first)?..number(last)?.saturating_add(1).min(len),
+        _ => return None,
+    };
+    Some((range.start < range.end).then_some(range))
+}
+
+fn filed(name: &str) -> Result<Filed, Problem> {
+    name.parse().map_err(|_| ReadError::Missing.into())
+}
+
+fn private(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).expect("room names, times and numbers fit a header")
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::gone(),
+            ReadError::Missing => Self::no_recording(),
+            ReadError::Damaged => Self::damaged(),
+            ReadError::Store(error) => {
+                tracing::warn!(%error, "the store did not answer");
+                Self::store()
+            }
+        }
+    }
+}
+
+impl FromRef<Shared> for Option<Recordings> {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.recordings()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_the_specification_says() {
+        assert_eq!(parse_range("bytes=0-0", 100), Some(Some(0..1)));
+        assert_eq!(parse_range("bytes=10-19", 100), Some(Some(10..20)));
+        assert_eq!(parse_range("bytes=90-", 100), Some(Some(90..100)));
+        assert_eq!(parse_range("bytes=90-500", 100), Some(Some(90..100)));
+        assert_eq!(parse_range("bytes=-10", 100), Some(Some(90..100)));
+        assert_eq!(parse_range("bytes=-500", 100), Some(Some(0..100)));
+        assert_eq!(parse_range("bytes=100-", 100), Some(None));
+        assert_eq!(parse_range("bytes=-0", 100), Some(None));
+        for ignored in ["bytes=20-10", "bytes=1-2,4-5", "items=0-1", "bytes=a-", "bytes=+1-2", "bytes=-", "", "bytes=5"]
+        {
+            assert_eq!(parse_range(ignored, 100), None, "{ignored}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed and queued; what
+//! finds no room comes back as a gap, never as a wait.
+
+use std::sync::Arc;
+
+use crate::node::package::RecordCounters;
+use crate::record::{Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, Span};
+use crate::retention::Filed;
+use crate::store::{Archive, Behind, SealedRecording};
+
+/// Segments between two manifests on the way, so that after a crash little is unknown.
+const INDEX_EVERY: u32 = 8;
+
+/// The objects of one recording.
+#[derive(Debug)]
+pub(super) struct SealedFiles {
+    archive: Arc<Archive>,
+    /// `None` while the keeper refuses.
+    recording: Option<SealedRecording>,
+    takes: Vec<SealedTake>,
+    index: u32,
+    index_due: bool,
+    counters: RecordCounters,
+    trouble: Option<String>,
+}
+
+/// One take; its head is kept in the clear in memory, for its duration is known last.
+#[derive(Debug)]
+struct SealedTake {
+    head: Vec<u8>,
+    init_stored: bool,
+    segments: u32,
+}
+
+impl SealedFiles {
+    pub(super) fn new(archive: Arc<Archive>, counters: RecordCounters) -> Self {
+        let mut files =
+            Self { archive, recording: None, takes: Vec::new(), index: 0, index_due: false, counters, trouble: None };
+        files.begin();
+        files
+    }
+
+    /// A fragment that could not be queued comes back as the recorder's next input.
+    pub(super) fn apply(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Append(Piece { kind: PieceKind::Init { .. }, bytes }) => {
+                self.takes.push(SealedTake { head: bytes.to_vec(), init_stored: false, segments: 0 });
+                // If it finds no room the first fragment tries again.
+                let _ = self.store_init();
+                None
+            }
+            Output::Append(Piece { kind: PieceKind::Fragment(span), bytes }) => self.append(span, &bytes),
+            Output::Patch { take, offset, bytes } => {
+                let offset = usize::try_from(offset).expect("a head is small");
+                self.takes[take].head[offset..offset + bytes.len()].copy_from_slice(&bytes);
+                None
+            }
+            Output::Manifest(manifest) => {
+                self.store_index(&manifest);
+                None
+            }
+        }
+    }
+
+    /// Whether the manifest so far is to be stored.
+    pub(super) fn index_due(&self) -> bool {
+        self.index_due
+    }
+
+    /// Stores the manifest so far.
+    pub(super) fn store_index(&mut self, manifest: &Manifest) {
+        self.index_due = false;
+        let object = Object::Index { number: self.index };
+        if self.put(object, &self.contents(manifest)).is_ok() {
+            self.index += 1;
+        }
+    }
+
+    /// Stores heads with their durations and the manifest of the whole. Which recording it was, and the last trouble.
+    pub(super) fn finish(mut self, manifest: &Manifest) -> (Option<Filed>, Option<String>) {
+        for take in 0..self.takes.len() {
+            let head = std::mem::take(&mut self.takes[take].head);
+            // Without it players have to find the duration out.
+            let _ = self.put(Object::Head { take: number(take) }, &head);
+        }
+        let _ = self.put(Object::Fin, &self.contents(manifest));
+        let filed = self.recording.as_ref().map(SealedRecording::filed);
+        if self.recording.is_some_and(|recording| !recording.finish()) {
+            self.trouble = Some("the store is behind; what is missing is tried on".to_owned());
+        }
+        (filed, self.trouble)
+    }
+
+    fn append(&mut self, span: Span, bytes: &[u8]) -> Option<Input> {
+        let take = self.takes.len() - 1;
+        let object = Object::Segment { take: number(take), number: self.takes[take].segments };
+        if self.store_init().and_then(|()| self.put(object, bytes)).is_err() {
+            return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::DiskFailed });
+        }
+        self.takes[take].segments += 1;
+        self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);
+        None
+    }
+
+    // The init segment of the newest take, before its first fragment.
+    fn store_init(&mut self) -> Result<(), Behind> {
+        let take = self.takes.len() - 1;
+        if !self.takes[take].init_stored {
+            if self.recording.is_none() {
+                self.begin();
+            }
+            let head = self.takes[take].head.clone();
+            self.put(Object::Init { take: number(take) }, &head)?;
+            self.takes[take].init_stored = true;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        match self.archive.begin() {
+            Ok(recording) => self.recording = Some(recording),
+            Err(error) => {
+                self.counters.errors.add(1);
+                tracing::error!(%error, "a recording cannot begin");
+                self.trouble = Some(error.to_string());
+            }
+        }
+    }
+
+    fn put(&mut self, object: Object, plain: &[u8]) -> Result<(), Behind> {
+        let put = self.recording.as_ref().map_or(Err(Behind), |recording| recording.put(object, plain));
+        match put {
+            Ok(len) => self.counters.bytes.add(len as u64),
+            Err(behind) => {
+                self.counters.errors.add(1);
+                self.trouble.get_or_insert_with(|| behind.to_string());
+            }
+        }
+        put.map(|_| ())
+    }
+
+    fn contents(&self, manifest: &Manifest) -> Vec<u8> {
+        let mut manifest = manifest.clone();
+        for (n, entry) in manifest.takes.iter_mut().enumerate() {
+            entry.file = if n == 0 { "video.mp4".to_owned() } else { format!("video.mp4?take={n}") };
+        }
+        let contents = Contents { manifest, segments: self.takes.iter().map(|take| take.segments).collect() };
+        serde_json::to_vec(&contents).expect("a manifest is plain data")
+    }
+}
+
+fn number(take: usize) -> u32 {
+    u32::try_from(take).expect("a call has few takes")
+}

@@ -1,0 +1,339 @@
+//! **The question:** which recordings are there, who may still open them, and what is to be deleted? The vault, the keeper and the
+//! time of the keeper together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::flow::Counter;
+use crate::limits;
+use crate::media::RoomId;
+use crate::record::{Contents, Hdr, Object, ROOT, RecordingState, folder, utc_text};
+use crate::retention::{Filed, Pair, Refusal, Retention, Secret, Tampered, open, unwrap, wrap};
+use crate::store::keeper_file::KeeperFileError;
+use crate::store::keeping::{Keeping, KeepingError};
+use crate::store::reading::Reading;
+use crate::store::upload::{SealedRecording, UploadCounters};
+use crate::store::vault::{Listed, Vault, VaultError};
+
+/// Where an archive lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivePlace {
+    /// A folder or `s3://bucket/prefix`.
+    pub vault: String,
+    /// The folder of the node's own keeper; better not on the disk that the recordings are backed up from.
+    pub keeper: std::path::PathBuf,
+}
+
+/// What an archive counts; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveCounters {
+    /// On the way to the vault.
+    pub upload: UploadCounters,
+    /// The keeper's state could not be stored.
+    pub keeper_errors: Counter,
+    /// Objects deleted after their hour.
+    pub swept: Counter,
+    /// Sweeps that failed and are tried again.
+    pub sweep_errors: Counter,
+}
+
+/// Why an archive cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The keeper's folder.
+    #[error(transparent)]
+    Keeper(#[from] KeeperFileError),
+}
+
+/// Why a recording cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Its hour has come, or it was erased. Whether it ever was is not told.
+    #[error("this recording is gone")]
+    Gone,
+    /// There is none of that name.
+    #[error("there is no such recording")]
+    Missing,
+    /// What is stored is not what was recorded.
+    #[error("this recording is damaged")]
+    Damaged,
+    /// The store.
+    #[error(transparent)]
+    Store(VaultError),
+}
+
+impl From<VaultError> for ReadError {
+    fn from(error: VaultError) -> Self {
+        if matches!(error, VaultError::Missing) { Self::Missing } else { Self::Store(error) }
+    }
+}
+
+impl From<Refusal> for ReadError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Expired | Refusal::Denied => Self::Gone,
+            Refusal::NoKey | Refusal::TooFarAhead | Refusal::Full => Self::Missing,
+        }
+    }
+}
+
+impl From<Tampered> for ReadError {
+    fn from(_: Tampered) -> Self {
+        Self::Damaged
+    }
+}
+
+/// One recording, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordingDetail {
+    /// Its name: `{hour}-{id}`.
+    pub recording: String,
+    /// UTC, RFC 3339, on the hour: from then on nobody opens it.
+    pub expires_at: String,
+    /// Which room was recorded.
+    pub room: RoomId,
+    /// Whether more may come. After a crash this stays `recording`.
+    pub state: RecordingState,
+    /// UTC of its zero, RFC 3339; absent while nothing was recorded.
+    pub started: Option<String>,
+    /// From its zero to its end.
+    pub duration_ms: u64,
+    /// Milliseconds that lack something.
+    pub gap_ms: u64,
+    /// Files it has: one, unless the picture's format changed.
+    pub takes: usize,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Swept {
+    /// Objects deleted.
+    pub objects: u64,
+    /// Objects and folders that could not be deleted or listed.
+    pub failed: u64,
+}
+
+/// Every recording of a node.
+#[derive(Debug)]
+pub struct Archive {
+    vault: Vault,
+    keeping: Arc<Keeping>,
+    retention: Retention,
+    runtime: Handle,
+    counters: ArchiveCounters,
+}
+
+impl Archive {
+    /// For a node that records: the keeper is locked for it, made if there is none.
+    ///
+    /// # Errors
+    /// When the vault or the keeper's folder cannot be used.
+    pub fn open(
+        place: &ArchivePlace,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let vault = Vault::open(&place.vault)?;
+        let keeping = Arc::new(Keeping::open(&place.keeper, counters.keeper_errors.clone())?);
+        Ok(Self { vault, keeping, retention, runtime, counters })
+    }
+
+    /// Only to read: a copy, or beside a node that runs. The keeper's file is looked at as it stands.
+    ///
+    /// # Errors
+    /// When the vault or the keeper's folder cannot be used.
+    pub fn look_at(place: &ArchivePlace, runtime: Handle) -> Result<Self, ArchiveError> {
+        let keeping = Arc::new(Keeping::look_at(Path::new(&place.keeper))?);
+        let counters = ArchiveCounters::default();
+        Ok(Self { vault: Vault::open(&place.vault)?, keeping, retention: Retention::default(), runtime, counters })
+    }
+
+    /// The keeper.
+    #[must_use]
+    pub fn keeping(&self) -> &Keeping {
+        &self.keeping
+    }
+
+    /// Where the objects lie.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// How long one recording may run before it goes on as another.
+    #[must_use]
+    pub fn recording_span(&self) -> Duration {
+        self.retention.recording_span()
+    }
+
+    /// Begins a recording: its expiry is stamped, its data key made and wrapped.
+    ///
+    /// # Errors
+    /// When the keeper refuses, or its state cannot be stored.
+    pub fn begin(&self) -> Result<SealedRecording, KeepingError> {
+        let (filed, release) = self.keeping.reserve(self.retention)?;
+        let key = Secret::random();
+        let pair = Pair::alone(release.keeper);
+        let wrapped = wrap((&release, None), filed.recording, filed.hour, &key);
+        let hdr = Hdr { version: 1, keepers: vec![release.keeper.to_string()] };
+        let hdr = serde_json::to_vec(&hdr).expect("a header is plain data");
+        let place = (self.vault.clone(), self.keeping.clone());
+        let sealed = SealedRecording::start(filed, key, place, self.counters.upload.clone(), &self.runtime);
+        for (object, bytes) in [(Object::Hdr, hdr), (Object::Wrap(pair), wrapped)] {
+            sealed.put_clear(object, bytes.into()).expect("a new queue has room");
+        }
+        Ok(sealed)
+    }
+
+    /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those that do not
+    /// open are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn list(&self, room: Option<&RoomId>) -> Result<Vec<RecordingDetail>, ReadError> {
+        let mut listed = Vec::new();
+        for filed in self.vault.filed().await? {
+            if listed.len() == limits::RECORDINGS_LISTED_MAX {
+                break;
+            }
+            match self.detail(filed).await {
+                Ok(detail) if room.is_none_or(|room| detail.room == *room) => listed.push(detail),
+                Err(ReadError::Store(error)) => return Err(ReadError::Store(error)),
+                _ => {}
+            }
+        }
+        Ok(listed)
+    }
+
+    /// One recording.
+    ///
+    /// # Errors
+    /// When it is gone, there is none, or it does not open.
+    pub async fn detail(&self, filed: Filed) -> Result<RecordingDetail, ReadError> {
+        let (contents, _, _) = self.contents(filed).await?;
+        let manifest = contents.manifest;
+        Ok(RecordingDetail {
+            recording: filed.to_string(),
+            expires_at: utc_text(filed.hour.start()),
+            room: manifest.room,
+            state: manifest.state,
+            started: manifest.started,
+            duration_ms: manifest.duration_ms,
+            gap_ms: manifest.gap_ms,
+            takes: manifest.takes.len(),
+        })
+    }
+
+    /// One take of a recording, to be read as one file, as far as it is stored now.
+    ///
+    /// # Errors
+    /// When it is gone, there is no such recording or take, or it does not open.
+    pub async fn read(&self, filed: Filed, take: u32) -> Result<Reading, ReadError> {
+        let (contents, objects, key) = self.contents(filed).await?;
+        Reading::new((self.vault.clone(), self.keeping.clone()), filed, take, (contents, key), &objects)
+    }
+
+    /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else.
+    ///
+    /// # Errors
+    /// When it is gone already, there is none, or not everything could be done: then it may be tried again.
+    pub async fn shred(&self, filed: Filed) -> Result<(), ReadError> {
+        if self.keeping.has_come(filed.hour) {
+            return Err(ReadError::Gone);
+        }
+        let mut objects = self.vault.list(&folder(filed)).await?;
+        if objects.is_empty() {
+            return Err(ReadError::Missing);
+        }
+        let denied = self.keeping.deny(filed);
+        // Without its wraps the rest says nothing.
+        objects.sort_by_key(|object| !object.path.contains("/wrap/"));
+        for object in objects {
+            self.vault.delete(&object.path).await?;
+        }
+        denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
+    }
+
+    /// Deletes every object whose hour has come, known or not.
+    pub async fn sweep(&self) -> Swept {
+        let mut swept = Swept::default();
+        let now = self.keeping.certain();
+        let hours = self.vault.hours().await.unwrap_or_else(|_| {
+            swept.failed += 1;
+            Vec::new()
+        });
+        for hour in hours.into_iter().filter(|hour| hour.has_come(now)) {
+            let Ok(objects) = self.vault.list(&format!("{ROOT}/{hour}")).await else {
+                swept.failed += 1;
+                continue;
+            };
+            for object in objects {
+                let deleted = self.vault.delete(&object.path).await.is_ok();
+                swept.objects += u64::from(deleted);
+                swept.failed += u64::from(!deleted);
+            }
+        }
+        self.counters.swept.add(swept.objects);
+        self.counters.sweep_errors.add(swept.failed);
+        swept
+    }
+
+    /// Ticks the keeper every second and sweeps every `limits::SWEEP_EVERY`, for as long as the node runs.
+    pub async fn run(self: Arc<Self>) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut until_sweep = Duration::ZERO;
+        loop {
+            second.tick().await;
+            self.keeping.tick();
+            if let Some(rest) = until_sweep.checked_sub(Duration::from_secs(1)).filter(|rest| !rest.is_zero()) {
+                until_sweep = rest;
+                continue;
+            }
+            until_sweep = limits::SWEEP_EVERY;
+            let swept = self.sweep().await;
+            if swept.failed > 0 {
+                tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
+            }
+        }
+    }
+
+    /// What a recording holds, its objects, and the key that opens them.
+    async fn contents(&self, filed: Filed) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
+        // The keeper is asked first: what has expired is not even looked for.
+        if self.keeping.has_come(filed.hour) {
+            return Err(ReadError::Gone);
+        }
+        let release = self.keeping.release(filed)?;
+        let pair = Pair::alone(release.keeper);
+        let wrapped = self.vault.get(&Object::Wrap(pair).path(filed)).await?;
+        let key = unwrap((&release, None), filed.recording, filed.hour, &wrapped)?;
+        let objects = self.objects(filed).await?;
+        let newest = objects.iter().map(|(object, _)| *object);
+        let newest = newest.filter(|object| matches!(object, Object::Index { .. } | Object::Fin)).max();
+        let newest = newest.ok_or(ReadError::Missing)?;
+        let sealed: Bytes = self.vault.get(&newest.path(filed)).await?;
+        let plain = open(&key, &newest.context(filed), &sealed)?;
+        let contents = serde_json::from_slice(&plain).map_err(|_| ReadError::Damaged)?;
+        Ok((contents, objects, key))
+    }
+
+    async fn objects(&self, filed: Filed) -> Result<Vec<(Object, Listed)>, VaultError> {
+        let prefix = format!("{}/", folder(filed));
+        let listed = self.vault.list(&folder(filed)).await?;
+        let parse = |listed: Listed| {
+            let object = Object::parse(listed.path.strip_prefix(&prefix)?)?;
+            Some((object, listed))
+        };
+        Ok(listed.into_iter().filter_map(parse).collect())
+    }
+}

@@ -1,0 +1,130 @@
+//! **The question:** how is a sealed take read as one file, any range of it, and no byte too late?
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::limits;
+use crate::record::{Contents, Object, RecordingState};
+use crate::retention::{Filed, Secret, open, plain_len};
+use crate::store::archive::ReadError;
+use crate::store::keeping::Keeping;
+use crate::store::vault::{Listed, Vault};
+
+/// One take, stitched from its init segment and its segments.
+#[derive(Debug)]
+pub struct Reading {
+    vault: Vault,
+    keeping: Arc<Keeping>,
+    filed: Filed,
+    key: Secret,
+    parts: Vec<Part>,
+    len: u64,
+    name: String,
+    open: Option<(usize, Bytes)>,
+}
+
+#[derive(Debug)]
+struct Part {
+    object: Object,
+    /// Where it begins in the file.
+    at: u64,
+    len: u64,
+}
+
+impl Reading {
+    pub(super) fn new(
+        (vault, keeping): (Vault, Arc<Keeping>),
+        filed: Filed,
+        take: u32,
+        (contents, key): (Contents, Secret),
+        objects: &[(Object, Listed)],
+    ) -> Result<Self, ReadError> {
+        let mut reading = Self {
+            vault,
+            keeping,
+            filed,
+            key,
+            parts: Vec::new(),
+            len: 0,
+            name: file_name(&contents, take),
+            open: None,
+        };
+        let find = |wanted: Object| objects.iter().find(|(object, _)| *object == wanted);
+        let head = find(Object::Head { take }).or_else(|| find(Object::Init { take })).ok_or(ReadError::Missing)?;
+        reading.add(head)?;
+        let mut number = 0;
+        while let Some(segment) = find(Object::Segment { take, number }) {
+            reading.add(segment)?;
+            number += 1;
+        }
+        let whole = contents.segments.get(take as usize).copied();
+        if contents.manifest.state == RecordingState::Final && whole != Some(number) {
+            return Err(ReadError::Damaged);
+        }
+        Ok(reading)
+    }
+
+    fn add(&mut self, (object, listed): &(Object, Listed)) -> Result<(), ReadError> {
+        let len = plain_len(listed.len)?;
+        self.parts.push(Part { object: *object, at: self.len, len });
+        self.len += len;
+        Ok(())
+    }
+
+    /// Bytes of the file.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a length in bytes, not a collection")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// A name for the file: room and time, letters that every system takes.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The next bytes of `range`, at most `limits::READ_PIECE_LEN`, which begin at its start; empty at its end. The time is looked
+    /// at before anything is read and again before anything is given out.
+    ///
+    /// # Errors
+    /// When the hour has come meanwhile, or an object is missing or does not open.
+    pub async fn next(&mut self, range: &Range<u64>) -> Result<Bytes, ReadError> {
+        if range.start >= range.end.min(self.len) {
+            return Ok(Bytes::new());
+        }
+        let found = self.parts.partition_point(|part| part.at + part.len <= range.start);
+        let part = &self.parts[found];
+        let plain = match &self.open {
+            Some((open, plain)) if *open == found => plain.clone(),
+            _ => {
+                self.in_time()?;
+                let sealed = self.vault.get(&part.object.path(self.filed)).await?;
+                let plain = Bytes::from(open(&self.key, &part.object.context(self.filed), &sealed)?);
+                if plain.len() as u64 != part.len {
+                    return Err(ReadError::Damaged);
+                }
+                self.open = Some((found, plain.clone()));
+                plain
+            }
+        };
+        let within = |at: u64| usize::try_from(at - part.at).expect("an object in memory has a length in memory");
+        let from = within(range.start);
+        let to = within(range.end.min(part.at + part.len)).min(from + limits::READ_PIECE_LEN);
+        self.in_time()?;
+        Ok(plain.slice(from..to))
+    }
+
+    fn in_time(&self) -> Result<(), ReadError> {
+        if self.keeping.has_come(self.filed.hour) { Err(ReadError::Gone) } else { Ok(()) }
+    }
+}
+
+// `daily-20260714T093000Z.mp4`; room names are unreserved characters, safe in a header and on a disk.
+fn file_name(contents: &Contents, take: u32) -> String {
+    let started = contents.manifest.started.as_deref().unwrap_or_default().replace(['-', ':'], "");
+    let room = &contents.manifest.room;
+    if take == 0 { format!("{room}-{started}.mp4") } else { format!("{room}-{started}-take{}.mp4", take + 1) }
+}

@@ -1,0 +1,57 @@
+//! **The question:** is what expired really gone? Tries to open every expired recording of a copy the way a thief would: with the
+//! keeper's file that lies beside it, and a clock set back.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::media::Wallclock;
+use crate::record::{Object, folder};
+use crate::retention::{BootId, Clocks, Filed, Pair, RecordingId, unwrap};
+use crate::store::archive::{ArchiveError, ArchivePlace};
+use crate::store::keeper_file::look_at_keeper;
+use crate::store::vault::{Vault, VaultError};
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Verified {
+    /// Recordings whose hour has come and whose objects are still there.
+    pub expired: u64,
+    /// Of those, how many opened: must be 0.
+    pub opened: u64,
+    /// Recordings whose hour has not come, left alone.
+    pub current: u64,
+}
+
+/// Tries to open every recording of `place` whose hour has come by this machine's clock.
+///
+/// # Errors
+/// When the store cannot be read, or there is no keeper to try with.
+pub async fn verify_expiry(place: &ArchivePlace) -> Result<Verified, ArchiveError> {
+    let vault = Vault::open(&place.vault)?;
+    let now = Wallclock::from_system_time(SystemTime::now());
+    let mut verified = Verified::default();
+    for filed in vault.filed().await? {
+        if !filed.hour.has_come(now) {
+            verified.current += 1;
+            continue;
+        }
+        verified.expired += 1;
+        verified.opened += u64::from(opens(&vault, place, filed).await?);
+    }
+    Ok(verified)
+}
+
+async fn opens(vault: &Vault, place: &ArchivePlace, filed: Filed) -> Result<bool, ArchiveError> {
+    let just_before = Wallclock(filed.hour.start().0.saturating_sub(1));
+    // A machine that nobody knows, booted just now.
+    let clocks = Clocks { wall: just_before, boot: BootId(RecordingId::random().0), since_boot: Duration::ZERO };
+    let mut keeper = look_at_keeper(&place.keeper, clocks)?;
+    let Ok(release) = keeper.release(clocks, filed.recording, filed.hour) else { return Ok(false) };
+    let wrap = Object::Wrap(Pair::alone(keeper.id()));
+    match vault.get(&wrap.path(filed)).await {
+        Ok(wrapped) => Ok(unwrap((&release, None), filed.recording, filed.hour, &wrapped).is_ok()),
+        Err(VaultError::Missing) => Ok(false),
+        Err(error) => Err(VaultError::Failed(format!("{}: {error}", folder(filed))).into()),
+    }
+}

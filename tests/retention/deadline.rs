@@ -1,0 +1,197 @@
+//! **The question:** does the real binary keep the deadline, whatever its clock says? libfaketime sets the wall clock of running nodes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::browser::node::{Load, Node};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const TOKEN: &str = "a token for this test alone";
+const DAY: i64 = 24 * 3600;
+
+/// A node under a clock that the test sets.
+struct Timed {
+    folder: tempfile::TempDir,
+    clock: PathBuf,
+}
+
+impl Timed {
+    fn new() -> Option<Self> {
+        if !Path::new(FAKETIME).exists() {
+            eprintln!("skipped: {FAKETIME} is not installed (Debian: faketime)");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let clock = folder.path().join("clock");
+        let timed = Self { folder, clock };
+        timed.set(0);
+        Some(timed)
+    }
+
+    /// Sets the clock so many seconds ahead of the machine's.
+    fn set(&self, ahead: i64) {
+        let aside = self.clock.with_extension("new");
+        std::fs::write(&aside, format!("{ahead:+}\n")).unwrap();
+        std::fs::rename(&aside, &self.clock).unwrap();
+    }
+
+    fn environment(&self) -> [(&str, &str); 5] {
+        [
+            ("LD_PRELOAD", FAKETIME),
+            ("FAKETIME_TIMESTAMP_FILE", self.clock.to_str().unwrap()),
+            ("FAKETIME_NO_CACHE", "1"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ("TESSERA_RECORDINGS_TOKEN", TOKEN),
+        ]
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("rec")
+    }
+
+    fn node(&self) -> Node {
+        Node::start_in(&["--recordings", self.store().to_str().unwrap()], &self.environment())
+    }
+
+    fn recordings(&self, action: &[&str], keeper: &Path) -> Output {
+        let mut command = Command::new(BINARY);
+        command.arg("recordings").args(action).arg("--store").arg(self.store()).arg("--keeper").arg(keeper);
+        command.envs(self.environment()).output().unwrap()
+    }
+}
+
+/// One request by hand, so that nothing is retried or kept; status, head and body as far as it came.
+fn get(node: &Node, path: &str, slowly: Option<&dyn Fn()>) -> (u16, String, Vec<u8>) {
+    let address = node.url.trim_start_matches("http://").trim_end_matches('/').replace("localhost", "127.0.0.1");
+    let mut stream = TcpStream::connect(address).unwrap();
+    if slowly.is_some() {
+        // So that little is under way when the answer is cut.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
+    }
+    let request =
+        format!("GET /v1/{path} HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = vec![0; 2048];
+    let first = stream.read(&mut answer).unwrap();
+    answer.truncate(first);
+    if let Some(meanwhile) = slowly {
+        meanwhile();
+    }
+    // A connection that is cut may end in a reset; what came before it counts.
+    let _ = stream.read_to_end(&mut answer);
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8(answer).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head, body)
+}
+
+fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
+    let (status, _, body) = get(node, path, None);
+    (status, body)
+}
+
+fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
+    let load = Load::start(node, "quarterly-figures", 2, 60);
+    std::thread::sleep(Duration::from_secs(seconds));
+    load.stop();
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let listed: Value = serde_json::from_slice(&plain_get(node, "recordings").1).unwrap();
+        let recording = &listed["recordings"][0];
+        if recording["state"] == "final" {
+            let name = recording["recording"].as_str().unwrap().to_owned();
+            let hour: i64 = name[..8].parse().unwrap();
+            assert_eq!(recording["room"], "quarterly-figures");
+            return (name, hour * 3600);
+        }
+        assert!(Instant::now() < until, "never final: {listed}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// Seconds from now to the deadline, less `before`.
+fn until(deadline: i64, before: i64) -> i64 {
+    deadline - unix_now() - before
+}
+
+#[test]
+fn a_recording_is_read_until_its_hour_and_never_after_whatever_the_clock_says() {
+    let Some(timed) = Timed::new() else { return };
+    let node = timed.node();
+    let (name, deadline) = recorded_call(&node, 8);
+    let video = format!("recordings/{name}/video.mp4");
+    let kept = deadline - unix_now();
+    assert!((7 * DAY - 3700..=7 * DAY).contains(&kept), "{kept} s");
+
+    let (status, whole) = plain_get(&node, &video);
+    assert_eq!((status, &whole[4..8]), (200, b"ftyp".as_slice()));
+    timed.set(until(deadline, 30));
+    assert_eq!(plain_get(&node, &video), (200, whole.clone()), "half a minute before");
+
+    // A download that runs at the deadline is cut.
+    timed.set(until(deadline, 30));
+    let meanwhile = || {
+        timed.set(until(deadline, 0) + 2);
+        std::thread::sleep(Duration::from_secs(1));
+    };
+    let (status, head, part) = get(&node, &video, Some(&meanwhile));
+    let announced = format!("content-length: {}", whole.len());
+    assert!(status == 200 && head.to_lowercase().contains(&announced), "{head}");
+    assert!(part.len() < whole.len() && whole.starts_with(&part), "{} of {} bytes", part.len(), whole.len());
+
+    let gone = plain_get(&node, &video);
+    assert_eq!(gone.0, 410);
+    let never = format!("recordings/{}-r{}/video.mp4", &name[..8], "0".repeat(32));
+    assert_eq!(plain_get(&node, &never), gone, "the same answer whether it ever was");
+    assert_eq!(plain_get(&node, &format!("recordings/{name}")), gone);
+    timed.set(-8 * DAY);
+    assert_eq!(plain_get(&node, &video), gone, "the clock set back while it runs");
+    // The keeper's state is stored every second.
+    std::thread::sleep(Duration::from_millis(1500));
+    node.stop();
+    let node = timed.node();
+    assert_eq!(plain_get(&node, &video), gone, "and after a restart");
+    node.stop();
+
+    let keeper = timed.folder.path().join("rec.keeper");
+    timed.set(until(deadline, 0) + 10);
+    // The keeper alone does not believe a clock that leaps a week ahead; its operator says that it is right.
+    assert!(timed.recordings(&["believe-clock"], &keeper).status.success());
+    let verified = timed.recordings(&["verify-expiry"], &keeper);
+    let told: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert!(verified.status.success() && told["expired"] == 1 && told["opened"] == 0, "{told}");
+    let swept: Value = serde_json::from_slice(&timed.recordings(&["sweep"], &keeper).stdout).unwrap();
+    assert!(swept["objects"].as_u64().unwrap() >= 6 && swept["failed"] == 0, "{swept}");
+    assert!(!timed.store().join("rec").exists(), "nothing is left");
+}
+
+#[test]
+fn only_who_shows_the_token_learns_of_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("rec");
+    let flags = ["--recordings", store.to_str().unwrap()];
+    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", "another")]);
+    for path in ["recordings", "recordings/00495727-r00000000000000000000000000000000", "recordings/x/video.mp4"] {
+        assert_eq!(plain_get(&node, path).0, 401, "{path}");
+    }
+    node.stop();
+    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", TOKEN)]);
+    assert_eq!(plain_get(&node, "recordings").0, 200);
+    assert_eq!(plain_get(&node, "recordings/x").0, 404);
+    node.stop();
+    let node = Node::start_in(&[], &[("TESSERA_RECORDINGS_TOKEN", TOKEN)]);
+    assert_eq!(plain_get(&node, "recordings").0, 404, "a node that does not record has none");
+    node.stop();
+}
