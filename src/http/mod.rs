@@ -10,9 +10,12 @@ mod page;
 mod problem;
 mod resource;
 mod server;
+mod sound;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Command, Desk, Joined, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
+pub use desk::{
+    Command, Desk, Joined, Moderation, PersonSound, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled,
+};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

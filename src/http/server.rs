@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, listing, page, resource};
+use crate::http::{Desk, listing, page, resource, sound};
 use crate::limits;
 
 /// How long connections may linger after shutdown was asked for.
@@ -194,6 +194,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .merge(resource::routes())
         .merge(listing::routes())
+        .merge(sound::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())

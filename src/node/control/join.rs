@@ -43,6 +43,8 @@ impl Control {
             }
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
+            Command::Announce { room, blocks, reply } => drop(reply.send(self.announce(&room, blocks))),
+            Command::Moderate { room, moderation, reply } => drop(reply.send(self.moderate(&room, &moderation))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }

@@ -2,6 +2,7 @@
 //! workers, and the rooms that follow from them. It decides through `room/`, `ladder/` and `signal/`, and touches no media.
 
 mod join;
+mod moderate;
 mod peers;
 mod rooms;
 mod say;
@@ -157,11 +158,8 @@ impl Control {
     fn worker_event(&mut self, event: Event) {
         match event {
             Event::SceneChanged { room, scene } => self.scene_changed(&room, scene),
-            Event::Levels { room, levels } => {
-                let now = Instant::now();
-                for (participant, level) in levels {
-                    self.room_input(&room, now, RoomInput::Level(participant, level));
-                }
+            Event::Speech { room, speaking, dominant } => {
+                self.room_input(&room, Instant::now(), RoomInput::Speech { speaking, dominant });
             }
             Event::PicturesBroken { room, track } => {
                 tracing::debug!(%room, ?track, "a bitstream is broken; a keyframe was requested");

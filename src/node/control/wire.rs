@@ -133,6 +133,16 @@ impl Control {
                     self.stated(&name, participant, muted, camera);
                 }
             }
+            Ok(Some(FromClient::Hand { raised })) => {
+                participant
+                    .into_iter()
+                    .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Hand(id, raised)));
+            }
+            Ok(Some(FromClient::Talk { talking })) => {
+                participant
+                    .into_iter()
+                    .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Talk(id, talking)));
+            }
             Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}
