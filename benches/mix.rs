@@ -8,8 +8,8 @@ use tessera::encode::{OpusEncoder, OpusEncoderConfig};
 use tessera::flow::{Counter, OpusSender, PlayoutCell, opus_queue};
 use tessera::limits;
 use tessera::media::{AudioLevel, EncodedFrame, Ingest, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
-use tessera::mix::{Fade, Mixer, Voice};
-use tessera::node::sound::{RoomSound, SoundCounters};
+use tessera::mix::{Fade, Mixer, SoundKind, Voice};
+use tessera::node::sound::{RoomSound, SoundConfig, SoundCounters};
 
 fn tone(frequency: f32, from: usize) -> PcmBlock {
     let mut block = PcmBlock::silence();
@@ -20,10 +20,17 @@ fn tone(frequency: f32, from: usize) -> PcmBlock {
 }
 
 fn mixer(criterion: &mut Criterion) {
-    let blocks: Vec<_> = (1..=limits::VOICES_MAX).map(|n| tone(200.0 * n as f32, 0)).collect();
-    let voices: Vec<_> =
-        (0..).zip(&blocks).map(|(n, block)| Voice { participant: ParticipantId(n), block, fade: Fade::Hold }).collect();
-    let mut mixer = Mixer::new();
+    let blocks: Vec<_> = (1..=limits::VOICES_DEFAULT).map(|n| tone(200.0 * n as f32, 0)).collect();
+    let voices: Vec<_> = (0..)
+        .zip(&blocks)
+        .map(|(n, block)| Voice {
+            participant: Some(ParticipantId(n)),
+            kind: SoundKind::Speech,
+            block,
+            fade: Fade::Hold,
+        })
+        .collect();
+    let mut mixer = Mixer::new(false);
     criterion.bench_function("mix/six_voices_and_their_minus", |bencher| {
         bencher.iter(|| {
             mixer.mix(black_box(&voices));
@@ -52,7 +59,7 @@ fn send(sender: &mut OpusSender, packet: &EncodedFrame, n: u64, level: u8, now: 
 }
 
 fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64) {
-    let mut sound = RoomSound::new(SoundCounters::default()).expect("a room");
+    let mut sound = RoomSound::new(SoundConfig::default(), SoundCounters::default()).expect("a room");
     let packets = second_of_tone(400.0);
     let mut senders: Vec<_> = (0..people)
         .map(|id| {

@@ -31,8 +31,23 @@ pub const PCM_FRAMES: usize = 960;
 pub const PCM_SAMPLES: usize = PCM_FRAMES * 2;
 /// One audio tick.
 pub const AUDIO_TICK: Duration = Duration::from_millis(20);
-/// Voices mixed at once; the loudest win.
-pub const VOICES_MAX: usize = 6;
+/// Voices mixed at once, at most; the loudest win.
+pub const VOICES_MAX: usize = 12;
+/// Mixes-minus at once: each voice's, and for a tick that of each who was one.
+pub const MIX_SLOTS: usize = VOICES_MAX * 2;
+/// Voices mixed at once, unless configured otherwise.
+pub const VOICES_DEFAULT: usize = 6;
+
+/// The longest announcement.
+pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
+/// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
+pub const ANNOUNCEMENT_LEN_MAX: usize = 6 * 1024 * 1024;
+/// Every so many ticks of silence one packet is sent, as libopus' DTX does: 400 ms.
+pub const DTX_TICKS: u64 = 20;
+/// How loud a participant may be made in the mix, per cent.
+pub const VOLUME_PERCENT_MAX: u16 = 400;
+/// Bytes of a request to moderate.
+pub const MODERATION_LEN_MAX: usize = 16 * 1024;
 
 /// RTP clock of video, Hz (RFC 9628 and the AV1 RTP specification, section 6.1).
 pub const VIDEO_CLOCK: u32 = 90_000;
@@ -207,13 +222,14 @@ pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 pub const READ_PIECE_LEN: usize = 64 * 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
-const _: () = assert!(VOICES_MAX < PARTICIPANTS_MAX);
+const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(SEEK_PACKETS_MAX <= REORDER_PACKETS_MAX);
 const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
+const _: () = assert!(ANNOUNCEMENT_LEN_MAX as u64 > ANNOUNCEMENT_SPAN.as_secs() * SAMPLE_RATE as u64 * 4);
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);

@@ -1,11 +1,13 @@
 //! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
 //!
-//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`OpusDecoder`] reads voices.
+//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`OpusDecoder`] reads voices, [`announcement`] whole files of sound.
 
+mod announcement;
 mod av1;
 mod av1_sequence;
 mod opus;
 
+pub use announcement::{AnnouncementError, announcement};
 pub use av1::av1_decoder;
 pub use opus::{OPUS_SAMPLES_MAX, OpusDecodeError, OpusDecoder};
 

@@ -1,5 +1,5 @@
 //! **The question:** how does a PcmBlock become an Opus packet? 20 ms, stereo, with in-band FEC; never DTX, for a recorder must
-//! find no gap.
+//! find no gap: whoever is silent says so (`MixTick::silent`), and is not encoded at all.
 
 use bytes::Bytes;
 
@@ -8,10 +8,10 @@ use crate::media::{Codec, EncodedFrame, PcmBlock, Pts};
 
 /// Bits a second unless asked otherwise: speech and music well beyond transparency for a call.
 pub const OPUS_BITRATE: u32 = 48_000;
-/// Loss for which FEC is laid out, per cent.
-const LOSS_PERCENT: i32 = 5;
-/// libopus' complexity, 0 to 10: 5 costs about 0.6 % of a core.
-const COMPLEXITY: i32 = 5;
+/// Loss for which FEC is laid out unless asked otherwise, per cent.
+const LOSS_PERCENT: u8 = 5;
+/// libopus' complexity unless asked otherwise: 5 costs about 0.6 % of a core.
+const COMPLEXITY: u8 = 5;
 /// RFC 6716 section 3.2.1: one frame has at most 1,275 bytes, and 20 ms are one frame.
 const PACKET_LEN_MAX: usize = 1_276;
 
@@ -31,11 +31,15 @@ pub enum OpusEncodeError {
 pub struct OpusEncoderConfig {
     /// Bits a second, 6,000 to 510,000.
     pub bitrate: u32,
+    /// libopus' effort, 0 to 10.
+    pub complexity: u8,
+    /// Loss for which in-band FEC is laid out, per cent.
+    pub loss_percent: u8,
 }
 
 impl Default for OpusEncoderConfig {
     fn default() -> Self {
-        Self { bitrate: OPUS_BITRATE }
+        Self { bitrate: OPUS_BITRATE, complexity: COMPLEXITY, loss_percent: LOSS_PERCENT }
     }
 }
 
@@ -67,6 +71,28 @@ impl OpusEncoder {
         Ok(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None })
     }
 
+    /// As [`Self::encode`], but the packet decodes right after packets of another encoder that heard the same until now: nothing
+    /// in it is predicted from earlier packets, and what overlaps is the same sound.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_joint(&mut self, block: &PcmBlock, pts: Pts) -> Result<EncodedFrame, OpusEncodeError> {
+        self.inner.set_prediction_disabled(true).map_err(OpusEncodeError::Block)?;
+        let encoded = self.encode(block, pts);
+        self.inner.set_prediction_disabled(false).map_err(OpusEncodeError::Block)?;
+        encoded
+    }
+
+    /// Asks for another bitrate and another FEC from the next block on.
+    ///
+    /// # Errors
+    /// [`OpusEncodeError::Create`] for values out of range.
+    pub fn tune(&mut self, bitrate: u32, loss_percent: u8) -> Result<(), OpusEncodeError> {
+        let bits = opus::Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX));
+        self.inner.set_bitrate(bits).map_err(OpusEncodeError::Create)?;
+        self.inner.set_packet_loss_perc(i32::from(loss_percent)).map_err(OpusEncodeError::Create)
+    }
+
     /// Samples of delay at 48 kHz that encoder and decoder add (RFC 7845 calls it pre-skip).
     #[must_use]
     pub fn lookahead(&mut self) -> u16 {
@@ -83,9 +109,9 @@ impl OpusEncoder {
 fn configured(config: OpusEncoderConfig) -> Result<opus::Encoder, opus::Error> {
     let mut encoder = opus::Encoder::new(limits::SAMPLE_RATE, opus::Channels::Stereo, opus::Application::Audio)?;
     encoder.set_bitrate(opus::Bitrate::Bits(i32::try_from(config.bitrate).unwrap_or(i32::MAX)))?;
-    encoder.set_complexity(COMPLEXITY)?;
+    encoder.set_complexity(i32::from(config.complexity))?;
     encoder.set_inband_fec(true)?;
-    encoder.set_packet_loss_perc(LOSS_PERCENT)?;
+    encoder.set_packet_loss_perc(i32::from(config.loss_percent))?;
     encoder.set_dtx(false)?;
     encoder.set_vbr(true)?;
     Ok(encoder)
@@ -114,6 +140,9 @@ mod tests {
 
     #[test]
     fn an_impossible_bitrate_is_refused() {
-        assert!(matches!(OpusEncoder::new(OpusEncoderConfig { bitrate: 0 }), Err(OpusEncodeError::Create(_))));
+        assert!(matches!(
+            OpusEncoder::new(OpusEncoderConfig { bitrate: 0, ..Default::default() }),
+            Err(OpusEncodeError::Create(_))
+        ));
     }
 }

@@ -1,16 +1,18 @@
 //! **The question:** how does a request reach the control thread? A bounded queue of commands, each with a one-shot reply.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::flow::{Counter, Waker};
 use crate::http::SdpFragment;
 use crate::limits;
-use crate::media::{Bitmap, ParticipantId, RoomId};
+use crate::media::{Bitmap, ParticipantId, PcmBlock, RoomId};
 use crate::scene::Layout;
 use crate::signal::Person;
 
@@ -134,6 +136,24 @@ pub enum Command {
         /// Once it is on its way.
         reply: Reply<()>,
     },
+    /// `POST /v1/rooms/{room}/announcements`: sound for everybody in the room.
+    Announce {
+        /// Which room.
+        room: RoomId,
+        /// At most `limits::ANNOUNCEMENT_SPAN` of it.
+        blocks: Arc<[PcmBlock]>,
+        /// Once it plays.
+        reply: Reply<()>,
+    },
+    /// `PATCH /v1/rooms/{room}/moderation`.
+    Moderate {
+        /// Which room.
+        room: RoomId,
+        /// What changes.
+        moderation: Moderation,
+        /// Once it holds.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
@@ -152,6 +172,28 @@ pub enum Dress {
     Banner(String),
     /// Whether the time of day is shown.
     Clock(bool),
+}
+
+/// What a host changes in a room; what is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Moderation {
+    /// Who joins is not heard until they ask to talk.
+    pub mute_on_entry: Option<bool>,
+    /// Microphones are heard only while their people hold a key.
+    pub push_to_talk: Option<bool>,
+    /// What changes for single people.
+    pub participants: BTreeMap<ParticipantId, PersonSound>,
+}
+
+/// What a host changes in how one person is heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonSound {
+    /// Nobody hears them.
+    pub muted: Option<bool>,
+    /// How loud they are in every mix, 0 to `limits::VOLUME_PERCENT_MAX`; 100 as levelled.
+    pub volume_percent: Option<u16>,
 }
 
 /// A connection made.

@@ -13,10 +13,14 @@ mod problem;
 mod recordings;
 mod resource;
 mod server;
+mod sound;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Command, Desk, Dress, Joined, LayoutShown, Refusal, ResourceToken, RoomDetail, RoomSummary, Trickled};
+pub use desk::{
+    Command, Desk, Dress, Joined, LayoutShown, Moderation, PersonSound, Refusal, ResourceToken, RoomDetail,
+    RoomSummary, Trickled,
+};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use recordings::Recordings;
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

@@ -86,6 +86,24 @@ impl Problem {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail)
     }
 
+    pub(super) fn announcement(why: &crate::decode::AnnouncementError) -> Self {
+        let detail = format!("{why}; send a WAV file, or Opus in Ogg.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-announcement", "The file cannot be announced", detail)
+    }
+
+    pub(super) fn moderation(why: String) -> Self {
+        Self::bad_request("bad-moderation", "This is no moderation", why)
+    }
+
+    /// A body that did not arrive, where `len_max` bounds it.
+    pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("A body has at most {} KiB here.", len_max / 1024);
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
+        }
+        Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
+    }
+
     pub(super) fn slow() -> Self {
         let detail = format!("A request has {} s to arrive in full; try again.", limits::HTTP_REQUEST_SPAN.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long", detail)
@@ -94,11 +112,7 @@ impl Problem {
 
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("A body has at most {} KiB.", limits::SDP_LEN_MAX / 1024);
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
-        }
-        Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
+        Self::body(&rejection, limits::SDP_LEN_MAX)
     }
 }
 

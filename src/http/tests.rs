@@ -96,8 +96,16 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                 let _ = reply.send(Ok(vec![RoomSummary { room, participants: 1, viewers: 2 }]));
             }
             Command::Room { room, reply } => {
-                let ada =
-                    Person { id: ADA, name: "Ada".into(), camera: true, microphone: true, screen: false, muted: false };
+                let ada = Person {
+                    id: ADA,
+                    name: "Ada".into(),
+                    camera: true,
+                    microphone: true,
+                    screen: false,
+                    muted: false,
+                    hushed: false,
+                    hand: false,
+                };
                 let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
             }
             Command::Layout { room, reply } if room.as_str() == "daily" => {
@@ -122,6 +130,13 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
             Command::TurnPage { page: turned, reply, .. } => {
                 page = turned;
                 let _ = reply.send(Ok(()));
+            }
+            Command::Announce { blocks, reply, .. } => {
+                let _ = reply.send(if blocks.len() == 5 { Ok(()) } else { Err(Refusal::RoomNotFound) });
+            }
+            Command::Moderate { moderation, reply, .. } => {
+                let known = moderation.participants.keys().all(|id| *id == ADA);
+                let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ParticipantNotFound) });
             }
             Command::Stats { reply } => {
                 let _ = reply.send(Ok(json!({ "threads": 7 })));
@@ -427,4 +442,39 @@ fn image_of(width: u32, height: u32) -> Vec<u8> {
     let picture = image::RgbImage::from_pixel(width, height, image::Rgb([9, 80, 200]));
     picture.write_to(&mut std::io::Cursor::new(&mut file), image::ImageFormat::Png).unwrap();
     file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_announced_to_and_moderated() {
+    let door = door(Tls::Off, stand_in);
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    (0..4800).for_each(|n| writer.write_sample((n % 100) as i16 * 100).unwrap());
+    writer.finalize().unwrap();
+    let announce =
+        |body: Vec<u8>| door.client.post(format!("{}/v1/rooms/daily/announcements", door.url)).body(body).send();
+    let said = announce(file.into_inner()).await.unwrap();
+    assert_eq!(said.status(), 202);
+    assert_eq!(said.json::<Value>().await.unwrap(), json!({ "duration_ms": 100 }));
+    problem(announce(b"ID3".to_vec()).await.unwrap(), 422, "bad-announcement").await;
+    let large = announce(vec![0; limits::ANNOUNCEMENT_LEN_MAX + 1]).await.unwrap();
+    problem(large, 413, "too-large").await;
+    let moderate = |body: Value| {
+        let request = door.client.patch(format!("{}/v1/rooms/daily/moderation", door.url));
+        request.body(body.to_string()).header(CONTENT_TYPE, "application/json").send()
+    };
+    let ada = ADA.to_string();
+    let known = json!({ "mute_on_entry": true, "participants": { ada: { "muted": true, "volume_percent": 50 } } });
+    assert_eq!(moderate(known).await.unwrap().status(), 204);
+    problem(moderate(json!({ "mute_on_entry": "yes" })).await.unwrap(), 400, "bad-moderation").await;
+    let unknown = json!({ "participants": { "p0000000000000001": { "muted": true } } });
+    problem(moderate(unknown).await.unwrap(), 404, "participant-not-found").await;
+    let loud = json!({ "participants": { ADA.to_string(): { "volume_percent": 40_000 } } });
+    problem(moderate(loud).await.unwrap(), 400, "bad-moderation").await;
 }

@@ -6,7 +6,7 @@
 
 pub mod barcode;
 pub mod clip;
-mod container;
+pub(crate) mod container;
 mod gauge;
 mod http;
 mod listener;

@@ -93,7 +93,8 @@ fn decoded(file: &[u8]) -> io::Result<Vec<f32>> {
 }
 
 fn encoded(samples: &[f32]) -> io::Result<Arc<Voice>> {
-    let mut encoder = OpusEncoder::new(OpusEncoderConfig { bitrate: BITRATE }).map_err(io::Error::other)?;
+    let mut encoder = OpusEncoder::new(OpusEncoderConfig { bitrate: BITRATE, ..OpusEncoderConfig::default() })
+        .map_err(io::Error::other)?;
     let (mut packets, mut levels) = (Vec::new(), Vec::new());
     for mono in samples.chunks_exact(limits::PCM_FRAMES) {
         let mut block = PcmBlock::silence();

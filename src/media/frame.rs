@@ -174,8 +174,11 @@ pub struct MixTick {
     pub pts: Pts,
     /// UTC of the tick, for sender reports.
     pub wallclock: Wallclock,
-    /// The mix for everyone who is not heard in it: viewers, recorder, silent participants.
+    /// The mix for everyone who is not heard in it: viewers, recorder, silent participants. A whole packet at every tick.
     pub shared: EncodedFrame,
+    /// Nobody is heard, and nothing of it is still to come: `shared` is silence, which the wire may leave out (DTX), and which
+    /// recorder and HLS take as any other packet.
+    pub silent: bool,
     /// For each participant heard in the shared mix: everyone but them.
     pub minus: Vec<(ParticipantId, EncodedFrame)>,
 }

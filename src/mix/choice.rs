@@ -1,18 +1,21 @@
-//! **The question:** which voices are heard at this tick? The loudest few, chosen by what the senders say of their level
-//! (RFC 6464), with hysteresis and hangover, so that no voice flutters.
+//! **The question:** which voices are heard at this tick? The loudest few that stand out of their noise, chosen by what the senders
+//! say of their level (RFC 6464), or by what was measured, with hysteresis and hangover, so that no voice flutters.
 
 use crate::limits;
-use crate::media::{AudioLevel, TrackId};
-use crate::mix::Fade;
+use crate::media::{AudioLevel, TrackId, TrackKind};
+use crate::mix::{Activity, Dominance, Fade};
 
-/// A voice is loud enough to be heard from −60 dBov.
-const AUDIBLE: f32 = 127.0 - 60.0;
 /// What a voice that is heard has ahead of one that is not, dB.
 const HYSTERESIS: f32 = 6.0;
 /// Ticks that a voice stays after its last audible one: 400 ms, longer than the pauses between words.
 const HANGOVER_TICKS: u32 = 20;
 /// How fast the remembered loudness fades, dB a tick: 25 dB a second.
 const DECAY: f32 = 0.5;
+/// A sender whose stated level is further above what was decoded is not believed, dB. Clients measure before their own processing,
+/// so a few are honest.
+const BELIEVED: f32 = 9.0;
+/// How fast disbelief grows, and ten times as slowly fades, dB a tick.
+const DISBELIEF: f32 = 1.0;
 
 /// How loud a voice is: 0 is silence, 127 full scale; 127 − the RFC 6464 level.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -28,7 +31,12 @@ impl Loudness {
         if samples.is_empty() {
             return Self::SILENCE;
         }
-        let power = samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32;
+        Self::of_power(samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32)
+    }
+
+    /// Of the mean power of samples.
+    #[must_use]
+    pub fn of_power(power: f32) -> Self {
         // A sine at full scale has a power of one half and is 0 dBov.
         let dbov = 10.0 * (power * 2.0).max(1e-13).log10();
         Self((127.0 + dbov).clamp(0.0, 127.0))
@@ -69,18 +77,27 @@ pub struct VoiceStats {
 }
 
 /// Chooses the voices of one room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct VoiceChoice {
+    voices_max: usize,
     /// In the order of their tracks.
     voices: Vec<Candidate>,
     chosen: Vec<Chosen>,
     ranked: Vec<(f32, usize)>,
+    dominance: Dominance,
+    speech_changed: bool,
     begun: u64,
 }
 
 #[derive(Debug)]
 struct Candidate {
     track: TrackId,
+    /// This tick's, as reported.
+    reported: Option<Loudness>,
+    /// By how much its sender overstates, dB.
+    overstated: f32,
+    activity: Activity,
+    /// The latest peak, fading.
     loudness: f32,
     quiet_ticks: u32,
     state: State,
@@ -92,20 +109,44 @@ enum State {
     Heard,
 }
 
+impl Default for VoiceChoice {
+    fn default() -> Self {
+        Self::new(limits::VOICES_DEFAULT)
+    }
+}
+
 impl VoiceChoice {
-    /// A room without voices.
+    /// A room without voices, of which at most `voices_max` will be heard at once: 1 to `limits::VOICES_MAX`.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(voices_max: usize) -> Self {
+        Self {
+            voices_max: voices_max.clamp(1, limits::VOICES_MAX),
+            voices: Vec::new(),
+            chosen: Vec::with_capacity(limits::VOICES_MAX),
+            ranked: Vec::new(),
+            dominance: Dominance::new(),
+            speech_changed: false,
+            begun: 0,
+        }
     }
 
     /// A voice joins, silent as yet. Joining twice changes nothing.
     pub fn join(&mut self, track: TrackId) {
         if let Err(at) = self.find(track) {
-            let voice = Candidate { track, loudness: 0.0, quiet_ticks: HANGOVER_TICKS, state: State::Unheard };
+            let voice = Candidate {
+                track,
+                reported: None,
+                overstated: 0.0,
+                activity: Activity::default(),
+                loudness: 0.0,
+                quiet_ticks: HANGOVER_TICKS,
+                state: State::Unheard,
+            };
             self.voices.insert(at, voice);
-            self.chosen.reserve(limits::VOICES_MAX);
             self.ranked.reserve(self.voices.len());
+            if track.kind == TrackKind::Microphone {
+                self.dominance.join(track.participant);
+            }
         }
     }
 
@@ -113,25 +154,36 @@ impl VoiceChoice {
     pub fn leave(&mut self, track: TrackId) {
         if let Ok(at) = self.find(track) {
             self.voices.remove(at);
+            if track.kind == TrackKind::Microphone {
+                self.dominance.leave(track.participant);
+            }
         }
     }
 
     /// How loud a voice is at this tick. One that reports nothing counts as silent.
     pub fn report(&mut self, track: TrackId, loudness: Loudness) {
         if let Ok(at) = self.find(track) {
-            let voice = &mut self.voices[at];
-            voice.loudness = voice.loudness.max(loudness.0);
-            if loudness.0 >= AUDIBLE {
-                voice.quiet_ticks = 0;
-            }
+            self.voices[at].reported = Some(loudness);
         }
     }
 
-    /// Ends the tick: who is heard in it, at most `limits::VOICES_MAX`, fading ones included. A newcomer whose place is still
-    /// taken by one who fades out begins one tick later.
+    /// How loud a voice that is heard truly was at the last tick, once it was decoded: a sender that overstates its level, and so
+    /// takes others' places and the word, is believed that much less.
+    pub fn measured(&mut self, track: TrackId, stated: Loudness, decoded: Loudness) {
+        if let Ok(at) = self.find(track) {
+            let voice = &mut self.voices[at];
+            let lie = (stated.0 - decoded.0 - BELIEVED).max(0.0);
+            let step = if lie > voice.overstated { DISBELIEF } else { -DISBELIEF / 10.0 };
+            voice.overstated = (voice.overstated + step).clamp(0.0, lie.max(voice.overstated));
+        }
+    }
+
+    /// Ends the tick: who is heard in it, at most `voices_max`, fading ones included. A newcomer whose place is still taken by one
+    /// who fades out begins one tick later.
     pub fn choose(&mut self) -> &[Chosen] {
+        self.take_reports();
         self.rank();
-        let wanted = &self.ranked[..self.ranked.len().min(limits::VOICES_MAX)];
+        let wanted = &self.ranked[..self.ranked.len().min(self.voices_max)];
         self.chosen.clear();
         for (at, voice) in self.voices.iter_mut().enumerate().filter(|(_, v)| v.state == State::Heard) {
             let stays = wanted.iter().any(|(_, index)| *index == at);
@@ -144,7 +196,7 @@ impl VoiceChoice {
         let already = self.chosen.len();
         for (_, at) in wanted {
             let voice = &mut self.voices[*at];
-            if voice.state == State::Heard || self.chosen.len() == limits::VOICES_MAX {
+            if voice.state == State::Heard || self.chosen.len() == self.voices_max {
                 continue;
             }
             // One who fades out at this very tick is never also wanted, so nobody stands here twice.
@@ -152,10 +204,7 @@ impl VoiceChoice {
             self.begun += 1;
             self.chosen.push(Chosen { track: voice.track, fade: Fade::In });
         }
-        debug_assert!(
-            self.chosen.len() <= limits::VOICES_MAX && already <= limits::VOICES_MAX,
-            "the voices are bounded"
-        );
+        debug_assert!(self.chosen.len() <= self.voices_max && already <= self.voices_max, "the voices are bounded");
         for voice in &mut self.voices {
             voice.loudness = (voice.loudness - DECAY).max(0.0);
             voice.quiet_ticks = voice.quiet_ticks.saturating_add(1);
@@ -169,11 +218,44 @@ impl VoiceChoice {
         &self.chosen
     }
 
+    /// Who speaks and who has the word, as of the last choice.
+    #[must_use]
+    pub fn dominance(&self) -> &Dominance {
+        &self.dominance
+    }
+
+    /// Whether what `dominance` says has changed since this was asked last.
+    pub fn take_speech_changed(&mut self) -> bool {
+        std::mem::take(&mut self.speech_changed)
+    }
+
+    /// What a voice did at the last tick; `None` for one that is not here.
+    #[must_use]
+    pub fn activity(&self, track: TrackId) -> Option<&Activity> {
+        self.find(track).ok().map(|at| &self.voices[at].activity)
+    }
+
     /// How the choice stands.
     #[must_use]
     pub fn stats(&self) -> VoiceStats {
         let heard = self.voices.iter().filter(|v| v.state == State::Heard).count();
         VoiceStats { voices: self.voices.len(), heard, begun: self.begun }
+    }
+
+    fn take_reports(&mut self) {
+        for voice in &mut self.voices {
+            let reported = voice.reported.take().unwrap_or(Loudness::SILENCE);
+            let loudness = Loudness((reported.0 - voice.overstated).max(0.0));
+            voice.activity.hear(loudness);
+            if voice.activity.is_audible() {
+                voice.loudness = voice.loudness.max(loudness.0);
+                voice.quiet_ticks = 0;
+            }
+            if voice.track.kind == TrackKind::Microphone {
+                self.dominance.hear(voice.track.participant, voice.activity.is_speech(), loudness);
+            }
+        }
+        self.speech_changed |= self.dominance.settle();
     }
 
     /// Puts those who may be heard into `ranked`, the loudest first.
@@ -195,20 +277,22 @@ impl VoiceChoice {
 }
 
 fn key(track: TrackId) -> (u64, bool) {
-    (track.participant.0, track.kind == crate::media::TrackKind::ScreenSound)
+    (track.participant.0, track.kind == TrackKind::ScreenSound)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{ParticipantId, TrackKind};
+    use crate::media::ParticipantId;
+
+    const PLACES: usize = 6;
 
     fn track(n: u64) -> TrackId {
         TrackId { participant: ParticipantId(n), kind: TrackKind::Microphone }
     }
 
     fn room(voices: u64) -> VoiceChoice {
-        let mut choice = VoiceChoice::new();
+        let mut choice = VoiceChoice::new(PLACES);
         (0..voices).for_each(|n| choice.join(track(n)));
         choice
     }
@@ -234,36 +318,60 @@ mod tests {
 
     #[test]
     fn the_loudest_win_and_two_alike_do_not_flutter() {
-        let mut choice = room(limits::VOICES_MAX as u64 + 2);
-        let levels: Vec<_> = (0..limits::VOICES_MAX as u64 + 2).map(|n| (n, 40 - n as u8)).collect();
+        let mut choice = room(PLACES as u64 + 2);
+        let levels: Vec<_> = (0..PLACES as u64 + 2).map(|n| (n, 30 - n as u8)).collect();
         let first = heard(&mut choice, &levels);
-        assert_eq!(first.len(), limits::VOICES_MAX);
+        assert_eq!(first.len(), PLACES);
         assert!(first.iter().all(|(n, _)| *n >= 2), "{first:?}");
         // A quieter one becomes a little louder than the quietest heard: within the hysteresis nobody changes.
         for tick in 0..100 {
-            let wobble = if tick % 2 == 0 { 36 } else { 39 };
+            let wobble = if tick % 2 == 0 { 26 } else { 29 };
             let mut levels = levels.clone();
             levels[0].1 = wobble;
             let now = heard(&mut choice, &levels);
             assert!(now.iter().all(|(n, fade)| *n >= 2 && *fade == Fade::Hold), "{now:?}");
         }
-        assert_eq!(choice.stats().begun, limits::VOICES_MAX as u64);
+        assert_eq!(choice.stats().begun, PLACES as u64);
     }
 
     #[test]
     fn a_newcomer_takes_the_place_only_after_the_fade() {
-        let mut choice = room(limits::VOICES_MAX as u64 + 1);
-        let levels: Vec<_> = (0..limits::VOICES_MAX as u64).map(|n| (n, 40)).collect();
+        let mut choice = room(PLACES as u64 + 1);
+        let levels: Vec<_> = (0..PLACES as u64).map(|n| (n, 30)).collect();
         heard(&mut choice, &levels);
-        let newcomer = limits::VOICES_MAX as u64;
+        let newcomer = PLACES as u64;
         let mut louder = levels.clone();
         louder.push((newcomer, 10));
         let fading = heard(&mut choice, &louder);
-        assert_eq!(fading.len(), limits::VOICES_MAX);
+        assert_eq!(fading.len(), PLACES);
         assert_eq!(fading.iter().filter(|(_, fade)| *fade == Fade::Out).count(), 1);
         let after = heard(&mut choice, &louder);
         assert!(after.contains(&(newcomer, Fade::In)), "{after:?}");
-        assert_eq!(after.len(), limits::VOICES_MAX);
+        assert_eq!(after.len(), PLACES);
+    }
+
+    #[test]
+    fn a_sender_that_overstates_its_level_loses_its_place() {
+        let mut choice = room(PLACES as u64 + 1);
+        let mut levels: Vec<_> = (0..PLACES as u64 + 1).map(|n| (n, 30)).collect();
+        levels[0].1 = 3;
+        assert!(heard(&mut choice, &levels).iter().any(|(n, _)| *n == 0));
+        for _ in 0..150 {
+            let stated = Loudness::from(AudioLevel(3));
+            choice.measured(track(0), stated, Loudness::from(AudioLevel(60)));
+            heard(&mut choice, &levels);
+        }
+        let now = heard(&mut choice, &levels);
+        assert!(now.len() == PLACES && now.iter().all(|(n, _)| *n != 0), "{now:?}");
+    }
+
+    #[test]
+    fn steady_noise_takes_no_place() {
+        let mut choice = room(2);
+        for tick in 0..200_u8 {
+            heard(&mut choice, &[(0, 48 + tick % 3), (1, 127)]);
+        }
+        assert_eq!(heard(&mut choice, &[(0, 49)]), []);
     }
 
     #[test]

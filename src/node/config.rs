@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 use crate::media::Size;
+use crate::node::sound::SoundConfig;
 use crate::retention::Retention;
 use crate::scene::Layout;
 use crate::store::ArchivePlace;
@@ -166,8 +167,31 @@ impl Video {
 pub struct Audio {
     /// Voices mixed at once; the loudest win.
     pub voices: Within<1, { limits::VOICES_MAX as u32 }>,
-    /// Target of each mix, bits a second.
+    /// Target of each mix, bits a second; half as much again while listeners lose packets.
     pub bitrate: Within<6_000, 256_000>,
+    /// Effort of the Opus encoders.
+    pub complexity: Within<0, 10>,
+    /// Whether quiet voices are raised and loud ones lowered.
+    pub levelling: bool,
+    /// Whether each heard voice goes through RNNoise; it becomes mono.
+    pub noise_suppression: bool,
+    /// Whether a shared screen's sound makes way for speech.
+    pub duck_screens: bool,
+}
+
+impl Audio {
+    /// How rooms sound.
+    #[must_use]
+    pub fn sound(&self) -> SoundConfig {
+        SoundConfig {
+            voices: self.voices.get() as usize,
+            bitrate: self.bitrate.get(),
+            complexity: u8::try_from(self.complexity.get()).expect("at most 10"),
+            levelling: self.levelling,
+            noise_suppression: self.noise_suppression,
+            duck_screens: self.duck_screens,
+        }
+    }
 }
 
 /// `[recording]`
@@ -365,7 +389,14 @@ impl Default for Video {
 
 impl Default for Audio {
     fn default() -> Self {
-        Self { voices: Within(limits::VOICES_MAX as u32), bitrate: Within(48_000) }
+        Self {
+            voices: Within(limits::VOICES_DEFAULT as u32),
+            bitrate: Within(48_000),
+            complexity: Within(5),
+            levelling: true,
+            noise_suppression: false,
+            duck_screens: false,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::media::{AudioLevel, ParticipantId, RoomId, TrackId};
+use crate::media::{ParticipantId, RoomId, TrackId};
 use crate::scene::Scene;
 
 /// Something a worker saw that others must know.
@@ -26,12 +26,14 @@ pub enum Event {
         /// How many pages it has.
         pages: usize,
     },
-    /// How loud the voices of a room are; several times a second while anybody is.
-    Levels {
+    /// Who speaks in a room, at each change.
+    Speech {
         /// Which room.
         room: RoomId,
-        /// Everyone whose sound came, and how loud it was.
-        levels: Vec<(ParticipantId, AudioLevel)>,
+        /// Everyone who speaks, in the order of their ids.
+        speaking: Vec<ParticipantId>,
+        /// Who has the word.
+        dominant: Option<ParticipantId>,
     },
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),

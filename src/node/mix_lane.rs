@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::flow::{Fan, OpusReceiver, PlayoutCell};
 use crate::limits;
-use crate::media::{MixTick, Pts, RoomEpoch, RoomId, TrackId, TrackKind};
+use crate::media::{MixTick, ParticipantId, PcmBlock, Pts, RoomEpoch, RoomId, TrackId};
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
@@ -15,10 +15,6 @@ use crate::node::sound::RoomSound;
 
 /// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
 const CATCH_UP_TICKS: u64 = 10;
-/// Levels are told every so many ticks: ten times a second.
-const LEVEL_TICKS: u64 = 5;
-/// RFC 6464's level of digital silence.
-const SILENT_LEVEL: u8 = 127;
 
 /// A room's sound, from its voices to everyone who listens.
 pub struct SoundWork {
@@ -42,6 +38,14 @@ pub enum MixCommand {
     AddVoice(RoomId, TrackId, OpusReceiver, PlayoutCell),
     /// A track ended.
     RemoveVoice(RoomId, TrackId),
+    /// Nobody hears a person's microphone, or everybody again.
+    Mute(RoomId, ParticipantId, bool),
+    /// How loud a person is in every mix, a factor.
+    Volume(RoomId, ParticipantId, f32),
+    /// A person left.
+    ForgetPerson(RoomId, ParticipantId),
+    /// Play this into the room.
+    Announce(RoomId, Arc<[PcmBlock]>),
 }
 
 struct Channel {
@@ -88,15 +92,20 @@ fn obey(rooms: &mut HashMap<RoomId, Channel>, command: MixCommand) {
             }
         }
         MixCommand::AddVoice(room, track, packets, playout) => {
-            if let Some(channel) = rooms.get_mut(&room) {
-                channel.work.sound.add_voice(track, packets, playout);
-            }
+            with(rooms, &room, |sound| sound.add_voice(track, packets, playout));
         }
-        MixCommand::RemoveVoice(room, track) => {
-            if let Some(channel) = rooms.get_mut(&room) {
-                channel.work.sound.remove_voice(track);
-            }
-        }
+        MixCommand::RemoveVoice(room, track) => with(rooms, &room, |sound| sound.remove_voice(track)),
+        MixCommand::Mute(room, person, muted) => with(rooms, &room, |sound| sound.mute(person, muted)),
+        MixCommand::Volume(room, person, volume) => with(rooms, &room, |sound| sound.set_volume(person, volume)),
+        MixCommand::ForgetPerson(room, person) => with(rooms, &room, |sound| sound.forget_person(person)),
+        MixCommand::Announce(room, blocks) => with(rooms, &room, |sound| sound.announce(blocks)),
+    }
+}
+
+/// A room that ended meanwhile needs nothing.
+fn with(rooms: &mut HashMap<RoomId, Channel>, room: &RoomId, act: impl FnOnce(&mut RoomSound)) {
+    if let Some(channel) = rooms.get_mut(room) {
+        act(&mut channel.work.sound);
     }
 }
 
@@ -111,28 +120,17 @@ impl Channel {
             counters.audio_ticks_skipped.add(behind);
             self.tick += behind;
         }
-        let mut ticks = 0;
         while now >= due(self.tick) {
-            ticks += 1;
             let pts = pts_of(self.tick);
             let mixed = self.work.sound.tick(now, pts, epoch.wallclock_at(pts));
             self.work.fan.publish(&Arc::new(mixed));
             counters.audio_ticks.add(1);
             self.tick += 1;
         }
-        if self.tick % LEVEL_TICKS < ticks {
-            self.tell_levels(reports);
+        if let Some((speaking, dominant)) = self.work.sound.take_speech() {
+            reports.tell(Event::Speech { room: self.work.room.clone(), speaking, dominant });
         }
         due(self.tick)
-    }
-
-    fn tell_levels(&self, reports: &Reports<Event>) {
-        let sounding = self.work.sound.speaking().filter(|voice| voice.track.kind == TrackKind::Microphone);
-        let audible = sounding.filter(|voice| voice.level.0 < SILENT_LEVEL);
-        let levels: Vec<_> = audible.map(|voice| (voice.track.participant, voice.level)).collect();
-        if !levels.is_empty() {
-            reports.tell(Event::Levels { room: self.work.room.clone(), levels });
-        }
     }
 }
 

@@ -1,16 +1,52 @@
 //! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without a thread and
 //! without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
 
+mod outlets;
+mod strip;
 mod voice;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::encode::{OpusEncodeError, OpusEncoder, OpusEncoderConfig};
+use crate::encode::{OpusEncodeError, OpusEncoderConfig};
 use crate::flow::{Counter, OpusReceiver, PlayoutCell};
 use crate::limits;
-use crate::media::{AudioLevel, EncodedFrame, MixTick, ParticipantId, Pts, TrackId, Wallclock};
-use crate::mix::{Chosen, Fade, Minus, Mixer, Voice, VoiceChoice};
+use crate::media::{AudioLevel, MixTick, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
+use crate::mix::{Chosen, Fade, Loudness, Mixer, SoundKind, Voice, VoiceChoice};
+use crate::node::sound::outlets::{Outlets, Packets};
+use crate::node::sound::strip::{Strip, Treatment};
 use crate::node::sound::voice::VoiceTrack;
+
+/// How a room sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundConfig {
+    /// Voices mixed at once, 1 to `limits::VOICES_MAX`.
+    pub voices: usize,
+    /// Bits a second of each mix.
+    pub bitrate: u32,
+    /// The Opus encoders' effort, 0 to 10.
+    pub complexity: u8,
+    /// Quiet voices are raised, loud ones lowered.
+    pub levelling: bool,
+    /// Each heard voice goes through RNNoise.
+    pub noise_suppression: bool,
+    /// Shared screens' sound makes way for speech.
+    pub duck_screens: bool,
+}
+
+impl Default for SoundConfig {
+    fn default() -> Self {
+        let opus = OpusEncoderConfig::default();
+        Self {
+            voices: limits::VOICES_DEFAULT,
+            bitrate: opus.bitrate,
+            complexity: opus.complexity,
+            levelling: true,
+            noise_suppression: false,
+            duck_screens: false,
+        }
+    }
+}
 
 /// What a room's sound counts; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +69,10 @@ pub struct SoundCounters {
     pub minus_encoded: Counter,
     /// Ticks mixed.
     pub ticks: Counter,
+    /// Ticks in which nobody was heard, and nothing was encoded.
+    pub silent_ticks: Counter,
+    /// Announcements begun.
+    pub announcements: Counter,
 }
 
 /// How one voice stands.
@@ -49,62 +89,179 @@ pub struct Speaking {
 /// All sound of one room.
 #[derive(Debug)]
 pub struct RoomSound {
-    voices: Vec<VoiceTrack>,
+    lines: Vec<Line>,
     choice: VoiceChoice,
     mixer: Mixer,
-    shared: OpusEncoder,
-    /// One a slot of the mixer, made when it is first needed.
-    minus: [Option<OpusEncoder>; limits::VOICES_MAX],
+    outlets: Outlets,
+    announcement: Option<Announcement>,
+    /// Those of whom a host said something.
+    people: Vec<PersonHeard>,
+    treatment: Treatment,
     counters: SoundCounters,
+}
+
+/// One voice from its queue to the mixer.
+#[derive(Debug)]
+struct Line {
+    voice: VoiceTrack,
+    strip: Strip,
+    muted: bool,
+}
+
+/// How a host wants one person to be heard, whatever tracks they have and will have.
+#[derive(Debug, Clone, Copy)]
+struct PersonHeard {
+    participant: ParticipantId,
+    muted: bool,
+    volume: f32,
+}
+
+/// What is played into the room.
+#[derive(Debug)]
+struct Announcement {
+    blocks: Arc<[PcmBlock]>,
+    at: usize,
+}
+
+impl Announcement {
+    fn voice(&self) -> Option<Voice<'_>> {
+        let block = self.blocks.get(self.at)?;
+        let fade = match self.at {
+            0 => Fade::In,
+            at if at + 1 == self.blocks.len() => Fade::Out,
+            _ => Fade::Hold,
+        };
+        Some(Voice { participant: None, kind: SoundKind::Announcement, block, fade })
+    }
 }
 
 impl RoomSound {
     /// A room without voices.
     ///
     /// # Errors
-    /// When memory is out.
-    pub fn new(counters: SoundCounters) -> Result<Self, OpusEncodeError> {
-        let shared = OpusEncoder::new(OpusEncoderConfig::default())?;
-        let minus = [const { None }; limits::VOICES_MAX];
-        Ok(Self { voices: Vec::new(), choice: VoiceChoice::new(), mixer: Mixer::new(), shared, minus, counters })
+    /// When memory is out, or the bitrate or complexity is out of range.
+    pub fn new(config: SoundConfig, counters: SoundCounters) -> Result<Self, OpusEncodeError> {
+        let opus = OpusEncoderConfig { bitrate: config.bitrate, complexity: config.complexity, ..Default::default() };
+        let treatment = Treatment { levelling: config.levelling, noise_suppression: config.noise_suppression };
+        Ok(Self {
+            lines: Vec::new(),
+            choice: VoiceChoice::new(config.voices),
+            mixer: Mixer::new(config.duck_screens),
+            outlets: Outlets::new(opus)?,
+            announcement: None,
+            people: Vec::new(),
+            treatment,
+            counters,
+        })
     }
 
     /// A microphone or a screen's sound begins; one that is here already is replaced.
     pub fn add_voice(&mut self, track: TrackId, receiver: OpusReceiver, playout: PlayoutCell) {
         self.remove_voice(track);
         self.choice.join(track);
-        self.voices.push(VoiceTrack::new(track, receiver, playout));
+        let voice = VoiceTrack::new(track, receiver, playout);
+        self.lines.push(Line { voice, strip: Strip::new(track.kind), muted: false });
+        self.apply_people();
     }
 
     /// It ends. Unknown ones are ignored.
     pub fn remove_voice(&mut self, track: TrackId) {
         self.choice.leave(track);
-        self.voices.retain(|voice| voice.track() != track);
+        self.lines.retain(|line| line.voice.track() != track);
+    }
+
+    /// Nobody hears a muted person's microphone, and it does not speak, whatever its sender says. Holds for tracks to come.
+    pub fn mute(&mut self, participant: ParticipantId, muted: bool) {
+        self.person(participant).muted = muted;
+        self.apply_people();
+    }
+
+    /// How loud a participant is in every mix, a factor from 0 to 4; 1 as levelled. Holds for tracks to come.
+    pub fn set_volume(&mut self, participant: ParticipantId, volume: f32) {
+        self.person(participant).volume = volume;
+        self.apply_people();
+    }
+
+    /// A person left for good.
+    pub fn forget_person(&mut self, participant: ParticipantId) {
+        self.people.retain(|person| person.participant != participant);
+    }
+
+    /// Plays blocks into every mix, the voices lowered meanwhile. One that plays already is replaced.
+    pub fn announce(&mut self, blocks: Arc<[PcmBlock]>) {
+        self.counters.announcements.add(1);
+        self.announcement = Some(Announcement { blocks, at: 0 });
+    }
+
+    /// What nine of ten listeners lose at most, per cent: bitrate and FEC follow it.
+    pub fn report_loss(&mut self, percent: f32) {
+        self.outlets.report_loss(percent);
     }
 
     /// Every voice, and how it stands since the last tick.
     pub fn speaking(&self) -> impl Iterator<Item = Speaking> {
-        self.voices.iter().map(|voice| {
-            let track = voice.track();
-            Speaking { track, level: voice.loudness().level(), heard: self.is_heard(track) }
+        self.lines.iter().map(|line| {
+            let track = line.voice.track();
+            Speaking { track, level: line.voice.loudness().level(), heard: self.is_heard(track) }
         })
+    }
+
+    /// Who speaks, and who has the word; only if that changed since it was asked last.
+    pub fn take_speech(&mut self) -> Option<(Vec<ParticipantId>, Option<ParticipantId>)> {
+        let changed = self.choice.take_speech_changed();
+        let dominance = self.choice.dominance();
+        changed.then(|| (dominance.speaking().collect(), dominance.dominant()))
     }
 
     /// One tick: takes what came, chooses, decodes the chosen, mixes, encodes.
     pub fn tick(&mut self, now: Instant, pts: Pts, wallclock: Wallclock) -> MixTick {
-        for voice in &mut self.voices {
-            voice.pull(now, &self.counters);
-            self.choice.report(voice.track(), voice.loudness());
+        for line in &mut self.lines {
+            line.voice.pull(now, &self.counters);
+            let loudness = if line.muted { Loudness::SILENCE } else { line.voice.loudness() };
+            self.choice.report(line.voice.track(), loudness);
         }
-        let chosen = self.choice.choose();
-        for voice in &mut self.voices {
-            let fade = chosen.iter().find(|c| c.track == voice.track()).map(|c| c.fade);
-            voice.render(now, fade, &self.counters);
-        }
+        self.choice.choose();
+        self.render(now);
         self.mix();
         self.counters.ticks.add(1);
-        let (shared, minus) = self.encode(pts);
-        MixTick { pts, wallclock, shared, minus }
+        let Packets { shared, silent, minus } = self.outlets.encode(&self.mixer, pts, &self.counters);
+        self.counters.silent_ticks.add(u64::from(silent));
+        MixTick { pts, wallclock, shared, silent, minus }
+    }
+
+    /// Decodes and treats the chosen; the others only remember their packets.
+    fn render(&mut self, now: Instant) {
+        for line in &mut self.lines {
+            let track = line.voice.track();
+            let fade = self.choice.chosen().iter().find(|c| c.track == track).map(|c| c.fade);
+            line.voice.render(now, fade, &self.counters);
+            let Some(fade) = fade else { continue };
+            // What was heard until now fades out as it is; a voice is measured while nothing else is done to it.
+            let decoded = Loudness::of_samples(&line.voice.block().samples[..]);
+            if !line.muted {
+                self.choice.measured(track, line.voice.loudness(), decoded);
+            }
+            let activity = *self.choice.activity(track).expect("every line has joined the choice");
+            line.strip.treat(line.voice.block(), &activity, fade == Fade::In, self.treatment);
+        }
+    }
+
+    fn person(&mut self, participant: ParticipantId) -> &mut PersonHeard {
+        let found = self.people.iter().position(|person| person.participant == participant);
+        let at = found.unwrap_or_else(|| {
+            self.people.push(PersonHeard { participant, muted: false, volume: 1.0 });
+            self.people.len() - 1
+        });
+        &mut self.people[at]
+    }
+
+    fn apply_people(&mut self) {
+        for line in &mut self.lines {
+            let track = line.voice.track();
+            let Some(person) = self.people.iter().find(|p| p.participant == track.participant) else { continue };
+            line.muted = person.muted && track.kind == TrackKind::Microphone;
+            line.strip.set_volume(person.volume);
+        }
     }
 
     fn is_heard(&self, track: TrackId) -> bool {
@@ -114,39 +271,22 @@ impl RoomSound {
     fn mix(&mut self) {
         let chosen = self.choice.chosen();
         let part = |c: &Chosen| {
-            let voice = self.voices.iter().find(|v| v.track() == c.track)?;
-            Some(Voice { participant: c.track.participant, block: voice.block(), fade: c.fade })
+            let strip = &self.lines.iter().find(|line| line.voice.track() == c.track)?.strip;
+            let participant = Some(c.track.participant);
+            Some(Voice { participant, kind: strip.kind(), block: strip.block(), fade: c.fade })
         };
-        let parts: smallvec::SmallVec<[Voice<'_>; limits::VOICES_MAX]> = chosen.iter().filter_map(part).collect();
+        let mut parts: smallvec::SmallVec<[Voice<'_>; limits::VOICES_MAX + 1]> =
+            chosen.iter().filter_map(part).collect();
+        parts.extend(self.announcement.as_ref().and_then(Announcement::voice));
         self.mixer.mix(&parts);
+        drop(parts);
+        if let Some(announcement) = &mut self.announcement {
+            announcement.at += 1;
+            if announcement.at >= announcement.blocks.len() {
+                self.announcement = None;
+            }
+        }
     }
-
-    fn encode(&mut self, pts: Pts) -> (EncodedFrame, Vec<(ParticipantId, EncodedFrame)>) {
-        let shared = self.shared.encode(self.mixer.shared(), pts).expect("a limited block of 20 ms encodes");
-        self.counters.shared_encoded.add(1);
-        let (mixer, encoders) = (&self.mixer, &mut self.minus);
-        let encoded = mixer.minus().filter_map(|minus| encode_minus(&mut encoders[minus.slot], &minus, pts));
-        let minus: Vec<_> = encoded.collect();
-        self.counters.minus_encoded.add(minus.len() as u64);
-        (shared, minus)
-    }
-}
-
-/// `None` only when memory is out; the listener then hears the shared mix for a tick.
-fn encode_minus(
-    encoder: &mut Option<OpusEncoder>,
-    minus: &Minus<'_>,
-    pts: Pts,
-) -> Option<(ParticipantId, EncodedFrame)> {
-    if encoder.is_none() {
-        *encoder = OpusEncoder::new(OpusEncoderConfig::default()).ok();
-    }
-    let encoder = encoder.as_mut()?;
-    if minus.fresh {
-        encoder.reset();
-    }
-    let frame = encoder.encode(minus.block, pts).expect("a limited block of 20 ms encodes");
-    Some((minus.participant, frame))
 }
 
 #[cfg(test)]

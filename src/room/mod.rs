@@ -1,17 +1,20 @@
 //! **The question:** who is here, in what role, who speaks? Floor 1.
 //!
-//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and finds the dominant speaker; who is seen where is
-//! `scene/`'s question, what is heard is `mix/`'s.
+//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks; who is seen
+//! where is `scene/`'s question, what is heard is `mix/`'s.
 
+mod moderation;
 mod roster;
 mod speech;
 
 use std::time::Instant;
 
+pub use moderation::Rules;
 pub use roster::{Member, Refused, Role};
 
 use crate::limits;
-use crate::media::{AudioLevel, Outbox, ParticipantId, PeerId, TrackKind};
+use crate::media::{Outbox, ParticipantId, PeerId, TrackKind};
+use crate::room::moderation::{Hushed, Moderation};
 use crate::room::roster::Roster;
 use crate::room::speech::Speech;
 
@@ -29,8 +32,22 @@ pub enum RoomInput {
     ViewerLeave(PeerId),
     /// Whether a person's track is on: a camera that shows something, a microphone that is not muted.
     Track(ParticipantId, TrackKind, bool),
-    /// How loud a person is; several times a second for those who send sound.
-    Level(ParticipantId, AudioLevel),
+    /// Who speaks and who has the word, as `mix::Dominance` found; people who are not here, or whose microphone is off, are left
+    /// out.
+    Speech {
+        /// Everybody who speaks.
+        speaking: Vec<ParticipantId>,
+        /// Who has the word.
+        dominant: Option<ParticipantId>,
+    },
+    /// A person raises a hand, or lowers it.
+    Hand(ParticipantId, bool),
+    /// A person wants to be heard, or lets the key go where one must be held.
+    Talk(ParticipantId, bool),
+    /// A host mutes a person, or lets them speak again.
+    Mute(ParticipantId, bool),
+    /// A host sets the room's rules.
+    Rules(Rules),
     /// The deadline came.
     Due,
 }
@@ -50,6 +67,10 @@ pub enum RoomOutput {
     ViewerRefused(PeerId, Refused),
     /// Members, names or their tracks changed: tell everybody `RoomCore::members`.
     RosterChanged,
+    /// Nobody hears this person's microphone from now on, or everybody does again: tell the mix.
+    Hushed(ParticipantId, bool),
+    /// The room's rules changed: tell everybody `RoomCore::rules`.
+    RulesChanged,
     /// Who speaks changed: tell everybody `RoomCore::speaking` and `RoomCore::dominant`.
     SpeakingChanged,
     /// The last participant left: the room is over, viewers included.
@@ -79,6 +100,7 @@ pub struct RoomCore {
     roster: Roster,
     viewers: Vec<PeerId>,
     speech: Speech,
+    moderation: Moderation,
     ended: bool,
     stats: RoomStats,
 }
@@ -91,29 +113,36 @@ impl RoomCore {
     }
 
     /// Takes one input and pushes what follows from it.
-    pub fn handle(&mut self, now: Instant, input: RoomInput, out: &mut Outbox<RoomOutput>) {
+    pub fn handle(&mut self, _now: Instant, input: RoomInput, out: &mut Outbox<RoomOutput>) {
         match input {
             RoomInput::Join(participant, name, role) => self.join(participant, &name, role, out),
             RoomInput::Leave(participant) => self.leave(participant, out),
             RoomInput::ViewerJoin(peer) => self.viewer_join(peer, out),
             RoomInput::ViewerLeave(peer) => self.viewers.retain(|known| *known != peer),
             RoomInput::Track(participant, kind, on) => self.track(participant, kind, on, out),
-            RoomInput::Level(participant, level) => {
-                if self.roster.get(participant).is_some() {
-                    self.speech.level(now, participant, level);
+            RoomInput::Speech { speaking, dominant } => self.heard(speaking, dominant, out),
+            RoomInput::Hand(participant, raised) => {
+                if self.moderation.raise_hand(participant, raised) {
+                    out.push(RoomOutput::RosterChanged);
                 }
             }
+            RoomInput::Talk(participant, talks) => {
+                let hushed = self.moderation.talk(participant, talks);
+                self.hush(hushed, out);
+            }
+            RoomInput::Mute(participant, muted) => {
+                let hushed = self.moderation.mute(participant, muted);
+                self.hush(hushed, out);
+            }
+            RoomInput::Rules(rules) => self.set_rules(rules, out),
             RoomInput::Due => {}
-        }
-        if self.speech.settle(now) {
-            out.push(RoomOutput::SpeakingChanged);
         }
     }
 
-    /// When `handle` must be called again at the latest: somebody may have stopped speaking.
+    /// When `handle` must be called again at the latest: never by itself, for who speaks is told by `mix/`.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.speech.deadline()
+        None
     }
 
     /// Everybody here, in the order in which they joined.
@@ -131,6 +160,24 @@ impl RoomCore {
     #[must_use]
     pub fn dominant(&self) -> Option<ParticipantId> {
         self.speech.dominant()
+    }
+
+    /// What holds for everybody here.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.moderation.rules()
+    }
+
+    /// Whether nobody hears this person's microphone, by a host's word or the rules.
+    #[must_use]
+    pub fn is_hushed(&self, participant: ParticipantId) -> bool {
+        self.moderation.is_hushed(participant)
+    }
+
+    /// Whether this person's hand is raised.
+    #[must_use]
+    pub fn has_hand_up(&self, participant: ParticipantId) -> bool {
+        self.moderation.has_hand_up(participant)
     }
 
     /// How the room stands.
@@ -151,6 +198,8 @@ impl RoomCore {
                 self.stats.joined += 1;
                 out.push(RoomOutput::Joined(participant));
                 out.push(RoomOutput::RosterChanged);
+                let hushed = self.moderation.join(participant);
+                self.hush(hushed, out);
             }
             Err(reason) => {
                 self.stats.refused += 1;
@@ -164,9 +213,12 @@ impl RoomCore {
             return;
         }
         self.stats.left += 1;
-        self.speech.forget(participant);
+        self.moderation.leave(participant);
         out.push(RoomOutput::Left(participant));
         out.push(RoomOutput::RosterChanged);
+        if self.speech.forget(participant) {
+            out.push(RoomOutput::SpeakingChanged);
+        }
         if self.roster.members().is_empty() {
             self.ended = true;
             self.viewers.clear();
@@ -193,10 +245,47 @@ impl RoomCore {
         if !self.roster.set_track(participant, kind, on) {
             return;
         }
-        if kind == TrackKind::Microphone && !on {
-            self.speech.silence(participant);
+        out.push(RoomOutput::RosterChanged);
+        if kind == TrackKind::Microphone && !on && self.speech.silence(participant) {
+            out.push(RoomOutput::SpeakingChanged);
+        }
+    }
+
+    fn set_rules(&mut self, rules: Rules, out: &mut Outbox<RoomOutput>) {
+        if self.moderation.rules() != rules {
+            let hushed = self.moderation.set_rules(rules);
+            out.push(RoomOutput::RulesChanged);
+            self.hush(hushed, out);
+        }
+    }
+
+    fn hush(&mut self, changes: Vec<Hushed>, out: &mut Outbox<RoomOutput>) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut silenced = false;
+        for (participant, hushed) in changes {
+            silenced |= hushed && self.speech.silence(participant);
+            out.push(RoomOutput::Hushed(participant, hushed));
         }
         out.push(RoomOutput::RosterChanged);
+        if silenced {
+            out.push(RoomOutput::SpeakingChanged);
+        }
+    }
+
+    fn heard(
+        &mut self,
+        mut speaking: Vec<ParticipantId>,
+        dominant: Option<ParticipantId>,
+        out: &mut Outbox<RoomOutput>,
+    ) {
+        let on = |id: &ParticipantId| self.roster.get(*id).is_some_and(|member| member.has(TrackKind::Microphone));
+        speaking.retain(on);
+        let dominant = dominant.filter(|id| self.roster.get(*id).is_some());
+        if self.speech.heard(speaking, dominant) {
+            out.push(RoomOutput::SpeakingChanged);
+        }
     }
 }
 
@@ -265,11 +354,15 @@ mod tests {
         let (mut room, mut out) = (RoomCore::new(), Outbox::new());
         join(&mut room, now, 1);
         room.handle(now, RoomInput::Track(ParticipantId(1), TrackKind::Microphone, true), &mut out);
-        room.handle(now, RoomInput::Level(ParticipantId(1), AudioLevel(20)), &mut out);
+        let speech = |n| RoomInput::Speech { speaking: vec![ParticipantId(n)], dominant: Some(ParticipantId(n)) };
+        room.handle(now, speech(1), &mut out);
+        assert_eq!(out.as_slice().last(), Some(&RoomOutput::SpeakingChanged));
         assert_eq!(room.speaking().collect::<Vec<_>>(), [ParticipantId(1)]);
         room.handle(now, RoomInput::Track(ParticipantId(1), TrackKind::Microphone, false), &mut out);
         assert_eq!(room.speaking().count(), 0);
-        room.handle(now, RoomInput::Level(ParticipantId(77), AudioLevel(20)), &mut out);
-        assert_eq!(room.speaking().count(), 0, "not a member");
+        room.handle(now, speech(1), &mut out);
+        assert_eq!(room.speaking().count(), 0, "whatever its sender says");
+        room.handle(now, speech(77), &mut out);
+        assert_eq!((room.speaking().count(), room.dominant()), (0, None), "not a member");
     }
 }

@@ -90,6 +90,13 @@ pub enum FromNode {
         /// SDP, type `answer`.
         sdp: String,
     },
+    /// What holds for everybody's microphone, first and after each change.
+    Rules {
+        /// Who joins is not heard until they `talk`.
+        mute_on_entry: bool,
+        /// A microphone is heard only while its person says `talk`.
+        push_to_talk: bool,
+    },
     /// Something you asked cannot be; the fields are those of RFC 9457, its `type` called `kind` here.
     Problem {
         /// The problem's type, a URN as in the HTTP door's problems.
@@ -129,6 +136,16 @@ pub enum FromClient {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         page: Option<u32>,
     },
+    /// You raise your hand, or lower it.
+    Hand {
+        /// Whether it is up.
+        raised: bool,
+    },
+    /// You want to be heard: once after mute on entry, and while the key is held in a room of push-to-talk.
+    Talk {
+        /// False when the key is let go.
+        talking: bool,
+    },
     /// You leave now; the same as DELETE on your resource.
     Leave,
 }
@@ -148,6 +165,12 @@ pub struct Person {
     pub screen: bool,
     /// Whether they muted themselves.
     pub muted: bool,
+    /// Whether nobody hears them, by a host's word or the room's rules.
+    #[serde(default)]
+    pub hushed: bool,
+    /// Whether their hand is raised.
+    #[serde(default)]
+    pub hand: bool,
 }
 
 /// One placed picture, in canvas pixels.
@@ -212,8 +235,8 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 9] =
-        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "problem"];
+    pub const TYPES: [&str; 10] =
+        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "problem"];
 
     /// The message as one line of JSON.
     #[must_use]
@@ -232,7 +255,7 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 4] = ["offer", "state", "layout", "leave"];
+    pub const TYPES: [&str; 6] = ["offer", "state", "layout", "hand", "talk", "leave"];
 
     /// The message as one line of JSON.
     #[must_use]

@@ -123,6 +123,8 @@ fn a_full_room_fits_one_message() {
         microphone: true,
         screen: false,
         muted: false,
+        hushed: false,
+        hand: false,
     };
     let participants = (0..limits::PARTICIPANTS_MAX as u64).map(person).collect();
     assert!(FromNode::Room { participants }.encode().len() <= limits::SIGNAL_LEN_MAX);

@@ -35,6 +35,12 @@ impl SoundTick {
         Self { tick, shared, minus }
     }
 
+    /// Whether it need not be sent: silence is said once every `limits::DTX_TICKS`, and listeners make it up in between.
+    pub(super) fn may_be_left_out(&self) -> bool {
+        let tick = u128::from(self.tick.pts.0) / limits::AUDIO_TICK.as_nanos();
+        self.tick.silent && !tick.is_multiple_of(u128::from(limits::DTX_TICKS))
+    }
+
     /// What a listener hears: the mix without `minus` if that person is in it, else the shared one.
     pub(super) fn for_listener(&self, minus: Option<ParticipantId>) -> (&EncodedFrame, &Arc<[u8]>) {
         let own = minus.and_then(|id| self.minus.iter().find(|(heard, _)| *heard == id));

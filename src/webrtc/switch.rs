@@ -395,6 +395,9 @@ impl Switch {
                 }
             }
             while let Some(tick) = feed.next_sound() {
+                if tick.may_be_left_out() {
+                    continue;
+                }
                 written = true;
                 for id in members {
                     let Some(entry) = self.peers.get_mut(id).filter(|entry| entry.peer.wants_sound()) else { continue };

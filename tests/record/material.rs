@@ -100,7 +100,7 @@ impl Call {
         let data = self.encoder.encode_vec_float(&samples, 1500).unwrap().into();
         let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None };
         let wallclock = self.epoch.wallclock_at(pts);
-        self.sound.publish(&Arc::new(MixTick { pts, wallclock, shared, minus: Vec::new() }));
+        self.sound.publish(&Arc::new(MixTick { pts, wallclock, shared, silent: false, minus: Vec::new() }));
     }
 
     /// Lets the package thread's body run at `pts`.

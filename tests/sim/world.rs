@@ -85,7 +85,7 @@ impl World {
             next_id: 1,
             room: RoomCore::new(),
             scene: SceneCore::new(CANVAS),
-            choice: VoiceChoice::new(),
+            choice: VoiceChoice::default(),
             heard: BTreeMap::new(),
             pieces: Outbox::new(),
             digest: Digest::default(),
@@ -198,21 +198,18 @@ impl World {
 
     fn audio_tick(&mut self, n: u64) {
         let now = self.instant();
-        let mut levels = Vec::new();
         for (id, person) in &mut self.people {
             let loudness = person.audio_tick(now, &mut self.pieces, &mut self.digest);
             self.choice.report(microphone_of(*id), loudness);
-            levels.push((*id, loudness));
         }
         self.choose_voices();
         if self.scene.deadline().is_some_and(|at| at <= now) {
             self.show(scene::Input::Tick);
         }
-        // The control thread hears of levels every fifth tick.
-        if n.is_multiple_of(5) {
-            for (id, loudness) in levels {
-                self.tell_room(RoomInput::Level(ParticipantId(id), loudness.level()));
-            }
+        if self.choice.take_speech_changed() {
+            let dominance = self.choice.dominance();
+            let (speaking, dominant) = (dominance.speaking().collect(), dominance.dominant());
+            self.tell_room(RoomInput::Speech { speaking, dominant });
         }
         self.schedule(limits::AUDIO_TICK * u32::try_from(n + 1).expect("a short run"), Event::AudioTick(n + 1));
     }
@@ -285,6 +282,7 @@ impl World {
         self.tell_room(RoomInput::Join(ParticipantId(id), format!("Person {id}"), Role::Participant));
         if !full {
             self.tell_room(RoomInput::Track(ParticipantId(id), TrackKind::Camera, true));
+            self.tell_room(RoomInput::Track(ParticipantId(id), TrackKind::Microphone, true));
         }
     }
 

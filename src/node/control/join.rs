@@ -48,6 +48,8 @@ impl Control {
             Command::Dress { room, dress, reply } => drop(reply.send(self.dress(&room, dress))),
             Command::Portray { resource, avatar, reply } => drop(reply.send(self.portray(resource, avatar))),
             Command::TurnPage { room, page, reply } => drop(reply.send(self.turn_page(&room, page))),
+            Command::Announce { room, blocks, reply } => drop(reply.send(self.announce(&room, blocks))),
+            Command::Moderate { room, moderation, reply } => drop(reply.send(self.moderate(&room, &moderation))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }

@@ -4,6 +4,7 @@
 mod dress;
 mod join;
 mod layouts;
+mod moderate;
 mod peers;
 mod rooms;
 mod say;
@@ -172,11 +173,8 @@ impl Control {
     fn worker_event(&mut self, event: Event) {
         match event {
             Event::SceneChanged { room, scene, page, pages } => self.scene_changed(&room, scene, page, pages),
-            Event::Levels { room, levels } => {
-                let now = Instant::now();
-                for (participant, level) in levels {
-                    self.room_input(&room, now, RoomInput::Level(participant, level));
-                }
+            Event::Speech { room, speaking, dominant } => {
+                self.room_input(&room, Instant::now(), RoomInput::Speech { speaking, dominant });
             }
             Event::PicturesBroken { room, track } => {
                 tracing::debug!(%room, ?track, "a bitstream is broken; a keyframe was requested");

@@ -84,6 +84,8 @@ impl Room {
             microphone: member.has(TrackKind::Microphone),
             screen: member.has(TrackKind::Screen),
             muted: !member.has(TrackKind::Microphone),
+            hushed: self.core.is_hushed(member.participant),
+            hand: self.core.has_hand_up(member.participant),
         };
         self.core.members().iter().map(person).collect()
     }
@@ -111,7 +113,7 @@ impl Control {
         };
         let recording = self.start_recording(name, epoch, &video, &audio);
         let room = self.start_picture(name, epoch, video, rung, recording)?;
-        let sound = RoomSound::new(self.counts.sound.clone()).map_err(io::Error::other)?;
+        let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.lanes.mix[room.mix];
         mix.load += 1;
         mix.send(MixCommand::AddRoom(Box::new(SoundWork { room: name.clone(), epoch, sound, fan: audio })));

@@ -48,6 +48,9 @@ impl Control {
             },
         );
         self.say(peer, &FromNode::Room { participants: room.people() });
+        if let Some(rules) = self.rules_message(&entry.room) {
+            self.say(peer, &rules);
+        }
         if let Some(scene) = &room.scene {
             self.say(peer, &scene_message(scene));
         }
@@ -65,6 +68,7 @@ impl Control {
                 RoomOutput::Refused(..) | RoomOutput::ViewerRefused(..) => self.note_refused(name),
                 RoomOutput::Left(participant) => {
                     self.to_scene(name, scene::Input::Left { participant });
+                    self.forget_sound(name, participant);
                 }
                 RoomOutput::RosterChanged => {
                     let Some(room) = self.rooms.get(name) else { return };
@@ -72,6 +76,12 @@ impl Control {
                     self.mark_muted(name);
                 }
                 RoomOutput::SpeakingChanged => self.speaking_changed(name),
+                RoomOutput::Hushed(participant, hushed) => self.hush(name, participant, hushed),
+                RoomOutput::RulesChanged => {
+                    if let Some(rules) = self.rules_message(name) {
+                        self.say_to_room(name, &rules);
+                    }
+                }
                 RoomOutput::Ended => ended = true,
                 RoomOutput::Joined(_) | RoomOutput::ViewerAdmitted(_) => {}
             }

@@ -149,6 +149,16 @@ impl Control {
                 }
             }
             Ok(Some(FromClient::Layout { layout, page })) => self.choose_layout(peer, layout, page),
+            Ok(Some(FromClient::Hand { raised })) => {
+                participant
+                    .into_iter()
+                    .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Hand(id, raised)));
+            }
+            Ok(Some(FromClient::Talk { talking })) => {
+                participant
+                    .into_iter()
+                    .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Talk(id, talking)));
+            }
             Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::decode::OpusDecoder;
+use crate::encode::OpusEncoder;
 use crate::flow::{OpusSender, opus_queue};
-use crate::media::{Codec, Ingest, PcmBlock, TrackKind};
+use crate::media::{Codec, EncodedFrame, Ingest, TrackKind};
 
 /// A person who sends a tone.
 struct Talker {
@@ -33,15 +34,21 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        // Tones are not speech, and their amplitudes are looked at: no levelling.
+        Self::with(SoundConfig { levelling: false, ..SoundConfig::default() })
+    }
+
+    fn with(config: SoundConfig) -> Self {
         let counters = SoundCounters::default();
-        Self { start: Instant::now(), ticks: 0, sound: RoomSound::new(counters.clone()).unwrap(), counters }
+        let sound = RoomSound::new(config, counters.clone()).unwrap();
+        Self { start: Instant::now(), ticks: 0, sound, counters }
     }
 
     fn talker(&mut self, n: u64, frequency: f32, amplitude: f32) -> Talker {
         let (sender, receiver) = opus_queue(Counter::default());
         let track = TrackId { participant: ParticipantId(n), kind: TrackKind::Microphone };
         self.sound.add_voice(track, receiver, PlayoutCell::default());
-        let encoder = OpusEncoder::new(OpusEncoderConfig { bitrate: 64_000 }).unwrap();
+        let encoder = OpusEncoder::new(OpusEncoderConfig { bitrate: 64_000, ..OpusEncoderConfig::default() }).unwrap();
         Talker { track, sender, encoder, frequency, amplitude, level: Some(AudioLevel(10)), sent: 0 }
     }
 
@@ -130,7 +137,7 @@ fn each_speaker_hears_the_others_and_not_themselves() {
             let heard = ear.amplitude_of(talker.frequency);
             assert!((shared.amplitude_of(talker.frequency) - 0.2).abs() < 0.05);
             if n == own {
-                assert!(heard < 0.2 * 0.003, "own voice 50 dB down after lossy coding: {heard}");
+                assert!(heard < 0.2 * 0.01, "own voice 40 dB down after lossy coding: {heard}");
             } else {
                 assert!((heard - 0.2).abs() < 0.05, "{heard}");
             }
@@ -192,17 +199,17 @@ fn lost_packets_are_concealed_and_the_tone_goes_on() {
 #[test]
 fn full_scale_voices_do_not_clip() {
     let mut stage = Stage::new();
-    let mut talkers: Vec<_> = (1..=limits::VOICES_MAX as u64 + 2).map(|n| stage.talker(n, 440.0, 1.0)).collect();
+    let mut talkers: Vec<_> = (1..=limits::VOICES_DEFAULT as u64 + 2).map(|n| stage.talker(n, 440.0, 1.0)).collect();
     for _ in 0..60 {
         let now = stage.now();
         talkers.iter_mut().for_each(|t| t.say(now, false));
         let tick = stage.tick();
-        assert!(tick.minus.len() <= limits::VOICES_MAX);
+        assert!(tick.minus.len() <= limits::VOICES_DEFAULT);
         assert!(stage.sound.mixer.shared().samples.iter().all(|s| s.abs() < 1.0));
         assert!(stage.sound.mixer.minus().all(|m| m.block.samples.iter().all(|s| s.abs() < 1.0)));
     }
     assert!(stage.sound.mixer.shared().samples.iter().any(|s| s.abs() > 0.8), "and they are loud");
-    assert_eq!(stage.sound.speaking().filter(|s| s.heard).count(), limits::VOICES_MAX);
+    assert_eq!(stage.sound.speaking().filter(|s| s.heard).count(), limits::VOICES_DEFAULT);
 }
 
 #[test]
@@ -233,6 +240,7 @@ fn a_voice_that_comes_and_goes_leaves_no_trace() {
         ear.hear(&stage.tick().shared);
     }
     stage.sound.remove_voice(talker.track);
+    stage.tick();
     for _ in 0..30 {
         let tick = stage.tick();
         assert!(tick.minus.is_empty());
@@ -240,4 +248,165 @@ fn a_voice_that_comes_and_goes_leaves_no_trace() {
     }
     assert!(ear.amplitude_of(440.0) < 0.01);
     assert_eq!(stage.sound.speaking().count(), 0);
+}
+
+/// What one participant receives, whichever mix it is; both channels' mean.
+fn received(ear: &mut Ear, tick: &MixTick, participant: ParticipantId) {
+    ear.hear(minus_of(tick, participant).unwrap_or(&tick.shared));
+}
+
+/// Power of each 5 ms of what is left of a wave once its tones are taken out of it by least squares, 40 ms at a time: dB below full
+/// scale. A click is broadband, so it stays.
+fn residue(wave: &[f32], tones: &[f32]) -> Vec<f64> {
+    let mut left = Vec::new();
+    for window in wave.chunks_exact(1920) {
+        let mut rest: Vec<f64> = window.iter().map(|s| f64::from(*s)).collect();
+        for _ in 0..3 {
+            for tone in tones {
+                let step = f64::from(*tone) / 48_000.0 * std::f64::consts::TAU;
+                for quadrature in [0.0, std::f64::consts::FRAC_PI_2] {
+                    let basis = |n: usize| (n as f64 * step + quadrature).sin();
+                    let dot: f64 = rest.iter().enumerate().map(|(n, s)| s * basis(n)).sum();
+                    let norm: f64 = (0..rest.len()).map(|n| basis(n).powi(2)).sum();
+                    rest.iter_mut().enumerate().for_each(|(n, s)| *s -= dot / norm * basis(n));
+                }
+            }
+        }
+        left.extend(
+            rest.chunks_exact(240).map(|c| 10.0 * (c.iter().map(|s| s * s).sum::<f64>() / 240.0).max(1e-12).log10()),
+        );
+    }
+    left
+}
+
+#[test]
+fn changing_between_the_shared_and_the_own_mix_is_not_heard() {
+    let mut stage = Stage::new();
+    let (mut on, mut off) = (stage.talker(1, 700.0, 0.2), stage.talker(2, 1100.0, 0.2));
+    let mut ear = Ear::new();
+    let (mut packets, mut switches, mut own_before) = (0, Vec::new(), false);
+    for n in 0..600_u64 {
+        let now = stage.now();
+        on.say(now, false);
+        // A second on, a second off: the listener changes mixes at each begin and each end.
+        off.level = Some(AudioLevel(if n / 50 % 2 == 1 { 10 } else { 127 }));
+        off.say(now, false);
+        let tick = stage.tick();
+        let own = minus_of(&tick, ParticipantId(2)).is_some();
+        if own != own_before {
+            switches.push(n as usize * 960);
+        }
+        own_before = own;
+        received(&mut ear, &tick, ParticipantId(2));
+        packets += 1;
+    }
+    assert_eq!(ear.heard.len(), packets * 960, "a packet at each tick, whichever mix it comes from");
+    assert!(switches.len() >= 10, "{switches:?}");
+    let residue = residue(&ear.heard, &[700.0, 1100.0]);
+    let at_switches: Vec<_> = switches
+        .iter()
+        .filter(|at| **at > 48_000)
+        .map(|at| {
+            let window = &residue[at / 240 - 4..(at / 240 + 20).min(residue.len())];
+            window.iter().fold(f64::NEG_INFINITY, |most, p| most.max(*p))
+        })
+        .collect();
+    let mut quiet = residue[200..].to_vec();
+    quiet.sort_by(f64::total_cmp);
+    let usual = quiet[quiet.len() / 2];
+    let worst = at_switches.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    println!("residue: usual {usual:.0} dB, worst at a switch {worst:.0} dB of {at_switches:.0?}");
+    assert!(worst < -50.0, "{worst} dB");
+}
+
+#[test]
+fn when_all_are_silent_nothing_is_encoded_and_every_tick_still_has_a_packet() {
+    let mut stage = Stage::new();
+    let mut talker = stage.talker(1, 440.0, 0.3);
+    let (mut ear, mut silent) = (Ear::new(), 0);
+    for n in 0..300 {
+        talker.level = Some(AudioLevel(if (100..250).contains(&n) { 127 } else { 10 }));
+        talker.say(stage.now(), false);
+        let tick = stage.tick();
+        silent += u64::from(tick.silent);
+        assert!(!tick.shared.data.is_empty());
+        if tick.silent {
+            assert!(tick.minus.is_empty());
+        }
+        ear.hear(&tick.shared);
+    }
+    assert!((95..125).contains(&silent), "{silent} of 150");
+    assert_eq!(stage.counters.shared_encoded.get() + silent, 300);
+    assert_eq!(ear.heard.len(), 300 * 960);
+    assert!(ear.heard[170 * 960..240 * 960].iter().all(|s| s.abs() < 1e-3));
+    assert!(ear.amplitude_of(440.0) > 0.28, "and back at once");
+}
+
+#[test]
+fn an_announcement_is_heard_by_all_and_lowers_the_voices() {
+    let mut stage = Stage::new();
+    let mut talker = stage.talker(1, 440.0, 0.2);
+    let mut blocks = Vec::new();
+    for n in 0..100_usize {
+        let mut block = PcmBlock::silence();
+        for (at, pair) in block.samples.chunks_exact_mut(2).enumerate() {
+            pair.fill(((n * 960 + at) as f32 * 1000.0 / 48_000.0 * std::f32::consts::TAU).sin() * 0.3);
+        }
+        blocks.push(block);
+    }
+    let (mut shared, mut own) = (Ear::new(), Ear::new());
+    for n in 0..110 {
+        if n == 20 {
+            stage.sound.announce(blocks.clone().into());
+        }
+        talker.say(stage.now(), false);
+        let tick = stage.tick();
+        shared.hear(&tick.shared);
+        received(&mut own, &tick, ParticipantId(1));
+    }
+    assert!((shared.amplitude_of(1000.0) - 0.3).abs() < 0.05 && (own.amplitude_of(1000.0) - 0.3).abs() < 0.05);
+    assert!((shared.amplitude_of(440.0) - 0.05).abs() < 0.02, "{}", shared.amplitude_of(440.0));
+    for _ in 0..120 {
+        talker.say(stage.now(), false);
+        shared.hear(&stage.tick().shared);
+    }
+    assert!(shared.amplitude_of(1000.0) < 0.01 && (shared.amplitude_of(440.0) - 0.2).abs() < 0.05);
+}
+
+#[test]
+fn a_muted_voice_is_heard_by_nobody_and_a_volume_counts_in_every_mix() {
+    let mut stage = Stage::new();
+    let mut talkers = [stage.talker(1, 440.0, 0.2), stage.talker(2, 900.0, 0.2)];
+    stage.sound.mute(ParticipantId(1), true);
+    stage.sound.set_volume(ParticipantId(2), 0.5);
+    let mut ear = Ear::new();
+    for _ in 0..60 {
+        let now = stage.now();
+        talkers.iter_mut().for_each(|t| t.say(now, false));
+        ear.hear(&stage.tick().shared);
+    }
+    assert!(ear.amplitude_of(440.0) < 0.001);
+    assert!((ear.amplitude_of(900.0) - 0.1).abs() < 0.02);
+    stage.sound.mute(ParticipantId(1), false);
+    for _ in 0..60 {
+        let now = stage.now();
+        talkers.iter_mut().for_each(|t| t.say(now, false));
+        ear.hear(&stage.tick().shared);
+    }
+    assert!((ear.amplitude_of(440.0) - 0.2).abs() < 0.05);
+}
+
+#[test]
+fn listeners_who_lose_packets_get_fec() {
+    let mut stage = Stage::new();
+    let mut talker = stage.talker(1, 440.0, 0.3);
+    let mut sizes = [0, 0];
+    for n in 0..400 {
+        if n == 200 {
+            (0..6).for_each(|_| stage.sound.report_loss(20.0));
+        }
+        talker.say(stage.now(), false);
+        sizes[usize::from(n >= 200)] += stage.tick().shared.data.len();
+    }
+    assert!(sizes[1] > sizes[0] * 5 / 4, "bits of their own for FEC: {sizes:?}");
 }

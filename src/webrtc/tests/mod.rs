@@ -288,6 +288,7 @@ fn everyone_hears_the_mix_without_themselves() {
             pts,
             wallclock: Wallclock(0),
             shared: sound(b"all", pts),
+            silent: false,
             minus: vec![(ANNA, sound(b"-anna", pts))],
         };
         node.audio.publish(&Arc::new(tick));
