@@ -22,7 +22,8 @@ const NAMES: [(&str, char); 11] = [
 ];
 
 fn pen() -> Pen {
-    Pen::new().expect("nobody loads fonts in the background of a test")
+    load_fonts();
+    Pen::new().expect("the fonts are read")
 }
 
 /// How many pixels of `bitmap` are nearly white.
