@@ -102,7 +102,7 @@ impl Limiter {
             self.needed.push_back((self.now, needed));
         }
         // A need holds until its sample, and the detector's lateness, have left the delay.
-        if self.needed.front().is_some_and(|(since, _)| since + LIMITER_DELAY_FRAMES as u64 + 1 <= self.now) {
+        if self.needed.front().is_some_and(|(since, _)| since + (LIMITER_DELAY_FRAMES as u64) < self.now) {
             self.needed.pop_front();
         }
         let least = self.needed.front().map_or(1.0, |(_, gain)| *gain);
@@ -127,7 +127,7 @@ impl Limiter {
 fn sane_peak(block: &mut [f32; limits::PCM_SAMPLES]) -> f32 {
     let mut peak = 0.0_f32;
     for sample in block.iter_mut() {
-        if !(sample.abs() <= SANE) {
+        if sample.is_nan() || sample.abs() > SANE {
             *sample = 0.0;
         }
         peak = peak.max(sample.abs());

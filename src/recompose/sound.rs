@@ -36,7 +36,7 @@ pub(super) fn mix<'scope>(
                 voice.add_to(&mut block.samples[..], tick * limits::PCM_FRAMES as u64);
             }
             voices.retain(|voice| !voice.is_over());
-            limiter.apply(&mut block.samples[..]);
+            limiter.apply(&mut block.samples);
             let pts = pts_from_tick(tick, limits::SAMPLE_RATE / limits::PCM_FRAMES as u32);
             let Ok(packet) = encoder.encode(&block, pts) else { return };
             if outlet.send(packet.data).is_err() {

@@ -80,12 +80,12 @@ fn phrases(clip: &[Loudness]) -> Vec<usize> {
 
 /// A cough: a burst of 140 ms, another of 120 ms.
 fn cough(at: usize) -> Option<Loudness> {
-    (at < 7 || (10..16).contains(&at)).then(|| Loudness(127.0 - 12.0 - (at % 14) as f32))
+    (at < 7 || (10..16).contains(&at)).then_some(Loudness(127.0 - 12.0 - (at % 14) as f32))
 }
 
 /// A door: full scale at once, then 60 dB down within 600 ms.
 fn door(at: usize) -> Option<Loudness> {
-    (at < 30).then(|| Loudness(127.0 - 3.0 - at as f32 * 2.0))
+    (at < 30).then_some(Loudness(127.0 - 3.0 - at as f32 * 2.0))
 }
 
 #[test]
