@@ -139,12 +139,17 @@ fn thread_share(compositor: &mut dyn Compositor, scene: &Scene, sources: &Pictur
     let start = processor_time();
     assert!(compositor.begin(scene, sources, Pts(0)), "nothing else is in flight");
     let begun = processor_time() - start;
-    std::thread::sleep(Duration::from_millis(40));
-    let start = processor_time();
-    while let Some(frame) = compositor.finished() {
-        compositor.pool().recycle(frame);
+    // Until it is surely there: what is asked too early costs a look more.
+    let mut taken = Duration::ZERO;
+    while compositor.in_flight() > 0 {
+        std::thread::sleep(Duration::from_millis(20));
+        let start = processor_time();
+        if let Some(frame) = compositor.finished() {
+            compositor.pool().recycle(frame);
+        }
+        taken += processor_time() - start;
     }
-    begun + (processor_time() - start)
+    begun + taken
 }
 
 fn compose(criterion: &mut Criterion) {
@@ -169,7 +174,7 @@ fn compose(criterion: &mut Criterion) {
             (0..9).map(|_| thread_share(&mut *compositor, &scene, next.next().expect("a cycle never ends"))).collect();
         shares.sort_unstable();
         println!("compose_gpu/{}: compose thread {:.3} ms of processor time", case.name, shares[4].as_secs_f64() * 1e3);
-        assert!(compositor.loss().is_none(), "the device held");
+        assert_eq!(compositor.name(), "gpu", "the device held");
     }
 }
 

@@ -57,6 +57,7 @@ struct MapState(Arc<AtomicU8>);
 
 const UNMAPPED: u8 = 0;
 const MAPPED: u8 = 1;
+const REFUSED: u8 = 2;
 
 impl MapState {
     fn is_mapped(&self) -> bool {
@@ -67,13 +68,15 @@ impl MapState {
         self.0.store(state, Ordering::Release);
     }
 
-    /// Maps `buffer` once the device is done with it.
-    fn ask(&self, device: &Device, buffer: &wgpu::Buffer, mode: wgpu::MapMode) {
-        let (state, loss) = (self.clone(), device.loss().clone());
-        buffer.map_async(mode, .., move |result| match result {
-            Ok(()) => state.set(MAPPED),
-            Err(error) => loss.note(format!("a buffer was not mapped: {error}")),
-        });
+    /// Maps `buffer` once the device is done with it. A refusal is this buffer's own: a room that ends while a tick is in flight
+    /// lets go of its buffers, which says nothing about the device.
+    fn ask(&self, buffer: &wgpu::Buffer, mode: wgpu::MapMode) {
+        let state = self.clone();
+        buffer.map_async(mode, .., move |result| state.set(if result.is_ok() { MAPPED } else { REFUSED }));
+    }
+
+    fn is_refused(&self) -> bool {
+        self.0.load(Ordering::Acquire) == REFUSED
     }
 }
 
@@ -106,6 +109,11 @@ impl Flight {
     /// Whether a tick can start now.
     pub(super) fn has_room(&self) -> bool {
         self.order.len() < limits::GPU_TICKS_MAX && self.berths.iter().any(Berth::is_free)
+    }
+
+    /// Whether a buffer will never be mapped again: the device can no longer be used by this room.
+    pub(super) fn is_broken(&self) -> bool {
+        self.berths.iter().any(|berth| berth.upload_map.is_refused() || berth.readback_map.is_refused())
     }
 
     /// A tick that changes nothing.
@@ -183,8 +191,8 @@ impl Boarding<'_> {
         self.berth.tick = Some(tick);
         self.berth.upload_map.set(UNMAPPED);
         self.device.queue.submit([commands]);
-        self.berth.readback_map.ask(self.device, &self.berth.readback, wgpu::MapMode::Read);
-        self.berth.upload_map.ask(self.device, &self.berth.upload, wgpu::MapMode::Write);
+        self.berth.readback_map.ask(&self.berth.readback, wgpu::MapMode::Read);
+        self.berth.upload_map.ask(&self.berth.upload, wgpu::MapMode::Write);
     }
 }
 

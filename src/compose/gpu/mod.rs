@@ -203,6 +203,9 @@ impl Easel {
         if let Some(reason) = self.device.loss().reason() {
             return Err(Refusal::Unable(reason.into()));
         }
+        if self.flight.is_broken() {
+            return Err(Refusal::Unable("the device did not give a buffer back".into()));
+        }
         if self.flight.has_room() { Ok(()) } else { Err(Refusal::Busy) }
     }
 

@@ -362,6 +362,22 @@ fn finish(compositor: &mut dyn Compositor) -> ComposedFrame {
 }
 
 #[test]
+fn a_room_that_ends_with_ticks_in_flight_takes_nothing_from_the_others() {
+    let scene = quarters(Size::new(256, 144));
+    let device = fresh_device();
+    let (mut ends, mut stays) = (compositor(device.clone(), scene.canvas), compositor(device.clone(), scene.canvas));
+    let mut cpu = cpu_compositor(scene.canvas);
+    compare(&mut *stays, &mut *cpu, &scene, &four_pictures(1));
+    for number in 0..2 {
+        assert!(ends.begin(&scene, &four_pictures(number), Pts(0)));
+    }
+    drop(ends);
+    device.wait();
+    assert_eq!(device.loss().reason(), None);
+    compare(&mut *stays, &mut *cpu, &scene, &four_pictures(9));
+}
+
+#[test]
 fn a_lost_device_costs_the_ticks_in_flight_and_no_more() {
     let scene = quarters(Size::new(256, 144));
     let device = fresh_device();
