@@ -58,8 +58,8 @@ fn send(sender: &mut OpusSender, packet: &EncodedFrame, n: u64, level: u8, now: 
     assert!(sender.push(EncodedFrame { ingest: Some(ingest), ..packet.clone() }));
 }
 
-fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64) {
-    let mut sound = RoomSound::new(SoundConfig::default(), SoundCounters::default()).expect("a room");
+fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64, config: SoundConfig) {
+    let mut sound = RoomSound::new(config, SoundCounters::default()).expect("a room");
     let packets = second_of_tone(400.0);
     let mut senders: Vec<_> = (0..people)
         .map(|id| {
@@ -85,10 +85,18 @@ fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64) {
     assert_eq!(heard, speakers, "the bench measures what its name says");
 }
 
+/// A tick lasts 20 ms: 2 ms are 10 % of a core. Everything is on but noise suppression, which has a row of its own.
 fn rooms(criterion: &mut Criterion) {
-    room(criterion, "sound/tick/100_people_5_speak", 100, 5);
-    room(criterion, "sound/tick/16_people_2_speak", 16, 2);
-    room(criterion, "sound/tick/100_people_silent", 100, 0);
+    let all = SoundConfig { duck_screens: true, ..SoundConfig::default() };
+    for people in [10, 100, 1000] {
+        room(criterion, &format!("sound/tick/{people}_people_5_speak"), people, 5, all);
+    }
+    let suppressed = SoundConfig { noise_suppression: true, ..all };
+    room(criterion, "sound/tick/100_people_5_speak_noise_suppressed", 100, 5, suppressed);
+    room(criterion, "sound/tick/16_people_2_speak", 16, 2, all);
+    for people in [100, 1000] {
+        room(criterion, &format!("sound/tick/{people}_people_silent"), people, 0, all);
+    }
 }
 
 criterion_group!(benches, mixer, rooms);

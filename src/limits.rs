@@ -134,6 +134,8 @@ pub const TIMER_GRAIN: Duration = Duration::from_millis(1);
 pub const WISHES_SPACING: Duration = Duration::from_millis(10);
 /// Spacing of RTCP sender reports, by which receivers align picture and sound.
 pub const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Spacing of what is told of listeners' losses.
+pub const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a connection may take to come up.
 pub const CONNECT_SPAN: Duration = Duration::from_secs(15);
 /// How long a connection may be silent before it is closed.

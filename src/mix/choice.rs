@@ -11,11 +11,6 @@ const HYSTERESIS: f32 = 6.0;
 const HANGOVER_TICKS: u32 = 20;
 /// How fast the remembered loudness fades, dB a tick: 25 dB a second.
 const DECAY: f32 = 0.5;
-/// A sender whose stated level is further above what was decoded is not believed, dB. Clients measure before their own processing,
-/// so a few are honest.
-const BELIEVED: f32 = 9.0;
-/// How fast disbelief grows, and ten times as slowly fades, dB a tick.
-const DISBELIEF: f32 = 1.0;
 
 /// How loud a voice is: 0 is silence, 127 full scale; 127 − the RFC 6464 level.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -94,8 +89,6 @@ struct Candidate {
     track: TrackId,
     /// This tick's, as reported.
     reported: Option<Loudness>,
-    /// By how much its sender overstates, dB.
-    overstated: f32,
     activity: Activity,
     /// The latest peak, fading.
     loudness: f32,
@@ -136,7 +129,6 @@ impl VoiceChoice {
             let voice = Candidate {
                 track,
                 reported: None,
-                overstated: 0.0,
                 activity: Activity::default(),
                 loudness: 0.0,
                 quiet_ticks: HANGOVER_TICKS,
@@ -164,17 +156,6 @@ impl VoiceChoice {
     pub fn report(&mut self, track: TrackId, loudness: Loudness) {
         if let Ok(at) = self.find(track) {
             self.voices[at].reported = Some(loudness);
-        }
-    }
-
-    /// How loud a voice that is heard truly was at the last tick, once it was decoded: a sender that overstates its level, and so
-    /// takes others' places and the word, is believed that much less.
-    pub fn measured(&mut self, track: TrackId, stated: Loudness, decoded: Loudness) {
-        if let Ok(at) = self.find(track) {
-            let voice = &mut self.voices[at];
-            let lie = (stated.0 - decoded.0 - BELIEVED).max(0.0);
-            let step = if lie > voice.overstated { DISBELIEF } else { -DISBELIEF / 10.0 };
-            voice.overstated = (voice.overstated + step).clamp(0.0, lie.max(voice.overstated));
         }
     }
 
@@ -244,8 +225,7 @@ impl VoiceChoice {
 
     fn take_reports(&mut self) {
         for voice in &mut self.voices {
-            let reported = voice.reported.take().unwrap_or(Loudness::SILENCE);
-            let loudness = Loudness((reported.0 - voice.overstated).max(0.0));
+            let loudness = voice.reported.take().unwrap_or(Loudness::SILENCE);
             voice.activity.hear(loudness);
             if voice.activity.is_audible() {
                 voice.loudness = voice.loudness.max(loudness.0);
@@ -348,21 +328,6 @@ mod tests {
         let after = heard(&mut choice, &louder);
         assert!(after.contains(&(newcomer, Fade::In)), "{after:?}");
         assert_eq!(after.len(), PLACES);
-    }
-
-    #[test]
-    fn a_sender_that_overstates_its_level_loses_its_place() {
-        let mut choice = room(PLACES as u64 + 1);
-        let mut levels: Vec<_> = (0..PLACES as u64 + 1).map(|n| (n, 30)).collect();
-        levels[0].1 = 3;
-        assert!(heard(&mut choice, &levels).iter().any(|(n, _)| *n == 0));
-        for _ in 0..150 {
-            let stated = Loudness::from(AudioLevel(3));
-            choice.measured(track(0), stated, Loudness::from(AudioLevel(60)));
-            heard(&mut choice, &levels);
-        }
-        let now = heard(&mut choice, &levels);
-        assert!(now.len() == PLACES && now.iter().all(|(n, _)| *n != 0), "{now:?}");
     }
 
     #[test]

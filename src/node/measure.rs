@@ -152,6 +152,8 @@ fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
             &counters.levels_corrected,
         ),
         ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
+        ("tessera_audio_ticks_silent_total", "Audio ticks in which nobody was heard", &counters.silent_ticks),
+        ("tessera_announcements_total", "Announcements begun", &counters.announcements),
     ]
 }
 

@@ -44,6 +44,8 @@ pub enum MixCommand {
     Volume(RoomId, ParticipantId, f32),
     /// A person left.
     ForgetPerson(RoomId, ParticipantId),
+    /// What nine of ten listeners lose at most, per cent.
+    Loss(RoomId, f32),
     /// Play this into the room.
     Announce(RoomId, Arc<[PcmBlock]>),
 }
@@ -98,6 +100,7 @@ fn obey(rooms: &mut HashMap<RoomId, Channel>, command: MixCommand) {
         MixCommand::Mute(room, person, muted) => with(rooms, &room, |sound| sound.mute(person, muted)),
         MixCommand::Volume(room, person, volume) => with(rooms, &room, |sound| sound.set_volume(person, volume)),
         MixCommand::ForgetPerson(room, person) => with(rooms, &room, |sound| sound.forget_person(person)),
+        MixCommand::Loss(room, percent) => with(rooms, &room, |sound| sound.report_loss(percent)),
         MixCommand::Announce(room, blocks) => with(rooms, &room, |sound| sound.announce(blocks)),
     }
 }

@@ -236,11 +236,6 @@ impl RoomSound {
             let fade = self.choice.chosen().iter().find(|c| c.track == track).map(|c| c.fade);
             line.voice.render(now, fade, &self.counters);
             let Some(fade) = fade else { continue };
-            // What was heard until now fades out as it is; a voice is measured while nothing else is done to it.
-            let decoded = Loudness::of_samples(&line.voice.block().samples[..]);
-            if !line.muted {
-                self.choice.measured(track, line.voice.loudness(), decoded);
-            }
             let activity = *self.choice.activity(track).expect("every line has joined the choice");
             line.strip.treat(line.voice.block(), &activity, fade == Fade::In, self.treatment);
         }

@@ -128,6 +128,13 @@ pub enum NetEvent {
         /// The answer's SDP.
         answer: Result<String, OfferError>,
     },
+    /// What a room's listeners lose of the mix.
+    SoundLost {
+        /// Which room.
+        room: RoomId,
+        /// Nine of ten lose at most so much, per cent.
+        percent: f32,
+    },
     /// A fragment was taken.
     Trickled {
         /// Whose.

@@ -120,6 +120,8 @@ pub(super) enum PeerOutput {
         gaps: u64,
         malformed: u64,
     },
+    /// Per cent of the mix' packets that the other side said it lost of late.
+    SoundLost(f32),
     /// The other side was asked for a keyframe.
     KeyframeAsked,
     Signal(String),
@@ -170,6 +172,7 @@ impl Peer {
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
+            .set_stats_interval(Some(limits::LOSS_REPORT_INTERVAL))
             .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
             .build(now);
         for address in setup.candidates {
@@ -435,6 +438,9 @@ impl Peer {
                 }
             }
             Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
+            Event::MediaEgressStats(stats) if self.mix.is_some_and(|line| line.mid == stats.mid) => {
+                out.push(PeerOutput::SoundLost(stats.loss.unwrap_or(0.0) * 100.0));
+            }
             Event::Closed => self.close(CloseReason::Closed, out),
             _ => {}
         }

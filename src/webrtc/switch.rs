@@ -34,6 +34,8 @@ struct Entry {
     timer: Option<Instant>,
     /// Addresses it was seen to own, oldest first.
     addresses: Vec<SocketAddr>,
+    /// Per cent of the mix that it lost of late.
+    sound_lost: f32,
 }
 
 /// Peers, rooms, and what is on its way out.
@@ -50,6 +52,8 @@ pub(super) struct Switch {
     timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
     /// When decoders' wishes are looked at next.
     wishes_at: Option<Instant>,
+    /// When listeners' losses are told next.
+    losses_at: Option<Instant>,
     send: SendBatch,
     outbox: Outbox<PeerOutput>,
     /// Peers that ended by themselves, of whom the control thread does not know yet.
@@ -71,6 +75,7 @@ impl Switch {
             by_ufrag: HashMap::new(),
             timers: BinaryHeap::new(),
             wishes_at: None,
+            losses_at: None,
             send: SendBatch::default(),
             outbox: Outbox::new(),
             ended: Vec::new(),
@@ -152,6 +157,7 @@ impl Switch {
     pub(super) fn advance(&mut self, socket: &MediaSocket, now: Instant) -> Instant {
         self.feed_rooms(socket, now);
         self.fulfil_wishes(socket, now);
+        self.tell_losses(now);
         while let Some(Reverse((at, id))) = self.timers.peek().copied()
             && at <= now
         {
@@ -192,6 +198,7 @@ impl Switch {
             requests: RequestBudget::new(),
             timer: None,
             addresses: Vec::new(),
+            sound_lost: 0.0,
         };
         self.peers.insert(id, entry);
         self.settle(socket, now, id);
@@ -304,6 +311,7 @@ impl Switch {
                     self.counters.gaps_skipped.add(gaps);
                     self.counters.frames_malformed.add(malformed);
                 }
+                PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
                 PeerOutput::Signal(text) => drop(self.events.tell(NetEvent::Signal { peer: id, text })),
             }
@@ -412,6 +420,28 @@ impl Switch {
         }
         for id in unsent {
             self.send_unsent(socket, now, id);
+        }
+    }
+
+    fn note_sound_lost(&mut self, id: PeerId, percent: f32) {
+        if let Some(entry) = self.peers.get_mut(&id) {
+            entry.sound_lost = percent;
+        }
+    }
+
+    /// Tells of each room what nine of ten listeners lose at most, so that one bad line does not cost all the others.
+    fn tell_losses(&mut self, now: Instant) {
+        if self.losses_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.losses_at = Some(now + limits::LOSS_REPORT_INTERVAL);
+        for (room, members) in &self.members {
+            let listeners = members.iter().filter_map(|id| self.peers.get(id)).filter(|entry| entry.peer.wants_sound());
+            let mut losses: Vec<f32> = listeners.map(|entry| entry.sound_lost).collect();
+            losses.sort_by(f32::total_cmp);
+            if let Some(percent) = losses.get((losses.len() * 9 / 10).min(losses.len().saturating_sub(1))) {
+                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent: *percent });
+            }
         }
     }
 

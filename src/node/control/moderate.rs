@@ -47,6 +47,13 @@ impl Control {
         Ok(())
     }
 
+    /// The encoders of a room's mixes follow what its listeners lose.
+    pub fn sound_lost(&self, name: &RoomId, percent: f32) {
+        if let Some(room) = self.rooms.get(name) {
+            self.lanes.mix[room.mix].send(MixCommand::Loss(name.clone(), percent));
+        }
+    }
+
     /// The mix hears a person no longer, or again.
     pub fn hush(&self, name: &RoomId, participant: ParticipantId, hushed: bool) {
         if let Some(room) = self.rooms.get(name) {

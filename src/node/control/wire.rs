@@ -26,6 +26,7 @@ impl Control {
             NetEvent::TrackEnded { peer, kind } => self.track_ended(peer, kind),
             NetEvent::Signal { peer, text } => self.signal(peer, &text),
             NetEvent::Renegotiated { peer, answer } => self.renegotiated(peer, answer),
+            NetEvent::SoundLost { room, percent } => self.sound_lost(&room, percent),
             NetEvent::Trickled { peer, answer } => self.trickled(peer, answer),
         }
     }
