@@ -135,7 +135,7 @@ impl Compositor for GpuCompositor {
         let begun = self.begin(scene, sources, pts);
         assert!(begun, "an empty flight has room");
         if let Painter::Device(easel) = &self.painter {
-            easel.device.wait();
+            easel.wait();
         }
         match self.finished() {
             Some(frame) => frame,
@@ -204,6 +204,18 @@ impl Easel {
             self.device.loss().note("the device did not give a buffer back".into());
         }
         self.device.loss().reason().map(|reason| Refusal::Unable(reason.into()))
+    }
+
+    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: whoever of the
+    /// rooms that share it asks first hands out what all their buffers have become, and may be at it still.
+    fn wait(&self) {
+        loop {
+            self.device.wait();
+            if self.flight.has_landing() || self.trouble().is_some() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Whether a tick can begin now.
