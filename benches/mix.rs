@@ -86,8 +86,9 @@ fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64, confi
             black_box(sound.tick(now, Pts(n), Wallclock(n)))
         });
     });
+    // A bench that the filter left out has sent nothing.
     let heard = sound.speaking().filter(|s| s.heard).count() as u64;
-    assert_eq!(heard, speakers, "the bench measures what its name says");
+    assert!(n == 0 || heard == speakers, "the bench measures what its name says: {heard} of {speakers} are heard");
 }
 
 /// A tick lasts 20 ms: 2 ms are 10 % of a core. Everything is on but noise suppression, which has a row of its own.

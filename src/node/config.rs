@@ -177,6 +177,8 @@ pub struct Audio {
     pub noise_suppression: bool,
     /// Whether a shared screen's sound makes way for speech.
     pub duck_screens: bool,
+    /// Whether microphones are asked to send each packet twice (RED, RFC 2198), the second time with the next one.
+    pub red: bool,
 }
 
 impl Audio {
@@ -396,6 +398,7 @@ impl Default for Audio {
             levelling: true,
             noise_suppression: false,
             duck_screens: false,
+            red: true,
         }
     }
 }

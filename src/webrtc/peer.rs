@@ -58,6 +58,8 @@ pub struct PeerSetup<'a> {
     pub certificate: &'a Certificate,
     /// Addresses for the answer.
     pub candidates: &'a [SocketAddr],
+    /// Whether microphones are asked to send a copy of each packet with the next one (RED, RFC 2198).
+    pub red: bool,
 }
 
 /// ICE credentials (RFC 8445 section 5.3).
@@ -131,6 +133,7 @@ pub(super) enum PeerOutput {
 pub struct Peer {
     pub(super) id: PeerId,
     pub(super) role: PeerRole,
+    red: bool,
     rtc: Rtc,
     offer: String,
     ufrag: String,
@@ -183,6 +186,7 @@ impl Peer {
         let mut peer = Self {
             id: setup.id,
             role: setup.role,
+            red: setup.red,
             rtc,
             offer: String::new(),
             ufrag: String::new(),
@@ -209,7 +213,10 @@ impl Peer {
         offer::check(offer_sdp)?;
         let parsed = SdpOffer::from_sdp_string(offer_sdp).map_err(|e| OfferError::Malformed(e.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| OfferError::Malformed(e.to_string()))?;
-        let answer = offer::with_one_stream(&answer.to_sdp_string());
+        let mut answer = offer::with_one_stream(&answer.to_sdp_string());
+        if self.red {
+            answer = offer::with_red_first(&answer);
+        }
         self.offer = offer_sdp.to_owned();
         self.ufrag = offer::ufrag_of(&answer).to_owned();
         Ok(answer)

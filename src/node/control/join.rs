@@ -56,8 +56,13 @@ impl Control {
 
     fn join(&mut self, room: &RoomId, role: Role, name: &str, offer: &str) -> Result<Joined, Refusal> {
         let (id, now) = (self.peers.next_id(), Instant::now());
-        let setup =
-            PeerSetup { id, role: role.on_the_wire(), certificate: &self.certificate, candidates: &self.candidates };
+        let setup = PeerSetup {
+            id,
+            role: role.on_the_wire(),
+            certificate: &self.certificate,
+            candidates: &self.candidates,
+            red: self.config.audio.red,
+        };
         let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
         self.admit(room, id, role, name, now)?;
         let resource = ResourceToken::random();
