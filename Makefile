@@ -42,7 +42,7 @@ test: lint ## Run every test, lint first
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
 
-fuzz: setup-build ## Random senders against the sound's jitter buffer and decoder for a minute
+fuzz: setup-build ## Random senders against the sound's jitter buffer and decoder, and plain-RTP legs, for a minute
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 
 lint: setup-build ## Check format and clippy, warnings are errors

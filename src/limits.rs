@@ -38,6 +38,23 @@ pub const MIX_SLOTS: usize = VOICES_MAX * 2;
 /// Voices mixed at once, unless configured otherwise.
 pub const VOICES_DEFAULT: usize = 6;
 
+/// Sample rate of G.711, Hz.
+pub const TELEPHONE_RATE: u32 = 8_000;
+/// Bytes of one incoming G.711 packet: 120 ms, as long as Opus' longest.
+pub const G711_LEN_MAX: usize = 960;
+/// Bytes of the shortest: 2.5 ms.
+pub const G711_LEN_MIN: usize = 20;
+/// Plain-RTP legs of one node, each with a UDP port of its own.
+pub const LEGS_MAX: usize = 100;
+/// How long a leg may send nothing that can be used before it is ended.
+pub const LEG_SILENT_SPAN: Duration = Duration::from_secs(30);
+/// Spacing of a leg's RTCP reports (RFC 3550 section 6.2: 5 s for a small group).
+pub const LEG_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// Datagrams of one leg that are read before the others get their turn.
+pub const LEG_DATAGRAMS_A_TURN: usize = 32;
+/// Bytes of a request for a leg.
+pub const LEG_REQUEST_LEN_MAX: usize = 4 * 1024;
+
 /// The longest announcement.
 pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
 /// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
@@ -224,6 +241,7 @@ pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 pub const READ_PIECE_LEN: usize = 64 * 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
+const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);

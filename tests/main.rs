@@ -5,6 +5,7 @@ mod call;
 mod compose;
 mod config;
 mod layout;
+mod legs;
 mod load;
 mod record;
 mod retention;

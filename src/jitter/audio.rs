@@ -299,7 +299,7 @@ impl AudioJitter {
         self.stats.packets += 1;
         let ingest = packet.ingest.as_ref().expect("an incoming packet carries what the wire knew");
         let (rtp_time, sequence, arrival) = (ingest.rtp_time, ingest.sequence_first, ingest.arrival);
-        let Some(samples) = toc::packet_samples(&packet.data) else {
+        let Some(samples) = toc::samples(&packet) else {
             self.stats.discarded += 1;
             return;
         };
@@ -468,7 +468,7 @@ impl AudioJitter {
         let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
         self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
-        self.repair.played(samples, toc::has_fec(&packet.data));
+        self.repair.played(samples, toc::restores(&packet));
         self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;

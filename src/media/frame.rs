@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::media::{Damage, ParticipantId, Pts, Wallclock};
+use crate::media::{Damage, Law, ParticipantId, Pts, Wallclock};
 
 /// A raster's extent in luma pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub enum Codec {
     Av1,
     /// Opus, one packet a frame.
     Opus,
+    /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
+    G711(Law),
 }
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
@@ -47,7 +49,7 @@ pub struct Ingest {
     pub sequence_last: u64,
     /// Whether its first packet follows the previous frame's last.
     pub contiguous: bool,
-    /// Extended RTP timestamp, in units of the codec's clock (90 kHz video, 48 kHz Opus).
+    /// Extended RTP timestamp, in units of the codec's clock (90 kHz video, 48 kHz sound, G.711's too).
     pub rtp_time: u64,
     /// When its last packet arrived.
     pub arrival: Instant,
@@ -66,7 +68,7 @@ impl Ingest {
     }
 }
 
-/// One temporal unit or one Opus packet. Cloning shares the bytes.
+/// One temporal unit or one packet of sound. Cloning shares the bytes.
 #[derive(Debug, Clone)]
 pub struct EncodedFrame {
     /// How to read `data`.

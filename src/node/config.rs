@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::leg::LegPorts;
 use crate::limits;
 use crate::media::Size;
 use crate::node::sound::SoundConfig;
@@ -108,6 +109,8 @@ pub struct Media {
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
+    /// UDP ports of plain-RTP legs; none: there are no legs.
+    pub legs: LegPorts,
 }
 
 /// `[video]`
@@ -367,7 +370,11 @@ impl Default for Http {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)), advertise: Vec::new() }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
+            advertise: Vec::new(),
+            legs: LegPorts::default(),
+        }
     }
 }
 

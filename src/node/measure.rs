@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::compose::{CompositorChoice, Compositors, DeviceError};
 use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
 use crate::flow::Counter;
+use crate::leg::LegCounters;
 use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
 use crate::node::package::RecordCounters;
@@ -21,6 +22,8 @@ pub struct Counts {
     pub node: NodeCounters,
     /// The wire.
     pub net: NetCounters,
+    /// The plain-RTP legs together.
+    pub legs: LegCounters,
     /// The rooms' sound.
     pub sound: SoundCounters,
     /// The recordings.
@@ -83,6 +86,7 @@ pub fn metrics(counts: &Counts) -> Metrics {
     let named = [
         seams(&counts.node),
         wire(&counts.net),
+        legs(&counts.legs),
         sound(&counts.sound),
         recordings(&counts.record),
         archive(&counts.archive),
@@ -133,6 +137,15 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
         ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+    ]
+}
+
+fn legs(counters: &LegCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_leg_packets_in_total", "Packets of plain-RTP legs' voices", &counters.packets_in),
+        ("tessera_leg_packets_out_total", "Packets sent to plain-RTP legs", &counters.packets_out),
+        ("tessera_leg_datagrams_refused_total", "Datagrams that were not the leg's", &counters.datagrams_refused),
+        ("tessera_leg_events_total", "Packets of telephone events", &counters.events),
     ]
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::compose::ink::load_fonts;
 use crate::flow::Waker;
 use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Recordings, Telling};
+use crate::leg::{self, LegCommand};
 use crate::limits;
 use crate::node::config::{Config, Recording, Tls};
 use crate::node::control::{Control, ControlInlet, ControlParts, Lanes};
@@ -214,6 +215,10 @@ fn lanes(
         let wiring = NetWiring { commands, events: net_events, control, waker, counters: net_counters };
         Net::new(socket, wiring).run();
     })?;
+    let legs = match config.media.legs.is_off() {
+        true => None,
+        false => Some(legs_lane(reports.clone())?),
+    };
     let decode = (0..config.threads.decode()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Lane::start(&format!("decode-{n}"), move |inlet| decode_lane::run(&inlet, &reports, &counters))
@@ -229,10 +234,20 @@ fn lanes(
     let package = Lane::start("package", |inlet| package_lane::run(&inlet))?;
     Ok(Lanes {
         net,
+        legs,
         decode: decode.collect::<io::Result<_>>()?,
         compose: compose.collect::<io::Result<_>>()?,
         mix: mix.collect::<io::Result<_>>()?,
         package,
+    })
+}
+
+fn legs_lane(reports: Reports<Event>) -> io::Result<Lane<LegCommand>> {
+    Lane::start("legs", move |inlet| {
+        let served = leg::run(&inlet.commands, &inlet.waker, |event| reports.tell(Event::Leg(event)));
+        if let Err(error) = served {
+            tracing::error!(%error, "the plain-RTP legs failed");
+        }
     })
 }
 
