@@ -52,7 +52,7 @@ impl Room {
 }
 
 enum Codec {
-    G711(Law, G711Encoder, G711Decoder),
+    G711(Law, Box<G711Encoder>, Box<G711Decoder>),
     Opus(OpusEncoder, OpusDecoder),
 }
 
@@ -75,7 +75,7 @@ impl Caller {
         let asked = json!({ "codec": name, "name": name, "ptime": 20 });
         let (status, location, told) = room.ask("POST", "/v1/rooms/party/legs", &asked);
         assert_eq!(status, 201, "{told}");
-        let g711 = |law| Codec::G711(law, G711Encoder::new(law), G711Decoder::new());
+        let g711 = |law| Codec::G711(law, Box::new(G711Encoder::new(law)), Box::new(G711Decoder::new()));
         let codec = match name {
             "pcmu" => g711(Law::Mu),
             "pcma" => g711(Law::A),

@@ -33,7 +33,7 @@ impl Law {
         i16::try_from(sample).expect("G.711's largest magnitudes are 32,256 and 32,124")
     }
 
-    /// The byte whose sample is nearest to `sample`.
+    /// The byte in whose interval `sample` lies (G.711 tables 1a to 2b, decision values).
     #[must_use]
     pub fn compress(self, sample: i16) -> u8 {
         let wide = i32::from(sample);
@@ -98,15 +98,22 @@ mod tests {
         }
     }
 
+    /// G.711's decision values lie at multiples of the step, its samples in the middle between two.
     #[test]
-    fn every_sample_becomes_the_byte_nearest_to_it() {
+    fn every_sample_becomes_a_byte_within_half_a_step_and_louder_ones_never_quieter_ones() {
         for law in [Law::A, Law::Mu] {
-            let all: Vec<i32> = (0..=u8::MAX).map(|byte| i32::from(law.expand(byte))).collect();
+            let mut below = i16::MIN;
             for sample in i16::MIN..=i16::MAX {
-                let far = |known: i32| (known - i32::from(sample)).abs();
-                let got = far(i32::from(law.expand(law.compress(sample))));
-                let nearest = all.iter().map(|known| far(*known)).min().expect("256 values");
-                assert_eq!(got, nearest, "{law:?} {sample}");
+                let byte = law.compress(sample);
+                let got = law.expand(byte);
+                let segment = u32::from(if law == Law::A { byte ^ A_INVERTED } else { !byte } >> 4 & 7);
+                let step = if law == Law::A { 16 << segment.saturating_sub(1) } else { 8 << segment };
+                // Beyond the last decision value everything is the last sample.
+                let within = i32::from(sample).clamp(-MU_MAX, MU_MAX);
+                let error = (i32::from(got) - if law == Law::A { i32::from(sample) } else { within }).abs();
+                assert!(error <= step / 2, "{law:?} {sample} became {got}");
+                assert!(got >= below, "{law:?} {sample} became {got}, its neighbour {below}");
+                below = got;
             }
         }
     }
