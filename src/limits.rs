@@ -105,6 +105,12 @@ pub const COMMANDS_LEN: usize = 256;
 /// Net, mix and compose → control.
 pub const EVENTS_LEN: usize = 4096;
 
+/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms late).
+pub const LIP_SYNC_SKEW_MAX: Duration = Duration::from_millis(40);
+
+/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be believed.
+pub const LIP_SYNC_PATH_MAX: Duration = Duration::from_millis(500);
+
 /// The longest playout delay a jitter buffer may choose.
 pub const PLAYOUT_DELAY_MAX: Duration = Duration::from_millis(200);
 /// Spacing of keyframe requests to one source, and of keyframes answered on one rung.

@@ -14,7 +14,7 @@ mod wish;
 
 pub use counter::Counter;
 pub use fan::{Fan, FanItem, FanReader, Read};
-pub use playout::PlayoutCell;
+pub use playout::{PlayoutCell, Side};
 pub use slot::FrameSlot;
 pub use track_queue::{OpusReceiver, OpusSender, Pushed, TrackReceiver, TrackSender, opus_queue, track_queue};
 pub use waker::Waker;

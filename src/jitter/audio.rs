@@ -271,6 +271,12 @@ impl AudioJitter {
         (self.arrivals.wish() + self.repair.wait()).min(limits::PLAYOUT_DELAY_MAX)
     }
 
+    /// When the sample of `rtp_time` would play without any delay; `None` before the first arrival.
+    #[must_use]
+    pub fn expected(&self, rtp_time: u64) -> Option<Instant> {
+        self.map.due(rtp_time, Duration::ZERO)
+    }
+
     /// What shall become of the last tick's sound; answer it by `AudioInput::Stretched` before the next tick.
     #[must_use]
     pub fn advice(&self) -> Stretch {

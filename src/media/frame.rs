@@ -53,6 +53,9 @@ pub struct Ingest {
     pub rtp_time: u64,
     /// When its last packet arrived.
     pub arrival: Instant,
+    /// When it was captured, by its sender's clock, as sender reports tell (RFC 3550 section 6.4.1). Only differences between tracks
+    /// of one sender mean something: nobody sets these clocks.
+    pub captured: Option<Wallclock>,
     /// RFC 6464 level, if sent.
     pub audio_level: Option<AudioLevel>,
     /// RFC 8852 restriction id of the simulcast layer, if any.
@@ -64,7 +67,8 @@ impl Ingest {
     #[must_use]
     pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
         let (sequence_first, sequence_last) = (sequence, sequence);
-        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, audio_level: None, rid: None }
+        let (captured, audio_level, rid) = (None, None, None);
+        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, captured, audio_level, rid }
     }
 }
 
@@ -81,6 +85,14 @@ pub struct EncodedFrame {
     pub keyframe: bool,
     /// What the wire knew; `None` for frames that this node encoded.
     pub ingest: Option<Ingest>,
+}
+
+impl EncodedFrame {
+    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    #[must_use]
+    pub fn captured(&self) -> Option<(u64, Wallclock)> {
+        self.ingest.as_ref().and_then(|ingest| Some((ingest.rtp_time, ingest.captured?)))
+    }
 }
 
 /// One plane of 8-bit samples.

@@ -117,6 +117,13 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),
         ("tessera_keyframes_requested_total", "Keyframes wished of senders", &counters.keyframes_requested),
+        (
+            "tessera_lip_sync_pictures_total",
+            "Pictures played whose skew against their sound is known",
+            &counters.lip_sync.pictures,
+        ),
+        ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
+        ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
         ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
     ]
 }
@@ -129,6 +136,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
         ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
         ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (
             "tessera_keyframe_requests_refused_total",

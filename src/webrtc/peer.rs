@@ -19,7 +19,7 @@ use crate::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, Track
 use crate::signal;
 use crate::webrtc::Certificate;
 use crate::webrtc::assemble::Assembled;
-use crate::webrtc::incoming::{Incoming, wire_packet};
+use crate::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::webrtc::offer::{self, OfferError};
 use crate::webrtc::packetise::Packetised;
 
@@ -117,11 +117,8 @@ pub(super) enum PeerOutput {
     Frame(TrackKind, EncodedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
-    /// What could not be put together.
-    Lost {
-        gaps: u64,
-        malformed: u64,
-    },
+    /// What could not be put together, or only from copies.
+    Lost(Losses),
     /// Per cent of the mix' packets that the other side said it lost of late.
     SoundLost(f32),
     /// The other side was asked for a keyframe.
@@ -538,8 +535,8 @@ impl Peer {
 
     fn take_assembled(&mut self, at: usize, out: &mut Outbox<PeerOutput>) {
         let incoming = &mut self.incoming[at];
-        if let Some((gaps, malformed)) = incoming.take_losses() {
-            out.push(PeerOutput::Lost { gaps, malformed });
+        if let Some(losses) = incoming.take_losses() {
+            out.push(PeerOutput::Lost(losses));
         }
         for assembled in self.assembled.drain() {
             match assembled {
