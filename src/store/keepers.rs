@@ -13,7 +13,7 @@ use crate::flow::Counter;
 use crate::keeper::{Answer, Ask, Identity, Line, LineError, Told};
 use crate::limits::{KEEPERS_AGREEING, KEEPERS_BEGIN_SPAN};
 use crate::media::Wallclock;
-use crate::retention::{BootId, Filed, Hour, KeeperId, Ratchet, RecordingId, Refusal, Release, Releases, Retention};
+use crate::retention::{BootId, Clocks, Filed, Hour, KeeperId, Ratchet, RecordingId, Refusal, Release, Releases, Retention};
 use crate::store::own_keeper::{KeepingError, boot_id, clocks};
 
 /// The keepers of a node; clones share them.
@@ -46,7 +46,9 @@ impl Keepers {
         let lines = addresses.iter().map(|address| Line::new(address, identity)).collect::<Result<Vec<_>, _>>()?;
         let boot = boot_id();
         let told = Mutex::new(vec![None; lines.len()]);
-        let clock = Mutex::new(Ratchet::new(clocks(boot)));
+        // Nothing is certain before two keepers have told the time; what the wall clock claims is refused by until then, and
+        // nothing is deleted for its sake.
+        let clock = Mutex::new(Ratchet::new(Clocks { wall: Wallclock(0), ..clocks(boot) }));
         Ok(Self(Arc::new(Inner { lines, told, clock, boot, mend_due: AtomicBool::new(false), errors, runtime })))
     }
 
@@ -296,6 +298,23 @@ mod tests {
         assert_eq!(at(&[told(1, 5), told(2, 6)]), Some(5));
         assert_eq!(at(&[told(1, 5)]), None);
         assert_eq!(at(&[told(1, 5), told(1, 6)]), None, "the same keeper twice is one");
+    }
+
+    #[test]
+    fn a_node_whose_keepers_are_silent_is_certain_of_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = crate::keeper::make_certificates(home.path(), &["127.0.0.1".to_owned()]).unwrap();
+        let identity = Identity::load(&crate::keeper::IdentityFiles::in_folder(&folders[0])).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
+        let errors = Counter::default();
+        let keepers = Keepers::new(&addresses, &identity, errors.clone(), runtime.handle().clone()).unwrap();
+        let before = clocks(keepers.0.boot).wall;
+        runtime.block_on(keepers.look_round());
+        assert!(keepers.now() >= before, "it refuses by its own clock");
+        assert!(keepers.certain() < Wallclock(3_600_000_000_000), "and sweeps nothing for its sake");
+        assert_eq!((keepers.told().len(), errors.get()), (0, 3));
+        assert!(matches!(keepers.reserve(Retention::default()), Err(KeepingError::TooFew { agreed: 0, .. })));
     }
 
     fn release(keeper: u8) -> Answered {

@@ -16,7 +16,7 @@ pub struct Keeping(Way);
 
 #[derive(Debug)]
 enum Way {
-    Own(OwnKeeper),
+    Own(Box<OwnKeeper>),
     Far(Keepers),
 }
 
@@ -27,7 +27,7 @@ impl Keeping {
     /// # Errors
     /// When another process has it, it is damaged, or the disk refuses.
     pub fn open(folder: &Path, errors: Counter) -> Result<Self, KeeperFileError> {
-        OwnKeeper::open(folder, errors).map(|own| Self(Way::Own(own)))
+        OwnKeeper::open(folder, errors).map(|own| Self(Way::Own(Box::new(own))))
     }
 
     /// Level 1, only to read recordings by: nothing is made, nothing stored.
@@ -35,7 +35,7 @@ impl Keeping {
     /// # Errors
     /// When there is none or it is damaged.
     pub fn look_at(folder: &Path) -> Result<Self, KeeperFileError> {
-        OwnKeeper::look_at(folder).map(|own| Self(Way::Own(own)))
+        OwnKeeper::look_at(folder).map(|own| Self(Way::Own(Box::new(own))))
     }
 
     /// Levels 2 and 3: keepers in other processes.
