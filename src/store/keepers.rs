@@ -13,7 +13,9 @@ use crate::flow::Counter;
 use crate::keeper::{Answer, Ask, Identity, Line, LineError, Told};
 use crate::limits::{KEEPERS_AGREEING, KEEPERS_BEGIN_SPAN};
 use crate::media::Wallclock;
-use crate::retention::{BootId, Clocks, Filed, Hour, KeeperId, Ratchet, RecordingId, Refusal, Release, Releases, Retention};
+use crate::retention::{
+    BootId, Clocks, Filed, Hour, KeeperId, Ratchet, RecordingId, Refusal, Release, Releases, Retention,
+};
 use crate::store::own_keeper::{KeepingError, boot_id, clocks};
 
 /// The keepers of a node; clones share them.
