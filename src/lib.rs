@@ -12,6 +12,7 @@
 //! | 3 doors | [`webrtc`] | what goes over the wire? |
 //! | 3 | [`leg`] | what goes over plain RTP? |
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
+//! | 3 | [`keeper`] | how is a keeper in another process asked, and by whom? |
 //! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
 //! | 3 | [`footage`] | what lies in a media file? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
@@ -59,6 +60,7 @@ pub mod flow;
 
 pub mod footage;
 pub mod http;
+pub mod keeper;
 pub mod leg;
 pub mod store;
 pub mod telemetry;

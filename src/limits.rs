@@ -228,6 +228,24 @@ pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How far a keeper's time may run ahead of what its file says.
 pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
+/// Lines that a keeper answers on at one time; beyond it lines are closed unheard.
+pub const KEEPER_LINES_MAX: usize = 64;
+/// How long a line may take to show its certificate, or to take an answer.
+pub const KEEPER_GREETING_SPAN: Duration = Duration::from_secs(5);
+/// How long a line may be silent before a keeper closes it; nodes ask every second.
+pub const KEEPER_IDLE_SPAN: Duration = Duration::from_secs(60);
+/// How long a keeper may take to answer, connecting included.
+pub const KEEPER_ANSWER_SPAN: Duration = Duration::from_secs(1);
+/// How long the beginning of a recording waits for keepers, an hour's boundary included.
+pub const KEEPERS_BEGIN_SPAN: Duration = Duration::from_secs(3);
+/// Keepers of a node that has several.
+pub const KEEPERS: usize = 3;
+/// Keepers that have to agree.
+pub const KEEPERS_AGREEING: usize = 2;
+/// How long another keeper's word about the time is good.
+pub const WITNESS_SPAN: Duration = Duration::from_secs(10);
+/// Spacing of tries to add the wraps that a keeper missed.
+pub const MEND_EVERY: Duration = Duration::from_secs(10);
 
 /// Fan → vault: sealed objects of one recording that wait for the store: two minutes of it; then it has a gap.
 pub const UPLOAD_QUEUE_LEN: usize = 64;
@@ -265,3 +283,5 @@ const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
+const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());
+const _: () = assert!(KEEPERS_AGREEING * 2 > KEEPERS);

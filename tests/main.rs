@@ -4,6 +4,7 @@ mod browser;
 mod call;
 mod compose;
 mod config;
+mod keepers;
 mod layout;
 mod legs;
 mod load;

@@ -3,6 +3,8 @@
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
+mod keepers;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,7 +22,8 @@ use crate::node::sound::SoundConfig;
 use crate::retention::Retention;
 use crate::scene::Layout;
 use crate::store::ArchivePlace;
-use crate::telemetry::log::{Format, Level};
+pub use crate::telemetry::log::{Format, Level};
+pub use keepers::{FarKeepers, KeepersError, Retaining};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// What is written to disk.
     pub recording: Recording,
+    /// Who holds the keys of what is written.
+    pub retention: Retaining,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.

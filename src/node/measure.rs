@@ -190,7 +190,11 @@ fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_archive_bytes_total", "Sealed bytes that reached the store", &counters.upload.bytes),
         ("tessera_archive_errors_total", "Failed tries to store a sealed object", &counters.upload.errors),
-        ("tessera_keeper_errors_total", "Failed tries to store the keeper's state", &counters.keeper_errors),
+        (
+            "tessera_keeper_errors_total",
+            "Failed tries to store a keeper's state or to reach one",
+            &counters.keeper_errors,
+        ),
         ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
         ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
     ]
