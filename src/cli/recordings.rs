@@ -11,7 +11,9 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Failure;
 use crate::retention::{Filed, Retention};
-use crate::store::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, VaultError, verify_expiry};
+use crate::store::{
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, SpoolPlace, VaultError, verify_expiry,
+};
 
 /// `tessera recordings`.
 #[derive(Debug, Args)]
@@ -70,12 +72,22 @@ struct Place {
     /// Folder of the keeper [default: the store's, with .keeper added]
     #[arg(long, value_name = "DIR")]
     keeper: Option<PathBuf>,
+    /// Folder of objects that wait for the store [default: the store's, with .spool added, if it is there]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
 }
 
 impl Place {
     fn archive(&self) -> ArchivePlace {
         let beside = || Path::new(&self.store).with_added_extension("keeper");
         ArchivePlace { vault: self.store.clone(), keeper: self.keeper.clone().unwrap_or_else(beside) }
+    }
+}
+
+impl Place {
+    fn spool(&self) -> Option<PathBuf> {
+        let beside = || Some(Path::new(&self.store).with_added_extension("spool")).filter(|folder| folder.is_dir());
+        self.spool.clone().or_else(beside)
     }
 }
 
@@ -129,7 +141,11 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
 
 fn own(place: &Place, runtime: &Runtime) -> Result<Archive, Failure> {
     let handle = runtime.handle().clone();
-    Ok(Archive::open(&place.archive(), Retention::default(), handle, ArchiveCounters::default())?)
+    let archive = Archive::open(&place.archive(), Retention::default(), handle, ArchiveCounters::default())?;
+    match place.spool() {
+        Some(folder) => Ok(archive.with_spool(&SpoolPlace { folder, bytes_max: u64::MAX })?),
+        None => Ok(archive),
+    }
 }
 
 async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Result<u64, Failure> {

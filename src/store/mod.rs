@@ -4,7 +4,8 @@
 //! [`Reading`] (one as a file), [`Keeping`] (the node's own keeper and its folder), [`Vault`] (objects in a folder or bucket);
 //! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for whoever asked for exactly that file).
 //!
-//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored. A file in the clear is
+//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored, and on disk
+//! ([`SpoolPlace`]) while the store is slow or down. A file in the clear is
 //! written through the kernel's page cache; what that cannot take blocks the package thread, whose fans hold
 //! `limits::RECORD_FAN_LEN` items meanwhile.
 
@@ -13,6 +14,7 @@ mod disk;
 mod keeper_file;
 mod keeping;
 mod reading;
+mod spool;
 mod upload;
 mod vault;
 mod verify;
@@ -22,6 +24,7 @@ pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
 pub use keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
 pub use keeping::{Keeping, KeepingError};
 pub use reading::Reading;
+pub use spool::SpoolPlace;
 pub use upload::{Behind, SealedRecording, UploadCounters};
 pub use vault::{Listed, Vault, VaultError};
 pub use verify::{Verified, verify_expiry};
