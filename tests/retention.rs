@@ -3,6 +3,9 @@
 
 mod bucket;
 mod deadline;
+mod hostile;
+mod memory;
+mod steps;
 mod weed;
 
 use std::path::{Path, PathBuf};

@@ -2,10 +2,11 @@
 //! its own; `.ci/seaweedfs` fetches it.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use object_store::aws::AmazonS3Builder;
@@ -40,17 +41,6 @@ impl Weed {
         format!("http://127.0.0.1:{}", self.ports[6])
     }
 
-    /// Environment with which the real binary reaches it.
-    pub fn environment(&self) -> [(&'static str, String); 5] {
-        [
-            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ENDPOINT", self.endpoint()),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
-        ]
-    }
-
     /// `bucket` and a prefix in it as a vault, reached at `endpoint` (its own, or a proxy before it).
     pub fn vault_at(&self, endpoint: &str, bucket: &str) -> Vault {
         let builder = AmazonS3Builder::new()
@@ -71,13 +61,14 @@ impl Weed {
         self.request("PUT", name, "");
         if versioned {
             let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-            self.request("PUT", &format!("{name}?versioning"), on);
+            self.request("PUT", &format!("{name}?versioning="), on);
         }
     }
 
     /// Raw bytes of everything that it keeps on its disk.
     pub fn files(&self) -> Vec<PathBuf> {
-        super::files_under(self.folder.path())
+        // Not its sockets.
+        super::files_under(self.folder.path()).into_iter().filter(|path| path.is_file()).collect()
     }
 
     /// Ends it as a power cut would.
@@ -102,7 +93,13 @@ impl Weed {
             .arg(format!("-s3.localSocket={}", at("s3.sock")))
             .arg(format!("-filer.localSocket={}", at("filer.sock")))
             .args(["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=16"])
-            .args(["-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumePreallocate=false"])
+            .args([
+                "-s3.iam=false",
+                "-s3.autoCreateBucket=false",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-master.volumePreallocate=false",
+            ])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -133,10 +130,13 @@ impl Weed {
     fn request(&self, method: &str, path: &str, body: &str) {
         let output = Command::new("curl")
             .args(["-sS", "--max-time", "10", "--aws-sigv4", "aws:amz:us-east-1:s3", "-X", method, "--data", body])
+            .args(["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-w", "%{http_code}"])
             .args(["--user", &format!("{KEY}:{SECRET}"), &format!("{}/{path}", self.endpoint())])
             .output()
             .expect("curl is installed");
-        assert!(output.stdout.is_empty() || !output.stdout.starts_with(b"<Error"), "{:?}", output);
+        let told = String::from_utf8_lossy(&output.stdout);
+        // 409: it is there already.
+        assert!(told.ends_with("200") || told.ends_with("409"), "{output:?}");
     }
 }
 
@@ -144,6 +144,61 @@ impl Drop for Weed {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A door before the server that can be told to answer 500 to everything.
+pub struct Proxy {
+    port: u16,
+    failing: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    pub fn before(weed: &Weed) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = weed.ports[6];
+        let proxy = Self { port: listener.local_addr().unwrap().port(), failing: Arc::default(), open: Arc::default() };
+        let (failing, open) = (proxy.failing.clone(), proxy.open.clone());
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if failing.load(Ordering::SeqCst) {
+                    std::thread::spawn(move || refuse(near));
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let [near2, far2] = [&near, &far].map(|stream| stream.try_clone().unwrap());
+                open.lock().unwrap().extend([&near, &far].map(|stream| stream.try_clone().unwrap()));
+                std::thread::spawn(move || forward(near, far));
+                std::thread::spawn(move || forward(far2, near2));
+            }
+        });
+        proxy
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on everything is answered with 500, or no more; what is under way is cut.
+    pub fn fail(&self, failing: bool) {
+        self.failing.store(failing, Ordering::SeqCst);
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+fn refuse(mut near: TcpStream) {
+    near.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut request = [0; 65_536];
+    while near.read(&mut request).is_ok_and(|read| read > 0) {}
+    let _ = near.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
 fn program() -> &'static Path {
