@@ -121,7 +121,9 @@ fn a_recording_in_a_bucket_reads_back_by_ranges_and_is_swept_and_erased_whole() 
         }
         let swept = node.archive.sweep().await;
         assert_eq!((swept.objects, swept.failed, node.counters.sweep_failing.get()), (2, 0, 0));
-        assert_eq!(vault.filed().await.unwrap(), [second], "only what has not expired is left");
+        // SeaweedFS shows an emptied folder for a while; objects are what counts.
+        let (left, kept) = (vault.list("rec").await.unwrap(), tessera::record::folder(second));
+        assert!(!left.is_empty() && left.iter().all(|object| object.path.starts_with(&kept)), "{left:?}");
         node.archive.shred(second).await.unwrap();
         assert!(vault.list("").await.unwrap().is_empty(), "nothing is left");
     });
