@@ -251,8 +251,18 @@ pub const MEND_EVERY: Duration = Duration::from_secs(10);
 pub const UPLOAD_QUEUE_LEN: usize = 64;
 /// Places of that queue that are kept for what closes a recording.
 pub const UPLOAD_RESERVE: usize = 8;
-/// How long a failed try to store an object waits for the next one; doubles up to 10 s.
+/// How long a failed try to store an object waits for the next one; doubles up to `UPLOAD_RETRY_MAX`.
 pub const UPLOAD_RETRY: Duration = Duration::from_millis(200);
+/// The longest wait between two tries.
+pub const UPLOAD_RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long the store may take for an object before it waits in the spool.
+pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(5);
+/// Objects that wait in the spool at most, whatever their length.
+pub const SPOOL_OBJECTS_MAX: usize = 1_000_000;
+/// How many of them are looked through for recordings that may go on.
+pub const SPOOL_LOOK_AHEAD: usize = 4096;
+/// Recordings whose objects leave the spool side by side.
+pub const SPOOL_STORED_AT_ONCE: usize = 16;
 /// How long closing a recording waits for the store; what waits then is tried on while the node runs.
 pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
 /// Spacing of sweeps of expired objects.

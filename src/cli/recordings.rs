@@ -16,7 +16,7 @@ use crate::limits::KEEPERS_AGREEING;
 use crate::node::config::FarKeepers;
 use crate::retention::{Filed, Retention};
 use crate::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, VaultError, verify_expiry,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
     verify_expiry_with,
 };
 
@@ -84,6 +84,9 @@ struct Place {
     /// Folder of the node's ca.pem, cert.pem and key.pem
     #[arg(long, value_name = "DIR", requires = "keepers")]
     certificates: Option<PathBuf>,
+    /// Folder of objects that wait for the store [default: the store's, with .spool added, if it is there]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
 }
 
 impl Place {
@@ -121,18 +124,27 @@ impl Place {
 
     /// To change something; the node's own keeper is locked for it.
     fn own(&self, runtime: &Runtime) -> Result<Archive, Failure> {
-        match self.keepers(runtime)? {
+        let archive = match self.keepers(runtime)? {
             None => {
                 let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
-                Ok(Archive::open(&self.archive(), Retention::default(), handle, counters)?)
+                Archive::open(&self.archive(), Retention::default(), handle, counters)?
             }
-            Some(keepers) => self.ask(keepers, runtime),
+            Some(keepers) => self.ask(keepers, runtime)?,
+        };
+        match self.spool() {
+            Some(folder) => Ok(archive.with_spool(&SpoolPlace { folder, bytes_max: u64::MAX })?),
+            None => Ok(archive),
         }
     }
 
     fn ask(&self, keepers: Keepers, runtime: &Runtime) -> Result<Archive, Failure> {
         let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
         Ok(Archive::with_keepers(&self.store, keepers, Retention::default(), handle, counters)?)
+    }
+
+    fn spool(&self) -> Option<PathBuf> {
+        let beside = || Some(Path::new(&self.store).with_added_extension("spool")).filter(|folder| folder.is_dir());
+        self.spool.clone().or_else(beside)
     }
 }
 

@@ -82,6 +82,7 @@ impl ServeArgs {
             // A bucket's keeper stays where the configuration says.
             if !folder.starts_with("s3:") {
                 config.recording.keeper = folder.with_added_extension("keeper");
+                config.recording.spool = folder.with_added_extension("spool");
             }
         }
         config.video.encoder = self.encoder.unwrap_or(config.video.encoder);

@@ -21,7 +21,7 @@ use crate::media::Size;
 use crate::node::sound::SoundConfig;
 use crate::retention::Retention;
 use crate::scene::Layout;
-use crate::store::ArchivePlace;
+use crate::store::{ArchivePlace, SpoolPlace};
 pub use crate::telemetry::log::{Format, Level};
 pub use keepers::{FarKeepers, KeepersError, Retaining};
 
@@ -218,6 +218,10 @@ pub struct Recording {
     pub retention_hours: Within<2, 168>,
     /// Whether a bucket may be used although it keeps versions of deleted objects.
     pub allow_versions: bool,
+    /// The folder in which sealed objects wait while the store is slow or down, made if it is missing.
+    pub spool: PathBuf,
+    /// How many MiB may wait there; 0: none, and no folder.
+    pub spool_mib: Within<0, 16_777_216>,
 }
 
 impl Recording {
@@ -235,6 +239,13 @@ impl Recording {
     #[must_use]
     pub fn place(&self) -> ArchivePlace {
         ArchivePlace { vault: self.path.to_string_lossy().into_owned(), keeper: self.keeper.clone() }
+    }
+
+    /// Where objects wait while the archive's store is down, if anywhere.
+    #[must_use]
+    pub fn spool_place(&self) -> Option<SpoolPlace> {
+        let bytes_max = u64::from(self.spool_mib.get()) * 1024 * 1024;
+        (bytes_max > 0).then(|| SpoolPlace { folder: self.spool.clone(), bytes_max })
     }
 }
 
@@ -423,6 +434,8 @@ impl Default for Recording {
             keeper: PathBuf::from("recordings.keeper"),
             retention_hours: Within(168),
             allow_versions: false,
+            spool: PathBuf::from("recordings.spool"),
+            spool_mib: Within(1024),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::compose::{CompositorChoice, Compositors, DeviceError};
 use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
-use crate::flow::Counter;
+use crate::flow::{Counter, Level};
 use crate::leg::LegCounters;
 use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
@@ -94,7 +94,20 @@ pub fn metrics(counts: &Counts) -> Metrics {
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
+    for (name, help, level) in levels(&counts.archive) {
+        metrics.gauge(name, help, &[], move || level.get() as f64);
+    }
     metrics
+}
+
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 4] {
+    let upload = &counters.upload;
+    [
+        ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
+        ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
+        ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
+        ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
+    ]
 }
 
 type Named<'a> = (&'static str, &'static str, &'a Counter);
@@ -190,6 +203,8 @@ fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_archive_bytes_total", "Sealed bytes that reached the store", &counters.upload.bytes),
         ("tessera_archive_errors_total", "Failed tries to store a sealed object", &counters.upload.errors),
+        ("tessera_archive_lost_total", "Segments lost because no more could wait", &counters.upload.lost),
+        ("tessera_archive_spool_errors_total", "Times that the spool's disk refused", &counters.upload.spool_errors),
         (
             "tessera_keeper_errors_total",
             "Failed tries to store a keeper's state or to reach one",

@@ -24,7 +24,7 @@ use crate::node::event::Event;
 use crate::node::lane::{Lane, Reports};
 use crate::node::report::RoomReport;
 use crate::node::{compose_lane, decode_lane, measure, mix_lane, package_lane};
-use crate::store::{Archive, ArchiveError, Keepers};
+use crate::store::{Archive, ArchiveError, Keepers, VaultError};
 use crate::webrtc::{BindError, Certificate, MediaSocket, Net, NetEvent, NetWiring};
 
 /// Why a node did not start. Each is one clear line.
@@ -297,11 +297,23 @@ fn open_archive(config: &Config, runtime: &Runtime, counts: &measure::Counts) ->
         Some(keepers) => archive_with(keepers, recording, runtime, counts)?,
     };
     if !recording.allow_versions {
-        runtime.block_on(archive.vault().check_residues()).map_err(ArchiveError::from)?;
+        archive.vault().demand_proof();
+        match runtime.block_on(archive.vault().check_residues()) {
+            // Calls go on without it, and what is recorded waits; nothing is stored there before it was asked.
+            Err(VaultError::Failed(why)) if recording.spool_place().is_some() => {
+                tracing::error!(why, "the store cannot be reached; recordings wait in the spool");
+            }
+            checked => checked.map_err(ArchiveError::from)?,
+        }
     }
+    let archive = match recording.spool_place() {
+        Some(spool) => archive.with_spool(&spool)?,
+        None => archive,
+    };
     let archive = Arc::new(archive);
     runtime.spawn(archive.clone().run());
     runtime.spawn(archive.clone().run_keepers());
+    runtime.spawn(archive.clone().run_spool());
     Ok(archive)
 }
 

@@ -9,17 +9,19 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::flow::Counter;
+use crate::flow::{Counter, Level};
 use crate::limits;
 use crate::media::RoomId;
 use crate::record::{Contents, Hdr, Object, ROOT, RecordingState, folder, utc_text};
 use crate::retention::{Filed, Refusal, Retention, Secret, Tampered, open};
+use crate::store::disk::StoreError;
 use crate::store::keeper_file::KeeperFileError;
 use crate::store::keepers::{Keepers, LOOK_EVERY};
 use crate::store::keeping::Keeping;
 use crate::store::own_keeper::KeepingError;
 use crate::store::reading::Reading;
-use crate::store::upload::{SealedRecording, UploadCounters};
+use crate::store::spool::{Spool, SpoolPlace};
+use crate::store::upload::{SealedRecording, UploadCounters, drain};
 use crate::store::vault::{Listed, Vault, VaultError};
 use crate::store::wraps::{data_key, mend};
 
@@ -41,8 +43,10 @@ pub struct ArchiveCounters {
     pub keeper_errors: Counter,
     /// Objects deleted after their hour.
     pub swept: Counter,
-    /// Sweeps that failed and are tried again.
+    /// Objects and listings that a sweep failed at; they are tried again.
     pub sweep_errors: Counter,
+    /// 1 while the last sweep failed at something.
+    pub sweep_failing: Level,
 }
 
 /// Why an archive cannot be opened.
@@ -54,6 +58,9 @@ pub enum ArchiveError {
     /// The keeper's folder.
     #[error(transparent)]
     Keeper(#[from] KeeperFileError),
+    /// The spool's folder.
+    #[error("the spool: {0}")]
+    Spool(#[from] StoreError),
 }
 
 /// Why a recording cannot be had.
@@ -175,6 +182,30 @@ impl Archive {
         Ok(Self { vault: Vault::open(&place.vault)?, keeping, retention: Retention::default(), runtime, counters })
     }
 
+    /// As [`Archive::open`], on a vault that is open already.
+    ///
+    /// # Errors
+    /// When the keeper's folder cannot be used.
+    pub fn on_vault(
+        vault: Vault,
+        keeper: &Path,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let keeping = Arc::new(Keeping::open(keeper, counters.keeper_errors.clone())?);
+        Ok(Self { vault, keeping, retention, runtime, counters })
+    }
+
+    /// From now on objects wait in a spool while the store is slow or down. [`Archive::run_spool`] has them stored.
+    ///
+    /// # Errors
+    /// When the spool's folder cannot be used.
+    pub fn with_spool(mut self, place: &SpoolPlace) -> Result<Self, ArchiveError> {
+        self.vault.set_spool(Arc::new(Spool::open(place, self.counters.upload.clone())?));
+        Ok(self)
+    }
+
     /// The keeper.
     #[must_use]
     pub fn keeping(&self) -> &Keeping {
@@ -269,7 +300,7 @@ impl Archive {
             return Err(ReadError::Gone);
         }
         let mut objects = self.vault.list(&folder(filed)).await?;
-        if objects.is_empty() {
+        if objects.is_empty() && !self.vault.spool().is_some_and(|spool| spool.has(filed)) {
             return Err(ReadError::Missing);
         }
         let denied = self.keeping.deny(filed).await;
@@ -277,6 +308,10 @@ impl Archive {
         objects.sort_by_key(|object| !object.path.contains("/wrap/"));
         for object in objects {
             self.vault.delete(&object.path).await?;
+        }
+        self.vault.clear(&folder(filed)).await?;
+        if let Some(spool) = self.vault.spool() {
+            spool.forget(filed).map_err(|error| VaultError::Failed(error.to_string()))?;
         }
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
     }
@@ -294,14 +329,25 @@ impl Archive {
                 swept.failed += 1;
                 continue;
             };
+            let before = swept.failed;
             for object in objects {
                 let deleted = self.vault.delete(&object.path).await.is_ok();
                 swept.objects += u64::from(deleted);
                 swept.failed += u64::from(!deleted);
             }
+            if swept.failed == before {
+                let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;
+                swept.failed += u64::from(cleared.is_err());
+            }
+        }
+        if let Some(spool) = self.vault.spool() {
+            let (deleted, failed) = spool.expire(now);
+            swept.objects += deleted;
+            swept.failed += failed;
         }
         self.counters.swept.add(swept.objects);
         self.counters.sweep_errors.add(swept.failed);
+        self.counters.sweep_failing.set(u64::from(swept.failed > 0));
         swept
     }
 
@@ -359,6 +405,14 @@ impl Archive {
         }
         if mended.wraps > 0 {
             tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
+        }
+    }
+
+    /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at once where
+    /// there is no spool.
+    pub async fn run_spool(self: Arc<Self>) {
+        if let Some(spool) = self.vault.spool() {
+            drain(spool, &self.vault, &self.keeping, &self.counters.upload).await;
         }
     }
 

@@ -4,7 +4,8 @@
 //! [`Reading`] (one as a file), [`Keeping`] (whom the node asks: its [`OwnKeeper`] or three [`Keepers`]), [`Vault`] (objects in a folder or bucket);
 //! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for whoever asked for exactly that file).
 //!
-//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored. A file in the clear is
+//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored, and on disk
+//! ([`SpoolPlace`]) while the store is slow or down. A file in the clear is
 //! written through the kernel's page cache; what that cannot take blocks the package thread, whose fans hold
 //! `limits::RECORD_FAN_LEN` items meanwhile.
 
@@ -15,6 +16,7 @@ mod keepers;
 mod keeping;
 mod own_keeper;
 mod reading;
+mod spool;
 mod upload;
 mod vault;
 mod verify;
@@ -27,6 +29,7 @@ pub use keepers::Keepers;
 pub use keeping::Keeping;
 pub use own_keeper::{KeepingError, OwnKeeper};
 pub use reading::Reading;
+pub use spool::SpoolPlace;
 pub use upload::{Behind, SealedRecording, UploadCounters};
 pub use vault::{Listed, Vault, VaultError};
 pub use verify::{Verified, verify_expiry, verify_expiry_with};
