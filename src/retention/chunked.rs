@@ -218,7 +218,7 @@ mod tests {
     const CONTEXT: &[u8] = b"tessera test";
 
     fn key() -> Secret {
-        Secret::from_bytes(std::array::from_fn(|n| n as u8))
+        Secret::from_bytes(&std::array::from_fn(|n| n as u8))
     }
 
     fn message(len: usize) -> Vec<u8> {

@@ -17,8 +17,8 @@ pub const RELEASE_LEN: usize = 8 + KEY_LEN;
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
 
-/// 32 secret bytes; overwritten when let go, never shown.
-pub struct Secret([u8; KEY_LEN]);
+/// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy where it was.
+pub struct Secret(Box<[u8; KEY_LEN]>);
 
 impl Drop for Secret {
     fn drop(&mut self) {
@@ -30,15 +30,21 @@ impl Secret {
     /// From the operating system's randomness (through AWS-LC).
     #[must_use]
     pub fn random() -> Self {
-        let mut bytes = [0; KEY_LEN];
-        fill_random(&mut bytes);
-        Self(bytes)
+        let mut secret = Self::zero();
+        fill_random(&mut *secret.0);
+        secret
     }
 
-    /// From bytes that were secret already.
+    /// From bytes that were secret already; overwriting those is the caller's part.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+        let mut secret = Self::zero();
+        secret.0.copy_from_slice(bytes);
+        secret
+    }
+
+    fn zero() -> Self {
+        Self(Box::new([0; KEY_LEN]))
     }
 
     pub(super) fn expose(&self) -> &[u8; KEY_LEN] {
@@ -59,7 +65,21 @@ pub(super) fn fill_random(bytes: &mut [u8]) {
 
 /// HKDF-Expand (RFC 5869) with SHA-512 of a uniformly random `key`; the parts of `info` are concatenated.
 pub(super) fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
+    expand_key(key, info, out);
+    scrub_stack();
+}
+
+#[inline(never)]
+fn expand_key(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
     expand_prk(&Prk::new_less_safe(HKDF_SHA512, key), info, out);
+}
+
+/// Overwrites the stack below the caller's: the calls before left copies of keys there, of values that were moved.
+#[inline(never)]
+fn scrub_stack() {
+    let mut below = [0_u8; 8192];
+    below.zeroize();
+    std::hint::black_box(&below);
 }
 
 fn expand_prk(prk: &Prk, info: &[&[u8]], out: &mut [u8]) {
@@ -191,8 +211,8 @@ pub struct Release {
 
 impl Release {
     pub(super) fn derive(hour_key: &[u8; KEY_LEN], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
-        let mut key = Secret([0; KEY_LEN]);
-        expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0);
+        let mut key = Secret::zero();
+        expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0[..]);
         Self { keeper, key }
     }
 
@@ -202,7 +222,7 @@ impl Release {
         let mut bytes = Zeroizing::new([0; RELEASE_LEN]);
         let (keeper, key) = bytes.split_at_mut(self.keeper.0.len());
         keeper.copy_from_slice(&self.keeper.0);
-        key.copy_from_slice(&self.key.0);
+        key.copy_from_slice(&self.key.0[..]);
         bytes
     }
 
@@ -210,7 +230,7 @@ impl Release {
     #[must_use]
     pub fn from_bytes(bytes: &[u8; RELEASE_LEN]) -> Self {
         let (keeper, key) = bytes.split_first_chunk().expect("8 of 40 bytes");
-        Self { keeper: KeeperId(*keeper), key: Secret(key.try_into().expect("the other 32")) }
+        Self { keeper: KeeperId(*keeper), key: Secret::from_bytes(key.try_into().expect("the other 32")) }
     }
 }
 
@@ -219,7 +239,7 @@ impl Release {
 #[must_use]
 pub fn wrap(releases: (&Release, Option<&Release>), recording: RecordingId, hour: Hour, data_key: &Secret) -> Vec<u8> {
     let (key, about) = wrap_key(releases, recording, hour);
-    chunked::seal(&key, &about, &data_key.0)
+    chunked::seal(&key, &about, &data_key.0[..])
 }
 
 /// Opens a wrapped data key.
@@ -234,7 +254,7 @@ pub fn unwrap(
 ) -> Result<Secret, Tampered> {
     let (key, about) = wrap_key(releases, recording, hour);
     let mut bytes = chunked::open(&key, &about, wrapped)?;
-    let secret = <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map(Secret).map_err(|_| Tampered);
+    let secret = <&[u8; KEY_LEN]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
     bytes.zeroize();
     secret
 }
@@ -247,12 +267,13 @@ fn wrap_key((one, other): (&Release, Option<&Release>), recording: RecordingId, 
         None => (one, one),
     };
     let mut both = [0; KEY_LEN * 2];
-    both[..KEY_LEN].copy_from_slice(&low.key.0);
-    both[KEY_LEN..].copy_from_slice(&high.key.0);
+    both[..KEY_LEN].copy_from_slice(&low.key.0[..]);
+    both[KEY_LEN..].copy_from_slice(&high.key.0[..]);
     let about = [WRAP_INFO, &recording.0, &hour.0.to_be_bytes(), &low.keeper.0, &high.keeper.0].concat();
-    let mut key = Secret([0; KEY_LEN]);
-    expand_prk(&Salt::none(HKDF_SHA512).extract(&both), &[&about], &mut key.0);
+    let mut key = Secret::zero();
+    expand_prk(&Salt::none(HKDF_SHA512).extract(&both), &[&about], &mut key.0[..]);
     both.zeroize();
+    scrub_stack();
     (key, about)
 }
 
@@ -263,7 +284,7 @@ mod tests {
     const HOUR: Hour = Hour(500_000);
 
     fn release(id: u8, key: u8) -> Release {
-        Release { keeper: KeeperId([id; 8]), key: Secret([key; KEY_LEN]) }
+        Release { keeper: KeeperId([id; 8]), key: Secret::from_bytes(&[key; KEY_LEN]) }
     }
 
     #[test]
@@ -304,17 +325,17 @@ mod tests {
     fn a_release_survives_its_journey() {
         let sent = release(1, 11);
         let came = Release::from_bytes(&sent.to_bytes());
-        assert_eq!((came.keeper, came.key.0), (sent.keeper, sent.key.0));
+        assert_eq!((came.keeper, came.key.expose()), (sent.keeper, sent.key.expose()));
     }
 
     #[test]
     fn what_is_released_differs_for_every_recording_hour_and_keeper() {
         let hour_key = [5; KEY_LEN];
         let (keeper, recording) = (KeeperId([1; 8]), RecordingId([2; 16]));
-        let of = |keeper, recording, hour| Release::derive(&hour_key, keeper, recording, hour).key.0;
+        let of = |keeper, recording, hour| Release::derive(&hour_key, keeper, recording, hour).key.0.clone();
         let first = of(keeper, recording, HOUR);
         assert_eq!(first, of(keeper, recording, HOUR));
-        assert_ne!(first, hour_key);
+        assert_ne!(*first, hour_key);
         for other in [of(KeeperId([3; 8]), recording, HOUR), of(keeper, RecordingId([4; 16]), HOUR)] {
             assert_ne!(first, other);
         }

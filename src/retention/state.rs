@@ -174,7 +174,7 @@ impl<'a> Rest<'a> {
     }
 
     fn audit(&mut self) -> Result<Audit, StateError> {
-        let (seed, next, head) = (Secret::from_bytes(self.take()?), self.u64()?, self.take()?);
+        let (seed, next, head) = (Secret::from_bytes(&self.take()?), self.u64()?, self.take()?);
         let pending = self.list(AUDIT_PENDING_MAX + HOUR_KEYS_MAX + 1, |rest| {
             let len = rest.u32()? as usize;
             let line = rest.slice(len.min(AUDIT_LINE_LEN_MAX))?;

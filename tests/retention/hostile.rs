@@ -113,7 +113,7 @@ fn random_recordings_break_nothing() {
     assert!(serde_json::from_str::<Contents>(MANIFEST).is_ok(), "the seed is a manifest");
     let begin = Instant::now();
     let span = std::env::var("TESSERA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    let (key, mut seed) = (Secret::from_bytes([0x42; 32]), 0);
+    let (key, mut seed) = (Secret::from_bytes(&[0x42; 32]), 0);
     let filed = Filed { hour: "00495727".parse().unwrap(), recording: RecordingId([0xa5; 16]) };
     while seed < 4_000 || span.is_some_and(|span| begin.elapsed() < span) {
         let mut draw = Draw(seed);
