@@ -25,6 +25,8 @@ fn everyone_is_seen_and_the_speakers_are_heard() {
     assert_eq!((people.asked, people.connected, people.seen), (4, 4, 4), "{report:?}");
     let audio = report.audio;
     assert_eq!((audio.expected, audio.heard, audio.own_heard), (2, 2, 0), "{report:?}");
+    let way = audio.mouth_to_ear_ms.expect("two speak and hear each other");
+    assert!(way.p50 > 20.0 && way.p50 <= way.p95 && way.p95 < 600.0, "{report:?}");
     assert_eq!((report.composite.width, report.composite.height), (1280, 720), "{report:?}");
     // A busy machine may overflow a socket's buffer; more than a few packets would be a fault.
     assert!(report.packets.lost * 100 <= report.packets.received && report.errors.is_empty(), "{report:?}");
@@ -42,4 +44,24 @@ fn a_node_that_is_not_there_is_told_in_one_line() {
     assert!(line.contains(&free.to_string()) && line.contains("does not answer"), "{line}");
     let told = load(&["--url", "node.example"], folder.path());
     assert_eq!(told.status.code(), Some(2));
+}
+
+#[test]
+fn voices_are_heard_without_any_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start();
+    let figures = folder.path().join("load.json");
+    let line =
+        ["--url", &node.url, "--participants", "4", "--speakers", "2", "--duration", "5s", "--no-video", "--json"];
+    let told = load(&[&line[..], &[figures.to_str().unwrap()]].concat(), folder.path());
+    assert!(told.status.success(), "{told:?}");
+    let report: Report = serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap();
+    let audio = report.audio;
+    assert_eq!((report.participants.connected, report.participants.seen), (4, 0), "{report:?}");
+    assert_eq!((audio.expected, audio.heard, audio.own_heard), (2, 2, 0), "{report:?}");
+    assert!(audio.mouth_to_ear_ms.is_some() && audio.lip_sync_ms.is_none() && report.errors.is_empty(), "{report:?}");
+    // Fifty packets a second to each of four, for five seconds and a little: no composite came.
+    let received = report.packets.received;
+    assert!((500..3_000).contains(&received), "{report:?}");
+    node.stop();
 }

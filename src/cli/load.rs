@@ -36,6 +36,9 @@ pub struct LoadArgs {
     /// How many of them share a screen, which shows what their camera does
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub screens: u32,
+    /// Nobody sends or takes pictures: voices and the mix alone
+    #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps"])]
+    pub no_video: bool,
     /// Columns of each camera
     #[arg(long, value_name = "PIXELS", default_value = "320")]
     pub width: Side,
@@ -60,7 +63,8 @@ const EXAMPLES: &str = "\
 Examples:
   tessera load                                            16 people for the node on this machine
   tessera load --url https://node.example --room standup  into a room where others are
-  tessera load --participants 40 --decoders 2 --json load.json";
+  tessera load --participants 40 --decoders 2 --json load.json
+  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node";
 
 /// Brings simulated people to a node and tells what they saw and heard.
 #[must_use]
@@ -73,6 +77,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         decoders: args.decoders.map(|count| count as usize),
         speakers: args.speakers as usize,
         screens: args.screens as usize,
+        video: !args.no_video,
         size: Size::new(args.width.get(), args.height.get()),
         fps: args.fps.get(),
         seed: args.seed,

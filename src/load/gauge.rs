@@ -39,6 +39,11 @@ impl Gauge {
         self.longest = self.longest.max(other.longest);
     }
 
+    /// How many spans were counted.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The span that `percent` of all spans do not exceed, in milliseconds; zero without spans.
     pub fn percentile_ms(&self, percent: u64) -> f64 {
         let wanted = (self.count * percent).div_ceil(100).max(1);

@@ -21,7 +21,10 @@ mod viewer;
 pub mod voice;
 mod witness;
 
-pub use report::{AudioReport, CompositeReport, FreezeReport, LatencyReport, PacketReport, ParticipantReport, Report};
+pub use report::{
+    AudioReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport, ParticipantReport,
+    Report,
+};
 pub use run::{LoadOptions, Stage, run};
 
 /// Why a load did not come about, or one person of it.

@@ -36,17 +36,26 @@ use crate::signal;
 pub(super) const AV1_PAYLOAD_TYPE: u8 = 45;
 /// RTP payload type of the microphone and the mix.
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
-/// The two inward tracks.
-const TRACKS_IN: usize = 2;
+/// The two inward tracks: composite and mix.
+const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
 /// How long a connection may take to say goodbye.
 const CLOSE_SPAN: Duration = Duration::from_secs(2);
+
+/// Which pictures a person has to do with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pictures {
+    /// They send their camera's, and take the composite.
+    pub camera: bool,
+    /// They share a screen.
+    pub screen: bool,
+}
 
 /// One connected simulated person.
 pub(super) struct Participant {
     /// Its number among the load's people, as in its barcodes and pilot.
     pub number: usize,
-    /// Outward picture.
-    pub camera: LocalTrack,
+    /// Outward picture, of those who have to do with pictures.
+    pub camera: Option<LocalTrack>,
     /// Outward voice.
     pub microphone: LocalTrack,
     /// Outward screen, of those who share one.
@@ -69,18 +78,19 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number`, with a screen if `shares`, and waits until media flows.
+    /// Joins `room` as person `number`, with such `pictures`, and waits until media flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
-    pub async fn join(door: &Door, room: &RoomId, number: usize, shares: bool) -> Result<Self, LoadError> {
+    pub async fn join(door: &Door, room: &RoomId, number: usize, pictures: Pictures) -> Result<Self, LoadError> {
         let (ear, mut state, mut gathered, tracks) = Ear::new();
         let connection = connection(door.is_loopback(), ear).await?;
-        let camera = LocalTrack::new(number, RtpCodecKind::Video, "camera");
+        let camera = pictures.camera.then(|| LocalTrack::new(number, RtpCodecKind::Video, "camera"));
         let microphone = LocalTrack::new(number, RtpCodecKind::Audio, "microphone");
-        let screen = shares.then(|| LocalTrack::new(number, RtpCodecKind::Video, "screen"));
-        let outward: Vec<&LocalTrack> = [&camera, &microphone].into_iter().chain(&screen).collect();
-        let channel = lay_out(&*connection, &outward).await?;
+        let screen = pictures.screen.then(|| LocalTrack::new(number, RtpCodecKind::Video, "screen"));
+        let outward: Vec<&LocalTrack> = camera.iter().chain([&microphone]).chain(&screen).collect();
+        let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
+        let channel = lay_out(&*connection, &outward, inward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
         let admission = door.join(room, &format!("Load {number}"), offer).await?;
         let resource = admission.resource;
@@ -116,13 +126,17 @@ impl Participant {
 }
 
 /// The m-lines of a participant, in the contract's order.
-async fn lay_out(connection: &dyn PeerConnection, outward: &[&LocalTrack]) -> Result<Arc<dyn DataChannel>, LoadError> {
+async fn lay_out(
+    connection: &dyn PeerConnection,
+    outward: &[&LocalTrack],
+    inward: &[RtpCodecKind],
+) -> Result<Arc<dyn DataChannel>, LoadError> {
     for local in outward {
         let track = Arc::clone(&local.track) as Arc<dyn TrackLocal>;
         connection.add_transceiver_from_track(track, Some(one_way(RTCRtpTransceiverDirection::Sendonly))).await?;
     }
-    for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
-        connection.add_transceiver_from_kind(kind, Some(one_way(RTCRtpTransceiverDirection::Recvonly))).await?;
+    for kind in inward {
+        connection.add_transceiver_from_kind(*kind, Some(one_way(RTCRtpTransceiverDirection::Recvonly))).await?;
     }
     Ok(connection.create_data_channel(signal::LABEL, None).await?)
 }
@@ -231,7 +245,7 @@ impl Ear {
     fn new() -> Notes {
         let (state, states) = watch::channel(RTCPeerConnectionState::New);
         let (gathered, gatherings) = watch::channel(false);
-        let (tracks, opened) = mpsc::channel(TRACKS_IN);
+        let (tracks, opened) = mpsc::channel(INWARD.len());
         (Arc::new(Self { state, gathered, tracks }), states, gatherings, opened)
     }
 }
@@ -264,7 +278,7 @@ mod tests {
         let connection = connection(true, ear).await.unwrap();
         let (camera, microphone) =
             (LocalTrack::new(7, RtpCodecKind::Video, "camera"), LocalTrack::new(7, RtpCodecKind::Audio, "microphone"));
-        lay_out(&*connection, &[&camera, &microphone]).await.unwrap();
+        lay_out(&*connection, &[&camera, &microphone], &INWARD).await.unwrap();
         let sdp = offer(&*connection, &mut gathered).await.unwrap();
         let sections: Vec<&str> = sdp.split("\nm=").skip(1).collect();
         let expected = [

@@ -80,6 +80,19 @@ pub struct AudioReport {
     pub own_heard: usize,
     /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not measured.
     pub lip_sync_ms: Option<f64>,
+    /// From mouth to ear. Absent if not measured.
+    pub mouth_to_ear_ms: Option<MouthToEarReport>,
+}
+
+/// From the moment a microphone takes in a sound, a packet's length before its packet is sent, to the moment the mix with that
+/// sound arrives decoded, milliseconds: both Opus codecs are in it, a jitter buffer of the listener's is not. Told by the pilots
+/// of all speakers to all listeners, once a second each, to ±20 ms, and only up to half a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct MouthToEarReport {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
 }
 
 /// Packets of composite and mix.
@@ -96,8 +109,8 @@ impl fmt::Display for Report {
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
         let people = self.participants;
         row("participants", format!("{} asked, {} connected, {} seen", people.asked, people.connected, people.seen))?;
-        let composite = self.composite;
         let seconds = self.measured_s;
+        let composite = self.composite;
         let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
         row("composite", format!("{size} over {seconds:.1} s"))?;
         let latency = self.latency_ms;
@@ -109,6 +122,9 @@ impl fmt::Display for Report {
         let sync = audio.lip_sync_ms.map_or_else(String::new, |ms| format!(", lip-sync {ms:+.0} ms"));
         let own = if audio.own_heard > 0 { format!(", {} heard themselves", audio.own_heard) } else { String::new() };
         row("voices", format!("{} of {} heard{own}{sync}", audio.heard, audio.expected))?;
+        if let Some(MouthToEarReport { p50, p95 }) = audio.mouth_to_ear_ms {
+            row("mouth to ear", format!("{p50:.0} ms median, {p95:.0} p95"))?;
+        }
         row("packets", format!("{} received, {} lost", self.packets.received, self.packets.lost))?;
         self.errors.iter().try_for_each(|error| row("error", error.clone()))
     }
@@ -123,8 +139,17 @@ mod tests {
         let mut report = Report { errors: vec!["one".to_owned()], ..Report::default() };
         report.participants.seen = 3;
         report.audio.lip_sync_ms = Some(-4.5);
+        report.audio.mouth_to_ear_ms = Some(MouthToEarReport { p50: 70.0, p95: 90.0 });
+        assert!(report.to_string().contains("mouth to ear  70 ms median, 90 p95"), "{report}");
         let json = serde_json::to_value(&report).unwrap();
-        for path in ["participants/asked", "composite/fps", "latency_ms/p95", "freezes/longest_ms", "audio/own_heard"] {
+        for path in [
+            "participants/asked",
+            "composite/fps",
+            "latency_ms/p95",
+            "freezes/longest_ms",
+            "audio/own_heard",
+            "audio/mouth_to_ear_ms/p95",
+        ] {
             assert!(json.pointer(&format!("/{path}")).is_some(), "{path}");
         }
         assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);

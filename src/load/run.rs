@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::LoadError;
 use super::clip::{self, ClipSetup};
 use super::http::Door;
-use super::participant::Participant;
+use super::participant::{Participant, Pictures};
 use super::receiver::{PacketCounts, receive};
 use super::report::Report;
 use super::sender::{Footage, SendLog, Sender};
@@ -48,6 +48,8 @@ pub struct LoadOptions {
     pub speakers: usize,
     /// How many share a screen, which shows what their camera does.
     pub screens: usize,
+    /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
+    pub video: bool,
     /// Extent of each camera's picture.
     pub size: Size,
     /// Frames a second of each camera.
@@ -92,6 +94,7 @@ pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Repor
 
 /// What everyone sends.
 struct Material {
+    /// One for each person; empty without pictures.
     footages: Vec<Arc<Footage>>,
     voices: Vec<Arc<Voice>>,
     /// Numbers of those who speak.
@@ -106,7 +109,8 @@ impl Material {
         let bitrate = u32::try_from(bitrate).unwrap_or(u32::MAX).max(50_000);
         let setup = ClipSetup { size: options.size, fps: options.fps, bitrate };
         let progress = |done| told(Stage::Preparing(done));
-        let clips = clip::prepare(options.participants, &setup, &clip::cache_folder(), &progress).map_err(wrong)?;
+        let cameras = if options.video { options.participants } else { 0 };
+        let clips = clip::prepare(cameras, &setup, &clip::cache_folder(), &progress).map_err(wrong)?;
         let footages = clips.iter().map(|clip| Footage::cut(clip).map(Arc::new)).collect::<Result<_, _>>()?;
         let speakers: Vec<usize> = (0..options.speakers.min(options.participants)).collect();
         let silence = voice::silence().map_err(wrong)?;
@@ -134,7 +138,8 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(options: &'a LoadOptions, door: Door, material: Material) -> Self {
-        let frames: Vec<usize> = material.footages.iter().map(|footage| footage.len()).collect();
+        let length = |number: usize| material.footages.get(number).map_or(0, |footage: &Arc<Footage>| footage.len());
+        let frames: Vec<usize> = (0..options.participants).map(length).collect();
         let log = SendLog::new(Instant::now(), &frames, LOOP_PACKETS);
         Self {
             options,
@@ -197,11 +202,12 @@ impl<'a> Call<'a> {
         let permits = Arc::new(Semaphore::new(JOINS_AT_ONCE));
         let mut joins = JoinSet::new();
         for number in 0..self.options.participants {
-            let shares = number < self.options.screens;
+            let video = self.options.video;
+            let pictures = Pictures { camera: video, screen: video && number < self.options.screens };
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number, shares).await
+                Participant::join(&door, &room, number, pictures).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);
@@ -233,8 +239,8 @@ impl<'a> Call<'a> {
         self.witnesses.extend(witness);
         let tracks = person.take_tracks();
         self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, Arc::clone(&self.counts)));
-        let (footage, voice) = (&self.material.footages[number], &self.material.voices[number]);
-        let sender = Sender::new(&person, Arc::clone(footage), Arc::clone(voice), Arc::clone(&self.log));
+        let (footage, voice) = (self.material.footages.get(number), &self.material.voices[number]);
+        let sender = Sender::new(&person, footage.cloned(), Arc::clone(voice), Arc::clone(&self.log));
         let frame = Duration::from_secs(1) / self.options.fps;
         self.tasks.spawn(sender.run(Instant::now() + frame.mul_f64(part), self.stop_senders.subscribe()));
         self.people.push(person);
@@ -242,6 +248,9 @@ impl<'a> Call<'a> {
     }
 
     fn decoders(&self) -> usize {
+        if !self.options.video {
+            return 0;
+        }
         let one_in_ten = (self.options.participants / 10).clamp(1, DECODERS_MAX);
         self.options.decoders.unwrap_or(one_in_ten).min(self.options.participants)
     }

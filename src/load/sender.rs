@@ -22,7 +22,7 @@ use super::clip::Clip;
 use super::participant::{AV1_PAYLOAD_TYPE, LocalTrack, OPUS_PAYLOAD_TYPE, Participant};
 use super::voice::Voice;
 use crate::limits;
-use crate::media::{pts_from_tick, rtp_from_pts};
+use crate::media::{Pts, pts_from_tick, rtp_from_pts};
 
 /// Payload bytes of one camera packet, so that the datagram stays below every usual path's limit.
 const PAYLOAD_LEN: usize = 1_150;
@@ -145,11 +145,11 @@ impl Footage {
 /// What one person sends.
 pub(super) struct Sender {
     number: usize,
-    camera: Outward,
     microphone: Outward,
-    /// Sends the same pictures as the camera.
-    screen: Option<Outward>,
-    footage: Arc<Footage>,
+    /// Camera and screen, which send the same pictures.
+    pictures: Vec<Outward>,
+    /// What they send; `None` for who sends no pictures.
+    footage: Option<Arc<Footage>>,
     voice: Arc<Voice>,
     log: Arc<SendLog>,
     /// Set by the node's PLI or FIR.
@@ -191,12 +191,12 @@ impl Outward {
 
 impl Sender {
     /// A sender for `participant`; `log` remembers what it sends.
-    pub fn new(participant: &Participant, footage: Arc<Footage>, voice: Arc<Voice>, log: Arc<SendLog>) -> Self {
+    pub fn new(participant: &Participant, footage: Option<Arc<Footage>>, voice: Arc<Voice>, log: Arc<SendLog>) -> Self {
+        let pictures = participant.camera.iter().chain(&participant.screen);
         Self {
             number: participant.number,
-            camera: Outward::new(participant.camera.clone(), AV1_PAYLOAD_TYPE),
             microphone: Outward::new(participant.microphone.clone(), OPUS_PAYLOAD_TYPE),
-            screen: participant.screen.clone().map(|screen| Outward::new(screen, AV1_PAYLOAD_TYPE)),
+            pictures: pictures.map(|local| Outward::new(local.clone(), AV1_PAYLOAD_TYPE)).collect(),
             footage,
             voice,
             log,
@@ -208,12 +208,11 @@ impl Sender {
 
     /// Sends from `start` on until `stop` says so or the connection is gone.
     pub async fn run(mut self, start: Instant, mut stop: watch::Receiver<bool>) {
-        let pictures = std::iter::once(&self.camera).chain(&self.screen).map(|outward| outward.local.clone());
         let mut feedback = JoinSet::new();
-        for local in pictures {
-            feedback.spawn(watch_feedback(local, Arc::clone(&self.wants_keyframe)));
+        for outward in &self.pictures {
+            feedback.spawn(watch_feedback(outward.local.clone(), Arc::clone(&self.wants_keyframe)));
         }
-        self.log.set_alive(self.number, true);
+        self.log.set_alive(self.number, self.footage.is_some());
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
             () = self.send(start) => {}
@@ -226,7 +225,8 @@ impl Sender {
         let (mut picture, mut word) = (0_u64, 0_u64);
         let words_per_second = u32::try_from(1000 / limits::AUDIO_TICK.as_millis()).expect("a tick is below a second");
         loop {
-            let picture_pts = pts_from_tick(picture, self.footage.fps);
+            let picture_pts =
+                self.footage.as_ref().map_or(Pts(u64::MAX), |footage| pts_from_tick(picture, footage.fps));
             let word_pts = pts_from_tick(word, words_per_second);
             let next = picture_pts.min(word_pts);
             tokio::time::sleep_until((start + Duration::from_nanos(next.as_nanos())).into()).await;
@@ -247,18 +247,18 @@ impl Sender {
 
     /// Sends the next frame of the loop, or its next keyframe if one was asked for.
     async fn show(&mut self, rtp_time: u64) -> Result<(), LoadError> {
+        let Some(footage) = self.footage.clone() else { return Ok(()) };
         let now = Instant::now();
         let is_due = self.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
         if is_due && self.wants_keyframe.swap(false, Ordering::Relaxed) {
-            self.frame = self.footage.keyframe_from(self.frame);
+            self.frame = footage.keyframe_from(self.frame);
         }
-        let footage = Arc::clone(&self.footage);
         let shot = &footage.frames[self.frame];
         if shot.keyframe {
             self.keyframe_at = Some(now);
         }
         self.log.note_sent(self.number, self.frame);
-        for outward in std::iter::once(&mut self.camera).chain(&mut self.screen) {
+        for outward in &mut self.pictures {
             for (at, payload) in shot.payloads.iter().enumerate() {
                 let packet = outward.packet(rtp_time, at + 1 == shot.payloads.len(), payload.clone());
                 outward.local.track.write_rtp(packet).await?;
@@ -302,7 +302,7 @@ fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Codec, EncodedFrame, Pts};
+    use crate::media::{Codec, EncodedFrame};
 
     /// A temporal unit of one frame OBU (type 6, with a size field) of `len` bytes, at most 127.
     fn unit(len: u8, keyframe: bool) -> EncodedFrame {

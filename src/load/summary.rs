@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::gauge::Gauge;
-use super::report::{AudioReport, CompositeReport, FreezeReport, LatencyReport, ParticipantReport, Report};
+use super::report::{
+    AudioReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, ParticipantReport, Report,
+};
 use super::viewer::Sights;
 use super::witness::Testimony;
 
@@ -68,11 +70,15 @@ fn audio(testimonies: &[Testimony], speakers: &[usize]) -> AudioReport {
     };
     let mut syncs: Vec<f64> = testimonies.iter().flat_map(|testimony| &testimony.sounds.syncs_ms).copied().collect();
     syncs.sort_by(f64::total_cmp);
+    let mut ways = Gauge::new();
+    testimonies.iter().for_each(|testimony| ways.merge(&testimony.sounds.ways));
+    let mouth_to_ear = MouthToEarReport { p50: ways.percentile_ms(50), p95: ways.percentile_ms(95) };
     AudioReport {
         expected: speakers.len(),
         heard: speakers.iter().filter(is_heard).count(),
         own_heard: testimonies.iter().filter(|testimony| testimony.sounds.heard.contains(&testimony.number)).count(),
         lip_sync_ms: syncs.get(syncs.len() / 2).copied(),
+        mouth_to_ear_ms: (ways.count() > 0).then_some(mouth_to_ear),
     }
 }
 
@@ -96,7 +102,10 @@ mod tests {
             freezes: 1,
             longest_gap: Duration::from_millis(600),
         };
-        let sounds = Sounds { heard: heard.iter().copied().collect::<BTreeSet<_>>(), syncs_ms: vec![5.0], broken: 0 };
+        let heard = heard.iter().copied().collect::<BTreeSet<_>>();
+        let mut ways = Gauge::new();
+        ways.add(Duration::from_millis(80));
+        let sounds = Sounds { heard, syncs_ms: vec![5.0], ways, broken: 0 };
         Testimony { number, sights: Some(sights), sounds }
     }
 
@@ -110,11 +119,13 @@ mod tests {
         assert_eq!((report.freezes.count, report.composite.width), (2, 1280));
         assert_eq!(report.audio.lip_sync_ms, Some(5.0));
         assert!((report.latency_ms.p95 - 100.0).abs() <= 0.25);
+        assert!(report.audio.mouth_to_ear_ms.is_some_and(|way| (way.p95 - 80.0).abs() <= 0.25));
     }
 
     #[test]
     fn without_witnesses_nothing_is_claimed() {
         let report = summarise(&[], &[0], Duration::from_secs(1));
         assert_eq!((report.participants.seen, report.audio.heard, report.audio.lip_sync_ms), (0, 0, None));
+        assert_eq!(report.audio.mouth_to_ear_ms, None);
     }
 }
