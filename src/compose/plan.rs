@@ -103,6 +103,12 @@ impl Planner {
         }
     }
 
+    /// Writes in our own font from now on, whatever the machine has.
+    #[cfg(test)]
+    pub(super) fn use_own_font(&mut self) {
+        self.ink = Ink::of_own_font();
+    }
+
     /// Plans a tick; [`operations`](Self::operations) and [`damage`](Self::damage) give the result.
     pub(super) fn plan(&mut self, scene: &Scene, sources: &dyn Sources) {
         assert_eq!(scene.canvas, self.canvas, "a room's canvas keeps its size");

@@ -12,7 +12,8 @@ use crate::compose::plan::{LETTERBOX, RING, RING_COLOUR, fit};
 use crate::compose::scale::Crop;
 use crate::compose::{Compositor, cpu_compositor};
 use crate::media::{
-    Bitmap, ComposedFrame, DAMAGE_BLOCK, Damage, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame,
+    Bitmap, ComposedFrame, DAMAGE_BLOCK, Damage, Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size,
+    VideoFrame,
 };
 use crate::scene::{Border, Fit, Input, Overlay, OverlayContent, Rect, Rgb, Scene, SceneCore};
 
@@ -34,7 +35,13 @@ fn picture(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> 
     };
     let planes = Planes([plane(0), plane(1), plane(2)], width);
     let size = Size::new(u32::try_from(width).unwrap(), u32::try_from(height).unwrap());
-    VideoFrame { size, full_range: false, arrival: Instant::now(), picture: Arc::new(planes) }
+    VideoFrame {
+        size,
+        full_range: false,
+        matrix: Matrix::default(),
+        arrival: Instant::now(),
+        picture: Arc::new(planes),
+    }
 }
 
 fn flat(width: usize, height: usize, level: u8) -> VideoFrame {
@@ -324,7 +331,9 @@ fn apply(scene: &mut Scene, pictures: &mut Pictures, change: Change, number: usi
         Change::Label(n, label) => scene.tiles[n].label = label.map(|label| format!("Žofie {label}").into()),
         Change::Fit(n, cover) => scene.tiles[n].fit = if cover { Fit::Cover } else { Fit::Contain },
         Change::Picture(n, width, height, full_range) => {
-            pictures.insert(scene.tiles[n].participant, VideoFrame { full_range, ..noise(width, height, number) });
+            let matrix = if number.is_multiple_of(3) { Matrix::Bt601 } else { Matrix::Bt709 };
+            pictures
+                .insert(scene.tiles[n].participant, VideoFrame { full_range, matrix, ..noise(width, height, number) });
         }
         Change::NoPicture(n) => drop(pictures.remove(&scene.tiles[n].participant)),
         Change::Overlay(overlay) => {

@@ -56,6 +56,12 @@ impl Ink {
         Self { pen: None, shelf: Shelf::default() }
     }
 
+    /// An empty shelf that writes in our own font, whatever the machine has.
+    #[cfg(test)]
+    pub(in crate::compose) fn of_own_font() -> Self {
+        Self { pen: Some(Pen::of_own_font()), shelf: Shelf::default() }
+    }
+
     /// A new tick begins, with a new allowance. Returns whether the last one left something undrawn, that is, whether a compositor
     /// that got `None` has reason to ask again.
     pub fn tick(&mut self) -> bool {
