@@ -111,6 +111,14 @@ impl Flight {
         self.order.len() < limits::GPU_TICKS_MAX && self.berths.iter().any(Berth::is_free)
     }
 
+    /// Whether the oldest tick can land, if there is one.
+    pub(super) fn has_landing(&self) -> bool {
+        match self.order.front() {
+            Some(Leg::Berth(index)) => self.berths[*index].readback_map.is_mapped(),
+            Some(Leg::Still(_)) | None => true,
+        }
+    }
+
     /// Whether a buffer will never be mapped again: the device can no longer be used by this room.
     pub(super) fn is_broken(&self) -> bool {
         self.berths.iter().any(|berth| berth.upload_map.is_refused() || berth.readback_map.is_refused())

@@ -135,7 +135,7 @@ impl Compositor for GpuCompositor {
         let begun = self.begin(scene, sources, pts);
         assert!(begun, "an empty flight has room");
         if let Painter::Device(easel) = &self.painter {
-            easel.device.wait();
+            easel.wait();
         }
         match self.finished() {
             Some(frame) => frame,
@@ -197,14 +197,31 @@ impl Easel {
         }
     }
 
+    /// Why the device can no longer be used, if so. Buffers of a room that goes on and are not given back tell it too.
+    fn trouble(&self) -> Option<Refusal> {
+        self.device.poll();
+        if self.flight.is_broken() {
+            self.device.loss().note("the device did not give a buffer back".into());
+        }
+        self.device.loss().reason().map(|reason| Refusal::Unable(reason.into()))
+    }
+
+    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: whoever of the
+    /// rooms that share it asks first hands out what all their buffers have become, and may be at it still.
+    fn wait(&self) {
+        loop {
+            self.device.wait();
+            if self.flight.has_landing() || self.trouble().is_some() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Whether a tick can begin now.
     fn ready(&self) -> Result<(), Refusal> {
-        self.device.poll();
-        if let Some(reason) = self.device.loss().reason() {
-            return Err(Refusal::Unable(reason.into()));
-        }
-        if self.flight.is_broken() {
-            return Err(Refusal::Unable("the device did not give a buffer back".into()));
+        if let Some(trouble) = self.trouble() {
+            return Err(trouble);
         }
         if self.flight.has_room() { Ok(()) } else { Err(Refusal::Busy) }
     }
@@ -226,10 +243,10 @@ impl Easel {
         let samples = self.encoded.sample_bytes();
         self.encoded.clear();
         // A submit that failed was noted; the tick is drawn again by the processor, not lost.
-        match self.device.loss().reason() {
-            Some(reason) => {
+        match self.trouble() {
+            Some(trouble) => {
                 self.flight.retract();
-                Err(Refusal::Unable(reason.into()))
+                Err(trouble)
             }
             None => Ok(samples),
         }

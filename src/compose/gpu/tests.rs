@@ -308,7 +308,7 @@ proptest! {
             list.iter().for_each(|operation| draw_plainly(canvas, &mut expected, operation));
             let damage = if list.is_empty() { Damage::none(canvas) } else { Damage::full(canvas) };
             prop_assert!(easel.ready().is_ok() && easel.draw(Pts(1), &list, &damage).is_ok());
-            easel.device.wait();
+            easel.wait();
             let frame = easel.finished(&FramePool::default()).expect("it was waited for");
             prop_assert!(frame.samples == expected, "{canvas:?}");
             list.clear();
