@@ -2,6 +2,8 @@
 //!
 //! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be seen, renew them
 //! with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit them with the change.
+//! `TESSERA_GOLDENS=show` compares nothing: it paints them twice as large, with the machine's fonts and names in many scripts, into
+//! the folder for temporary files.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,8 +15,10 @@ use image::{ImageFormat, RgbImage};
 
 use crate::compose::colour::Yuv;
 use crate::compose::cpu::with_own_font;
+use crate::compose::gpu::{self, Device, Wanted};
+use crate::compose::{Compositor, cpu_compositor};
 use crate::media::{
-    ComposedFrame, Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, TrackId, TrackKind, VideoFrame,
+    Bitmap, ComposedFrame, Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, TrackId, TrackKind, VideoFrame,
 };
 use crate::scene::{Input, Layout, Rgb, Scene, SceneCore};
 
@@ -22,8 +26,8 @@ const CANVAS: Size = Size::new(640, 360);
 const COUNTS: [u64; 9] = [1, 2, 3, 5, 9, 16, 25, 49, 100];
 /// A golden is no larger than this, so that a checkout stays small.
 const GOLDEN_LEN_MAX: u64 = 64 * 1024;
-/// How far a channel may be off: masks and letters are drawn with real numbers, which other processors may round another way.
-const DIFFERENCE_MAX: u8 = 4;
+/// How far a channel may be off; masks and letters are drawn with real numbers, which other processors may round another way.
+const DIFFERENCE_MAX: u8 = 1;
 
 const LAYOUTS: [(&str, &str); 6] = [
     ("grid", r#"{"layout": "grid", "corner_radius": 0.06}"#),
@@ -53,6 +57,18 @@ const NAMES: [&str; 8] = [
     "Maximiliane von Habsburg",
     "Łukasz",
     "Ines",
+];
+
+/// For whoever looks at them large.
+const NAMES_SHOWN: [&str; 8] = [
+    "Ada Lovelace",
+    "Žofie Nováková",
+    "प्रिया शर्मा",
+    "محمد علي",
+    "王小明",
+    "Maximiliane von Habsburg",
+    "Zoë 👩🏽‍🚀 🎉",
+    "สมชาย ใจดี",
 ];
 
 struct Planes([Vec<u8>; 3], usize);
@@ -111,17 +127,30 @@ fn document() -> VideoFrame {
     })
 }
 
+/// A white ring with an amber heart, clear around.
+fn logo() -> Bitmap {
+    let pixel = |at: u32| {
+        let (x, y) = (f64::from(at % 96) - 47.5, f64::from(at / 96) - 47.5);
+        match x.hypot(y) {
+            0.0..22.0 => [0xff, 0xb4, 0x54, 0xff],
+            30.0..44.0 => [0xff; 4],
+            _ => [0; 4],
+        }
+    };
+    Bitmap::new(Size::new(96, 96), (0..96 * 96).flat_map(pixel).collect())
+}
+
 /// A room of `count` people in `layout`: every fourth without a camera, some speaking, some muted, some with cameras of other shapes.
-fn room(layout: &str, count: u64) -> (Arc<Scene>, BTreeMap<TrackId, VideoFrame>) {
+fn room(layout: &str, count: u64, canvas: Size, names: &[&str]) -> (Arc<Scene>, BTreeMap<TrackId, VideoFrame>) {
     let layout = Layout::parse(layout).expect("a valid document");
     let (now, mut out) = (Instant::now(), Outbox::new());
-    let mut core = SceneCore::with_layout(CANVAS, layout.clone());
+    let mut core = SceneCore::with_layout(canvas, layout.clone());
     let mut pictures = BTreeMap::new();
     let mut tell = |input| core.handle(now, input, &mut out);
     tell(Input::Labels(true));
     for id in 0..count {
         let participant = ParticipantId(id);
-        tell(Input::Joined { participant, name: NAMES[id as usize % NAMES.len()].into() });
+        tell(Input::Joined { participant, name: names[id as usize % names.len()].into() });
         tell(Input::Muted { participant, muted: id % 3 == 1 });
         tell(Input::Speaking { participant, speaking: id % 6 == 2 });
         if id % 4 != 3 {
@@ -144,14 +173,18 @@ fn room(layout: &str, count: u64) -> (Arc<Scene>, BTreeMap<TrackId, VideoFrame>)
     tell(Input::Dominant { participant: Some(ParticipantId(2 % count)) });
     if layout.name() == crate::scene::LayoutName::Speaker {
         tell(Input::Banner("Quarterly review".into()));
-        tell(Input::Clock("12:05".into()));
+        tell(Input::Clock("12:05 UTC".into()));
+        tell(Input::Logo(Some(logo())));
     }
     (core.scene(), pictures)
 }
 
 /// What is seen once everything that is drawn over several ticks is drawn.
-fn settled(scene: &Scene, pictures: &BTreeMap<TrackId, VideoFrame>) -> ComposedFrame {
-    let mut compositor = with_own_font(scene.canvas);
+fn settled(
+    mut compositor: Box<dyn Compositor>,
+    scene: &Scene,
+    pictures: &BTreeMap<TrackId, VideoFrame>,
+) -> ComposedFrame {
     let mut frame = compositor.compose(scene, pictures, Pts(0));
     for _ in 0..64 {
         let next = compositor.compose(scene, pictures, Pts(0));
@@ -183,14 +216,24 @@ fn difference(got: &RgbImage, want: &RgbImage) -> Option<u8> {
 
 fn check(name: &str) {
     let (_, layout) = LAYOUTS.iter().find(|(known, _)| *known == name).expect("a layout");
-    let renew = std::env::var("TESSERA_GOLDENS").is_ok_and(|value| value == "renew");
+    let mode = std::env::var("TESSERA_GOLDENS").unwrap_or_default();
+    if mode == "show" {
+        return show(name, layout);
+    }
+    let device = Arc::new(Device::open(Wanted::Named("llvmpipe")).expect("make setup installs mesa-vulkan-drivers"));
     let mut complaints = String::new();
     for count in COUNTS {
-        let (scene, pictures) = room(layout, count);
-        let got = shown(&settled(&scene, &pictures));
+        let (scene, pictures) = room(layout, count, CANVAS, &NAMES);
+        let drawn = settled(with_own_font(CANVAS), &scene, &pictures);
+        let twin = settled(gpu::with_own_font(device.clone(), CANVAS), &scene, &pictures);
+        let far = drawn.samples.iter().zip(&twin.samples).map(|(a, b)| a.abs_diff(*b)).max();
+        if far > Some(DIFFERENCE_MAX) {
+            let _ = writeln!(complaints, "{name} of {count}: the GPU's differs by {far:?}");
+        }
+        let got = shown(&drawn);
         let path: PathBuf =
             [env!("CARGO_MANIFEST_DIR"), "tests/goldens", &format!("{name}-{count}.png")].iter().collect();
-        if renew {
+        if mode == "renew" {
             save(&got, &path);
         }
         let len = std::fs::metadata(&path).map_or(0, |file| file.len());
@@ -204,6 +247,17 @@ fn check(name: &str) {
         }
     }
     assert!(complaints.is_empty(), "{complaints}If this is meant, renew them: see the head of {}", file!());
+}
+
+/// Paints them large for somebody to look at.
+fn show(name: &str, layout: &str) {
+    crate::compose::ink::load_fonts();
+    let canvas = Size::new(CANVAS.width * 2, CANVAS.height * 2);
+    for count in COUNTS {
+        let (scene, pictures) = room(layout, count, canvas, &NAMES_SHOWN);
+        let picture = shown(&settled(cpu_compositor(canvas), &scene, &pictures));
+        save(&picture, &std::env::temp_dir().join(format!("tessera-{name}-{count}.png")));
+    }
 }
 
 fn save(picture: &RgbImage, path: &Path) {
