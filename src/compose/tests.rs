@@ -55,6 +55,57 @@ fn noise(width: usize, height: usize, seed: usize) -> VideoFrame {
     })
 }
 
+/// Samples of a colour by real numbers: red, green and blue from 0 to 1, a matrix's weights of red and blue, the range.
+fn samples_of([red, green, blue]: [f64; 3], (red_share, blue_share): (f64, f64), full_range: bool) -> [f64; 3] {
+    let luma = red_share * red + (1.0 - red_share - blue_share) * green + blue_share * blue;
+    let difference = |colour: f64, share: f64| (colour - luma) / (2.0 * (1.0 - share));
+    let (zero, luma_span, span) = if full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
+    [zero + luma_span * luma, 128.0 + span * difference(blue, blue_share), 128.0 + span * difference(red, red_share)]
+}
+
+#[test]
+fn colours_of_every_matrix_and_range_come_out_alike() {
+    let canvas = Size::new(64, 48);
+    let (_, scene) = seated(canvas, 1);
+    let steps = [0.0, 0.35, 0.7, 1.0];
+    for (matrix, shares) in [(Matrix::Bt601, (0.299, 0.114)), (Matrix::Bt709, (0.2126, 0.0722))] {
+        for (full_range, n) in [false, true].into_iter().flat_map(|full_range| (0..64).map(move |n| (full_range, n))) {
+            let colour = [steps[n % 4], steps[n / 4 % 4], steps[n / 16]];
+            let sent = samples_of(colour, shares, full_range).map(|sample| sample.round().clamp(0.0, 255.0) as u8);
+            let frame = VideoFrame { matrix, full_range, ..picture(64, 48, |plane, _, _| sent[plane]) };
+            let shown = cpu_compositor(canvas).compose(&scene, &Pictures::from([(ParticipantId(0), frame)]), Pts(0));
+            let want = samples_of(colour, (0.2126, 0.0722), false);
+            for (plane, want) in shown.planes().iter().zip(want) {
+                let (middle, row) = (plane.stride / 2, if plane.stride == 64 { 24 } else { 12 });
+                let got = f64::from(plane.data[row * plane.stride + middle]);
+                assert!(
+                    (got - want).abs() <= 2.0,
+                    "{matrix:?}, full range {full_range}, {colour:?}: {got}, not {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_background_stays_until_the_next_one_is_ready() {
+    let canvas = Size::new(1280, 720);
+    let mut scene = Scene::clone(&seated(canvas, 0).1);
+    let mut compositor = cpu_compositor(canvas);
+    let mut luma_after = |image: Option<u8>| {
+        let image = image.map(|level| Bitmap::new(canvas, [level, level, level, 255].repeat(1280 * 720)));
+        scene.background.image = image;
+        let mut seen: Vec<u8> =
+            (0..8).map(|_| compositor.compose(&scene, &Pictures::new(), Pts(0)).samples[0]).collect();
+        seen.dedup();
+        seen
+    };
+    let colour = luma_after(None);
+    assert_eq!(luma_after(Some(255)), [colour[0], 235]);
+    assert_eq!(luma_after(Some(0)), [235, 16], "the one before stays meanwhile");
+    assert_eq!(luma_after(None), colour);
+}
+
 /// A scene of `count` people, all with cameras.
 fn seated(canvas: Size, count: u64) -> (SceneCore, Arc<Scene>) {
     let (mut core, mut out, now) = (SceneCore::new(canvas), Outbox::new(), Instant::now());
