@@ -2,7 +2,7 @@
 //!
 //! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be seen, renew them
 //! with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit them with the change.
-//! `TESSERA_GOLDENS=show` compares nothing: it paints them twice as large, with the machine's fonts and names in many scripts, into
+//! `TESSERA_GOLDENS=show` compares nothing: it paints them on 1280x720, with the machine's fonts and names in many scripts, into
 //! the folder for temporary files.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use image::{ImageFormat, RgbImage};
+use image::RgbImage;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::compose::colour::Yuv;
 use crate::compose::cpu::with_own_font;
@@ -22,7 +23,9 @@ use crate::media::{
 };
 use crate::scene::{Input, Layout, Rgb, Scene, SceneCore};
 
-const CANVAS: Size = Size::new(640, 360);
+const CANVAS: Size = Size::new(416, 234);
+/// The canvas of those that somebody looks at.
+const CANVAS_SHOWN: Size = Size::new(1280, 720);
 const COUNTS: [u64; 9] = [1, 2, 3, 5, 9, 16, 25, 49, 100];
 /// A golden is no larger than this, so that a checkout stays small.
 const GOLDEN_LEN_MAX: u64 = 64 * 1024;
@@ -252,17 +255,18 @@ fn check(name: &str) {
 /// Paints them large for somebody to look at.
 fn show(name: &str, layout: &str) {
     crate::compose::ink::load_fonts();
-    let canvas = Size::new(CANVAS.width * 2, CANVAS.height * 2);
     for count in COUNTS {
-        let (scene, pictures) = room(layout, count, canvas, &NAMES_SHOWN);
-        let picture = shown(&settled(cpu_compositor(canvas), &scene, &pictures));
+        let (scene, pictures) = room(layout, count, CANVAS_SHOWN, &NAMES_SHOWN);
+        let picture = shown(&settled(cpu_compositor(CANVAS_SHOWN), &scene, &pictures));
         save(&picture, &std::env::temp_dir().join(format!("tessera-{name}-{count}.png")));
     }
 }
 
 fn save(picture: &RgbImage, path: &Path) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for goldens");
-    picture.save_with_format(path, ImageFormat::Png).expect("a golden is written");
+    let file = std::fs::File::create(path).expect("a golden is written");
+    let encoder = PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive);
+    picture.write_with_encoder(encoder).expect("a golden is written");
 }
 
 #[test]
