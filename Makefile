@@ -2,7 +2,7 @@
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev
-TEST_NEEDS := ffmpeg chromium chromium-driver faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji
+TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip
 
 CARGO ?= cargo
 # Property tests are repeatable; another seed looks elsewhere: make test PROPTEST_RNG_SEED=2
@@ -11,7 +11,7 @@ export PROPTEST_RNG_SEED ?= 1
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build build demo serve test bench fuzz lint audit
+.PHONY: help setup setup-build build demo serve test bench fuzz soak lint audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,14 +36,20 @@ serve: setup-build ## Run a node; open http://localhost:8080
 
 test: lint ## Run every test, lint first
 	@.ci/need $(TEST_NEEDS)
+	@.ci/seaweedfs >/dev/null
 	$(CARGO) test --release --locked --lib --bins
 	$(CARGO) test --release --locked --test tests -- --test-threads=1
 
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
 
-fuzz: setup-build ## Random senders against the sound's jitter buffer and decoder for a minute
+fuzz: setup-build ## Random senders against the sound and plain-RTP legs, random bytes against whoever reads recordings, a minute each
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
+	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
+
+soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store
+	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
+	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 
 lint: setup-build ## Check format and clippy, warnings are errors
 	$(CARGO) fmt --check

@@ -34,8 +34,16 @@ fn units(size: Size) -> Vec<EncodedFrame> {
     for unit in &mut units {
         let arrival = Instant::now();
         let (rtp_time, audio_level, rid) = (0, None, None);
-        let ingest =
-            Ingest { sequence_first: 0, sequence_last: 0, contiguous: true, rtp_time, arrival, audio_level, rid };
+        let ingest = Ingest {
+            sequence_first: 0,
+            sequence_last: 0,
+            contiguous: true,
+            rtp_time,
+            arrival,
+            captured: None,
+            audio_level,
+            rid,
+        };
         unit.ingest = Some(ingest);
     }
     units

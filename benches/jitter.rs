@@ -11,6 +11,7 @@ use tessera::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts};
 
 fn frame(codec: Codec, n: u64, rtp_time: u64, arrival: Instant) -> EncodedFrame {
     let ingest = Ingest {
+        captured: None,
         sequence_first: n,
         sequence_last: n,
         contiguous: true,

@@ -47,6 +47,7 @@ fn second_of_tone(frequency: f32) -> Vec<EncodedFrame> {
 
 fn send(sender: &mut OpusSender, packet: &EncodedFrame, n: u64, level: u8, now: Instant) {
     let ingest = Ingest {
+        captured: None,
         sequence_first: n,
         sequence_last: n,
         contiguous: true,
@@ -86,8 +87,10 @@ fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64, confi
             black_box(sound.tick(now, Pts(n), Wallclock(n)))
         });
     });
+    // A bench that the filter left out has sent nothing.
     let heard = sound.speaking().filter(|s| s.heard).count() as u64;
-    assert_eq!(heard, speakers, "the bench measures what its name says");
+    let wanted = speakers.min(config.voices as u64);
+    assert!(n == 0 || heard == wanted, "the bench measures what its name says: {heard} of {wanted} are heard");
 }
 
 /// A tick lasts 20 ms: 2 ms are 10 % of a core. Everything is on but noise suppression, which has a row of its own.
@@ -98,6 +101,7 @@ fn rooms(criterion: &mut Criterion) {
     }
     let suppressed = SoundConfig { noise_suppression: true, ..all };
     room(criterion, "sound/tick/100_people_5_speak_noise_suppressed", 100, 5, suppressed);
+    room(criterion, "sound/tick/100_people_100_speak", 100, 100, all);
     room(criterion, "sound/tick/16_people_2_speak", 16, 2, all);
     for people in [100, 1000] {
         room(criterion, &format!("sound/tick/{people}_people_silent"), people, 0, all);

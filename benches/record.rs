@@ -1,7 +1,8 @@
-//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, and reading a range of a sealed
-//! one, each beside the limit that it cannot pass.
+//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, storing them, and reading a range
+//! of a sealed one, each beside the limit that it cannot pass.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use tessera::fmp4::opus;
 use tessera::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
 use tessera::record::{Input, Output, Recorder, Setup};
 use tessera::retention::{Opener, Secret, open, seal};
+use tessera::store::Vault;
 
 /// 640×360 by libaom, as it opens a keyframe.
 const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
@@ -111,5 +113,51 @@ fn bench_sealing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench, bench_sealing);
+/// Composites that a row stores at once.
+const COMPOSITES: usize = 50;
+/// Two seconds at 2 Mb/s.
+const SEGMENT_LEN: usize = 500_000;
+
+/// Two seconds of fifty composites at 2 Mb/s, sealed and stored by one thread: how many run at once is 50 times 2 s by the time it
+/// takes. Into memory, into a folder of this disk with its fsyncs, and the limit: the same bytes sealed and let go.
+fn bench_storing(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let folder = tempfile::tempdir_in(".").expect("a folder on this disk, not on a tmpfs");
+    let disk = Vault::open(folder.path().to_str().expect("a plain name")).expect("a folder");
+    let memory = Vault::on(Arc::new(object_store::memory::InMemory::new()), "memory");
+    let (key, plain) = (Secret::random(), vec![0x5a_u8; SEGMENT_LEN]);
+    let mut group = criterion.benchmark_group("store");
+    group.throughput(Throughput::Elements(COMPOSITES as u64)).sample_size(10);
+    for (name, vault) in [("50 composites for 2 s, memory", &memory), ("50 composites for 2 s, this disk", &disk)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || clear(&runtime, vault),
+                |()| {
+                    for n in 0..COMPOSITES {
+                        let path = format!("rec/00495727/r{n}/av/0000/000000");
+                        let sealed = seal(&key, path.as_bytes(), black_box(&plain));
+                        runtime.block_on(vault.put(&path, sealed.into())).expect("room");
+                    }
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        clear(&runtime, vault);
+    }
+    group.bench_function("limit: 50 segments sealed", |bencher| {
+        bencher.iter(|| (0..COMPOSITES).for_each(|_| drop(black_box(seal(&key, b"bench", black_box(&plain))))));
+    });
+    group.finish();
+}
+
+// An object is written once: the next round needs its names again.
+fn clear(runtime: &tokio::runtime::Runtime, vault: &Vault) {
+    runtime.block_on(async {
+        for object in vault.list("rec").await.expect("a store") {
+            vault.delete(&object.path).await.expect("a store");
+        }
+    });
+}
+
+criterion_group!(benches, bench, bench_sealing, bench_storing);
 criterion_main!(benches);

@@ -57,6 +57,7 @@ fn assemble(c: &mut Criterion) {
         let payloads = Packetiser::new().packetise(&unit(n == 0, FRAME_LEN)).payloads;
         let count = payloads.len();
         packets.extend(payloads.into_iter().enumerate().map(|(at, payload)| WirePacket {
+            captured: None,
             sequence: 0,
             rtp_time: n * 3000,
             marker: at + 1 == count,
@@ -157,6 +158,7 @@ impl Node {
                     role: PeerRole::Viewer { minus: None },
                     certificate: &self.certificate,
                     candidates: &self.candidates,
+                    red: false,
                 };
                 let (peer, answer) = Peer::answer(&setup, &offer, Instant::now()).expect("a good offer");
                 self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });

@@ -10,7 +10,9 @@
 //! | 4 | [`recompose`] | what do these files look like as one room? |
 //! | 4 | [`cli`] | what did the operator type? |
 //! | 3 doors | [`webrtc`] | what goes over the wire? |
+//! | 3 | [`leg`] | what goes over plain RTP? |
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
+//! | 3 | [`keeper`] | how is a keeper in another process asked, and by whom? |
 //! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
 //! | 3 | [`footage`] | what lies in a media file? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
@@ -58,6 +60,8 @@ pub mod flow;
 
 pub mod footage;
 pub mod http;
+pub mod keeper;
+pub mod leg;
 pub mod store;
 pub mod telemetry;
 pub mod webrtc;

@@ -38,6 +38,23 @@ pub const MIX_SLOTS: usize = VOICES_MAX * 2;
 /// Voices mixed at once, unless configured otherwise.
 pub const VOICES_DEFAULT: usize = 6;
 
+/// Sample rate of G.711, Hz.
+pub const TELEPHONE_RATE: u32 = 8_000;
+/// Bytes of one incoming G.711 packet: 120 ms, as long as Opus' longest.
+pub const G711_LEN_MAX: usize = 960;
+/// Bytes of the shortest: 2.5 ms.
+pub const G711_LEN_MIN: usize = 20;
+/// Plain-RTP legs of one node, each with a UDP port of its own.
+pub const LEGS_MAX: usize = 100;
+/// How long a leg may send nothing that can be used before it is ended.
+pub const LEG_SILENT_SPAN: Duration = Duration::from_secs(30);
+/// Spacing of a leg's RTCP reports (RFC 3550 section 6.2: 5 s for a small group).
+pub const LEG_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// Datagrams of one leg that are read before the others get their turn.
+pub const LEG_DATAGRAMS_A_TURN: usize = 32;
+/// Bytes of a request for a leg.
+pub const LEG_REQUEST_LEN_MAX: usize = 4 * 1024;
+
 /// The longest announcement.
 pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
 /// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
@@ -87,6 +104,12 @@ pub const RECORD_FAN_LEN: usize = 480;
 pub const COMMANDS_LEN: usize = 256;
 /// Net, mix and compose → control.
 pub const EVENTS_LEN: usize = 4096;
+
+/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms late).
+pub const LIP_SYNC_SKEW_MAX: Duration = Duration::from_millis(40);
+
+/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be believed.
+pub const LIP_SYNC_PATH_MAX: Duration = Duration::from_millis(500);
 
 /// The longest playout delay a jitter buffer may choose.
 pub const PLAYOUT_DELAY_MAX: Duration = Duration::from_millis(200);
@@ -205,13 +228,41 @@ pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// How far a keeper's time may run ahead of what its file says.
 pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
+/// Lines that a keeper answers on at one time; beyond it lines are closed unheard.
+pub const KEEPER_LINES_MAX: usize = 64;
+/// How long a line may take to show its certificate, or to take an answer.
+pub const KEEPER_GREETING_SPAN: Duration = Duration::from_secs(5);
+/// How long a line may be silent before a keeper closes it; nodes ask every second.
+pub const KEEPER_IDLE_SPAN: Duration = Duration::from_secs(60);
+/// How long a keeper may take to answer, connecting included.
+pub const KEEPER_ANSWER_SPAN: Duration = Duration::from_secs(1);
+/// How long the beginning of a recording waits for keepers, an hour's boundary included.
+pub const KEEPERS_BEGIN_SPAN: Duration = Duration::from_secs(3);
+/// Keepers of a node that has several.
+pub const KEEPERS: usize = 3;
+/// Keepers that have to agree.
+pub const KEEPERS_AGREEING: usize = 2;
+/// How long another keeper's word about the time is good.
+pub const WITNESS_SPAN: Duration = Duration::from_secs(10);
+/// Spacing of tries to add the wraps that a keeper missed.
+pub const MEND_EVERY: Duration = Duration::from_secs(10);
 
 /// Fan → vault: sealed objects of one recording that wait for the store: two minutes of it; then it has a gap.
 pub const UPLOAD_QUEUE_LEN: usize = 64;
 /// Places of that queue that are kept for what closes a recording.
 pub const UPLOAD_RESERVE: usize = 8;
-/// How long a failed try to store an object waits for the next one; doubles up to 10 s.
+/// How long a failed try to store an object waits for the next one; doubles up to `UPLOAD_RETRY_MAX`.
 pub const UPLOAD_RETRY: Duration = Duration::from_millis(200);
+/// The longest wait between two tries.
+pub const UPLOAD_RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long the store may take for an object before it waits in the spool.
+pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(5);
+/// Objects that wait in the spool at most, whatever their length.
+pub const SPOOL_OBJECTS_MAX: usize = 1_000_000;
+/// How many of them are looked through for recordings that may go on.
+pub const SPOOL_LOOK_AHEAD: usize = 4096;
+/// Recordings whose objects leave the spool side by side.
+pub const SPOOL_STORED_AT_ONCE: usize = 16;
 /// How long closing a recording waits for the store; what waits then is tried on while the node runs.
 pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
 /// Spacing of sweeps of expired objects.
@@ -224,6 +275,7 @@ pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 pub const READ_PIECE_LEN: usize = 64 * 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
+const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
@@ -241,3 +293,5 @@ const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
+const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());
+const _: () = assert!(KEEPERS_AGREEING * 2 > KEEPERS);

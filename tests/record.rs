@@ -338,10 +338,10 @@ fn another_sequence_header_is_another_take() {
 }
 
 /// A small file system of its own, gone when dropped; `None` where this process may not mount.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let options = format!("size={size},mode=700");
         let mut mount = Command::new("mount");
@@ -356,7 +356,8 @@ impl Drop for SmallDisk {
     }
 }
 
-fn fill(ballast: &Path) {
+/// Fills the disk that `ballast` lies on.
+pub fn fill(ballast: &Path) {
     let filled = std::io::copy(&mut std::io::repeat(7), &mut std::fs::File::create(ballast).unwrap());
     assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
 }

@@ -96,12 +96,17 @@ room-1: { description = "bench" sampling_rate = 48000 allow_rtp_participants = t
     echo "$session" >>"$work/sessions"
   done
   joined=$(wc -l <"$work/ports")
-  outputs=$(sed 's|.*|[f=rtp:payload_type=111]rtp://127.0.0.1:&|' "$work/ports" | paste -sd'|')
+  # Janus hears nobody but the address that it sends to.
+  outputs=$(awk '{ printf "%s[f=rtp:payload_type=111]rtp://127.0.0.1:%d?localrtpport=%d", (NR > 1 ? "|" : ""), $1, 44000 + 2 * NR }' "$work/ports")
   ffmpeg -nostdin -loglevel error -re -stream_loop -1 -i "$voice" -map 0:a -c copy -f tee "$outputs" >"$work/ffmpeg.log" 2>&1 &
   pids="$pids $!"
   sleep 3
   before=$(spent $janus)
   sleep "$seconds"
+  session=$(head -1 "$work/sessions")
+  handle=$(ask "$url/$session" '{"janus":"attach","plugin":"janus.plugin.audiobridge","transaction":"a"}' | id)
+  heard=$(ask "$url/$session/$handle" '{"janus":"message","transaction":"l","body":{"request":"listparticipants","room":1}}' | grep -o '"setup":true' | wc -l)
+  if [ "$heard" -lt "$people" ]; then echo "| Janus AudioBridge | | only $heard of $people were heard | |"; return; fi
   row "Janus AudioBridge, all $joined send" $(($(spent $janus) - before)) "$seconds" "$joined"
 }
 

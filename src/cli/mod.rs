@@ -4,6 +4,7 @@
 
 pub mod compose;
 pub mod demo;
+pub mod keeper;
 pub mod load;
 pub mod recordings;
 pub mod serve;
@@ -53,6 +54,8 @@ pub enum Command {
     Compose(compose::ComposeArgs),
     /// Look at the recordings of a node, export, erase or sweep them, and check that what expired is gone.
     Recordings(recordings::RecordingsArgs),
+    /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
+    Keeper(keeper::KeeperArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(args),
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
+        Command::Keeper(args) => keeper::run(args),
     }
 }
 

@@ -10,8 +10,15 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::cli::Failure;
+use crate::flow::Counter;
+use crate::keeper::{Identity, IdentityFiles};
+use crate::limits::KEEPERS_AGREEING;
+use crate::node::config::FarKeepers;
 use crate::retention::{Filed, Retention};
-use crate::store::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, VaultError, verify_expiry};
+use crate::store::{
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
+    verify_expiry_with,
+};
 
 /// `tessera recordings`.
 #[derive(Debug, Args)]
@@ -26,6 +33,7 @@ Examples:
   tessera recordings list
   tessera recordings export 00495727-r0123… --out call.mp4
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
+  tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
 Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself.";
 
@@ -68,14 +76,75 @@ struct Place {
     #[arg(long, value_name = "PLACE", default_value = "recordings")]
     store: String,
     /// Folder of the keeper [default: the store's, with .keeper added]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "keepers")]
     keeper: Option<PathBuf>,
+    /// The three keepers, if they are processes of their own: HOST:PORT,HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "certificates")]
+    keepers: Vec<String>,
+    /// Folder of the node's ca.pem, cert.pem and key.pem
+    #[arg(long, value_name = "DIR", requires = "keepers")]
+    certificates: Option<PathBuf>,
+    /// Folder of objects that wait for the store [default: the store's, with .spool added, if it is there]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
 }
 
 impl Place {
     fn archive(&self) -> ArchivePlace {
         let beside = || Path::new(&self.store).with_added_extension("keeper");
         ArchivePlace { vault: self.store.clone(), keeper: self.keeper.clone().unwrap_or_else(beside) }
+    }
+
+    /// The keepers in other processes, if there are; those that answer have told the time.
+    fn keepers(&self, runtime: &Runtime) -> Result<Option<Keepers>, Failure> {
+        let Some(certificates) = self.certificates.as_ref().filter(|_| !self.keepers.is_empty()) else {
+            return Ok(None);
+        };
+        let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+        let named = FarKeepers::new(self.keepers.clone(), IdentityFiles::in_folder(certificates));
+        let named = named.map_err(|error| usage(&error))?;
+        let identity = Identity::load(&named.files).map_err(|error| usage(&error))?;
+        let keepers = Keepers::new(&named.addresses, &identity, Counter::default(), runtime.handle().clone());
+        let keepers = keepers.map_err(|error| usage(&error))?;
+        runtime.block_on(keepers.look_round());
+        let answer = keepers.told().len();
+        if answer < KEEPERS_AGREEING {
+            return Err(Failure::Failed(format!("{KEEPERS_AGREEING} keepers are needed and {answer} answer")));
+        }
+        Ok(Some(keepers))
+    }
+
+    /// To read by; with the node's own keeper, beside a node that runs.
+    fn look(&self, runtime: &Runtime) -> Result<Archive, Failure> {
+        match self.keepers(runtime)? {
+            None => Ok(Archive::look_at(&self.archive(), runtime.handle().clone())?),
+            Some(keepers) => self.ask(keepers, runtime),
+        }
+    }
+
+    /// To change something; the node's own keeper is locked for it.
+    fn own(&self, runtime: &Runtime) -> Result<Archive, Failure> {
+        let archive = match self.keepers(runtime)? {
+            None => {
+                let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
+                Archive::open(&self.archive(), Retention::default(), handle, counters)?
+            }
+            Some(keepers) => self.ask(keepers, runtime)?,
+        };
+        match self.spool() {
+            Some(folder) => Ok(archive.with_spool(&SpoolPlace { folder, bytes_max: u64::MAX })?),
+            None => Ok(archive),
+        }
+    }
+
+    fn ask(&self, keepers: Keepers, runtime: &Runtime) -> Result<Archive, Failure> {
+        let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
+        Ok(Archive::with_keepers(&self.store, keepers, Retention::default(), handle, counters)?)
+    }
+
+    fn spool(&self) -> Option<PathBuf> {
+        let beside = || Some(Path::new(&self.store).with_added_extension("spool")).filter(|folder| folder.is_dir());
+        self.spool.clone().or_else(beside)
     }
 }
 
@@ -93,43 +162,46 @@ pub fn run(args: RecordingsArgs) -> ExitCode {
 fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     match action {
         Action::List(place) => {
-            let archive = Archive::look_at(&place.archive(), runtime.handle().clone())?;
+            let archive = place.look(runtime)?;
             let recordings = runtime.block_on(archive.list(None))?;
             print(&json!({ "recordings": recordings }));
         }
         Action::Export { place, recording, out, take } => {
-            let archive = Archive::look_at(&place.archive(), runtime.handle().clone())?;
+            let archive = place.look(runtime)?;
             let len = runtime.block_on(export(&archive, parse(&recording)?, take, &out))?;
             println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
         }
         Action::Shred { place, recording } => {
-            runtime.block_on(own(&place, runtime)?.shred(parse(&recording)?))?;
+            runtime.block_on(place.own(runtime)?.shred(parse(&recording)?))?;
             println!("erased");
         }
         Action::Sweep(place) => {
-            let archive = own(&place, runtime)?;
+            let archive = place.own(runtime)?;
             archive.keeping().tick();
             let swept = runtime.block_on(archive.sweep());
             print(&json!(swept));
             return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Action::BelieveClock(place) => {
-            let archive = own(&place, runtime)?;
+            if !place.keepers.is_empty() {
+                return Err(Failure::Usage(
+                    "each keeper believes its own clock: tessera keeper --believe-clock".into(),
+                ));
+            }
+            let archive = place.own(runtime)?;
             archive.keeping().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
             println!("believed; {} hour keys are left", archive.keeping().stats().keys);
         }
         Action::VerifyExpiry(place) => {
-            let verified = runtime.block_on(verify_expiry(&place.archive()))?;
+            let verified = match place.keepers(runtime)? {
+                None => runtime.block_on(verify_expiry(&place.archive()))?,
+                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers))?,
+            };
             print(&json!(verified));
             return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn own(place: &Place, runtime: &Runtime) -> Result<Archive, Failure> {
-    let handle = runtime.handle().clone();
-    Ok(Archive::open(&place.archive(), Retention::default(), handle, ArchiveCounters::default())?)
 }
 
 async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Result<u64, Failure> {

@@ -8,8 +8,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Failure;
+use crate::limits::KEEPERS_AGREEING;
 use crate::node::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::node::{Node, StartError};
+use crate::store::Keepers;
 
 /// Flags of `tessera serve`; each wins over the configuration file.
 #[derive(Debug, Default, Args)]
@@ -80,6 +82,7 @@ impl ServeArgs {
             // A bucket's keeper stays where the configuration says.
             if !folder.starts_with("s3:") {
                 config.recording.keeper = folder.with_added_extension("keeper");
+                config.recording.spool = folder.with_added_extension("spool");
             }
         }
         config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
@@ -104,31 +107,47 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let node = Node::start(config)?;
     println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
     if let Some(recording) = recording {
-        tell_recording(&recording, node.told_token());
+        tell_recording(&recording, &node);
     }
     let interrupted = wait_for_interrupt();
     node.stop();
     interrupted
 }
 
-/// Where recordings go, until when, and what one keeper does not cover.
-fn tell_recording(recording: &Recording, token: Option<&str>) {
+/// Where recordings go, until when, and what the keepers do not cover.
+fn tell_recording(recording: &Recording, node: &Node) {
     let (place, keeper) = (recording.path.display(), recording.keeper.display());
     println!(
         "every room is recorded, sealed, to {place}; nobody opens a recording {} h after its start",
         recording.retention_hours.get()
     );
-    println!(
-        "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
-         docs/retention.md"
-    );
-    if let Some(token) = token {
+    match node.keepers() {
+        None => println!(
+            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
+             docs/retention.md"
+        ),
+        Some(keepers) => tell_keepers(keepers),
+    }
+    if let Some(token) = node.told_token() {
         println!("recordings are read with: Authorization: Bearer {token}");
     }
 }
 
+fn tell_keepers(keepers: &Keepers) {
+    let told = keepers.told();
+    let level = if !told.is_empty() && told.iter().all(|told| told.in_memory) { 3 } else { 2 };
+    println!(
+        "{} of {} keepers answer (level {level}): any two open a recording, none does alone; docs/retention.md",
+        told.len(),
+        keepers.len()
+    );
+    if told.len() < KEEPERS_AGREEING {
+        println!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
+    }
+}
+
 /// Returns on Ctrl-C or SIGTERM, which is how Kubernetes asks.
-fn wait_for_interrupt() -> Result<(), Failure> {
+pub(super) fn wait_for_interrupt() -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {

@@ -1,15 +1,20 @@
 //! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
 //!
-//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`OpusDecoder`] reads voices, [`announcement`] whole files of sound.
+//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`announcement`] whole files of sound.
 
 mod announcement;
 mod av1;
 mod av1_sequence;
+mod g711;
 mod opus;
+mod repeat;
+mod voice;
 
 pub use announcement::{AnnouncementError, announcement};
 pub use av1::av1_decoder;
+pub use g711::G711Decoder;
 pub use opus::{OPUS_SAMPLES_MAX, OpusDecodeError, OpusDecoder};
+pub use voice::VoiceDecoder;
 
 use crate::media::{EncodedFrame, VideoFrame};
 

@@ -1,16 +1,18 @@
 //! **The question:** ComposedFrame or PcmBlock → EncodedFrame. Floor 2; codec pointers never leave their codec's file.
 //!
 //! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide. The
-//! load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices.
+//! load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the telephone.
 
 mod activity;
 mod aom;
 mod choice;
+mod g711;
 mod opus;
 mod rav1e;
 mod temporal_unit;
 
 pub use choice::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
+pub use g711::G711Encoder;
 pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};
 
 use crate::media::{ComposedFrame, EncodedFrame, Size};

@@ -1,4 +1,4 @@
-//! **The question:** how often did it happen? A shared count that any thread may raise.
+//! **The question:** how often did it happen, and how does it stand? Shared numbers that any thread may raise or set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,23 @@ impl Counter {
     }
 
     /// The count so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that rises and falls; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Level(Arc<AtomicU64>);
+
+impl Level {
+    /// It stands at `n` from now on; what it stood at before.
+    pub fn set(&self, n: u64) -> u64 {
+        self.0.swap(n, Ordering::Relaxed)
+    }
+
+    /// Where it stands.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

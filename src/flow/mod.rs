@@ -2,7 +2,8 @@
 //! overflow policy and one counter. Floor 2.
 //!
 //! Doors: [`track_queue`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`] (encode or
-//! mix → readers), [`WishCell`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`].
+//! mix → readers), [`WishCell`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`];
+//! [`Counter`] and [`Level`], numbers that anyone may read.
 
 mod counter;
 mod fan;
@@ -12,9 +13,9 @@ mod track_queue;
 mod waker;
 mod wish;
 
-pub use counter::Counter;
+pub use counter::{Counter, Level};
 pub use fan::{Fan, FanItem, FanReader, Read};
-pub use playout::PlayoutCell;
+pub use playout::{PlayoutCell, Side};
 pub use slot::FrameSlot;
 pub use track_queue::{OpusReceiver, OpusSender, Pushed, TrackReceiver, TrackSender, opus_queue, track_queue};
 pub use waker::Waker;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::flow::{Counter, Waker};
 use crate::http::SdpFragment;
+use crate::leg::{LegCodec, LegSetup};
 use crate::limits;
 use crate::media::{Bitmap, ParticipantId, PcmBlock, RoomId};
 use crate::scene::Layout;
@@ -80,6 +82,24 @@ pub enum Command {
         resource: ResourceToken,
         /// Once it is closed.
         reply: Reply<()>,
+    },
+    /// `POST /v1/rooms/{room}/legs`: a voice over plain RTP.
+    AddLeg {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// What it speaks.
+        leg: LegSetup,
+        /// Where it is to send.
+        reply: Reply<LegJoined>,
+    },
+    /// `GET` on a leg.
+    Leg {
+        /// Which.
+        resource: ResourceToken,
+        /// How it stands.
+        reply: Reply<LegState>,
     },
     /// `GET /v1/rooms`.
     Rooms {
@@ -207,6 +227,42 @@ pub struct Joined {
     pub participant: Option<ParticipantId>,
 }
 
+/// A leg made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegJoined {
+    /// The capability to look at the leg and to end it.
+    pub resource: ResourceToken,
+    /// How it stands.
+    pub state: LegState,
+}
+
+/// How a leg stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegState {
+    /// Who it is in the room.
+    pub participant: ParticipantId,
+    /// Where it is to send.
+    pub local: SocketAddr,
+    /// Where it is, once that is known.
+    pub remote: Option<SocketAddr>,
+    /// Both ways.
+    pub codec: LegCodec,
+    /// Both ways.
+    pub payload_type: u8,
+    /// Of telephone events.
+    pub event_type: u8,
+    /// Milliseconds in one packet of the node's.
+    pub ptime: u8,
+    /// Packets taken for the voice.
+    pub packets_in: u64,
+    /// Packets sent.
+    pub packets_out: u64,
+    /// Datagrams that were nothing of the leg's.
+    pub datagrams_refused: u64,
+    /// Packets of telephone events.
+    pub events: u64,
+}
+
 /// What became of a trickled fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trickled {
@@ -267,6 +323,10 @@ pub enum Refusal {
     RoomFull,
     /// The node has all the rooms it may have.
     NodeFull,
+    /// The node is not configured for plain-RTP legs.
+    LegsOff,
+    /// Every port for legs is taken.
+    LegsFull,
     /// No such room.
     RoomNotFound,
     /// `as` names nobody in this room.

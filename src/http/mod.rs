@@ -7,6 +7,7 @@ mod desk;
 mod dress;
 mod fragment;
 mod layout;
+mod legs;
 mod listing;
 mod page;
 mod problem;
@@ -18,8 +19,8 @@ mod sound;
 mod tests;
 
 pub use desk::{
-    Command, Desk, Dress, Joined, LayoutShown, Moderation, PersonSound, Refusal, ResourceToken, RoomDetail,
-    RoomSummary, Trickled,
+    Command, Desk, Dress, Joined, LayoutShown, LegJoined, LegState, Moderation, PersonSound, Refusal, Reply,
+    ResourceToken, RoomDetail, RoomSummary, Trickled,
 };
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use recordings::Recordings;

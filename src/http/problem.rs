@@ -95,6 +95,10 @@ impl Problem {
         Self::bad_request("bad-moderation", "This is no moderation", why)
     }
 
+    pub(super) fn leg(why: String) -> Self {
+        Self::bad_request("bad-leg", "There can be no such leg", why)
+    }
+
     /// A body that did not arrive, where `len_max` bounds it.
     pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -150,6 +154,14 @@ impl From<Refusal> for Problem {
             Refusal::NodeFull => {
                 let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
+            }
+            Refusal::LegsOff => {
+                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
+                Self::new(S::NOT_FOUND, "legs-off", "There are no legs here", detail)
+            }
+            Refusal::LegsFull => {
+                let detail = "Every port for legs is taken; try again when one has ended.";
+                Self::new(S::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
             }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";

@@ -143,7 +143,7 @@ fn insert_etag(headers: &mut HeaderMap, sdp: &str) {
     }
 }
 
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
+pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
     // Room names, tokens and ids are ASCII by their types; an answer's ufrag is, or the header is left out.
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(name, value);
@@ -218,7 +218,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 }
 
 /// A name as others will read it: trimmed, bounded, printable. Nobody gave one: `Guest`.
-fn display_name(text: &str) -> Result<String, Problem> {
+pub(super) fn display_name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     let bad = |why: String| Err(Problem::bad_request("bad-name", "This is no name to show", why));
     if name.len() > limits::DISPLAY_NAME_LEN_MAX {

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, Recordings, dress, layout, listing, page, recordings, resource, sound};
+use crate::http::{Desk, Recordings, dress, layout, legs, listing, page, recordings, resource, sound};
 use crate::limits;
 use crate::media::Size;
 
@@ -209,6 +209,7 @@ fn router(shared: Shared) -> Router {
         .merge(listing::routes())
         .merge(recordings::routes())
         .merge(sound::routes())
+        .merge(legs::routes())
         .merge(page::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())

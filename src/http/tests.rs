@@ -138,6 +138,8 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                 let known = moderation.participants.keys().all(|id| *id == ADA);
                 let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ParticipantNotFound) });
             }
+            Command::AddLeg { reply, .. } => drop(reply.send(Err(Refusal::LegsOff))),
+            Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
             Command::Stats { reply } => {
                 let _ = reply.send(Ok(json!({ "threads": 7 })));
             }

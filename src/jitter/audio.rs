@@ -271,6 +271,12 @@ impl AudioJitter {
         (self.arrivals.wish() + self.repair.wait()).min(limits::PLAYOUT_DELAY_MAX)
     }
 
+    /// When the sample of `rtp_time` would play without any delay; `None` before the first arrival.
+    #[must_use]
+    pub fn expected(&self, rtp_time: u64) -> Option<Instant> {
+        self.map.due(rtp_time, Duration::ZERO)
+    }
+
     /// What shall become of the last tick's sound; answer it by `AudioInput::Stretched` before the next tick.
     #[must_use]
     pub fn advice(&self) -> Stretch {
@@ -299,7 +305,7 @@ impl AudioJitter {
         self.stats.packets += 1;
         let ingest = packet.ingest.as_ref().expect("an incoming packet carries what the wire knew");
         let (rtp_time, sequence, arrival) = (ingest.rtp_time, ingest.sequence_first, ingest.arrival);
-        let Some(samples) = toc::packet_samples(&packet.data) else {
+        let Some(samples) = toc::samples(&packet) else {
             self.stats.discarded += 1;
             return;
         };
@@ -468,7 +474,7 @@ impl AudioJitter {
         let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
         self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
-        self.repair.played(samples, toc::has_fec(&packet.data));
+        self.repair.played(samples, toc::restores(&packet));
         self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;

@@ -1,4 +1,7 @@
-//! **The question:** how much sound does an Opus packet hold? RFC 6716 section 3.1 and 3.2: the TOC byte and the frame count.
+//! **The question:** how much sound does a packet hold? Opus by RFC 6716 section 3.1 and 3.2: the TOC byte and the frame count.
+
+use crate::limits;
+use crate::media::{Codec, EncodedFrame};
 
 /// The longest packet: 120 ms (RFC 6716 section 3.2.5, R5), in samples at 48 kHz.
 pub const PACKET_SAMPLES_MAX: u32 = 5_760;
@@ -8,6 +11,24 @@ pub const FRAME_SAMPLES_MIN: u32 = 120;
 
 /// Bytes up to which a packet is a DTX one: TOC, and at most the byte of a lost frame (RFC 7587 section 3.1.3, RFC 6716 section 2.1.9).
 pub const DTX_LEN_MAX: usize = 2;
+
+/// Samples (48 kHz, for each channel) that `packet` stands for; `None` when it is no packet of its codec.
+pub(super) fn samples(packet: &EncodedFrame) -> Option<u32> {
+    match packet.codec {
+        Codec::Opus => packet_samples(&packet.data),
+        Codec::G711(_) => {
+            let whole = (limits::G711_LEN_MIN..=limits::G711_LEN_MAX).contains(&packet.data.len());
+            let bytes = u32::try_from(packet.data.len()).ok().filter(|_| whole)?;
+            Some(bytes * (limits::SAMPLE_RATE / limits::TELEPHONE_RATE))
+        }
+        Codec::Av1 => None,
+    }
+}
+
+/// Whether `packet` can restore the one before it.
+pub(super) fn restores(packet: &EncodedFrame) -> bool {
+    packet.codec == Codec::Opus && has_fec(&packet.data)
+}
 
 /// Samples (48 kHz, for each channel) that `packet` holds; `None` when it is no Opus packet.
 #[must_use]
@@ -50,6 +71,7 @@ fn frame_samples(config: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{Law, Pts};
 
     #[test]
     fn every_toc_agrees_with_libopus() {
@@ -62,6 +84,22 @@ mod tests {
         }
         assert_eq!(packet_samples(&[]), None);
         assert_eq!(packet_samples(&[0b11]), None, "a frame count is promised but missing");
+    }
+
+    #[test]
+    fn a_byte_of_g711_is_an_eighth_of_a_millisecond() {
+        let packet = |len| EncodedFrame {
+            codec: Codec::G711(Law::A),
+            data: vec![0; len].into(),
+            pts: Pts(0),
+            keyframe: true,
+            ingest: None,
+        };
+        assert_eq!(
+            [0, 19, 20, 160, 960, 961].map(|len| samples(&packet(len))),
+            [None, None, Some(120), Some(960), Some(5_760), None]
+        );
+        assert!(!restores(&packet(160)), "its bytes are no TOC");
     }
 
     #[test]

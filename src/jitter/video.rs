@@ -127,6 +127,12 @@ impl VideoJitter {
         self.transit.wanted_delay()
     }
 
+    /// When the frame of `rtp_time` would be released without any delay; `None` before the first arrival.
+    #[must_use]
+    pub fn expected(&self, rtp_time: u64) -> Option<Instant> {
+        self.transit.due(rtp_time, Duration::ZERO)
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn stats(&self) -> VideoStats {

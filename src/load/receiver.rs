@@ -124,6 +124,7 @@ impl Frames {
         let arrival = Instant::now();
         let (Self::Picture { time, .. } | Self::Sound { time, .. }) = self;
         let wire = WirePacket {
+            captured: None,
             sequence,
             rtp_time: time.extend(packet.header.timestamp),
             marker: packet.header.marker,

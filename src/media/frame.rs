@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::media::{Damage, ParticipantId, Pts, Wallclock};
+use crate::media::{Damage, Law, ParticipantId, Pts, Wallclock};
 
 /// A raster's extent in luma pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub enum Codec {
     Av1,
     /// Opus, one packet a frame.
     Opus,
+    /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
+    G711(Law),
 }
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
@@ -47,10 +49,13 @@ pub struct Ingest {
     pub sequence_last: u64,
     /// Whether its first packet follows the previous frame's last.
     pub contiguous: bool,
-    /// Extended RTP timestamp, in units of the codec's clock (90 kHz video, 48 kHz Opus).
+    /// Extended RTP timestamp, in units of the codec's clock (90 kHz video, 48 kHz sound, G.711's too).
     pub rtp_time: u64,
     /// When its last packet arrived.
     pub arrival: Instant,
+    /// When it was captured, by its sender's clock, as sender reports tell (RFC 3550 section 6.4.1). Only differences between tracks
+    /// of one sender mean something: nobody sets these clocks.
+    pub captured: Option<Wallclock>,
     /// RFC 6464 level, if sent.
     pub audio_level: Option<AudioLevel>,
     /// RFC 8852 restriction id of the simulcast layer, if any.
@@ -62,11 +67,12 @@ impl Ingest {
     #[must_use]
     pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
         let (sequence_first, sequence_last) = (sequence, sequence);
-        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, audio_level: None, rid: None }
+        let (captured, audio_level, rid) = (None, None, None);
+        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, captured, audio_level, rid }
     }
 }
 
-/// One temporal unit or one Opus packet. Cloning shares the bytes.
+/// One temporal unit or one packet of sound. Cloning shares the bytes.
 #[derive(Debug, Clone)]
 pub struct EncodedFrame {
     /// How to read `data`.
@@ -79,6 +85,14 @@ pub struct EncodedFrame {
     pub keyframe: bool,
     /// What the wire knew; `None` for frames that this node encoded.
     pub ingest: Option<Ingest>,
+}
+
+impl EncodedFrame {
+    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    #[must_use]
+    pub fn captured(&self) -> Option<(u64, Wallclock)> {
+        self.ingest.as_ref().and_then(|ingest| Some((ingest.rtp_time, ingest.captured?)))
+    }
 }
 
 /// One plane of 8-bit samples.

@@ -2,7 +2,7 @@
 //!
 //! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is decoded), with its
 //! [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the shared mix and each speaker's
-//! mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are asked for). All are pulled at audio ticks, so
+//! mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are asked for), [`Upsampler`] and [`Downsampler`] (to and from the telephone's rate). All are pulled at audio ticks, so
 //! there is no outbox and no deadline here.
 
 mod activity;
@@ -12,6 +12,7 @@ mod leveller;
 mod limiter;
 mod loss;
 mod mixer;
+mod resample;
 mod true_peak;
 
 pub use activity::Activity;
@@ -21,3 +22,4 @@ pub use leveller::Leveller;
 pub use limiter::{LIMITER_DELAY_FRAMES, Limiter};
 pub use loss::{LossFollower, OpusTuning};
 pub use mixer::{Fade, Minus, Mixer, SoundKind, Voice};
+pub use resample::{Downsampler, Upsampler};

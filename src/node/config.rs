@@ -3,6 +3,8 @@
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
+mod keepers;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,13 +15,15 @@ use std::time::Duration;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::leg::LegPorts;
 use crate::limits;
 use crate::media::Size;
 use crate::node::sound::SoundConfig;
 use crate::retention::Retention;
 use crate::scene::Layout;
-use crate::store::ArchivePlace;
-use crate::telemetry::log::{Format, Level};
+use crate::store::{ArchivePlace, SpoolPlace};
+pub use crate::telemetry::log::{Format, Level};
+pub use keepers::{FarKeepers, KeepersError, Retaining};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// What is written to disk.
     pub recording: Recording,
+    /// Who holds the keys of what is written.
+    pub retention: Retaining,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.
@@ -108,6 +114,8 @@ pub struct Media {
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
+    /// UDP ports of plain-RTP legs; none: there are no legs.
+    pub legs: LegPorts,
 }
 
 /// `[video]`
@@ -177,6 +185,8 @@ pub struct Audio {
     pub noise_suppression: bool,
     /// Whether a shared screen's sound makes way for speech.
     pub duck_screens: bool,
+    /// Whether microphones are asked to send each packet twice (RED, RFC 2198), the second time with the next one.
+    pub red: bool,
 }
 
 impl Audio {
@@ -208,6 +218,10 @@ pub struct Recording {
     pub retention_hours: Within<2, 168>,
     /// Whether a bucket may be used although it keeps versions of deleted objects.
     pub allow_versions: bool,
+    /// The folder in which sealed objects wait while the store is slow or down, made if it is missing.
+    pub spool: PathBuf,
+    /// How many MiB may wait there; 0: none, and no folder.
+    pub spool_mib: Within<0, 16_777_216>,
 }
 
 impl Recording {
@@ -225,6 +239,13 @@ impl Recording {
     #[must_use]
     pub fn place(&self) -> ArchivePlace {
         ArchivePlace { vault: self.path.to_string_lossy().into_owned(), keeper: self.keeper.clone() }
+    }
+
+    /// Where objects wait while the archive's store is down, if anywhere.
+    #[must_use]
+    pub fn spool_place(&self) -> Option<SpoolPlace> {
+        let bytes_max = u64::from(self.spool_mib.get()) * 1024 * 1024;
+        (bytes_max > 0).then(|| SpoolPlace { folder: self.spool.clone(), bytes_max })
     }
 }
 
@@ -365,7 +386,11 @@ impl Default for Http {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)), advertise: Vec::new() }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
+            advertise: Vec::new(),
+            legs: LegPorts::default(),
+        }
     }
 }
 
@@ -396,6 +421,7 @@ impl Default for Audio {
             levelling: true,
             noise_suppression: false,
             duck_screens: false,
+            red: true,
         }
     }
 }
@@ -408,6 +434,8 @@ impl Default for Recording {
             keeper: PathBuf::from("recordings.keeper"),
             retention_hours: Within(168),
             allow_versions: false,
+            spool: PathBuf::from("recordings.spool"),
+            spool_mib: Within(1024),
         }
     }
 }

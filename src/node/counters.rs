@@ -1,6 +1,29 @@
 //! **The question:** what does the node count? One counter a seam, and the events an operator asks for.
 
 use crate::flow::Counter;
+use crate::limits;
+
+/// How well lips and voices agree; clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct LipSyncCounters {
+    /// Pictures whose skew against the sound of the same moment was known.
+    pub pictures: Counter,
+    /// The sum of those skews, either way, microseconds.
+    pub skew_us: Counter,
+    /// Of those pictures, the ones more than [`limits::LIP_SYNC_SKEW_MAX`] off.
+    pub off: Counter,
+}
+
+impl LipSyncCounters {
+    /// Counts one picture, `skew` nanoseconds behind its sound if that is known.
+    pub fn note(&self, skew: Option<i64>) {
+        if let Some(skew) = skew {
+            self.pictures.add(1);
+            self.skew_us.add(skew.unsigned_abs() / 1000);
+            self.off.add(u64::from(u128::from(skew.unsigned_abs()) > limits::LIP_SYNC_SKEW_MAX.as_nanos()));
+        }
+    }
+}
 
 /// Counters of the whole node; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -39,4 +62,6 @@ pub struct NodeCounters {
     pub keyframes_requested: Counter,
     /// Rooms ended by a panic in one of their workers.
     pub rooms_failed: Counter,
+    /// Lips and voices.
+    pub lip_sync: LipSyncCounters,
 }

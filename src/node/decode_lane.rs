@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::decode::{self, DecodeError, VideoDecoder};
-use crate::flow::{FrameSlot, PlayoutCell, TrackReceiver, WishCell};
+use crate::flow::{FrameSlot, PlayoutCell, Side, TrackReceiver, WishCell};
 use crate::jitter::{VideoInput, VideoJitter, VideoOutput};
 use crate::media::{EncodedFrame, Outbox, RoomId, TrackId, VideoFrame};
 use crate::node::counters::NodeCounters;
@@ -123,14 +123,26 @@ impl Step<'_> {
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
+            let told = frame.captured();
             track.jitter.handle(now, VideoInput::Frame(frame), outbox);
-            playout.want_video(track.jitter.wanted_delay());
+            playout.want(Side::Picture, track.jitter.wanted_delay());
+            if let Some((rtp_time, captured)) = told
+                && let Some(at) = track.jitter.expected(rtp_time)
+            {
+                playout.expect(Side::Picture, at, captured);
+            }
         }
-        track.jitter.handle(now, VideoInput::Delay(playout.delay()), outbox);
+        track.jitter.handle(now, VideoInput::Delay(playout.delay(Side::Picture)), outbox);
         for output in outbox.drain() {
             match output {
                 // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
-                VideoOutput::Release { frame, .. } => broken |= !decode_one(track, &frame, pictures, counters),
+                VideoOutput::Release { frame, .. } => {
+                    if let Some((_, captured)) = frame.captured() {
+                        track.work.playout.played(Side::Picture, now, captured);
+                        counters.lip_sync.note(track.work.playout.skew());
+                    }
+                    broken |= !decode_one(track, &frame, pictures, counters);
+                }
                 VideoOutput::RequestKeyframe => {
                     counters.keyframes_requested.add(1);
                     track.work.wishes.wish_keyframe();

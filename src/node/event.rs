@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::leg::LegEvent;
 use crate::media::{ParticipantId, RoomId, TrackId};
 use crate::scene::Scene;
 
@@ -35,6 +36,8 @@ pub enum Event {
         /// Who has the word.
         dominant: Option<ParticipantId>,
     },
+    /// Something became of a plain-RTP leg.
+    Leg(LegEvent),
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),
 }

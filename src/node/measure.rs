@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use crate::compose::{CompositorChoice, Compositors, DeviceError};
 use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
-use crate::flow::Counter;
+use crate::flow::{Counter, Level};
+use crate::leg::LegCounters;
 use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
 use crate::node::package::RecordCounters;
@@ -21,6 +22,8 @@ pub struct Counts {
     pub node: NodeCounters,
     /// The wire.
     pub net: NetCounters,
+    /// The plain-RTP legs together.
+    pub legs: LegCounters,
     /// The rooms' sound.
     pub sound: SoundCounters,
     /// The recordings.
@@ -83,6 +86,7 @@ pub fn metrics(counts: &Counts) -> Metrics {
     let named = [
         seams(&counts.node),
         wire(&counts.net),
+        legs(&counts.legs),
         sound(&counts.sound),
         recordings(&counts.record),
         archive(&counts.archive),
@@ -90,7 +94,20 @@ pub fn metrics(counts: &Counts) -> Metrics {
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
+    for (name, help, level) in levels(&counts.archive) {
+        metrics.gauge(name, help, &[], move || level.get() as f64);
+    }
     metrics
+}
+
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 4] {
+    let upload = &counters.upload;
+    [
+        ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
+        ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
+        ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
+        ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
+    ]
 }
 
 type Named<'a> = (&'static str, &'static str, &'a Counter);
@@ -113,6 +130,13 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),
         ("tessera_keyframes_requested_total", "Keyframes wished of senders", &counters.keyframes_requested),
+        (
+            "tessera_lip_sync_pictures_total",
+            "Pictures played whose skew against their sound is known",
+            &counters.lip_sync.pictures,
+        ),
+        ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
+        ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
         ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
     ]
 }
@@ -125,6 +149,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
         ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
         ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (
             "tessera_keyframe_requests_refused_total",
@@ -133,6 +158,15 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
         ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+    ]
+}
+
+fn legs(counters: &LegCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_leg_packets_in_total", "Packets of plain-RTP legs' voices", &counters.packets_in),
+        ("tessera_leg_packets_out_total", "Packets sent to plain-RTP legs", &counters.packets_out),
+        ("tessera_leg_datagrams_refused_total", "Datagrams that were not the leg's", &counters.datagrams_refused),
+        ("tessera_leg_events_total", "Packets of telephone events", &counters.events),
     ]
 }
 
@@ -169,7 +203,13 @@ fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_archive_bytes_total", "Sealed bytes that reached the store", &counters.upload.bytes),
         ("tessera_archive_errors_total", "Failed tries to store a sealed object", &counters.upload.errors),
-        ("tessera_keeper_errors_total", "Failed tries to store the keeper's state", &counters.keeper_errors),
+        ("tessera_archive_lost_total", "Segments lost because no more could wait", &counters.upload.lost),
+        ("tessera_archive_spool_errors_total", "Times that the spool's disk refused", &counters.upload.spool_errors),
+        (
+            "tessera_keeper_errors_total",
+            "Failed tries to store a keeper's state or to reach one",
+            &counters.keeper_errors,
+        ),
         ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
         ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
     ]

@@ -1,6 +1,7 @@
 //! **The question:** who is wired to whom? Floor 4: the only room that spawns threads, reads clocks and knows everyone.
 //!
-//! Doors: [`config`] (what the operator chose) and [`Node`] (a running node). Inside, a thread is a lane: `net-0` (the wire),
+//! Doors: [`config`] (what the operator chose) and [`Node`] (a running node);
+//! [`keeper`] (a keeper's own process). Inside, a thread is a lane: `net-0` (the wire),
 //! `decode-n`, `mix-n`, `compose-n`, `encode-n`, `package`, and `control`, which wires rooms and peers through them.
 
 mod compose_lane;
@@ -10,6 +11,7 @@ mod counters;
 mod decode_lane;
 mod encode_lane;
 mod event;
+pub mod keeper;
 mod lane;
 mod measure;
 mod mix_lane;

@@ -95,7 +95,7 @@ impl SealedFiles {
         let take = self.takes.len() - 1;
         let object = Object::Segment { take: number(take), number: self.takes[take].segments };
         if self.store_init().and_then(|()| self.put(object, bytes)).is_err() {
-            return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::DiskFailed });
+            return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::StoreBehind });
         }
         self.takes[take].segments += 1;
         self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);

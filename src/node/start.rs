@@ -14,15 +14,17 @@ use tokio::sync::watch;
 use crate::compose::ink::load_fonts;
 use crate::flow::Waker;
 use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Recordings, Telling};
+use crate::keeper::{Identity, IdentityError, LineError};
+use crate::leg::{self, LegCommand};
 use crate::limits;
-use crate::node::config::{Config, Recording, Tls};
+use crate::node::config::{Config, FarKeepers, Recording, Tls};
 use crate::node::control::{Control, ControlInlet, ControlParts, Lanes};
 use crate::node::counters::NodeCounters;
 use crate::node::event::Event;
 use crate::node::lane::{Lane, Reports};
 use crate::node::report::RoomReport;
 use crate::node::{compose_lane, decode_lane, measure, mix_lane, package_lane};
-use crate::store::{Archive, ArchiveError};
+use crate::store::{Archive, ArchiveError, Keepers, VaultError};
 use crate::webrtc::{BindError, Certificate, MediaSocket, Net, NetEvent, NetWiring};
 
 /// Why a node did not start. Each is one clear line.
@@ -43,6 +45,12 @@ pub enum StartError {
     /// Where recordings go.
     #[error("recordings: {0}")]
     Archive(#[from] ArchiveError),
+    /// The node's certificate for its keepers.
+    #[error("retention: {0}")]
+    Identity(#[from] IdentityError),
+    /// A keeper's address.
+    #[error("retention: {0}")]
+    Keeper(#[from] LineError),
     /// Threads or file descriptors.
     #[error("the operating system refused a thread or a file descriptor: {0}")]
     System(#[from] io::Error),
@@ -62,6 +70,7 @@ pub struct Node {
     ended: Receiver<RoomReport>,
     counters: NodeCounters,
     told_token: Option<String>,
+    keepers: Option<Keepers>,
 }
 
 impl Node {
@@ -88,7 +97,7 @@ impl Node {
         let counts = measure::Counts::default();
         let runtime = http_runtime(&config)?;
         let archive = match &record_to {
-            None if config.recording.enabled => Some(open_archive(&config.recording, &runtime, &counts)?),
+            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
             _ => None,
         };
         let (token, told_token) = recordings_token();
@@ -119,6 +128,7 @@ impl Node {
         let inlet = ControlInlet { commands, net_events, events, stop, waker: control_waker.clone() };
         let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&inlet))?;
         let ready = Arc::new(AtomicBool::new(true));
+        let keepers = archive.as_ref().and_then(|archive| archive.keeping().keepers().cloned());
         let recordings = archive.map(|archive| Recordings { archive, token: token.into() });
         let told_token = told_token.filter(|_| recordings.is_some());
         let telling = Telling { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
@@ -136,6 +146,7 @@ impl Node {
             ended,
             counters: counts.node,
             told_token,
+            keepers,
         })
     }
 
@@ -167,6 +178,12 @@ impl Node {
     #[must_use]
     pub fn told_token(&self) -> Option<&str> {
         self.told_token.as_deref()
+    }
+
+    /// The keepers in other processes, if it is they who hold the keys.
+    #[must_use]
+    pub fn keepers(&self) -> Option<&Keepers> {
+        self.keepers.as_ref()
     }
 
     /// Rooms that ended, in order, each once.
@@ -214,6 +231,10 @@ fn lanes(
         let wiring = NetWiring { commands, events: net_events, control, waker, counters: net_counters };
         Net::new(socket, wiring).run();
     })?;
+    let legs = match config.media.legs.is_off() {
+        true => None,
+        false => Some(legs_lane(reports.clone())?),
+    };
     let decode = (0..config.threads.decode()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Lane::start(&format!("decode-{n}"), move |inlet| decode_lane::run(&inlet, &reports, &counters))
@@ -229,10 +250,20 @@ fn lanes(
     let package = Lane::start("package", |inlet| package_lane::run(&inlet))?;
     Ok(Lanes {
         net,
+        legs,
         decode: decode.collect::<io::Result<_>>()?,
         compose: compose.collect::<io::Result<_>>()?,
         mix: mix.collect::<io::Result<_>>()?,
         package,
+    })
+}
+
+fn legs_lane(reports: Reports<Event>) -> io::Result<Lane<LegCommand>> {
+    Lane::start("legs", move |inlet| {
+        let served = leg::run(&inlet.commands, &inlet.waker, |event| reports.tell(Event::Leg(event)));
+        if let Err(error) = served {
+            tracing::error!(%error, "the plain-RTP legs failed");
+        }
     })
 }
 
@@ -253,23 +284,52 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
 }
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.
-fn open_archive(
-    recording: &Recording,
-    runtime: &Runtime,
-    counts: &measure::Counts,
-) -> Result<Arc<Archive>, StartError> {
+fn open_archive(config: &Config, runtime: &Runtime, counts: &measure::Counts) -> Result<Arc<Archive>, StartError> {
     // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    let place = recording.place();
-    let handle = runtime.handle().clone();
-    let archive = Archive::open(&place, recording.retention(), handle, counts.archive.clone())?;
+    let recording = &config.recording;
+    let archive = match &config.retention.keepers {
+        None => {
+            let handle = runtime.handle().clone();
+            Archive::open(&recording.place(), recording.retention(), handle, counts.archive.clone())?
+        }
+        Some(keepers) => archive_with(keepers, recording, runtime, counts)?,
+    };
     if !recording.allow_versions {
-        runtime.block_on(archive.vault().check_residues()).map_err(ArchiveError::from)?;
+        archive.vault().demand_proof();
+        match runtime.block_on(archive.vault().check_residues()) {
+            // Calls go on without it, and what is recorded waits; nothing is stored there before it was asked.
+            Err(VaultError::Failed(why)) if recording.spool_place().is_some() => {
+                tracing::error!(why, "the store cannot be reached; recordings wait in the spool");
+            }
+            checked => checked.map_err(ArchiveError::from)?,
+        }
     }
+    let archive = match recording.spool_place() {
+        Some(spool) => archive.with_spool(&spool)?,
+        None => archive,
+    };
     let archive = Arc::new(archive);
     runtime.spawn(archive.clone().run());
+    runtime.spawn(archive.clone().run_keepers());
+    runtime.spawn(archive.clone().run_spool());
     Ok(archive)
+}
+
+/// With keepers in other processes. Those that are down do not keep the node from starting: calls need none of them.
+fn archive_with(
+    keepers: &FarKeepers,
+    recording: &Recording,
+    runtime: &Runtime,
+    counts: &measure::Counts,
+) -> Result<Archive, StartError> {
+    let identity = Identity::load(&keepers.files)?;
+    let (errors, handle) = (counts.archive.keeper_errors.clone(), runtime.handle().clone());
+    let keepers = Keepers::new(&keepers.addresses, &identity, errors, handle.clone())?;
+    runtime.block_on(keepers.look_round());
+    let (vault, retention) = (recording.place().vault, recording.retention());
+    Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
 }
 
 /// The token in `TESSERA_RECORDINGS_TOKEN`, or a new one, which then has to be told.

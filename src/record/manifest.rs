@@ -41,6 +41,8 @@ pub enum GapReason {
     DiskFull,
     /// The disk refused for another reason.
     DiskFailed,
+    /// The store took nothing for so long that no room was left to wait in.
+    StoreBehind,
     /// Pictures that cannot be decoded because what they build upon was lost: up to the next keyframe.
     AwaitingKeyframe,
 }

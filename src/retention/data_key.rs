@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk, Salt};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::retention::chunked::{self, Tampered};
 use crate::retention::{Hour, RetentionError};
 
 /// Bytes of every key here.
 pub(super) const KEY_LEN: usize = 32;
+/// Bytes of a release as it travels.
+pub const RELEASE_LEN: usize = 8 + KEY_LEN;
 /// Stands in every derivation, so that another version derives other keys.
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
@@ -193,6 +195,23 @@ impl Release {
         expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0);
         Self { keeper, key }
     }
+
+    /// As it travels to the node that asked, through an encrypted channel only: the keeper's id, then the derived key.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_LEN]> {
+        let mut bytes = Zeroizing::new([0; RELEASE_LEN]);
+        let (keeper, key) = bytes.split_at_mut(self.keeper.0.len());
+        keeper.copy_from_slice(&self.keeper.0);
+        key.copy_from_slice(&self.key.0);
+        bytes
+    }
+
+    /// What [`Release::to_bytes`] gave.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; RELEASE_LEN]) -> Self {
+        let (keeper, key) = bytes.split_first_chunk().expect("8 of 40 bytes");
+        Self { keeper: KeeperId(*keeper), key: Secret(key.try_into().expect("the other 32")) }
+    }
 }
 
 /// Wraps a recording's data key so that both releases, or the only keeper's, open it again. The same key may be wrapped anew
@@ -279,6 +298,13 @@ mod tests {
         let alone = wrap((&three, None), recording, HOUR, &data_key);
         assert!(unwrap((&three, None), recording, HOUR, &alone).is_ok_and(|key| key.0 == data_key.0));
         assert_ne!(alone, wrap((&three, None), recording, HOUR, &data_key), "each wrap has a salt of its own");
+    }
+
+    #[test]
+    fn a_release_survives_its_journey() {
+        let sent = release(1, 11);
+        let came = Release::from_bytes(&sent.to_bytes());
+        assert_eq!((came.keeper, came.key.0), (sent.keeper, sent.key.0));
     }
 
     #[test]

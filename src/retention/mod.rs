@@ -1,7 +1,7 @@
 //! **The question:** until when can a recording be read, and by whose leave? A pure core: clocks in, refusals and keys out.
 //!
 //! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state and its audit log leave as bytes and text),
-//! [`Retention`] and [`Hour`] (when a recording expires), [`Secret`] with [`wrap`] and [`unwrap`] (data keys), [`seal`] and
+//! [`Retention`] and [`Hour`] (when a recording expires), [`Releases`] (which keepers open a data key together), [`seal`] and
 //! [`Opener`] (the sealed form of every object), [`Stage`] (from reserved to swept).
 //!
 //! A recording is filed under the hour of its expiry. A keeper makes one random key for each such hour, releases only what is
@@ -17,6 +17,7 @@ mod hour;
 mod keeper;
 mod locked;
 mod ratchet;
+mod releases;
 mod stage;
 mod state;
 #[cfg(test)]
@@ -24,10 +25,11 @@ mod tests;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
 pub use chunked::{CHUNK_LEN, Opener, PREFIX_LEN, SEALED_CHUNK_LEN, Tampered, open, plain_len, seal, sealed_len};
-pub use data_key::{KeeperId, Pair, RecordingId, Release, Secret, unwrap, wrap};
+pub use data_key::{KeeperId, Pair, RELEASE_LEN, RecordingId, Release, Secret, unwrap, wrap};
 pub use filed::Filed;
 pub use hour::{Hour, Retention, RetentionError};
 pub use keeper::{Keeper, Refusal, Stats};
 pub use ratchet::{BootId, Clocks, Ratchet};
+pub use releases::{Releases, Wrap};
 pub use stage::{OutOfStep, Stage};
 pub use state::StateError;

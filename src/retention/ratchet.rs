@@ -108,6 +108,12 @@ impl Ratchet {
         self.jump = None;
     }
 
+    /// It is at least this late: keepers say so that this one believes.
+    pub fn rise(&mut self, at_least: Wallclock) {
+        self.floor = self.floor.max(at_least);
+        self.jump = self.jump.filter(|jump| jump.latest > self.floor);
+    }
+
     fn time_passed(&mut self, clocks: Clocks) -> Duration {
         let same_boot = clocks.boot == self.boot;
         let elapsed = if same_boot { clocks.since_boot.saturating_sub(self.since_boot) } else { Duration::ZERO };

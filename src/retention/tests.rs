@@ -271,6 +271,59 @@ fn one_old_copy_opens_nothing_beside_an_honest_keeper_two_open() {
 }
 
 #[test]
+fn each_keeper_refuses_by_its_own_floor_and_one_that_does_suffices() {
+    let machine = Machine::new();
+    let mut keepers = [(); 3].map(|()| Keeper::new(machine.clocks()));
+    let hour = keepers[0].reserve(machine.clocks(), Retention::default()).unwrap();
+    let filed = Filed { hour, recording: RECORDING };
+    let release = |keepers: &mut [Keeper], clocks: &dyn Fn(usize) -> Clocks| {
+        let released = keepers.iter_mut().enumerate().map(|(n, keeper)| keeper.release(clocks(n), RECORDING, hour));
+        Releases::of_several(released.filter_map(Result::ok).collect::<Vec<_>>())
+    };
+    keepers.iter_mut().for_each(|keeper| keeper.make(machine.clocks(), hour).unwrap());
+    let data_key = Secret::random();
+    let wraps = release(&mut keepers, &|_| machine.clocks()).wrap(filed, &data_key);
+    assert_eq!(wraps.len(), 3);
+    // The hour has come for all but one, whose machine was off and has its clock set back.
+    let (mut late, mut set_back) = (machine, machine);
+    late.elapsed += RETENTION;
+    set_back.off_for(MINUTE);
+    let left = release(&mut keepers, &|n| if n == 0 { set_back.clocks() } else { late.clocks() });
+    assert_eq!((left.keepers().len(), left.pairs().len()), (1, 0));
+    assert!(wraps.iter().all(|wrap| left.unwrap(filed, wrap.pair, &wrap.bytes).is_err()));
+}
+
+#[test]
+fn what_two_keepers_were_told_to_deny_no_pair_opens() {
+    let machine = Machine::new();
+    let mut keepers = [(); 3].map(|()| Keeper::new(machine.clocks()));
+    let hour = keepers[0].reserve(machine.clocks(), Retention::default()).unwrap();
+    keepers.iter_mut().for_each(|keeper| keeper.make(machine.clocks(), hour).unwrap());
+    for keeper in &mut keepers[1..] {
+        keeper.deny(machine.clocks(), RECORDING, hour).unwrap();
+        *keeper = restarted(keeper, &machine);
+    }
+    let released = keepers.iter_mut().filter_map(|keeper| keeper.release(machine.clocks(), RECORDING, hour).ok());
+    assert_eq!(Releases::of_several(released.collect::<Vec<_>>()).pairs(), []);
+}
+
+#[test]
+fn a_time_that_was_heard_only_raises() {
+    let machine = Machine::new();
+    let mut ratchet = Ratchet::new(machine.clocks());
+    let mut ahead = machine;
+    ahead.ahead = DAY;
+    ratchet.advance(ahead.clocks(), None);
+    assert_eq!((ratchet.floor(), ratchet.disbelieved()), (START, Some(DAY)));
+    ratchet.rise(Wallclock(START.0 - 1));
+    assert_eq!((ratchet.floor(), ratchet.latest()), (START, after(START, DAY)));
+    ratchet.rise(after(START, AN_HOUR));
+    assert_eq!((ratchet.floor(), ratchet.disbelieved()), (after(START, AN_HOUR), Some(DAY - AN_HOUR)));
+    ratchet.rise(after(START, 2 * DAY));
+    assert_eq!((ratchet.latest(), ratchet.disbelieved()), (after(START, 2 * DAY), None));
+}
+
+#[test]
 fn a_leap_second_lengthens_nothing() {
     // 2016-12-31T23:59:60Z: Unix time repeats a second. Time since boot does not.
     let midnight = Wallclock(1_483_228_800 * NANOS_PER_SECOND);

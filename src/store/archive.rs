@@ -9,16 +9,21 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::flow::Counter;
+use crate::flow::{Counter, Level};
 use crate::limits;
 use crate::media::RoomId;
 use crate::record::{Contents, Hdr, Object, ROOT, RecordingState, folder, utc_text};
-use crate::retention::{Filed, Pair, Refusal, Retention, Secret, Tampered, open, unwrap, wrap};
+use crate::retention::{Filed, Refusal, Retention, Secret, Tampered, open};
+use crate::store::disk::StoreError;
 use crate::store::keeper_file::KeeperFileError;
-use crate::store::keeping::{Keeping, KeepingError};
+use crate::store::keepers::{Keepers, LOOK_EVERY};
+use crate::store::keeping::Keeping;
+use crate::store::own_keeper::KeepingError;
 use crate::store::reading::Reading;
-use crate::store::upload::{SealedRecording, UploadCounters};
+use crate::store::spool::{Spool, SpoolPlace};
+use crate::store::upload::{SealedRecording, UploadCounters, drain};
 use crate::store::vault::{Listed, Vault, VaultError};
+use crate::store::wraps::{data_key, mend};
 
 /// Where an archive lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +43,10 @@ pub struct ArchiveCounters {
     pub keeper_errors: Counter,
     /// Objects deleted after their hour.
     pub swept: Counter,
-    /// Sweeps that failed and are tried again.
+    /// Objects and listings that a sweep failed at; they are tried again.
     pub sweep_errors: Counter,
+    /// 1 while the last sweep failed at something.
+    pub sweep_failing: Level,
 }
 
 /// Why an archive cannot be opened.
@@ -51,6 +58,9 @@ pub enum ArchiveError {
     /// The keeper's folder.
     #[error(transparent)]
     Keeper(#[from] KeeperFileError),
+    /// The spool's folder.
+    #[error("the spool: {0}")]
+    Spool(#[from] StoreError),
 }
 
 /// Why a recording cannot be had.
@@ -147,6 +157,21 @@ impl Archive {
         Ok(Self { vault, keeping, retention, runtime, counters })
     }
 
+    /// As [`Archive::open`], with keepers in other processes: for a node that records, and to read as well.
+    ///
+    /// # Errors
+    /// When the vault cannot be used.
+    pub fn with_keepers(
+        vault: &str,
+        keepers: Keepers,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let keeping = Arc::new(Keeping::far(keepers));
+        Ok(Self { vault: Vault::open(vault)?, keeping, retention, runtime, counters })
+    }
+
     /// Only to read: a copy, or beside a node that runs. The keeper's file is looked at as it stands.
     ///
     /// # Errors
@@ -155,6 +180,30 @@ impl Archive {
         let keeping = Arc::new(Keeping::look_at(Path::new(&place.keeper))?);
         let counters = ArchiveCounters::default();
         Ok(Self { vault: Vault::open(&place.vault)?, keeping, retention: Retention::default(), runtime, counters })
+    }
+
+    /// As [`Archive::open`], on a vault that is open already.
+    ///
+    /// # Errors
+    /// When the keeper's folder cannot be used.
+    pub fn on_vault(
+        vault: Vault,
+        keeper: &Path,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let keeping = Arc::new(Keeping::open(keeper, counters.keeper_errors.clone())?);
+        Ok(Self { vault, keeping, retention, runtime, counters })
+    }
+
+    /// From now on objects wait in a spool while the store is slow or down. [`Archive::run_spool`] has them stored.
+    ///
+    /// # Errors
+    /// When the spool's folder cannot be used.
+    pub fn with_spool(mut self, place: &SpoolPlace) -> Result<Self, ArchiveError> {
+        self.vault.set_spool(Arc::new(Spool::open(place, self.counters.upload.clone())?));
+        Ok(self)
     }
 
     /// The keeper.
@@ -178,17 +227,17 @@ impl Archive {
     /// Begins a recording: its expiry is stamped, its data key made and wrapped.
     ///
     /// # Errors
-    /// When the keeper refuses, or its state cannot be stored.
+    /// When too few keepers agree, or the only one's state cannot be stored.
     pub fn begin(&self) -> Result<SealedRecording, KeepingError> {
-        let (filed, release) = self.keeping.reserve(self.retention)?;
+        let (filed, releases) = self.keeping.reserve(self.retention)?;
         let key = Secret::random();
-        let pair = Pair::alone(release.keeper);
-        let wrapped = wrap((&release, None), filed.recording, filed.hour, &key);
-        let hdr = Hdr { version: 1, keepers: vec![release.keeper.to_string()] };
-        let hdr = serde_json::to_vec(&hdr).expect("a header is plain data");
+        let wraps = releases.wrap(filed, &key);
+        let keepers = releases.keepers().iter().map(ToString::to_string).collect();
+        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
         let place = (self.vault.clone(), self.keeping.clone());
         let sealed = SealedRecording::start(filed, key, place, self.counters.upload.clone(), &self.runtime);
-        for (object, bytes) in [(Object::Hdr, hdr), (Object::Wrap(pair), wrapped)] {
+        let wraps = wraps.into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes));
+        for (object, bytes) in [(Object::Hdr, hdr)].into_iter().chain(wraps) {
             sealed.put_clear(object, bytes.into()).expect("a new queue has room");
         }
         Ok(sealed)
@@ -251,14 +300,18 @@ impl Archive {
             return Err(ReadError::Gone);
         }
         let mut objects = self.vault.list(&folder(filed)).await?;
-        if objects.is_empty() {
+        if objects.is_empty() && !self.vault.spool().is_some_and(|spool| spool.has(filed)) {
             return Err(ReadError::Missing);
         }
-        let denied = self.keeping.deny(filed);
+        let denied = self.keeping.deny(filed).await;
         // Without its wraps the rest says nothing.
         objects.sort_by_key(|object| !object.path.contains("/wrap/"));
         for object in objects {
             self.vault.delete(&object.path).await?;
+        }
+        self.vault.clear(&folder(filed)).await?;
+        if let Some(spool) = self.vault.spool() {
+            spool.forget(filed).map_err(|error| VaultError::Failed(error.to_string()))?;
         }
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
     }
@@ -276,14 +329,25 @@ impl Archive {
                 swept.failed += 1;
                 continue;
             };
+            let before = swept.failed;
             for object in objects {
                 let deleted = self.vault.delete(&object.path).await.is_ok();
                 swept.objects += u64::from(deleted);
                 swept.failed += u64::from(!deleted);
             }
+            if swept.failed == before {
+                let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;
+                swept.failed += u64::from(cleared.is_err());
+            }
+        }
+        if let Some(spool) = self.vault.spool() {
+            let (deleted, failed) = spool.expire(now);
+            swept.objects += deleted;
+            swept.failed += failed;
         }
         self.counters.swept.add(swept.objects);
         self.counters.sweep_errors.add(swept.failed);
+        self.counters.sweep_failing.set(u64::from(swept.failed > 0));
         swept
     }
 
@@ -307,16 +371,58 @@ impl Archive {
         }
     }
 
+    /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the node runs.
+    /// Returns at once where the keeper is the node's own.
+    pub async fn run_keepers(self: Arc<Self>) {
+        let Some(keepers) = self.keeping.keepers() else { return };
+        let looking = async {
+            let mut second = tokio::time::interval(LOOK_EVERY);
+            second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                second.tick().await;
+                keepers.look_round().await;
+            }
+        };
+        let mending = async {
+            loop {
+                tokio::time::sleep(limits::MEND_EVERY).await;
+                self.mend_wraps().await;
+            }
+        };
+        tokio::join!(looking, mending);
+    }
+
+    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers.
+    pub async fn mend_wraps(&self) {
+        let Some(keepers) = self.keeping.keepers().filter(|keepers| keepers.are_all_up() && keepers.take_mend_due())
+        else {
+            return;
+        };
+        let mended = mend(&self.vault, &self.keeping, keepers).await;
+        if mended.failed > 0 {
+            tracing::warn!(failed = mended.failed, "recordings could not be wrapped for every keeper; trying again");
+            keepers.set_mend_due();
+        }
+        if mended.wraps > 0 {
+            tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
+        }
+    }
+
+    /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at once where
+    /// there is no spool.
+    pub async fn run_spool(self: Arc<Self>) {
+        if let Some(spool) = self.vault.spool() {
+            drain(spool, &self.vault, &self.keeping, &self.counters.upload).await;
+        }
+    }
+
     /// What a recording holds, its objects, and the key that opens them.
     async fn contents(&self, filed: Filed) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
         // The keeper is asked first: what has expired is not even looked for.
         if self.keeping.has_come(filed.hour) {
             return Err(ReadError::Gone);
         }
-        let release = self.keeping.release(filed)?;
-        let pair = Pair::alone(release.keeper);
-        let wrapped = self.vault.get(&Object::Wrap(pair).path(filed)).await?;
-        let key = unwrap((&release, None), filed.recording, filed.hour, &wrapped)?;
+        let key = data_key(&self.vault, &self.keeping, filed).await?;
         let objects = self.objects(filed).await?;
         let newest = objects.iter().map(|(object, _)| *object);
         let newest = newest.filter(|object| matches!(object, Object::Index { .. } | Object::Fin)).max();

@@ -43,6 +43,8 @@ pub enum KeeperFileError {
 pub struct KeeperFile {
     folder: PathBuf,
     audit: AuditFile,
+    /// Whether the state lies here too, and not only the audit log.
+    stored: bool,
     /// Held for its lock.
     _lock: File,
 }
@@ -57,8 +59,22 @@ impl KeeperFile {
         let lock = lock(folder)?;
         let keeper = read(folder, clocks)?.unwrap_or_else(|| Keeper::new(clocks));
         let audit = AuditFile::open(folder.join(format!("audit-{}.log", keeper.id())))?;
-        let mut file = Self { folder: folder.to_owned(), audit, _lock: lock };
+        let mut file = Self { folder: folder.to_owned(), audit, stored: true, _lock: lock };
         let mut keeper = keeper;
+        file.save(&mut keeper)?;
+        Ok((file, keeper))
+    }
+
+    /// A new keeper whose keys never touch a disk; `folder` holds its audit log only.
+    ///
+    /// # Errors
+    /// When another process uses the folder, or the disk refuses.
+    pub fn in_memory(folder: &Path, clocks: Clocks) -> Result<(Self, Keeper), KeeperFileError> {
+        make_folder(folder)?;
+        let lock = lock(folder)?;
+        let mut keeper = Keeper::new(clocks);
+        let audit = AuditFile::open(folder.join(format!("audit-{}.log", keeper.id())))?;
+        let mut file = Self { folder: folder.to_owned(), audit, stored: false, _lock: lock };
         file.save(&mut keeper)?;
         Ok((file, keeper))
     }
@@ -69,9 +85,10 @@ impl KeeperFile {
     /// # Errors
     /// When the disk is full or refuses; the former state stands then.
     pub fn save(&mut self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let path = self.folder.join("state");
-        replace(&path, &keeper.state())?;
-        keeper.saved();
+        if self.stored {
+            replace(&self.folder.join("state"), &keeper.state())?;
+            keeper.saved();
+        }
         self.audit.append(keeper.audit().pending())?;
         keeper.audit_stored();
         // What waits is in the file just written too; it is left out of the next one.
@@ -216,6 +233,22 @@ mod tests {
         drop(file);
         let mut keeper = look_at_keeper(&folder, clocks(0)).unwrap();
         assert!(keeper.release(clocks(0), recording, hour).is_err(), "a destroyed key is not in the file");
+    }
+
+    #[test]
+    fn a_keeper_in_memory_leaves_its_log_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("keeper");
+        let (mut file, mut keeper) = KeeperFile::in_memory(&folder, clocks(0)).unwrap();
+        let hour = keeper.reserve(clocks(0), Retention::default()).unwrap();
+        file.save(&mut keeper).unwrap();
+        assert!(!keeper.unsaved());
+        assert_eq!(audit_of(&folder, &keeper), [AuditEvent::Began, AuditEvent::Made(hour)]);
+        assert!(matches!(look_at_keeper(&folder, clocks(0)), Err(KeeperFileError::None { .. })));
+        let id = keeper.id();
+        drop((file, keeper));
+        let (_, keeper) = KeeperFile::in_memory(&folder, clocks(1)).unwrap();
+        assert_ne!(keeper.id(), id, "one that lost its keys is another");
     }
 
     #[test]

@@ -1,78 +1,65 @@
-//! **The question:** how is the node's own keeper asked? Level 1: one keeper in this process, its file on local disk. What an answer
-//! rests upon is stored before the answer leaves.
+//! **The question:** whom does this node ask before a recording begins or opens, and how late is it? Its own keeper, or three others.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use crate::flow::Counter;
 use crate::media::Wallclock;
-use crate::retention::{
-    BootId, Clocks, Filed, Hour, Keeper, KeeperId, RecordingId, Refusal, Release, Retention, Stats,
-};
+use crate::retention::{Filed, Hour, Releases, Retention, Stats};
 use crate::store::disk::StoreError;
-use crate::store::keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
+use crate::store::keeper_file::KeeperFileError;
+use crate::store::keepers::Keepers;
+use crate::store::own_keeper::{KeepingError, OwnKeeper};
 
-/// Why the keeper gave nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum KeepingError {
-    /// It said no.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Its state could not be stored, so its answer does not count.
-    #[error(transparent)]
-    Unsaved(#[from] StoreError),
-}
-
-/// The node's own keeper.
+/// The node's keeper or keepers.
 #[derive(Debug)]
-pub struct Keeping {
-    inner: Mutex<Kept>,
-    errors: Counter,
-}
+pub struct Keeping(Way);
 
 #[derive(Debug)]
-struct Kept {
-    keeper: Keeper,
-    /// `None`: only looked at, never stored.
-    file: Option<KeeperFile>,
-    boot: BootId,
+enum Way {
+    Own(Box<OwnKeeper>),
+    Far(Keepers),
 }
 
 impl Keeping {
-    /// The keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not be stored.
+    /// Level 1: the keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not be
+    /// stored.
     ///
     /// # Errors
     /// When another process has it, it is damaged, or the disk refuses.
     pub fn open(folder: &Path, errors: Counter) -> Result<Self, KeeperFileError> {
-        let boot = boot_id();
-        let (file, keeper) = KeeperFile::open(folder, clocks(boot))?;
-        Ok(Self { inner: Mutex::new(Kept { keeper, file: Some(file), boot }), errors })
+        OwnKeeper::open(folder, errors).map(|own| Self(Way::Own(Box::new(own))))
     }
 
-    /// The keeper in `folder` as it stands, only to read recordings by: nothing is made, nothing stored.
+    /// Level 1, only to read recordings by: nothing is made, nothing stored.
     ///
     /// # Errors
     /// When there is none or it is damaged.
     pub fn look_at(folder: &Path) -> Result<Self, KeeperFileError> {
-        let boot = boot_id();
-        let keeper = look_at_keeper(folder, clocks(boot))?;
-        Ok(Self { inner: Mutex::new(Kept { keeper, file: None, boot }), errors: Counter::default() })
+        OwnKeeper::look_at(folder).map(|own| Self(Way::Own(Box::new(own))))
     }
 
-    /// Who it is.
+    /// Levels 2 and 3: keepers in other processes.
     #[must_use]
-    pub fn id(&self) -> KeeperId {
-        self.kept().keeper.id()
+    pub fn far(keepers: Keepers) -> Self {
+        Self(Way::Far(keepers))
     }
 
-    /// The latest time it knows of: what has expired by it is gone.
+    /// The keepers in other processes, if it is they who are asked.
+    #[must_use]
+    pub fn keepers(&self) -> Option<&Keepers> {
+        match &self.0 {
+            Way::Own(_) => None,
+            Way::Far(far) => Some(far),
+        }
+    }
+
+    /// The latest time this node knows of: what has expired by it is gone.
     #[must_use]
     pub fn now(&self) -> Wallclock {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.advance(clocks, None);
-        kept.keeper.now()
+        match &self.0 {
+            Way::Own(own) => own.now(),
+            Way::Far(far) => far.now(),
+        }
     }
 
     /// Whether what is filed under `hour` has expired.
@@ -84,105 +71,71 @@ impl Keeping {
     /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.advance(clocks, None);
-        kept.keeper.certain()
+        match &self.0 {
+            Way::Own(own) => own.certain(),
+            Way::Far(far) => far.certain(),
+        }
     }
 
-    /// To be called every second: keys of hours that have come are destroyed, in memory and on disk.
+    /// To be called every second: the keeper's own keys of hours that have come are destroyed, in memory and on disk. Keepers in
+    /// other processes do that by themselves.
     pub fn tick(&self) {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.advance(clocks, None);
-        // Counted, and tried again at the next tick.
-        let _ = self.count(kept.save());
+        if let Way::Own(own) = &self.0 {
+            own.tick();
+        }
     }
 
-    /// A place for a recording that begins now, and what its data key is wrapped under.
+    /// A place for a recording that begins now, and what its data key is wrapped under. Never called on the runtime's own threads;
+    /// waits for keepers in other processes at most `limits::KEEPERS_BEGIN_SPAN`, and not at all while they are known to be down.
     ///
     /// # Errors
-    /// When the keeper refuses, or its state cannot be stored.
-    pub fn reserve(&self, retention: Retention) -> Result<(Filed, Release), KeepingError> {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        let hour = kept.keeper.reserve(clocks, retention)?;
-        self.count(kept.save())?;
-        let recording = RecordingId::random();
-        let release = kept.keeper.release(clocks, recording, hour)?;
-        Ok((Filed { hour, recording }, release))
+    /// When too few keepers agree, or the only one's state cannot be stored.
+    pub fn reserve(&self, retention: Retention) -> Result<(Filed, Releases), KeepingError> {
+        match &self.0 {
+            Way::Own(own) => own.reserve(retention).map(|(filed, release)| (filed, Releases::Alone(release))),
+            Way::Far(far) => far.reserve(retention),
+        }
     }
 
     /// What opens a recording's data key.
     ///
     /// # Errors
-    /// When it has expired, was erased, or there is no key.
-    pub fn release(&self, filed: Filed) -> Result<Release, Refusal> {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.release(clocks, filed.recording, filed.hour)
+    /// When it has expired, was erased, there is no key, or too few keepers answer.
+    pub async fn releases(&self, filed: Filed) -> Result<Releases, KeepingError> {
+        match &self.0 {
+            Way::Own(own) => Ok(Releases::Alone(own.release(filed)?)),
+            Way::Far(far) => far.releases(filed, false).await,
+        }
     }
 
-    /// Never releases anything for this recording again.
+    /// Never releases anything for this recording again: it counts when the only keeper, or two of several, have stored it.
     ///
     /// # Errors
-    /// When the list is full, or the state cannot be stored: then it may be opened again after a restart.
-    pub fn deny(&self, filed: Filed) -> Result<(), KeepingError> {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.deny(clocks, filed.recording, filed.hour)?;
-        Ok(self.count(kept.save())?)
+    /// When it does not count: then the recording may be opened again from a copy.
+    pub async fn deny(&self, filed: Filed) -> Result<(), KeepingError> {
+        match &self.0 {
+            Way::Own(own) => own.deny(filed),
+            Way::Far(far) => far.deny(filed).await,
+        }
     }
 
-    /// Takes the operator's word that the wall clock is right.
+    /// Takes the operator's word that the wall clock is right; keepers in other processes have to be told themselves.
     ///
     /// # Errors
     /// When the state cannot be stored.
     pub fn believe_clock(&self) -> Result<(), StoreError> {
-        let mut kept = self.kept();
-        let clocks = clocks(kept.boot);
-        kept.keeper.believe(clocks);
-        self.count(kept.save())
-    }
-
-    /// The keeper's figures.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.kept().keeper.stats()
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A keeper that panicked in the middle of an answer is still one whose time only rises.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self, saved: Result<(), StoreError>) -> Result<(), StoreError> {
-        self.errors.add(u64::from(saved.is_err()));
-        saved
-    }
-}
-
-impl Kept {
-    fn save(&mut self) -> Result<(), StoreError> {
-        match &mut self.file {
-            Some(file) if self.keeper.unsaved() => file.save(&mut self.keeper),
-            _ => Ok(()),
+        match &self.0 {
+            Way::Own(own) => own.believe_clock(),
+            Way::Far(_) => Ok(()),
         }
     }
-}
 
-fn clocks(boot: BootId) -> Clocks {
-    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let since_boot = Duration::new(since.tv_sec.unsigned_abs(), u32::try_from(since.tv_nsec).unwrap_or(0));
-    Clocks { wall: Wallclock::from_system_time(SystemTime::now()), boot, since_boot }
-}
-
-/// Which boot this is; where the system does not say, one that no other process knows, so that no readings are compared.
-fn boot_id() -> BootId {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: Vec<u8> = text.bytes().filter_map(|c| char::from(c).to_digit(16)).map(|digit| digit as u8).collect();
-    match <[u8; 32]>::try_from(digits) {
-        Ok(digits) => BootId(std::array::from_fn(|n| digits[2 * n] << 4 | digits[2 * n + 1])),
-        Err(_) => BootId(RecordingId::random().0),
+    /// The own keeper's figures; nothing of keepers in other processes.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &self.0 {
+            Way::Own(own) => own.stats(),
+            Way::Far(_) => Stats::default(),
+        }
     }
 }

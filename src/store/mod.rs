@@ -1,27 +1,35 @@
 //! **The question:** where do sealed bytes and wrapped keys lie, and who still opens them?
 //!
 //! Doors: [`Archive`] (every recording of a node: begin, list, read, shred, sweep), [`SealedRecording`] (one in the making),
-//! [`Reading`] (one as a file), [`Keeping`] (the node's own keeper and its folder), [`Vault`] (objects in a folder or bucket);
+//! [`Reading`] (one as a file), [`Keeping`] (whom the node asks: its [`OwnKeeper`] or three [`Keepers`]), [`Vault`] (objects in a folder or bucket);
 //! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for whoever asked for exactly that file).
 //!
-//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored. A file in the clear is
+//! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored, and on disk
+//! ([`SpoolPlace`]) while the store is slow or down. A file in the clear is
 //! written through the kernel's page cache; what that cannot take blocks the package thread, whose fans hold
 //! `limits::RECORD_FAN_LEN` items meanwhile.
 
 mod archive;
 mod disk;
 mod keeper_file;
+mod keepers;
 mod keeping;
+mod own_keeper;
 mod reading;
+mod spool;
 mod upload;
 mod vault;
 mod verify;
+mod wraps;
 
 pub use archive::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, RecordingDetail, Swept};
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
 pub use keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
-pub use keeping::{Keeping, KeepingError};
+pub use keepers::Keepers;
+pub use keeping::Keeping;
+pub use own_keeper::{KeepingError, OwnKeeper};
 pub use reading::Reading;
+pub use spool::SpoolPlace;
 pub use upload::{Behind, SealedRecording, UploadCounters};
 pub use vault::{Listed, Vault, VaultError};
-pub use verify::{Verified, verify_expiry};
+pub use verify::{Verified, verify_expiry, verify_expiry_with};

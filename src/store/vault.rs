@@ -1,19 +1,22 @@
 //! **The question:** how do sealed objects lie in a folder or in an S3-compatible bucket? One interface for both (crate
 //! `object_store`); what reaches it is sealed already.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, prefix::PrefixStore};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig, prefix::PrefixStore};
 
 use crate::limits;
 use crate::record::ROOT;
 use crate::retention::{Filed, Hour};
+use crate::store::spool::Spool;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,12 @@ impl From<object_store::Error> for VaultError {
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
     place: String,
+    /// Where it lies on a local disk.
+    folder: Option<PathBuf>,
+    /// Whether it has still to be asked whether it keeps what is deleted.
+    unproven: Arc<AtomicBool>,
+    /// Where objects wait while it is slow or down.
+    spool: Option<Arc<Spool>>,
 }
 
 /// An object in a listing.
@@ -72,20 +81,49 @@ impl Vault {
     /// # Errors
     /// When the folder cannot be made or the URL is none.
     pub fn open(place: &str) -> Result<Self, VaultError> {
+        if place.starts_with("s3://") {
+            return Self::bucket(AmazonS3Builder::from_env(), place);
+        }
         let unusable = |why: String| VaultError::Unusable { place: place.to_owned(), why };
-        let store: Arc<dyn ObjectStore> = if let Some(bucket_and_prefix) = place.strip_prefix("s3://") {
-            let bucket =
-                AmazonS3Builder::from_env().with_url(place).build().map_err(|why| unusable(why.to_string()))?;
-            let prefix = bucket_and_prefix.split_once('/').map_or("", |(_, prefix)| prefix);
-            Arc::new(PrefixStore::new(bucket, prefix))
-        } else {
-            let folder = PathBuf::from(place);
-            super::disk::make_folder(&folder).map_err(|why| unusable(why.to_string()))?;
-            let local = LocalFileSystem::new_with_prefix(&folder).map_err(|why| unusable(why.to_string()))?;
-            // A segment that was stored survives a power cut: temporary file, fsync, rename, fsync of the folder.
-            Arc::new(local.with_fsync(true).with_automatic_cleanup(true))
-        };
-        Ok(Self { store, place: place.to_owned() })
+        let folder = PathBuf::from(place);
+        super::disk::make_folder(&folder).map_err(|why| unusable(why.to_string()))?;
+        let local = LocalFileSystem::new_with_prefix(&folder).map_err(|why| unusable(why.to_string()))?;
+        // A segment that was stored survives a power cut: temporary file, fsync, rename, fsync of the folder.
+        let store = Arc::new(local.with_fsync(true).with_automatic_cleanup(true));
+        Ok(Self { folder: Some(folder), ..Self::on(store, place) })
+    }
+
+    /// `s3://bucket/prefix` as `builder` is set up.
+    ///
+    /// # Errors
+    /// When the URL is none, or the set-up lacks something.
+    pub fn bucket(builder: AmazonS3Builder, place: &str) -> Result<Self, VaultError> {
+        // Whoever stores tries again for ever, and has a spool meanwhile.
+        let retries = RetryConfig { max_retries: 1, retry_timeout: limits::UPLOAD_PATIENCE, ..RetryConfig::default() };
+        let bucket = builder.with_url(place).with_retry(retries).build();
+        let bucket = bucket.map_err(|why| VaultError::Unusable { place: place.to_owned(), why: why.to_string() })?;
+        let prefix = place.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, prefix)| prefix);
+        Ok(Self::on(Arc::new(PrefixStore::new(bucket, prefix)), place))
+    }
+
+    /// Any store; `place` is what it is called.
+    #[must_use]
+    pub fn on(store: Arc<dyn ObjectStore>, place: &str) -> Self {
+        Self { store, place: place.to_owned(), folder: None, unproven: Arc::default(), spool: None }
+    }
+
+    /// From now on what is stored here may wait in `spool`.
+    pub(super) fn set_spool(&mut self, spool: Arc<Spool>) {
+        self.spool = Some(spool);
+    }
+
+    pub(super) fn spool(&self) -> Option<&Arc<Spool>> {
+        self.spool.as_ref()
+    }
+
+    /// Stores nothing before [`Vault::check_residues`] has passed: a store that is down at the node's start is asked later.
+    pub fn demand_proof(&self) {
+        self.unproven.store(true, Ordering::Relaxed);
     }
 
     /// The folder or URL.
@@ -98,15 +136,27 @@ impl Vault {
     /// whether it was given a version, and deletes it.
     ///
     /// # Errors
-    /// When the bucket keeps versions, or cannot be written to.
+    /// When the bucket keeps versions, is not there, refuses, or cannot be reached ([`VaultError::Failed`]: may be tried again).
     pub async fn check_residues(&self) -> Result<(), VaultError> {
         let probe = Path::from("probe");
-        let put = self.store.put(&probe, PutPayload::from_static(b"tessera")).await?;
-        self.store.delete(&probe).await?;
+        let put = self.store.put(&probe, PutPayload::from_static(b"tessera")).await.map_err(|why| self.refused(why))?;
+        self.store.delete(&probe).await.map_err(|why| self.refused(why))?;
         if put.version.is_some_and(|version| version != "null") {
             return Err(VaultError::KeepsResidues { place: self.place.clone() });
         }
+        self.unproven.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    // What no waiting mends.
+    fn refused(&self, error: object_store::Error) -> VaultError {
+        use object_store::Error;
+        match error {
+            Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+                VaultError::Unusable { place: self.place.clone(), why: error.to_string() }
+            }
+            other => other.into(),
+        }
     }
 
     /// Writes an object that is written once; one that is there already stays and is as good.
@@ -114,6 +164,9 @@ impl Vault {
     /// # Errors
     /// When the store refuses or cannot be reached.
     pub async fn put(&self, path: &str, sealed: Bytes) -> Result<(), VaultError> {
+        if self.unproven.load(Ordering::Relaxed) {
+            self.check_residues().await?;
+        }
         let put = self.store.put_opts(&Path::from(path), sealed.into(), PutMode::Create.into()).await;
         match put {
             // A try whose answer was lost may have gone through.
@@ -192,6 +245,19 @@ impl Vault {
         match self.store.delete(&Path::from(path)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes what a listing does not show: half-written files that a killed process left in `folder` of a local disk, and the
+    /// empty folders around them. To be called when everything listed there has been deleted.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn clear(&self, folder: &str) -> Result<(), VaultError> {
+        let Some(root) = &self.folder else { return Ok(()) };
+        match tokio::fs::remove_dir_all(root.join(folder)).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(VaultError::Failed(error.to_string())),
+            _ => Ok(()),
         }
     }
 }

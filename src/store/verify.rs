@@ -10,6 +10,7 @@ use crate::record::{Object, folder};
 use crate::retention::{BootId, Clocks, Filed, Pair, RecordingId, unwrap};
 use crate::store::archive::{ArchiveError, ArchivePlace};
 use crate::store::keeper_file::look_at_keeper;
+use crate::store::keepers::Keepers;
 use crate::store::vault::{Vault, VaultError};
 
 /// What came of it.
@@ -38,6 +39,34 @@ pub async fn verify_expiry(place: &ArchivePlace) -> Result<Verified, ArchiveErro
         }
         verified.expired += 1;
         verified.opened += u64::from(opens(&vault, place, filed).await?);
+    }
+    Ok(verified)
+}
+
+/// As [`verify_expiry`], with the keepers themselves, whatever their clocks say: every pair of what they give out is tried.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn verify_expiry_with(vault: &str, keepers: &Keepers) -> Result<Verified, ArchiveError> {
+    let vault = Vault::open(vault)?;
+    let now = Wallclock::from_system_time(SystemTime::now());
+    let mut verified = Verified::default();
+    for filed in vault.filed().await? {
+        if !filed.hour.has_come(now) {
+            verified.current += 1;
+            continue;
+        }
+        verified.expired += 1;
+        let releases = keepers.whatever_is_released(filed).await;
+        let mut opened = false;
+        for pair in releases.pairs() {
+            opened |= match vault.get(&Object::Wrap(pair).path(filed)).await {
+                Ok(wrapped) => releases.unwrap(filed, pair, &wrapped).is_ok(),
+                Err(VaultError::Missing) => false,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        verified.opened += u64::from(opened);
     }
     Ok(verified)
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::packetise::{depacketise, may_start_keyframe};
 use crate::limits;
-use crate::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts};
+use crate::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Wallclock};
 
 /// One RTP packet of one track, decrypted and parsed.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct WirePacket {
     pub marker: bool,
     /// When it arrived.
     pub arrival: Instant,
+    /// When its sender captured it, by its own clock, once a sender report told.
+    pub captured: Option<Wallclock>,
     /// The payload without padding; empty for packets that only probe the path.
     pub payload: Arc<[u8]>,
     /// RFC 6464 level, if sent.
@@ -297,6 +299,7 @@ impl VideoAssembler {
             contiguous: !self.is_broken,
             rtp_time: first.rtp_time,
             arrival: whole.packets.iter().map(|packet| packet.arrival).max().unwrap_or(last.arrival),
+            captured: first.captured,
             audio_level: None,
             rid: whole.packets.iter().find_map(|packet| packet.rid),
         };
@@ -427,6 +430,7 @@ mod tests {
             let payloads = Packetiser::new().packetise(&frame).payloads;
             let count = payloads.len();
             let frame_packets = payloads.into_iter().enumerate().map(|(index, payload)| WirePacket {
+                captured: None,
                 sequence: sequence + index as u64,
                 rtp_time: n as u64 * 3000,
                 marker: index + 1 == count,
@@ -568,8 +572,16 @@ mod tests {
             // Every second packet is missing in the second half: the window is bounded as well as the frame.
             let sequence = 1001 + if n < 2000 { n } else { n * 2 };
             let (payload, arrival) = (Arc::clone(&payload), line.start);
-            let packet =
-                WirePacket { sequence, rtp_time: 9, marker: false, arrival, payload, audio_level: None, rid: None };
+            let packet = WirePacket {
+                sequence,
+                rtp_time: 9,
+                marker: false,
+                arrival,
+                captured: None,
+                payload,
+                audio_level: None,
+                rid: None,
+            };
             line.push(Duration::ZERO, &packet);
             assert!(line.assembler.window_len <= limits::INGEST_FRAME_LEN_MAX);
             assert!(line.assembler.stats().waiting <= limits::REORDER_PACKETS_MAX);
@@ -634,7 +646,7 @@ mod tests {
             let mut at = 0;
             for (sequence, rtp_time, marker, payload, wait) in packets {
                 at += wait;
-                let packet = WirePacket {
+                let packet = WirePacket { captured: None,
                     sequence: u64::from(sequence),
                     rtp_time,
                     marker,

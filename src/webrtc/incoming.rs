@@ -1,13 +1,14 @@
 //! **The question:** which RTP stream is this track now? A track's m-line may carry several: simulcast layers, or a new SSRC after
 //! the old one. One at a time is taken and put together.
 
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use str0m::media::{Mid, Rid};
+use str0m::rtp::rtcp::SenderInfo;
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::limits;
-use crate::media::{AudioLevel, Outbox, TrackKind};
+use crate::media::{AudioLevel, Outbox, TrackKind, Wallclock};
 use crate::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::webrtc::sound::SoundAssembler;
 
@@ -32,8 +33,19 @@ pub(super) struct Source {
     pub(super) rid: Option<Rid>,
     heard: Instant,
     assembler: Assembler,
-    /// Losses told already: gaps, malformed.
-    told: (u64, u64),
+    /// Told already.
+    told: Losses,
+}
+
+/// What packets lost meant for a track.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Pictures that nothing repaired.
+    pub gaps: u64,
+    /// Frames or packets that nobody could read.
+    pub malformed: u64,
+    /// Sounds lost whose copies came with later packets (RFC 2198).
+    pub restored: u64,
 }
 
 enum Assembler {
@@ -64,7 +76,7 @@ impl Incoming {
         } else {
             Assembler::Sound(SoundAssembler::new())
         };
-        self.source = Some(Source { ssrc, rid, heard: now, assembler, told: (0, 0) });
+        self.source = Some(Source { ssrc, rid, heard: now, assembler, told: Losses::default() });
         true
     }
 
@@ -97,16 +109,26 @@ impl Incoming {
         }
     }
 
-    /// Gaps and malformed frames since the last call, if there were any.
-    pub(super) fn take_losses(&mut self) -> Option<(u64, u64)> {
+    /// Losses since the last call, if there were any.
+    pub(super) fn take_losses(&mut self) -> Option<Losses> {
         let source = self.source.as_mut()?;
-        let lost = match &source.assembler {
-            Assembler::Video(assembler) => (assembler.stats().gaps_skipped, assembler.stats().malformed),
-            Assembler::Sound(assembler) => (0, assembler.stats().discarded),
+        let all = match &source.assembler {
+            Assembler::Video(assembler) => {
+                let stats = assembler.stats();
+                Losses { gaps: stats.gaps_skipped, malformed: stats.malformed, restored: 0 }
+            }
+            Assembler::Sound(assembler) => {
+                let stats = assembler.stats();
+                Losses { gaps: 0, malformed: stats.discarded, restored: stats.restored }
+            }
         };
-        let new = (lost.0 - source.told.0, lost.1 - source.told.1);
-        source.told = lost;
-        (new != (0, 0)).then_some(new)
+        let told = std::mem::replace(&mut source.told, all);
+        let new = Losses {
+            gaps: all.gaps - told.gaps,
+            malformed: all.malformed - told.malformed,
+            restored: all.restored - told.restored,
+        };
+        (new != Losses::default()).then_some(new)
     }
 
     /// When a keyframe that is wished for may be asked for.
@@ -127,9 +149,12 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
         bytes[..length].copy_from_slice(&text[..length]);
         bytes
     });
+    let rtp_time = packet.time.numer();
+    let captured = packet.last_sender_info.and_then(|info| captured_at(&info, rtp_time, packet.time.denom()));
     WirePacket {
         sequence: *packet.seq_no,
-        rtp_time: packet.time.numer(),
+        rtp_time,
+        captured,
         marker: packet.header.marker,
         arrival: packet.timestamp,
         payload: packet.payload,
@@ -138,11 +163,47 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
     }
 }
 
+/// What a sender's clock read at `rtp_time`, of a clock of `rate` Hz, by its last report (RFC 3550 section 6.4.1). `None` if that
+/// is before 1970.
+fn captured_at(report: &SenderInfo, rtp_time: u64, rate: u32) -> Option<Wallclock> {
+    let told = report.ntp_time.duration_since(UNIX_EPOCH).ok()?;
+    // Both are extended from 32 bits, each by its own count of wraps: only the low bits are comparable.
+    #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what the wire carries")]
+    let units = (rtp_time as u32).wrapping_sub(report.rtp_time.numer() as u32).cast_signed();
+    let since = i64::from(units) * 1_000_000_000 / i64::from(rate.max(1));
+    u64::try_from(told.as_nanos()).ok()?.checked_add_signed(since).map(Wallclock)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use str0m::media::{Frequency, MediaTime};
+
     use super::*;
+
+    #[test]
+    fn a_report_tells_when_packets_around_it_were_captured() {
+        let report = |seconds: u64, rtp_time: u64| SenderInfo {
+            ssrc: 1.into(),
+            ntp_time: UNIX_EPOCH + Duration::from_secs(seconds),
+            rtp_time: MediaTime::new(rtp_time, Frequency::NINETY_KHZ),
+            sender_packet_count: 0,
+            sender_octet_count: 0,
+        };
+        let at = |millis: u64| Some(Wallclock(millis * 1_000_000));
+        assert_eq!(captured_at(&report(1000, 90_000), 180_000, 90_000), at(1_001_000));
+        assert_eq!(
+            captured_at(&report(1000, 90_000), 45_000, 90_000),
+            at(999_500),
+            "reports come later than some packets"
+        );
+        // Across the wrap, and with wraps counted differently.
+        assert_eq!(captured_at(&report(1000, (1 << 32) - 45_000), 45_000, 90_000), at(1_001_000));
+        assert_eq!(captured_at(&report(1000, 0), (3 << 32) + 90_000, 90_000), at(1_001_000));
+        assert_eq!(captured_at(&report(0, 90_000), 0, 90_000), None, "no clock reads less than nothing");
+        assert!(captured_at(&report(u64::MAX >> 2, 0), 0, 0).is_none(), "nor more than 584 years");
+    }
 
     #[test]
     fn one_layer_is_taken_until_it_falls_silent() {

@@ -159,6 +159,8 @@ pub struct NetCounters {
     pub datagrams_malformed: Counter,
     /// Frames and packets received whole.
     pub frames_in: Counter,
+    /// Sounds whose packets were lost and whose copies came with later ones (RED).
+    pub sounds_restored: Counter,
     /// Gaps in incoming pictures that no repair filled in time.
     pub gaps_skipped: Counter,
     /// Incoming frames and packets whose bytes were malformed.

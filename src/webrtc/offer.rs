@@ -115,6 +115,32 @@ pub fn with_one_stream(answer: &str) -> String {
     joined
 }
 
+/// The answer with RED (RFC 2198) as the first format of the first sound that this side receives, which is the microphone: a sender uses
+/// the first format it can (RFC 3264 section 6.1). Without RED in it, the answer as it was.
+#[must_use]
+pub fn with_red_first(answer: &str) -> String {
+    let mut sections: Vec<String> = answer.split_inclusive("\r\nm=").map(str::to_owned).collect();
+    let microphone = sections.iter_mut().find(|section| {
+        section.starts_with("audio ") && section.lines().any(|line| line == "a=recvonly" || line == "a=sendrecv")
+    });
+    if let Some(section) = microphone {
+        let red = section.lines().find_map(|line| {
+            let (format, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+            encoding.get(..4).filter(|name| name.eq_ignore_ascii_case("red/"))?;
+            Some(format.to_owned())
+        });
+        // The section's first line: audio, port, protocol, and then the formats in the order of preference.
+        if let (Some(red), Some((line, rest))) = (red, section.split_once("\r\n")) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (head, formats) = words.split_at(words.len().min(3));
+            let others = formats.iter().copied().filter(|format| *format != red);
+            let line: Vec<&str> = head.iter().copied().chain([&*red]).chain(others).collect();
+            *section = format!("{}\r\n{rest}", line.join(" "));
+        }
+    }
+    sections.concat()
+}
+
 /// The first `ice-ufrag` of a description: the name of its ICE generation.
 #[must_use]
 pub fn ufrag_of(description: &str) -> &str {
@@ -160,6 +186,23 @@ mod tests {
             a=ssrc:1 msid:composite t1\r\na=msid:composite t2\r\na=ssrc:2 cname:composite\r\n\
             a=ssrc:2 msid:composite t2\r\na=mid:0\r\n";
         assert_eq!(with_one_stream(answer), joined);
+    }
+
+    #[test]
+    fn red_comes_first_where_the_microphone_is_received() {
+        let section = |direction: &str| {
+            format!(
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na={direction}\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:63 red/48000/2\r\n"
+            )
+        };
+        let turned = |direction: &str| section(direction).replace("111 63\r\n", "63 111\r\n");
+        let answer = ["v=0\r\n", &section("sendonly"), &section("recvonly"), &section("recvonly")].concat();
+        let wanted = ["v=0\r\n", &section("sendonly"), &turned("recvonly"), &section("recvonly")].concat();
+        assert_eq!(with_red_first(&answer), wanted);
+        assert_eq!(with_red_first(&wanted), wanted, "what stands first stays there");
+        for answer in [VIDEO, "", "v=0\r\nm=audio", &answer.replace("red/", "x/")] {
+            assert_eq!(with_red_first(answer), answer);
+        }
     }
 
     #[test]

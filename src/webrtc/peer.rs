@@ -19,7 +19,7 @@ use crate::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, Track
 use crate::signal;
 use crate::webrtc::Certificate;
 use crate::webrtc::assemble::Assembled;
-use crate::webrtc::incoming::{Incoming, wire_packet};
+use crate::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::webrtc::offer::{self, OfferError};
 use crate::webrtc::packetise::Packetised;
 
@@ -58,6 +58,8 @@ pub struct PeerSetup<'a> {
     pub certificate: &'a Certificate,
     /// Addresses for the answer.
     pub candidates: &'a [SocketAddr],
+    /// Whether microphones are asked to send a copy of each packet with the next one (RED, RFC 2198).
+    pub red: bool,
 }
 
 /// ICE credentials (RFC 8445 section 5.3).
@@ -115,11 +117,8 @@ pub(super) enum PeerOutput {
     Frame(TrackKind, EncodedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
-    /// What could not be put together.
-    Lost {
-        gaps: u64,
-        malformed: u64,
-    },
+    /// What could not be put together, or only from copies.
+    Lost(Losses),
     /// Per cent of the mix' packets that the other side said it lost of late.
     SoundLost(f32),
     /// The other side was asked for a keyframe.
@@ -131,6 +130,7 @@ pub(super) enum PeerOutput {
 pub struct Peer {
     pub(super) id: PeerId,
     pub(super) role: PeerRole,
+    red: bool,
     rtc: Rtc,
     offer: String,
     ufrag: String,
@@ -183,6 +183,7 @@ impl Peer {
         let mut peer = Self {
             id: setup.id,
             role: setup.role,
+            red: setup.red,
             rtc,
             offer: String::new(),
             ufrag: String::new(),
@@ -209,7 +210,10 @@ impl Peer {
         offer::check(offer_sdp)?;
         let parsed = SdpOffer::from_sdp_string(offer_sdp).map_err(|e| OfferError::Malformed(e.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| OfferError::Malformed(e.to_string()))?;
-        let answer = offer::with_one_stream(&answer.to_sdp_string());
+        let mut answer = offer::with_one_stream(&answer.to_sdp_string());
+        if self.red {
+            answer = offer::with_red_first(&answer);
+        }
         self.offer = offer_sdp.to_owned();
         self.ufrag = offer::ufrag_of(&answer).to_owned();
         Ok(answer)
@@ -531,8 +535,8 @@ impl Peer {
 
     fn take_assembled(&mut self, at: usize, out: &mut Outbox<PeerOutput>) {
         let incoming = &mut self.incoming[at];
-        if let Some((gaps, malformed)) = incoming.take_losses() {
-            out.push(PeerOutput::Lost { gaps, malformed });
+        if let Some(losses) = incoming.take_losses() {
+            out.push(PeerOutput::Lost(losses));
         }
         for assembled in self.assembled.drain() {
             match assembled {

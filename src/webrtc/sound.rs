@@ -58,7 +58,9 @@ impl SoundAssembler {
             }
             let contiguous = self.note(sequence);
             let rtp_time = packet.rtp_time.wrapping_sub(block.earlier);
-            let own = WirePacket { sequence, rtp_time, ..packet.clone() };
+            // A copy's own capture time is nothing that anybody waits for.
+            let captured = packet.captured.filter(|_| back == 0);
+            let own = WirePacket { sequence, rtp_time, captured, ..packet.clone() };
             if let Some(frame) = self.frame(&own, payload.slice(block.bytes.clone()), contiguous) {
                 self.stats.restored += u64::from(back > 0);
                 out.push(Assembled::Frame(frame));
@@ -104,6 +106,7 @@ impl SoundAssembler {
                 contiguous,
                 rtp_time: packet.rtp_time,
                 arrival: packet.arrival,
+                captured: packet.captured,
                 audio_level: packet.audio_level,
                 rid: packet.rid,
             }),
@@ -133,6 +136,7 @@ mod tests {
             // The copy of the packet before, 960 earlier, of one byte; then the packet's own byte.
             let bytes = [0x80 | 111, 15, 0, 1, 111, sequence.wrapping_sub(1) as u8, sequence as u8];
             let packet = WirePacket {
+                captured: None,
                 sequence,
                 rtp_time: sequence.wrapping_mul(960),
                 marker: false,
@@ -164,6 +168,7 @@ mod tests {
         let arrival = Instant::now();
         let mut assembler = SoundAssembler::new();
         let packet = |sequence, payload: &[u8]| WirePacket {
+            captured: None,
             sequence,
             rtp_time: sequence * 960,
             marker: false,

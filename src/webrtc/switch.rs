@@ -307,9 +307,10 @@ impl Switch {
                     self.events.tell(NetEvent::TrackEnded { peer: id, kind });
                 }
                 PeerOutput::KeyframeRequested => self.keyframe_requested(now, id),
-                PeerOutput::Lost { gaps, malformed } => {
-                    self.counters.gaps_skipped.add(gaps);
-                    self.counters.frames_malformed.add(malformed);
+                PeerOutput::Lost(losses) => {
+                    self.counters.gaps_skipped.add(losses.gaps);
+                    self.counters.frames_malformed.add(losses.malformed);
+                    self.counters.sounds_restored.add(losses.restored);
                 }
                 PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),

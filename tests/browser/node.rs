@@ -76,6 +76,11 @@ impl Node {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end, as Ctrl-C does, and expects success.
     pub fn stop(mut self) {
         interrupt(&self.child);

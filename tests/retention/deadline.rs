@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::browser::node::{Load, Node};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
+pub(super) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const TOKEN: &str = "a token for this test alone";
-const DAY: i64 = 24 * 3600;
+pub(super) const DAY: i64 = 24 * 3600;
 
 /// A node under a clock that the test sets.
-struct Timed {
-    folder: tempfile::TempDir,
+pub(super) struct Timed {
+    pub(super) folder: tempfile::TempDir,
     clock: PathBuf,
 }
 
 impl Timed {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         if !Path::new(FAKETIME).exists() {
             eprintln!("skipped: {FAKETIME} is not installed (Debian: faketime)");
             return None;
@@ -35,7 +35,7 @@ impl Timed {
     }
 
     /// Sets the clock so many seconds ahead of the machine's.
-    fn set(&self, ahead: i64) {
+    pub(super) fn set(&self, ahead: i64) {
         let aside = self.clock.with_extension("new");
         std::fs::write(&aside, format!("{ahead:+}\n")).unwrap();
         std::fs::rename(&aside, &self.clock).unwrap();
@@ -51,15 +51,15 @@ impl Timed {
         ]
     }
 
-    fn store(&self) -> PathBuf {
+    pub(super) fn store(&self) -> PathBuf {
         self.folder.path().join("rec")
     }
 
-    fn node(&self) -> Node {
+    pub(super) fn node(&self) -> Node {
         Node::start_in(&["--recordings", self.store().to_str().unwrap()], &self.environment())
     }
 
-    fn recordings(&self, action: &[&str], keeper: &Path) -> Output {
+    pub(super) fn recordings(&self, action: &[&str], keeper: &Path) -> Output {
         let mut command = Command::new(BINARY);
         command.arg("recordings").args(action).arg("--store").arg(self.store()).arg("--keeper").arg(keeper);
         command.envs(self.environment()).output().unwrap()
@@ -92,12 +92,12 @@ fn get(node: &Node, path: &str, slowly: Option<&dyn Fn()>) -> (u16, String, Vec<
     (status, head, body)
 }
 
-fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
+pub(super) fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
     let (status, _, body) = get(node, path, None);
     (status, body)
 }
 
-fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
+pub(super) fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
     let load = Load::start(node, "quarterly-figures", 2, 60);
     std::thread::sleep(Duration::from_secs(seconds));
     load.stop();
@@ -122,7 +122,7 @@ fn unix_now() -> i64 {
 }
 
 /// Seconds from now to the deadline, less `before`.
-fn until(deadline: i64, before: i64) -> i64 {
+pub(super) fn until(deadline: i64, before: i64) -> i64 {
     deadline - unix_now() - before
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tessera::flow::PlayoutCell;
+use tessera::flow::{PlayoutCell, Side};
 use tessera::jitter::{AudioInput, AudioJitter, AudioPiece, VideoInput, VideoJitter, VideoOutput};
 use tessera::ladder::{AskInput, KeyframeInput, KeyframeOutput, KeyframePacer, SendTarget, SenderAsk};
 use tessera::limits;
@@ -102,9 +102,9 @@ impl Person {
         }
         let gap = !frame.ingest.as_ref().expect("incoming").contiguous;
         self.seen.gap_before |= gap;
-        self.video_input(now, VideoInput::Delay(self.playout.delay()), digest);
+        self.video_input(now, VideoInput::Delay(self.playout.delay(Side::Picture)), digest);
         self.video_input(now, VideoInput::Frame(frame), digest);
-        self.playout.want_video(self.video.wanted_delay());
+        self.playout.want(Side::Picture, self.video.wanted_delay());
         assert!(self.video.wanted_delay() <= limits::PLAYOUT_DELAY_MAX);
     }
 
@@ -173,12 +173,12 @@ impl Person {
         let mut out = Outbox::new();
         self.audio.handle(now, AudioInput::Packet(packet), &mut out);
         assert!(out.is_empty(), "sound is pulled");
-        self.playout.want_audio(self.audio.wanted_delay());
+        self.playout.want(Side::Sound, self.audio.wanted_delay());
     }
 
     /// The audio tick: what plays, checked, and how loud it is.
     pub fn audio_tick(&mut self, now: Instant, out: &mut Outbox<AudioPiece>, digest: &mut Digest) -> Loudness {
-        self.audio.handle(now, AudioInput::Tick(self.playout.delay()), out);
+        self.audio.handle(now, AudioInput::Tick(self.playout.delay(Side::Sound)), out);
         self.seen.ticks += 1;
         let mut loudness = Loudness::SILENCE;
         for piece in out.drain() {
@@ -291,6 +291,7 @@ impl Microphone {
 
 fn ingest(sequence: u64, rtp_time: u64, arrival: Instant, level: Option<AudioLevel>, contiguous: bool) -> Ingest {
     Ingest {
+        captured: None,
         sequence_first: sequence,
         sequence_last: sequence,
         contiguous,

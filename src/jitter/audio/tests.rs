@@ -16,6 +16,7 @@ fn ms(n: u64) -> Duration {
 
 fn packet(toc: u8, sequence: u64, rtp_time: u64, arrival: Instant) -> AudioInput {
     let ingest = crate::media::Ingest {
+        captured: None,
         sequence_first: sequence,
         sequence_last: sequence,
         contiguous: true,

@@ -41,6 +41,8 @@ impl Control {
                 }
                 let _ = reply.send(peer.map(|_| ()));
             }
+            Command::AddLeg { room, name, leg, reply } => self.answer_leg(&room, &name, leg, reply),
+            Command::Leg { resource, reply } => drop(reply.send(self.leg_state(resource))),
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
             Command::Layout { room, reply } => drop(reply.send(self.layout_shown(&room))),
@@ -56,8 +58,13 @@ impl Control {
 
     fn join(&mut self, room: &RoomId, role: Role, name: &str, offer: &str) -> Result<Joined, Refusal> {
         let (id, now) = (self.peers.next_id(), Instant::now());
-        let setup =
-            PeerSetup { id, role: role.on_the_wire(), certificate: &self.certificate, candidates: &self.candidates };
+        let setup = PeerSetup {
+            id,
+            role: role.on_the_wire(),
+            certificate: &self.certificate,
+            candidates: &self.candidates,
+            red: self.config.audio.red,
+        };
         let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
         self.admit(room, id, role, name, now)?;
         let resource = ResourceToken::random();
@@ -76,7 +83,14 @@ impl Control {
     }
 
     /// Reserves a place, in a room that comes to be if need be.
-    fn admit(&mut self, name: &RoomId, peer: PeerId, role: Role, display: &str, now: Instant) -> Result<(), Refusal> {
+    pub(super) fn admit(
+        &mut self,
+        name: &RoomId,
+        peer: PeerId,
+        role: Role,
+        display: &str,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if let Role::Viewer { minus } = role {
             let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
             let known = |id| room.core.members().iter().any(|member| member.participant == id);
@@ -104,6 +118,7 @@ impl Control {
 
     /// Ends a connection from this side.
     pub fn dismiss(&mut self, peer: PeerId, reason: &str) {
+        self.hang_up(peer);
         self.lanes.net.send(NetCommand::RemovePeer(peer));
         self.forget(peer, reason);
     }
@@ -120,6 +135,10 @@ impl Control {
             return;
         };
         let entry = self.peers.get_mut(peer).expect("every resource names a connection");
+        if entry.leg.is_some() {
+            let _ = reply.send(Err(Refusal::ResourceNotFound));
+            return;
+        }
         if session.is_some_and(|ufrag| ufrag != entry.ufrag) {
             let _ = reply.send(Err(Refusal::SessionChanged));
             return;
@@ -153,7 +172,7 @@ impl Control {
     }
 }
 
-fn new_participant() -> ParticipantId {
+pub(super) fn new_participant() -> ParticipantId {
     ParticipantId(rand::rng().random())
 }
 

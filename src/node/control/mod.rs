@@ -4,6 +4,7 @@
 mod dress;
 mod join;
 mod layouts;
+mod legs;
 mod moderate;
 mod peers;
 mod rooms;
@@ -21,6 +22,7 @@ use crate::compose::Compositors;
 use crate::encode::EncoderChoice;
 use crate::flow::Waker;
 use crate::http::{Command, ResourceToken};
+use crate::leg::LegCommand;
 use crate::media::{PeerId, RoomId, TrackKind};
 use crate::node::compose_lane::ComposeCommand;
 use crate::node::config::Config;
@@ -43,6 +45,8 @@ use rooms::Room;
 pub struct Lanes {
     /// The one net thread.
     pub net: Lane<NetCommand>,
+    /// The plain-RTP legs' thread, if there are legs.
+    pub legs: Option<Lane<LegCommand>>,
     /// The decode pool.
     pub decode: Vec<Lane<DecodeCommand>>,
     /// The compose threads.
@@ -183,6 +187,7 @@ impl Control {
                     self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
                 }
             }
+            Event::Leg(event) => self.leg_event(event),
             Event::RoomFailed(room) => {
                 self.counts.node.rooms_failed.add(1);
                 self.end_room(&room, "a fault of ours");

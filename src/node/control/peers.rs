@@ -9,6 +9,7 @@ use crate::flow::PlayoutCell;
 use crate::http::{Refusal, ResourceToken, Trickled};
 use crate::ladder::SenderAsk;
 use crate::media::{ParticipantId, PeerId, RoomId, TrackKind};
+use crate::node::control::legs::LegShown;
 use crate::signal::VideoTrack;
 use crate::webrtc::PeerRole;
 
@@ -59,6 +60,8 @@ pub struct PeerEntry {
     pub trickles: VecDeque<oneshot::Sender<Result<Trickled, Refusal>>>,
     /// ICE and DTLS are up.
     pub connected: bool,
+    /// It is no WebRTC connection but a plain-RTP leg.
+    pub leg: Option<LegShown>,
     /// Shared by its camera and its microphone.
     pub playout: PlayoutCell,
     /// The decode lane of each of its video tracks.
@@ -81,6 +84,7 @@ impl PeerEntry {
             ufrag,
             trickles: VecDeque::new(),
             connected: false,
+            leg: None,
             playout: PlayoutCell::default(),
             decoded_by: HashMap::new(),
             screen_playout: PlayoutCell::default(),

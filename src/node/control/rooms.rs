@@ -61,6 +61,8 @@ pub struct Room {
     pub refused: bool,
     /// How it is laid out.
     pub look: Look,
+    /// What is heard in it, for legs that come.
+    pub sounds: Fan<MixTick>,
     /// Who speaks, as last told.
     pub speaking: Vec<ParticipantId>,
     encode: JoinHandle<()>,
@@ -112,7 +114,7 @@ impl Control {
             audio: audio.subscribe(limits::AUDIO_FAN_LEN, self.lanes.net.waker()),
         };
         let recording = self.start_recording(name, epoch, &video, &audio);
-        let room = self.start_picture(name, epoch, video, rung, recording)?;
+        let room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
         let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.lanes.mix[room.mix];
         mix.load += 1;
@@ -142,6 +144,7 @@ impl Control {
         fan: Fan<EncodedFrame>,
         wishes: WishCell,
         recording: bool,
+        sounds: Fan<MixTick>,
     ) -> io::Result<Room> {
         let (size, fps) = (self.config.video.size(), self.config.video.fps.get());
         let encoder =
@@ -191,6 +194,7 @@ impl Control {
             recording,
             refused: false,
             look: Look::new(layout),
+            sounds,
             speaking: Vec::new(),
             encode,
             encoder: encoder_name,

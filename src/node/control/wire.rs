@@ -31,7 +31,7 @@ impl Control {
         }
     }
 
-    fn connected(&mut self, peer: PeerId) {
+    pub(super) fn connected(&mut self, peer: PeerId) {
         let Some(entry) = self.peers.get_mut(peer) else { return };
         entry.connected = true;
         let (name, role) = (entry.room.clone(), entry.role);

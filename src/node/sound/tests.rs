@@ -75,6 +75,7 @@ impl Talker {
         }
         let mut packet = self.encoder.encode(&block, Pts(0)).unwrap();
         packet.ingest = Some(Ingest {
+            captured: None,
             sequence_first: self.sent,
             sequence_last: self.sent,
             contiguous: true,

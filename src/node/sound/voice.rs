@@ -7,7 +7,7 @@ mod pcm;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::flow::{OpusReceiver, PlayoutCell};
+use crate::flow::{OpusReceiver, PlayoutCell, Side};
 use crate::jitter::{AudioInput, AudioJitter, AudioPiece, AudioStats};
 use crate::limits;
 use crate::media::{Outbox, PcmBlock, TrackId};
@@ -91,10 +91,18 @@ impl VoiceTrack {
     /// Takes what came and what plays now, and learns how loud it is. Nothing is decoded unless no level is stated.
     pub(super) fn pull(&mut self, now: Instant, counters: &SoundCounters) {
         while let Some(packet) = self.receiver.pop() {
+            let told = packet.captured();
             self.jitter.handle(now, AudioInput::Packet(packet), &mut self.pieces);
+            if let Some((rtp_time, captured)) = told
+                && let Some(at) = self.jitter.expected(rtp_time)
+            {
+                self.playout.expect(Side::Sound, at, captured);
+            }
         }
-        self.playout.want_audio(self.jitter.wanted_delay());
-        self.jitter.handle(now, AudioInput::Tick(self.playout.delay()), &mut self.pieces);
+        self.playout.want(Side::Sound, self.jitter.wanted_delay());
+        let delay = self.playout.delay(Side::Sound);
+        self.jitter.handle(now, AudioInput::Tick(delay), &mut self.pieces);
+        self.tell_played(delay);
         let suspicious = self.learn_loudness();
         self.made_block = self.measured || self.is_probed(suspicious);
         if self.made_block {
@@ -111,6 +119,20 @@ impl VoiceTrack {
                 self.loudness = loudness;
             }
         }
+    }
+
+    /// Tells the camera's side what plays now, for the skew of lips and voice.
+    fn tell_played(&self, delay: Duration) {
+        let told = self.pieces.as_slice().iter().find_map(|piece| match piece {
+            AudioPiece::Play { packet, .. } => packet.captured(),
+            _ => None,
+        });
+        let Some((rtp_time, captured)) = told else { return };
+        let Some(due) = self.jitter.expected(rtp_time).map(|at| at + delay) else { return };
+        let late = self.jitter.stats().late_samples * 1_000_000_000 / i64::from(limits::SAMPLE_RATE);
+        let late_by = Duration::from_nanos(late.unsigned_abs());
+        let at = if late < 0 { due.checked_sub(late_by).unwrap_or(due) } else { due + late_by };
+        self.playout.played(Side::Sound, at, captured);
     }
 
     /// Makes this tick's block if the voice is in the mix; otherwise only remembers its packets.
@@ -241,7 +263,7 @@ impl VoiceTrack {
 impl Drop for VoiceTrack {
     fn drop(&mut self) {
         // A voice that is gone no longer delays its person's picture.
-        self.playout.want_audio(Duration::ZERO);
+        self.playout.want(Side::Sound, Duration::ZERO);
     }
 }
 

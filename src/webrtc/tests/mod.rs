@@ -97,7 +97,7 @@ impl Node {
     fn answer(&mut self, role: PeerRole, offer: &str) -> Result<(PeerId, String), OfferError> {
         let id = PeerId(self.next_id);
         self.next_id += 1;
-        let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates };
+        let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates, red: true };
         let (peer, answer) = Peer::answer(&setup, offer, Instant::now())?;
         self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });
         Ok((id, answer))
@@ -446,7 +446,7 @@ fn a_client_that_never_connects_is_let_go() {
     let certificate = Certificate::generate();
     let candidates = [SocketAddr::from(([127, 0, 0, 1], 9))];
     let role = PeerRole::Viewer { minus: None };
-    let setup = PeerSetup { id: PeerId(1), role, certificate: &certificate, candidates: &candidates };
+    let setup = PeerSetup { id: PeerId(1), role, certificate: &certificate, candidates: &candidates, red: true };
     let (mut peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
     let mut out = Outbox::new();
     let mut now = start;
@@ -472,7 +472,8 @@ fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
     let certificate = Certificate::generate();
     for n in 0..2 {
         let role = PeerRole::Viewer { minus: None };
-        let setup = PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates() };
+        let setup =
+            PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates(), red: true };
         let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
         let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer) };
         switch.command(&socket, start, command);
@@ -550,7 +551,7 @@ mod hostile {
             let certificate = Certificate::generate();
             let candidates = [SocketAddr::from(([127, 0, 0, 1], 9))];
             let role = PeerRole::Participant(ANNA);
-            let setup = PeerSetup { id: PeerId(1), role, certificate: &certificate, candidates: &candidates };
+            let setup = PeerSetup { id: PeerId(1), role, certificate: &certificate, candidates: &candidates, red: true };
             let now = Instant::now();
             if let Ok((mut peer, _)) = Peer::answer(&setup, &offer, now) {
                 peer.handle_timeout(now, &mut Outbox::new());

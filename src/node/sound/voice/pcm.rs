@@ -1,7 +1,7 @@
 //! **The question:** what do a voice's pieces sound like? Decoder, joints and stretching: whatever packets do, the sound goes on
 //! without a jump, and lasts as long as the jitter buffer counts.
 
-use crate::decode::OpusDecoder;
+use crate::decode::VoiceDecoder;
 use crate::jitter::{AudioPiece, Stretch, Stretcher};
 use crate::limits;
 use crate::media::PcmBlock;
@@ -23,8 +23,8 @@ pub(super) enum Decoded {
 /// One voice's decoder and what it made that is not mixed yet.
 #[derive(Debug)]
 pub(super) struct VoicePcm {
-    /// Made when the voice is first decoded; most never speak.
-    decoder: Option<OpusDecoder>,
+    /// Holds nothing until the voice is first decoded; most never speak.
+    decoder: VoiceDecoder,
     /// Decoded, interleaved, not yet mixed.
     waiting: Vec<f32>,
     /// The last tick.
@@ -37,7 +37,13 @@ pub(super) struct VoicePcm {
 impl VoicePcm {
     pub(super) fn new() -> Self {
         let block = PcmBlock::silence();
-        Self { decoder: None, waiting: Vec::new(), block, stretcher: Stretcher::new(), is_sounding: false }
+        Self {
+            decoder: VoiceDecoder::default(),
+            waiting: Vec::new(),
+            block,
+            stretcher: Stretcher::new(),
+            is_sounding: false,
+        }
     }
 
     /// The samples of the last tick.
@@ -58,9 +64,7 @@ impl VoicePcm {
 
     /// Back to the decoder's initial state.
     pub(super) fn reset(&mut self) {
-        if let Some(decoder) = &mut self.decoder {
-            decoder.reset();
-        }
+        self.decoder.reset();
     }
 
     /// Appends what `piece` sounds like.
@@ -70,9 +74,6 @@ impl VoicePcm {
         if matches!(piece, AudioPiece::Silence { .. }) {
             self.fall_silent(frames);
             return Decoded::Well;
-        }
-        if self.decoder.is_none() {
-            self.decoder = OpusDecoder::new().ok();
         }
         let fade = match piece {
             AudioPiece::Play { begins: true, .. } => self.end_of_source(),
@@ -124,9 +125,9 @@ impl VoicePcm {
     }
 
     fn append(&mut self, piece: &AudioPiece, frames: usize) -> Decoded {
-        let Some(decoder) = &mut self.decoder else { return Decoded::Well };
+        let decoder = &mut self.decoder;
         let decoded = match piece {
-            AudioPiece::Play { packet, .. } => decoder.decode(&packet.data),
+            AudioPiece::Play { packet, .. } => decoder.decode(packet),
             AudioPiece::Conceal { next: Some(next), .. } => decoder.restore(next, frames),
             _ => decoder.conceal(frames),
         };
@@ -166,8 +167,8 @@ impl VoicePcm {
     /// The next 5 ms as the decoder makes them up; silence after silence.
     fn tail(&mut self) -> [f32; JOINT * 2] {
         let mut tail = [0.0; JOINT * 2];
-        if let (true, Some(decoder)) = (self.is_sounding, &mut self.decoder)
-            && let Ok(pcm) = decoder.conceal(JOINT)
+        if self.is_sounding
+            && let Ok(pcm) = self.decoder.conceal(JOINT)
         {
             tail[..pcm.len()].copy_from_slice(pcm);
             bound(&mut tail);

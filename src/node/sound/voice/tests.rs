@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::*;
 use crate::decode::OpusDecoder;
 use crate::flow::{Counter, OpusSender, opus_queue};
-use crate::media::{AudioLevel, Codec, EncodedFrame, Ingest, ParticipantId, Pts, TrackKind};
+use crate::jitter::{VideoInput, VideoJitter, VideoOutput};
+use crate::media::{AudioLevel, Codec, EncodedFrame, Ingest, ParticipantId, Pts, TrackKind, Wallclock};
 
 const VOICES: [&[u8]; 4] = [
     include_bytes!("../../../load/assets/voice1.ogg"),
@@ -111,6 +112,7 @@ impl Line {
 
     fn arrive(&mut self, arrival: Instant, sequence: u64, rtp_time: u64, data: Bytes, level: Option<AudioLevel>) {
         let ingest = Ingest {
+            captured: None,
             sequence_first: sequence,
             sequence_last: sequence,
             contiguous: true,
@@ -174,7 +176,7 @@ fn through(name: &str, frames: usize, network: Network<'_>) -> (Line, f64) {
         concealed * 100.0,
         stats.discarded,
         stats.packets,
-        line.playout.delay(),
+        line.playout.delay(Side::Sound),
         line.counters.pcm_stretched.get()
     );
     write_wav(name, &line.heard);
@@ -250,7 +252,7 @@ fn distance(clean: &[f32], heard: &[f32]) -> f32 {
 #[test]
 fn speech_survives_loss_and_jitter() {
     let (plain, concealed) = through("clean", FRAME, &mut clean);
-    assert!(concealed < 0.01 && plain.playout.delay() < Duration::from_millis(10));
+    assert!(concealed < 0.01 && plain.playout.delay(Side::Sound) < Duration::from_millis(10));
     for (name, network) in [
         ("random", &mut random_loss as Network<'_>),
         ("random_red", &mut random_loss as Network<'_>),
@@ -423,4 +425,130 @@ fn random_senders_break_nothing() {
         seed += 1;
     }
     println!("{seed} random senders");
+}
+
+/// A camera beside a voice: what each is captured at by its sender's clock, and how the network treats it.
+struct Lips {
+    line: Line,
+    camera: VideoJitter,
+    released: Outbox<VideoOutput>,
+    arrivals: Vec<(Instant, u64)>,
+    /// How much longer pictures take than sounds.
+    picture_path: Duration,
+    /// Whether the sender reports when it captured what.
+    reports: bool,
+    /// How much faster its clocks run, parts per million; `[picture, sound]` of RTP, reports follow the true capture.
+    drift: [i64; 2],
+    /// The last picture's capture against the sound's that played with it, nanoseconds.
+    skews: Vec<i64>,
+}
+
+impl Lips {
+    fn new(picture_path: u64, reports: bool, drift: [i64; 2]) -> Self {
+        let (line, camera) = (Line::new(), VideoJitter::new());
+        let picture_path = Duration::from_millis(picture_path);
+        Self {
+            line,
+            camera,
+            released: Outbox::new(),
+            arrivals: Vec::new(),
+            picture_path,
+            reports,
+            drift,
+            skews: Vec::new(),
+        }
+    }
+
+    /// The sender's clock when it captured what was captured `after` the start: it was never set.
+    fn captured(&self, after: Duration) -> Option<Wallclock> {
+        self.reports.then(|| Wallclock(77_000_000_000 + u64::try_from(after.as_nanos()).unwrap()))
+    }
+
+    fn ingest(&self, n: u64, after: Duration, rate: u64, drift: i64, arrival: Instant) -> Ingest {
+        let units = i128::try_from(after.as_nanos()).unwrap() * i128::from(rate) * i128::from(1_000_000 + drift);
+        let rtp_time = u64::try_from(units / 1_000_000_000_000_000).unwrap();
+        Ingest { captured: self.captured(after), ..Ingest::whole(n, rtp_time, arrival) }
+    }
+
+    /// Sound and picture of 20 ms, up to 25 ms of jitter each; then both play what is due.
+    fn tick(&mut self, n: u64, packet: &Bytes, random: &mut Random) {
+        let after = limits::AUDIO_TICK * u32::try_from(n).unwrap();
+        let jitter = |random: &mut Random| Duration::from_micros(random.below(25_000));
+        let now = self.line.now();
+        let ingest = self.ingest(n, after, u64::from(limits::SAMPLE_RATE), self.drift[1], now);
+        let ingest = Ingest { audio_level: Some(AudioLevel(20)), ..ingest };
+        let data = packet.clone();
+        assert!(self.line.sender.push(EncodedFrame {
+            codec: Codec::Opus,
+            data,
+            pts: Pts(0),
+            keyframe: true,
+            ingest: Some(ingest)
+        }));
+        self.arrivals.push((now + self.picture_path + jitter(random), n));
+        while let Some(&(arrival, n)) = self.arrivals.first().filter(|(arrival, _)| *arrival <= now) {
+            self.arrivals.remove(0);
+            self.picture(n, arrival);
+        }
+        self.line.tick();
+        let delay = self.line.playout.delay(Side::Picture);
+        self.camera.handle(now, VideoInput::Delay(delay), &mut self.released);
+        for output in self.released.drain() {
+            if let VideoOutput::Release { frame, .. } = output
+                && let Some((_, captured)) = frame.captured()
+            {
+                self.line.playout.played(Side::Picture, now, captured);
+                self.skews.extend(self.line.playout.skew());
+            }
+        }
+    }
+
+    fn picture(&mut self, n: u64, arrival: Instant) {
+        let after = limits::AUDIO_TICK * u32::try_from(n).unwrap();
+        let ingest = self.ingest(n, after, u64::from(limits::VIDEO_CLOCK), self.drift[0], arrival);
+        let (rtp_time, captured) = (ingest.rtp_time, ingest.captured);
+        let frame =
+            EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe: n == 0, ingest: Some(ingest) };
+        self.camera.handle(arrival, VideoInput::Frame(frame), &mut self.released);
+        self.line.playout.want(Side::Picture, self.camera.wanted_delay());
+        if let (Some(captured), Some(at)) = (captured, self.camera.expected(rtp_time)) {
+            self.line.playout.expect(Side::Picture, at, captured);
+        }
+    }
+
+    /// Plays so many seconds; the greatest skew after the first five, nanoseconds.
+    fn play(&mut self, seconds: u64) -> u64 {
+        let mut random = Random(9);
+        let packets = encoded(&speech(), FRAME);
+        for n in 0..seconds * 50 {
+            if n == 250 {
+                self.skews.clear();
+            }
+            self.tick(n, &packets[n as usize % packets.len()], &mut random);
+        }
+        self.skews.iter().map(|skew| skew.unsigned_abs()).max().unwrap_or(u64::MAX)
+    }
+}
+
+#[test]
+fn lips_and_voice_agree_within_40_ms() {
+    for (path, drift) in [(0, [0, 0]), (120, [0, 0]), (120, [150, -150]), (30, [-200, 200])] {
+        let mut lips = Lips::new(path, true, drift);
+        let skew = lips.play(60);
+        assert!(skew < 40_000_000, "pictures {path} ms slower, drift {drift:?}: {} ms", skew / 1_000_000);
+        let late = lips.line.voice.jitter.stats().discarded;
+        assert_eq!(late, 0, "nothing was thrown away for it");
+    }
+}
+
+#[test]
+fn without_sender_reports_nobody_waits_for_the_slower_path() {
+    // What the reports are worth: without them the delay is the larger wish, which knows nothing of the 120 ms.
+    let mut lips = Lips::new(120, false, [0, 0]);
+    lips.play(20);
+    assert!(lips.skews.is_empty() && lips.line.playout.skew().is_none());
+    assert!(lips.line.playout.delay(Side::Sound) < Duration::from_millis(60));
+    let mut lips = Lips::new(120, true, [0, 0]);
+    lips.play(20);
+    assert!(lips.line.playout.delay(Side::Sound) > Duration::from_millis(100));
 }
