@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::compose::{Compositor, CompositorChoice, Compositors};
-use tessera::media::{Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame, pts_from_tick};
+use tessera::media::{Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame, pts_from_tick};
 use tessera::scene::{Input, Scene, SceneCore};
 
 const HD: Size = Size::new(1280, 720);
@@ -92,7 +92,13 @@ fn picture(size: Size, seed: u64) -> VideoFrame {
         (0..length).map(next).collect::<Vec<u8>>()
     };
     let planes = [plane(width * height), plane(width * height / 4), plane(width * height / 4)];
-    VideoFrame { size, full_range: false, arrival: Instant::now(), picture: Arc::new(Planes(planes, width)) }
+    VideoFrame {
+        size,
+        full_range: false,
+        matrix: Matrix::default(),
+        arrival: Instant::now(),
+        picture: Arc::new(Planes(planes, width)),
+    }
 }
 
 impl Case {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::flow::{Counter, Fan, FrameSlot, Read, Waker, opus_queue, track_queue};
-use tessera::media::{Codec, EncodedFrame, Ingest, Picture, PlaneRef, Pts, Size, VideoFrame};
+use tessera::media::{Codec, EncodedFrame, Ingest, Matrix, Picture, PlaneRef, Pts, Size, VideoFrame};
 
 struct Grey;
 
@@ -29,8 +29,13 @@ fn encoded(rtp_time: u64, arrival: Instant) -> EncodedFrame {
 
 fn slot(criterion: &mut Criterion) {
     let slot = FrameSlot::new(Counter::default());
-    let frame =
-        VideoFrame { size: Size::new(2, 2), full_range: false, arrival: Instant::now(), picture: Arc::new(Grey) };
+    let frame = VideoFrame {
+        size: Size::new(2, 2),
+        full_range: false,
+        matrix: Matrix::default(),
+        arrival: Instant::now(),
+        picture: Arc::new(Grey),
+    };
     let mut spare = Some(Box::new(frame));
     criterion.bench_function("flow/slot/publish_and_take", |bencher| {
         bencher.iter(|| {

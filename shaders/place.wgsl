@@ -13,7 +13,7 @@ const BLOCK_WORDS: u32 = 3u;
 const OPERATION_WORDS: u32 = 20u;
 
 // Offsets into an operation.
-const KIND: u32 = 0u; // kind | opacity << 8 | full range << 16
+const KIND: u32 = 0u; // kind | opacity << 8 | full range << 16 | BT.601 << 17
 const ORIGIN: u32 = 1u; // x | y << 16, luma pixels
 const EXTENT: u32 = 2u; // width | height << 16
 const COLOUR: u32 = 3u; // Y | U << 8 | V << 16
@@ -27,18 +27,32 @@ const PICTURE: u32 = 1u;
 const STILL: u32 = 2u;
 const NONE: u32 = 0xffffffffu;
 
+// Bits of a kind.
+const FULL_RANGE: u32 = 0x10000u;
+const BT601: u32 = 0x20000u;
+
+// A sample of the picture that `op` paints, scaled and of limited range.
+fn picture(op: u32, plane: u32, x: u32, y: u32) -> u32 {
+    let axes = op + AXES + select(0u, 2u, plane > 0u);
+    let stride = tick[op + SOURCE_STRIDES + plane];
+    let sample = scale(tick[op + SOURCES + plane], stride, tick[axes], tick[axes + 1u], x, y);
+    if (tick[op + KIND] & FULL_RANGE) != 0u {
+        return limit(sample, plane > 0u);
+    }
+    return sample;
+}
+
 // What operation `op` paints at `x`, `y` of its own area in `plane`.
 fn paint(op: u32, plane: u32, x: u32, y: u32) -> u32 {
     let kind = tick[op + KIND];
     switch kind & 0xffu {
         case PICTURE: {
-            let axes = op + AXES + select(0u, 2u, plane > 0u);
-            let stride = tick[op + SOURCE_STRIDES + plane];
-            let sample = scale(tick[op + SOURCES + plane], stride, tick[axes], tick[axes + 1u], x, y);
-            if (kind >> 16u) != 0u {
-                return limit(sample, plane > 0u);
+            let sample = picture(op, plane, x, y);
+            if (kind & BT601) == 0u {
+                return sample;
             }
-            return sample;
+            let at = select(vec2(x, y), vec2(x, y) >> vec2(1u), plane == 0u);
+            return convert(plane, sample, picture(op, 1u, at.x, at.y), picture(op, 2u, at.x, at.y));
         }
         case STILL: {
             return table_byte(tick[op + SOURCES + plane] + y * tick[op + SOURCE_STRIDES + plane] + x);

@@ -196,7 +196,7 @@ pub const STILLS_MAX: usize = PARTICIPANTS_MAX * 10;
 pub const STILLS_LEN_MAX: usize = 96 * 1024 * 1024;
 /// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred names appear.
 pub const INK_STILLS_A_TICK: usize = 8;
-/// Pixels of these.
+/// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none late.
 pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;

@@ -10,6 +10,8 @@ mod choice;
 mod colour;
 mod cpu;
 mod draw;
+#[cfg(test)]
+mod goldens;
 mod gpu;
 mod history;
 pub mod ink;

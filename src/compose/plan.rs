@@ -33,6 +33,8 @@ const SHAPES_MAX: usize = 512;
 pub(super) struct Planner {
     canvas: Size,
     background: Option<(Background, Option<Arc<Still>>)>,
+    /// The background's picture is still on its way; the one before it, or the colour, shows.
+    awaits_backdrop: bool,
     /// From the lowest to the highest.
     items: Vec<Item>,
     axes: Axes,
@@ -94,6 +96,7 @@ impl Planner {
         Self {
             canvas,
             background: None,
+            awaits_backdrop: false,
             items: Vec::new(),
             axes: Axes::default(),
             shapes: Shapes::default(),
@@ -101,6 +104,12 @@ impl Planner {
             operations: Vec::new(),
             damage: Damage::none(canvas),
         }
+    }
+
+    /// Writes in our own font from now on, whatever the machine has.
+    #[cfg(test)]
+    pub(super) fn use_own_font(&mut self) {
+        self.ink = Ink::of_own_font();
     }
 
     /// Plans a tick; [`operations`](Self::operations) and [`damage`](Self::damage) give the result.
@@ -111,7 +120,7 @@ impl Planner {
         if self.ink.tick() {
             self.items.iter_mut().for_each(|item| item.dirty |= item.lacks);
         }
-        let anew = !self.stands(scene);
+        let anew = !self.stands(scene) || self.backdrop_arrives(scene);
         if anew {
             self.place(scene);
             self.draw_background(None);
@@ -166,11 +175,19 @@ impl Planner {
             && self.items[order.len()..].iter().zip(&scene.overlays).all(same_overlay)
     }
 
+    /// Goes on with a background that is on its way; whether it is there now.
+    fn backdrop_arrives(&mut self, scene: &Scene) -> bool {
+        let image = scene.background.image.as_ref().filter(|_| self.awaits_backdrop);
+        image.is_some_and(|image| self.ink.background(self.canvas, image).is_some())
+    }
+
     /// Lists the items anew; nothing of them is on the canvas.
     fn place(&mut self, scene: &Scene) {
         let image = scene.background.image.as_ref();
         let still = image.and_then(|image| self.ink.background(self.canvas, image));
-        self.background = Some((scene.background.clone(), still));
+        self.awaits_backdrop = image.is_some() && still.is_none();
+        let before = self.background.take().and_then(|(_, still)| still).filter(|_| self.awaits_backdrop);
+        self.background = Some((scene.background.clone(), still.or(before)));
         let mut before: HashMap<_, Box<Shown>> = HashMap::new();
         for item in self.items.drain(..) {
             if let What::Tile(shown) = item.what {

@@ -12,7 +12,8 @@ use crate::compose::plan::{LETTERBOX, RING, RING_COLOUR, fit};
 use crate::compose::scale::Crop;
 use crate::compose::{Compositor, cpu_compositor};
 use crate::media::{
-    Bitmap, ComposedFrame, DAMAGE_BLOCK, Damage, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame,
+    Bitmap, ComposedFrame, DAMAGE_BLOCK, Damage, Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size,
+    VideoFrame,
 };
 use crate::scene::{Border, Fit, Input, Overlay, OverlayContent, Rect, Rgb, Scene, SceneCore};
 
@@ -34,7 +35,13 @@ fn picture(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> 
     };
     let planes = Planes([plane(0), plane(1), plane(2)], width);
     let size = Size::new(u32::try_from(width).unwrap(), u32::try_from(height).unwrap());
-    VideoFrame { size, full_range: false, arrival: Instant::now(), picture: Arc::new(planes) }
+    VideoFrame {
+        size,
+        full_range: false,
+        matrix: Matrix::default(),
+        arrival: Instant::now(),
+        picture: Arc::new(planes),
+    }
 }
 
 fn flat(width: usize, height: usize, level: u8) -> VideoFrame {
@@ -46,6 +53,57 @@ fn noise(width: usize, height: usize, seed: usize) -> VideoFrame {
         let n = (x * 31 + y * 17 + plane * 7 + seed * 101).wrapping_mul(0x9e37_79b9);
         u8::try_from(16 + (n >> 13) % 220).unwrap()
     })
+}
+
+/// Samples of a colour by real numbers: red, green and blue from 0 to 1, a matrix's weights of red and blue, the range.
+fn samples_of([red, green, blue]: [f64; 3], (red_share, blue_share): (f64, f64), full_range: bool) -> [f64; 3] {
+    let luma = red_share * red + (1.0 - red_share - blue_share) * green + blue_share * blue;
+    let difference = |colour: f64, share: f64| (colour - luma) / (2.0 * (1.0 - share));
+    let (zero, luma_span, span) = if full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
+    [zero + luma_span * luma, 128.0 + span * difference(blue, blue_share), 128.0 + span * difference(red, red_share)]
+}
+
+#[test]
+fn colours_of_every_matrix_and_range_come_out_alike() {
+    let canvas = Size::new(64, 48);
+    let (_, scene) = seated(canvas, 1);
+    let steps = [0.0, 0.35, 0.7, 1.0];
+    for (matrix, shares) in [(Matrix::Bt601, (0.299, 0.114)), (Matrix::Bt709, (0.2126, 0.0722))] {
+        for (full_range, n) in [false, true].into_iter().flat_map(|full_range| (0..64).map(move |n| (full_range, n))) {
+            let colour = [steps[n % 4], steps[n / 4 % 4], steps[n / 16]];
+            let sent = samples_of(colour, shares, full_range).map(|sample| sample.round().clamp(0.0, 255.0) as u8);
+            let frame = VideoFrame { matrix, full_range, ..picture(64, 48, |plane, _, _| sent[plane]) };
+            let shown = cpu_compositor(canvas).compose(&scene, &Pictures::from([(ParticipantId(0), frame)]), Pts(0));
+            let want = samples_of(colour, (0.2126, 0.0722), false);
+            for (plane, want) in shown.planes().iter().zip(want) {
+                let (middle, row) = (plane.stride / 2, if plane.stride == 64 { 24 } else { 12 });
+                let got = f64::from(plane.data[row * plane.stride + middle]);
+                assert!(
+                    (got - want).abs() <= 2.0,
+                    "{matrix:?}, full range {full_range}, {colour:?}: {got}, not {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_background_stays_until_the_next_one_is_ready() {
+    let canvas = Size::new(1280, 720);
+    let mut scene = Scene::clone(&seated(canvas, 0).1);
+    let mut compositor = cpu_compositor(canvas);
+    let mut luma_after = |image: Option<u8>| {
+        let image = image.map(|level| Bitmap::new(canvas, [level, level, level, 255].repeat(1280 * 720)));
+        scene.background.image = image;
+        let mut seen: Vec<u8> =
+            (0..8).map(|_| compositor.compose(&scene, &Pictures::new(), Pts(0)).samples[0]).collect();
+        seen.dedup();
+        seen
+    };
+    let colour = luma_after(None);
+    assert_eq!(luma_after(Some(255)), [colour[0], 235]);
+    assert_eq!(luma_after(Some(0)), [235, 16], "the one before stays meanwhile");
+    assert_eq!(luma_after(None), colour);
 }
 
 /// A scene of `count` people, all with cameras.
@@ -324,7 +382,9 @@ fn apply(scene: &mut Scene, pictures: &mut Pictures, change: Change, number: usi
         Change::Label(n, label) => scene.tiles[n].label = label.map(|label| format!("Žofie {label}").into()),
         Change::Fit(n, cover) => scene.tiles[n].fit = if cover { Fit::Cover } else { Fit::Contain },
         Change::Picture(n, width, height, full_range) => {
-            pictures.insert(scene.tiles[n].participant, VideoFrame { full_range, ..noise(width, height, number) });
+            let matrix = if number.is_multiple_of(3) { Matrix::Bt601 } else { Matrix::Bt709 };
+            pictures
+                .insert(scene.tiles[n].participant, VideoFrame { full_range, matrix, ..noise(width, height, number) });
         }
         Change::NoPicture(n) => drop(pictures.remove(&scene.tiles[n].participant)),
         Change::Overlay(overlay) => {

@@ -18,7 +18,7 @@ use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 use crate::decode::av1_sequence::find_sequence;
 use crate::decode::{DecodeError, VideoDecoder};
 use crate::limits;
-use crate::media::{Codec, EncodedFrame, Picture, PlaneRef, Size, VideoFrame};
+use crate::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
 
 /// Pictures one temporal unit may show; an encoder shows one, a hostile one may show many (`show_existing_frame`).
 const PICTURES_PER_UNIT_MAX: usize = 8;
@@ -29,7 +29,7 @@ const PICTURES_PER_UNIT_MAX: usize = 8;
 /// [`DecodeError::Open`] if the library refuses (out of memory).
 pub fn av1_decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
     let decoder = open()?;
-    Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false }))
+    Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false, matrix: Matrix::default() }))
 }
 
 struct Av1Decoder {
@@ -37,6 +37,8 @@ struct Av1Decoder {
     awaiting_keyframe: bool,
     /// Of the newest sequence header.
     full_range: bool,
+    /// Likewise.
+    matrix: Matrix,
 }
 
 fn open() -> Result<library::Decoder, DecodeError> {
@@ -69,7 +71,7 @@ impl VideoDecoder for Av1Decoder {
             return Err(DecodeError::AwaitingKeyframe);
         }
         if let Some(sequence) = sequence {
-            self.full_range = sequence.full_range;
+            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix);
         }
         let result = self.decode_unit(frame, arrival, out);
         match result {
@@ -135,7 +137,7 @@ impl Av1Decoder {
         let planes = [Component::Y, Component::U, Component::V].map(|component| picture.plane(component));
         let strides = [picture.stride(Component::Y), picture.stride(Component::U), picture.stride(Component::V)];
         let owner = DecodedPicture { planes, strides: strides.map(|stride| stride as usize) };
-        Ok(VideoFrame { size, full_range: self.full_range, arrival, picture: Arc::new(owner) })
+        Ok(VideoFrame { size, full_range: self.full_range, matrix: self.matrix, arrival, picture: Arc::new(owner) })
     }
 
     /// After an error: a new decoder, so that nothing of the broken past is left.

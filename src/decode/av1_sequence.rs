@@ -1,11 +1,15 @@
 //! **The question:** what does an AV1 temporal unit say about its sequence? Only what the decoders' crate does not pass on:
-//! whether a sequence header is there, and its colour range (AV1 specification, sections 5.3 and 5.5).
+//! whether a sequence header is there, its colour range and its matrix (AV1 specification, sections 5.3 and 5.5).
+
+use crate::media::Matrix;
 
 /// What a sequence header says that decoding does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sequence {
     /// `color_range`: samples use 0..=255 rather than 16..=235.
     pub(super) full_range: bool,
+    /// `matrix_coefficients`.
+    pub(super) matrix: Matrix,
 }
 
 const OBU_SEQUENCE_HEADER: u8 = 1;
@@ -106,7 +110,7 @@ fn read_sequence(payload: &[u8]) -> Option<Sequence> {
     }
     // enable_superres, enable_cdef, enable_restoration
     bits.skip(3)?;
-    Some(Sequence { full_range: read_colour_range(&mut bits, profile)? })
+    read_colour(&mut bits, profile)
 }
 
 fn skip_operating_points(bits: &mut Bits<'_>) -> Option<()> {
@@ -155,7 +159,7 @@ fn skip_inter_tools(bits: &mut Bits<'_>) -> Option<()> {
 }
 
 /// Section 5.5.2, as far as `color_range`.
-fn read_colour_range(bits: &mut Bits<'_>, profile: u32) -> Option<bool> {
+fn read_colour(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
     let high_bit_depth = bits.flag()?;
     if profile == 2 && high_bit_depth {
         bits.skip(1)?;
@@ -163,7 +167,8 @@ fn read_colour_range(bits: &mut Bits<'_>, profile: u32) -> Option<bool> {
     let monochrome = profile != 1 && bits.flag()?;
     let description = if bits.flag()? { [bits.number(8)?, bits.number(8)?, bits.number(8)?] } else { [2, 2, 2] };
     // BT.709 primaries, sRGB curve, identity matrix: RGB, always full range.
-    if !monochrome && description == [1, 13, 0] { Some(true) } else { bits.flag() }
+    let full_range = if !monochrome && description == [1, 13, 0] { true } else { bits.flag()? };
+    Some(Sequence { full_range, matrix: Matrix::of(description[2]) })
 }
 
 #[cfg(test)]
@@ -178,6 +183,16 @@ mod tests {
         assert_eq!(find_sequence(&[0x12, 0x00]), None, "a temporal delimiter alone");
         assert_eq!(find_sequence(&[0x32, 0x01, 0x00, 0x0a, 0x01, 0x00]), None, "a frame comes first");
         assert_eq!(find_sequence(&[0x0a, 0x05, 0x00]), None, "shorter than its size field says");
+    }
+
+    /// Headers of libaom's for 64×48, made by FFmpeg 5.1 with `-colorspace smpte170m`, with `bt709`, and with neither.
+    #[test]
+    fn the_matrix_is_told() {
+        let begin = [0x12, 0x00, 0x0a, 0x0d, 0x00, 0x00, 0x00, 0x02, 0xaf, 0xf7, 0x9b, 0x5f];
+        let matrix = |end: &[u8]| find_sequence(&[&begin, end].concat()).map(|sequence| sequence.matrix);
+        assert_eq!(matrix(&[0x22, 0x0c, 0x0c, 0x0c, 0x08]), Some(Matrix::Bt601));
+        assert_eq!(matrix(&[0x22, 0x04, 0x04, 0x02, 0x08]), Some(Matrix::Bt709));
+        assert_eq!(matrix(&[0x20, 0x08, 0, 0, 0]), Some(Matrix::Bt709));
     }
 
     proptest! {

@@ -54,7 +54,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::media::{Picture, PlaneRef, Size};
+    use crate::media::{Matrix, Picture, PlaneRef, Size};
 
     struct Grey;
     impl Picture for Grey {
@@ -76,7 +76,13 @@ mod tests {
             let mut spare: Option<Box<VideoFrame>> = None;
             for n in 0..PUBLISHED {
                 let size = Size::new(u32::try_from(n).unwrap(), 1);
-                let frame = VideoFrame { size, full_range: false, arrival, picture: picture.clone() };
+                let frame = VideoFrame {
+                    size,
+                    full_range: false,
+                    matrix: Matrix::default(),
+                    arrival,
+                    picture: picture.clone(),
+                };
                 let boxed = match spare.take() {
                     Some(mut old) => {
                         *old = frame;

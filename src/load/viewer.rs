@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::load::barcode::Barcode;
-    use crate::media::{ParticipantId, Picture, PlaneRef};
+    use crate::media::{Matrix, ParticipantId, Picture, PlaneRef};
     use crate::signal::VideoTrack;
 
     const WIDTH: usize = 640;
@@ -194,7 +194,13 @@ mod tests {
             }
         }
         let size = Size::new(WIDTH as u32, HEIGHT as u32);
-        VideoFrame { size, full_range: false, arrival: Instant::now(), picture: Arc::new(Luma(canvas)) }
+        VideoFrame {
+            size,
+            full_range: false,
+            matrix: Matrix::default(),
+            arrival: Instant::now(),
+            picture: Arc::new(Luma(canvas)),
+        }
     }
 
     fn viewer() -> Viewer {

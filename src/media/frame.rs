@@ -110,6 +110,28 @@ pub trait Picture: Send + Sync {
     fn plane(&self, index: usize) -> PlaneRef<'_>;
 }
 
+/// What a picture's samples mean (ITU-T H.273 `MatrixCoefficients`): how luma and the two colour differences follow from red,
+/// green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Matrix {
+    /// Rec. ITU-R BT.709, and whatever does not say.
+    #[default]
+    Bt709,
+    /// Rec. ITU-R BT.601 (and BT.470 System B, G; the older FCC's differs by less than a level).
+    Bt601,
+}
+
+impl Matrix {
+    /// By H.273's number, table 4. Matrices that nobody sends 8-bit 4:2:0 in count as BT.709.
+    #[must_use]
+    pub const fn of(coefficients: u32) -> Self {
+        match coefficients {
+            4..=6 => Self::Bt601,
+            _ => Self::Bt709,
+        }
+    }
+}
+
 /// A decoded picture. Holds its owner, never a copy; cloning shares it.
 #[derive(Clone)]
 pub struct VideoFrame {
@@ -117,6 +139,8 @@ pub struct VideoFrame {
     pub size: Size,
     /// Whether samples use the full 0..=255 range; otherwise 16..=235 (ITU-T H.273 `video_full_range_flag`).
     pub full_range: bool,
+    /// How its samples make colours.
+    pub matrix: Matrix,
     /// When its encoded form arrived, for latency figures.
     pub arrival: Instant,
     /// The planes' owner.

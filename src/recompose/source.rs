@@ -9,7 +9,7 @@ use crate::decode::{DecodeError, VideoDecoder, av1_decoder};
 use crate::footage::{Coding, Fault, Pictures, Stored};
 use crate::limits;
 use crate::media::{
-    Codec, EncodedFrame, Ingest, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame, rtp_from_pts,
+    Codec, EncodedFrame, Ingest, Matrix, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame, rtp_from_pts,
 };
 
 /// What becomes visible, or does not.
@@ -103,7 +103,13 @@ impl Source {
             let Coding::Raw { full_range } = self.pictures.coding else { unreachable!("AV1 has a decoder") };
             let size = self.pictures.size;
             let picture = Arc::new(RawPicture { data: stored.data, size });
-            show(seen, Seen::Picture { tick, frame: VideoFrame { size, full_range, arrival, picture } });
+            show(
+                seen,
+                Seen::Picture {
+                    tick,
+                    frame: VideoFrame { size, full_range, matrix: Matrix::default(), arrival, picture },
+                },
+            );
             return;
         };
         let ingest = Ingest::whole(self.number, rtp_from_pts(stored.at, limits::VIDEO_CLOCK), arrival);

@@ -1,24 +1,29 @@
 //! **The question:** how does a processor draw a scene? One persistent I420 canvas; a tick executes the plan's operations on it.
 //!
-//! Kernels, each with its twin in `shaders/`: `scale` (pictures), `place` (fills, stills, masks). `simd` chooses instructions.
+//! Kernels, each with its twin in `shaders/`: `scale` (pictures), `convert` (colours), `place` (fills, stills, masks). `simd` chooses
+//! instructions, `wide` is `scale` for AVX-512.
 
 mod canvas;
+mod convert;
 mod place;
 mod scale;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-use self::canvas::Canvas;
+use std::sync::Arc;
+
+use self::canvas::{Area, Canvas, PlaneMut};
 use self::place::Cover;
 use self::scale::Scratch;
 use crate::compose::colour::Range;
 use crate::compose::draw::{Operation, Paint};
 use crate::compose::history::History;
 use crate::compose::plan::Planner;
+use crate::compose::scale::Axis;
 use crate::compose::{Compositor, FramePool, Sources};
-use crate::media::{ComposedFrame, PlaneRef, Pts, Size};
-use crate::scene::Scene;
+use crate::media::{ComposedFrame, Matrix, PlaneRef, Pts, Size, VideoFrame};
+use crate::scene::{Rect, Scene};
 
 /// A compositor for one room on `canvas`, whose sides are even, by the processor alone.
 #[must_use]
@@ -28,14 +33,7 @@ pub fn cpu_compositor(canvas: Size) -> Box<dyn Compositor> {
 
 /// As [`cpu_compositor`], in the place of another one: with its pool, and with a history that follows on its own.
 pub(super) fn successor(canvas: Size, history: History, pool: FramePool) -> Box<dyn Compositor> {
-    Box::new(CpuCompositor {
-        canvas: Canvas::new(canvas),
-        planner: Planner::new(canvas),
-        history,
-        scratch: Scratch::default(),
-        pool,
-        ready: None,
-    })
+    Box::new(CpuCompositor::new(canvas, history, pool))
 }
 
 struct CpuCompositor {
@@ -43,9 +41,25 @@ struct CpuCompositor {
     planner: Planner,
     history: History,
     scratch: Scratch,
+    /// A picture whose colours were converted, on its way to the canvas.
+    converted: Vec<u8>,
     pool: FramePool,
     /// Begun and not taken yet.
     ready: Option<ComposedFrame>,
+}
+
+impl CpuCompositor {
+    fn new(canvas: Size, history: History, pool: FramePool) -> Self {
+        Self {
+            canvas: Canvas::new(canvas),
+            planner: Planner::new(canvas),
+            history,
+            scratch: Scratch::default(),
+            converted: Vec::new(),
+            pool,
+            ready: None,
+        }
+    }
 }
 
 impl Compositor for CpuCompositor {
@@ -56,7 +70,7 @@ impl Compositor for CpuCompositor {
     fn compose(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> ComposedFrame {
         self.planner.plan(scene, sources);
         for operation in self.planner.operations() {
-            execute(operation, &mut self.canvas, &mut self.scratch);
+            execute(operation, &mut self.canvas, &mut self.scratch, &mut self.converted);
         }
         let damage = self.planner.damage();
         self.history.note(damage);
@@ -84,9 +98,22 @@ impl Compositor for CpuCompositor {
     }
 }
 
+/// As [`cpu_compositor`], writing in our own font only: it draws the same on every machine.
+#[cfg(test)]
+pub(super) fn with_own_font(canvas: Size) -> Box<dyn Compositor> {
+    let mut compositor = CpuCompositor::new(canvas, History::new(canvas), FramePool::default());
+    compositor.planner.use_own_font();
+    Box::new(compositor)
+}
+
 /// Paints one operation on all planes.
-fn execute(operation: &Operation, canvas: &mut Canvas, scratch: &mut Scratch) {
+fn execute(operation: &Operation, canvas: &mut Canvas, scratch: &mut Scratch, converted: &mut Vec<u8>) {
     let rect = &operation.rect;
+    if let Paint::Picture { frame, axes } = &operation.paint
+        && frame.matrix == Matrix::Bt601
+    {
+        draw_converted(frame, axes, rect, scratch, converted);
+    }
     for index in 0..3 {
         let mask = operation.mask.as_ref().map(|mask| if index == 0 { &mask.0.luma[..] } else { &mask.0.chroma[..] });
         let cover = Cover { opacity: operation.opacity, mask };
@@ -94,19 +121,58 @@ fn execute(operation: &Operation, canvas: &mut Canvas, scratch: &mut Scratch) {
         let area = plane.area(rect);
         match &operation.paint {
             Paint::Flat(samples) => place::fill(plane, area, samples[index], cover),
-            Paint::Still(samples) => {
-                let luma = (rect.width * rect.height) as usize;
-                let (start, stride) = match index {
-                    0 => (0, rect.width),
-                    _ => (luma + (index - 1) * luma / 4, rect.width / 2),
-                };
-                place::copy(plane, area, PlaneRef { data: &samples.0[start..], stride: stride as usize }, cover);
+            Paint::Still(samples) => place::copy(plane, area, packed(&samples.0, rect, index), cover),
+            Paint::Picture { frame, .. } if frame.matrix == Matrix::Bt601 => {
+                place::copy(plane, area, packed(converted, rect, index), cover);
             }
             Paint::Picture { frame, axes } => {
-                let axes = if index == 0 { (&*axes[0], &*axes[1]) } else { (&*axes[2], &*axes[3]) };
-                let range = frame.full_range.then_some(if index == 0 { Range::Luma } else { Range::Chroma });
-                scale::scale(scratch, axes, frame.picture.plane(index), (plane, area), range, cover);
+                draw_plane(frame, axes, index, (plane, area), scratch, cover);
             }
         }
     }
+}
+
+/// One plane of a picture, scaled and of limited range.
+fn draw_plane(
+    frame: &VideoFrame,
+    axes: &[Arc<Axis>; 4],
+    index: usize,
+    target: (PlaneMut<'_>, Area),
+    scratch: &mut Scratch,
+    cover: Cover<'_>,
+) {
+    let axes = if index == 0 { (&*axes[0], &*axes[1]) } else { (&*axes[2], &*axes[3]) };
+    let range = frame.full_range.then_some(if index == 0 { Range::Luma } else { Range::Chroma });
+    scale::scale(scratch, axes, frame.picture.plane(index), target, range, cover);
+}
+
+/// All planes of a BT.601 picture as BT.709: `converted` becomes I420 of the rectangle's size.
+fn draw_converted(
+    frame: &VideoFrame,
+    axes: &[Arc<Axis>; 4],
+    rect: &Rect,
+    scratch: &mut Scratch,
+    converted: &mut Vec<u8>,
+) {
+    let (width, height) = (rect.width as usize, rect.height as usize);
+    converted.resize(width * height * 3 / 2, 0);
+    let mut rest = &mut converted[..];
+    for (index, step) in [(0, 1), (1, 2), (2, 2)] {
+        let area = Area { x: 0, y: 0, width: width / step as usize, height: height / step as usize };
+        let (data, others) = rest.split_at_mut(area.width * area.height);
+        let plane = PlaneMut { data, stride: area.width, step };
+        draw_plane(frame, axes, index, (plane, area), scratch, Cover { opacity: 255, mask: None });
+        rest = others;
+    }
+    convert::convert(converted, width);
+}
+
+/// One plane of packed I420 as large as `rect`.
+fn packed<'a>(samples: &'a [u8], rect: &Rect, index: usize) -> PlaneRef<'a> {
+    let luma = (rect.width * rect.height) as usize;
+    let (start, stride) = match index {
+        0 => (0, rect.width),
+        _ => (luma + (index - 1) * luma / 4, rect.width / 2),
+    };
+    PlaneRef { data: &samples[start..], stride: stride as usize }
 }

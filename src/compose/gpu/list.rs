@@ -7,7 +7,7 @@ use crate::compose::gpu::blocks::Blocks;
 use crate::compose::gpu::raster::Raster;
 use crate::compose::gpu::tables::{Full, Tables, push_bytes};
 use crate::compose::scale::Axis;
-use crate::media::{Picture, Size, VideoFrame};
+use crate::media::{Matrix, Picture, Size, VideoFrame};
 use crate::scene::Rect;
 
 /// Header words: where blocks, references and operations begin, the canvas's size, strides and planes.
@@ -108,7 +108,7 @@ impl Encoded {
                 for (word, axis) in words[12..16].iter_mut().zip(axes) {
                     *word = tables.place(Key::Axis(Shared(axis.clone())), |words| push_axis(words, axis))?;
                 }
-                1 | u32::from(frame.full_range) << 16
+                1 | u32::from(frame.full_range) << 16 | u32::from(frame.matrix == Matrix::Bt601) << 17
             }
             Paint::Still(samples) => {
                 let start = tables.place(Key::Still(samples.clone()), |words| push_bytes(words, &samples.0))? * 4;

@@ -39,6 +39,14 @@ pub(super) fn compositor(device: Arc<Device>, canvas: Size) -> Box<dyn Composito
     Box::new(GpuCompositor::new(device, canvas))
 }
 
+/// As [`compositor`], writing in our own font only: it draws the same on every machine.
+#[cfg(test)]
+pub(super) fn with_own_font(device: Arc<Device>, canvas: Size) -> Box<dyn Compositor> {
+    let mut compositor = GpuCompositor::new(device, canvas);
+    compositor.planner.use_own_font();
+    Box::new(compositor)
+}
+
 /// Draws on a device for as long as there is one.
 struct GpuCompositor {
     canvas: Size,

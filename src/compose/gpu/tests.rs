@@ -11,7 +11,7 @@ use super::*;
 use crate::compose::cpu_compositor;
 use crate::compose::draw::{Mask, Paint, Shared};
 use crate::limits;
-use crate::media::{Bitmap, ParticipantId, Picture, PlaneRef, TrackId, TrackKind, VideoFrame};
+use crate::media::{Bitmap, Matrix, ParticipantId, Picture, PlaneRef, TrackId, TrackKind, VideoFrame};
 use crate::scene::{
     Background, Border, Fit, Identity, Overlay, OverlayContent, Rect, Rgb, Tile, TilePicture, colour_of, initials_of,
 };
@@ -56,7 +56,13 @@ fn picture(width: u32, height: u32, seed: u32, padding: usize, full_range: bool)
         (0..strides[index] * (rows - 1) + extent(index, width)).map(|at| sample(index, at)).collect::<Vec<u8>>()
     });
     let owner = Arc::new(Planes { planes, strides });
-    VideoFrame { size: Size::new(width, height), full_range, arrival: Instant::now(), picture: owner }
+    VideoFrame {
+        size: Size::new(width, height),
+        full_range,
+        matrix: Matrix::default(),
+        arrival: Instant::now(),
+        picture: owner,
+    }
 }
 
 fn bitmap(width: u32, height: u32, seed: u32) -> Bitmap {
@@ -184,12 +190,17 @@ struct Fresh {
     size: Option<(u32, u32)>,
     padding: usize,
     full_range: bool,
+    matrix: Matrix,
 }
 
 fn any_fresh() -> impl Strategy<Value = Fresh> {
     let size = prop::option::weighted(0.9, (1..300_u32, 1..200_u32));
-    (0..6_u64, any::<bool>(), size, 0..70_usize, any::<bool>())
-        .prop_map(|(id, screen, size, padding, full_range)| Fresh { id, screen, size, padding, full_range })
+    (0..6_u64, any::<bool>(), size, 0..70_usize, any::<bool>(), any::<bool>()).prop_map(
+        |(id, screen, size, padding, full_range, older)| {
+            let matrix = if older { Matrix::Bt601 } else { Matrix::Bt709 };
+            Fresh { id, screen, size, padding, full_range, matrix }
+        },
+    )
 }
 
 /// Ticks: sometimes a new scene, always some new pictures.
@@ -215,13 +226,14 @@ proptest! {
         let mut pictures = Pictures::new();
         for (number, (scene, fresh)) in ticks.into_iter().enumerate() {
             now = scene.unwrap_or(now);
-            for Fresh { id, screen, size, padding, full_range } in fresh {
+            for Fresh { id, screen, size, padding, full_range, matrix } in fresh {
                 let kind = if screen { TrackKind::Screen } else { TrackKind::Camera };
                 let track = TrackId { participant: ParticipantId(id), kind };
                 let seed = u32::try_from(number).expect("a few ticks") * 31 + 7;
                 match size {
                     Some((width, height)) => {
-                        drop(pictures.insert(track, picture(width, height, seed, padding, full_range)));
+                        let frame = VideoFrame { matrix, ..picture(width, height, seed, padding, full_range) };
+                        drop(pictures.insert(track, frame));
                     }
                     None => drop(pictures.remove(&track)),
                 }

@@ -29,6 +29,8 @@ use self::pen::Pen;
 use self::resize::{covering, fitting, stretched};
 use self::sheet::{Sheet, disc, rounded};
 use self::shelf::{Kind, Shelf, Wanted};
+use self::still::Draft;
+use crate::limits;
 use crate::media::{Bitmap, Size};
 use crate::scene::{Identity, Overlay, OverlayContent, Rect, Rgb};
 
@@ -41,6 +43,8 @@ const PILL: (Rgb, u8) = (Rgb::new(0x0c, 0x0e, 0x12), 158);
 pub struct Ink {
     pen: Option<Pen>,
     shelf: Shelf,
+    /// A background on its way, over several ticks.
+    draft: Option<(Wanted, Draft)>,
 }
 
 impl Default for Ink {
@@ -53,7 +57,13 @@ impl Ink {
     /// An empty shelf. Does not wait for fonts.
     #[must_use]
     pub fn new() -> Self {
-        Self { pen: None, shelf: Shelf::default() }
+        Self { pen: None, shelf: Shelf::default(), draft: None }
+    }
+
+    /// An empty shelf that writes in our own font, whatever the machine has.
+    #[cfg(test)]
+    pub(in crate::compose) fn of_own_font() -> Self {
+        Self { pen: Some(Pen::of_own_font()), shelf: Shelf::default(), draft: None }
     }
 
     /// A new tick begins, with a new allowance. Returns whether the last one left something undrawn, that is, whether a compositor
@@ -92,10 +102,22 @@ impl Ink {
         })
     }
 
-    /// A background picture that covers a canvas of `canvas` pixels.
+    /// A background picture that covers a canvas of `canvas` pixels. A large canvas takes several ticks; ask once in each. What
+    /// [`read_picture`] gave for the canvas needs no scaling here.
     pub fn background(&mut self, canvas: Size, picture: &Bitmap) -> Option<Arc<Still>> {
-        let kind = Kind::Cover(shelf::Same(picture.clone()));
-        self.still_with(canvas, kind, false, |_, size| Some(covering(picture, size)))
+        let wanted = Wanted { size: canvas, kind: Kind::Cover(shelf::Same(picture.clone())) };
+        if let Some(still) = self.shelf.find(&wanted) {
+            return Some(still);
+        }
+        let begun = self.draft.take().filter(|(begun, _)| *begun == wanted);
+        let mut draft = begun.map_or_else(|| Draft::new(covering(picture, canvas)), |(_, draft)| draft);
+        self.shelf.spend(limits::INK_PIXELS_A_TICK);
+        if draft.advance(limits::INK_PIXELS_A_TICK) {
+            return Some(self.shelf.keep(wanted, draft.finish()));
+        }
+        self.draft = Some((wanted, draft));
+        self.shelf.postpone();
+        None
     }
 
     /// What `overlay` shows, as large as its rectangle: pictures in its middle, their shape kept; text centred on its panel.

@@ -35,6 +35,14 @@ impl Pen {
         Some(Self { faces, system: faces.system(), swash: SwashCache::new() })
     }
 
+    /// One that knows no font but ours.
+    #[cfg(test)]
+    pub(super) fn of_own_font() -> Self {
+        static OWN: std::sync::OnceLock<Faces> = std::sync::OnceLock::new();
+        let faces = OWN.get_or_init(|| Faces::choose(cosmic_text::fontdb::Database::new()));
+        Self { faces, system: faces.system(), swash: SwashCache::new() }
+    }
+
     /// `text` in letters of `pixels` an em, ending in '…' where it would be wider than `width_max` pixels.
     pub(super) fn shape(&mut self, text: &str, pixels: f32, width_max: f32) -> Line {
         let text = drawable(text, limits::LINE_CHARS_MAX);

@@ -66,8 +66,15 @@ impl Shelf {
     /// Takes one drawing from the tick's allowance. The first one is always allowed, however large.
     pub(super) fn may_draw(&mut self, wanted: &Wanted) -> bool {
         let pixels = wanted.size.width as usize * wanted.size.height as usize;
-        // A label is asked for by its tile, of which it takes a strip.
-        let pixels = if matches!(wanted.kind, Kind::Label { .. }) { pixels / 16 } else { pixels };
+        let pixels = match &wanted.kind {
+            // A label is asked for by its tile, of which it takes a strip.
+            Kind::Label { .. } => pixels / 16,
+            // Scaling an uploaded picture costs by what is read, too.
+            Kind::Portrait { avatar: Some(Same(source)), .. } | Kind::Contain(Same(source)) => {
+                pixels + source.rgba().len() / 16
+            }
+            _ => pixels,
+        };
         let allowed = self.drawn == 0
             || (self.drawn < limits::INK_STILLS_A_TICK && self.pixels + pixels <= limits::INK_PIXELS_A_TICK);
         if allowed {
@@ -77,6 +84,12 @@ impl Shelf {
             self.postpone();
         }
         allowed
+    }
+
+    /// Takes one drawing of so many pixels from the allowance, whatever is left of it.
+    pub(super) fn spend(&mut self, pixels: usize) {
+        self.drawn += 1;
+        self.pixels += pixels;
     }
 
     pub(super) fn postpone(&mut self) {

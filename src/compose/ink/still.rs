@@ -22,34 +22,9 @@ impl Still {
     /// unseen pixels bleeds in.
     #[must_use]
     pub fn from_bitmap(bitmap: &Bitmap) -> Self {
-        let size = bitmap.size();
-        assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2), "4:2:0 needs even sides");
-        let (width, pixels) = (size.width as usize, size.width as usize * size.height as usize);
-        let mut samples = vec![0; pixels * 3 / 2];
-        let (luma, chroma) = samples.split_at_mut(pixels);
-        let (blue, red) = chroma.split_at_mut(pixels / 4);
-        for (sample, pixel) in luma.iter_mut().zip(bitmap.rgba().chunks_exact(4)) {
-            *sample = dot(LUMA, pixel_of(pixel), 16);
-        }
-        let opaque = bitmap.rgba().chunks_exact(4).all(|pixel| pixel[3] == 255);
-        let mut mask = (!opaque).then(|| Mask {
-            luma: bitmap.rgba().chunks_exact(4).map(|pixel| pixel[3]).collect(),
-            chroma: vec![0; pixels / 4],
-        });
-        let mut at = 0;
-        for rows in bitmap.rgba().chunks_exact(width * 8) {
-            let (upper, lower) = rows.split_at(width * 4);
-            for (above, below) in upper.chunks_exact(8).zip(lower.chunks_exact(8)) {
-                let (mean, alpha) = mean_of_four([&above[..4], &above[4..], &below[..4], &below[4..]]);
-                blue[at] = dot(BLUE, mean, 128);
-                red[at] = dot(RED, mean, 128);
-                if let Some(mask) = &mut mask {
-                    mask.chroma[at] = alpha;
-                }
-                at += 1;
-            }
-        }
-        Self { size, samples: Shared(Arc::new(samples)), mask: mask.map(|mask| Shared(Arc::new(mask))) }
+        let mut draft = Draft::new(bitmap.clone());
+        let _ = draft.advance(usize::MAX);
+        draft.finish()
     }
 
     /// Bytes of memory it takes.
@@ -62,6 +37,60 @@ impl Still {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.samples.0.is_empty()
+    }
+}
+
+/// A still on its way: a large picture is made into one over several ticks, some rows at each.
+pub(super) struct Draft {
+    bitmap: Bitmap,
+    /// As the still's.
+    samples: Vec<u8>,
+    /// As the still's; kept until all is seen to be opaque.
+    mask: Mask,
+    /// Pairs of rows that are done.
+    done: usize,
+    opaque: bool,
+}
+
+impl Draft {
+    /// Of a bitmap with even sides; nothing is done yet.
+    pub(super) fn new(bitmap: Bitmap) -> Self {
+        let size = bitmap.size();
+        assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2), "4:2:0 needs even sides");
+        let pixels = size.width as usize * size.height as usize;
+        let mask = Mask { luma: vec![0; pixels], chroma: vec![0; pixels / 4] };
+        Self { bitmap, samples: vec![0; pixels * 3 / 2], mask, done: 0, opaque: true }
+    }
+
+    /// Works on about so many pixels more, at least one pair of rows; whether all is done.
+    pub(super) fn advance(&mut self, pixels: usize) -> bool {
+        let (width, luma_len) = (self.bitmap.size().width as usize, self.mask.luma.len());
+        let (luma, chroma) = self.samples.split_at_mut(luma_len);
+        let (blue, red) = chroma.split_at_mut(luma_len / 4);
+        let turn = (pixels / (2 * width)).max(1);
+        for rows in self.bitmap.rgba().chunks_exact(width * 8).skip(self.done).take(turn) {
+            let first = self.done * 2 * width;
+            for (at, pixel) in (first..).zip(rows.chunks_exact(4)) {
+                luma[at] = dot(LUMA, pixel_of(pixel), 16);
+                self.mask.luma[at] = pixel[3];
+                self.opaque &= pixel[3] == 255;
+            }
+            let (upper, lower) = rows.split_at(width * 4);
+            for (at, (above, below)) in (first / 4..).zip(upper.chunks_exact(8).zip(lower.chunks_exact(8))) {
+                let (mean, alpha) = mean_of_four([&above[..4], &above[4..], &below[..4], &below[4..]]);
+                (blue[at], red[at]) = (dot(BLUE, mean, 128), dot(RED, mean, 128));
+                self.mask.chroma[at] = alpha;
+            }
+            self.done += 1;
+        }
+        self.done * 2 == self.bitmap.size().height as usize
+    }
+
+    /// The still, once all is done.
+    pub(super) fn finish(self) -> Still {
+        assert_eq!(self.done * 2, self.bitmap.size().height as usize, "every row is done");
+        let mask = (!self.opaque).then(|| Shared(Arc::new(self.mask)));
+        Still { size: self.bitmap.size(), samples: Shared(Arc::new(self.samples)), mask }
     }
 }
 

@@ -2,7 +2,6 @@
 //! are any.
 
 use super::*;
-use crate::limits;
 use crate::media::ParticipantId;
 use crate::scene::{colour_of, initials_of};
 
@@ -126,6 +125,25 @@ fn a_still_is_drawn_once_and_a_tick_draws_few() {
     assert_eq!(ticks, names.len().div_ceil(limits::INK_STILLS_A_TICK));
     let (once, again) = (ink.label(tile, "Person 7", Mark::Quiet), ink.label(tile, "Person 7", Mark::Quiet));
     assert!(Arc::ptr_eq(&once.unwrap(), &again.unwrap()));
+}
+
+#[test]
+fn a_large_background_is_made_over_several_ticks() {
+    let (mut ink, canvas) = (Ink::new(), Size::new(1920, 1080));
+    let pixels: Vec<u8> = (0..1920 * 1080 * 4_u32).map(|n| u8::try_from(n / 7 % 256).unwrap()).collect();
+    let picture = Bitmap::new(canvas, pixels);
+    let mut ticks = 1;
+    let still = loop {
+        let postponed = ink.tick();
+        assert_eq!(postponed, ticks > 1);
+        if let Some(still) = ink.background(canvas, &picture) {
+            break still;
+        }
+        assert!(ink.stalled(Size::new(320, 180)).is_none(), "the tick's allowance is spent");
+        ticks += 1;
+    };
+    assert_eq!(ticks, (1920 * 1080_usize).div_ceil(limits::INK_PIXELS_A_TICK));
+    assert_eq!(*still, Still::from_bitmap(&picture));
 }
 
 #[test]
