@@ -222,6 +222,12 @@ pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
 pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 /// Bytes of a recording given out between two looks at the time.
 pub const READ_PIECE_LEN: usize = 64 * 1024;
+/// Width of a recording's poster, pixels; its height follows the picture's shape.
+pub const POSTER_WIDTH: u32 = 640;
+/// Posters that are decoded at once: each costs up to a keyframe of 4K for some tens of milliseconds.
+pub const POSTERS_AT_ONCE: usize = 2;
+/// The longest that a signed link to a recording lives: a player's evening.
+pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);

@@ -2,6 +2,7 @@
 //! a real store on disk, the real binary under a clock that is set (libfaketime), and processes that are killed.
 
 mod deadline;
+mod playing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

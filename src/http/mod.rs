@@ -7,8 +7,11 @@ mod desk;
 mod dress;
 mod fragment;
 mod layout;
+mod link;
 mod listing;
 mod page;
+mod playing;
+mod poster;
 mod problem;
 mod recordings;
 mod resource;
@@ -22,5 +25,6 @@ pub use desk::{
     RoomSummary, Trickled,
 };
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
+pub use link::LinkKey;
 pub use recordings::Recordings;
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

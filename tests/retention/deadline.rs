@@ -12,7 +12,7 @@ use crate::browser::node::{Load, Node};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-const TOKEN: &str = "a token for this test alone";
+pub(super) const TOKEN: &str = "a token for this test alone";
 const DAY: i64 = 24 * 3600;
 
 /// A node under a clock that the test sets.
@@ -92,12 +92,12 @@ fn get(node: &Node, path: &str, slowly: Option<&dyn Fn()>) -> (u16, String, Vec<
     (status, head, body)
 }
 
-fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
+pub(super) fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
     let (status, _, body) = get(node, path, None);
     (status, body)
 }
 
-fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
+pub(super) fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
     let load = Load::start(node, "quarterly-figures", 2, 60);
     std::thread::sleep(Duration::from_secs(seconds));
     load.stop();
