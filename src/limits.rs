@@ -156,6 +156,12 @@ pub const RECORD_PATIENCE: Duration = Duration::from_millis(500);
 pub const RECORD_SILENCE_TICKS: u64 = 180_000;
 /// Gaps a manifest lists one by one; the others it counts.
 pub const RECORD_GAPS_MAX: usize = 1024;
+/// Chapters a manifest lists; the others it counts.
+pub const RECORD_CHAPTERS_MAX: usize = 512;
+/// Changes of one kind closer together than this are one chapter.
+pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
+/// People whose word is told apart in the chapters of one recording; all further ones count as the last.
+pub const RECORD_SPEAKERS_MAX: usize = 256;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 

@@ -18,7 +18,7 @@ use crate::http::recordings::{Admitted, Shown, filed, private};
 use crate::http::server::Shared;
 use crate::limits;
 use crate::media::{NANOS_PER_SECOND, Wallclock};
-use crate::record::{PlaylistPart, Rendition, media_playlist, multivariant_playlist, utc_text};
+use crate::record::{PlaylistPart, Rendition, chapters_vtt, media_playlist, multivariant_playlist, utc_text};
 use crate::store::ReadError;
 
 static DECODING: Semaphore = Semaphore::const_new(limits::POSTERS_AT_ONCE);
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/recordings/{recording}/master.m3u8", get(multivariant))
         .route("/v1/recordings/{recording}/media.m3u8", get(media))
         .route("/v1/recordings/{recording}/poster.jpg", get(poster_frame))
+        .route("/v1/recordings/{recording}/chapters.vtt", get(chapters))
 }
 
 #[derive(Deserialize)]
@@ -102,6 +103,11 @@ async fn poster_frame(shown: Shown) -> Result<Response, Problem> {
     // Decoding takes its time: the hour may have come meanwhile.
     shown.in_time()?;
     Ok(typed("image/jpeg", jpeg))
+}
+
+async fn chapters(shown: Shown) -> Result<Response, Problem> {
+    let manifest = shown.manifest().await?;
+    Ok(typed("text/vtt", chapters_vtt(&manifest.chapters, manifest.duration_ms)))
 }
 
 fn playlist(text: String) -> Response {

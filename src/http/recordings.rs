@@ -21,6 +21,7 @@ use crate::http::playing;
 use crate::http::problem::Problem;
 use crate::http::server::Shared;
 use crate::media::{NANOS_PER_SECOND, RoomId};
+use crate::record::Manifest;
 use crate::retention::Filed;
 use crate::store::{Archive, ReadError, Reading};
 
@@ -109,6 +110,11 @@ impl Shown {
     /// The take, to be read.
     pub(super) async fn reading(&self) -> Result<Reading, Problem> {
         Ok(self.recordings.archive.read(self.filed, self.take).await?)
+    }
+
+    /// What the recording's manifest says of it.
+    pub(super) async fn manifest(&self) -> Result<Manifest, Problem> {
+        Ok(self.recordings.archive.manifest(self.filed).await?)
     }
 
     /// Looks at the time again: the recording's, then the link's.

@@ -8,13 +8,15 @@
 //! so that the file plays at every moment. Its time zero is its first keyframe. Sound has no hole: what is missing becomes
 //! silence; a picture that is missing is one whose predecessor is shown for longer.
 
+mod chapters;
 mod manifest;
 mod object;
 mod playlist;
 mod recorder;
 mod take;
 
+pub use chapters::{Chapter, ChapterKind, chapters_vtt};
 pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_compact, utc_text};
 pub use object::{Contents, Hdr, Object, ROOT, SegmentEntry, folder};
 pub use playlist::{PlaylistPart, Rendition, media_playlist, multivariant_playlist};
-pub use recorder::{Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};
+pub use recorder::{Event, Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};

@@ -75,6 +75,17 @@ fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     let (least, most) = poster.pixels().fold((255, 0), |(least, most), p| (p.0[0].min(least), p.0[0].max(most)));
     assert!(poster.width() <= 640 && most - least > 60, "{least}..{most}: neither black nor empty");
 
+    let (_, vtt) = link(&node, &name, json!({ "file": "chapters.vtt" }));
+    let (status, vtt) = bare(&vtt);
+    let vtt = String::from_utf8(vtt).unwrap();
+    assert!(status == 200 && vtt.starts_with("WEBVTT\n\n00:00:") && vtt.contains("\nSpeaker 1\n"), "{vtt}");
+    let file = folder.path().join("chapters.vtt");
+    std::fs::write(&file, &vtt).unwrap();
+    let cues =
+        Command::new("ffprobe").args(["-v", "error", "-show_packets", "-of", "json"]).arg(&file).output().unwrap();
+    let cues: Value = serde_json::from_slice(&cues.stdout).unwrap();
+    assert_eq!(cues["packets"].as_array().unwrap().len(), vtt.matches(" --> ").count(), "{vtt}");
+
     assert_eq!(bare(&format!("{}v1/recordings/{name}/master.m3u8", node.url)).0, 401);
     assert_eq!(bare(&master.replace("master.m3u8", "video.mp4")).0, 403, "another file");
     assert_eq!(bare(&master.replace("take=0", "take=1")).0, 403, "another take");
