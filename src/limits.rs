@@ -179,6 +179,12 @@ pub const RECORD_PATIENCE: Duration = Duration::from_millis(500);
 pub const RECORD_SILENCE_TICKS: u64 = 180_000;
 /// Gaps a manifest lists one by one; the others it counts.
 pub const RECORD_GAPS_MAX: usize = 1024;
+/// Chapters a manifest lists; the others it counts.
+pub const RECORD_CHAPTERS_MAX: usize = 512;
+/// Changes of one kind closer together than this are one chapter.
+pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
+/// People whose word is told apart in the chapters of one recording; all further ones count as the last.
+pub const RECORD_SPEAKERS_MAX: usize = 256;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
@@ -273,6 +279,12 @@ pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
 pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 /// Bytes of a recording given out between two looks at the time.
 pub const READ_PIECE_LEN: usize = 64 * 1024;
+/// Width of a recording's poster, pixels; its height follows the picture's shape.
+pub const POSTER_WIDTH: u32 = 640;
+/// Posters that are decoded at once: each costs up to a keyframe of 4K for some tens of milliseconds.
+pub const POSTERS_AT_ONCE: usize = 2;
+/// The longest that a signed link to a recording lives: a player's evening.
+pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);

@@ -5,6 +5,7 @@ mod bucket;
 mod deadline;
 mod hostile;
 mod memory;
+mod playing;
 mod steps;
 mod weed;
 

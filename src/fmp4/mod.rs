@@ -2,16 +2,18 @@
 //! and Opus in ISOBMFF, as values: nothing here reads a clock or a file.
 //!
 //! Doors: [`SequenceHeader`] and [`TemporalUnit`] (what the bitstream says of itself), [`InitSegment`] (the header of a file),
-//! [`Fragment`] (up to two seconds of both tracks), [`opus`] (a packet's span, and silence).
+//! [`Fragment`] (up to two seconds of both tracks), [`opus`] (a packet's span, and silence), [`first_picture`] and [`codecs`] (what a stored piece says of itself).
 
 mod av1;
 mod fragment;
 mod init;
+mod look;
 pub mod opus;
 
 pub use av1::{ColorDescription, ObuError, SequenceHeader, TemporalUnit};
 pub use fragment::{Fragment, SoundRun, VideoRun, VideoSample};
 pub use init::{Header, InitSegment};
+pub use look::{FirstPicture, codecs, first_picture};
 
 /// Timescale of the movie and of its video track, units a second.
 pub const VIDEO_TIMESCALE: u32 = crate::limits::VIDEO_CLOCK;

@@ -8,8 +8,11 @@ mod dress;
 mod fragment;
 mod layout;
 mod legs;
+mod link;
 mod listing;
 mod page;
+mod playing;
+mod poster;
 mod problem;
 mod recordings;
 mod resource;
@@ -23,5 +26,6 @@ pub use desk::{
     ResourceToken, RoomDetail, RoomSummary, Trickled,
 };
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
+pub use link::LinkKey;
 pub use recordings::Recordings;
 pub use server::{HttpDoor, HttpError, HttpSetup, Telling, Tls};

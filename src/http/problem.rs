@@ -81,6 +81,21 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Recordings need a token", detail)
     }
 
+    pub(super) fn bad_signature() -> Self {
+        let detail = "It has ended, was altered, or is from before the node started; ask for a new one.";
+        Self::new(StatusCode::FORBIDDEN, "link-refused", "This link opens nothing", detail)
+    }
+
+    pub(super) fn bad_link(files: &str) -> Self {
+        let detail = format!("Name one of {files} as 'file', and at least one second as 'seconds'.");
+        Self::bad_request("bad-link", "There is no link to that", detail)
+    }
+
+    pub(super) fn not_final() -> Self {
+        let detail = "Playlists come when the call ends; video.mp4 plays as far as it goes.";
+        Self::new(StatusCode::CONFLICT, "recording-not-final", "This recording is not final", detail)
+    }
+
     pub(super) fn range() -> Self {
         let detail = "The range lies outside the file; Content-Range says how long that is.";
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail)

@@ -1,5 +1,5 @@
-//! **The question:** how are recordings listed, read and erased? Only by whoever shows the recordings' token; after its hour every
-//! answer about a recording is the same 410, whether it ever was or not.
+//! **The question:** how are recordings listed, read and erased? Only by whoever shows the recordings' token or, for one
+//! file, a link that this node signed; after its hour every answer about a recording is the same 410, whether it ever was or not.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,9 +16,12 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::http::link::{LinkKey, LinkTarget};
+use crate::http::playing;
 use crate::http::problem::Problem;
 use crate::http::server::Shared;
-use crate::media::RoomId;
+use crate::media::{NANOS_PER_SECOND, RoomId};
+use crate::record::Manifest;
 use crate::retention::Filed;
 use crate::store::{Archive, ReadError, Reading};
 
@@ -29,6 +32,8 @@ pub struct Recordings {
     pub archive: Arc<Archive>,
     /// What a client sends as `Authorization: Bearer …`.
     pub token: Arc<str>,
+    /// What signs links for players.
+    pub links: LinkKey,
 }
 
 /// Everything about recordings.
@@ -37,10 +42,20 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/recordings", get(list))
         .route("/v1/recordings/{recording}", get(detail).delete(shred))
         .route("/v1/recordings/{recording}/video.mp4", get(video))
+        .merge(playing::routes())
 }
 
-/// The archive, for a request that showed the token.
-struct Admitted(Arc<Archive>);
+/// The recordings, for a request that showed the token.
+pub(super) struct Admitted(pub Recordings);
+
+/// One file of a recording, for a request that showed the token or a link to exactly it.
+pub(super) struct Shown {
+    recordings: Recordings,
+    filed: Filed,
+    take: u32,
+    /// When the link ends that it was shown by.
+    until: Option<u64>,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Admitted
 where
@@ -50,10 +65,79 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
-        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        recordings.shows_token(&parts.headers)?;
+        Ok(Self(recordings))
+    }
+}
+
+impl Recordings {
+    fn shows_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
-        verify_slices_are_equal(shown.as_bytes(), recordings.token.as_bytes()).map_err(|_| Problem::unauthorized())?;
-        Ok(Self(recordings.archive))
+        verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).map_err(|_| Problem::unauthorized())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shown
+where
+    Option<Recordings>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
+        let query = Query::<FileQuery>::try_from_uri(&parts.uri);
+        let Query(FileQuery { take, until, signature }) =
+            query.map_err(|error| Problem::bad_request("bad-query", "The query cannot be read", error.to_string()))?;
+        let mut path = parts.uri.path().rsplit('/');
+        let (file, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+        let (Some(until), Some(signature)) = (until, signature) else {
+            recordings.shows_token(&parts.headers)?;
+            return Ok(Self { recordings, filed: filed(name)?, take, until: None });
+        };
+        let shown =
+            Self { filed: filed(name).map_err(|_| Problem::bad_signature())?, recordings, take, until: Some(until) };
+        let target = LinkTarget { filed: shown.filed, file, take, until };
+        if !shown.recordings.links.signed(target, &signature) {
+            return Err(Problem::bad_signature());
+        }
+        shown.in_time()?;
+        Ok(shown)
+    }
+}
+
+impl Shown {
+    /// The take, to be read.
+    pub(super) async fn reading(&self) -> Result<Reading, Problem> {
+        Ok(self.recordings.archive.read(self.filed, self.take).await?)
+    }
+
+    /// What the recording's manifest says of it.
+    pub(super) async fn manifest(&self) -> Result<Manifest, Problem> {
+        Ok(self.recordings.archive.manifest(self.filed).await?)
+    }
+
+    /// Looks at the time again: the recording's, then the link's.
+    pub(super) fn in_time(&self) -> Result<(), Problem> {
+        let now = self.recordings.archive.keeping().now();
+        if self.filed.hour.has_come(now) {
+            return Err(Problem::gone());
+        }
+        let over = self.until.is_some_and(|until| now.0 / NANOS_PER_SECOND >= until);
+        if over { Err(Problem::bad_signature()) } else { Ok(()) }
+    }
+
+    /// Another file of the same take, for who came by the same way: the token is theirs to show again, a link goes on as one that
+    /// ends at the same moment.
+    pub(super) fn beside(&self, file: &str) -> String {
+        let Self { recordings, filed, take, until } = self;
+        match until {
+            Some(until) => {
+                let target = LinkTarget { filed: *filed, file, take: *take, until: *until };
+                format!("{file}?{}", recordings.links.query(target))
+            }
+            None => format!("{file}?take={take}"),
+        }
     }
 }
 
@@ -63,35 +147,38 @@ struct ListQuery {
 }
 
 #[derive(Deserialize)]
-struct VideoQuery {
+struct FileQuery {
     #[serde(default)]
     take: u32,
+    until: Option<u64>,
+    signature: Option<String>,
 }
 
-async fn list(Admitted(archive): Admitted, Query(query): Query<ListQuery>) -> Result<Response, Problem> {
+async fn list(
+    Admitted(Recordings { archive, .. }): Admitted,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
     let room = query.room.map(|room| room.parse::<RoomId>()).transpose();
     let room = room.map_err(|error| Problem::bad_request("bad-room", "This is no room's name", error.to_string()))?;
     let recordings = archive.list(room.as_ref()).await?;
     Ok(private(Json(json!({ "recordings": recordings })).into_response()))
 }
 
-async fn detail(Admitted(archive): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn detail(Admitted(Recordings { archive, .. }): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
     let detail = archive.detail(filed(&name)?).await?;
     Ok(private(Json(detail).into_response()))
 }
 
-async fn shred(Admitted(archive): Admitted, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn shred(
+    Admitted(Recordings { archive, .. }): Admitted,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     archive.shred(filed(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn video(
-    Admitted(archive): Admitted,
-    Path(name): Path<String>,
-    Query(query): Query<VideoQuery>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let reading = archive.read(filed(&name)?, query.take).await?;
+async fn video(shown: Shown, headers: HeaderMap) -> Result<Response, Problem> {
+    let reading = shown.reading().await?;
     let len = reading.len();
     let asked =
         headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|text| parse_range(text, len));
@@ -145,11 +232,11 @@ fn parse_range(value: &str, len: u64) -> Option<Option<Range<u64>>> {
     Some((range.start < range.end).then_some(range))
 }
 
-fn filed(name: &str) -> Result<Filed, Problem> {
+pub(super) fn filed(name: &str) -> Result<Filed, Problem> {
     name.parse().map_err(|_| ReadError::Missing.into())
 }
 
-fn private(mut response: Response) -> Response {
+pub(super) fn private(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

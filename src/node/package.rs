@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::flow::{Counter, FanReader, Read};
-use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId};
+use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId, pts_from_instant};
 use crate::node::sealed::SealedFiles;
-use crate::record::{Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Setup, Span};
+use crate::record::{Event, Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Setup, Span};
 use crate::retention::Filed;
 use crate::store::{Archive, DiskFile, DiskStore, Ledger, StoreError};
 
@@ -174,6 +174,12 @@ impl RoomRecording {
         }
         self.handle(now, Input::Time);
         !(self.video.closed && self.sound.closed)
+    }
+
+    /// Something began in the room at `at`: a chapter, perhaps.
+    pub fn event(&mut self, at: Instant, event: Event) {
+        let pts = pts_from_instant(&self.setup.epoch, at);
+        self.handle(at, Input::Event(pts, event));
     }
 
     /// When `poll` wants to be called even if no fan rouses the thread.

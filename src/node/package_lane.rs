@@ -8,11 +8,14 @@ use crossbeam_channel::Sender;
 use crate::media::RoomId;
 use crate::node::lane::{Inlet, guard};
 use crate::node::package::{RecordingSummary, RoomRecording};
+use crate::record::Event;
 
 /// What the control thread tells the package thread.
 pub enum PackageCommand {
     /// A room is recorded from now on.
     Add(RoomId, Box<RoomRecording>),
+    /// Something began in the room that may be a chapter.
+    Event(RoomId, Instant, Event),
     /// The room ended: close its recording and tell what it holds.
     Finish(RoomId, Sender<RecordingSummary>),
 }
@@ -24,6 +27,13 @@ pub fn run(inlet: &Inlet<PackageCommand>) {
         loop {
             match inlet.commands.try_recv() {
                 Ok(PackageCommand::Add(room, recording)) => drop(recordings.insert(room, recording)),
+                Ok(PackageCommand::Event(room, at, event)) => {
+                    if let Some(recording) = recordings.get_mut(&room)
+                        && guard(&room, || recording.event(at, event)).is_none()
+                    {
+                        recordings.remove(&room);
+                    }
+                }
                 Ok(PackageCommand::Finish(room, reply)) => {
                     let summary = recordings
                         .remove(&room)

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::fmp4::first_picture;
 use crate::node::package::RecordCounters;
-use crate::record::{Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, Span};
+use crate::record::{Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span};
 use crate::retention::Filed;
 use crate::store::{Archive, Behind, SealedRecording};
 
@@ -30,6 +31,7 @@ struct SealedTake {
     head: Vec<u8>,
     init_stored: bool,
     segments: u32,
+    timeline: Vec<SegmentEntry>,
 }
 
 impl SealedFiles {
@@ -44,7 +46,12 @@ impl SealedFiles {
     pub(super) fn apply(&mut self, output: Output) -> Option<Input> {
         match output {
             Output::Append(Piece { kind: PieceKind::Init { .. }, bytes }) => {
-                self.takes.push(SealedTake { head: bytes.to_vec(), init_stored: false, segments: 0 });
+                self.takes.push(SealedTake {
+                    head: bytes.to_vec(),
+                    init_stored: false,
+                    segments: 0,
+                    timeline: Vec::new(),
+                });
                 // If it finds no room the first fragment tries again.
                 let _ = self.store_init();
                 None
@@ -71,7 +78,7 @@ impl SealedFiles {
     pub(super) fn store_index(&mut self, manifest: &Manifest) {
         self.index_due = false;
         let object = Object::Index { number: self.index };
-        if self.put(object, &self.contents(manifest)).is_ok() {
+        if self.put(object, &self.contents(manifest, false)).is_ok() {
             self.index += 1;
         }
     }
@@ -83,7 +90,7 @@ impl SealedFiles {
             // Without it players have to find the duration out.
             let _ = self.put(Object::Head { take: number(take) }, &head);
         }
-        let _ = self.put(Object::Fin, &self.contents(manifest));
+        let _ = self.put(Object::Fin, &self.contents(manifest, true));
         let filed = self.recording.as_ref().map(SealedRecording::filed);
         if self.recording.is_some_and(|recording| !recording.finish()) {
             self.trouble = Some("the store is behind; what is missing is tried on".to_owned());
@@ -98,6 +105,9 @@ impl SealedFiles {
             return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::StoreBehind });
         }
         self.takes[take].segments += 1;
+        let ms = u32::try_from(span.to.saturating_sub(span.from).as_millis()).unwrap_or(u32::MAX);
+        let sync = first_picture(bytes).is_some_and(|picture| picture.sync);
+        self.takes[take].timeline.push(SegmentEntry { ms, sync });
         self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);
         None
     }
@@ -139,12 +149,15 @@ impl SealedFiles {
         put.map(|_| ())
     }
 
-    fn contents(&self, manifest: &Manifest) -> Vec<u8> {
+    fn contents(&self, manifest: &Manifest, whole: bool) -> Vec<u8> {
         let mut manifest = manifest.clone();
         for (n, entry) in manifest.takes.iter_mut().enumerate() {
             entry.file = if n == 0 { "video.mp4".to_owned() } else { format!("video.mp4?take={n}") };
         }
-        let contents = Contents { manifest, segments: self.takes.iter().map(|take| take.segments).collect() };
+        let segments = self.takes.iter().map(|take| take.segments).collect();
+        // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.
+        let timeline = if whole { self.takes.iter().map(|take| take.timeline.clone()).collect() } else { Vec::new() };
+        let contents = Contents { manifest, segments, timeline };
         serde_json::to_vec(&contents).expect("a manifest is plain data")
     }
 }

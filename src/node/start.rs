@@ -129,7 +129,8 @@ impl Node {
         let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&inlet))?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.keeping().keepers().cloned());
-        let recordings = archive.map(|archive| Recordings { archive, token: token.into() });
+        let recordings =
+            archive.map(|archive| Recordings { archive, token: token.into(), links: http::LinkKey::random() });
         let told_token = told_token.filter(|_| recordings.is_some());
         let telling = Telling { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
         let stop_http = serve(&runtime, door, desk, telling);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::media::{RoomId, Size, Wallclock};
+use crate::record::chapters::{Chapter, note};
 
 /// Whether more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,12 @@ pub struct Manifest {
     pub gaps_unlisted: u64,
     /// Milliseconds that lack something, listed or not; picture and sound that lack for different reasons count twice.
     pub gap_ms: u64,
+    /// What began when, in order; no names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chapters: Vec<Chapter>,
+    /// How many more chapters there are than listed.
+    #[serde(default)]
+    pub chapters_unlisted: u64,
 }
 
 impl Manifest {
@@ -117,7 +124,14 @@ impl Manifest {
             gaps: Vec::new(),
             gaps_unlisted: 0,
             gap_ms: 0,
+            chapters: Vec::new(),
+            chapters_unlisted: 0,
         }
+    }
+
+    /// Adds a chapter, unless it is none or there are too many.
+    pub(super) fn begins(&mut self, chapter: Chapter) {
+        self.chapters_unlisted += u64::from(!note(&mut self.chapters, chapter));
     }
 
     /// Adds a gap; one that continues the last of its kind lengthens it. Spans below a millisecond are none.

@@ -72,6 +72,18 @@ pub struct Contents {
     pub manifest: Manifest,
     /// How many segments each take has; `fin` vouches for them.
     pub segments: Vec<u32>,
+    /// In `fin`, every segment of each take, for players that seek; empty in `idx/{n}`, which is written often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Vec<SegmentEntry>>,
+}
+
+/// One segment on its take's timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentEntry {
+    /// How long it plays, milliseconds.
+    pub ms: u32,
+    /// Whether it begins with a keyframe: playing may begin here.
+    pub sync: bool,
 }
 
 /// The folder of one recording.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::fmp4::{Header, SequenceHeader, TemporalUnit, opus};
 use crate::limits;
-use crate::media::{EncodedFrame, Outbox, Pts, RoomEpoch, RoomId};
+use crate::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, RoomId};
+use crate::record::chapters::{Chapter, ChapterKind};
 use crate::record::manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, millis, utc_text};
 use crate::record::take::{Cut, Late, Take, Taken};
 
@@ -42,10 +43,25 @@ pub enum Input {
         /// Why.
         reason: GapReason,
     },
+    /// Something began in the room, at this room time.
+    Event(Pts, Event),
     /// The deadline came.
     Time,
     /// The call ended: the last fragment follows at once.
     Finish,
+}
+
+/// What may begin a chapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// They have the word.
+    Speaker(ParticipantId),
+    /// A screen is shown.
+    ScreenBegins,
+    /// It is no longer shown.
+    ScreenEnds,
+    /// The room is laid out in another way.
+    Layout,
 }
 
 /// Part of a recording's timeline, in one of its files.
@@ -132,6 +148,8 @@ pub struct Recorder {
     heads: Vec<(Pts, Header)>,
     video_gap: bool,
     sound_gap: bool,
+    /// In the order in which they first had the word.
+    speakers: Vec<ParticipantId>,
     stats: Stats,
 }
 
@@ -159,6 +177,7 @@ impl Recorder {
             heads: Vec::new(),
             video_gap: false,
             sound_gap: false,
+            speakers: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -171,6 +190,7 @@ impl Recorder {
             Input::VideoGap => self.video_gap = true,
             Input::SoundGap => self.sound_gap = true,
             Input::Lost { span, len, reason } => self.lost(span, len, reason, out),
+            Input::Event(at, event) => self.event(at, event),
             Input::Time => {}
             Input::Finish => self.finish(out),
         }
@@ -334,6 +354,29 @@ impl Recorder {
         let span = Duration::from_millis(self.manifest.takes[take].duration_ms);
         let bytes = Header::duration_patch(Take::duration_units(span));
         out.push(Output::Patch { take, offset: self.heads[take].1.duration_at, bytes });
+    }
+
+    // The manifest on the way is written for other reasons often enough.
+    fn event(&mut self, at: Pts, event: Event) {
+        let kind = match event {
+            Event::Speaker(participant) => ChapterKind::Speaker { person: self.person(participant) },
+            Event::ScreenBegins => ChapterKind::ScreenBegins,
+            Event::ScreenEnds => ChapterKind::ScreenEnds,
+            Event::Layout => ChapterKind::Layout,
+        };
+        let since = self.zero.filter(|zero| *zero <= at).map_or(Duration::ZERO, |zero| at.since(zero));
+        self.manifest.begins(Chapter { at_ms: millis(since), kind });
+    }
+
+    fn person(&mut self, participant: ParticipantId) -> u32 {
+        let known = self.speakers.iter().position(|id| *id == participant);
+        let at = known.unwrap_or_else(|| {
+            if self.speakers.len() < limits::RECORD_SPEAKERS_MAX {
+                self.speakers.push(participant);
+            }
+            self.speakers.len() - 1
+        });
+        u32::try_from(at + 1).expect("the list is short")
     }
 
     fn lost(&mut self, span: Span, len: usize, reason: GapReason, out: &mut Outbox<Output>) {

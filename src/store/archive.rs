@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::flow::{Counter, Level};
 use crate::limits;
 use crate::media::RoomId;
-use crate::record::{Contents, Hdr, Object, ROOT, RecordingState, folder, utc_text};
+use crate::record::{Contents, Hdr, Manifest, Object, ROOT, RecordingState, folder, utc_text};
 use crate::retention::{Filed, Refusal, Retention, Secret, Tampered, open};
 use crate::store::disk::StoreError;
 use crate::store::keeper_file::KeeperFileError;
@@ -289,6 +289,14 @@ impl Archive {
     pub async fn read(&self, filed: Filed, take: u32) -> Result<Reading, ReadError> {
         let (contents, objects, key) = self.contents(filed).await?;
         Reading::new((self.vault.clone(), self.keeping.clone()), filed, take, (contents, key), &objects)
+    }
+
+    /// What a recording's manifest says of it.
+    ///
+    /// # Errors
+    /// When it is gone, there is none, or it does not open.
+    pub async fn manifest(&self, filed: Filed) -> Result<Manifest, ReadError> {
+        Ok(self.contents(filed).await?.0.manifest)
     }
 
     /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::record::{Contents, Object, RecordingState};
+use crate::media::Size;
+use crate::record::{Contents, Object, PlaylistPart, RecordingState, SegmentEntry};
 use crate::retention::{Filed, Secret, open, plain_len};
 use crate::store::archive::ReadError;
 use crate::store::keeping::Keeping;
@@ -22,6 +23,8 @@ pub struct Reading {
     parts: Vec<Part>,
     len: u64,
     name: String,
+    size: Size,
+    timeline: Vec<SegmentEntry>,
     open: Option<(usize, Bytes)>,
 }
 
@@ -49,6 +52,8 @@ impl Reading {
             parts: Vec::new(),
             len: 0,
             name: file_name(&contents, take),
+            size: size_of(&contents, take),
+            timeline: contents.timeline.get(take as usize).cloned().unwrap_or_default(),
             open: None,
         };
         let find = |wanted: Object| objects.iter().find(|(object, _)| *object == wanted);
@@ -117,9 +122,71 @@ impl Reading {
         Ok(plain.slice(from..to))
     }
 
+    /// Columns and rows of its picture.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The bytes of its init segment.
+    #[must_use]
+    pub fn init(&self) -> Range<u64> {
+        0..self.parts[0].len
+    }
+
+    /// The file in parts that each begin with a keyframe, in order; `None` while the recording is not final, or was never closed.
+    #[must_use]
+    pub fn playlist_parts(&self) -> Option<Vec<PlaylistPart>> {
+        let segments = &self.parts[1..];
+        if segments.is_empty() || self.timeline.len() != segments.len() {
+            return None;
+        }
+        let mut parts: Vec<PlaylistPart> = Vec::new();
+        for (segment, entry) in segments.iter().zip(&self.timeline) {
+            let end = segment.at + segment.len;
+            match parts.last_mut() {
+                Some(last) if !entry.sync => {
+                    last.bytes.end = end;
+                    last.ms += u64::from(entry.ms);
+                }
+                _ => parts.push(PlaylistPart { bytes: segment.at..end, ms: entry.ms.into() }),
+            }
+        }
+        Some(parts)
+    }
+
+    /// The segment that a poster is taken from: it begins with a keyframe and lies near the middle, so that people have arrived;
+    /// the first one while the recording is not final. `None` while there is none.
+    #[must_use]
+    pub fn poster_segment(&self) -> Option<Range<u64>> {
+        let middle = self.timeline.len() / 2;
+        let near = self.timeline.iter().take(middle + 1).rposition(|entry| entry.sync).unwrap_or(0);
+        self.parts.get(near + 1).map(|part| part.at..part.at + part.len)
+    }
+
+    /// All bytes of a range that is small.
+    ///
+    /// # Errors
+    /// As for `next`.
+    pub async fn whole(&mut self, mut range: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = Vec::new();
+        loop {
+            let piece = self.next(&range).await?;
+            if piece.is_empty() {
+                return Ok(bytes);
+            }
+            range.start += piece.len() as u64;
+            bytes.extend_from_slice(&piece);
+        }
+    }
+
     fn in_time(&self) -> Result<(), ReadError> {
         if self.keeping.has_come(self.filed.hour) { Err(ReadError::Gone) } else { Ok(()) }
     }
+}
+
+fn size_of(contents: &Contents, take: u32) -> Size {
+    contents.manifest.takes.get(take as usize).map_or(Size::new(0, 0), |entry| Size::new(entry.width, entry.height))
 }
 
 // `daily-20260714T093000Z.mp4`; room names are unreserved characters, safe in a header and on a disk.

@@ -12,7 +12,7 @@ use crate::browser::node::{Load, Node};
 
 pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
 pub(super) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-const TOKEN: &str = "a token for this test alone";
+pub(super) const TOKEN: &str = "a token for this test alone";
 pub(super) const DAY: i64 = 24 * 3600;
 
 /// A node under a clock that the test sets.

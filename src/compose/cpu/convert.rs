@@ -51,7 +51,7 @@ fn share(factors: [i32; 2], blue: u8, red: u8) -> i32 {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+#[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
 fn byte(value: i32) -> u8 {
     value.clamp(0, 255) as u8
 }

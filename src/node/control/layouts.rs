@@ -12,6 +12,7 @@ use crate::limits;
 use crate::media::{Outbox, ParticipantId, PeerId, RoomId, Size, TrackKind};
 use crate::node::control::Control;
 use crate::node::control::peers::Role;
+use crate::record::Event;
 use crate::scene::{self, Layout, Scene, Tile, TilePicture};
 use crate::signal::{FromNode, TilePlace, VideoTrack};
 
@@ -54,6 +55,7 @@ impl Control {
         let room = self.rooms.get_mut(name).ok_or(Refusal::RoomNotFound)?;
         room.look.layout = layout.clone();
         self.to_scene(name, scene::Input::Layout(layout));
+        self.to_recording(name, Event::Layout);
         self.say_layout(name);
         Ok(())
     }

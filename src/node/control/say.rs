@@ -8,6 +8,8 @@ use crate::media::{Outbox, ParticipantId, PeerId, RoomId};
 use crate::node::compose_lane::ComposeCommand;
 use crate::node::control::Control;
 use crate::node::control::layouts::scene_message;
+use crate::node::package_lane::PackageCommand;
+use crate::record::Event;
 use crate::room::{RoomInput, RoomOutput};
 use crate::scene;
 use crate::signal::FromNode;
@@ -109,7 +111,17 @@ impl Control {
             self.to_scene(name, scene::Input::Speaking { participant, speaking: true });
         }
         self.to_scene(name, scene::Input::Dominant { participant: dominant });
+        if let Some(dominant) = dominant {
+            self.to_recording(name, Event::Speaker(dominant));
+        }
         self.say_to_room(name, &FromNode::Speaking { heard: now, dominant });
+    }
+
+    /// Tells a room's recording, if it has one, what begins in the room.
+    pub fn to_recording(&self, name: &RoomId, event: Event) {
+        if self.rooms.get(name).is_some_and(|room| room.recording) {
+            self.lanes.package.send(PackageCommand::Event(name.clone(), Instant::now(), event));
+        }
     }
 
     /// Tells a room's compose thread.

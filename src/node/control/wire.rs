@@ -10,6 +10,7 @@ use crate::node::control::Control;
 use crate::node::decode_lane::{DecodeCommand, TrackWork};
 use crate::node::lane::least_loaded;
 use crate::node::mix_lane::MixCommand;
+use crate::record::Event;
 use crate::room::RoomInput;
 use crate::scene;
 use crate::signal::{FromClient, FromNode, SignalError};
@@ -82,6 +83,9 @@ impl Control {
                 self.lanes.net.send(NetCommand::AttachVideo { peer, kind, sink, wishes });
             }
         }
+        if kind == TrackKind::Screen {
+            self.to_recording(&name, Event::ScreenBegins);
+        }
         self.room_input(&name, Instant::now(), RoomInput::Track(participant, kind, true));
     }
 
@@ -99,6 +103,7 @@ impl Control {
         let Some(entry) = self.peers.get_mut(peer) else { return };
         let Some(participant) = entry.role.participant() else { return };
         let track = TrackId { participant, kind };
+        let shown = entry.decoded_by.contains_key(&kind);
         if let Some(at) = entry.decoded_by.remove(&kind) {
             self.lanes.decode[at].load -= 1;
             self.lanes.decode[at].send(DecodeCommand::Remove(track));
@@ -107,6 +112,9 @@ impl Control {
             entry.forget_screen();
         }
         let name = entry.room.clone();
+        if kind == TrackKind::Screen && shown {
+            self.to_recording(&name, Event::ScreenEnds);
+        }
         let Some(room) = self.rooms.get(&name) else { return };
         if kind.is_video() {
             self.lanes.compose[room.compose].send(ComposeCommand::RemoveSource(name, track));

@@ -1,0 +1,103 @@
+//! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link that opens more?
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::deadline::{TOKEN, plain_get, recorded_call};
+use crate::browser::node::Node;
+use crate::record::players::decode;
+
+/// Frames that ffmpeg decodes of a URL, and what it says.
+fn frames(url: &str, before: &[&str]) -> (u64, String) {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error"]).args(before).args(["-i", url, "-map", "0:v", "-f", "framemd5", "-"]);
+    let done = command.output().expect("ffmpeg is installed");
+    let lines = String::from_utf8(done.stdout).unwrap();
+    let frames = lines.lines().filter(|line| !line.starts_with('#')).count();
+    (frames as u64, String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+/// Asks without the token; the status and the body.
+fn bare(url: &str) -> (u16, Vec<u8>) {
+    ask(reqwest::Method::GET, url, None, None)
+}
+
+fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body: Option<Value>) -> (u16, Vec<u8>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut request = crate::browser::driver::client().request(method, url);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    })
+}
+
+fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
+    let url = format!("{}v1/recordings/{name}/link", node.url);
+    let (status, body) = ask(reqwest::Method::POST, &url, Some(TOKEN), Some(asked));
+    let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (status, format!("{}{}", node.url.trim_end_matches('/'), told["url"].as_str().unwrap_or_default()))
+}
+
+#[test]
+fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("rec");
+    let node = Node::start_in(&["--recordings", store.to_str().unwrap()], &[("TESSERA_RECORDINGS_TOKEN", TOKEN)]);
+    let (name, _) = recorded_call(&node, 10);
+    let whole = folder.path().join("whole.mp4");
+    std::fs::write(&whole, plain_get(&node, &format!("recordings/{name}/video.mp4")).1).unwrap();
+    let expected = decode(&whole);
+
+    let (status, master) = link(&node, &name, json!({ "file": "master.m3u8" }));
+    assert_eq!(status, 201);
+    let (status, text) = bare(&master);
+    let text = String::from_utf8(text).unwrap();
+    assert!(status == 200 && text.contains("CODECS=\"av01.0.") && text.contains(",Opus\""), "{text}");
+    let media = master.rsplit_once('/').unwrap().0.to_owned() + "/" + text.lines().last().unwrap();
+    let media_text = String::from_utf8(bare(&media).1).unwrap();
+    assert!(media_text.ends_with("#EXT-X-ENDLIST\n"), "{media_text}");
+    let (seen, said) = frames(&master, &[]);
+    assert_eq!((seen, said.as_str()), (expected, ""), "{media_text}");
+    let (late, said) = frames(&master, &["-ss", "5"]);
+    assert!(late > 0 && late < expected && said.is_empty(), "{late} of {expected}: {said}");
+
+    let (status, jpeg) = plain_get(&node, &format!("recordings/{name}/poster.jpg"));
+    assert_eq!(status, 200);
+    let poster = image::load_from_memory(&jpeg).unwrap().to_luma8();
+    let (least, most) = poster.pixels().fold((255, 0), |(least, most), p| (p.0[0].min(least), p.0[0].max(most)));
+    assert!(poster.width() <= 640 && most - least > 60, "{least}..{most}: neither black nor empty");
+
+    let (_, vtt) = link(&node, &name, json!({ "file": "chapters.vtt" }));
+    let (status, vtt) = bare(&vtt);
+    let vtt = String::from_utf8(vtt).unwrap();
+    assert!(status == 200 && vtt.starts_with("WEBVTT\n\n00:00:") && vtt.contains("\nSpeaker 1\n"), "{vtt}");
+    let file = folder.path().join("chapters.vtt");
+    std::fs::write(&file, &vtt).unwrap();
+    let cues =
+        Command::new("ffprobe").args(["-v", "error", "-show_packets", "-of", "json"]).arg(&file).output().unwrap();
+    let cues: Value = serde_json::from_slice(&cues.stdout).unwrap();
+    assert_eq!(cues["packets"].as_array().unwrap().len(), vtt.matches(" --> ").count(), "{vtt}");
+
+    assert_eq!(bare(&format!("{}v1/recordings/{name}/master.m3u8", node.url)).0, 401);
+    assert_eq!(bare(&master.replace("master.m3u8", "video.mp4")).0, 403, "another file");
+    assert_eq!(bare(&master.replace("take=0", "take=1")).0, 403, "another take");
+    assert_eq!(bare(&master.replace("&until=1", "&until=2")).0, 403, "another deadline");
+    assert_eq!(bare(&master[..master.len() - 1]).0, 403, "half a signature");
+    assert_eq!(bare(&master.replace("-r", "-r0")).0, 403, "another recording");
+    assert_eq!(link(&node, &name, json!({ "file": "../fin" })).0, 400);
+    let (_, short) = link(&node, &name, json!({ "seconds": 2 }));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(bare(&short).0, 403, "it has ended");
+    let url = format!("{}v1/recordings/{name}", node.url);
+    assert_eq!(ask(reqwest::Method::DELETE, &url, Some(TOKEN), None).0, 204);
+    assert_eq!(bare(&master).0, 410, "a link to what was erased");
+    node.stop();
+}
