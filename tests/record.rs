@@ -6,6 +6,7 @@
 pub mod material;
 pub mod players;
 mod sim;
+mod skew;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

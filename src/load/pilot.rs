@@ -52,15 +52,17 @@ pub struct PilotBank {
 struct Pilot {
     number: usize,
     found: u64,
-    /// Amplitudes of the last windows, newest last.
+    /// Amplitudes at the tone's frequency in the last windows, newest last, whether they were the tone's or not.
     recent: [f32; 8],
+    /// The last window held the tone.
+    was_there: bool,
 }
 
 impl PilotBank {
     /// Listens for `numbers`.
     #[must_use]
     pub fn new(numbers: impl IntoIterator<Item = usize>) -> Self {
-        let pilot = |number| Pilot { number, found: 0, recent: [0.0; 8] };
+        let pilot = |number| Pilot { number, found: 0, recent: [0.0; 8], was_there: false };
         let hann = (0..WINDOW).map(|n| 0.5 - 0.5 * (TAU * n as f32 / WINDOW as f32).cos()).collect();
         Self {
             pilots: numbers.into_iter().map(pilot).collect(),
@@ -106,7 +108,7 @@ impl PilotBank {
             let amplitude = 4.0 * power.sqrt() / WINDOW as f32;
             let there = amplitude > AMPLITUDE_MIN && power > ABOVE_NEIGHBOURS * (between[0] + between[1]) / 2.0;
             pilot.found += u64::from(there);
-            if let Some(into) = pilot.note(if there { amplitude } else { amplitude.min(AMPLITUDE_MIN) }) {
+            if let Some(into) = pilot.note(amplitude, there) {
                 let sample = (self.position + WINDOW as u64 / 2).saturating_sub((into * HOP as f32) as u64);
                 self.onsets.push(Onset { number: pilot.number, sample });
             }
@@ -115,16 +117,23 @@ impl PilotBank {
 }
 
 impl Pilot {
-    /// Notes one window's amplitude. When the tone has just become steady after a pause, says how many hops ago the middle of
-    /// the window passed the onset: where the amplitude rose through half.
-    fn note(&mut self, amplitude: f32) -> Option<f32> {
+    /// Notes one window's amplitude, and whether it is the tone's. When the tone has just become steady after a pause, says how
+    /// many hops ago the middle of the window passed the onset: where the amplitude rose through half. A tone that comes out
+    /// from under speech was no pause: there was sound at its frequency before.
+    fn note(&mut self, amplitude: f32, there: bool) -> Option<f32> {
+        let is_steady = std::mem::replace(&mut self.was_there, there) && there;
         self.recent.rotate_left(1);
         self.recent[7] = amplitude;
         let [before, .., last, now] = self.recent;
         let quiet = self.recent[0].max(self.recent[1]);
         // Six hops are longer than a window: between `before` and `last` the tone went from absent to whole.
         let whole = (now + last) / 2.0;
-        if quiet > whole / 8.0 || whole < 2.0 * AMPLITUDE_MIN || (now - last).abs() > whole / 6.0 || before > last {
+        if !is_steady
+            || quiet > whole / 8.0
+            || whole < 2.0 * AMPLITUDE_MIN
+            || (now - last).abs() > whole / 6.0
+            || before > last
+        {
             return None;
         }
         // Only at the first window that is whole: the one before `last` still rose.
@@ -210,6 +219,23 @@ mod tests {
         let speakers = [0, 3, 4, 7, 9, 15];
         listen(&speakers, &mut bank);
         assert_eq!(bank.heard(), BTreeSet::from(speakers));
+    }
+
+    #[test]
+    fn a_tone_that_speech_had_covered_does_not_begin_anew() {
+        let second = limits::SAMPLE_RATE as usize;
+        let sine = |n: usize, tone: f32| (TAU * tone * n as f32 / limits::SAMPLE_RATE as f32).sin();
+        let (tone, mut bank) = (frequency(2), PilotBank::new([2]));
+        let mono = (0..2 * second).map(|n| {
+            let pilot = if n > second / 2 { 0.05 * sine(n, tone) } else { 0.0 };
+            let covered = (second..second * 5 / 4).contains(&n);
+            let cover = if covered { 0.2 * sine(n, tone - SPACING / 2.0) } else { 0.0 };
+            pilot + cover
+        });
+        bank.push(&mono.flat_map(|sample| [sample, sample]).collect::<Vec<_>>());
+        let onsets = bank.take_onsets();
+        assert_eq!(onsets.len(), 1, "{onsets:?}");
+        assert!(onsets[0].sample.abs_diff(second as u64 / 2) < HOP as u64, "{onsets:?}");
     }
 
     #[test]

@@ -109,15 +109,18 @@ impl fmt::Display for Report {
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
         let people = self.participants;
         row("participants", format!("{} asked, {} connected, {} seen", people.asked, people.connected, people.seen))?;
-        let seconds = self.measured_s;
-        let composite = self.composite;
-        let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
-        row("composite", format!("{size} over {seconds:.1} s"))?;
-        let latency = self.latency_ms;
-        let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max);
-        row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
-        let freezes = self.freezes;
-        row("freezes", format!("{} over 500 ms, longest gap {:.0} ms", freezes.count, freezes.longest_ms))?;
+        // Without anyone who looks there is nothing to say of pictures.
+        if self.composite.width > 0 {
+            let seconds = self.measured_s;
+            let composite = self.composite;
+            let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
+            row("composite", format!("{size} over {seconds:.1} s"))?;
+            let latency = self.latency_ms;
+            let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max);
+            row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
+            let freezes = self.freezes;
+            row("freezes", format!("{} over 500 ms, longest gap {:.0} ms", freezes.count, freezes.longest_ms))?;
+        }
         let audio = self.audio;
         let sync = audio.lip_sync_ms.map_or_else(String::new, |ms| format!(", lip-sync {ms:+.0} ms"));
         let own = if audio.own_heard > 0 { format!(", {} heard themselves", audio.own_heard) } else { String::new() };

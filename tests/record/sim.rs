@@ -10,7 +10,7 @@ use tessera::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Setu
 
 use super::players::boxes;
 
-const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
+pub const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
 const DELTA: &[u8] = &[0x12, 0x00, 0x32, 0x03, 1, 2, 3];
 const CALL: Duration = Duration::from_secs(20);
 
@@ -27,21 +27,21 @@ fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
     prop::collection::vec(one, 0..6)
 }
 
-struct Sim {
+pub struct Sim {
     recorder: Recorder,
     epoch: RoomEpoch,
-    file: Vec<u8>,
-    lost: usize,
+    pub file: Vec<u8>,
+    pub lost: usize,
 }
 
 impl Sim {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
         let setup = Setup { room: "room".parse().unwrap(), epoch, fps: 30 };
         Self { recorder: Recorder::new(setup), epoch, file: Vec::new(), lost: 0 }
     }
 
-    fn give(&mut self, now: Pts, input: Input, disk_full: bool) {
+    pub fn give(&mut self, now: Pts, input: Input, disk_full: bool) {
         let mut next = vec![input];
         while let Some(input) = next.pop() {
             let mut out = Outbox::new();
