@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use tessera::media::Size;
 use tessera::node::config::{Config, ConfigError, Tls};
+use tessera::scene::Rgb;
 
 const EXAMPLE: &str = include_str!("../tessera.example.toml");
 
@@ -72,6 +74,13 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
             "tessera.toml:2: video.layout: unknown variant `mosaic`, expected one of `grid`",
         ),
         ("[video]\nlayout = \"/nowhere/a.json\"", "tessera.toml:2: video.layout: /nowhere/a.json: No such file"),
+        ("[video]\nlogo = \"/nowhere/a.png\"", "tessera.toml:2: video.logo: /nowhere/a.png: No such file"),
+        (
+            "[video]\nbackground = \"/etc/passwd\"",
+            "tessera.toml:2: video.background: /etc/passwd: the file is neither PNG",
+        ),
+        ("[video]\nbackground = \"#12345\"", "tessera.toml:2: video.background: #12345: not a colour"),
+        ("[video]\nclock = 1", "tessera.toml:2: video.clock: invalid type: integer `1`, expected a boolean"),
         ("[video\n", "tessera.toml:1: video: "),
     ];
     for (text, expected) in cases {
@@ -82,13 +91,36 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
 }
 
 #[test]
+fn rooms_are_dressed_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logo.png");
+    image::RgbaImage::from_pixel(2000, 1000, image::Rgba([9, 8, 7, 255])).save(&path).unwrap();
+    let path = path.display();
+    let text = format!("[video]\nlogo = \"{path}\"\nbackground = \"{path}\"\nclock = true\n");
+    let dressed = parse(&text).unwrap();
+    assert_eq!(parse(&toml::to_string(&dressed).unwrap()), Ok(dressed.clone()));
+    let dressing = dressed.video.dressing();
+    assert!(dressing.clock);
+    assert_eq!(dressing.logo.unwrap().size(), Size::new(320, 160), "no larger than a canvas of 1280 x 720 needs");
+    assert_eq!(dressing.background.unwrap().image.unwrap().size(), Size::new(1280, 720));
+    let plain = parse("[video]\nbackground = \"#1e90ff\"\n").unwrap().video.dressing();
+    let background = plain.background.unwrap();
+    assert_eq!((background.colour, background.image, plain.logo), (Rgb::new(0x1e, 0x90, 0xff), None, None));
+}
+
+#[test]
 fn a_wrong_key_ends_the_program_with_code_2_and_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tessera.toml");
     std::fs::write(&path, "[recording]\nenable = true\n").unwrap();
-    for (path, expected) in
-        [(path, "tessera.toml:2: recording.enable: unknown field"), ("/nowhere".into(), "/nowhere: ")]
-    {
+    let damaged = folder.path().join("damaged.toml");
+    std::fs::write(folder.path().join("logo.png"), &include_bytes!("goldens/single-1.png")[..900]).unwrap();
+    std::fs::write(&damaged, format!("[video]\nlogo = \"{}/logo.png\"\n", folder.path().display())).unwrap();
+    for (path, expected) in [
+        (path, "tessera.toml:2: recording.enable: unknown field"),
+        ("/nowhere".into(), "/nowhere: "),
+        (damaged, "logo.png: the file begins as a picture and then breaks off"),
+    ] {
         let run = Command::new(env!("CARGO_BIN_EXE_tessera")).args(["serve", "--config"]).arg(path).output().unwrap();
         let told = String::from_utf8(run.stderr).unwrap();
         assert_eq!(run.status.code(), Some(2), "{told}");

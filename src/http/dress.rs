@@ -14,7 +14,7 @@ use crate::http::resource::{Body, ResourcePath, RoomPath, text_of_type};
 use crate::http::server::{Shared, Telling};
 use crate::http::{Command, Desk, Dress, Refusal};
 use crate::limits;
-use crate::media::{Bitmap, Size};
+use crate::media::Bitmap;
 
 /// Pictures that arrive at once; each may take `limits::PICTURE_LEN_MAX`.
 static UPLOADS: Semaphore = Semaphore::const_new(limits::PICTURE_UPLOADS_MAX);
@@ -51,9 +51,7 @@ async fn no_background(State(desk): State<Desk>, path: RoomPath) -> Done {
 }
 
 async fn set_logo(State(desk): State<Desk>, State(telling): State<Telling>, path: RoomPath, request: Request) -> Done {
-    // A scene gives logos a sixth of the canvas at most; a quarter leaves room for another one.
-    let room = Size::new((telling.canvas.width / 4).max(1), (telling.canvas.height / 4).max(1));
-    let picture = picture_in(request, PictureUse::Logo(room)).await?;
+    let picture = picture_in(request, PictureUse::logo_on(telling.canvas)).await?;
     dress(desk, path, Dress::Logo(Some(picture))).await
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
+mod dressing;
 mod keepers;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::retention::Retention;
 use crate::scene::Layout;
 use crate::store::{ArchivePlace, SpoolPlace};
 pub use crate::telemetry::log::{Format, Level};
+pub use dressing::{BEHIND, Backdrop, Dressing, Logo};
 pub use keepers::{FarKeepers, KeepersError, Retaining};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -142,6 +144,12 @@ pub struct Video {
     pub motion_ms: Within<0, { limits::MOTION_SPAN_MAX.as_millis() as u32 }>,
     /// Whether names are drawn into the picture.
     pub labels: bool,
+    /// The picture in the upper right corner of every room.
+    pub logo: Logo,
+    /// What lies behind the tiles of every room.
+    pub background: Backdrop,
+    /// Whether every room shows a clock.
+    pub clock: bool,
     /// A part of the name of the GPU adapter to take; empty: the best that is hardware.
     pub adapter: String,
 }
@@ -407,6 +415,9 @@ impl Default for Video {
             layout: DefaultLayout::default(),
             motion_ms: Within(300),
             labels: false,
+            logo: Logo::default(),
+            background: Backdrop::default(),
+            clock: false,
             adapter: String::new(),
         }
     }

@@ -45,6 +45,14 @@ pub enum PictureUse {
     Avatar,
 }
 
+impl PictureUse {
+    /// A logo on `canvas`. A scene gives it a sixth of the canvas at most; a quarter leaves room for another one.
+    #[must_use]
+    pub fn logo_on(canvas: Size) -> Self {
+        Self::Logo(Size::new((canvas.width / 4).max(1), (canvas.height / 4).max(1)))
+    }
+}
+
 /// Reads a PNG or JPEG, turned upright as its EXIF data say, and scales it down to what `purpose` needs. Takes tens of
 /// milliseconds for large ones: call it where nobody waits.
 ///

@@ -3,20 +3,35 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::http::{Dress, Refusal, ResourceToken};
-use crate::media::{Bitmap, RoomId};
+use crate::media::{Bitmap, Outbox, RoomId};
+use crate::node::config::BEHIND;
 use crate::node::control::Control;
-use crate::scene::{self, Background, Rgb};
-
-/// Around a background picture there is nothing; this shows while it is being drawn.
-const BEHIND: Rgb = Rgb::new(0x12, 0x14, 0x18);
+use crate::node::control::layouts::Look;
+use crate::scene::{self, Background, SceneCore};
 
 impl Control {
+    /// The scene of a room that begins, laid out and dressed as the operator configured it.
+    pub fn first_scene(&self) -> (SceneCore, Look) {
+        let video = &self.config.video;
+        let layout = video.layout.layout().clone();
+        let (mut scene, mut look) = (SceneCore::with_layout(video.size(), layout.clone()), Look::new(layout));
+        look.clock = self.dressing.clock.then(minutes_since_epoch);
+        let (now, mut unseen) = (Instant::now(), Outbox::new());
+        // The room is empty, so nothing that these push is seen.
+        scene.handle(now, scene::Input::Labels(video.labels), &mut unseen);
+        scene.handle(now, scene::Input::Background(self.dressing.background.clone()), &mut unseen);
+        scene.handle(now, scene::Input::Logo(self.dressing.logo.clone()), &mut unseen);
+        scene.handle(now, scene::Input::Clock(look.clock.map(time_of_day).unwrap_or_default()), &mut unseen);
+        (scene, look)
+    }
+
     /// Changes what lies behind and over a room's tiles.
     pub fn dress(&mut self, name: &RoomId, dress: Dress) -> Result<(), Refusal> {
         let room = self.rooms.get_mut(name).ok_or(Refusal::RoomNotFound)?;
         let input = match dress {
             Dress::Background(image) => {
-                scene::Input::Background(image.map(|image| Background { colour: BEHIND, image: Some(image) }))
+                let own = image.map(|image| Background { colour: BEHIND, image: Some(image) });
+                scene::Input::Background(own.or_else(|| self.dressing.background.clone()))
             }
             Dress::Logo(picture) => scene::Input::Logo(picture),
             Dress::Banner(text) => scene::Input::Banner(text),

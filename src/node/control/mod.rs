@@ -25,7 +25,7 @@ use crate::http::{Command, ResourceToken};
 use crate::leg::LegCommand;
 use crate::media::{PeerId, RoomId, TrackKind};
 use crate::node::compose_lane::ComposeCommand;
-use crate::node::config::Config;
+use crate::node::config::{Config, Dressing};
 use crate::node::decode_lane::DecodeCommand;
 use crate::node::event::Event;
 use crate::node::lane::{Lane, Reports};
@@ -84,6 +84,8 @@ pub struct Control {
     archive: Option<Arc<Archive>>,
     encoder: EncoderChoice,
     compositors: Compositors,
+    /// How rooms are dressed when they begin.
+    dressing: Dressing,
     rooms: HashMap<RoomId, Room>,
     peers: Peers,
     resources: HashMap<ResourceToken, PeerId>,
@@ -127,6 +129,7 @@ impl Control {
             parts;
         let (encoder, compositors) = (parts.encoder, parts.compositors);
         Self {
+            dressing: config.video.dressing(),
             config,
             certificate,
             candidates,

@@ -26,7 +26,7 @@ use crate::node::package_lane::PackageCommand;
 use crate::node::report::{RoomCounters, RoomReport};
 use crate::node::sound::RoomSound;
 use crate::room::{Member, RoomCore};
-use crate::scene::{self, Scene, SceneCore};
+use crate::scene::Scene;
 use crate::signal::Person;
 use crate::webrtc::NetCommand;
 
@@ -168,10 +168,7 @@ impl Control {
         };
         let encode = encode_lane::start(self.rungs_started, rung, self.reports.clone(), self.counts.node.clone())?;
         self.rungs_started += 1;
-        let layout = self.config.video.layout.layout().clone();
-        let mut scene = SceneCore::with_layout(size, layout.clone());
-        // The room is empty, so nothing that this pushes is seen.
-        scene.handle(Instant::now(), scene::Input::Labels(self.config.video.labels), &mut Outbox::new());
+        let (scene, look) = self.first_scene();
         let (compose, mix) = (least_loaded(&self.lanes.compose), least_loaded(&self.lanes.mix));
         self.lanes.compose[compose].load += 1;
         self.lanes.compose[compose].send(ComposeCommand::AddRoom(Box::new(CanvasWork {
@@ -193,7 +190,7 @@ impl Control {
             mix,
             recording,
             refused: false,
-            look: Look::new(layout),
+            look,
             sounds,
             speaking: Vec::new(),
             encode,
