@@ -11,6 +11,7 @@ mod colour;
 mod cpu;
 mod draw;
 #[cfg(test)]
+#[path = "goldens/tests.rs"]
 mod goldens;
 mod gpu;
 mod history;
