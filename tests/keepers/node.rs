@@ -1,6 +1,6 @@
 //! **The question:** does a real node's call go on whatever befalls its keepers, and does its operator learn of it?
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -102,9 +102,7 @@ fn with_two_keepers_down_no_recording_begins_and_the_call_goes_on() {
     assert!(!trio.store().join("rec").exists(), "nothing is stored that nobody could open");
     // As soon as a second keeper answers, what is left of the call is recorded.
     trio.start_one(0);
-    let returned = Instant::now();
     wait_until("a recording begins", || trio.store().join("rec").exists());
-    assert!(returned.elapsed() < Duration::from_secs(20));
     assert_call_goes_on(&node);
     load.stop();
     wait_until("the recording is final", || {
