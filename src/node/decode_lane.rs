@@ -44,6 +44,13 @@ struct Track {
     spare: Option<Box<VideoFrame>>,
 }
 
+impl Track {
+    fn ask_for_keyframe(&self, counters: &NodeCounters) {
+        counters.keyframes_requested.add(1);
+        self.work.wishes.wish_keyframe();
+    }
+}
+
 /// The body of a `decode-n` thread.
 pub fn run(inlet: &Inlet<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
     let mut lane = DecodeLane {
@@ -143,10 +150,7 @@ impl Step<'_> {
                     }
                     broken |= !decode_one(track, &frame, pictures, counters);
                 }
-                VideoOutput::RequestKeyframe => {
-                    counters.keyframes_requested.add(1);
-                    track.work.wishes.wish_keyframe();
-                }
+                VideoOutput::RequestKeyframe => track.ask_for_keyframe(counters),
             }
         }
         if broken {
@@ -154,8 +158,7 @@ impl Step<'_> {
             // Broken asks for a keyframe and releases nothing, so there is no second round.
             for output in outbox.drain() {
                 if matches!(output, VideoOutput::RequestKeyframe) {
-                    counters.keyframes_requested.add(1);
-                    track.work.wishes.wish_keyframe();
+                    track.ask_for_keyframe(counters);
                 }
             }
             reports.tell(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });

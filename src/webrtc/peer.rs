@@ -38,6 +38,15 @@ pub enum PeerRole {
 }
 
 impl PeerRole {
+    /// The person behind it, if it publishes.
+    #[must_use]
+    pub fn participant(self) -> Option<ParticipantId> {
+        match self {
+            Self::Participant(id) | Self::Publisher(id) => Some(id),
+            Self::Viewer { .. } => None,
+        }
+    }
+
     /// Whose voice this connection must not hear.
     #[must_use]
     pub fn minus(self) -> Option<ParticipantId> {

@@ -9,26 +9,26 @@ use crate::http::{Command, Joined, Refusal, ResourceToken, RoomDetail, RoomSumma
 use crate::limits;
 use crate::media::{ParticipantId, PeerId, RoomId};
 use crate::node::control::Control;
-use crate::node::control::peers::{PeerEntry, Role};
+use crate::node::control::peers::PeerEntry;
 use crate::room::{self, RoomInput};
-use crate::webrtc::{IceCredentials, NetCommand, OfferError, Peer, PeerSetup};
+use crate::webrtc::{IceCredentials, NetCommand, OfferError, Peer, PeerRole, PeerSetup};
 
 impl Control {
     /// One command of HTTP. A reply that nobody waits for means the client hung up: what was done for it is undone.
     pub fn command(&mut self, command: Command) {
         match command {
             Command::Join { room, name, offer, reply } => {
-                let role = Role::Participant(new_participant());
+                let role = PeerRole::Participant(new_participant());
                 let result = self.join(&room, role, &name, &offer);
                 self.answer_join(result, reply);
             }
             Command::Publish { room, name, offer, reply } => {
-                let role = Role::Publisher(new_participant());
+                let role = PeerRole::Publisher(new_participant());
                 let result = self.join(&room, role, &name, &offer);
                 self.answer_join(result, reply);
             }
             Command::Watch { room, minus, offer, reply } => {
-                let result = self.join(&room, Role::Viewer { minus }, "", &offer);
+                let result = self.join(&room, PeerRole::Viewer { minus }, "", &offer);
                 self.answer_join(result, reply);
             }
             Command::Trickle { resource, session, fragment, reply } => {
@@ -56,11 +56,11 @@ impl Control {
         }
     }
 
-    fn join(&mut self, room: &RoomId, role: Role, name: &str, offer: &str) -> Result<Joined, Refusal> {
+    fn join(&mut self, room: &RoomId, role: PeerRole, name: &str, offer: &str) -> Result<Joined, Refusal> {
         let (id, now) = (self.peers.next_id(), Instant::now());
         let setup = PeerSetup {
             id,
-            role: role.on_the_wire(),
+            role,
             certificate: &self.certificate,
             candidates: &self.candidates,
             red: self.config.audio.red,
@@ -87,11 +87,11 @@ impl Control {
         &mut self,
         name: &RoomId,
         peer: PeerId,
-        role: Role,
+        role: PeerRole,
         display: &str,
         now: Instant,
     ) -> Result<(), Refusal> {
-        if let Role::Viewer { minus } = role {
+        if let PeerRole::Viewer { minus } = role {
             let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
             let known = |id| room.core.members().iter().any(|member| member.participant == id);
             if minus.is_some_and(|id| !known(id)) {
@@ -107,9 +107,9 @@ impl Control {
             })?;
         }
         let input = match role {
-            Role::Participant(id) => RoomInput::Join(id, display.to_owned(), room::Role::Participant),
-            Role::Publisher(id) => RoomInput::Join(id, display.to_owned(), room::Role::Publisher),
-            Role::Viewer { .. } => RoomInput::ViewerJoin(peer),
+            PeerRole::Participant(id) => RoomInput::Join(id, display.to_owned(), room::Role::Participant),
+            PeerRole::Publisher(id) => RoomInput::Join(id, display.to_owned(), room::Role::Publisher),
+            PeerRole::Viewer { .. } => RoomInput::ViewerJoin(peer),
         };
         self.room_input(name, now, input);
         let refused = self.rooms.get_mut(name).is_some_and(|room| std::mem::take(&mut room.refused));

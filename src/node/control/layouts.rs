@@ -11,10 +11,10 @@ use crate::ladder::{AskInput, SendTarget};
 use crate::limits;
 use crate::media::{Outbox, ParticipantId, PeerId, RoomId, Size, TrackKind};
 use crate::node::control::Control;
-use crate::node::control::peers::Role;
 use crate::record::Event;
 use crate::scene::{self, Layout, Scene, Tile, TilePicture};
 use crate::signal::{FromNode, TilePlace, VideoTrack};
+use crate::webrtc::PeerRole;
 
 /// A screen is read, not looked at: it moves less, and shall be sharp.
 const SCREEN_FPS_MAX: u32 = 15;
@@ -98,8 +98,8 @@ impl Control {
         Ok(())
     }
 
-    fn may_choose(&self, role: Role) -> bool {
-        matches!(role, Role::Participant(_)) && self.config.rooms.participants_choose_layout
+    fn may_choose(&self, role: PeerRole) -> bool {
+        matches!(role, PeerRole::Participant(_)) && self.config.rooms.participants_choose_layout
     }
 
     /// Tells one connection how its room is laid out.

@@ -12,9 +12,10 @@ use crate::limits;
 use crate::media::{ParticipantId, PeerId, RoomId, TrackId, TrackKind};
 use crate::node::control::Control;
 use crate::node::control::join::new_participant;
-use crate::node::control::peers::{PeerEntry, Role};
+use crate::node::control::peers::PeerEntry;
 use crate::node::mix_lane::MixCommand;
 use crate::room::RoomInput;
+use crate::webrtc::PeerRole;
 
 /// What can be told of a leg.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Control {
             Refusal::LegsFull
         })?;
         let (peer, participant, now) = (self.peers.next_id(), new_participant(), Instant::now());
-        self.admit(name, peer, Role::Participant(participant), display, now)?;
+        self.admit(name, peer, PeerRole::Participant(participant), display, now)?;
         let room = self.rooms.get(name).expect("somebody was admitted to it");
         let watch = LegWatch::default();
         let counters = [watch.counters.clone(), self.counts.legs.clone()];
@@ -73,7 +74,7 @@ impl Control {
         let resource = ResourceToken::random();
         let shown = LegShown { setup, local: self.reached_at(address), watch: watch.clone() };
         let state = shown.state(participant);
-        let mut entry = PeerEntry::new(name.clone(), Role::Participant(participant), resource, String::new());
+        let mut entry = PeerEntry::new(name.clone(), PeerRole::Participant(participant), resource, String::new());
         entry.leg = Some(shown);
         let track = TrackId { participant, kind: TrackKind::Microphone };
         let voice = MixCommand::AddVoice(name.clone(), track, packets, entry.playout.clone());

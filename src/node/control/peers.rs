@@ -8,50 +8,17 @@ use tokio::sync::oneshot;
 use crate::flow::PlayoutCell;
 use crate::http::{Refusal, ResourceToken, Trickled};
 use crate::ladder::SenderAsk;
-use crate::media::{ParticipantId, PeerId, RoomId, TrackKind};
+use crate::media::{PeerId, RoomId, TrackKind};
 use crate::node::control::legs::LegShown;
 use crate::signal::VideoTrack;
 use crate::webrtc::PeerRole;
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A person's whole connection: sends, receives, talks.
-    Participant(ParticipantId),
-    /// WHIP: sends only.
-    Publisher(ParticipantId),
-    /// WHEP: receives only; `minus` is whose voice is left out.
-    Viewer {
-        /// The viewer's own.
-        minus: Option<ParticipantId>,
-    },
-}
-
-impl Role {
-    /// The person behind it, if it publishes.
-    pub fn participant(self) -> Option<ParticipantId> {
-        match self {
-            Self::Participant(id) | Self::Publisher(id) => Some(id),
-            Self::Viewer { .. } => None,
-        }
-    }
-
-    /// The same in the wire's words.
-    pub fn on_the_wire(self) -> PeerRole {
-        match self {
-            Self::Participant(id) => PeerRole::Participant(id),
-            Self::Publisher(id) => PeerRole::Publisher(id),
-            Self::Viewer { minus } => PeerRole::Viewer { minus },
-        }
-    }
-}
 
 /// One connection.
 pub struct PeerEntry {
     /// Its room.
     pub room: RoomId,
     /// What it is for.
-    pub role: Role,
+    pub role: PeerRole,
     /// The capability in its Location.
     pub resource: ResourceToken,
     /// This side's ICE generation, the ETag of its resource.
@@ -76,7 +43,7 @@ pub struct PeerEntry {
 
 impl PeerEntry {
     /// A connection that was just answered.
-    pub fn new(room: RoomId, role: Role, resource: ResourceToken, ufrag: String) -> Self {
+    pub fn new(room: RoomId, role: PeerRole, resource: ResourceToken, ufrag: String) -> Self {
         Self {
             room,
             role,
