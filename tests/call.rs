@@ -103,7 +103,9 @@ fn killing_the_people_of_one_room_leaves_the_others_whole() {
 #[test]
 fn hostile_datagrams_are_counted_and_disturb_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start();
+    let log = folder.path().join("log");
+    let all = [("TESSERA_LOG", "tessera=trace")];
+    let node = Node::start_logging(&[], &all, std::fs::File::create(&log).unwrap());
     let figures = folder.path().join("load.json");
     let mut load = start_load(&node, "besieged", 8, &figures, folder.path());
     wait_for(&node, "v1/rooms/besieged", |room| room["participants"].as_array().is_some_and(|p| p.len() == 3));
@@ -131,6 +133,13 @@ fn hostile_datagrams_are_counted_and_disturb_nobody() {
     let unknown: f64 = line.expect("the metric is told").parse().unwrap();
     assert!(unknown >= 10_000.0, "{unknown} of 20,000 were counted");
     node.stop();
+    // Neither who met nor from where, nor a line for each datagram.
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("a room begins") && log.contains("a room ends"), "{log}");
+    for secret in ["besieged", "Load ", "a=candidate", "127.0.0.1:"] {
+        assert!(!log.contains(secret), "{secret} stands in the log: {log}");
+    }
+    assert!(log.lines().count() < 2_000, "{log}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -57,6 +58,8 @@ pub enum LegEvent {
     Started(PeerId),
     /// Nothing came for `limits::LEG_SILENT_SPAN`: the leg is gone.
     Silent(PeerId),
+    /// Serving it panicked, which is our bug; it ended alone.
+    Failed(PeerId),
 }
 
 /// The body of the `legs` thread: serves until its commands end.
@@ -87,23 +90,32 @@ pub fn run(commands: &Receiver<LegCommand>, waker: &Waker, tell: impl Fn(LegEven
         let _ = epoll::wait(&epoll, spare_capacity(&mut ready), Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
         for event in &ready {
             let peer = event.data.u64();
-            if let Some(leg) = legs.iter_mut().find(|leg| leg.peer.0 == peer) {
-                leg.receive(&tell);
+            if let Some(at) = legs.iter().position(|leg| leg.peer.0 == peer)
+                && !holds(|| legs[at].receive(&tell))
+            {
+                tell(LegEvent::Failed(legs.swap_remove(at).peer));
             }
         }
         let now = Instant::now();
-        legs.iter_mut().for_each(|leg| leg.send(now, &mut out));
-        legs.retain(|leg| {
-            let silent = now >= leg.line.silent_at();
-            if silent {
-                tell(LegEvent::Silent(leg.peer));
-            }
-            !silent
+        legs.retain_mut(|leg| {
+            let ended = if !holds(|| leg.send(now, &mut out)) {
+                Some(LegEvent::Failed(leg.peer))
+            } else if now >= leg.line.silent_at() {
+                Some(LegEvent::Silent(leg.peer))
+            } else {
+                None
+            };
+            ended.map(&tell).is_none()
         });
         let deadlines = legs.iter().flat_map(|leg| [leg.line.silent_at(), leg.line.report_due()]);
         let deadline = deadlines.min();
         waker.sleep_until_readable(epoll.as_fd(), deadline);
     }
+}
+
+/// Whether `work` on one leg came to its end. One that panicked is given up by the caller, so no broken invariant is ever observed.
+fn holds(work: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(work)).is_ok()
 }
 
 impl Leg {

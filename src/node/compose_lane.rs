@@ -16,6 +16,7 @@ use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
 use crate::node::lane::{Inlet, Reports, guard};
 use crate::scene::{self, Motion, SceneCore};
+use crate::telemetry::log::alias;
 
 /// How often a GPU is asked for the picture it draws.
 const POLL_SPACING: Duration = Duration::from_millis(1);
@@ -246,7 +247,7 @@ impl Canvas {
         if let Some(loss) = self.work.compositor.loss() {
             counters.compositors_replaced.add(1);
             self.count_skipped(loss.ticks, counters);
-            tracing::warn!(room = %self.work.room, reason = loss.reason, "the GPU is lost; the processor draws on");
+            tracing::warn!(room = %alias(&self.work.room), reason = loss.reason, "the GPU is lost; the processor draws on");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::media::{ComposedFrame, EncodedFrame, Outbox, RoomId};
 use crate::node::counters::NodeCounters;
 use crate::node::event::Event;
 use crate::node::lane::{Reports, guard};
+use crate::telemetry::log::alias;
 
 /// One rung's encode.
 pub struct RungWork {
@@ -76,7 +77,7 @@ impl Rung {
         self.work.pacer.handle(now, input, &mut self.due);
         let keyframe = self.due.drain().count() > 0;
         if let Err(error) = self.work.encoder.encode(frame, keyframe, &mut self.out) {
-            tracing::warn!(room = %self.work.room, %error, "a tick could not be encoded");
+            tracing::warn!(room = %alias(&self.work.room), %error, "a tick could not be encoded");
             self.work.wishes.wish_keyframe();
         }
         for encoded in self.out.drain(..) {

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::flow::{Counter, Waker};
 use crate::limits;
 use crate::media::RoomId;
+use crate::telemetry::log::alias;
 
 /// The control thread's end of a worker thread.
 pub struct Lane<C> {
@@ -107,7 +108,7 @@ pub fn guard<T>(room: &RoomId, work: impl FnOnce() -> T) -> Option<T> {
     // The room's objects are given up by the caller after a panic, so no broken invariant is ever observed.
     let result = catch_unwind(AssertUnwindSafe(work));
     if result.is_err() {
-        tracing::error!(%room, "a worker panicked; the room ends");
+        tracing::error!(room = %alias(room), "a worker panicked; the room ends");
     }
     result.ok()
 }

@@ -1,14 +1,17 @@
-//! **The question:** what may a log line say, and how often? Display names, IP addresses and SDP never appear; what repeats is
+//! **The question:** what may a log line say, and how often? Names of people and rooms, IP addresses and SDP never appear; what repeats is
 //! told once a second with its count.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::media::RoomId;
 
 /// The environment variable whose `tracing` directives (`info,tessera::webrtc=debug`) win over the configured level.
 pub const LOG_VARIABLE: &str = "TESSERA_LOG";
@@ -54,6 +57,23 @@ pub fn init(level: Level, format: Format) {
         Format::Text => lines.try_init(),
         Format::Json => lines.json().flatten_event(true).try_init(),
     };
+}
+
+/// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets about what.
+#[must_use]
+pub fn alias(room: &RoomId) -> Alias {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    Alias(KEYS.hash_one(room))
+}
+
+/// See [`alias`]: 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alias(u64);
+
+impl fmt::Display for Alias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 fn level_filter(level: Level) -> LevelFilter {

@@ -39,6 +39,11 @@ impl Node {
 
     /// As `start_with`, with more in its environment.
     pub fn start_in(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_logging(flags, environment, Stdio::inherit())
+    }
+
+    /// As `start_in`, with its log going to `log`.
+    pub fn start_logging(flags: &[&str], environment: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(BINARY)
             .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
@@ -46,6 +51,7 @@ impl Node {
             .envs(environment.iter().copied())
             .current_dir(folder.path())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();

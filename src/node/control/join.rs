@@ -11,6 +11,7 @@ use crate::media::{ParticipantId, PeerId, RoomId};
 use crate::node::control::Control;
 use crate::node::control::peers::PeerEntry;
 use crate::room::{self, RoomInput};
+use crate::telemetry::log::alias;
 use crate::webrtc::{IceCredentials, NetCommand, OfferError, Peer, PeerRole, PeerSetup};
 
 impl Control {
@@ -102,7 +103,7 @@ impl Control {
                 return Err(Refusal::NodeFull);
             }
             self.ensure_room(name).map_err(|error| {
-                tracing::error!(room = %name, %error, "a room could not begin");
+                tracing::error!(room = %alias(name), %error, "a room could not begin");
                 Refusal::NodeFull
             })?;
         }

@@ -107,6 +107,10 @@ impl Control {
                 }
             }
             LegEvent::Silent(peer) => self.forget(peer, "nothing came from it any more"),
+            LegEvent::Failed(peer) => {
+                tracing::error!("a leg's worker panicked; the leg ends");
+                self.forget(peer, "its worker panicked");
+            }
         }
     }
 

@@ -36,6 +36,7 @@ use crate::node::report::RoomReport;
 use crate::room::RoomInput;
 use crate::scene;
 use crate::store::Archive;
+use crate::telemetry::log::alias;
 use crate::webrtc::{Certificate, NetCommand, NetEvent};
 
 use peers::Peers;
@@ -184,7 +185,7 @@ impl Control {
                 self.room_input(&room, Instant::now(), RoomInput::Speech { speaking, dominant });
             }
             Event::PicturesBroken { room, track } => {
-                tracing::debug!(%room, ?track, "a bitstream is broken; a keyframe was requested");
+                tracing::debug!(room = %alias(&room), ?track, "a bitstream is broken; a keyframe was requested");
                 // A screen stands still more often than not, so its last picture stays until the keyframe is there.
                 if track.kind == TrackKind::Camera {
                     self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });

@@ -28,6 +28,7 @@ use crate::node::sound::RoomSound;
 use crate::room::{Member, RoomCore};
 use crate::scene::Scene;
 use crate::signal::Person;
+use crate::telemetry::log::alias;
 use crate::webrtc::NetCommand;
 
 /// Rooms whose ticks are spread evenly over one tick's span.
@@ -120,7 +121,7 @@ impl Control {
         mix.load += 1;
         mix.send(MixCommand::AddRoom(Box::new(SoundWork { room: name.clone(), epoch, sound, fan: audio })));
         self.lanes.net.send(net);
-        tracing::info!(room = %name, encoder = room.encoder, compositor = room.compositor, recording, "a room begins");
+        tracing::info!(room = %alias(name), encoder = room.encoder, compositor = room.compositor, recording, "a room begins");
         self.rooms.insert(name.clone(), room);
         Ok(())
     }
@@ -218,7 +219,7 @@ impl Control {
         self.lanes.net.send(NetCommand::RemoveRoom(name.clone()));
         let recording = room.recording.then(|| self.finish_recording(name)).flatten();
         let duration_s = Instant::now().saturating_duration_since(room.epoch.instant).as_secs_f64();
-        tracing::info!(room = %name, reason, duration_s, "a room ends");
+        tracing::info!(room = %alias(name), reason, duration_s, "a room ends");
         let report = RoomReport {
             room: name.clone(),
             size: self.config.video.size(),

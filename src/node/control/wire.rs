@@ -14,6 +14,7 @@ use crate::record::Event;
 use crate::room::RoomInput;
 use crate::scene;
 use crate::signal::{FromClient, FromNode, SignalError};
+use crate::telemetry::log::alias;
 use crate::webrtc::{NetCommand, NetEvent, OfferError};
 
 impl Control {
@@ -136,7 +137,7 @@ impl Control {
         }
         let Some(entry) = self.peers.remove(peer) else { return };
         self.resources.remove(&entry.resource);
-        tracing::debug!(room = %entry.room, reason, "a connection ends");
+        tracing::debug!(room = %alias(&entry.room), reason, "a connection ends");
         let input = match entry.role.participant() {
             Some(participant) => RoomInput::Leave(participant),
             None => RoomInput::ViewerLeave(peer),
