@@ -12,6 +12,10 @@ pub const ROOMS_MAX: usize = 64;
 pub const ROOM_NAME_LEN_MAX: usize = 64;
 /// Bytes of a display name.
 pub const DISPLAY_NAME_LEN_MAX: usize = 128;
+/// Bytes of the name of a recording's owner.
+pub const OWNER_LEN_MAX: usize = 128;
+/// Bytes of what is wished of a recording, JSON.
+pub const RECORDING_WISH_LEN_MAX: usize = 4 * 1024;
 /// Bytes of an SDP offer.
 pub const SDP_LEN_MAX: usize = 64 * 1024;
 /// Candidates in one trickled SDP fragment.

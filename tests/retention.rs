@@ -6,6 +6,7 @@ mod deadline;
 mod hostile;
 mod memory;
 mod playing;
+mod started;
 mod steps;
 mod weed;
 
@@ -115,7 +116,7 @@ fn a_sealed_recording_is_byte_for_byte_what_a_file_in_the_clear_would_be() {
     assert_eq!((detail.state, detail.takes, detail.gap_ms), (RecordingState::Final, 1, 0));
     assert_eq!(detail.room.as_str(), "daily");
     assert!((8_900..=9_100).contains(&detail.duration_ms), "{detail:?}");
-    assert_eq!(home.runtime.block_on(home.archive.list(None)).unwrap(), [detail]);
+    assert_eq!(home.runtime.block_on(home.archive.list(|_| true)).unwrap(), [detail]);
     assert_eq!(home.counters.upload.errors.get(), 0);
 }
 
@@ -231,7 +232,7 @@ fn what_is_erased_is_gone_at_once_and_the_others_stay() {
     let copied = Archive::look_at(&copied, home.runtime.handle().clone()).unwrap();
     assert!(matches!(home.runtime.block_on(read(&copied, filed, 0)), Err(ReadError::Gone)));
     assert!(home.runtime.block_on(read(&copied, other, 0)).is_ok());
-    let listed = home.runtime.block_on(home.archive.list(None)).unwrap();
+    let listed = home.runtime.block_on(home.archive.list(|_| true)).unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].recording, other.to_string());
 }
@@ -336,7 +337,7 @@ fn killed_processes_leave_recordings_that_play_as_far_as_they_were_stored() {
     }
     let runtime = runtime();
     let archive = Archive::look_at(&place(folder.path()), runtime.handle().clone()).unwrap();
-    let listed = runtime.block_on(archive.list(None)).unwrap();
+    let listed = runtime.block_on(archive.list(|_| true)).unwrap();
     assert_eq!(listed.len() as u64, rounds);
     for recording in listed {
         assert_eq!(recording.state, RecordingState::Recording, "it was never closed");

@@ -142,6 +142,11 @@ export class Call extends EventTarget {
     this.#change();
   }
 
+  /** Begins or ends the recording, for those who may; everyone is told by the room's state. */
+  record(recording) {
+    this.#wire?.say({ type: "record", recording });
+  }
+
   #announce(now) {
     if (this.people.size === 0) return;
     const after = new Map(now.map((person) => [person.id, person]));

@@ -244,6 +244,11 @@ function draw() {
   at("waiting-text").textContent =
     call.phase === "reconnecting" ? "The connection was lost. Coming back…" : call.phase === "connected" ? "Waiting for the picture…" : "Connecting…";
   at("recording").hidden = !call.room.recording;
+  const record = at("record");
+  record.hidden = !call.room.may_record;
+  record.classList.toggle("on", Boolean(call.room.recording));
+  record.setAttribute("aria-pressed", String(Boolean(call.room.recording)));
+  record.title = record.querySelector(".sr").textContent = call.room.recording ? "Stop recording" : "Record the call";
   setToggle("mic", !call.muted, "mic", "Microphone");
   setToggle("camera", call.cameraOn, "camera", "Camera", !abilities().send);
   const sharing = at("screen");
@@ -346,6 +351,7 @@ at("lobby-mic").addEventListener("click", () => {
 at("mic").addEventListener("click", toggleMic);
 at("camera").addEventListener("click", toggleCamera);
 at("screen").addEventListener("click", toggleScreen);
+at("record").addEventListener("click", () => call?.record(!call.room.recording));
 at("copy").addEventListener("click", copyLink);
 at("people-toggle").addEventListener("click", togglePeople);
 at("full").addEventListener("click", toggleFull);

@@ -163,7 +163,7 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     match action {
         Action::List(place) => {
             let archive = place.look(runtime)?;
-            let recordings = runtime.block_on(archive.list(None))?;
+            let recordings = runtime.block_on(archive.list(|_| true))?;
             print(&json!({ "recordings": recordings }));
         }
         Action::Export { place, recording, out, take } => {

@@ -17,6 +17,7 @@ use crate::limits;
 use crate::media::{Bitmap, ParticipantId, PcmBlock, RoomId};
 use crate::scene::Layout;
 use crate::signal::Person;
+use crate::store::RecordingWish;
 
 /// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
 #[derive(Debug, Clone)]
@@ -174,6 +175,22 @@ pub enum Command {
         /// Once it holds.
         reply: Reply<()>,
     },
+    /// `POST /v1/rooms/{room}/recording`.
+    Record {
+        /// Which room.
+        room: RoomId,
+        /// What is wished of the recording.
+        wish: RecordingWish,
+        /// Whether it begins now; false: the room is recorded already.
+        reply: Reply<bool>,
+    },
+    /// `DELETE /v1/rooms/{room}/recording`.
+    StopRecording {
+        /// Which room.
+        room: RoomId,
+        /// Once it ends.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
@@ -327,6 +344,15 @@ pub enum Refusal {
     LegsOff,
     /// Every port for legs is taken.
     LegsFull,
+    /// The node does not record, or into one file only.
+    NotRecording,
+    /// A recording cannot be kept longer than the node keeps recordings.
+    RetentionTooLong {
+        /// How long that is.
+        hours: u64,
+    },
+    /// Too few keepers of recordings answer.
+    KeepersSilent,
     /// No such room.
     RoomNotFound,
     /// `as` names nobody in this room.

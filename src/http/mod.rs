@@ -14,6 +14,7 @@ mod page;
 mod playing;
 mod poster;
 mod problem;
+mod recording;
 mod recordings;
 mod resource;
 mod server;

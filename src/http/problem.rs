@@ -178,6 +178,15 @@ impl From<Refusal> for Problem {
                 let detail = "Every port for legs is taken; try again when one has ended.";
                 Self::new(S::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
             }
+            Refusal::NotRecording => Self::not_recorded(),
+            Refusal::RetentionTooLong { hours } => {
+                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
+                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
+            }
+            Refusal::KeepersSilent => {
+                let detail = "Too few keepers of recordings answer, so nobody could open it; try again later.";
+                Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
                 Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)

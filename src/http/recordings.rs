@@ -23,7 +23,7 @@ use crate::http::server::Shared;
 use crate::media::{NANOS_PER_SECOND, RoomId};
 use crate::record::Manifest;
 use crate::retention::Filed;
-use crate::store::{Archive, ReadError, Reading};
+use crate::store::{Archive, ReadError, Reading, RecordingDetail};
 
 /// The node's recordings, and the token that opens this door to them.
 #[derive(Clone)]
@@ -144,6 +144,7 @@ impl Shown {
 #[derive(Deserialize)]
 struct ListQuery {
     room: Option<String>,
+    owner: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -160,7 +161,9 @@ async fn list(
 ) -> Result<Response, Problem> {
     let room = query.room.map(|room| room.parse::<RoomId>()).transpose();
     let room = room.map_err(|error| Problem::bad_request("bad-room", "This is no room's name", error.to_string()))?;
-    let recordings = archive.list(room.as_ref()).await?;
+    let of_room = |detail: &RecordingDetail| room.as_ref().is_none_or(|room| detail.room == *room);
+    let of_owner = |detail: &RecordingDetail| query.owner.is_none() || detail.owner == query.owner;
+    let recordings = archive.list(|detail| of_room(detail) && of_owner(detail)).await?;
     Ok(private(Json(json!({ "recordings": recordings })).into_response()))
 }
 

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::http::problem::Problem;
-use crate::http::{Desk, Recordings, dress, layout, legs, listing, page, recordings, resource, sound};
+use crate::http::{Desk, Recordings, dress, layout, legs, listing, page, recording, recordings, resource, sound};
 use crate::limits;
 use crate::media::Size;
 
@@ -208,6 +208,7 @@ fn router(shared: Shared) -> Router {
         .merge(dress::routes())
         .merge(listing::routes())
         .merge(recordings::routes())
+        .merge(recording::routes())
         .merge(sound::routes())
         .merge(legs::routes())
         .merge(page::routes())

@@ -131,6 +131,17 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                 page = turned;
                 let _ = reply.send(Ok(()));
             }
+            Command::Record { room, wish, reply } => {
+                let hours = wish.retention.map(|retention| retention.span().as_secs() / 3600);
+                let _ = reply.send(match (room.as_str(), hours) {
+                    ("daily", Some(168)) => Err(Refusal::RetentionTooLong { hours: 24 }),
+                    ("daily", hours) => Ok(hours.is_some() && wish.owner.as_deref() == Some("ada@example.org")),
+                    _ => Err(Refusal::RoomNotFound),
+                });
+            }
+            Command::StopRecording { room, reply } => {
+                let _ = reply.send(if room.as_str() == "daily" { Ok(()) } else { Err(Refusal::NotRecording) });
+            }
             Command::Announce { blocks, reply, .. } => {
                 let _ = reply.send(if blocks.len() == 5 { Ok(()) } else { Err(Refusal::RoomNotFound) });
             }
@@ -299,7 +310,8 @@ async fn a_full_desk_is_503_and_counted() {
 
 #[tokio::test]
 async fn a_control_thread_that_is_gone_is_503() {
-    let door = door(Tls::Off, drop);
+    // It ends with the command in its hands: a queue without a reader would keep what it holds.
+    let door = door(Tls::Off, |commands| drop(commands.recv()));
     problem(door.post("/whip/daily").send().await.unwrap(), 503, "draining").await;
 }
 
@@ -479,4 +491,33 @@ async fn a_room_is_announced_to_and_moderated() {
     problem(moderate(unknown).await.unwrap(), 404, "participant-not-found").await;
     let loud = json!({ "participants": { ADA.to_string(): { "volume_percent": 40_000 } } });
     problem(moderate(loud).await.unwrap(), 400, "bad-moderation").await;
+}
+
+#[tokio::test]
+async fn a_recording_is_begun_with_a_wish_and_ended() {
+    let door = door(Tls::Off, stand_in);
+    let begin = |room: &str, body: String| {
+        door.client.post(format!("{}/v1/rooms/{room}/recording", door.url)).body(body).send()
+    };
+    let wish = json!({ "owner": "ada@example.org", "retention_hours": 24 });
+    assert_eq!(begin("daily", wish.to_string()).await.unwrap().status(), 201);
+    assert_eq!(begin("daily", String::new()).await.unwrap().status(), 200, "it is recorded already");
+    problem(begin("empty", String::new()).await.unwrap(), 404, "room-not-found").await;
+    for wish in [
+        json!({ "owner": "" }),
+        json!({ "owner": "o".repeat(limits::OWNER_LEN_MAX + 1) }),
+        json!({ "retention_hours": 1 }),
+        json!({ "retention_hours": 169 }),
+        json!({ "retention": "1d" }),
+        json!("ada"),
+    ] {
+        problem(begin("daily", wish.to_string()).await.unwrap(), 400, "bad-recording").await;
+    }
+    let longer = json!({ "retention_hours": 168 });
+    let told = problem(begin("daily", longer.to_string()).await.unwrap(), 400, "retention-too-long").await;
+    assert!(told["detail"].as_str().unwrap().contains("24 hours"), "{told}");
+    problem(begin("daily", "x".repeat(limits::RECORDING_WISH_LEN_MAX + 1)).await.unwrap(), 413, "too-large").await;
+    let end = |room: &str| door.client.delete(format!("{}/v1/rooms/{room}/recording", door.url)).send();
+    assert_eq!(end("daily").await.unwrap().status(), 204);
+    problem(end("other").await.unwrap(), 404, "not-recorded").await;
 }

@@ -3,6 +3,7 @@
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
+mod announcing;
 mod dressing;
 mod keepers;
 
@@ -24,6 +25,7 @@ use crate::retention::Retention;
 use crate::scene::Layout;
 use crate::store::{ArchivePlace, SpoolPlace};
 pub use crate::telemetry::log::{Format, Level};
+pub use announcing::Announcement;
 pub use dressing::{BEHIND, Backdrop, Dressing, Logo};
 pub use keepers::{FarKeepers, KeepersError, Retaining};
 
@@ -216,8 +218,16 @@ impl Audio {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {
-    /// Whether every room is recorded from its first participant to its last.
+    /// Whether rooms are recorded.
     pub enabled: bool,
+    /// Which rooms.
+    pub start: RecordingStart,
+    /// Whether every participant may begin and end their room's recording.
+    pub participants_may_record: bool,
+    /// Whether the composite of a recorded room shows a mark.
+    pub mark: bool,
+    /// What everybody hears when a recording begins.
+    pub announcement: Announcement,
     /// Where sealed recordings lie: a folder, made if it is missing, or `s3://bucket/prefix`.
     pub path: PathBuf,
     /// The folder of the node's own keeper, made if it is missing. Its hour keys open the recordings.
@@ -230,6 +240,17 @@ pub struct Recording {
     pub spool: PathBuf,
     /// How many MiB may wait there; 0: none, and no folder.
     pub spool_mib: Within<0, 16_777_216>,
+}
+
+/// Which rooms are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingStart {
+    /// Every one, from its first participant to its last.
+    #[default]
+    Automatic,
+    /// Those that somebody asks for.
+    Asked,
 }
 
 impl Recording {
@@ -441,6 +462,10 @@ impl Default for Recording {
     fn default() -> Self {
         Self {
             enabled: false,
+            start: RecordingStart::Automatic,
+            participants_may_record: false,
+            mark: true,
+            announcement: Announcement::default(),
             path: PathBuf::from("recordings"),
             keeper: PathBuf::from("recordings.keeper"),
             retention_hours: Within(168),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub struct RungWork {
     pub wishes: WishCell,
     /// When keyframes are due.
     pub pacer: KeyframePacer,
+    /// Whether a recording reads the rung.
+    pub recorded: Arc<AtomicBool>,
     /// This room's own count of encoded frames.
     pub frames_encoded: Counter,
 }
@@ -74,6 +77,8 @@ impl Rung {
         let now = Instant::now();
         let wished = self.work.wishes.take_keyframe();
         let input = if wished { KeyframeInput::Request } else { KeyframeInput::Due };
+        let recorded = self.work.recorded.load(Ordering::Relaxed);
+        self.work.pacer.handle(now, KeyframeInput::Recorded(recorded), &mut self.due);
         self.work.pacer.handle(now, input, &mut self.due);
         let keyframe = self.due.drain().count() > 0;
         if let Err(error) = self.work.encoder.encode(frame, keyframe, &mut self.out) {

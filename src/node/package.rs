@@ -12,7 +12,7 @@ use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId, pts_fr
 use crate::node::sealed::SealedFiles;
 use crate::record::{Event, Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Setup, Span};
 use crate::retention::Filed;
-use crate::store::{Archive, DiskFile, DiskStore, Ledger, StoreError};
+use crate::store::{Archive, DiskFile, DiskStore, Ledger, RecordingWish, StoreError};
 
 /// Where a recording goes.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct RecordingSetup {
     pub place: RecordingPlace,
     /// Frames a second of the rung.
     pub fps: u32,
+    /// What whoever began it wished.
+    pub wish: RecordingWish,
 }
 
 /// What recordings count, over all rooms of the node.
@@ -88,11 +90,12 @@ enum Sink {
 }
 
 impl Sink {
-    fn begin(place: &RecordingPlace, counters: &RecordCounters) -> Self {
-        match place {
+    fn begin(setup: &RecordingSetup, counters: &RecordCounters) -> Self {
+        match &setup.place {
             RecordingPlace::File(path) => Self::Clear(Files::new(path.clone(), counters.clone())),
             RecordingPlace::Sealed(archive) => {
-                Self::Sealed(Box::new(SealedFiles::new(archive.clone(), counters.clone())))
+                let retention = setup.wish.retention.unwrap_or(archive.retention());
+                Self::Sealed(Box::new(SealedFiles::new(archive.clone(), retention, counters.clone())))
             }
         }
     }
@@ -139,11 +142,20 @@ impl RoomRecording {
             sound: Source::new(sound),
             recorder: recorder(&setup),
             out: Outbox::new(),
-            sink: Sink::begin(&setup.place, &counters),
-            roll_at: roll_at(now, &setup.place),
+            sink: Sink::begin(&setup, &counters),
+            roll_at: roll_at(now, &setup),
             setup,
             counters,
             gap_ms_told: 0,
+        }
+    }
+
+    /// Whether what comes can be stored; one that cannot yet tries again with each fragment.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        match &self.sink {
+            Sink::Clear(_) => true,
+            Sink::Sealed(files) => files.has_begun(),
         }
     }
 
@@ -200,13 +212,13 @@ impl RoomRecording {
     // Ends this recording and begins the next one, whose first frame is the keyframe that comes now.
     fn roll(&mut self, now: Instant) {
         self.handle(now, Input::Finish);
-        let sink = std::mem::replace(&mut self.sink, Sink::begin(&self.setup.place, &self.counters));
+        let sink = std::mem::replace(&mut self.sink, Sink::begin(&self.setup, &self.counters));
         let ended = std::mem::replace(&mut self.recorder, recorder(&self.setup));
         let summary = sink.finish(ended.manifest().clone());
         if let Some(trouble) = summary.trouble {
             tracing::warn!(trouble, "a recording that ran long was not closed whole");
         }
-        self.roll_at = roll_at(now, &self.setup.place);
+        self.roll_at = roll_at(now, &self.setup);
         self.gap_ms_told = 0;
     }
 
@@ -234,12 +246,15 @@ impl RoomRecording {
 }
 
 fn recorder(setup: &RecordingSetup) -> Recorder {
-    Recorder::new(Setup { room: setup.room.clone(), epoch: setup.epoch, fps: setup.fps })
+    let (room, owner) = (setup.room.clone(), setup.wish.owner.clone());
+    Recorder::new(Setup { room, owner, epoch: setup.epoch, fps: setup.fps })
 }
 
-fn roll_at(now: Instant, place: &RecordingPlace) -> Option<Instant> {
-    match place {
-        RecordingPlace::Sealed(archive) => Some(now + archive.recording_span()),
+fn roll_at(now: Instant, setup: &RecordingSetup) -> Option<Instant> {
+    match &setup.place {
+        RecordingPlace::Sealed(archive) => {
+            Some(now + setup.wish.retention.unwrap_or(archive.retention()).recording_span())
+        }
         RecordingPlace::File(_) => None,
     }
 }

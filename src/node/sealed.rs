@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fmp4::first_picture;
 use crate::node::package::RecordCounters;
 use crate::record::{Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span};
-use crate::retention::Filed;
+use crate::retention::{Filed, Retention};
 use crate::store::{Archive, Behind, SealedRecording};
 
 /// Segments between two manifests on the way, so that after a crash little is unknown.
@@ -16,6 +16,7 @@ const INDEX_EVERY: u32 = 8;
 #[derive(Debug)]
 pub(super) struct SealedFiles {
     archive: Arc<Archive>,
+    retention: Retention,
     /// `None` while the keeper refuses.
     recording: Option<SealedRecording>,
     takes: Vec<SealedTake>,
@@ -35,11 +36,25 @@ struct SealedTake {
 }
 
 impl SealedFiles {
-    pub(super) fn new(archive: Arc<Archive>, counters: RecordCounters) -> Self {
-        let mut files =
-            Self { archive, recording: None, takes: Vec::new(), index: 0, index_due: false, counters, trouble: None };
+    /// Of a recording that is kept for `retention`.
+    pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters) -> Self {
+        let mut files = Self {
+            archive,
+            retention,
+            recording: None,
+            takes: Vec::new(),
+            index: 0,
+            index_due: false,
+            counters,
+            trouble: None,
+        };
         files.begin();
         files
+    }
+
+    /// Whether a keeper agreed to it.
+    pub(super) fn has_begun(&self) -> bool {
+        self.recording.is_some()
     }
 
     /// A fragment that could not be queued comes back as the recorder's next input.
@@ -127,7 +142,7 @@ impl SealedFiles {
     }
 
     fn begin(&mut self) {
-        match self.archive.begin() {
+        match self.archive.begin(self.retention) {
             Ok(recording) => self.recording = Some(recording),
             Err(error) => {
                 self.counters.errors.add(1);

@@ -85,6 +85,9 @@ pub struct Manifest {
     pub version: u32,
     /// Which room was recorded.
     pub room: RoomId,
+    /// Whose recording it is, as whoever began it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Whether more will come.
     pub state: RecordingState,
     /// UTC of the recording's zero, RFC 3339; absent while nothing was recorded.
@@ -116,6 +119,7 @@ impl Manifest {
         Self {
             version: 1,
             room,
+            owner: None,
             state: RecordingState::Recording,
             started: None,
             duration_ms: 0,

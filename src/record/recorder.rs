@@ -17,6 +17,8 @@ use crate::record::take::{Cut, Late, Take, Taken};
 pub struct Setup {
     /// Whom it belongs to.
     pub room: RoomId,
+    /// Whose recording it is, if somebody said.
+    pub owner: Option<String>,
     /// Where the room's clock stands in UTC.
     pub epoch: RoomEpoch,
     /// Frames a second, for the last frame's span.
@@ -166,7 +168,7 @@ impl Recorder {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         assert!(setup.fps > 0, "a rung has a frame rate");
-        let manifest = Manifest::new(setup.room.clone());
+        let manifest = Manifest { owner: setup.owner.clone(), ..Manifest::new(setup.room.clone()) };
         let state = State::Waiting(VecDeque::with_capacity(limits::AUDIO_FAN_LEN));
         Self {
             setup,

@@ -106,6 +106,8 @@ pub enum Input {
     Logo(Option<Bitmap>),
     /// Words in the upper left corner, told anew when they change; empty ones take them away.
     Clock(String),
+    /// Whether the mark of a recording shows.
+    Recorded(bool),
     /// Time passed; due at [`SceneCore::deadline`].
     Tick,
 }
@@ -311,6 +313,7 @@ impl SceneCore {
             Input::Banner(text) => self.overlays.banner = drawable(&text, limits::OVERLAY_TEXT_LEN_MAX),
             Input::Logo(logo) => self.overlays.logo = logo,
             Input::Clock(text) => self.overlays.clock = drawable(&text, limits::OVERLAY_TEXT_LEN_MAX),
+            Input::Recorded(recorded) => self.overlays.recorded = recorded,
             _ => return false,
         }
         true

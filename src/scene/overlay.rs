@@ -11,6 +11,10 @@ use crate::scene::{Overlay, OverlayContent, Rect, Rgb};
 const WHITE: Rgb = Rgb::new(0xf4, 0xf6, 0xf8);
 /// Behind words, and how much it hides.
 const PANEL: (Rgb, u8) = (Rgb::new(0x12, 0x14, 0x18), 176);
+/// Behind the mark of a recording.
+const RED: (Rgb, u8) = (Rgb::new(0xc2, 0x22, 0x22), 232);
+/// The mark of a recording, the same in every language.
+const RECORDED: &str = "REC";
 
 /// What is laid over all tiles.
 #[derive(Debug, Default)]
@@ -18,17 +22,21 @@ pub(super) struct Overlays {
     pub(super) banner: Option<Arc<str>>,
     pub(super) logo: Option<Bitmap>,
     pub(super) clock: Option<Arc<str>>,
+    pub(super) recorded: bool,
 }
 
 impl Overlays {
-    /// Their places on `canvas`: the banner below, the logo in the upper right corner, the clock in the upper left one.
+    /// Their places on `canvas`: the banner below, the logo in the upper right corner, the clock in the upper left one, the mark of a
+    /// recording in the lower right one.
     pub(super) fn on(&self, canvas: Size) -> Vec<Overlay> {
         let short = canvas.width.min(canvas.height);
         let margin = even(short / 36);
         let mut overlays = Vec::new();
+        let mut floor = canvas.height - margin;
         if let Some(text) = &self.banner {
             let height = even(canvas.height / 14).max(16);
-            let rect = Rect { x: 0, y: even(canvas.height - height - margin), width: canvas.width, height };
+            let rect = Rect { x: 0, y: even(floor - height), width: canvas.width, height };
+            floor = rect.y - margin;
             overlays.push(Overlay { rect, content: words(text) });
         }
         if let Some(picture) = &self.logo {
@@ -38,14 +46,16 @@ impl Overlays {
             let rect = Rect { x: even(canvas.width - margin - size.width), y: margin, ..size };
             overlays.push(Overlay { rect, content: OverlayContent::Picture(picture.clone()) });
         }
+        let height = even(canvas.height / 22).max(12);
         if let Some(text) = &self.clock {
-            let rect = Rect {
-                x: margin,
-                y: margin,
-                width: even(canvas.width / 8).max(16),
-                height: even(canvas.height / 22).max(12),
-            };
+            let rect = Rect { x: margin, y: margin, width: even(canvas.width / 8).max(16), height };
             overlays.push(Overlay { rect, content: words(text) });
+        }
+        if self.recorded {
+            let width = even(canvas.width / 16).max(16);
+            let rect = Rect { x: even(canvas.width - margin - width), y: even(floor - height), width, height };
+            let content = OverlayContent::Text { text: RECORDED.into(), colour: WHITE, panel: Some(RED) };
+            overlays.push(Overlay { rect, content });
         }
         overlays
     }
@@ -95,10 +105,11 @@ mod tests {
     #[test]
     fn overlays_are_even_and_inside() {
         let logo = Bitmap::new(Size::new(301, 77), vec![0; 301 * 77 * 4]);
-        let all = Overlays { banner: Some("Hello".into()), logo: Some(logo), clock: Some("12:00".into()) };
+        let all =
+            Overlays { banner: Some("Hello".into()), logo: Some(logo), clock: Some("12:00".into()), recorded: true };
         for canvas in [Size::new(1280, 720), Size::new(160, 160), Size::new(720, 1280), Size::new(3840, 2160)] {
             let overlays = all.on(canvas);
-            assert_eq!(overlays.len(), 3);
+            assert_eq!(overlays.len(), 4);
             for Overlay { rect, .. } in overlays {
                 assert!([rect.x, rect.y, rect.width, rect.height].iter().all(|v| v % 2 == 0), "{rect:?}");
                 assert!(rect.right() <= canvas.width && rect.bottom() <= canvas.height, "{rect:?} on {canvas:?}");

@@ -84,6 +84,9 @@ pub enum FromNode {
         height: u32,
         /// Frames a second of the composite.
         fps: u32,
+        /// Whether you may begin and end the recording.
+        #[serde(default)]
+        may_record: bool,
     },
     /// The answer to your newest `offer`.
     Answer {
@@ -145,6 +148,11 @@ pub enum FromClient {
     Talk {
         /// False when the key is let go.
         talking: bool,
+    },
+    /// Begins or ends the room's recording, for those who may; answered by `state`, or refused by `problem`.
+    Record {
+        /// Whether the room is to be recorded.
+        recording: bool,
     },
     /// You leave now; the same as DELETE on your resource.
     Leave,
@@ -255,7 +263,7 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 6] = ["offer", "state", "layout", "hand", "talk", "leave"];
+    pub const TYPES: [&str; 7] = ["offer", "state", "layout", "hand", "talk", "record", "leave"];
 
     /// The message as one line of JSON.
     #[must_use]

@@ -101,6 +101,15 @@ impl From<Tampered> for ReadError {
     }
 }
 
+/// What may be wished of one recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordingWish {
+    /// Whose it is, in the words of whoever wants it.
+    pub owner: Option<String>,
+    /// How long it is kept; `None`: as long as the archive keeps recordings.
+    pub retention: Option<Retention>,
+}
+
 /// One recording, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordingDetail {
@@ -110,6 +119,9 @@ pub struct RecordingDetail {
     pub expires_at: String,
     /// Which room was recorded.
     pub room: RoomId,
+    /// Whose recording it is, if whoever began it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Whether more may come. After a crash this stays `recording`.
     pub state: RecordingState,
     /// UTC of its zero, RFC 3339; absent while nothing was recorded.
@@ -218,18 +230,18 @@ impl Archive {
         &self.vault
     }
 
-    /// How long one recording may run before it goes on as another.
+    /// How long recordings are kept for which nothing shorter is asked.
     #[must_use]
-    pub fn recording_span(&self) -> Duration {
-        self.retention.recording_span()
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
-    /// Begins a recording: its expiry is stamped, its data key made and wrapped.
+    /// Begins a recording that is kept for `retention`: its expiry is stamped, its data key made and wrapped.
     ///
     /// # Errors
     /// When too few keepers agree, or the only one's state cannot be stored.
-    pub fn begin(&self) -> Result<SealedRecording, KeepingError> {
-        let (filed, releases) = self.keeping.reserve(self.retention)?;
+    pub fn begin(&self, retention: Retention) -> Result<SealedRecording, KeepingError> {
+        let (filed, releases) = self.keeping.reserve(retention)?;
         let key = Secret::random();
         let wraps = releases.wrap(filed, &key);
         let keepers = releases.keepers().iter().map(ToString::to_string).collect();
@@ -244,18 +256,18 @@ impl Archive {
     }
 
     /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those that do not
-    /// open are left out.
+    /// open are left out, and those that `wanted` does not want.
     ///
     /// # Errors
     /// When the store cannot be reached.
-    pub async fn list(&self, room: Option<&RoomId>) -> Result<Vec<RecordingDetail>, ReadError> {
+    pub async fn list(&self, wanted: impl Fn(&RecordingDetail) -> bool) -> Result<Vec<RecordingDetail>, ReadError> {
         let mut listed = Vec::new();
         for filed in self.vault.filed().await? {
             if listed.len() == limits::RECORDINGS_LISTED_MAX {
                 break;
             }
             match self.detail(filed).await {
-                Ok(detail) if room.is_none_or(|room| detail.room == *room) => listed.push(detail),
+                Ok(detail) if wanted(&detail) => listed.push(detail),
                 Err(ReadError::Store(error)) => return Err(ReadError::Store(error)),
                 _ => {}
             }
@@ -274,6 +286,7 @@ impl Archive {
             recording: filed.to_string(),
             expires_at: utc_text(filed.hour.start()),
             room: manifest.room,
+            owner: manifest.owner,
             state: manifest.state,
             started: manifest.started,
             duration_ms: manifest.duration_ms,

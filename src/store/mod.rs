@@ -22,7 +22,9 @@ mod vault;
 mod verify;
 mod wraps;
 
-pub use archive::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, RecordingDetail, Swept};
+pub use archive::{
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, RecordingDetail, RecordingWish, Swept,
+};
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
 pub use keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
 pub use keepers::Keepers;

@@ -12,6 +12,7 @@ use tessera::flow::{Counter, Fan, Waker};
 use tessera::limits;
 use tessera::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
 use tessera::node::package::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use tessera::store::RecordingWish;
 
 pub const FPS: u32 = 30;
 /// Frames of the clip; a keyframe every four seconds.
@@ -65,7 +66,8 @@ impl Call {
         let (video, sound) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let waker = Waker::new().unwrap();
         let counters = RecordCounters::default();
-        let setup = RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS };
+        let setup =
+            RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS, wish: RecordingWish::default() };
         let recording = RoomRecording::new(
             epoch.instant_at(begins),
             setup,

@@ -103,7 +103,7 @@ fn a_recording_in_a_bucket_reads_back_by_ranges_and_is_swept_and_erased_whole() 
             let piece = reading.next(&(from as u64..from as u64 + 1000)).await.unwrap();
             assert!(!piece.is_empty() && whole[from..].starts_with(&piece), "{from}");
         }
-        let listed = node.archive.list(None).await.unwrap();
+        let listed = node.archive.list(|_| true).await.unwrap();
         assert!(listed.len() == 2 && listed.iter().all(|detail| detail.state == RecordingState::Final), "{listed:?}");
     });
     let picture = &clip()[0][40..56];

@@ -53,6 +53,8 @@ impl Control {
             Command::TurnPage { room, page, reply } => drop(reply.send(self.turn_page(&room, page))),
             Command::Announce { room, blocks, reply } => drop(reply.send(self.announce(&room, blocks))),
             Command::Moderate { room, moderation, reply } => drop(reply.send(self.moderate(&room, &moderation))),
+            Command::Record { room, wish, reply } => drop(reply.send(self.record(&room, wish))),
+            Command::StopRecording { room, reply } => drop(reply.send(self.stop_recording(&room))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }

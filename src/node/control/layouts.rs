@@ -219,6 +219,7 @@ fn track_of(tile: &Tile) -> VideoTrack {
     if tile.picture == TilePicture::Screen { VideoTrack::Screen } else { VideoTrack::Camera }
 }
 
-fn problem(kind: &str, title: &str, detail: &str) -> FromNode {
+/// What a participant is told who asked for what cannot be.
+pub(super) fn problem(kind: &str, title: &str, detail: &str) -> FromNode {
     FromNode::Problem { kind: format!("urn:tessera:problem:{kind}"), title: title.into(), detail: detail.into() }
 }

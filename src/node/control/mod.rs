@@ -7,6 +7,7 @@ mod layouts;
 mod legs;
 mod moderate;
 mod peers;
+mod recording;
 mod rooms;
 mod say;
 mod wire;
@@ -23,7 +24,7 @@ use crate::encode::EncoderChoice;
 use crate::flow::Waker;
 use crate::http::{Command, ResourceToken};
 use crate::leg::LegCommand;
-use crate::media::{PeerId, RoomId, TrackKind};
+use crate::media::{PcmBlock, PeerId, RoomId, TrackKind};
 use crate::node::compose_lane::ComposeCommand;
 use crate::node::config::{Config, Dressing};
 use crate::node::decode_lane::DecodeCommand;
@@ -87,6 +88,8 @@ pub struct Control {
     compositors: Compositors,
     /// How rooms are dressed when they begin.
     dressing: Dressing,
+    /// What is played when a recording begins.
+    announcement: Option<Arc<[PcmBlock]>>,
     rooms: HashMap<RoomId, Room>,
     peers: Peers,
     resources: HashMap<ResourceToken, PeerId>,
@@ -131,6 +134,7 @@ impl Control {
         let (encoder, compositors) = (parts.encoder, parts.compositors);
         Self {
             dressing: config.video.dressing(),
+            announcement: config.recording.announcement.blocks(),
             config,
             certificate,
             candidates,
@@ -176,6 +180,8 @@ impl Control {
             self.end_room(&room, "the node is shutting down");
         }
         self.lanes.net.send(NetCommand::Stop);
+        // A queue whose reader is gone keeps what it holds, and whoever laid it there would wait.
+        inlet.commands.try_iter().for_each(drop);
     }
 
     fn worker_event(&mut self, event: Event) {
@@ -185,7 +191,7 @@ impl Control {
                 self.room_input(&room, Instant::now(), RoomInput::Speech { speaking, dominant });
             }
             Event::PicturesBroken { room, track } => {
-                tracing::debug!(room = %alias(&room), ?track, "a bitstream is broken; a keyframe was requested");
+                tracing::debug!(room = %alias(&room), kind = ?track.kind, "a bitstream is broken; a keyframe was requested");
                 // A screen stands still more often than not, so its last picture stays until the keyframe is there.
                 if track.kind == TrackKind::Camera {
                     self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,20 +10,17 @@ use crossbeam_channel::bounded;
 
 use crate::encode;
 use crate::flow::{Fan, WishCell};
-use crate::ladder::{KeyframeInput, KeyframePacer};
+use crate::ladder::KeyframePacer;
 use crate::limits;
-use crate::media::{
-    EncodedFrame, MixTick, Outbox, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
-};
+use crate::media::{EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick};
 use crate::node::compose_lane::{CanvasWork, ComposeCommand};
+use crate::node::control::Control;
 use crate::node::control::layouts::Look;
-use crate::node::control::{Control, RECORDING_CLOSE};
+use crate::node::control::recording::Recordable;
 use crate::node::encode_lane::{self, RungWork};
 use crate::node::lane::least_loaded;
 use crate::node::measure;
 use crate::node::mix_lane::{MixCommand, SoundWork};
-use crate::node::package::{RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
-use crate::node::package_lane::PackageCommand;
 use crate::node::report::{RoomCounters, RoomReport};
 use crate::node::sound::RoomSound;
 use crate::room::{Member, RoomCore};
@@ -58,11 +56,17 @@ pub struct Room {
     pub mix: usize,
     /// Whether it is recorded.
     pub recording: bool,
+    /// The same for the encoder, whose keyframes a recording needs.
+    pub recorded: Arc<AtomicBool>,
+    /// Whether its first listener is still to hear that it is recorded.
+    pub is_to_announce: bool,
     /// Whether the last input was refused.
     pub refused: bool,
     /// How it is laid out.
     pub look: Look,
-    /// What is heard in it, for legs that come.
+    /// What is seen in it, for recordings that begin.
+    pub pictures: Fan<EncodedFrame>,
+    /// What is heard in it, for legs that come and recordings that begin.
     pub sounds: Fan<MixTick>,
     /// Who speaks, as last told.
     pub speaking: Vec<ParticipantId>,
@@ -114,7 +118,7 @@ impl Control {
             rung: rung.clone(),
             audio: audio.subscribe(limits::AUDIO_FAN_LEN, self.lanes.net.waker()),
         };
-        let recording = self.start_recording(name, epoch, &video, &audio);
+        let recording = self.record_from_the_start(name, &Recordable { epoch, pictures: &video, sounds: &audio });
         let room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
         let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.lanes.mix[room.mix];
@@ -123,6 +127,7 @@ impl Control {
         self.lanes.net.send(net);
         tracing::info!(room = %alias(name), encoder = room.encoder, compositor = room.compositor, recording, "a room begins");
         self.rooms.insert(name.clone(), room);
+        self.mark_recorded(name, recording);
         Ok(())
     }
 
@@ -154,9 +159,7 @@ impl Control {
         let (encoder_name, compositor_name) = (encoder.name(), compositor.name());
         let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
         let counters = RoomCounters::default();
-        let mut pacer = KeyframePacer::new();
-        // A fresh rung begins with a keyframe anyway, so nothing this pushes is needed.
-        pacer.handle(Instant::now(), KeyframeInput::Recorded(recording), &mut Outbox::new());
+        let (recorded, pictures) = (Arc::new(AtomicBool::new(recording)), fan.clone());
         let rung = RungWork {
             room: name.clone(),
             encoder,
@@ -164,7 +167,8 @@ impl Control {
             pool: compositor.pool(),
             fan,
             wishes,
-            pacer,
+            pacer: KeyframePacer::new(),
+            recorded: recorded.clone(),
             frames_encoded: counters.frames_encoded.clone(),
         };
         let encode = encode_lane::start(self.rungs_started, rung, self.reports.clone(), self.counts.node.clone())?;
@@ -190,8 +194,11 @@ impl Control {
             compose,
             mix,
             recording,
+            recorded,
+            is_to_announce: recording,
             refused: false,
             look,
+            pictures,
             sounds,
             speaking: Vec::new(),
             encode,
@@ -232,34 +239,5 @@ impl Control {
         };
         // Nobody listens in `serve`; the demo does.
         let _ = self.ended.try_send(report);
-    }
-
-    /// Subscribes a recording to the room, if the operator wants one.
-    fn start_recording(
-        &self,
-        name: &RoomId,
-        epoch: RoomEpoch,
-        video: &Fan<EncodedFrame>,
-        audio: &Fan<MixTick>,
-    ) -> bool {
-        let Some(place) = self.recording_place() else { return false };
-        let setup = RecordingSetup { room: name.clone(), epoch, place, fps: self.config.video.fps.get() };
-        let package = &self.lanes.package;
-        let pictures = video.subscribe(limits::RECORD_FAN_LEN, package.waker());
-        let sounds = audio.subscribe(limits::RECORD_FAN_LEN, package.waker());
-        let recording = RoomRecording::new(Instant::now(), setup, pictures, sounds, self.counts.record.clone());
-        package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
-        true
-    }
-
-    fn recording_place(&self) -> Option<RecordingPlace> {
-        let file = self.record_to.clone().map(RecordingPlace::File);
-        file.or_else(|| self.archive.clone().map(RecordingPlace::Sealed))
-    }
-
-    fn finish_recording(&self, name: &RoomId) -> Option<RecordingSummary> {
-        let (reply, answer) = bounded(1);
-        self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
-        answer.recv_timeout(RECORDING_CLOSE).ok()
     }
 }

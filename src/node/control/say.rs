@@ -38,17 +38,7 @@ impl Control {
         let Some(room) = self.rooms.get(&entry.room) else { return };
         let participant = entry.role.participant();
         self.say(peer, &FromNode::Welcome { participant, room: entry.room.clone() });
-        let size = self.config.video.size();
-        self.say(
-            peer,
-            &FromNode::State {
-                recording: room.recording,
-                codec: "av1".into(),
-                width: size.width,
-                height: size.height,
-                fps: self.config.video.fps.get(),
-            },
-        );
+        self.say(peer, &self.state_message(room));
         self.say(peer, &FromNode::Room { participants: room.people() });
         if let Some(rules) = self.rules_message(&entry.room) {
             self.say(peer, &rules);

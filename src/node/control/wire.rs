@@ -44,6 +44,11 @@ impl Control {
         let input = scene::Input::Joined { participant, name: member.map_or_else(String::new, |m| m.name.clone()) };
         self.lanes.compose[room.compose].send(ComposeCommand::Scene(name.clone(), input));
         self.mark_newcomer(&name, participant);
+        if let Some(room) = self.rooms.get_mut(&name)
+            && std::mem::take(&mut room.is_to_announce)
+        {
+            self.announce_recording(&name);
+        }
     }
 
     fn track_started(&mut self, peer: PeerId, kind: TrackKind) {
@@ -169,6 +174,7 @@ impl Control {
                     .into_iter()
                     .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Talk(id, talking)));
             }
+            Ok(Some(FromClient::Record { recording })) => self.participant_records(peer, recording),
             Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

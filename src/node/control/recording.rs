@@ -1,0 +1,173 @@
+//! **The question:** which rooms are recorded, and who is told? Begun by the operator's rule, over HTTP, or by participants who may.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crossbeam_channel::bounded;
+
+use crate::flow::Fan;
+use crate::http::Refusal;
+use crate::limits;
+use crate::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId};
+use crate::node::config::RecordingStart;
+use crate::node::control::layouts::problem;
+use crate::node::control::rooms::Room;
+use crate::node::control::{Control, RECORDING_CLOSE};
+use crate::node::package::{RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use crate::node::package_lane::PackageCommand;
+use crate::scene;
+use crate::signal::FromNode;
+use crate::store::RecordingWish;
+use crate::webrtc::PeerRole;
+
+/// What a recording reads.
+pub struct Recordable<'a> {
+    /// Where the room's clock stands.
+    pub epoch: RoomEpoch,
+    /// The composite.
+    pub pictures: &'a Fan<EncodedFrame>,
+    /// The mix.
+    pub sounds: &'a Fan<MixTick>,
+}
+
+impl Control {
+    /// Records a room that is about to begin, if that is the operator's rule: from its first frame on.
+    pub fn record_from_the_start(&self, name: &RoomId, room: &Recordable<'_>) -> bool {
+        let by_itself = self.config.recording.start == RecordingStart::Automatic;
+        let archive = self.archive.clone().filter(|_| by_itself).map(RecordingPlace::Sealed);
+        let Some(place) = self.record_to.clone().map(RecordingPlace::File).or(archive) else { return false };
+        let recording = self.recording_of(name, room, place, RecordingWish::default());
+        self.lanes.package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
+        true
+    }
+
+    /// Begins to record a room; false if it is recorded already.
+    ///
+    /// # Errors
+    /// When there is no such room, this node does not record, the wish is for longer than it keeps recordings, or too few keepers
+    /// agree.
+    pub fn record(&mut self, name: &RoomId, wish: RecordingWish) -> Result<bool, Refusal> {
+        let (room, archive) = (self.recorded_room(name)?, self.archive.clone().ok_or(Refusal::NotRecording)?);
+        if room.recording {
+            return Ok(false);
+        }
+        let most = archive.retention();
+        if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
+            return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
+        }
+        let reads = Recordable { epoch: room.epoch, pictures: &room.pictures, sounds: &room.sounds };
+        let recording = self.recording_of(name, &reads, RecordingPlace::Sealed(archive), wish);
+        if !recording.has_begun() {
+            return Err(Refusal::KeepersSilent);
+        }
+        self.lanes.package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
+        self.recording_changed(name, true);
+        Ok(true)
+    }
+
+    /// Ends a room's recording, if it has one; it becomes final at once.
+    ///
+    /// # Errors
+    /// When there is no such room, or this node does not record.
+    pub fn stop_recording(&mut self, name: &RoomId) -> Result<(), Refusal> {
+        if self.recorded_room(name)?.recording {
+            // Nobody waits for its summary.
+            let (reply, _) = bounded(1);
+            self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
+            self.recording_changed(name, false);
+        }
+        Ok(())
+    }
+
+    /// A participant begins or ends the recording of their room.
+    pub fn participant_records(&mut self, peer: PeerId, recording: bool) {
+        let Some(entry) = self.peers.get(peer) else { return };
+        let name = entry.room.clone();
+        if !matches!(entry.role, PeerRole::Participant(_)) || !self.may_record() {
+            let detail = "Ask whoever runs this node, or a host who may.";
+            return self.say(peer, &problem("not-allowed", "Participants do not record here", detail));
+        }
+        let done = if recording {
+            self.record(&name, RecordingWish::default()).map(|_| ())
+        } else {
+            self.stop_recording(&name)
+        };
+        if done.is_err() {
+            // The room exists, the node records, nothing longer was wished for: so it is the keepers.
+            let detail = "Too few keepers of recordings answer; try again later.";
+            self.say(peer, &problem("keepers-silent", "No recording can begin", detail));
+        }
+    }
+
+    /// What a room does, as everyone in it is told.
+    pub fn state_message(&self, room: &Room) -> FromNode {
+        let size = self.config.video.size();
+        FromNode::State {
+            recording: room.recording,
+            codec: "av1".into(),
+            width: size.width,
+            height: size.height,
+            fps: self.config.video.fps.get(),
+            may_record: self.may_record(),
+        }
+    }
+
+    /// Everybody in a room is told that its recording began or ended.
+    fn recording_changed(&mut self, name: &RoomId, recording: bool) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.recording = recording;
+        room.recorded.store(recording, Ordering::Relaxed);
+        let Some(room) = self.rooms.get(name) else { return };
+        self.say_to_room(name, &self.state_message(room));
+        self.mark_recorded(name, recording);
+        if recording {
+            self.announce_recording(name);
+        }
+    }
+
+    /// Shows the mark of a recording, or takes it away.
+    pub fn mark_recorded(&self, name: &RoomId, recording: bool) {
+        self.to_scene(name, scene::Input::Recorded(recording && self.config.recording.mark));
+    }
+
+    /// Plays what was configured for a recording's beginning.
+    pub fn announce_recording(&self, name: &RoomId) {
+        if let Some(blocks) = self.announcement.clone() {
+            // The room exists.
+            let _ = self.announce(name, blocks);
+        }
+    }
+
+    /// Closes a room's recording and waits for what it holds.
+    pub fn finish_recording(&self, name: &RoomId) -> Option<RecordingSummary> {
+        let (reply, answer) = bounded(1);
+        self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
+        answer.recv_timeout(RECORDING_CLOSE).ok()
+    }
+
+    fn may_record(&self) -> bool {
+        self.config.recording.participants_may_record && self.archive.is_some() && self.record_to.is_none()
+    }
+
+    /// A room whose recording may begin and end.
+    fn recorded_room(&self, name: &RoomId) -> Result<&Room, Refusal> {
+        let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
+        // What is recorded into one file is recorded from beginning to end.
+        if self.archive.is_none() || self.record_to.is_some() { Err(Refusal::NotRecording) } else { Ok(room) }
+    }
+
+    fn recording_of(
+        &self,
+        name: &RoomId,
+        room: &Recordable<'_>,
+        place: RecordingPlace,
+        wish: RecordingWish,
+    ) -> RoomRecording {
+        let package = &self.lanes.package;
+        let pictures = room.pictures.subscribe(limits::RECORD_FAN_LEN, package.waker());
+        let sounds = room.sounds.subscribe(limits::RECORD_FAN_LEN, package.waker());
+        let fps = self.config.video.fps.get();
+        let setup = RecordingSetup { room: name.clone(), epoch: room.epoch, place, fps, wish };
+        RoomRecording::new(Instant::now(), setup, pictures, sounds, self.counts.record.clone())
+    }
+}
