@@ -3,6 +3,7 @@
 //! Nothing is simulated but time: AV1 by libaom, Opus by libopus, the node's fans, a real disk; ffmpeg, ffprobe and headless
 //! Chromium play what comes out.
 
+mod demux;
 pub mod material;
 pub mod players;
 mod sim;
