@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tessera::load::barcode;
-use tessera::media::{Outbox, ParticipantId, PlaneRef, Size};
+use tessera::media::{Bitmap, Outbox, ParticipantId, PlaneRef, Size};
 use tessera::node::Node;
 use tessera::node::config::Config;
 use tessera::scene::{Input, Layout, Rect, SceneCore};
@@ -58,7 +58,11 @@ impl Call {
     }
 
     fn put(&self, path: &str, body: &str) -> (u16, Value) {
-        let request = self.client.put(self.url(path)).header("content-type", "application/json").body(body.to_owned());
+        self.put_as(path, "application/json", body.into())
+    }
+
+    fn put_as(&self, path: &str, kind: &str, body: Vec<u8>) -> (u16, Value) {
+        let request = self.client.put(self.url(path)).header("content-type", kind).body(body);
         self.runtime.block_on(async {
             let response = request.send().await.expect("the node answers");
             (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
@@ -162,4 +166,59 @@ fn the_picture_follows_the_layout_and_shows_the_screen() {
         assert!(!seen.is_empty(), "{document}, page {page}, was never seen in {} pictures", pictures.len());
         assert!(seen.iter().all(|people| people.len() == tiles), "{seen:?}");
     }
+}
+
+/// Everybody in the middle, so that nothing but what a room is dressed with lies at the edges.
+const MIDDLE: &str = r#"{"layout":"custom","regions":[
+    {"show":{"seat":1},"rect":{"x":0.3,"y":0.3,"width":0.4,"height":0.4}}]}"#;
+const LOGO: Size = Size::new(432, 216);
+
+/// Where banner, logo and clock lie.
+fn dressing() -> Vec<Rect> {
+    let (mut core, mut out) = (SceneCore::with_layout(CANVAS, Layout::parse(MIDDLE).unwrap()), Outbox::new());
+    let logo = Bitmap::new(LOGO, vec![255; (LOGO.width * LOGO.height * 4) as usize]);
+    for input in [Input::Banner("Quarterly figures".into()), Input::Logo(Some(logo)), Input::Clock("12:00 UTC".into())]
+    {
+        core.handle(Instant::now(), input, &mut out);
+    }
+    core.scene().overlays.iter().map(|overlay| overlay.rect).collect()
+}
+
+/// The darkest and the brightest sample of `rect`, a margin left out.
+fn range(picture: &[u8], rect: &Rect) -> (u8, u8) {
+    const MARGIN: u32 = 4;
+    let lines = (rect.y + MARGIN..rect.bottom() - MARGIN).map(|y| (y * CANVAS.width) as usize);
+    let (from, to) = ((rect.x + MARGIN) as usize, (rect.right() - MARGIN) as usize);
+    let samples = lines.flat_map(|line| &picture[line + from..line + to]);
+    samples.fold((255, 0), |(least, most), sample| (least.min(*sample), most.max(*sample)))
+}
+
+#[test]
+fn a_dressed_room_is_seen_with_banner_logo_and_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("dressed.mp4");
+    let call = Call::start(&recording);
+    call.wait_until_everyone_is_there();
+    assert_eq!(call.put("/layout", MIDDLE).0, 204);
+    std::thread::sleep(STAY);
+    let mut logo = std::io::Cursor::new(Vec::new());
+    let white = image::RgbaImage::from_pixel(LOGO.width, LOGO.height, image::Rgba([255; 4]));
+    white.write_to(&mut logo, image::ImageFormat::Png).unwrap();
+    assert_eq!(call.put_as("/logo", "image/png", logo.into_inner()).0, 204);
+    assert_eq!(call.put_as("/banner", "text/plain", b"Quarterly figures".to_vec()).0, 204);
+    assert_eq!(call.put("/clock", "").0, 204);
+    std::thread::sleep(STAY);
+    call.end();
+    let pictures = pictures(&recording);
+    let [banner, logo, clock] = dressing().try_into().expect("three lie over the tiles");
+    let bare = |picture: &[u8]| [banner, logo, clock].iter().all(|rect| range(picture, rect).1 < 100);
+    let dressed = |picture: &[u8]| {
+        let written = |rect: &Rect| matches!(range(picture, rect), (..100, 151..));
+        range(picture, &logo).0 > 170 && written(&banner) && written(&clock)
+    };
+    let first_bare = pictures.iter().position(|picture| bare(picture));
+    let first_dressed = pictures.iter().position(|picture| dressed(picture));
+    let ranges = pictures.last().map(|last| [banner, logo, clock].map(|rect| range(last, &rect)));
+    assert!(first_bare.is_some(), "the edges were never bare in {} pictures, at last {ranges:?}", pictures.len());
+    assert!(first_dressed > first_bare, "dressed at {first_dressed:?}, bare at {first_bare:?}, at last {ranges:?}");
 }

@@ -12,6 +12,8 @@ use tessera::media::{Law, PcmBlock, Pts};
 use tessera::node::Node;
 use tessera::node::config::Config;
 
+use crate::client::amplitude;
+
 const TICK: Duration = Duration::from_millis(20);
 const FRAMES: usize = 960;
 const TONES: [f32; 3] = [700.0, 1_100.0, 1_700.0];
@@ -149,16 +151,6 @@ impl Caller {
             windows.map(|window| amplitude(window, tone)).sum::<f32>() / count
         })
     }
-}
-
-fn amplitude(window: &[f32], tone: f32) -> f32 {
-    let (mut re, mut im) = (0.0, 0.0);
-    for (n, sample) in window.iter().enumerate() {
-        let weight = 1.0 - (TAU * n as f32 / window.len() as f32).cos();
-        let (sin, cos) = (TAU * tone * n as f32 / 48_000.0).sin_cos();
-        (re, im) = (re + weight * sample * cos, im + weight * sample * sin);
-    }
-    2.0 * f32::hypot(re, im) / window.len() as f32
 }
 
 /// Everybody talks and listens for so many ticks; `stranger` sends noise to everybody's port.

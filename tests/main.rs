@@ -2,12 +2,14 @@
 
 mod browser;
 mod call;
+mod client;
 mod compose;
 mod config;
 mod keepers;
 mod layout;
 mod legs;
 mod load;
+mod moderation;
 mod record;
 mod retention;
 mod sim;

@@ -3,6 +3,7 @@
 //! Nothing is simulated but time: AV1 by libaom, Opus by libopus, the node's fans, a real disk; ffmpeg, ffprobe and headless
 //! Chromium play what comes out.
 
+mod demux;
 pub mod material;
 pub mod players;
 mod sim;
@@ -13,14 +14,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mp4_atom::Codec as SampleEntry;
-use tessera::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE};
+use tessera::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE, codecs};
 use tessera::limits;
 use tessera::media::{Pts, pts_from_tick};
 use tessera::node::package::RecordingPlace;
 use tessera::record::{GapReason, GapTrack, Manifest, RecordingState};
 
 use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call};
-use players::{boxes, chromium, decode, decode_sound, number, probe, samples};
+use players::{boxes, chromium, chromium_media_source, decode, decode_sound, number, probe, samples};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -264,6 +265,24 @@ fn chromium_plays_it_seeks_in_it_and_knows_its_duration() {
     let duration = seen["duration"].as_f64().unwrap();
     assert!((2.0..6.1).contains(&duration) && seen["frames"].as_u64().unwrap() > 30, "{seen}");
     assert!(seen["ended"].as_f64().unwrap() >= 2.0, "{seen}");
+}
+
+#[test]
+fn chromiums_media_source_takes_it_piece_by_piece() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("call.mp4");
+    plain_call(&file, Pts(1_234_567_890), 6 * SECOND);
+    let data = std::fs::read(&file).unwrap();
+    let fragments = boxes(&data).1.len();
+    let told = codecs(&data[..2000]).expect("the file begins with its init segment");
+    let seen = chromium_media_source(&file, &told);
+    assert_eq!(seen["error"], serde_json::Value::Null, "{seen}");
+    assert_eq!(seen["fragments"], fragments + 1, "the init segment and every fragment: {seen}");
+    assert_eq!(seen["ranges"].as_array().map(Vec::len), Some(1), "no hole between fragments: {seen}");
+    assert!((seen["duration"].as_f64().unwrap() - 6.0).abs() < 0.2, "{seen}");
+    assert!((seen["ended"].as_f64().unwrap() - 6.0).abs() < 0.2, "{seen}");
+    assert_eq!((seen["width"].as_u64(), seen["height"].as_u64()), (Some(320), Some(180)));
+    assert!(seen["frames"].as_u64().unwrap() > 30 && seen["sound"].as_u64().unwrap() > 1000, "{seen}");
 }
 
 /// The far half of the test below: records in real time until it is killed.

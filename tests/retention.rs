@@ -3,6 +3,7 @@
 
 mod bucket;
 mod deadline;
+mod ending;
 mod hostile;
 mod memory;
 mod playing;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -178,7 +179,9 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
         Action::Sweep(place) => {
             let archive = place.own(runtime)?;
             archive.keeping().tick();
-            let swept = runtime.block_on(archive.sweep());
+            let bar = bar("sweeping [{bar:40}] {pos} of {len} objects");
+            let swept = runtime.block_on(archive.sweep_telling(&|done, of| show(&bar, done, of)));
+            bar.finish_and_clear();
             print(&json!(swept));
             return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -193,10 +196,13 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             println!("believed; {} hour keys are left", archive.keeping().stats().keys);
         }
         Action::VerifyExpiry(place) => {
+            let bar = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
+            let progress = |done, of| show(&bar, done, of);
             let verified = match place.keepers(runtime)? {
-                None => runtime.block_on(verify_expiry(&place.archive()))?,
-                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers))?,
+                None => runtime.block_on(verify_expiry(&place.archive(), &progress))?,
+                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
             };
+            bar.finish_and_clear();
             print(&json!(verified));
             return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -208,6 +214,7 @@ async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Resul
     let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
     let mut reading = archive.read(filed, take).await?;
     let mut file = File::create_new(out).map_err(failed)?;
+    let bar = bar("writing [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
     let mut at = 0;
     loop {
         let piece = reading.next(&(at..reading.len())).await?;
@@ -216,9 +223,22 @@ async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Resul
         }
         file.write_all(&piece).map_err(failed)?;
         at += piece.len() as u64;
+        show(&bar, at, reading.len());
     }
     file.sync_all().map_err(failed)?;
+    bar.finish_and_clear();
     Ok(at)
+}
+
+/// A bar on stderr; where that is no terminal, nothing shows.
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is well formed").progress_chars("=> ");
+    ProgressBar::new(0).with_style(style)
+}
+
+fn show(bar: &ProgressBar, done: u64, of: u64) {
+    bar.set_length(of);
+    bar.set_position(done);
 }
 
 fn parse(name: &str) -> Result<Filed, Failure> {

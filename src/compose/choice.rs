@@ -50,14 +50,16 @@ impl Compositors {
         }
     }
 
+    /// The processor's compositors, without looking for a GPU; `reason` is for the log.
+    #[must_use]
+    pub fn processor(reason: String) -> Self {
+        Self { device: None, reason }
+    }
+
     /// As after [`open`](Self::open) gave `device`.
     #[cfg(test)]
     pub(super) fn on(device: Arc<Device>) -> Self {
         Self { device: Some(device), reason: String::new() }
-    }
-
-    fn processor(reason: String) -> Self {
-        Self { device: None, reason }
     }
 
     /// `cpu` or `gpu`.

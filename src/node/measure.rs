@@ -1,6 +1,7 @@
 //! **The question:** what is counted, and what was measured at the start? The node's counters under their metric names, the
 //! encoder's calibration, which needs a clock, and the choice of the compositor.
 
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use crate::compose::{CompositorChoice, Compositors, DeviceError};
@@ -62,9 +63,27 @@ pub fn choose_compositor(config: &Config) -> Result<Compositors, DeviceError> {
         Compositor::Cpu => CompositorChoice::Cpu,
         Compositor::Gpu => CompositorChoice::Gpu,
     };
-    let compositors = Compositors::open(choice, &config.video.adapter)?;
+    let looks_for_any = choice == CompositorChoice::Auto && config.video.adapter.is_empty();
+    let compositors = if looks_for_any && !is_a_gpu_there() {
+        Compositors::processor("this machine has no device of a GPU's driver".into())
+    } else {
+        Compositors::open(choice, &config.video.adapter)?
+    };
     tracing::info!(compositor = compositors.name(), reason = compositors.reason(), "compositor chosen");
     Ok(compositors)
+}
+
+/// Whether a driver for a GPU has made its device. Without one, asking Vulkan would only load Mesa with all of LLVM, and have it look
+/// for a desktop and complain that there is none. Where `/dev` cannot be read, Vulkan is asked.
+fn is_a_gpu_there() -> bool {
+    // Of the kernel's own drivers; NVIDIA's, WSL's, Mali's, Adreno's and Tegra's.
+    let starts = [("/dev/dri", "renderD"), ("/dev", "nvidia"), ("/dev", "dxg"), ("/dev", "mali")];
+    let starts = starts.into_iter().chain([("/dev", "kgsl"), ("/dev", "nvgpu"), ("/dev", "nvhost")]);
+    let is_there = |(folder, start): (&str, &str)| match std::fs::read_dir(folder) {
+        Ok(devices) => devices.flatten().any(|device| device.file_name().to_string_lossy().starts_with(start)),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    starts.into_iter().any(is_there)
 }
 
 /// What every rung is set up with.

@@ -339,7 +339,12 @@ impl Archive {
 
     /// Deletes every object whose hour has come, known or not.
     pub async fn sweep(&self) -> Swept {
-        let mut swept = Swept::default();
+        self.sweep_telling(&|_, _| {}).await
+    }
+
+    /// As [`Archive::sweep`]; `progress` hears how many objects are done, and of how many that are known so far.
+    pub async fn sweep_telling(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Swept {
+        let (mut swept, mut done, mut known) = (Swept::default(), 0, 0);
         let now = self.keeping.certain();
         let hours = self.vault.hours().await.unwrap_or_else(|_| {
             swept.failed += 1;
@@ -351,10 +356,13 @@ impl Archive {
                 continue;
             };
             let before = swept.failed;
+            known += objects.len() as u64;
             for object in objects {
                 let deleted = self.vault.delete(&object.path).await.is_ok();
                 swept.objects += u64::from(deleted);
                 swept.failed += u64::from(!deleted);
+                done += 1;
+                progress(done, known);
             }
             if swept.failed == before {
                 let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;

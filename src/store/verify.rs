@@ -24,15 +24,19 @@ pub struct Verified {
     pub current: u64,
 }
 
-/// Tries to open every recording of `place` whose hour has come by this machine's clock.
+/// Tries to open every recording of `place` whose hour has come by this machine's clock. `progress` hears how many recordings are
+/// done, and of how many.
 ///
 /// # Errors
 /// When the store cannot be read, or there is no keeper to try with.
-pub async fn verify_expiry(place: &ArchivePlace) -> Result<Verified, ArchiveError> {
+pub async fn verify_expiry(place: &ArchivePlace, progress: &dyn Fn(u64, u64)) -> Result<Verified, ArchiveError> {
     let vault = Vault::open(&place.vault)?;
     let now = Wallclock::from_system_time(SystemTime::now());
     let mut verified = Verified::default();
-    for filed in vault.filed().await? {
+    let recordings = vault.filed().await?;
+    for (done, filed) in (0..).zip(&recordings) {
+        let filed = *filed;
+        progress(done, recordings.len() as u64);
         if !filed.hour.has_come(now) {
             verified.current += 1;
             continue;
@@ -47,11 +51,18 @@ pub async fn verify_expiry(place: &ArchivePlace) -> Result<Verified, ArchiveErro
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn verify_expiry_with(vault: &str, keepers: &Keepers) -> Result<Verified, ArchiveError> {
+pub async fn verify_expiry_with(
+    vault: &str,
+    keepers: &Keepers,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Verified, ArchiveError> {
     let vault = Vault::open(vault)?;
     let now = Wallclock::from_system_time(SystemTime::now());
     let mut verified = Verified::default();
-    for filed in vault.filed().await? {
+    let recordings = vault.filed().await?;
+    for (done, filed) in (0..).zip(&recordings) {
+        let filed = *filed;
+        progress(done, recordings.len() as u64);
         if !filed.hour.has_come(now) {
             verified.current += 1;
             continue;

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mp4_atom::{Atom, Decode, Header, Moof, Moov};
@@ -97,8 +98,60 @@ video.onended = () => {
 };
 </script>"#;
 
+// By Media Source (W3C Media Source Extensions): the boxes up to the first fragment, then fragment by fragment.
+const MEDIA_SOURCE_PAGE: &str = r#"<!doctype html><video></video><script>
+const video = document.querySelector('video'), state = { fragments: 0 }, source = new MediaSource();
+const report = () => fetch('/report', { method: 'POST', body: JSON.stringify(state) });
+const fail = (why) => { state.error = String(why); report(); };
+const split = (data) => {
+  const view = new DataView(data), ends = [0];
+  for (let at = 0; at + 8 <= data.byteLength; at += view.getUint32(at)) {
+    const kind = String.fromCharCode(...new Uint8Array(data, at + 4, 4));
+    if (kind === 'moof') ends.push(at);
+  }
+  ends.push(data.byteLength);
+  return ends.slice(1).map((end, n) => data.slice(ends[n], end));
+};
+source.onsourceopen = async () => {
+  const type = 'video/mp4; codecs="CODECS"';
+  if (!MediaSource.isTypeSupported(type)) return fail('unsupported: ' + type);
+  const buffer = source.addSourceBuffer(type);
+  const data = await (await fetch('/file.mp4', { headers: { range: 'bytes=0-' } })).arrayBuffer();
+  for (const piece of split(data)) {
+    await new Promise((resolve, reject) => {
+      buffer.onupdateend = resolve; buffer.onerror = () => reject('refused fragment ' + state.fragments);
+      buffer.appendBuffer(piece);
+    });
+    state.fragments += 1;
+  }
+  state.ranges = [...Array(buffer.buffered.length).keys()].map((n) => [buffer.buffered.start(n), buffer.buffered.end(n)]);
+  source.endOfStream();
+  state.duration = source.duration;
+  await video.play();
+};
+video.onerror = () => fail(video.error.message || 'code ' + video.error.code);
+video.ontimeupdate = () => {
+  if (video.currentTime > 0.5 && !state.seek) { state.seek = Math.max(0, video.duration - 1.5); video.currentTime = state.seek; }
+};
+video.onended = () => {
+  state.ended = video.currentTime; state.width = video.videoWidth; state.height = video.videoHeight;
+  state.frames = video.webkitDecodedFrameCount; state.sound = video.webkitAudioDecodedByteCount; report();
+};
+addEventListener('unhandledrejection', (event) => fail(event.reason));
+video.src = URL.createObjectURL(source);
+</script>"#;
+
 /// Plays the file in headless Chromium: half a second from its start, then from 1.5 s before its end to the end. What it saw.
 pub fn chromium(file: &Path) -> Value {
+    play(file, PAGE.to_owned())
+}
+
+/// As [`chromium`], appended piece by piece to a Media Source of `codecs` (RFC 6381).
+pub fn chromium_media_source(file: &Path, codecs: &str) -> Value {
+    play(file, MEDIA_SOURCE_PAGE.replace("CODECS", codecs))
+}
+
+fn play(file: &Path, page: String) -> Value {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let profile = tempfile::tempdir().unwrap();
@@ -113,13 +166,13 @@ pub fn chromium(file: &Path) -> Value {
         .spawn()
         .expect("chromium is installed");
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    let file = file.to_owned();
+    let (file, page): (PathBuf, Arc<str>) = (file.to_owned(), page.into());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (file, sender) = (file.clone(), sender.clone());
+            let (file, page, sender) = (file.clone(), page.clone(), sender.clone());
             // A player may leave a request half read; its neighbours must not wait for it.
             std::thread::spawn(move || {
-                if let Some(report) = stream.ok().and_then(|stream| serve(stream, &file).ok().flatten()) {
+                if let Some(report) = stream.ok().and_then(|stream| serve(stream, &file, &page).ok().flatten()) {
                     let _ = sender.try_send(report);
                 }
             });
@@ -132,7 +185,7 @@ pub fn chromium(file: &Path) -> Value {
 }
 
 // One request of HTTP/1.1 with ranges (RFC 9110 section 14), as much as a media element asks.
-fn serve(stream: TcpStream, file: &Path) -> std::io::Result<Option<Value>> {
+fn serve(stream: TcpStream, file: &Path, page: &str) -> std::io::Result<Option<Value>> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
     let mut head = Vec::new();
@@ -152,7 +205,7 @@ fn serve(stream: TcpStream, file: &Path) -> std::io::Result<Option<Value>> {
         return Ok(serde_json::from_slice(&body).ok());
     }
     if !request.starts_with("get /file.mp4") {
-        let page = if request.starts_with("get / ") { PAGE } else { "" };
+        let page = if request.starts_with("get / ") { page } else { "" };
         write!(
             stream,
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
