@@ -3,6 +3,7 @@
 
 mod bucket;
 mod deadline;
+mod hand_over;
 mod hostile;
 mod memory;
 mod playing;
