@@ -4,6 +4,7 @@
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
 mod dressing;
+mod hand_over;
 mod keepers;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::scene::Layout;
 use crate::store::{ArchivePlace, SpoolPlace};
 pub use crate::telemetry::log::{Format, Level};
 pub use dressing::{BEHIND, Backdrop, Dressing, Logo};
+pub use hand_over::HandOver;
 pub use keepers::{FarKeepers, KeepersError, Retaining};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -45,6 +47,8 @@ pub struct Config {
     pub recording: Recording,
     /// Who holds the keys of what is written.
     pub retention: Retaining,
+    /// To which host recordings may leave.
+    pub hand_over: HandOver,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.

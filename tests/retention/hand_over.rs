@@ -3,6 +3,7 @@
 
 mod dropbox;
 mod hosts;
+mod node;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
