@@ -32,6 +32,7 @@ pub(super) fn unreachable(error: &reqwest::Error) -> HandOverError {
     HandOverError::Failed(innermost(error))
 }
 
+/// The first cause, in its own words.
 pub(super) fn innermost(error: &dyn Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }

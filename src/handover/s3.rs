@@ -14,6 +14,7 @@ use object_store::{
 use tokio::time::timeout;
 
 use crate::handover::HandOverError;
+use crate::handover::client::innermost;
 use crate::handover::deadline::Deadline;
 use crate::handover::source::Source;
 use crate::limits;
@@ -114,13 +115,13 @@ fn about(source: &Source<'_>) -> Attributes {
     Attributes::from_iter([(Attribute::ContentType, source.media_type())])
 }
 
-/// The crate's errors name the whole path.
+/// The outer reasons name the address and the whole path, and a bucket's own words may.
 fn judge(error: &Error, name: &str) -> HandOverError {
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
             HandOverError::Refused("it does not accept the credentials, or they do not allow this".into())
         }
         Error::NotFound { .. } => HandOverError::Refused("there is no such bucket".into()),
-        other => HandOverError::Failed(other.to_string().replace(name, "…")),
+        other => HandOverError::Failed(innermost(other).replace(name, "…").chars().take(200).collect()),
     }
 }

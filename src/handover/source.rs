@@ -76,13 +76,8 @@ impl<'a> Source<'a> {
     /// # Errors
     /// When the hour has come, or what is stored does not open.
     pub(super) async fn next(&mut self) -> Result<Bytes, ReadError> {
-        let bytes = match &mut self.from {
-            Origin::Take(reading) => reading.next(&(self.at..self.len)).await?,
-            Origin::Bytes(bytes) => bytes.split_to(bytes.len().min(limits::READ_PIECE_LEN)),
-        };
-        self.tally.update(&bytes);
-        self.at += bytes.len() as u64;
-        (self.told)(Progress::Sending { bytes: self.at, of: self.len });
+        let bytes = self.take(limits::READ_PIECE_LEN).await?;
+        self.sent();
         Ok(bytes)
     }
 
@@ -92,21 +87,25 @@ impl<'a> Source<'a> {
     /// As [`Source::next`].
     pub(super) async fn piece(&mut self, len: usize) -> Result<Bytes, ReadError> {
         let rest = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
-        let mut piece = Vec::with_capacity(len.min(rest) + limits::READ_PIECE_LEN);
+        let mut piece = Vec::with_capacity(len.min(rest));
         while piece.len() < len {
-            let wanted = self.at..self.len.min(self.at + (len - piece.len()) as u64);
-            let bytes = match &mut self.from {
-                Origin::Take(reading) => reading.next(&wanted).await?,
-                Origin::Bytes(bytes) => bytes.split_to(bytes.len().min(len - piece.len())),
-            };
+            let bytes = self.take(len - piece.len()).await?;
             if bytes.is_empty() {
                 break;
             }
-            self.tally.update(&bytes);
-            self.at += bytes.len() as u64;
             piece.extend_from_slice(&bytes);
         }
         Ok(piece.into())
+    }
+
+    async fn take(&mut self, len_max: usize) -> Result<Bytes, ReadError> {
+        let bytes = match &mut self.from {
+            Origin::Take(reading) => reading.next(&(self.at..self.len.min(self.at + len_max as u64))).await?,
+            Origin::Bytes(bytes) => bytes.split_to(bytes.len().min(len_max)),
+        };
+        self.tally.update(&bytes);
+        self.at += bytes.len() as u64;
+        Ok(bytes)
     }
 
     /// How long pieces have to be so that they are not too many.

@@ -52,8 +52,7 @@ impl WebDav {
     }
 
     pub(super) async fn copy(&self, source: &mut Source<'_>, deadline: &Deadline<'_>) -> Result<(), HandOverError> {
-        let (aside, own) =
-            (self.below(&[&format!("{}{ASIDE}", source.name())]), self.below(&[&source.name().to_owned()]));
+        let (aside, own) = (self.below(&format!("{}{ASIDE}", source.name())), self.below(source.name()));
         deadline.cut(self.make_folder()).await?;
         let copied = async {
             self.put(&aside, source).await?;
@@ -170,9 +169,9 @@ impl WebDav {
         }
     }
 
-    fn below(&self, names: &[&str]) -> Url {
+    fn below(&self, name: &str) -> Url {
         let mut url = self.folder.clone();
-        url.path_segments_mut().expect("looked at when it was opened").pop_if_empty().extend(names);
+        url.path_segments_mut().expect("looked at when it was opened").pop_if_empty().push(name);
         url
     }
 }
@@ -205,7 +204,7 @@ mod tests {
     fn a_file_lies_below_its_folder_with_or_without_a_slash() {
         for folder in ["https://cloud.example/dav/My%20calls", "https://cloud.example/dav/My%20calls/"] {
             let dav = WebDav::open(folder, Login::None).unwrap();
-            assert_eq!(dav.below(&["a-1.mp4"]).as_str(), "https://cloud.example/dav/My%20calls/a-1.mp4");
+            assert_eq!(dav.below("a-1.mp4").as_str(), "https://cloud.example/dav/My%20calls/a-1.mp4");
         }
     }
 

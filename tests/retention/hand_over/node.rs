@@ -161,6 +161,9 @@ fn the_command_line_hands_over_and_tells_no_secret() {
     assert!(ask(Method::GET, &format!("{url}/{name}"), None, None) == (200, whole));
 }
 
+/// So many bytes of a file show that it is on its way.
+const ENOUGH: u64 = 20_000;
+
 /// A host that makes folders, and takes so few bytes of a file that it never has one.
 struct Stalling {
     url: String,
@@ -189,7 +192,9 @@ fn stall(mut near: TcpStream, taken: &AtomicU64) {
     while let Ok(read @ 1..) = near.read(&mut buffer) {
         if buffer.starts_with(b"MKCOL") {
             near.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n").unwrap();
-        } else if taken.fetch_add(read as u64, Ordering::SeqCst) > 100_000 {
+        } else if buffer.starts_with(b"DELETE") {
+            near.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        } else if taken.fetch_add(read as u64, Ordering::SeqCst) > ENOUGH {
             // It keeps the line, and takes nothing more.
             std::thread::sleep(Duration::from_secs(100));
         }
@@ -216,12 +221,12 @@ fn a_hand_over_that_runs_at_the_hour_is_cut() {
         .spawn()
         .unwrap();
     let by = Instant::now() + Duration::from_secs(60);
-    while host.taken.load(Ordering::SeqCst) <= 100_000 {
+    while host.taken.load(Ordering::SeqCst) <= ENOUGH {
         assert!(child.try_wait().unwrap().is_none() && Instant::now() < by, "it never began");
         std::thread::sleep(Duration::from_millis(20));
     }
     timed.set(until(deadline, 0) + 2);
-    // Far sooner than a host that takes nothing would be given up; clearing away takes some seconds.
+    // A host that takes nothing would be given up with other words.
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
