@@ -245,6 +245,7 @@ mod tests {
     fn nothing_tells_a_secret() {
         let all = credentials(&[
             ("TESSERA_HAND_OVER_TOKEN", "s3cret"),
+            ("TESSERA_HAND_OVER_AWS_ACCESS_KEY_ID", "ada"),
             ("TESSERA_HAND_OVER_AWS_SECRET_ACCESS_KEY", "s3cret"),
         ]);
         assert!(!format!("{all:?}").contains("s3cret"));
