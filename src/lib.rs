@@ -14,6 +14,7 @@
 //! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
 //! | 3 | [`keeper`] | how is a keeper in another process asked, and by whom? |
 //! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
+//! | 3 | [`handover`] | how does a recording reach its owner's own file host, whole? |
 //! | 3 | [`footage`] | what lies in a media file? |
 //! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
 //! | 2 engines | [`decode`] | EncodedFrame → VideoFrame or PcmBlock |
@@ -59,6 +60,7 @@ pub mod encode;
 pub mod flow;
 
 pub mod footage;
+pub mod handover;
 pub mod http;
 pub mod keeper;
 pub mod leg;

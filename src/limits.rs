@@ -290,6 +290,34 @@ pub const POSTERS_AT_ONCE: usize = 2;
 /// The longest that a signed link to a recording lives: a player's evening.
 pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
+/// Bytes of a recording that are handed over in one request, where a host takes it in pieces: at least the 5 MiB that S3 asks for,
+/// and whole blocks of Dropbox's checksum. Longer files have longer pieces, so that they are at most `HAND_OVER_PIECES_MAX`.
+pub const HAND_OVER_PIECE_LEN: usize = 8 * 1024 * 1024;
+/// Pieces of one file: S3's bound.
+pub const HAND_OVER_PIECES_MAX: u64 = 10_000;
+/// Tries to hand one file over, each from its beginning.
+pub const HAND_OVER_TRIES: u32 = 5;
+/// How long a failed try waits for the next one; doubles up to `HAND_OVER_RETRY_MAX`.
+pub const HAND_OVER_RETRY: Duration = Duration::from_millis(500);
+/// The longest wait between two tries.
+pub const HAND_OVER_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How long a host may take nothing and give nothing before a try has failed.
+pub const HAND_OVER_STALL: Duration = Duration::from_secs(60);
+/// How long one piece may take, or a host's last word on a file: some put it together or scan it first.
+pub const HAND_OVER_PIECE_SPAN: Duration = Duration::from_secs(10 * 60);
+/// How long clearing away what a failed try left may take.
+pub const HAND_OVER_CLEAR_SPAN: Duration = Duration::from_secs(10);
+/// Bytes of a host's answer that are looked at.
+pub const HAND_OVER_ANSWER_LEN_MAX: usize = 64 * 1024;
+/// Recordings that a node hands over at one time.
+pub const HAND_OVERS_AT_ONCE: usize = 2;
+/// Recordings of which a node knows how their hand-over goes or went; beyond it the oldest that ended is forgotten.
+pub const HAND_OVERS_KNOWN_MAX: usize = 1024;
+/// Spacing of looks for recordings that are final, where all are handed over.
+pub const HAND_OVER_LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long a recording that could not be handed over waits until it is tried again by itself.
+pub const HAND_OVER_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
@@ -311,3 +339,5 @@ const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWA
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
 const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());
 const _: () = assert!(KEEPERS_AGREEING * 2 > KEEPERS);
+const _: () = assert!(HAND_OVER_PIECE_LEN >= 5 * 1024 * 1024 && HAND_OVER_PIECE_LEN.is_multiple_of(4 * 1024 * 1024));
+const _: () = assert!(HAND_OVERS_AT_ONCE < HAND_OVERS_KNOWN_MAX);

@@ -4,6 +4,7 @@
 mod bucket;
 mod deadline;
 mod ending;
+mod hand_over;
 mod hostile;
 mod memory;
 mod playing;

@@ -52,7 +52,7 @@ pub enum Command {
     Load(load::LoadArgs),
     /// Compose media files into one MP4, as a call of them would look and sound.
     Compose(compose::ComposeArgs),
-    /// Look at the recordings of a node, export, erase or sweep them, and check that what expired is gone.
+    /// Look at the recordings of a node, export, hand over, erase or sweep them, and check that what expired is gone.
     Recordings(recordings::RecordingsArgs),
     /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
     Keeper(keeper::KeeperArgs),

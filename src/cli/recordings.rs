@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Failure;
 use crate::flow::Counter;
+use crate::handover::{Credentials, Destination, HandedFile, Progress, hand_over};
 use crate::keeper::{Identity, IdentityFiles};
 use crate::limits::KEEPERS_AGREEING;
 use crate::node::config::FarKeepers;
@@ -33,10 +34,16 @@ const EXAMPLES: &str = "\
 Examples:
   tessera recordings list
   tessera recordings export 00495727-r0123… --out call.mp4
+  tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
   tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
-Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself.";
+Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself. So does
+hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
+
+hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV), _TOKEN
+(WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION and
+_AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -54,6 +61,22 @@ enum Action {
         /// Which part, if the picture's format changed during the call
         #[arg(long, default_value_t = 0)]
         take: u32,
+    },
+    /// Copy a recording to a file host of yours, verify the copy, and erase it here
+    HandOver {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+        /// s3://bucket/prefix, https://host/folder (WebDAV) or dropbox:/folder
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Do not erase it here
+        #[arg(long)]
+        keep: bool,
+        /// No progress bar
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Erase a recording now
     Shred {
@@ -172,6 +195,13 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             let len = runtime.block_on(export(&archive, parse(&recording)?, take, &out))?;
             println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
         }
+        Action::HandOver { place, recording, to, keep, quiet } => {
+            let (filed, credentials) = (parse(&recording)?, Credentials::from_environment());
+            let destination = Destination::parse(&to, &credentials);
+            let destination = destination.map_err(|error| Failure::Usage(error.to_string()))?;
+            let archive = if keep { place.look(runtime)? } else { place.own(runtime).map_err(ask_the_node)? };
+            give_away(runtime, &archive, filed, &destination, keep, quiet)?;
+        }
         Action::Shred { place, recording } => {
             runtime.block_on(place.own(runtime)?.shred(parse(&recording)?))?;
             println!("erased");
@@ -239,6 +269,44 @@ fn bar(template: &str) -> ProgressBar {
 fn show(bar: &ProgressBar, done: u64, of: u64) {
     bar.set_length(of);
     bar.set_position(done);
+}
+
+/// The keeper is most often taken by the node, which does the same by itself.
+fn ask_the_node(failure: Failure) -> Failure {
+    let way_out = "if a node has it, ask that one by POST /v1/recordings/…/hand-over, or give --keep";
+    match failure {
+        Failure::Usage(why) => Failure::Usage(format!("{why}; {way_out}")),
+        Failure::Failed(why) => Failure::Failed(format!("{why}; {way_out}")),
+    }
+}
+
+fn give_away(
+    runtime: &Runtime,
+    archive: &Archive,
+    filed: Filed,
+    destination: &Destination,
+    keep: bool,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let bar =
+        if quiet { ProgressBar::hidden() } else { bar("{msg:12} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec}") };
+    let told = |progress: Progress| {
+        let (message, bytes, of) = match progress {
+            Progress::Sending { bytes, of } => ("sending", bytes, of),
+            Progress::Verifying { bytes, of } => ("verifying", bytes, of),
+            Progress::Waiting { .. } => ("trying again", 0, 0),
+        };
+        bar.set_message(message);
+        show(&bar, bytes, of);
+    };
+    let files = runtime.block_on(hand_over(archive, filed, destination, keep, &told));
+    bar.finish_and_clear();
+    let files = files.map_err(|error| Failure::Failed(error.to_string()))?;
+    for HandedFile { name, bytes, sha256 } in files {
+        println!("{name} ({bytes} bytes, SHA-256 {sha256}), verified at {}", destination.place());
+    }
+    println!("{}; what lies there does not expire by itself", if keep { "kept here too" } else { "erased here" });
+    Ok(())
 }
 
 fn parse(name: &str) -> Result<Filed, Failure> {

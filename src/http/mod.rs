@@ -6,6 +6,7 @@
 mod desk;
 mod dress;
 mod fragment;
+mod handing;
 mod layout;
 mod legs;
 mod link;

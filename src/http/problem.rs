@@ -96,6 +96,33 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "recording-not-final", "This recording is not final", detail)
     }
 
+    pub(super) fn no_host() -> Self {
+        let detail = "This node hands nothing over; its operator sets [hand_over] url to the place.";
+        Self::new(StatusCode::NOT_FOUND, "hand-over-off", "There is nowhere to hand over to", detail)
+    }
+
+    pub(super) fn no_hand_over() -> Self {
+        let detail = "Nobody asked for one since this node started; POST to this address begins it.";
+        Self::new(StatusCode::NOT_FOUND, "no-hand-over", "This recording is not being handed over", detail)
+    }
+
+    pub(super) fn bad_hand_over(why: &str) -> Self {
+        let detail =
+            format!("{why}; send nothing or {{\"keep\":true}}: the place is the one that the operator configured.");
+        Self::bad_request("bad-hand-over", "This is no hand-over", detail)
+    }
+
+    pub(super) fn not_to_be_handed_over() -> Self {
+        let detail =
+            "Its call still runs, or a crash left it open; video.mp4 and `tessera recordings export` give it as it is.";
+        Self::new(StatusCode::CONFLICT, "recording-not-final", "This recording is not final", detail)
+    }
+
+    pub(super) fn hand_overs_full() -> Self {
+        let detail = "Too many recordings wait for it; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many recordings are handed over", detail)
+    }
+
     pub(super) fn range() -> Self {
         let detail = "The range lies outside the file; Content-Range says how long that is.";
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail)

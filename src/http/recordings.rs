@@ -16,6 +16,8 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::handover::HandOvers;
+use crate::http::handing;
 use crate::http::link::{LinkKey, LinkTarget};
 use crate::http::playing;
 use crate::http::problem::Problem;
@@ -34,6 +36,8 @@ pub struct Recordings {
     pub token: Arc<str>,
     /// What signs links for players.
     pub links: LinkKey,
+    /// The way to their owner's file host, if the operator configured one.
+    pub hand_overs: Option<Arc<HandOvers>>,
 }
 
 /// Everything about recordings.
@@ -43,6 +47,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/recordings/{recording}", get(detail).delete(shred))
         .route("/v1/recordings/{recording}/video.mp4", get(video))
         .merge(playing::routes())
+        .merge(handing::routes())
 }
 
 /// The recordings, for a request that showed the token.
@@ -167,9 +172,13 @@ async fn list(
     Ok(private(Json(json!({ "recordings": recordings })).into_response()))
 }
 
-async fn detail(Admitted(Recordings { archive, .. }): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
-    let detail = archive.detail(filed(&name)?).await?;
-    Ok(private(Json(detail).into_response()))
+async fn detail(Admitted(recordings): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
+    let filed = filed(&name)?;
+    let mut told = json!(recordings.archive.detail(filed).await?);
+    if let Some(state) = recordings.hand_overs.and_then(|hand_overs| hand_overs.state(filed)) {
+        told["hand_over"] = json!(state);
+    }
+    Ok(private(Json(told).into_response()))
 }
 
 async fn shred(

@@ -5,6 +5,7 @@
 
 mod announcing;
 mod dressing;
+mod hand_over;
 mod keepers;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::store::{ArchivePlace, SpoolPlace};
 pub use crate::telemetry::log::{Format, Level};
 pub use announcing::Announcement;
 pub use dressing::{BEHIND, Backdrop, Dressing, Logo};
+pub use hand_over::HandOver;
 pub use keepers::{FarKeepers, KeepersError, Retaining};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -47,6 +49,8 @@ pub struct Config {
     pub recording: Recording,
     /// Who holds the keys of what is written.
     pub retention: Retaining,
+    /// To which host recordings may leave.
+    pub hand_over: HandOver,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::compose::{CompositorChoice, Compositors, DeviceError};
 use crate::encode::{self, Chosen, EncodeError, EncoderChoice, VideoEncoderSetup};
 use crate::flow::{Counter, Level};
+use crate::handover::HandOverCounters;
 use crate::leg::LegCounters;
 use crate::node::config::{Compositor, Config, Encoder};
 use crate::node::counters::NodeCounters;
@@ -31,6 +32,8 @@ pub struct Counts {
     pub record: RecordCounters,
     /// The archive they go to.
     pub archive: ArchiveCounters,
+    /// Those that leave for another host.
+    pub hand_over: HandOverCounters,
 }
 
 /// The encoder of every rung, by name.
@@ -109,11 +112,14 @@ pub fn metrics(counts: &Counts) -> Metrics {
         sound(&counts.sound),
         recordings(&counts.record),
         archive(&counts.archive),
+        hand_over(&counts.hand_over),
     ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
-    for (name, help, level) in levels(&counts.archive) {
+    let failing =
+        ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
+    for (name, help, level) in levels(&counts.archive).into_iter().chain([(failing.0, failing.1, failing.2.clone())]) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
     metrics
@@ -215,6 +221,13 @@ fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
         ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
         ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
         ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+    ]
+}
+
+fn hand_over(counters: &HandOverCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_hand_over_done_total", "Recordings that lie at another host, verified", &counters.done),
+        ("tessera_hand_over_failed_total", "Hand-overs given up", &counters.failed),
     ]
 }
 

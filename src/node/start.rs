@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::compose::ink::load_fonts;
 use crate::flow::Waker;
+use crate::handover::{Credentials, Destination, DestinationError, HandOvers};
 use crate::http::{self, Desk, HttpDoor, HttpError, HttpSetup, Recordings, Telling};
 use crate::keeper::{Identity, IdentityError, LineError};
 use crate::leg::{self, LegCommand};
@@ -45,6 +46,9 @@ pub enum StartError {
     /// Where recordings go.
     #[error("recordings: {0}")]
     Archive(#[from] ArchiveError),
+    /// Where recordings may leave to.
+    #[error("hand_over: {0}")]
+    HandOver(#[from] DestinationError),
     /// The node's certificate for its keepers.
     #[error("retention: {0}")]
     Identity(#[from] IdentityError),
@@ -101,6 +105,8 @@ impl Node {
             _ => None,
         };
         let (token, told_token) = recordings_token();
+        let recordings = archive.clone().map(|archive| recordings(&config, archive, token, &runtime, &counts));
+        let recordings = recordings.transpose()?;
         let canvas = config.video.size();
         let metrics = Arc::new(measure::metrics(&counts));
         let control_waker = Waker::new()?;
@@ -129,8 +135,6 @@ impl Node {
         let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&inlet))?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.keeping().keepers().cloned());
-        let recordings =
-            archive.map(|archive| Recordings { archive, token: token.into(), links: http::LinkKey::random() });
         let told_token = told_token.filter(|_| recordings.is_some());
         let telling = Telling { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
         let stop_http = serve(&runtime, door, desk, telling);
@@ -316,6 +320,27 @@ fn open_archive(config: &Config, runtime: &Runtime, counts: &measure::Counts) ->
     runtime.spawn(archive.clone().run_keepers());
     runtime.spawn(archive.clone().run_spool());
     Ok(archive)
+}
+
+/// What the HTTP door shows of the archive, and the way to the configured host; where every recording takes it by itself, from now on.
+fn recordings(
+    config: &Config,
+    archive: Arc<Archive>,
+    token: String,
+    runtime: &Runtime,
+    counts: &measure::Counts,
+) -> Result<Recordings, DestinationError> {
+    let hand_overs = match &config.hand_over.url {
+        None => None,
+        Some(url) => {
+            let destination = Destination::parse(url, &Credentials::from_environment())?;
+            Some(HandOvers::new(archive.clone(), destination, counts.hand_over.clone()))
+        }
+    };
+    if let Some(hand_overs) = hand_overs.clone().filter(|_| config.hand_over.automatic) {
+        runtime.spawn(hand_overs.run_automatic());
+    }
+    Ok(Recordings { archive, token: token.into(), links: http::LinkKey::random(), hand_overs })
 }
 
 /// With keepers in other processes. Those that are down do not keep the node from starting: calls need none of them.

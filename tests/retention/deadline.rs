@@ -41,7 +41,7 @@ impl Timed {
         std::fs::rename(&aside, &self.clock).unwrap();
     }
 
-    fn environment(&self) -> [(&str, &str); 5] {
+    pub(super) fn environment(&self) -> [(&str, &str); 5] {
         [
             ("LD_PRELOAD", FAKETIME),
             ("FAKETIME_TIMESTAMP_FILE", self.clock.to_str().unwrap()),

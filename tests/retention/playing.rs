@@ -45,7 +45,7 @@ fn part(url: &str, start: usize, length: usize) -> (u16, Vec<u8>) {
     })
 }
 
-fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body: Option<Value>) -> (u16, Vec<u8>) {
+pub(super) fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body: Option<Value>) -> (u16, Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut request = crate::browser::driver::client().request(method, url);

@@ -13,25 +13,35 @@ use object_store::aws::AmazonS3Builder;
 use tempfile::TempDir;
 use tessera::store::Vault;
 
-const KEY: &str = "tessera-tests";
-const SECRET: &str = "no secret at all";
+pub const KEY: &str = "tessera-tests";
+pub const SECRET: &str = "no secret at all";
 
 /// An S3 server that can be killed and started again on the same files and ports.
 pub struct Weed {
     folder: TempDir,
-    ports: [u16; 8],
+    ports: [u16; 9],
+    webdav: bool,
     child: Option<Child>,
 }
 
 impl Weed {
     /// Starts one and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// Starts one that speaks WebDAV too, over the same files.
+    pub fn start_with_webdav() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(webdav: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let identities = format!(
             r#"{{"identities":[{{"name":"tests","credentials":[{{"accessKey":"{KEY}","secretKey":"{SECRET}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
         );
         std::fs::write(folder.path().join("identities.json"), identities).unwrap();
-        let mut weed = Self { folder, ports: free_ports(), child: None };
+        let mut weed = Self { folder, ports: free_ports(), webdav, child: None };
         weed.up();
         weed
     }
@@ -39,6 +49,12 @@ impl Weed {
     /// The address of its S3 door.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[6])
+    }
+
+    /// The address of its WebDAV door.
+    pub fn webdav(&self) -> String {
+        assert!(self.webdav, "it was started without");
+        format!("http://127.0.0.1:{}", self.ports[8])
     }
 
     /// `bucket` and a prefix in it as a vault, reached at `endpoint` (its own, or a proxy before it).
@@ -85,6 +101,8 @@ impl Weed {
         let at = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"];
         let names = names.into_iter().chain(["filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"]);
+        let webdav =
+            [format!("-webdav.port={}", self.ports[8]), format!("-webdav.cacheDir={}", at("webdav")), "-webdav".into()];
         let child = Command::new(program())
             .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
             .args(names.zip(self.ports).map(|(name, port)| format!("-{name}={port}")))
@@ -100,6 +118,7 @@ impl Weed {
                 "-s3.port.lance=0",
                 "-master.volumePreallocate=false",
             ])
+            .args(webdav.into_iter().filter(|_| self.webdav))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -120,7 +139,8 @@ impl Weed {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let runtime = super::runtime();
-        answer.starts_with(b"HTTP") && {
+        let webdav = !self.webdav || TcpStream::connect(("127.0.0.1", self.ports[8])).is_ok();
+        webdav && answer.starts_with(b"HTTP") && {
             self.bucket("probe", false);
             runtime.block_on(self.vault("probe").check_residues()).is_ok()
         }
@@ -211,7 +231,7 @@ fn program() -> &'static Path {
     })
 }
 
-fn free_ports() -> [u16; 8] {
-    let sockets: Vec<_> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+fn free_ports() -> [u16; 9] {
+    let sockets: Vec<_> = (0..9).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     std::array::from_fn(|n| sockets[n].local_addr().unwrap().port())
 }

@@ -1,0 +1,238 @@
+//! **The question:** how does a recording reach its owner's own file host, whole? Floor 3: from the sealed store to S3, WebDAV or
+//! Dropbox, verified there by what the host gives back, and only then erased here.
+//!
+//! Doors: [`Destination`] (which host, with which [`Credentials`]), [`hand_over`] (one recording, now), [`HandOvers`] (a node's: on
+//! request or all by themselves).
+//!
+//! A file is opened range by range and never lies on disk in the clear. Each try begins by asking the keepers again, and the hour
+//! of expiry is looked at before anything is read and every second while anything moves: what runs then is cut. What a host holds
+//! in the end is its owner's, and does not expire.
+
+mod client;
+mod deadline;
+mod destination;
+mod dropbox;
+mod running;
+mod s3;
+mod source;
+mod webdav;
+
+pub use destination::{Credentials, Destination, DestinationError};
+pub use dropbox::{ContentHash, DropboxHosts};
+pub use running::{Begun, HandOverCounters, HandOverState, HandOvers, Refused};
+pub use source::Checksum;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::limits;
+use crate::record::{Manifest, RecordingState, chapters_vtt};
+use crate::retention::Filed;
+use crate::store::{Archive, ReadError};
+use deadline::Deadline;
+use source::Source;
+
+/// Why a recording was not handed over. Except for [`HandOverError::Kept`] nothing was erased, and nothing is at the host under its
+/// final name that was not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum HandOverError {
+    /// It cannot be read here.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Only what is complete is handed over.
+    #[error("this recording is not final: its call still runs, or a crash left it open")]
+    NotFinal,
+    /// The host says no, and would again.
+    #[error("the host refuses: {0}")]
+    Refused(String),
+    /// The host cannot be reached, broke off, or failed.
+    #[error("the host failed: {0}")]
+    Failed(String),
+    /// What the host gives back is not what was sent.
+    #[error("what the host holds is not what was sent; it was not kept")]
+    Differs,
+    /// Everything lies at the host, verified, and yet it could not be erased here.
+    #[error("handed over and verified, but not erased here: {0}")]
+    Kept(ReadError),
+}
+
+impl HandOverError {
+    /// Whether another try may do better.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Differs | Self::Read(ReadError::Store(_)))
+    }
+}
+
+/// How far one file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So many bytes of it were given to the host.
+    Sending {
+        /// So far.
+        bytes: u64,
+        /// In all.
+        of: u64,
+    },
+    /// So many bytes of it were read back.
+    Verifying {
+        /// So far.
+        bytes: u64,
+        /// In all.
+        of: u64,
+    },
+    /// A try failed; the next one comes after a pause.
+    Waiting {
+        /// How many failed.
+        tries: u32,
+    },
+}
+
+/// Who is told how far it is.
+pub type Told<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// A file at its host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HandedFile {
+    /// Its name there.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: Checksum,
+}
+
+/// Which part of a recording one file is.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Take(u32),
+    Chapters,
+}
+
+/// Copies every file of a final recording to `destination`, each verified, and then, unless it is to be kept here, erases it as
+/// [`Archive::shred`] does. A file that is there already under the same name is replaced: names hold the recording's id.
+///
+/// # Errors
+/// When it cannot be read, the host refuses, or `limits::HAND_OVER_TRIES` tries failed.
+pub async fn hand_over(
+    archive: &Archive,
+    filed: Filed,
+    destination: &Destination,
+    keep: bool,
+    told: Told<'_>,
+) -> Result<Vec<HandedFile>, HandOverError> {
+    let manifest = archive.manifest(filed).await?;
+    if manifest.state != RecordingState::Final {
+        return Err(HandOverError::NotFinal);
+    }
+    if manifest.takes.is_empty() {
+        return Err(ReadError::Missing.into());
+    }
+    let takes = (0..).zip(&manifest.takes).map(|(take, _)| Part::Take(take));
+    let parts = takes.chain((!manifest.chapters.is_empty()).then_some(Part::Chapters));
+    let mut files = Vec::new();
+    for part in parts {
+        files.push(copy(archive, filed, &manifest, part, destination, told).await?);
+    }
+    if !keep {
+        match archive.shred(filed).await {
+            // Erased by somebody else meanwhile, or its hour has come.
+            Ok(()) | Err(ReadError::Missing | ReadError::Gone) => {}
+            Err(error) => return Err(HandOverError::Kept(error)),
+        }
+    }
+    Ok(files)
+}
+
+/// Copies one file, trying again when that may help.
+async fn copy(
+    archive: &Archive,
+    filed: Filed,
+    manifest: &Manifest,
+    part: Part,
+    destination: &Destination,
+    told: Told<'_>,
+) -> Result<HandedFile, HandOverError> {
+    let deadline = Deadline::new(archive.keeping(), filed.hour);
+    let mut tries = 0;
+    loop {
+        let tried = async {
+            let mut source = open(archive, filed, manifest, part, told).await?;
+            destination.copy(&mut source, &deadline).await?;
+            Ok(HandedFile { name: source.name().to_owned(), bytes: source.len(), sha256: source.checksum()? })
+        };
+        let error: HandOverError = match tried.await {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        };
+        tries += 1;
+        if !error.may_pass() || tries == limits::HAND_OVER_TRIES {
+            return Err(error);
+        }
+        told(Progress::Waiting { tries });
+        tokio::time::sleep(pause(tries)).await;
+    }
+}
+
+async fn open<'a>(
+    archive: &Archive,
+    filed: Filed,
+    manifest: &Manifest,
+    part: Part,
+    told: Told<'a>,
+) -> Result<Source<'a>, HandOverError> {
+    match part {
+        Part::Take(take) => {
+            let reading = archive.read(filed, take).await?;
+            let name = with_id(reading.name(), filed, ".mp4");
+            Ok(Source::of_take(name, reading, told))
+        }
+        Part::Chapters => {
+            // Asked for its name, and asked whether it may still be read.
+            let name = with_id(archive.read(filed, 0).await?.name(), filed, ".chapters.vtt");
+            let text = chapters_vtt(&manifest.chapters, manifest.duration_ms);
+            Ok(Source::of_bytes(name, text.into(), told))
+        }
+    }
+}
+
+/// `daily-20260714T093000Z.mp4` becomes `daily-20260714T093000Z-r01234567.mp4`: two recordings never take each other's place.
+fn with_id(name: &str, filed: Filed, ending: &str) -> String {
+    let (name, id) = (name.strip_suffix(".mp4").unwrap_or(name), filed.recording.to_string());
+    format!("{name}-{}{ending}", &id[..9])
+}
+
+/// How long to wait after so many tries.
+fn pause(tries: u32) -> Duration {
+    let doubled = limits::HAND_OVER_RETRY.saturating_mul(1 << (tries.saturating_sub(1)).min(16));
+    doubled.min(limits::HAND_OVER_RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let pauses: Vec<_> = (1..5).map(|tries| pause(tries).as_millis()).collect();
+        assert_eq!(pauses, [500, 1000, 2000, 4000]);
+        assert_eq!(pause(u32::MAX), limits::HAND_OVER_RETRY_MAX);
+    }
+
+    #[test]
+    fn a_name_holds_the_recordings_id() {
+        let filed: Filed = format!("00495727-r{}", "a5".repeat(16)).parse().unwrap();
+        let name = with_id("daily-20260714T093000Z-take2.mp4", filed, ".mp4");
+        assert_eq!(name, "daily-20260714T093000Z-take2-ra5a5a5a5.mp4");
+        assert_eq!(with_id("daily-.mp4", filed, ".chapters.vtt"), "daily--ra5a5a5a5.chapters.vtt");
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        assert!(HandOverError::Failed(String::new()).may_pass() && HandOverError::Differs.may_pass());
+        for lasting in [HandOverError::Read(ReadError::Gone), HandOverError::NotFinal] {
+            assert!(!lasting.may_pass());
+        }
+        assert!(!HandOverError::Refused(String::new()).may_pass());
+    }
+}
