@@ -157,7 +157,7 @@ impl SealedFiles {
         let segments = self.takes.iter().map(|take| take.segments).collect();
         // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.
         let timeline = if whole { self.takes.iter().map(|take| take.timeline.clone()).collect() } else { Vec::new() };
-        let contents = Contents { manifest, segments, timeline };
+        let contents = Contents { manifest, segments, track_segments: Vec::new(), timeline };
         serde_json::to_vec(&contents).expect("a manifest is plain data")
     }
 }

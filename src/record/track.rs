@@ -1,0 +1,442 @@
+//! **The question:** what is written of one participant's own track? Its frames or packets as they were sent, placed on the
+//! recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line up.
+//!
+//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost stand
+//! still; sound that is lost, and what its sender left out (DTX), becomes silence.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::fmp4::{
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
+    VideoSample, opus, sound_header,
+};
+use crate::limits;
+use crate::media::{EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::record::manifest::{Gap, GapReason, GapTrack, millis, note_gap};
+
+/// One file of a single track. Times are milliseconds since the recording's zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackEntry {
+    /// The file's name, below the recording's.
+    pub file: String,
+    /// Whose: counted as in the chapters, from 1; no name.
+    pub person: u32,
+    /// What it carries.
+    pub kind: TrackKind,
+    /// Where it begins on the recording's timeline, and its own decode times with it.
+    pub from_ms: u64,
+    /// How long it plays from there.
+    pub duration_ms: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Columns and rows of its picture; 0 for sound.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What it lacks, in the order it was noticed.
+    pub gaps: Vec<Gap>,
+    /// How many more gaps there are than listed.
+    #[serde(default)]
+    pub gaps_unlisted: u64,
+}
+
+/// What a single track's recorder is told at its start.
+#[derive(Debug, Clone, Copy)]
+pub struct TrackSetup {
+    /// Whose, counted.
+    pub person: u32,
+    /// What it carries.
+    pub kind: TrackKind,
+    /// Where the room's clock stands in UTC.
+    pub epoch: RoomEpoch,
+    /// Room time of the recording's zero.
+    pub zero: Pts,
+}
+
+/// What a single track's recorder is given.
+#[derive(Debug, Clone)]
+pub enum TrackInput {
+    /// The next frame or packet; its `pts` says when it plays.
+    Frame(EncodedFrame),
+    /// Some were discarded before the next one.
+    Lagged,
+    /// The newest fragment could not be stored.
+    Lost {
+        /// Since the recording's zero.
+        from: Duration,
+        /// Since the recording's zero.
+        to: Duration,
+        /// Its length in bytes.
+        len: usize,
+        /// Why.
+        reason: GapReason,
+    },
+    /// The deadline came.
+    Time,
+    /// The track ended.
+    Finish,
+}
+
+/// What a single track's recorder wants done.
+#[derive(Debug, Clone)]
+pub enum TrackOutput {
+    /// A file begins with this head.
+    Begin(Bytes),
+    /// Append this to it.
+    Fragment {
+        /// The bytes.
+        bytes: Bytes,
+        /// Since the recording's zero.
+        from: Duration,
+        /// Since the recording's zero.
+        to: Duration,
+    },
+    /// It is complete: overwrite bytes in its head.
+    End {
+        /// From the file's start.
+        offset: u64,
+        /// As many as are overwritten.
+        bytes: Bytes,
+    },
+    /// Nothing can be written before the next keyframe: ask for one.
+    WantKeyframe,
+}
+
+/// One track in the making: no file yet, or one that grows.
+#[derive(Debug)]
+pub struct TrackRecorder {
+    setup: TrackSetup,
+    file: Option<File>,
+    /// The newest frame's last packet number.
+    last_sequence: Option<u64>,
+    lagged: bool,
+    discarded: u64,
+}
+
+#[derive(Debug)]
+struct File {
+    entry: TrackEntry,
+    header: Header,
+    /// Of a picture's file.
+    sequence: Option<Bytes>,
+    fragments: u32,
+    opened_at: Option<Instant>,
+    /// Where the open run begins; units of the track's timescale since the recording's zero.
+    start: u64,
+    samples: Vec<VideoSample>,
+    /// Where the next sample begins at the earliest.
+    end: u64,
+    /// The newest picture; how long it is shown is known once the next one comes.
+    pending: Option<(u64, Bytes, bool)>,
+    awaits_keyframe: bool,
+    /// RTP time right behind the newest packet.
+    rtp_end: Option<u64>,
+}
+
+impl TrackRecorder {
+    /// A recorder that has seen nothing.
+    #[must_use]
+    pub fn new(setup: TrackSetup) -> Self {
+        Self { setup, file: None, last_sequence: None, lagged: false, discarded: 0 }
+    }
+
+    /// Takes one input at `now`; what is to be done stands in `out`.
+    pub fn handle(&mut self, now: Instant, input: TrackInput, out: &mut Outbox<TrackOutput>) {
+        match input {
+            TrackInput::Frame(frame) if self.setup.kind.is_video() => self.picture(now, &frame, out),
+            TrackInput::Frame(packet) => self.sound(now, packet, out),
+            TrackInput::Lagged => self.lagged = true,
+            TrackInput::Lost { from, to, len, reason } => self.lost((from, to), len, reason, out),
+            TrackInput::Time => {}
+            TrackInput::Finish => self.finish(out),
+        }
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.cut(out);
+        }
+    }
+
+    /// When `handle` wants to be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let opened_at = self.file.as_ref()?.opened_at?;
+        Some(opened_at + limits::TRACK_FRAGMENT_SPAN + limits::RECORD_PATIENCE)
+    }
+
+    /// What the file that grows holds and lacks so far.
+    #[must_use]
+    pub fn entry(&self) -> Option<&TrackEntry> {
+        self.file.as_ref().map(|file| &file.entry)
+    }
+
+    /// Frames and packets that found no place: malformed, before the recording, before a keyframe, or twice.
+    #[must_use]
+    pub fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    fn timescale(&self) -> u32 {
+        if self.setup.kind.is_video() { VIDEO_TIMESCALE } else { SOUND_TIMESCALE }
+    }
+
+    /// Units of the track's timescale since the recording's zero.
+    fn units_at(&self, pts: Pts) -> u64 {
+        rtp_from_pts(Pts(0) + pts.since(self.setup.zero), self.timescale())
+    }
+
+    fn picture(&mut self, now: Instant, frame: &EncodedFrame, out: &mut Outbox<TrackOutput>) {
+        let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(out) };
+        let opening = unit.sequence_header.filter(|_| frame.keyframe);
+        if let Some(header) = &opening {
+            let same = self.file.as_ref().is_some_and(|file| file.sequence.as_ref() == Some(header));
+            if !same {
+                let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(out) };
+                self.finish(out);
+                self.begin(frame.pts, Some(sequence), out);
+            }
+        }
+        let sync = opening.is_some();
+        let at = self.units_at(frame.pts);
+        let lost = self.take_loss(frame);
+        let Some(file) = self.file.as_mut().filter(|file| sync || !file.awaits_keyframe) else {
+            self.discarded += 1;
+            return;
+        };
+        // Two pictures of one moment (frames from before the zero, a clock corrected) follow each other at once.
+        let newest = file.pending.as_ref().map(|(at, ..)| *at);
+        let at = at.max(newest.map_or(file.end, |newest| newest + 1));
+        file.close_pending(at);
+        let reason = if file.awaits_keyframe { Some(GapReason::AwaitingKeyframe) } else { lost.filter(|_| sync) };
+        file.awaits_keyframe = false;
+        if let (Some(reason), Some(from)) = (reason, newest) {
+            file.lacks((from, at), VIDEO_TIMESCALE, GapTrack::Video, reason);
+        }
+        let full = units_span(at.saturating_sub(file.start), VIDEO_TIMESCALE) >= limits::TRACK_FRAGMENT_SPAN;
+        if !file.samples.is_empty() && (sync || full) {
+            self.cut(out);
+        }
+        let file = self.file.as_mut().expect("it was looked at above");
+        file.pending = Some((at, unit.obus, sync));
+        file.opened_at.get_or_insert(now);
+    }
+
+    fn sound(&mut self, now: Instant, packet: EncodedFrame, out: &mut Outbox<TrackOutput>) {
+        let Some(samples) = opus::packet_samples(&packet.data).filter(|_| packet.pts >= self.setup.zero) else {
+            self.discarded += 1;
+            return;
+        };
+        // What is decoded plays when the packet does; a player leaves out the pre-skip.
+        let due = self.units_at(packet.pts) + u64::from(opus::PRE_SKIP);
+        let lost = self.take_loss(&packet);
+        if self.file.is_none() {
+            self.begin(packet.pts, None, out);
+        }
+        let rtp_time = packet.ingest.as_ref().map(|ingest| ingest.rtp_time);
+        let file = self.file.as_mut().expect("one was begun");
+        let at = file.sound_place(due, rtp_time);
+        if at < file.end {
+            self.discarded += 1;
+            file.lacks((at, at + u64::from(samples)), SOUND_TIMESCALE, GapTrack::Sound, GapReason::Missing);
+            return;
+        }
+        if let Some(reason) = lost.filter(|_| at > file.end) {
+            file.lacks((file.end, at), SOUND_TIMESCALE, GapTrack::Sound, reason);
+        }
+        if !file.fill(at) {
+            self.cut(out);
+        }
+        let file = self.file.as_mut().expect("it was looked at above");
+        if file.samples.is_empty() {
+            file.start = at;
+        }
+        file.samples.push(VideoSample { data: packet.data, duration: samples, sync: true });
+        file.end = at + u64::from(samples);
+        file.rtp_end = rtp_time.map(|time| time.wrapping_add(samples.into()));
+        file.opened_at.get_or_insert(now);
+        if units_span(file.end - file.start, SOUND_TIMESCALE) >= limits::TRACK_FRAGMENT_SPAN {
+            self.cut(out);
+        }
+    }
+
+    /// Why something is missing before this frame, if anything is.
+    fn take_loss(&mut self, frame: &EncodedFrame) -> Option<GapReason> {
+        let lagged = std::mem::take(&mut self.lagged);
+        let ingest = frame.ingest.as_ref();
+        let last = std::mem::replace(&mut self.last_sequence, ingest.map(|ingest| ingest.sequence_last));
+        let follows = last.zip(ingest).is_none_or(|(last, ingest)| last.wrapping_add(1) == ingest.sequence_first);
+        if lagged { Some(GapReason::Lagged) } else { (!follows).then_some(GapReason::Missing) }
+    }
+
+    fn refuse(&mut self, out: &mut Outbox<TrackOutput>) {
+        self.discarded += 1;
+        if let Some(file) = &mut self.file {
+            file.awaits_keyframe = true;
+        }
+        out.push(TrackOutput::WantKeyframe);
+    }
+
+    fn begin(&mut self, at: Pts, sequence: Option<SequenceHeader>, out: &mut Outbox<TrackOutput>) {
+        let at = at.max(self.setup.zero);
+        let since = at.since(self.setup.zero);
+        // The file's time zero is the recording's.
+        let started = self.setup.epoch.wallclock_at(self.setup.zero);
+        let (width, height) = sequence.as_ref().map_or((0, 0), |header| (header.size.width, header.size.height));
+        let obu = sequence.as_ref().map(|header| header.obu.clone());
+        let header = match sequence {
+            Some(sequence) => InitSegment { sequence, started, sound_skip: 0 }.encode_without_sound(),
+            None => sound_header(started, opus::PRE_SKIP.into()),
+        };
+        let entry = TrackEntry {
+            file: String::new(),
+            person: self.setup.person,
+            kind: self.setup.kind,
+            from_ms: millis(since),
+            duration_ms: 0,
+            bytes: header.bytes.len() as u64,
+            width,
+            height,
+            gaps: Vec::new(),
+            gaps_unlisted: 0,
+        };
+        let skip = if self.setup.kind.is_video() { 0 } else { u64::from(opus::PRE_SKIP) };
+        let start = self.units_at(at) + skip;
+        out.push(TrackOutput::Begin(header.bytes.clone()));
+        self.file = Some(File {
+            entry,
+            header,
+            sequence: obu,
+            fragments: 0,
+            opened_at: None,
+            start,
+            samples: Vec::new(),
+            end: start,
+            pending: None,
+            awaits_keyframe: false,
+            rtp_end: None,
+        });
+    }
+
+    fn cut(&mut self, out: &mut Outbox<TrackOutput>) {
+        let (video, timescale) = (self.setup.kind.is_video(), self.timescale());
+        let Some(file) = &mut self.file else { return };
+        file.opened_at = file.pending.as_ref().and(file.opened_at).filter(|_| !file.samples.is_empty());
+        if file.samples.is_empty() {
+            return;
+        }
+        file.opened_at = None;
+        file.fragments += 1;
+        let (from, to) = (file.start, file.end);
+        let samples = std::mem::take(&mut file.samples);
+        let fragment = fragment(file.fragments, video, from, samples);
+        file.start = to;
+        let bytes = fragment.encode();
+        file.entry.bytes += bytes.len() as u64;
+        let skip = if video { 0 } else { u64::from(opus::PRE_SKIP) };
+        let [from, to] = [from, to].map(|units| units_span(units.saturating_sub(skip), timescale));
+        file.entry.duration_ms = millis(to).saturating_sub(file.entry.from_ms);
+        out.push(TrackOutput::Fragment { bytes, from, to });
+    }
+
+    fn finish(&mut self, out: &mut Outbox<TrackOutput>) {
+        if let Some(file) = &mut self.file
+            && let Some((at, ..)) = file.pending
+        {
+            file.close_pending(at + LAST_PICTURE);
+        }
+        self.cut(out);
+        let Some(file) = self.file.take() else { return };
+        let until = Duration::from_millis(file.entry.from_ms + file.entry.duration_ms);
+        let bytes = Header::duration_patch(rtp_from_pts(Pts(0) + until, VIDEO_TIMESCALE));
+        out.push(TrackOutput::End { offset: file.header.duration_at, bytes });
+    }
+
+    fn lost(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason, out: &mut Outbox<TrackOutput>) {
+        let video = self.setup.kind.is_video();
+        let Some(file) = &mut self.file else { return };
+        let track = if video { GapTrack::Video } else { GapTrack::Sound };
+        note_gap(&mut file.entry, Gap { from_ms: millis(from), to_ms: millis(to), track, reason });
+        file.entry.bytes = file.entry.bytes.saturating_sub(len as u64);
+        let decodable = file
+            .samples
+            .first()
+            .map_or_else(|| file.pending.as_ref().is_some_and(|(.., sync)| *sync), |sample| sample.sync);
+        if video && !decodable {
+            file.samples.clear();
+            file.pending = None;
+            file.awaits_keyframe = true;
+            out.push(TrackOutput::WantKeyframe);
+        }
+    }
+}
+
+/// How long the last picture of a file is shown, units of `VIDEO_TIMESCALE`: a thirtieth of a second.
+const LAST_PICTURE: u64 = VIDEO_TIMESCALE as u64 / 30;
+
+impl File {
+    fn close_pending(&mut self, until: u64) {
+        let Some((at, data, sync)) = self.pending.take() else { return };
+        if self.samples.is_empty() {
+            self.start = at;
+        }
+        let duration = u32::try_from(until - at).unwrap_or(u32::MAX);
+        self.samples.push(VideoSample { data, duration, sync });
+        self.end = at + u64::from(duration);
+    }
+
+    /// Where a packet stands that is due at `due`: right where its sender's clock puts it, as long as that agrees with the room's.
+    fn sound_place(&self, due: u64, rtp_time: Option<u64>) -> u64 {
+        if self.fragments == 0 && self.samples.is_empty() {
+            return due.max(self.end);
+        }
+        let slack = u64::from(SOUND_TIMESCALE) * limits::TRACK_SOUND_SLACK.as_millis() as u64 / 1000;
+        let hole = rtp_time.zip(self.rtp_end).and_then(|(time, end)| time.checked_sub(end));
+        let told = hole.and_then(|hole| self.end.checked_add(hole)).unwrap_or(due);
+        let at = if told.abs_diff(due) <= slack { told } else { due };
+        if at < self.end && self.end - at <= slack { self.end } else { at }
+    }
+
+    /// Fills up to `until` with silence. False: the hole is too long, and stays one; the open run has to be cut.
+    fn fill(&mut self, until: u64) -> bool {
+        let longest = limits::RECORD_SILENCE_TICKS * limits::PCM_FRAMES as u64;
+        if until - self.end > longest {
+            self.end = until;
+            return self.samples.is_empty();
+        }
+        if self.samples.is_empty() {
+            self.start = self.end;
+        }
+        while let Some((packet, samples)) = opus::silence_within(until - self.end) {
+            self.samples.push(VideoSample { data: Bytes::from_static(packet), duration: samples, sync: true });
+            self.end += u64::from(samples);
+        }
+        // Less than 2.5 ms: the packet before plays, as far as the container knows, so much longer.
+        match self.samples.last_mut() {
+            Some(last) => last.duration += u32::try_from(until - self.end).expect("a short rest"),
+            None => self.start = until,
+        }
+        self.end = until;
+        true
+    }
+
+    fn lacks(&mut self, (from, to): (u64, u64), timescale: u32, track: GapTrack, reason: GapReason) {
+        let skip = if track == GapTrack::Sound { u64::from(opus::PRE_SKIP) } else { 0 };
+        let [from_ms, to_ms] = [from, to].map(|units| millis(units_span(units.saturating_sub(skip), timescale)));
+        note_gap(&mut self.entry, Gap { from_ms, to_ms, track, reason });
+    }
+}
+
+fn fragment(number: u32, video: bool, start: u64, samples: Vec<VideoSample>) -> Fragment {
+    if video {
+        return Fragment { number, video: VideoRun { start, samples }, sound: SoundRun::default() };
+    }
+    let durations = samples.iter().map(|sample| sample.duration).collect();
+    let packets = samples.into_iter().map(|sample| sample.data).collect();
+    Fragment { number, video: VideoRun::default(), sound: SoundRun { start, packets, durations } }
+}
+
+fn units_span(units: u64, timescale: u32) -> Duration {
+    let nanos = u128::from(units) * u128::from(NANOS_PER_SECOND) / u128::from(timescale);
+    Duration::from_nanos(u64::try_from(nanos).expect("a recording lasts below 584 years"))
+}
