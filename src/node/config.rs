@@ -222,6 +222,8 @@ pub struct Recording {
     pub path: PathBuf,
     /// The folder of the node's own keeper, made if it is missing. Its hour keys open the recordings.
     pub keeper: PathBuf,
+    /// Whether each participant's own tracks are recorded too, as they were sent.
+    pub tracks: bool,
     /// How long recordings are kept, hours; nothing is kept longer than 7 days.
     pub retention_hours: Within<2, 168>,
     /// Whether a bucket may be used although it keeps versions of deleted objects.
@@ -443,6 +445,7 @@ impl Default for Recording {
             enabled: false,
             path: PathBuf::from("recordings"),
             keeper: PathBuf::from("recordings.keeper"),
+            tracks: false,
             retention_hours: Within(168),
             allow_versions: false,
             spool: PathBuf::from("recordings.spool"),

@@ -83,8 +83,13 @@ pub enum TrackInput {
 /// What a single track's recorder wants done.
 #[derive(Debug, Clone)]
 pub enum TrackOutput {
-    /// A file begins with this head.
-    Begin(Bytes),
+    /// A file begins.
+    Begin {
+        /// Its head.
+        head: Bytes,
+        /// What it is.
+        entry: Box<TrackEntry>,
+    },
     /// Append this to it.
     Fragment {
         /// The bytes.
@@ -96,6 +101,8 @@ pub enum TrackOutput {
     },
     /// It is complete: overwrite bytes in its head.
     End {
+        /// What it holds and lacks.
+        entry: Box<TrackEntry>,
         /// From the file's start.
         offset: u64,
         /// As many as are overwritten.
@@ -302,7 +309,7 @@ impl TrackRecorder {
         };
         let skip = if self.setup.kind.is_video() { 0 } else { u64::from(opus::PRE_SKIP) };
         let start = self.units_at(at) + skip;
-        out.push(TrackOutput::Begin(header.bytes.clone()));
+        out.push(TrackOutput::Begin { head: header.bytes.clone(), entry: Box::new(entry.clone()) });
         self.file = Some(File {
             entry,
             header,
@@ -349,7 +356,7 @@ impl TrackRecorder {
         let Some(file) = self.file.take() else { return };
         let until = Duration::from_millis(file.entry.from_ms + file.entry.duration_ms);
         let bytes = Header::duration_patch(rtp_from_pts(Pts(0) + until, VIDEO_TIMESCALE));
-        out.push(TrackOutput::End { offset: file.header.duration_at, bytes });
+        out.push(TrackOutput::End { entry: Box::new(file.entry), offset: file.header.duration_at, bytes });
     }
 
     fn lost(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason, out: &mut Outbox<TrackOutput>) {

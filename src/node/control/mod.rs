@@ -9,6 +9,7 @@ mod moderate;
 mod peers;
 mod rooms;
 mod say;
+mod tracks;
 mod wire;
 
 use std::collections::HashMap;
