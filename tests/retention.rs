@@ -7,6 +7,7 @@ mod hostile;
 mod memory;
 mod playing;
 mod steps;
+mod tracks;
 mod weed;
 
 use std::path::{Path, PathBuf};

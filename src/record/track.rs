@@ -447,3 +447,184 @@ fn units_span(units: u64, timescale: u32) -> Duration {
     let nanos = u128::from(units) * u128::from(NANOS_PER_SECOND) / u128::from(timescale);
     Duration::from_nanos(u64::try_from(nanos).expect("a recording lasts below 584 years"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, Ingest, Size, Wallclock};
+
+    // libaom 3.6, real time: temporal delimiter, sequence header of 640×360, and padding in place of the frame.
+    const KEYFRAME: &[u8] =
+        &[0x12, 0x00, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10, 0x7a, 0x01, 0x00];
+    const DELTA: &[u8] = &[0x12, 0x00, 0x7a, 0x02, 0x05, 0x06];
+    const ZERO: Pts = Pts(5_000_000_000);
+
+    struct Far {
+        recorder: TrackRecorder,
+        out: Outbox<TrackOutput>,
+        start: Instant,
+        sequence: u64,
+    }
+
+    impl Far {
+        fn new(kind: TrackKind) -> Self {
+            let start = Instant::now();
+            let epoch = RoomEpoch { instant: start, wallclock: Wallclock(0) };
+            let recorder = TrackRecorder::new(TrackSetup { person: 2, kind, epoch, zero: ZERO });
+            Self { recorder, out: Outbox::new(), start, sequence: 0 }
+        }
+
+        /// A frame that plays at `ms` of the recording's time.
+        fn frame(&mut self, ms: u64, rtp_time: u64, data: &'static [u8]) {
+            self.sequence += 1;
+            let pts = ZERO + Duration::from_millis(ms);
+            let ingest = Ingest::whole(self.sequence, rtp_time, self.start);
+            let (keyframe, codec) = (data == KEYFRAME || data.len() < 4, Codec::Av1);
+            let frame = EncodedFrame { codec, data: Bytes::from_static(data), pts, keyframe, ingest: Some(ingest) };
+            let now = self.start + Duration::from_millis(ms);
+            self.recorder.handle(now, TrackInput::Frame(frame), &mut self.out);
+        }
+
+        fn finish(mut self) -> (Vec<TrackOutput>, Vec<TrackEntry>) {
+            let now = self.start + Duration::from_secs(3600);
+            self.recorder.handle(now, TrackInput::Finish, &mut self.out);
+            let outputs: Vec<_> = self.out.drain().collect();
+            let ended = |output: &TrackOutput| match output {
+                TrackOutput::End { entry, .. } => Some((**entry).clone()),
+                _ => None,
+            };
+            let entries = outputs.iter().filter_map(ended).collect();
+            (outputs, entries)
+        }
+    }
+
+    fn spans(outputs: &[TrackOutput]) -> Vec<(u64, u64)> {
+        let span = |output: &TrackOutput| match output {
+            TrackOutput::Fragment { from, to, .. } => Some((millis(*from), millis(*to))),
+            _ => None,
+        };
+        outputs.iter().filter_map(span).collect()
+    }
+
+    fn gap(from_ms: u64, to_ms: u64, track: GapTrack, reason: GapReason) -> Gap {
+        Gap { from_ms, to_ms, track, reason }
+    }
+
+    #[test]
+    fn a_picture_stands_where_it_was_shown_and_a_loss_is_told() {
+        let mut far = Far::new(TrackKind::Camera);
+        far.frame(900, 0, DELTA);
+        far.frame(1000, 0, KEYFRAME);
+        far.frame(1040, 0, DELTA);
+        far.sequence += 3;
+        far.frame(2000, 0, KEYFRAME);
+        far.frame(2040, 0, DELTA);
+        assert_eq!(far.recorder.discarded(), 1, "nothing precedes a keyframe");
+        let (outputs, entries) = far.finish();
+        assert_eq!(spans(&outputs), [(1000, 2000), (2000, 2073)]);
+        let entry = &entries[0];
+        assert_eq!((entry.from_ms, entry.duration_ms, entry.width, entry.person), (1000, 1073, 640, 2));
+        assert_eq!(entry.gaps, [gap(1040, 2000, GapTrack::Video, GapReason::Missing)]);
+        let written: usize = outputs
+            .iter()
+            .map(|output| match output {
+                TrackOutput::Begin { head, .. } => head.len(),
+                TrackOutput::Fragment { bytes, .. } => bytes.len(),
+                _ => 0,
+            })
+            .sum();
+        assert_eq!(entry.bytes, written as u64);
+    }
+
+    #[test]
+    fn another_size_is_another_file() {
+        static OTHER: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+            let mut other = KEYFRAME.to_vec();
+            // A bit of the width.
+            other[9] ^= 0x08;
+            other
+        });
+        let mut far = Far::new(TrackKind::Screen);
+        far.frame(0, 0, KEYFRAME);
+        far.frame(40, 0, DELTA);
+        let sequence = SequenceHeader::parse(&Bytes::from_static(&OTHER[2..15])).unwrap();
+        assert_ne!(sequence.size, Size::new(640, 360));
+        far.frame(80, 0, KEYFRAME);
+        far.sequence += 1;
+        let pts = ZERO + Duration::from_millis(120);
+        let ingest = Some(Ingest::whole(far.sequence, 0, far.start));
+        let frame = EncodedFrame { codec: Codec::Av1, data: OTHER.clone().into(), pts, keyframe: true, ingest };
+        far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
+        let (_, entries) = far.finish();
+        let told: Vec<_> = entries.iter().map(|entry| (entry.from_ms, Size::new(entry.width, entry.height))).collect();
+        assert_eq!(told, [(0, Size::new(640, 360)), (120, sequence.size)]);
+        assert!(entries.iter().all(|entry| entry.gaps.is_empty()), "{entries:?}");
+    }
+
+    #[test]
+    fn frames_from_before_the_zero_decode_at_once_and_a_fragment_that_was_lost_asks_for_a_keyframe() {
+        let mut far = Far::new(TrackKind::Camera);
+        for n in 0..4 {
+            let frame = if n == 0 { KEYFRAME } else { DELTA };
+            let ingest = Some(Ingest::whole(n, 0, far.start));
+            let pts = Pts(ZERO.0 - 100_000_000 + n * 40_000_000);
+            let data = Bytes::from_static(frame);
+            let frame = EncodedFrame { codec: Codec::Av1, data, pts, keyframe: n == 0, ingest };
+            far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
+        }
+        far.sequence = 3;
+        far.recorder.handle(far.start + Duration::from_secs(60), TrackInput::Time, &mut far.out);
+        let outputs: Vec<_> = far.out.drain().collect();
+        assert_eq!(spans(&outputs), [(0, 20)]);
+        let (from, to) = (Duration::ZERO, Duration::from_millis(20));
+        let lost = TrackInput::Lost { from, to, len: 100, reason: GapReason::StoreBehind };
+        far.recorder.handle(far.start, lost, &mut far.out);
+        assert!(far.out.drain().any(|output| matches!(output, TrackOutput::WantKeyframe)));
+        far.frame(60, 0, DELTA);
+        far.frame(100, 0, KEYFRAME);
+        let (outputs, entries) = far.finish();
+        assert_eq!(spans(&outputs), [(100, 133)], "what cannot be decoded is not written");
+        assert_eq!(entries[0].gaps[0], gap(0, 20, GapTrack::Video, GapReason::StoreBehind));
+    }
+
+    // 20 ms, 60 ms and 2.5 ms: a table of contents of its own each (RFC 6716 section 3.1).
+    const TWENTY: &[u8] = &[0xfc, 1, 2];
+    const SIXTY: &[u8] = &[0x1c, 1, 2];
+    const SHORT: &[u8] = &[0xe4, 1, 2];
+
+    #[test]
+    fn packets_of_any_length_follow_their_senders_clock() {
+        let mut far = Far::new(TrackKind::Microphone);
+        // The room's times are a little off; they follow each other all the same.
+        far.frame(500, 48_000, TWENTY);
+        far.frame(531, 48_960, SIXTY);
+        far.frame(575, 51_840, SHORT);
+        far.frame(590, 51_960, TWENTY);
+        // Left out by its sender (DTX): 100 ms.
+        far.frame(704, 52_920 + 4_800, TWENTY);
+        // Lost: 40 ms.
+        far.sequence += 2;
+        far.frame(764, 58_680 + 1_920, TWENTY);
+        let (outputs, entries) = far.finish();
+        let end = 500.0 + 20.0 + 60.0 + 2.5 + 20.0 + 100.0 + 20.0 + 40.0 + 20.0;
+        assert_eq!(spans(&outputs), [(500, (end + 0.5) as u64)]);
+        assert_eq!((entries[0].from_ms, entries[0].width), (500, 0));
+        assert_eq!(entries[0].gaps, [gap(723, 763, GapTrack::Sound, GapReason::Missing)]);
+    }
+
+    #[test]
+    fn a_clock_that_runs_away_is_followed_and_a_ring_that_was_full_is_told() {
+        let mut far = Far::new(TrackKind::Microphone);
+        // The sender's clock stands still from its own view, but the room hears each packet 21 ms after the last.
+        for n in 0..200 {
+            far.frame(n * 21, n * 960, TWENTY);
+        }
+        far.recorder.handle(far.start, TrackInput::Lagged, &mut far.out);
+        far.frame(6000, 6000 * 48, TWENTY);
+        let (outputs, entries) = far.finish();
+        assert_eq!(spans(&outputs).last().map(|(_, to)| *to), Some(6020));
+        let last = entries[0].gaps.last().unwrap();
+        assert_eq!((last.to_ms, last.reason), (6000, GapReason::Lagged));
+        assert!(last.from_ms.abs_diff(199 * 21 + 20) <= 60, "{last:?}");
+    }
+}
