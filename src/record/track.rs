@@ -328,11 +328,10 @@ impl TrackRecorder {
     fn cut(&mut self, out: &mut Outbox<TrackOutput>) {
         let (video, timescale) = (self.setup.kind.is_video(), self.timescale());
         let Some(file) = &mut self.file else { return };
-        file.opened_at = file.pending.as_ref().and(file.opened_at).filter(|_| !file.samples.is_empty());
+        file.opened_at = None;
         if file.samples.is_empty() {
             return;
         }
-        file.opened_at = None;
         file.fragments += 1;
         let (from, to) = (file.start, file.end);
         let samples = std::mem::take(&mut file.samples);
