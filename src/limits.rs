@@ -189,6 +189,16 @@ pub const RECORD_CHAPTERS_MAX: usize = 512;
 pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
 /// People whose word is told apart in the chapters of one recording; all further ones count as the last.
 pub const RECORD_SPEAKERS_MAX: usize = 256;
+/// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a request.
+pub const TRACK_FRAGMENT_SPAN: Duration = Duration::from_secs(8);
+/// How far an own track's sound may stand from where the room heard it, so that packets that follow each other touch.
+pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
+/// Files of own tracks in one recording; later ones are not recorded.
+pub const RECORD_TRACKS_MAX: usize = 1024;
+/// Gaps listed of one such file; the others are counted.
+pub const TRACK_GAPS_MAX: usize = 64;
+/// Jitter buffer → recorder: frames or packets of one own track: 2 s of 60 frames/s, or of 20 ms packets.
+pub const TRACK_FAN_LEN: usize = 120;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 

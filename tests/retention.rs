@@ -10,6 +10,7 @@ mod memory;
 mod playing;
 mod started;
 mod steps;
+mod tracks;
 mod weed;
 
 use std::path::{Path, PathBuf};

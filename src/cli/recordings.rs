@@ -16,6 +16,7 @@ use crate::handover::{Credentials, Destination, HandedFile, Progress, hand_over}
 use crate::keeper::{Identity, IdentityFiles};
 use crate::limits::KEEPERS_AGREEING;
 use crate::node::config::FarKeepers;
+use crate::record::RecordedFile;
 use crate::retention::{Filed, Retention};
 use crate::store::{
     Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
@@ -61,6 +62,9 @@ enum Action {
         /// Which part, if the picture's format changed during the call
         #[arg(long, default_value_t = 0)]
         take: u32,
+        /// A participant's own track instead: which of those that were recorded, from 0
+        #[arg(long, conflicts_with = "take")]
+        track: Option<u32>,
     },
     /// Copy a recording to a file host of yours, verify the copy, and erase it here
     HandOver {
@@ -190,9 +194,10 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             let recordings = runtime.block_on(archive.list(|_| true))?;
             print(&json!({ "recordings": recordings }));
         }
-        Action::Export { place, recording, out, take } => {
+        Action::Export { place, recording, out, take, track } => {
             let archive = place.look(runtime)?;
-            let len = runtime.block_on(export(&archive, parse(&recording)?, take, &out))?;
+            let file = track.map_or(RecordedFile::Take(take), RecordedFile::Track);
+            let len = runtime.block_on(export(&archive, parse(&recording)?, file, &out))?;
             println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
         }
         Action::HandOver { place, recording, to, keep, quiet } => {
@@ -240,9 +245,9 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn export(archive: &Archive, filed: Filed, take: u32, out: &Path) -> Result<u64, Failure> {
+async fn export(archive: &Archive, filed: Filed, wanted: RecordedFile, out: &Path) -> Result<u64, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
-    let mut reading = archive.read(filed, take).await?;
+    let mut reading = archive.read_file(filed, wanted).await?;
     let mut file = File::create_new(out).map_err(failed)?;
     let bar = bar("writing [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
     let mut at = 0;

@@ -2,13 +2,14 @@
 //! overflow policy and one counter. Floor 2.
 //!
 //! Doors: [`track_queue`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`] (encode or
-//! mix → readers), [`WishCell`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`];
+//! mix → readers), [`TrackTap`] (jitter buffer → recorder), [`WishCell`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`];
 //! [`Counter`] and [`Level`], numbers that anyone may read.
 
 mod counter;
 mod fan;
 mod playout;
 mod slot;
+mod tap;
 mod track_queue;
 mod waker;
 mod wish;
@@ -17,6 +18,7 @@ pub use counter::{Counter, Level};
 pub use fan::{Fan, FanItem, FanReader, Read};
 pub use playout::{PlayoutCell, Side};
 pub use slot::FrameSlot;
+pub use tap::TrackTap;
 pub use track_queue::{OpusReceiver, OpusSender, Pushed, TrackReceiver, TrackSender, opus_queue, track_queue};
 pub use waker::Waker;
 pub use wish::WishCell;

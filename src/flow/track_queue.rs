@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::flow::{Counter, Waker};
+use crate::flow::{Counter, TrackTap, Waker};
 use crate::limits;
 use crate::media::EncodedFrame;
 
@@ -42,6 +42,7 @@ pub struct TrackSender {
 #[derive(Debug)]
 pub struct TrackReceiver {
     shared: Arc<Shared>,
+    tap: Option<TrackTap>,
 }
 
 /// A video track's queue: at most `limits::TRACK_QUEUE_SPAN` of media time wait. `waker` rouses the decode thread.
@@ -54,7 +55,7 @@ pub fn track_queue(waker: Waker, discarded: Counter) -> (TrackSender, TrackRecei
         waker,
         discarded,
     });
-    (TrackSender { shared: shared.clone(), discarding: false }, TrackReceiver { shared })
+    (TrackSender { shared: shared.clone(), discarding: false }, TrackReceiver { shared, tap: None })
 }
 
 impl TrackSender {
@@ -92,6 +93,19 @@ impl Drop for TrackSender {
 }
 
 impl TrackReceiver {
+    /// The same, with a tap for who records the track.
+    #[must_use]
+    pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Where frames that are about to be decoded are given to, if anywhere.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TrackTap> {
+        self.tap.as_ref()
+    }
+
     /// The next frame, in the order of arrival.
     #[must_use]
     pub fn pop(&self) -> Option<EncodedFrame> {
@@ -128,14 +142,17 @@ pub struct OpusSender(Arc<SharedOpus>);
 
 /// The mixer's end of a sound track's queue.
 #[derive(Debug)]
-pub struct OpusReceiver(Arc<SharedOpus>);
+pub struct OpusReceiver {
+    shared: Arc<SharedOpus>,
+    tap: Option<TrackTap>,
+}
 
 /// A sound track's queue: at most `limits::OPUS_QUEUE_LEN` packets wait. The mixer pulls at its tick, so nobody is roused.
 #[must_use]
 pub fn opus_queue(discarded: Counter) -> (OpusSender, OpusReceiver) {
     let queue = ArrayQueue::new(limits::OPUS_QUEUE_LEN);
     let shared = Arc::new(SharedOpus { queue, closed: AtomicBool::new(false), discarded });
-    (OpusSender(shared.clone()), OpusReceiver(shared))
+    (OpusSender(shared.clone()), OpusReceiver { shared, tap: None })
 }
 
 impl OpusSender {
@@ -158,22 +175,35 @@ impl Drop for OpusSender {
 }
 
 impl OpusReceiver {
+    /// The same, with a tap for who records the track.
+    #[must_use]
+    pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Where packets that are about to play are given to, if anywhere.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TrackTap> {
+        self.tap.as_ref()
+    }
+
     /// The next packet, in the order of arrival.
     #[must_use]
     pub fn pop(&self) -> Option<EncodedFrame> {
-        self.0.queue.pop()
+        self.shared.queue.pop()
     }
 
     /// Whether the sender is gone and nothing is left.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::Acquire) && self.0.queue.is_empty()
+        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
     }
 }
 
 impl Drop for OpusReceiver {
     fn drop(&mut self) {
-        self.0.closed.store(true, Ordering::Release);
+        self.shared.closed.store(true, Ordering::Release);
     }
 }
 

@@ -27,13 +27,15 @@ pub struct VideoRun {
     pub samples: Vec<VideoSample>,
 }
 
-/// Consecutive Opus packets of `limits::PCM_FRAMES` samples each.
+/// Consecutive Opus packets.
 #[derive(Debug, Clone, Default)]
 pub struct SoundRun {
     /// When the first is decoded, units of `SOUND_TIMESCALE` since the start of the sound track.
     pub start: u64,
     /// In order.
     pub packets: Vec<Bytes>,
+    /// How long each of them plays, units of `SOUND_TIMESCALE`; empty: `limits::PCM_FRAMES` each.
+    pub durations: Vec<u32>,
 }
 
 /// Up to `limits::FRAGMENT_SPAN` of both tracks; either may be empty.
@@ -98,8 +100,13 @@ impl VideoRun {
 
 impl SoundRun {
     fn traf(&self, data_at: usize) -> Traf {
-        let entry = |packet: &Bytes| TrunEntry { size: Some(fit(packet.len())), ..TrunEntry::default() };
-        let entries: Vec<_> = self.packets.iter().map(entry).collect();
+        debug_assert!(self.durations.is_empty() || self.durations.len() == self.packets.len());
+        let entry = |(n, packet): (usize, &Bytes)| TrunEntry {
+            duration: self.durations.get(n).copied(),
+            size: Some(fit(packet.len())),
+            ..TrunEntry::default()
+        };
+        let entries: Vec<_> = self.packets.iter().enumerate().map(entry).collect();
         traf(SOUND_TRACK, Some(fit(limits::PCM_FRAMES)), SYNC_FLAGS, self.start, data_at, entries)
     }
 }

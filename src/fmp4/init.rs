@@ -57,42 +57,9 @@ impl InitSegment {
     }
 
     fn encode_tracks(&self, with_sound: bool) -> Header {
-        let brands = [b"av01", b"iso6", b"cmfc", b"isom", b"mp41"];
-        let ftyp = Ftyp {
-            major_brand: b"iso6".into(),
-            minor_version: 0,
-            compatible_brands: brands.iter().map(|brand| (*brand).into()).collect(),
-        };
-        // Zero is how MP4 says that nobody knows.
-        let created = match self.started.unix_seconds() {
-            0 => 0,
-            seconds => seconds + MP4_EPOCH_OFFSET,
-        };
-        let sound = with_sound.then(|| self.sound(created));
-        let moov = Moov {
-            mvhd: Mvhd {
-                creation_time: created,
-                modification_time: created,
-                timescale: VIDEO_TIMESCALE,
-                rate: 1.into(),
-                volume: 1.into(),
-                next_track_id: SOUND_TRACK + 1,
-                ..Mvhd::default()
-            },
-            mvex: Some(Mvex {
-                mehd: Some(Mehd { fragment_duration: 0 }),
-                trex: std::iter::once(trex(VIDEO_TRACK, DELTA_FLAGS))
-                    .chain(sound.iter().map(|_| trex(SOUND_TRACK, SYNC_FLAGS)))
-                    .collect(),
-            }),
-            trak: std::iter::once(self.video(created)).chain(sound).collect(),
-            ..Moov::default()
-        };
-        let mut bytes = encode(&ftyp);
-        bytes.extend_from_slice(&encode(&moov));
-        let kind_at = find(&bytes, b"mehd").expect("the movie was given one");
-        bytes[kind_at..kind_at + 4].copy_from_slice(b"free");
-        Header { bytes: bytes.into(), duration_at: kind_at as u64 - 4 }
+        let created = created(self.started);
+        let sound = with_sound.then(|| sound(created, self.sound_skip));
+        encode_head(created, std::iter::once(self.video(created)).chain(sound).collect())
     }
 
     fn video(&self, created: u64) -> Trak {
@@ -125,29 +92,77 @@ impl InitSegment {
         let tkhd = Tkhd { width: width.into(), height: height.into(), ..track(VIDEO_TRACK, created) };
         Trak { tkhd, mdia: mdia(minf, b"vide", VIDEO_TIMESCALE, created), ..Trak::default() }
     }
+}
 
-    fn sound(&self, created: u64) -> Trak {
-        let rate = u16::try_from(SOUND_TIMESCALE).expect("48 kHz fits 16 bits");
-        let entry = Opus {
-            audio: Audio { data_reference_index: 1, channel_count: 2, sample_size: 16, sample_rate: rate.into() },
-            dops: Dops {
-                output_channel_count: 2,
-                pre_skip: opus::PRE_SKIP,
-                input_sample_rate: SOUND_TIMESCALE,
-                output_gain: 0,
-                channel_mapping: None,
-            },
-            btrt: None,
-        };
-        let minf = Minf { smhd: Some(Smhd::default()), ..media(entry.into()) };
-        // A duration of 0 in a fragmented file means to the end (ISO/IEC 14496-12, 8.6.6.1).
-        let edit = ElstEntry { segment_duration: 0, media_time: Some(self.sound_skip.into()), media_rate: 1.into() };
-        Trak {
-            tkhd: Tkhd { volume: 1.into(), alternate_group: 1, ..track(SOUND_TRACK, created) },
-            edts: Some(Edts { elst: Some(Elst { entries: vec![edit] }) }),
-            mdia: mdia(minf, b"soun", SOUND_TIMESCALE, created),
-            ..Trak::default()
-        }
+/// The head of a file with nothing but a sound track: `started` is UTC of its time zero, `skip` where in the track that lies, in
+/// samples from the start of its first packet, decoder delay included.
+#[must_use]
+pub fn sound_header(started: Wallclock, skip: u32) -> Header {
+    let created = created(started);
+    encode_head(created, vec![sound(created, skip)])
+}
+
+// Zero is how MP4 says that nobody knows.
+fn created(started: Wallclock) -> u64 {
+    match started.unix_seconds() {
+        0 => 0,
+        seconds => seconds + MP4_EPOCH_OFFSET,
+    }
+}
+
+fn encode_head(created: u64, tracks: Vec<Trak>) -> Header {
+    let brands = [b"av01", b"iso6", b"cmfc", b"isom", b"mp41"];
+    let ftyp = Ftyp {
+        major_brand: b"iso6".into(),
+        minor_version: 0,
+        compatible_brands: brands.iter().map(|brand| (*brand).into()).collect(),
+    };
+    let defaults = |id| trex(id, if id == VIDEO_TRACK { DELTA_FLAGS } else { SYNC_FLAGS });
+    let moov = Moov {
+        mvhd: Mvhd {
+            creation_time: created,
+            modification_time: created,
+            timescale: VIDEO_TIMESCALE,
+            rate: 1.into(),
+            volume: 1.into(),
+            next_track_id: SOUND_TRACK + 1,
+            ..Mvhd::default()
+        },
+        mvex: Some(Mvex {
+            mehd: Some(Mehd { fragment_duration: 0 }),
+            trex: tracks.iter().map(|trak| defaults(trak.tkhd.track_id)).collect(),
+        }),
+        trak: tracks,
+        ..Moov::default()
+    };
+    let mut bytes = encode(&ftyp);
+    bytes.extend_from_slice(&encode(&moov));
+    let kind_at = find(&bytes, b"mehd").expect("the movie was given one");
+    bytes[kind_at..kind_at + 4].copy_from_slice(b"free");
+    Header { bytes: bytes.into(), duration_at: kind_at as u64 - 4 }
+}
+
+fn sound(created: u64, skip: u32) -> Trak {
+    let rate = u16::try_from(SOUND_TIMESCALE).expect("48 kHz fits 16 bits");
+    let entry = Opus {
+        audio: Audio { data_reference_index: 1, channel_count: 2, sample_size: 16, sample_rate: rate.into() },
+        dops: Dops {
+            output_channel_count: 2,
+            pre_skip: opus::PRE_SKIP,
+            input_sample_rate: SOUND_TIMESCALE,
+            output_gain: 0,
+            channel_mapping: None,
+        },
+        btrt: None,
+    };
+    let minf = Minf { smhd: Some(Smhd::default()), ..media(entry.into()) };
+    // A duration of 0 in a fragmented file means to the end (ISO/IEC 14496-12, 8.6.6.1).
+    let edit = ElstEntry { segment_duration: 0, media_time: Some(skip.into()), media_rate: 1.into() };
+    Trak {
+        tkhd: Tkhd { volume: 1.into(), alternate_group: 1, ..track(SOUND_TRACK, created) },
+        edts: Some(Edts { elst: Some(Elst { entries: vec![edit] }) }),
+        mdia: mdia(minf, b"soun", SOUND_TIMESCALE, created),
+        ..Trak::default()
     }
 }
 

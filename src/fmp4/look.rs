@@ -56,8 +56,12 @@ mod tests {
     fn fragment(sync: bool, pictures: usize) -> Bytes {
         let sample = |n| VideoSample { data: Bytes::from_static(b"picture"), duration: 3000, sync: sync && n == 0 };
         let video = VideoRun { start: 0, samples: (0..pictures).map(sample).collect() };
-        Fragment { number: 1, video, sound: SoundRun { start: 0, packets: vec![Bytes::from_static(b"sound")] } }
-            .encode()
+        Fragment {
+            number: 1,
+            video,
+            sound: SoundRun { packets: vec![Bytes::from_static(b"sound")], ..SoundRun::default() },
+        }
+        .encode()
     }
 
     #[test]

@@ -3,6 +3,19 @@
 /// 20 ms of stereo silence: a CELT fullband frame whose silence flag is set (RFC 6716 sections 3.1 and 4.3).
 pub const SILENCE: &[u8] = &[0xfc, 0xff, 0xfe];
 
+/// Silence of 2.5, 5, 10 and 20 ms, the shortest first, made alike.
+const SILENCES: [&[u8]; 4] = [&[0xe4, 0xff, 0xfe], &[0xec, 0xff, 0xfe], &[0xf4, 0xff, 0xfe], SILENCE];
+
+/// Samples at 48 kHz of the shortest packet there is: 2.5 ms.
+pub const PACKET_SAMPLES_MIN: u32 = 120;
+
+/// The longest packet of silence up to 20 ms that fits into so many samples at 48 kHz, and how many it fills; `None` below 2.5 ms.
+#[must_use]
+pub fn silence_within(samples: u64) -> Option<(&'static [u8], u32)> {
+    let spans = SILENCES.iter().enumerate().map(|(n, packet)| (*packet, PACKET_SAMPLES_MIN << n));
+    spans.rev().find(|(_, span)| u64::from(*span) <= samples)
+}
+
 /// Samples at 48 kHz that libopus's encoder looks ahead in its default mode; what a decoder discards first (RFC 7845 section 4.2).
 pub const PRE_SKIP: u16 = 312;
 
@@ -39,6 +52,22 @@ mod tests {
         assert_eq!(decoder.decode_float(SILENCE, &mut samples, false).unwrap(), crate::limits::PCM_FRAMES);
         assert!(samples.iter().all(|s| s.abs() < 1e-6));
         assert_eq!(packet_samples(SILENCE), Some(960));
+    }
+
+    #[test]
+    fn every_hole_has_a_silence_that_fits() {
+        let mut samples = [1.0_f32; crate::limits::PCM_SAMPLES];
+        for (hole, wanted) in
+            [(119, None), (120, Some(120)), (479, Some(240)), (959, Some(480)), (1_000_000, Some(960))]
+        {
+            let found = silence_within(hole);
+            assert_eq!(found.map(|(_, span)| span), wanted, "{hole}");
+            let Some((packet, span)) = found else { continue };
+            let mut decoder = Decoder::new(48_000, Channels::Stereo).unwrap();
+            assert_eq!(decoder.decode_float(packet, &mut samples, false).unwrap(), span as usize);
+            assert!(samples[..2 * span as usize].iter().all(|s| s.abs() < 1e-6));
+            assert_eq!(packet_samples(packet), Some(span));
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::limits;
-use crate::record::{Manifest, RecordingState, chapters_vtt};
+use crate::record::{Manifest, RecordedFile, RecordingState, chapters_vtt};
 use crate::retention::Filed;
 use crate::store::{Archive, ReadError};
 use deadline::Deadline;
@@ -105,7 +105,7 @@ pub struct HandedFile {
 /// Which part of a recording one file is.
 #[derive(Debug, Clone, Copy)]
 enum Part {
-    Take(u32),
+    File(RecordedFile),
     Chapters,
 }
 
@@ -128,8 +128,10 @@ pub async fn hand_over(
     if manifest.takes.is_empty() {
         return Err(ReadError::Missing.into());
     }
-    let takes = (0..).zip(&manifest.takes).map(|(take, _)| Part::Take(take));
-    let parts = takes.chain((!manifest.chapters.is_empty()).then_some(Part::Chapters));
+    let takes = (0..).zip(&manifest.takes).map(|(take, _)| RecordedFile::Take(take));
+    let tracks = (0..).zip(&manifest.tracks).map(|(track, _)| RecordedFile::Track(track));
+    let files_held = takes.chain(tracks).map(Part::File);
+    let parts = files_held.chain((!manifest.chapters.is_empty()).then_some(Part::Chapters));
     let mut files = Vec::new();
     for part in parts {
         files.push(copy(archive, filed, &manifest, part, destination, told).await?);
@@ -182,10 +184,10 @@ async fn open<'a>(
     told: Told<'a>,
 ) -> Result<Source<'a>, HandOverError> {
     match part {
-        Part::Take(take) => {
-            let reading = archive.read(filed, take).await?;
+        Part::File(file) => {
+            let reading = archive.read_file(filed, file).await?;
             let name = with_id(reading.name(), filed, ".mp4");
-            Ok(Source::of_take(name, reading, told))
+            Ok(Source::of_file(name, reading, told))
         }
         Part::Chapters => {
             // Asked for its name, and asked whether it may still be read.

@@ -152,7 +152,7 @@ impl HandOvers {
     /// Begins with every recording that is final and not known yet, or was given up long enough ago.
     pub async fn look_round(self: &Arc<Self>) {
         // A store that does not answer is told by whoever stores.
-        let listed = self.archive.list(None).await.unwrap_or_default();
+        let listed = self.archive.list(|_| true).await.unwrap_or_default();
         for detail in listed.iter().filter(|detail| detail.state == RecordingState::Final) {
             let Ok(filed) = detail.recording.parse() else { continue };
             let due = self.known().get(&filed).is_none_or(|known| match known.state {

@@ -42,7 +42,7 @@ enum Origin {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn of_take(name: String, reading: Reading, told: Told<'a>) -> Self {
+    pub(super) fn of_file(name: String, reading: Reading, told: Told<'a>) -> Self {
         let len = reading.len();
         Self::new(name, Origin::Take(Box::new(reading)), len, told)
     }

@@ -23,7 +23,7 @@ use crate::http::playing;
 use crate::http::problem::Problem;
 use crate::http::server::Shared;
 use crate::media::{NANOS_PER_SECOND, RoomId};
-use crate::record::Manifest;
+use crate::record::{Manifest, RecordedFile};
 use crate::retention::Filed;
 use crate::store::{Archive, ReadError, Reading, RecordingDetail};
 
@@ -46,6 +46,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/recordings", get(list))
         .route("/v1/recordings/{recording}", get(detail).delete(shred))
         .route("/v1/recordings/{recording}/video.mp4", get(video))
+        .route("/v1/recordings/{recording}/track.mp4", get(track))
         .merge(playing::routes())
         .merge(handing::routes())
 }
@@ -115,6 +116,11 @@ impl Shown {
     /// The take, to be read.
     pub(super) async fn reading(&self) -> Result<Reading, Problem> {
         Ok(self.recordings.archive.read(self.filed, self.take).await?)
+    }
+
+    /// The own track, to be read.
+    async fn reading_track(&self) -> Result<Reading, Problem> {
+        Ok(self.recordings.archive.read_file(self.filed, RecordedFile::Track(self.take)).await?)
     }
 
     /// What the recording's manifest says of it.
@@ -190,7 +196,16 @@ async fn shred(
 }
 
 async fn video(shown: Shown, headers: HeaderMap) -> Result<Response, Problem> {
-    let reading = shown.reading().await?;
+    file(shown.reading().await?, &headers, "video/mp4")
+}
+
+async fn track(shown: Shown, headers: HeaderMap) -> Result<Response, Problem> {
+    let reading = shown.reading_track().await?;
+    let kind = if reading.size().width == 0 { "audio/mp4" } else { "video/mp4" };
+    file(reading, &headers, kind)
+}
+
+fn file(reading: Reading, headers: &HeaderMap, kind: &'static str) -> Result<Response, Problem> {
     let len = reading.len();
     let asked =
         headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|text| parse_range(text, len));
@@ -204,7 +219,7 @@ async fn video(shown: Shown, headers: HeaderMap) -> Result<Response, Problem> {
     let about = format!("bytes {}-{}/{len}", range.start, range.end.saturating_sub(1));
     let mut response = private((status, body(reading, range)).into_response());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CONTENT_LENGTH, span.into());
     headers.insert(header::CONTENT_DISPOSITION, text(&name));

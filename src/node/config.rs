@@ -236,6 +236,8 @@ pub struct Recording {
     pub path: PathBuf,
     /// The folder of the node's own keeper, made if it is missing. Its hour keys open the recordings.
     pub keeper: PathBuf,
+    /// Whether each participant's own tracks are recorded too, as they were sent.
+    pub tracks: bool,
     /// How long recordings are kept, hours; nothing is kept longer than 7 days.
     pub retention_hours: Within<2, 168>,
     /// Whether a bucket may be used although it keeps versions of deleted objects.
@@ -472,6 +474,7 @@ impl Default for Recording {
             announcement: Announcement::default(),
             path: PathBuf::from("recordings"),
             keeper: PathBuf::from("recordings.keeper"),
+            tracks: false,
             retention_hours: Within(168),
             allow_versions: false,
             spool: PathBuf::from("recordings.spool"),

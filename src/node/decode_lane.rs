@@ -144,6 +144,7 @@ impl Step<'_> {
             match output {
                 // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
                 VideoOutput::Release { frame, .. } => {
+                    give_to_tap(track, now, &frame);
                     if let Some((_, captured)) = frame.captured() {
                         track.work.playout.played(Side::Picture, now, captured);
                         counters.lip_sync.note(track.work.playout.skew());
@@ -164,6 +165,14 @@ impl Step<'_> {
             reports.tell(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
         }
         track.jitter.deadline()
+    }
+}
+
+/// A frame's place in a recording is when it is due, not when a thread got to it.
+fn give_to_tap(track: &Track, now: Instant, frame: &EncodedFrame) {
+    if let (Some(tap), Some(ingest)) = (track.work.frames.tap(), &frame.ingest) {
+        let due = track.jitter.expected(ingest.rtp_time);
+        tap.give(due.map_or(now, |at| at + track.work.playout.delay(Side::Picture)), frame);
     }
 }
 

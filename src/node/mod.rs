@@ -21,6 +21,7 @@ mod report;
 mod sealed;
 pub mod sound;
 mod start;
+mod track_recording;
 
 pub use counters::NodeCounters;
 pub use report::{RoomCounters, RoomReport};

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::flow::{Counter, FanReader, Read};
-use crate::media::{EncodedFrame, MixTick, Outbox, Pts, RoomEpoch, RoomId, pts_from_instant};
+use crate::media::{EncodedFrame, MixTick, Outbox, ParticipantId, Pts, RoomEpoch, RoomId, pts_from_instant};
 use crate::node::sealed::SealedFiles;
+use crate::node::track_recording::{TrackRecordings, TrackSource};
 use crate::record::{Event, Gap, GapReason, Input, Manifest, Output, Piece, PieceKind, Recorder, Setup, Span};
 use crate::retention::Filed;
 use crate::store::{Archive, DiskFile, DiskStore, Ledger, RecordingWish, StoreError};
@@ -77,6 +78,7 @@ pub struct RoomRecording {
     recorder: Recorder,
     out: Outbox<Output>,
     sink: Sink,
+    tracks: TrackRecordings,
     /// From the first keyframe after this on it goes on as another recording, with an expiry of its own.
     roll_at: Option<Instant>,
     counters: RecordCounters,
@@ -143,6 +145,7 @@ impl RoomRecording {
             recorder: recorder(&setup),
             out: Outbox::new(),
             sink: Sink::begin(&setup, &counters),
+            tracks: TrackRecordings::new(),
             roll_at: roll_at(now, &setup),
             setup,
             counters,
@@ -184,6 +187,7 @@ impl RoomRecording {
             }
             self.handle(now, input);
         }
+        self.poll_tracks(now);
         self.handle(now, Input::Time);
         !(self.video.closed && self.sound.closed)
     }
@@ -194,16 +198,31 @@ impl RoomRecording {
         self.handle(at, Input::Event(pts, event));
     }
 
+    /// A participant's own track is recorded too, from now on; in a recording in the clear it is not.
+    pub fn add_track(&mut self, source: TrackSource) {
+        if matches!(self.sink, Sink::Sealed(_)) {
+            self.tracks.add(source);
+        }
+    }
+
+    /// A participant's own tracks are recorded no longer.
+    pub fn end_tracks_of(&mut self, now: Instant, participant: ParticipantId) {
+        if let Sink::Sealed(files) = &mut self.sink {
+            self.tracks.end_of(now, participant, files);
+        }
+    }
+
     /// When `poll` wants to be called even if no fan rouses the thread.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.recorder.deadline()
+        self.recorder.deadline().into_iter().chain(self.tracks.deadline()).min()
     }
 
     /// Takes what the fans still hold, closes the files and waits for the disk.
     #[must_use]
     pub fn finish(mut self, now: Instant) -> RecordingSummary {
         self.poll(now);
+        self.finish_tracks(now);
         self.handle(now, Input::Finish);
         let manifest = self.recorder.manifest().clone();
         self.sink.finish(manifest)
@@ -211,6 +230,7 @@ impl RoomRecording {
 
     // Ends this recording and begins the next one, whose first frame is the keyframe that comes now.
     fn roll(&mut self, now: Instant) {
+        self.finish_tracks(now);
         self.handle(now, Input::Finish);
         let sink = std::mem::replace(&mut self.sink, Sink::begin(&self.setup, &self.counters));
         let ended = std::mem::replace(&mut self.recorder, recorder(&self.setup));
@@ -220,6 +240,20 @@ impl RoomRecording {
         }
         self.roll_at = roll_at(now, &self.setup);
         self.gap_ms_told = 0;
+    }
+
+    // What came before the recording's zero waits in the taps' rings.
+    fn poll_tracks(&mut self, now: Instant) {
+        if let (Sink::Sealed(files), Some(zero)) = (&mut self.sink, self.recorder.zero()) {
+            let person = |participant| self.recorder.person(participant);
+            self.tracks.poll(now, (self.setup.epoch, zero), person, files);
+        }
+    }
+
+    fn finish_tracks(&mut self, now: Instant) {
+        if let Sink::Sealed(files) = &mut self.sink {
+            self.tracks.finish(now, files);
+        }
     }
 
     fn handle(&mut self, now: Instant, input: Input) {

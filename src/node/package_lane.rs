@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use crate::media::RoomId;
+use crate::media::{ParticipantId, RoomId};
 use crate::node::lane::{Inlet, guard};
 use crate::node::package::{RecordingSummary, RoomRecording};
+use crate::node::track_recording::TrackSource;
 use crate::record::Event;
 
 /// What the control thread tells the package thread.
@@ -16,6 +17,10 @@ pub enum PackageCommand {
     Add(RoomId, Box<RoomRecording>),
     /// Something began in the room that may be a chapter.
     Event(RoomId, Instant, Event),
+    /// Record a participant's own track too, if the room is recorded.
+    Track(RoomId, Box<TrackSource>),
+    /// Record a participant's own tracks no longer.
+    EndTracks(RoomId, ParticipantId),
     /// The room ended: close its recording and tell what it holds.
     Finish(RoomId, Sender<RecordingSummary>),
 }
@@ -28,11 +33,14 @@ pub fn run(inlet: &Inlet<PackageCommand>) {
             match inlet.commands.try_recv() {
                 Ok(PackageCommand::Add(room, recording)) => drop(recordings.insert(room, recording)),
                 Ok(PackageCommand::Event(room, at, event)) => {
-                    if let Some(recording) = recordings.get_mut(&room)
-                        && guard(&room, || recording.event(at, event)).is_none()
-                    {
-                        recordings.remove(&room);
-                    }
+                    with(&mut recordings, &room, |recording| recording.event(at, event));
+                }
+                Ok(PackageCommand::Track(room, source)) => {
+                    with(&mut recordings, &room, |recording| recording.add_track(*source));
+                }
+                Ok(PackageCommand::EndTracks(room, participant)) => {
+                    let now = Instant::now();
+                    with(&mut recordings, &room, |recording| recording.end_tracks_of(now, participant));
                 }
                 Ok(PackageCommand::Finish(room, reply)) => {
                     let summary = recordings
@@ -57,5 +65,14 @@ pub fn run(inlet: &Inlet<PackageCommand>) {
         recordings.retain(|room, recording| guard(room, || recording.poll(now)).is_some());
         let deadline = recordings.values().filter_map(|recording| recording.deadline()).min();
         inlet.waker.sleep_until(deadline);
+    }
+}
+
+/// A recording that panics is given up; a room that is not recorded needs nothing.
+fn with(recordings: &mut HashMap<RoomId, Box<RoomRecording>>, room: &RoomId, act: impl FnOnce(&mut RoomRecording)) {
+    if let Some(recording) = recordings.get_mut(room)
+        && guard(room, || act(recording)).is_none()
+    {
+        recordings.remove(room);
     }
 }

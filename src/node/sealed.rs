@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::fmp4::first_picture;
 use crate::node::package::RecordCounters;
-use crate::record::{Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span};
+use crate::node::track_recording::SealedTracks;
+use crate::record::{
+    Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span, TrackEntry,
+};
 use crate::retention::{Filed, Retention};
 use crate::store::{Archive, Behind, SealedRecording};
 
@@ -20,6 +23,7 @@ pub(super) struct SealedFiles {
     /// `None` while the keeper refuses.
     recording: Option<SealedRecording>,
     takes: Vec<SealedTake>,
+    tracks: SealedTracks,
     index: u32,
     index_due: bool,
     counters: RecordCounters,
@@ -43,6 +47,7 @@ impl SealedFiles {
             retention,
             recording: None,
             takes: Vec::new(),
+            tracks: SealedTracks::default(),
             index: 0,
             index_due: false,
             counters,
@@ -113,6 +118,44 @@ impl SealedFiles {
         (filed, self.trouble)
     }
 
+    /// A file of an own track begins; `None` when there are too many.
+    pub(super) fn begin_track(&mut self, head: &[u8], entry: TrackEntry) -> Option<usize> {
+        self.index_due = true;
+        self.tracks.begin(head, entry)
+    }
+
+    /// Seals and queues a fragment of an own track; false if it found no room.
+    pub(super) fn append_track(&mut self, file: usize, bytes: &[u8]) -> bool {
+        let track = number(file);
+        if !self.tracks.file(file).init_stored {
+            let head = self.tracks.file(file).head.clone();
+            if self.put(Object::TrackInit { track }, &head).is_err() {
+                return false;
+            }
+            self.tracks.file(file).init_stored = true;
+        }
+        let segment = Object::TrackSegment { track, number: self.tracks.file(file).segments };
+        let stored = self.put(segment, bytes).is_ok();
+        self.tracks.file(file).segments += u32::from(stored);
+        stored
+    }
+
+    /// What an own track's file holds by now.
+    pub(super) fn tell_track(&mut self, file: usize, entry: &TrackEntry) {
+        self.tracks.tell(file, entry);
+    }
+
+    /// An own track's file is complete.
+    pub(super) fn end_track(&mut self, file: usize, entry: &TrackEntry, offset: u64, bytes: &[u8]) {
+        self.tell_track(file, entry);
+        let offset = usize::try_from(offset).expect("a head is small");
+        let mut head = std::mem::take(&mut self.tracks.file(file).head);
+        head[offset..offset + bytes.len()].copy_from_slice(bytes);
+        // Without it players have to find the duration out.
+        let _ = self.put(Object::TrackHead { track: number(file) }, &head);
+        self.index_due = true;
+    }
+
     fn append(&mut self, span: Span, bytes: &[u8]) -> Option<Input> {
         let take = self.takes.len() - 1;
         let object = Object::Segment { take: number(take), number: self.takes[take].segments };
@@ -169,10 +212,12 @@ impl SealedFiles {
         for (n, entry) in manifest.takes.iter_mut().enumerate() {
             entry.file = if n == 0 { "video.mp4".to_owned() } else { format!("video.mp4?take={n}") };
         }
+        manifest.tracks = self.tracks.entries();
+        let track_segments = self.tracks.segments();
         let segments = self.takes.iter().map(|take| take.segments).collect();
         // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.
         let timeline = if whole { self.takes.iter().map(|take| take.timeline.clone()).collect() } else { Vec::new() };
-        let contents = Contents { manifest, segments, timeline };
+        let contents = Contents { manifest, segments, track_segments, timeline };
         serde_json::to_vec(&contents).expect("a manifest is plain data")
     }
 }

@@ -74,7 +74,7 @@ impl Film {
     /// Writes the open fragment with the sound up to its end.
     fn cut(&mut self) -> io::Result<()> {
         let tick = limits::PCM_FRAMES as u64;
-        let mut sound = SoundRun { start: self.packets_written * tick, packets: Vec::new() };
+        let mut sound = SoundRun { start: self.packets_written * tick, ..SoundRun::default() };
         if let Some(packets) = &self.packets {
             // The decoder's delay comes first: the sound of the end lies that much later.
             let end = self.time(self.pictures) * u64::from(SOUND_TIMESCALE) / u64::from(VIDEO_TIMESCALE)

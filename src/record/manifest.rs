@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::media::{RoomId, Size, Wallclock};
 use crate::record::chapters::{Chapter, note};
+use crate::record::track::TrackEntry;
 
 /// Whether more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +111,9 @@ pub struct Manifest {
     /// How many more chapters there are than listed.
     #[serde(default)]
     pub chapters_unlisted: u64,
+    /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<TrackEntry>,
 }
 
 impl Manifest {
@@ -130,6 +134,7 @@ impl Manifest {
             gap_ms: 0,
             chapters: Vec::new(),
             chapters_unlisted: 0,
+            tracks: Vec::new(),
         }
     }
 
@@ -204,6 +209,23 @@ impl Manifest {
     fn sum_up(&mut self) {
         self.duration_ms = self.takes.iter().map(|take| take.from_ms + take.duration_ms).max().unwrap_or(0);
         self.bytes = self.takes.iter().map(|take| take.bytes).sum();
+    }
+}
+
+/// Adds what a single track's file lacks; what continues the gap before is one with it.
+pub(super) fn note_gap(entry: &mut TrackEntry, gap: Gap) {
+    if gap.to_ms <= gap.from_ms {
+        return;
+    }
+    if let Some(last) = entry.gaps.last_mut()
+        && last.reason == gap.reason
+        && last.to_ms >= gap.from_ms
+    {
+        last.to_ms = last.to_ms.max(gap.to_ms);
+    } else if entry.gaps.len() < limits::TRACK_GAPS_MAX {
+        entry.gaps.push(gap);
+    } else {
+        entry.gaps_unlisted += 1;
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `av/{take}/init` | init segment, as the take begins |
 //! | `av/{take}/{n}` | segment `n`: both tracks, at most `limits::FRAGMENT_SPAN` |
 //! | `av/{take}/head` | init segment again, with the duration, once it is known |
+//! | `tr/{track}/init`, `tr/{track}/{n}`, `tr/{track}/head` | the same of a file of one participant's own track |
 //! | `idx/{n}` | the manifest so far |
 //! | `fin` | the manifest of the whole, with the number of segments of each take |
 //!
@@ -47,6 +48,23 @@ pub enum Object {
         /// From 0, without a hole.
         number: u32,
     },
+    /// The init segment of an own track's file.
+    TrackInit {
+        /// From 0.
+        track: u32,
+    },
+    /// The same, with its duration.
+    TrackHead {
+        /// From 0.
+        track: u32,
+    },
+    /// A segment of an own track's file.
+    TrackSegment {
+        /// From 0.
+        track: u32,
+        /// From 0, without a hole.
+        number: u32,
+    },
     /// The manifest so far.
     Index {
         /// Rises; the highest counts.
@@ -54,6 +72,44 @@ pub enum Object {
     },
     /// The manifest of the whole.
     Fin,
+}
+
+/// One file that a recording can be read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordedFile {
+    /// The call: take `n` of it, from 0.
+    Take(u32),
+    /// A participant's own track: file `n` of those listed, from 0.
+    Track(u32),
+}
+
+impl RecordedFile {
+    /// Its init segment as it began.
+    #[must_use]
+    pub fn init(self) -> Object {
+        match self {
+            Self::Take(take) => Object::Init { take },
+            Self::Track(track) => Object::TrackInit { track },
+        }
+    }
+
+    /// Its init segment with the duration.
+    #[must_use]
+    pub fn head(self) -> Object {
+        match self {
+            Self::Take(take) => Object::Head { take },
+            Self::Track(track) => Object::TrackHead { track },
+        }
+    }
+
+    /// One of its segments.
+    #[must_use]
+    pub fn segment(self, number: u32) -> Object {
+        match self {
+            Self::Take(take) => Object::Segment { take, number },
+            Self::Track(track) => Object::TrackSegment { track, number },
+        }
+    }
 }
 
 /// What `hdr` holds.
@@ -72,6 +128,9 @@ pub struct Contents {
     pub manifest: Manifest,
     /// How many segments each take has; `fin` vouches for them.
     pub segments: Vec<u32>,
+    /// The same for each file of the own tracks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub track_segments: Vec<u32>,
     /// In `fin`, every segment of each take, for players that seek; empty in `idx/{n}`, which is written often.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Vec<SegmentEntry>>,
@@ -108,6 +167,9 @@ impl Object {
             Self::Init { take } => format!("av/{take:04}/init"),
             Self::Head { take } => format!("av/{take:04}/head"),
             Self::Segment { take, number } => format!("av/{take:04}/{number:06}"),
+            Self::TrackInit { track } => format!("tr/{track:04}/init"),
+            Self::TrackHead { track } => format!("tr/{track:04}/head"),
+            Self::TrackSegment { track, number } => format!("tr/{track:04}/{number:06}"),
             Self::Index { number } => format!("idx/{number:06}"),
             Self::Fin => "fin".to_owned(),
         }
@@ -125,6 +187,9 @@ impl Object {
             ["av", take, "init"] => Self::Init { take: number(take)? },
             ["av", take, "head"] => Self::Head { take: number(take)? },
             ["av", take, n] => Self::Segment { take: number(take)?, number: number(n)? },
+            ["tr", track, "init"] => Self::TrackInit { track: number(track)? },
+            ["tr", track, "head"] => Self::TrackHead { track: number(track)? },
+            ["tr", track, n] => Self::TrackSegment { track: number(track)?, number: number(n)? },
             ["idx", n] => Self::Index { number: number(n)? },
             _ => return None,
         };
@@ -142,6 +207,9 @@ impl Object {
             Self::Segment { take, number } => (4, take, number),
             Self::Index { number } => (5, 0, number),
             Self::Fin => (6, 0, 0),
+            Self::TrackInit { track } => (7, track, 0),
+            Self::TrackHead { track } => (8, track, 0),
+            Self::TrackSegment { track, number } => (9, track, number),
         };
         let place = [take.to_be_bytes(), number.to_be_bytes()].concat();
         [CONTEXT, &filed.recording.0, &filed.hour.0.to_be_bytes(), &[kind], &place].concat()
@@ -159,6 +227,11 @@ mod tests {
         let mut objects = vec![Object::Hdr, Object::Wrap(Pair::alone(KeeperId([3; 8]))), Object::Fin];
         for n in [0, 1, 10_000, 1_000_000] {
             objects.extend([Object::Init { take: n }, Object::Head { take: n }, Object::Index { number: n }]);
+            objects.extend([Object::TrackInit { track: n }, Object::TrackHead { track: n }]);
+            objects.extend([
+                Object::TrackSegment { track: n, number: 1 },
+                Object::TrackSegment { track: 1, number: n + 2 },
+            ]);
             objects.extend([Object::Segment { take: n, number: 1 }, Object::Segment { take: 1, number: n + 2 }]);
         }
         objects

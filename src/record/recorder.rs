@@ -150,7 +150,7 @@ pub struct Recorder {
     heads: Vec<(Pts, Header)>,
     video_gap: bool,
     sound_gap: bool,
-    /// In the order in which they first had the word.
+    /// In the order in which they first had the word, or a track of their own was recorded.
     speakers: Vec<ParticipantId>,
     stats: Stats,
 }
@@ -228,6 +228,12 @@ impl Recorder {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Room time of the recording's zero, once it has one.
+    #[must_use]
+    pub fn zero(&self) -> Option<Pts> {
+        self.zero
     }
 
     fn video(&mut self, now: Instant, frame: &EncodedFrame, out: &mut Outbox<Output>) {
@@ -370,7 +376,8 @@ impl Recorder {
         self.manifest.begins(Chapter { at_ms: millis(since), kind });
     }
 
-    fn person(&mut self, participant: ParticipantId) -> u32 {
+    /// The number that stands for a person in this recording: from 1, in the order in which they are asked for.
+    pub fn person(&mut self, participant: ParticipantId) -> u32 {
         let known = self.speakers.iter().position(|id| *id == participant);
         let at = known.unwrap_or_else(|| {
             if self.speakers.len() < limits::RECORD_SPEAKERS_MAX {

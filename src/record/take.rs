@@ -147,7 +147,8 @@ impl Take {
         let (from, to) = (self.open_from()?, self.end());
         self.closed_from = self.packets_from;
         self.fragments += 1;
-        let sound = SoundRun { start: self.packets_from * TICK, packets: std::mem::take(&mut self.packets) };
+        let packets = std::mem::take(&mut self.packets);
+        let sound = SoundRun { start: self.packets_from * TICK, packets, durations: Vec::new() };
         self.packets_from += sound.packets.len() as u64;
         let video = std::mem::take(&mut self.run);
         self.run.start = video.start + video.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();

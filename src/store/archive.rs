@@ -12,7 +12,9 @@ use tokio::runtime::Handle;
 use crate::flow::{Counter, Level};
 use crate::limits;
 use crate::media::RoomId;
-use crate::record::{Contents, Hdr, Manifest, Object, ROOT, RecordingState, folder, utc_text};
+use crate::record::{
+    Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
+};
 use crate::retention::{Filed, Refusal, Retention, Secret, Tampered, open};
 use crate::store::disk::StoreError;
 use crate::store::keeper_file::KeeperFileError;
@@ -132,6 +134,8 @@ pub struct RecordingDetail {
     pub gap_ms: u64,
     /// Files it has: one, unless the picture's format changed.
     pub takes: usize,
+    /// Participants' own tracks, if they were recorded: `track.mp4?take=n` is the n-th, from 0.
+    pub tracks: Vec<TrackEntry>,
 }
 
 /// What a sweep did.
@@ -292,6 +296,7 @@ impl Archive {
             duration_ms: manifest.duration_ms,
             gap_ms: manifest.gap_ms,
             takes: manifest.takes.len(),
+            tracks: manifest.tracks,
         })
     }
 
@@ -300,8 +305,16 @@ impl Archive {
     /// # Errors
     /// When it is gone, there is no such recording or take, or it does not open.
     pub async fn read(&self, filed: Filed, take: u32) -> Result<Reading, ReadError> {
+        self.read_file(filed, RecordedFile::Take(take)).await
+    }
+
+    /// As [`Archive::read`], any file of a recording.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub async fn read_file(&self, filed: Filed, file: RecordedFile) -> Result<Reading, ReadError> {
         let (contents, objects, key) = self.contents(filed).await?;
-        Reading::new((self.vault.clone(), self.keeping.clone()), filed, take, (contents, key), &objects)
+        Reading::new((self.vault.clone(), self.keeping.clone()), filed, file, (contents, key), &objects)
     }
 
     /// What a recording's manifest says of it.

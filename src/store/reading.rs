@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::limits;
 use crate::media::Size;
-use crate::record::{Contents, Object, PlaylistPart, RecordingState, SegmentEntry};
+use crate::record::{Contents, Object, PlaylistPart, RecordedFile, RecordingState, SegmentEntry};
 use crate::retention::{Filed, Secret, open, plain_len};
 use crate::store::archive::ReadError;
 use crate::store::keeping::Keeping;
@@ -40,7 +40,7 @@ impl Reading {
     pub(super) fn new(
         (vault, keeping): (Vault, Arc<Keeping>),
         filed: Filed,
-        take: u32,
+        file: RecordedFile,
         (contents, key): (Contents, Secret),
         objects: &[(Object, Listed)],
     ) -> Result<Self, ReadError> {
@@ -51,20 +51,23 @@ impl Reading {
             key,
             parts: Vec::new(),
             len: 0,
-            name: file_name(&contents, take),
-            size: size_of(&contents, take),
-            timeline: contents.timeline.get(take as usize).cloned().unwrap_or_default(),
+            name: file_name(&contents, file),
+            size: size_of(&contents, file),
+            timeline: timeline_of(&contents, file),
             open: None,
         };
         let find = |wanted: Object| objects.iter().find(|(object, _)| *object == wanted);
-        let head = find(Object::Head { take }).or_else(|| find(Object::Init { take })).ok_or(ReadError::Missing)?;
+        let head = find(file.head()).or_else(|| find(file.init())).ok_or(ReadError::Missing)?;
         reading.add(head)?;
         let mut number = 0;
-        while let Some(segment) = find(Object::Segment { take, number }) {
+        while let Some(segment) = find(file.segment(number)) {
             reading.add(segment)?;
             number += 1;
         }
-        let whole = contents.segments.get(take as usize).copied();
+        let whole = match file {
+            RecordedFile::Take(take) => contents.segments.get(take as usize).copied(),
+            RecordedFile::Track(track) => contents.track_segments.get(track as usize).copied(),
+        };
         if contents.manifest.state == RecordingState::Final && whole != Some(number) {
             return Err(ReadError::Damaged);
         }
@@ -185,13 +188,30 @@ impl Reading {
     }
 }
 
-fn size_of(contents: &Contents, take: u32) -> Size {
-    contents.manifest.takes.get(take as usize).map_or(Size::new(0, 0), |entry| Size::new(entry.width, entry.height))
+fn size_of(contents: &Contents, file: RecordedFile) -> Size {
+    let manifest = &contents.manifest;
+    let size = match file {
+        RecordedFile::Take(take) => manifest.takes.get(take as usize).map(|entry| (entry.width, entry.height)),
+        RecordedFile::Track(track) => manifest.tracks.get(track as usize).map(|entry| (entry.width, entry.height)),
+    };
+    size.map_or(Size::new(0, 0), |(width, height)| Size::new(width, height))
+}
+
+// Players seek in the call; a single track is a file to be taken whole.
+fn timeline_of(contents: &Contents, file: RecordedFile) -> Vec<SegmentEntry> {
+    match file {
+        RecordedFile::Take(take) => contents.timeline.get(take as usize).cloned().unwrap_or_default(),
+        RecordedFile::Track(_) => Vec::new(),
+    }
 }
 
 // `daily-20260714T093000Z.mp4`; room names are unreserved characters, safe in a header and on a disk.
-fn file_name(contents: &Contents, take: u32) -> String {
+fn file_name(contents: &Contents, file: RecordedFile) -> String {
     let started = contents.manifest.started.as_deref().unwrap_or_default().replace(['-', ':'], "");
     let room = &contents.manifest.room;
-    if take == 0 { format!("{room}-{started}.mp4") } else { format!("{room}-{started}-take{}.mp4", take + 1) }
+    match file {
+        RecordedFile::Take(0) => format!("{room}-{started}.mp4"),
+        RecordedFile::Take(take) => format!("{room}-{started}-take{}.mp4", take + 1),
+        RecordedFile::Track(track) => format!("{room}-{started}-track{track}.mp4"),
+    }
 }

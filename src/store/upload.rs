@@ -89,6 +89,12 @@ impl SealedRecording {
     /// # Errors
     /// When so much waits already that nothing more is taken.
     pub fn put(&self, object: Object, plain: &[u8]) -> Result<usize, Behind> {
+        // Own tracks may take half of the queue: the call itself comes first.
+        let own = matches!(object, Object::TrackInit { .. } | Object::TrackSegment { .. });
+        if own && self.jobs.capacity() <= limits::UPLOAD_QUEUE_LEN / 2 {
+            self.counters.lost.add(1);
+            return Err(Behind);
+        }
         // The last places are for what closes a recording, so that it never has to wait.
         if matches!(object, Object::Segment { .. }) && self.jobs.capacity() <= limits::UPLOAD_RESERVE {
             self.counters.lost.add(1);

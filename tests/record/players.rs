@@ -32,12 +32,15 @@ pub fn decode(file: &Path) -> u64 {
     let output = Command::new("ffmpeg")
         .args(["-v", "warning", "-nostdin", "-progress", "-", "-i"])
         .arg(file)
-        .args(["-map", "0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"])
+        // Times as they stand in the file: a camera's pictures lie on no grid of a frame rate.
+        .args(["-map", "0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "/dev/null"])
         .output()
         .expect("ffmpeg is installed");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "ffmpeg warns of {}", file.display());
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().rev().find_map(|line| line.strip_prefix("frame=")).unwrap().trim().parse().unwrap()
+    let frames = text.lines().rev().find_map(|line| line.strip_prefix("frame="));
+    // Sound alone has no frames.
+    frames.map_or(0, |frames| frames.trim().parse().unwrap())
 }
 
 /// The sound as ffmpeg decodes it, mono, 48 kHz, placed on the file's timeline.

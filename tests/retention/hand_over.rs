@@ -231,7 +231,7 @@ fn a_recording_whose_call_still_runs_is_not_handed_over() {
     call.run(Pts(0), Pts(9_000_000_000), |_| true, |_| true);
     let until = std::time::Instant::now() + Duration::from_secs(60);
     let running = loop {
-        let listed = home.runtime.block_on(home.archive.list(None)).unwrap();
+        let listed = home.runtime.block_on(home.archive.list(|_| true)).unwrap();
         if let Some(detail) = listed.first() {
             break detail.recording.parse().unwrap();
         }

@@ -19,7 +19,7 @@ fn frames(url: &str) -> (u64, String) {
 }
 
 /// Asks without the token; the status and the body.
-fn bare(url: &str) -> (u16, Vec<u8>) {
+pub(super) fn bare(url: &str) -> (u16, Vec<u8>) {
     ask(reqwest::Method::GET, url, None, None)
 }
 
@@ -60,7 +60,7 @@ pub(super) fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body:
     })
 }
 
-fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
+pub(super) fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
     let url = format!("{}v1/recordings/{name}/link", node.url);
     let (status, body) = ask(reqwest::Method::POST, &url, Some(TOKEN), Some(asked));
     let told: Value = serde_json::from_slice(&body).unwrap_or_default();

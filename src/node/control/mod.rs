@@ -10,6 +10,7 @@ mod peers;
 mod recording;
 mod rooms;
 mod say;
+mod tracks;
 mod wire;
 
 use std::collections::HashMap;

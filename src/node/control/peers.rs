@@ -10,6 +10,7 @@ use crate::http::{Refusal, ResourceToken, Trickled};
 use crate::ladder::SenderAsk;
 use crate::media::{PeerId, RoomId, TrackKind};
 use crate::node::control::legs::LegShown;
+use crate::node::control::tracks::Tapped;
 use crate::signal::VideoTrack;
 use crate::webrtc::PeerRole;
 
@@ -33,6 +34,8 @@ pub struct PeerEntry {
     pub playout: PlayoutCell,
     /// The decode lane of each of its video tracks.
     pub decoded_by: HashMap<TrackKind, usize>,
+    /// Its tracks that may be recorded.
+    pub taps: HashMap<TrackKind, Tapped>,
     /// Shared by its screen and that screen's sound.
     pub screen_playout: PlayoutCell,
     /// What is asked of its camera.
@@ -54,6 +57,7 @@ impl PeerEntry {
             leg: None,
             playout: PlayoutCell::default(),
             decoded_by: HashMap::new(),
+            taps: HashMap::new(),
             screen_playout: PlayoutCell::default(),
             ask_camera: SenderAsk::new(),
             ask_screen: SenderAsk::new(),

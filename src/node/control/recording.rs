@@ -121,6 +121,7 @@ impl Control {
         self.say_to_room(name, &self.state_message(room));
         self.mark_recorded(name, recording);
         if recording {
+            self.record_tracks(name);
             self.announce_recording(name);
         }
     }

@@ -52,6 +52,8 @@ impl Control {
     }
 
     fn track_started(&mut self, peer: PeerId, kind: TrackKind) {
+        let wishes = WishCell::new(self.lanes.net.waker(), self.counts.node.wishes_superseded.clone());
+        let tap = self.tap_track(peer, kind, kind.is_video().then(|| wishes.clone()));
         let Some(entry) = self.peers.get_mut(peer) else { return };
         let name = entry.room.clone();
         let playout = match kind {
@@ -64,6 +66,7 @@ impl Control {
         match kind {
             TrackKind::Microphone | TrackKind::ScreenSound => {
                 let (sink, packets) = flow::opus_queue(self.counts.node.opus_discarded.clone());
+                let packets = packets.tapped_by(tap);
                 self.lanes.mix[room.mix].send(MixCommand::AddVoice(name.clone(), track, packets, playout));
                 self.lanes.net.send(NetCommand::AttachSound { peer, kind, sink });
             }
@@ -72,11 +75,10 @@ impl Control {
                 let lane = &mut self.lanes.decode[at];
                 let (sink, frames) = flow::track_queue(lane.waker(), self.counts.node.ingest_discarded.clone());
                 let slot = FrameSlot::new(self.counts.node.frames_superseded.clone());
-                let wishes = WishCell::new(self.lanes.net.waker(), self.counts.node.wishes_superseded.clone());
                 let work = TrackWork {
                     room: name.clone(),
                     track,
-                    frames,
+                    frames: frames.tapped_by(tap),
                     slot: slot.clone(),
                     wishes: wishes.clone(),
                     playout,
@@ -110,6 +112,7 @@ impl Control {
         let Some(participant) = entry.role.participant() else { return };
         let track = TrackId { participant, kind };
         let shown = entry.decoded_by.contains_key(&kind);
+        entry.taps.remove(&kind);
         if let Some(at) = entry.decoded_by.remove(&kind) {
             self.lanes.decode[at].load -= 1;
             self.lanes.decode[at].send(DecodeCommand::Remove(track));

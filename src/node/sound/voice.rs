@@ -103,6 +103,7 @@ impl VoiceTrack {
         let delay = self.playout.delay(Side::Sound);
         self.jitter.handle(now, AudioInput::Tick(delay), &mut self.pieces);
         self.tell_played(delay);
+        self.give_to_tap(delay);
         let suspicious = self.learn_loudness();
         self.made_block = self.measured || self.is_probed(suspicious);
         if self.made_block {
@@ -128,11 +129,29 @@ impl VoiceTrack {
             _ => None,
         });
         let Some((rtp_time, captured)) = told else { return };
-        let Some(due) = self.jitter.expected(rtp_time).map(|at| at + delay) else { return };
+        if let Some(at) = self.plays_at(rtp_time, delay) {
+            self.playout.played(Side::Sound, at, captured);
+        }
+    }
+
+    /// Gives the packets that play now to whoever records them.
+    fn give_to_tap(&self, delay: Duration) {
+        let Some(tap) = self.receiver.tap() else { return };
+        for piece in self.pieces.as_slice() {
+            if let AudioPiece::Play { packet, .. } = piece
+                && let Some(ingest) = &packet.ingest
+                && let Some(at) = self.plays_at(ingest.rtp_time, delay)
+            {
+                tap.give(at, packet);
+            }
+        }
+    }
+
+    fn plays_at(&self, rtp_time: u64, delay: Duration) -> Option<Instant> {
+        let due = self.jitter.expected(rtp_time)? + delay;
         let late = self.jitter.stats().late_samples * 1_000_000_000 / i64::from(limits::SAMPLE_RATE);
         let late_by = Duration::from_nanos(late.unsigned_abs());
-        let at = if late < 0 { due.checked_sub(late_by).unwrap_or(due) } else { due + late_by };
-        self.playout.played(Side::Sound, at, captured);
+        Some(if late < 0 { due.checked_sub(late_by).unwrap_or(due) } else { due + late_by })
     }
 
     /// Makes this tick's block if the voice is in the mix; otherwise only remembers its packets.

@@ -1,0 +1,78 @@
+//! **The question:** whose own tracks are recorded beside the composite? Taps are laid when a track begins, if the operator wants
+//! tracks at all, and read while the room is recorded.
+
+use crate::flow::{Fan, TrackTap, WishCell};
+use crate::limits;
+use crate::media::{EncodedFrame, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+use crate::node::control::Control;
+use crate::node::package_lane::PackageCommand;
+use crate::node::track_recording::TrackSource;
+
+/// What is known of a track that may be recorded.
+#[derive(Debug)]
+pub struct Tapped {
+    fan: Fan<EncodedFrame>,
+    wishes: Option<WishCell>,
+}
+
+impl Control {
+    /// Lays a tap for a track that begins, and has it recorded if its room is. `None` where tracks never are.
+    pub(super) fn tap_track(&mut self, peer: PeerId, kind: TrackKind, wishes: Option<WishCell>) -> Option<TrackTap> {
+        if !self.config.recording.tracks || self.archive.is_none() {
+            return None;
+        }
+        let entry = self.peers.get_mut(peer)?;
+        let room = entry.room.clone();
+        let epoch = self.rooms.get(&room)?.epoch;
+        let fan = Fan::new(self.counts.node.reader_lagged.clone());
+        entry.taps.insert(kind, Tapped { fan: fan.clone(), wishes });
+        self.record_track(&room, peer, kind);
+        Some(TrackTap::new(epoch, fan))
+    }
+
+    /// A room's recording began while people were in it: their tracks are recorded from now on, pictures from the keyframe that is
+    /// asked for.
+    pub(super) fn record_tracks(&self, room: &RoomId) {
+        for (peer, entry) in self.peers.of_room(room) {
+            for (kind, tapped) in &entry.taps {
+                self.record_track(room, peer, *kind);
+                tapped.wishes.iter().for_each(WishCell::wish_keyframe);
+            }
+        }
+    }
+
+    /// Somebody's wish changed: their tracks are recorded from now on, or no longer. What was recorded stays.
+    #[allow(dead_code, reason = "whoever starts, stops and refuses recordings calls it")]
+    pub(super) fn record_tracks_of(&self, room: &RoomId, participant: ParticipantId, recorded: bool) {
+        if !recorded {
+            return self.lanes.package.send(PackageCommand::EndTracks(room.clone(), participant));
+        }
+        let theirs = self.peers.of_room(room).filter(|(_, entry)| entry.role.participant() == Some(participant));
+        for (peer, entry) in theirs {
+            for (kind, tapped) in &entry.taps {
+                self.record_track(room, peer, *kind);
+                tapped.wishes.iter().for_each(WishCell::wish_keyframe);
+            }
+        }
+    }
+
+    /// Whether a participant's own tracks may be recorded. The one place where that is asked.
+    #[expect(clippy::unused_self, reason = "who does not want to be recorded is known to the control thread")]
+    fn may_record_tracks_of(&self, _room: &RoomId, _participant: ParticipantId) -> bool {
+        true
+    }
+
+    fn record_track(&self, room: &RoomId, peer: PeerId, kind: TrackKind) {
+        let Some(entry) = self.peers.get(peer) else { return };
+        let (Some(tapped), Some(participant)) = (entry.taps.get(&kind), entry.role.participant()) else { return };
+        let recorded = self.rooms.get(room).is_some_and(|room| room.recording);
+        if !recorded || !self.may_record_tracks_of(room, participant) {
+            return;
+        }
+        let package = &self.lanes.package;
+        let reader = tapped.fan.subscribe(limits::TRACK_FAN_LEN, package.waker());
+        let track = TrackId { participant, kind };
+        let source = TrackSource { track, reader, wishes: tapped.wishes.clone() };
+        package.send(PackageCommand::Track(room.clone(), Box::new(source)));
+    }
+}

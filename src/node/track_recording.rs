@@ -1,0 +1,197 @@
+//! **The question:** how do participants' own tracks get from their taps into the room's recording? Readers of the taps, a pure
+//! recorder for each, and the sealed objects of their files.
+
+use std::time::Instant;
+
+use crate::flow::{FanReader, Read, WishCell};
+use crate::limits;
+use crate::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, TrackId};
+use crate::node::sealed::SealedFiles;
+use crate::record::{GapReason, TrackEntry, TrackInput, TrackOutput, TrackRecorder, TrackSetup};
+
+/// A track that is to be recorded.
+#[derive(Debug)]
+pub struct TrackSource {
+    /// Whose, and what it carries.
+    pub track: TrackId,
+    /// Its frames or packets, behind the jitter buffer.
+    pub reader: FanReader<EncodedFrame>,
+    /// Where keyframes are wished for, of a picture.
+    pub wishes: Option<WishCell>,
+}
+
+/// All own tracks of one room's recording.
+#[derive(Debug)]
+pub(super) struct TrackRecordings {
+    tracks: Vec<OwnTrack>,
+    out: Outbox<TrackOutput>,
+}
+
+#[derive(Debug)]
+struct OwnTrack {
+    source: TrackSource,
+    /// None until the recording has begun.
+    recorder: Option<TrackRecorder>,
+    /// The file that grows, among those of the recording.
+    file: Option<usize>,
+}
+
+impl TrackRecordings {
+    pub(super) fn new() -> Self {
+        Self { tracks: Vec::new(), out: Outbox::new() }
+    }
+
+    /// A track is recorded from now on.
+    pub(super) fn add(&mut self, source: TrackSource) {
+        self.tracks.push(OwnTrack { source, recorder: None, file: None });
+    }
+
+    /// A person's tracks are recorded no longer.
+    pub(super) fn end_of(&mut self, now: Instant, participant: ParticipantId, files: &mut SealedFiles) {
+        for track in self.tracks.iter_mut().filter(|track| track.source.track.participant == participant) {
+            track.take(now, TrackInput::Finish, &mut self.out, files);
+        }
+        self.tracks.retain(|track| track.source.track.participant != participant);
+    }
+
+    /// Takes what the taps hold, of a recording whose zero is `zero`; `person` counts participants.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        (epoch, zero): (RoomEpoch, Pts),
+        mut person: impl FnMut(ParticipantId) -> u32,
+        files: &mut SealedFiles,
+    ) {
+        for track in &mut self.tracks {
+            let id = track.source.track;
+            track.recorder.get_or_insert_with(|| {
+                TrackRecorder::new(TrackSetup { person: person(id.participant), kind: id.kind, epoch, zero })
+            });
+        }
+        let out = &mut self.out;
+        self.tracks.retain_mut(|track| track.poll(now, out, files));
+    }
+
+    /// When `poll` wants to be called even if no tap rouses the thread.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.tracks.iter().filter_map(|track| track.recorder.as_ref()?.deadline()).min()
+    }
+
+    /// Ends every file. The tracks go on in the next recording, pictures with the keyframe that is wished for.
+    pub(super) fn finish(&mut self, now: Instant, files: &mut SealedFiles) {
+        for track in &mut self.tracks {
+            track.take(now, TrackInput::Finish, &mut self.out, files);
+            (track.recorder, track.file) = (None, None);
+            track.source.wish_keyframe();
+        }
+    }
+}
+
+impl TrackSource {
+    fn wish_keyframe(&self) {
+        self.wishes.iter().for_each(WishCell::wish_keyframe);
+    }
+}
+
+impl OwnTrack {
+    /// False once the track ended.
+    fn poll(&mut self, now: Instant, out: &mut Outbox<TrackOutput>, files: &mut SealedFiles) -> bool {
+        loop {
+            let (lagged, frame) = match self.source.reader.read() {
+                Read::Item(frame) => (false, frame),
+                Read::AfterGap(frame) => (true, frame),
+                Read::Empty => {
+                    self.take(now, TrackInput::Time, out, files);
+                    return true;
+                }
+                Read::Closed => {
+                    self.take(now, TrackInput::Finish, out, files);
+                    return false;
+                }
+            };
+            if lagged {
+                self.take(now, TrackInput::Lagged, out, files);
+            }
+            self.take(now, TrackInput::Frame(EncodedFrame::clone(&frame)), out, files);
+        }
+    }
+
+    fn take(&mut self, now: Instant, input: TrackInput, out: &mut Outbox<TrackOutput>, files: &mut SealedFiles) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            recorder.handle(now, input, out);
+            let mut lost = None;
+            for output in out.drain() {
+                match output {
+                    TrackOutput::Begin { head, entry } => self.file = files.begin_track(&head, *entry),
+                    TrackOutput::Fragment { bytes, from, to } => {
+                        let stored = self.file.is_some_and(|file| files.append_track(file, &bytes));
+                        // Beyond the bound on files there is nothing to say a gap in.
+                        if !stored && self.file.is_some() {
+                            let reason = GapReason::StoreBehind;
+                            lost = Some(TrackInput::Lost { from, to, len: bytes.len(), reason });
+                        } else if let (Some(file), Some(entry)) = (self.file, recorder.entry()) {
+                            files.tell_track(file, entry);
+                        }
+                    }
+                    TrackOutput::End { entry, offset, bytes } => {
+                        if let Some(file) = self.file.take() {
+                            files.end_track(file, &entry, offset, &bytes);
+                        }
+                    }
+                    TrackOutput::WantKeyframe => self.source.wish_keyframe(),
+                }
+            }
+            next = lost;
+        }
+    }
+}
+
+/// The files of own tracks, as their objects are stored.
+#[derive(Debug, Default)]
+pub(super) struct SealedTracks {
+    files: Vec<SealedTrack>,
+}
+
+/// One of them; its head is kept in the clear in memory, for its duration is known last.
+#[derive(Debug)]
+pub(super) struct SealedTrack {
+    pub head: Vec<u8>,
+    pub init_stored: bool,
+    pub segments: u32,
+    entry: TrackEntry,
+}
+
+impl SealedTracks {
+    /// Takes in a file with this head; `None` beyond the bound.
+    pub(super) fn begin(&mut self, head: &[u8], entry: TrackEntry) -> Option<usize> {
+        if self.files.len() == limits::RECORD_TRACKS_MAX {
+            return None;
+        }
+        self.files.push(SealedTrack { head: head.to_vec(), init_stored: false, segments: 0, entry: entry.clone() });
+        let n = self.files.len() - 1;
+        self.tell(n, &entry);
+        Some(n)
+    }
+
+    /// A file.
+    pub(super) fn file(&mut self, n: usize) -> &mut SealedTrack {
+        &mut self.files[n]
+    }
+
+    /// What a file holds so far.
+    pub(super) fn tell(&mut self, n: usize, entry: &TrackEntry) {
+        self.files[n].entry = TrackEntry { file: format!("track.mp4?take={n}"), ..entry.clone() };
+    }
+
+    /// What all files hold.
+    pub(super) fn entries(&self) -> Vec<TrackEntry> {
+        self.files.iter().map(|file| file.entry.clone()).collect()
+    }
+
+    /// How many segments each has.
+    pub(super) fn segments(&self) -> Vec<u32> {
+        self.files.iter().map(|file| file.segments).collect()
+    }
+}
