@@ -35,6 +35,8 @@ impl Call {
         let mut config = Config::default();
         config.http.listen = "127.0.0.1:0".parse().unwrap();
         config.media.listen = "127.0.0.1:0".parse().unwrap();
+        // Another test looks for the mark of a recording.
+        config.recording.mark = false;
         let node = Node::start_recording_to(config, Some(recording.to_owned())).expect("the node starts");
         let url = format!("http://{}/", node.http_address());
         let load = Command::new(env!("CARGO_BIN_EXE_tessera"))
