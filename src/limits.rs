@@ -140,6 +140,8 @@ pub const OVERLAY_TEXT_LEN_MAX: usize = 256;
 pub const LAYOUT_SPACING: Duration = Duration::from_millis(200);
 /// The longest span of a layout's motion.
 pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
+/// How long somebody who left without wanting to be recorded stays masked: until their tile is gone for certain.
+pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
@@ -340,6 +342,7 @@ const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(ANNOUNCEMENT_LEN_MAX as u64 > ANNOUNCEMENT_SPAN.as_secs() * SAMPLE_RATE as u64 * 4);
 const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
+const _: () = assert!(UNRECORDED_LINGER.as_nanos() > MOTION_SPAN_MAX.as_nanos());
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);

@@ -11,6 +11,7 @@ mod skew;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mp4_atom::Codec as SampleEntry;
@@ -211,6 +212,19 @@ fn a_reader_that_lagged_goes_on_at_a_keyframe_and_says_so() {
     assert_eq!(lagged(GapTrack::Sound).len(), 1, "{:?}", summary.gaps);
     assert_eq!(decode(&file), 480 + 180);
     assert!((number(&probe(&file)["format"]["duration"]) - 30.0).abs() < 0.1);
+}
+
+#[test]
+fn once_another_mask_holds_nothing_is_taken_any_more() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("call.mp4");
+    let mut call = Call::new(RecordingPlace::File(file.clone()), seconds(3));
+    call.run(seconds(3), seconds(6), |_| true, |_| true);
+    call.in_force.store(1, Ordering::Release);
+    call.run(seconds(6), seconds(9), |_| true, |_| true);
+    let summary = call.finish(seconds(9));
+    assert!(summary.duration < Duration::from_millis(3_100), "{:?}", summary.duration);
+    assert_eq!(decode(&file), 90);
 }
 
 #[test]

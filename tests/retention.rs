@@ -11,6 +11,7 @@ mod playing;
 mod started;
 mod steps;
 mod tracks;
+mod unrecorded;
 mod weed;
 
 use std::path::{Path, PathBuf};

@@ -64,7 +64,7 @@ async function openLobby() {
     document.body.classList.add("watch-only");
     at("lobby-title").textContent = "Watch the call";
     at("lobby-lead").textContent = "You see and hear everyone; nobody sees or hears you.";
-    at("name-field").hidden = true;
+    at("name-field").hidden = at("no-record-field").hidden = true;
     at("watch").hidden = true;
     at("join").textContent = "Watch";
     at("preview-text").textContent = "No camera, no microphone: you only watch.";
@@ -164,7 +164,7 @@ async function enter(watch) {
   }
   at("join").disabled = at("watch").disabled = true;
   const asked = askedFor();
-  const purpose = watch ? { room, watch: true, as: asked.as } : { room, name };
+  const purpose = watch ? { room, watch: true, as: asked.as } : { room, name, unrecorded: at("no-record").checked };
   const tracks = watch ? {} : { camera: lobby.camera, microphone: lobby.microphone };
   if (watch) closeLobbyDevices();
   call = new Call(purpose, tracks);

@@ -114,10 +114,10 @@ export class Wire extends EventTarget {
   }
 
   #endpoint() {
-    const { room, name, watch, as } = this.purpose;
+    const { room, name, watch, as, unrecorded } = this.purpose;
     const place = encodeURIComponent(room);
     if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
-    return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}`;
+    return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}${unrecorded ? "&record=no" : ""}`;
   }
 
   /** The m-lines in the order of the wire's contract; the screen's two stay inactive until used. */

@@ -36,6 +36,9 @@ pub struct LoadArgs {
     /// How many of them share a screen, which shows what their camera does
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub screens: u32,
+    /// How many of them, from the first on, do not want to be recorded
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub unrecorded: u32,
     /// Nobody sends or takes pictures: voices and the mix alone
     #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps"])]
     pub no_video: bool,
@@ -77,6 +80,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         decoders: args.decoders.map(|count| count as usize),
         speakers: args.speakers as usize,
         screens: args.screens as usize,
+        unrecorded: args.unrecorded as usize,
         video: !args.no_video,
         size: Size::new(args.width.get(), args.height.get()),
         fps: args.fps.get(),

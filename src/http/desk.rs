@@ -41,6 +41,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// Whether recordings may show and sound them.
+        recordable: bool,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -52,6 +54,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// Whether recordings may show and sound them.
+        recordable: bool,
         /// The answer.
         reply: Reply<Joined>,
     },

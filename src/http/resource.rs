@@ -41,9 +41,10 @@ pub(super) struct RoomPath(pub(super) RoomId);
 /// The connection a path names.
 pub(super) struct ResourcePath(pub(super) ResourceToken);
 
-/// `?name=` and `?as=`.
+/// `?name=`, `?as=` and `?record=`.
 struct Asked {
     name: String,
+    recordable: bool,
     minus: Option<ParticipantId>,
 }
 
@@ -59,7 +60,8 @@ async fn join(
 ) -> Result<Response, Problem> {
     let offer = offer_in(&headers, body)?;
     let base = format!("/v1/rooms/{room}/participants");
-    let joined = desk.ask(|reply| Command::Join { room: room.clone(), name: asked.name, offer, reply }).await?;
+    let Asked { name, recordable, .. } = asked;
+    let joined = desk.ask(|reply| Command::Join { room: room.clone(), name, offer, recordable, reply }).await?;
     Ok(created(&base, &room, &joined))
 }
 
@@ -71,7 +73,8 @@ async fn publish(
     body: Body,
 ) -> Result<Response, Problem> {
     let offer = offer_in(&headers, body)?;
-    let joined = desk.ask(|reply| Command::Publish { room: room.clone(), name: asked.name, offer, reply }).await?;
+    let Asked { name, recordable, .. } = asked;
+    let joined = desk.ask(|reply| Command::Publish { room: room.clone(), name, offer, recordable, reply }).await?;
     Ok(created(&format!("/whip/{room}"), &room, &joined))
 }
 
@@ -213,7 +216,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             })?),
             None => None,
         };
-        Ok(Self { name: display_name(fields.get("name").map_or("", String::as_str))?, minus })
+        let recordable = match fields.get("record").map_or("yes", String::as_str) {
+            "yes" => true,
+            "no" => false,
+            other => {
+                let why = format!("'record' is yes or no, not {other:?}.");
+                return Err(Problem::bad_request("bad-query", "The query cannot be read", why));
+            }
+        };
+        Ok(Self { name: display_name(fields.get("name").map_or("", String::as_str))?, recordable, minus })
     }
 }
 

@@ -105,6 +105,7 @@ fn stand_in(commands: crossbeam_channel::Receiver<Command>) {
                     muted: false,
                     hushed: false,
                     hand: false,
+                    unrecorded: false,
                 };
                 let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
             }

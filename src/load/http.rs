@@ -49,14 +49,23 @@ impl Door {
         is_loopback(&self.node)
     }
 
-    /// Offers one person's connection.
+    /// Offers one person's connection; `unrecorded`: recordings must neither show nor sound them.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`] and [`LoadError::Refused`].
-    pub async fn join(&self, room: &RoomId, name: &str, offer: String) -> Result<Admission, LoadError> {
+    pub async fn join(
+        &self,
+        room: &RoomId,
+        name: &str,
+        unrecorded: bool,
+        offer: String,
+    ) -> Result<Admission, LoadError> {
         let mut url = self.node.clone();
         url.set_path(&format!("/v1/rooms/{room}/participants"));
         url.query_pairs_mut().clear().append_pair("name", name);
+        if unrecorded {
+            url.query_pairs_mut().append_pair("record", "no");
+        }
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer);
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         if response.status() != StatusCode::CREATED {

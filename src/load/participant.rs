@@ -78,11 +78,16 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number`, with such `pictures`, and waits until media flows.
+    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
-    pub async fn join(door: &Door, room: &RoomId, number: usize, pictures: Pictures) -> Result<Self, LoadError> {
+    pub async fn join(
+        door: &Door,
+        room: &RoomId,
+        (number, unrecorded): (usize, bool),
+        pictures: Pictures,
+    ) -> Result<Self, LoadError> {
         let (ear, mut state, mut gathered, tracks) = Ear::new();
         let connection = connection(door.is_loopback(), ear).await?;
         let camera = pictures.camera.then(|| LocalTrack::new(number, RtpCodecKind::Video, "camera"));
@@ -92,7 +97,7 @@ impl Participant {
         let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
         let channel = lay_out(&*connection, &outward, inward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
-        let admission = door.join(room, &format!("Load {number}"), offer).await?;
+        let admission = door.join(room, &format!("Load {number}"), unrecorded, offer).await?;
         let resource = admission.resource;
         let settled = settle(&*connection, admission.answer, &mut state).await;
         if let Err(error) = settled {

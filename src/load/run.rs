@@ -48,6 +48,8 @@ pub struct LoadOptions {
     pub speakers: usize,
     /// How many share a screen, which shows what their camera does.
     pub screens: usize,
+    /// How many of them, from the first on, do not want to be recorded.
+    pub unrecorded: usize,
     /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
     pub video: bool,
     /// Extent of each camera's picture.
@@ -204,10 +206,11 @@ impl<'a> Call<'a> {
         for number in 0..self.options.participants {
             let video = self.options.video;
             let pictures = Pictures { camera: video, screen: video && number < self.options.screens };
+            let unrecorded = number < self.options.unrecorded;
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number, pictures).await
+                Participant::join(&door, &room, (number, unrecorded), pictures).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);

@@ -219,4 +219,15 @@ pub struct MixTick {
     pub silent: bool,
     /// For each participant heard in the shared mix: everyone but them.
     pub minus: Vec<(ParticipantId, EncodedFrame)>,
+    /// While somebody does not want to be recorded: the mix for the recording.
+    pub apart: Option<ApartMix>,
+}
+
+/// A mix without the people that a mask leaves out. A whole packet at every tick.
+#[derive(Debug)]
+pub struct ApartMix {
+    /// Which mask: each change of who is left out has another number, above 0.
+    pub mask: u64,
+    /// Everyone else.
+    pub packet: EncodedFrame,
 }

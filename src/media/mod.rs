@@ -13,8 +13,8 @@ mod time;
 pub use bitmap::Bitmap;
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
-    AudioLevel, Codec, ComposedFrame, EncodedFrame, Ingest, Matrix, MixTick, PcmBlock, Picture, PlaneRef, Size,
-    VideoFrame,
+    ApartMix, AudioLevel, Codec, ComposedFrame, EncodedFrame, Ingest, Matrix, MixTick, PcmBlock, Picture, PlaneRef,
+    Size, VideoFrame,
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RoomId, TrackId, TrackKind};

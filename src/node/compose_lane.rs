@@ -4,17 +4,16 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::Sender;
 
 use crate::compose::{Compositor, Sources};
 use crate::flow::{Counter, FrameSlot};
-use crate::media::{
-    ComposedFrame, Damage, Outbox, RoomEpoch, RoomId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick,
-};
+use crate::media::{ComposedFrame, Outbox, RoomEpoch, RoomId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick};
 use crate::node::counters::NodeCounters;
 use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
 use crate::node::lane::{Inlet, Reports, guard};
+use crate::node::masked::{Easel, Masked, MaskedWork};
 use crate::scene::{self, Motion, SceneCore};
 use crate::telemetry::log::alias;
 
@@ -55,6 +54,8 @@ pub enum ComposeCommand {
     AddSource(RoomId, TrackId, FrameSlot),
     /// A camera or screen ended.
     RemoveSource(RoomId, TrackId),
+    /// The room is also drawn without some people from now on, in the place of what was so far; `None`: no longer.
+    Mask(RoomId, Option<Box<MaskedWork>>),
 }
 
 struct Source {
@@ -68,13 +69,19 @@ struct Source {
 }
 
 struct Canvas {
-    work: Box<CanvasWork>,
+    room: RoomId,
+    epoch: RoomEpoch,
+    fps: u32,
+    scene: SceneCore,
     motion: Motion,
+    ticks: Counter,
+    ticks_skipped: Counter,
     sources: Painted,
     /// The next tick's number.
     tick: u64,
-    /// What changed at ticks that were not encoded; the next one that is carries it too.
-    unseen: Option<Damage>,
+    easel: Easel,
+    /// The same without some people.
+    masked: Option<Masked>,
 }
 
 #[derive(Default)]
@@ -119,10 +126,28 @@ impl ComposeLane {
         match command {
             ComposeCommand::AddRoom(work) => {
                 let motion = Motion::new(work.motion, work.scene.scene());
-                let canvas = Canvas { motion, sources: Painted::default(), tick: 0, unseen: None, work };
-                self.rooms.insert(canvas.work.room.clone(), canvas);
+                let CanvasWork { room, epoch, fps, scene, compositor, composed, ticks, ticks_skipped, .. } = *work;
+                let canvas = Canvas {
+                    room: room.clone(),
+                    epoch,
+                    fps,
+                    scene,
+                    motion,
+                    sources: Painted::default(),
+                    tick: 0,
+                    easel: Easel::new(compositor, composed),
+                    masked: None,
+                    ticks,
+                    ticks_skipped,
+                };
+                self.rooms.insert(room, canvas);
             }
             ComposeCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
+            ComposeCommand::Mask(room, work) => {
+                if let Some(canvas) = self.rooms.get_mut(&room) {
+                    canvas.masked = work.map(|work| Masked::from(*work));
+                }
+            }
             ComposeCommand::Scene(room, input) => self.scene(&room, input),
             ComposeCommand::AddSource(room, track, slot) => {
                 if let Some(canvas) = self.rooms.get_mut(&room) {
@@ -186,7 +211,7 @@ impl Canvas {
         outbox: &mut Outbox<scene::Output>,
         reports: &Reports<Event>,
     ) {
-        self.work.scene.handle(now, input, outbox);
+        self.scene.handle(now, input, outbox);
         self.take_scenes(outbox, reports);
     }
 
@@ -198,7 +223,7 @@ impl Canvas {
         counters: &NodeCounters,
     ) -> Instant {
         self.take_composed(counters);
-        let due = |tick| self.work.epoch.instant_at(pts_from_tick(tick, self.work.fps));
+        let due = |tick| self.epoch.instant_at(pts_from_tick(tick, self.fps));
         if now < due(self.tick) {
             return self.next_look(now);
         }
@@ -210,14 +235,19 @@ impl Canvas {
         self.tick += missed;
         self.count_skipped(missed, counters);
         self.take_pictures(now, outbox, reports);
-        let pts = pts_from_tick(self.tick, self.work.fps);
-        if !self.work.compositor.begin(self.motion.scene_at(pts), &self.sources, pts) {
+        let pts = pts_from_tick(self.tick, self.fps);
+        if !self.easel.compositor.begin(self.motion.scene_at(pts), &self.sources, pts) {
             self.count_skipped(1, counters);
+        }
+        self.take_composed(counters);
+        // After everybody's own picture is on its way.
+        if let Some(masked) = &mut self.masked {
+            masked.begin(self.motion.scene_at(pts), &self.sources, pts);
         }
         if self.motion.rests_at(pts) {
             self.sources.0.retain(|_, source| !source.ended);
         }
-        self.work.ticks.add(1 + missed);
+        self.ticks.add(1 + missed);
         counters.ticks.add(1 + missed);
         self.tick += 1;
         self.take_composed(counters);
@@ -226,63 +256,55 @@ impl Canvas {
 
     /// When to come again: at the next tick, or sooner while a GPU draws.
     fn next_look(&self, now: Instant) -> Instant {
-        let tick = self.work.epoch.instant_at(pts_from_tick(self.tick, self.work.fps));
-        if self.work.compositor.in_flight() > 0 { tick.min(now + POLL_SPACING) } else { tick }
+        let tick = self.epoch.instant_at(pts_from_tick(self.tick, self.fps));
+        let masked = self.masked.as_ref().map_or(0, |masked| masked.easel.compositor.in_flight());
+        if self.easel.compositor.in_flight() + masked > 0 { tick.min(now + POLL_SPACING) } else { tick }
     }
 
     /// Hands what is composed to the encoder; says it when a GPU failed.
     fn take_composed(&mut self, counters: &NodeCounters) {
-        while let Some(mut composed) = self.work.compositor.finished() {
-            if let Some(unseen) = self.unseen.take() {
-                composed.damage.add(&unseen);
-            }
-            if let Err(TrySendError::Full(composed) | TrySendError::Disconnected(composed)) =
-                self.work.composed.try_send(composed)
-            {
-                self.unseen = Some(composed.damage.clone());
-                self.work.compositor.pool().recycle(composed);
-                self.count_skipped(1, counters);
-            }
-        }
-        if let Some(loss) = self.work.compositor.loss() {
+        let (skipped, loss) = self.easel.hand_on();
+        self.count_skipped(skipped, counters);
+        let (_, masked_loss) = self.masked.as_mut().map_or((0, None), |masked| masked.easel.hand_on());
+        self.count_skipped(loss.as_ref().map_or(0, |loss| loss.ticks), counters);
+        for loss in [loss, masked_loss].into_iter().flatten() {
             counters.compositors_replaced.add(1);
-            self.count_skipped(loss.ticks, counters);
-            tracing::warn!(room = %alias(&self.work.room), reason = loss.reason, "the GPU is lost; the processor draws on");
+            tracing::warn!(room = %alias(&self.room), reason = loss.reason, "the GPU is lost; the processor draws on");
         }
     }
 
     fn count_skipped(&self, ticks: u64, counters: &NodeCounters) {
-        self.work.ticks_skipped.add(ticks);
+        self.ticks_skipped.add(ticks);
         counters.ticks_skipped.add(ticks);
     }
 
     /// Takes what the decoders published, and lets the scene know whose camera runs.
     fn take_pictures(&mut self, now: Instant, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
-        self.work.scene.handle(now, scene::Input::Tick, outbox);
+        self.scene.handle(now, scene::Input::Tick, outbox);
         for (track, source) in self.sources.0.iter_mut().filter(|(_, source)| !source.ended) {
             let Some(frame) = source.slot.take() else { continue };
             let (track, size, participant) = (*track, frame.size, track.participant);
             source.frame = Some(frame);
             if source.shape.replace(size) != Some(size) {
-                self.work.scene.handle(now, scene::Input::Shape { track, size }, outbox);
+                self.scene.handle(now, scene::Input::Shape { track, size }, outbox);
             }
             let input = match track.kind {
                 TrackKind::Screen | TrackKind::ScreenSound => scene::Input::ScreenFrame { participant },
                 TrackKind::Camera | TrackKind::Microphone => scene::Input::CameraFrame { participant },
             };
-            self.work.scene.handle(now, input, outbox);
+            self.scene.handle(now, input, outbox);
         }
         self.take_scenes(outbox, reports);
     }
 
     fn take_scenes(&mut self, outbox: &mut Outbox<scene::Output>, reports: &Reports<Event>) {
         // Things are where the newest tick painted them.
-        let at = pts_from_tick(self.tick.saturating_sub(1), self.work.fps);
+        let at = pts_from_tick(self.tick.saturating_sub(1), self.fps);
         // Of several changes at once only the last is seen.
         if let Some(scene::Output::Scene(scene)) = outbox.drain().next_back() {
             self.motion.retarget(at, scene.clone());
-            let scene::Stats { page, pages, .. } = self.work.scene.stats();
-            reports.tell(Event::SceneChanged { room: self.work.room.clone(), scene, page, pages });
+            let scene::Stats { page, pages, .. } = self.scene.stats();
+            reports.tell(Event::SceneChanged { room: self.room.clone(), scene, page, pages });
         }
     }
 }

@@ -41,13 +41,14 @@ pub struct RungWork {
     pub frames_encoded: Counter,
 }
 
-/// Starts the rung's thread.
+/// Starts the rung's thread; if it panics, it reports `failure` and ends.
 ///
 /// # Errors
 /// When the process is out of threads.
 pub fn start(
     number: usize,
     work: RungWork,
+    failure: Event,
     reports: Reports<Event>,
     counters: NodeCounters,
 ) -> io::Result<JoinHandle<()>> {
@@ -56,7 +57,7 @@ pub fn start(
         let mut rung = Rung { work, out: Vec::new(), due: Outbox::new(), counters };
         while let Ok(frame) = rung.work.composed.recv() {
             if guard(&room, || rung.encode(&frame)).is_none() {
-                reports.tell(Event::RoomFailed(room));
+                reports.tell(failure);
                 break;
             }
             rung.work.pool.recycle(frame);

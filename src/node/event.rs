@@ -40,4 +40,6 @@ pub enum Event {
     Leg(LegEvent),
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),
+    /// A worker panicked over what is made for this room's recording alone: that ends, the room goes on.
+    RecordingFailed(RoomId),
 }

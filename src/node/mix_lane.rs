@@ -1,6 +1,6 @@
 //! **The question:** when is each room's audio tick due? A `mix-n` thread serves many rooms and pulls at each tick.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use crate::node::decode_lane::earlier;
 use crate::node::event::Event;
 use crate::node::lane::{Inlet, Reports, guard};
 use crate::node::sound::RoomSound;
+use crate::telemetry::log::alias;
 
 /// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
 const CATCH_UP_TICKS: u64 = 10;
@@ -46,6 +47,8 @@ pub enum MixCommand {
     ForgetPerson(RoomId, ParticipantId),
     /// What nine of ten listeners lose at most, per cent.
     Loss(RoomId, f32),
+    /// There is a mix without these people besides, whose packets carry this number; nobody: no longer.
+    LeaveOut(RoomId, BTreeSet<ParticipantId>, u64),
     /// Play this into the room.
     Announce(RoomId, Arc<[PcmBlock]>),
 }
@@ -101,6 +104,12 @@ fn obey(rooms: &mut HashMap<RoomId, Channel>, command: MixCommand) {
         MixCommand::Volume(room, person, volume) => with(rooms, &room, |sound| sound.set_volume(person, volume)),
         MixCommand::ForgetPerson(room, person) => with(rooms, &room, |sound| sound.forget_person(person)),
         MixCommand::Loss(room, percent) => with(rooms, &room, |sound| sound.report_loss(percent)),
+        MixCommand::LeaveOut(room, people, mask) => with(rooms, &room, |sound| {
+            if let Err(error) = sound.leave_out(people, mask) {
+                // Without that mix the recording has no sound: a gap, and no leak.
+                tracing::error!(room = %alias(&room), %error, "a mix for a recording could not begin");
+            }
+        }),
         MixCommand::Announce(room, blocks) => with(rooms, &room, |sound| sound.announce(blocks)),
     }
 }

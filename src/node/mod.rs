@@ -13,6 +13,7 @@ mod encode_lane;
 mod event;
 pub mod keeper;
 mod lane;
+mod masked;
 mod measure;
 mod mix_lane;
 pub mod package;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -37,6 +38,19 @@ pub struct RecordingSetup {
     pub fps: u32,
     /// What whoever began it wished.
     pub wish: RecordingWish,
+}
+
+/// What a recording reads.
+#[derive(Debug)]
+pub struct Reads {
+    /// The composite.
+    pub pictures: FanReader<EncodedFrame>,
+    /// The mix.
+    pub sounds: FanReader<MixTick>,
+    /// Whose packets of a tick it takes: 0 the shared mix's, otherwise those of the mix apart that carries this number.
+    pub mask: u64,
+    /// The mask that holds in the room. From the moment it is another one than `mask`, nothing is taken from these.
+    pub in_force: Arc<AtomicU64>,
 }
 
 /// What recordings count, over all rooms of the node.
@@ -75,6 +89,8 @@ pub struct RoomRecording {
     setup: RecordingSetup,
     video: Source<EncodedFrame>,
     sound: Source<MixTick>,
+    mask: u64,
+    in_force: Arc<AtomicU64>,
     recorder: Recorder,
     out: Outbox<Output>,
     sink: Sink,
@@ -132,16 +148,12 @@ impl RoomRecording {
     /// A recording that begins at the rung's next keyframe. The first file is made with its first bytes, so that a disk in trouble
     /// cannot keep a call from beginning.
     #[must_use]
-    pub fn new(
-        now: Instant,
-        setup: RecordingSetup,
-        video: FanReader<EncodedFrame>,
-        sound: FanReader<MixTick>,
-        counters: RecordCounters,
-    ) -> Self {
+    pub fn new(now: Instant, setup: RecordingSetup, reads: Reads, counters: RecordCounters) -> Self {
         Self {
-            video: Source::new(video),
-            sound: Source::new(sound),
+            video: Source::new(reads.pictures),
+            sound: Source::new(reads.sounds),
+            mask: reads.mask,
+            in_force: reads.in_force,
             recorder: recorder(&setup),
             out: Outbox::new(),
             sink: Sink::begin(&setup, &counters),
@@ -167,6 +179,10 @@ impl RoomRecording {
         loop {
             self.video.fill();
             self.sound.fill();
+            // What is in sight now was published before this look.
+            if self.in_force.load(Ordering::Acquire) != self.mask {
+                break;
+            }
             // In the order of the room's clock, so that a backlog of one track is not taken for a gap in the other.
             let video_first = match (self.video.pts(), self.sound.pts()) {
                 (None, None) => break,
@@ -174,13 +190,22 @@ impl RoomRecording {
             };
             let (after_gap, gap, input) = if video_first {
                 let (after_gap, frame) = self.video.take();
+                if after_gap && !frame.keyframe {
+                    // Other pictures than those before, which only a keyframe can follow.
+                    self.video.misses = true;
+                    continue;
+                }
                 if frame.keyframe && self.roll_at.is_some_and(|at| at <= now) {
                     self.roll(now);
                 }
                 (after_gap, Input::VideoGap, Input::Video(EncodedFrame::clone(&frame)))
             } else {
                 let (after_gap, tick) = self.sound.take();
-                (after_gap, Input::SoundGap, Input::Sound(tick.shared.clone()))
+                let Some(packet) = packet_of(&tick, self.mask) else {
+                    self.sound.misses = true;
+                    continue;
+                };
+                (after_gap, Input::SoundGap, Input::Sound(packet.clone()))
             };
             if after_gap {
                 self.handle(now, gap);
@@ -190,6 +215,13 @@ impl RoomRecording {
         self.poll_tracks(now);
         self.handle(now, Input::Time);
         !(self.video.closed && self.sound.closed)
+    }
+
+    /// Takes everything from elsewhere from now on; what was published and not read yet is never read.
+    pub fn read(&mut self, reads: Reads) {
+        self.video = Source { misses: true, ..Source::new(reads.pictures) };
+        self.sound = Source { misses: true, ..Source::new(reads.sounds) };
+        (self.mask, self.in_force) = (reads.mask, reads.in_force);
     }
 
     /// Something began in the room at `at`: a chapter, perhaps.
@@ -279,6 +311,14 @@ impl RoomRecording {
     }
 }
 
+/// The packet of a tick for a reader with this mask, if it has one.
+fn packet_of(tick: &MixTick, mask: u64) -> Option<&EncodedFrame> {
+    if mask == 0 {
+        return Some(&tick.shared);
+    }
+    tick.apart.as_ref().filter(|apart| apart.mask == mask).map(|apart| &apart.packet)
+}
+
 fn recorder(setup: &RecordingSetup) -> Recorder {
     let (room, owner) = (setup.room.clone(), setup.wish.owner.clone());
     Recorder::new(Setup { room, owner, epoch: setup.epoch, fps: setup.fps })
@@ -299,11 +339,13 @@ struct Source<T> {
     reader: FanReader<T>,
     next: Option<(bool, Arc<T>)>,
     closed: bool,
+    /// Something was left out before the next item that is taken.
+    misses: bool,
 }
 
 impl<T: Timed> Source<T> {
     fn new(reader: FanReader<T>) -> Self {
-        Self { reader, next: None, closed: false }
+        Self { reader, next: None, closed: false, misses: false }
     }
 
     fn fill(&mut self) {
@@ -323,7 +365,8 @@ impl<T: Timed> Source<T> {
     }
 
     fn take(&mut self) -> (bool, Arc<T>) {
-        self.next.take().expect("only a source with an item in sight is taken from")
+        let (after_gap, item) = self.next.take().expect("only a source with an item in sight is taken from");
+        (std::mem::take(&mut self.misses) | after_gap, item)
     }
 }
 

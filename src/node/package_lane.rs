@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use crate::media::{ParticipantId, RoomId};
 use crate::node::lane::{Inlet, guard};
-use crate::node::package::{RecordingSummary, RoomRecording};
+use crate::node::package::{Reads, RecordingSummary, RoomRecording};
 use crate::node::track_recording::TrackSource;
 use crate::record::Event;
 
@@ -15,6 +15,8 @@ use crate::record::Event;
 pub enum PackageCommand {
     /// A room is recorded from now on.
     Add(RoomId, Box<RoomRecording>),
+    /// The room's recording reads these from now on, and nothing more of what it read so far.
+    Read(RoomId, Box<Reads>),
     /// Something began in the room that may be a chapter.
     Event(RoomId, Instant, Event),
     /// Record a participant's own track too, if the room is recorded.
@@ -32,6 +34,11 @@ pub fn run(inlet: &Inlet<PackageCommand>) {
         loop {
             match inlet.commands.try_recv() {
                 Ok(PackageCommand::Add(room, recording)) => drop(recordings.insert(room, recording)),
+                Ok(PackageCommand::Read(room, reads)) => {
+                    if let Some(recording) = recordings.get_mut(&room) {
+                        recording.read(*reads);
+                    }
+                }
                 Ok(PackageCommand::Event(room, at, event)) => {
                     with(&mut recordings, &room, |recording| recording.event(at, event));
                 }

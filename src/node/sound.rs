@@ -1,10 +1,12 @@
 //! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without a thread and
 //! without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
 
+mod apart;
 mod outlets;
 mod strip;
 mod voice;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +15,7 @@ use crate::flow::{Counter, OpusReceiver, PlayoutCell};
 use crate::limits;
 use crate::media::{AudioLevel, MixTick, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
 use crate::mix::{Chosen, Fade, Loudness, Mixer, SoundKind, Voice, VoiceChoice};
+use crate::node::sound::apart::Apart;
 use crate::node::sound::outlets::{Outlets, Packets};
 use crate::node::sound::strip::{Strip, Treatment};
 use crate::node::sound::voice::VoiceTrack;
@@ -45,6 +48,12 @@ impl Default for SoundConfig {
             noise_suppression: false,
             duck_screens: false,
         }
+    }
+}
+
+impl SoundConfig {
+    fn opus(&self) -> OpusEncoderConfig {
+        OpusEncoderConfig { bitrate: self.bitrate, complexity: self.complexity, ..Default::default() }
     }
 }
 
@@ -93,6 +102,9 @@ pub struct RoomSound {
     choice: VoiceChoice,
     mixer: Mixer,
     outlets: Outlets,
+    /// For a recording without some people.
+    apart: Option<Apart>,
+    config: SoundConfig,
     announcement: Option<Announcement>,
     /// Those of whom a host said something.
     people: Vec<PersonHeard>,
@@ -141,13 +153,15 @@ impl RoomSound {
     /// # Errors
     /// When memory is out, or the bitrate or complexity is out of range.
     pub fn new(config: SoundConfig, counters: SoundCounters) -> Result<Self, OpusEncodeError> {
-        let opus = OpusEncoderConfig { bitrate: config.bitrate, complexity: config.complexity, ..Default::default() };
+        let opus = config.opus();
         let treatment = Treatment { levelling: config.levelling, noise_suppression: config.noise_suppression };
         Ok(Self {
             lines: Vec::new(),
             choice: VoiceChoice::new(config.voices),
             mixer: Mixer::new(config.duck_screens),
             outlets: Outlets::new(opus)?,
+            apart: None,
+            config,
             announcement: None,
             people: Vec::new(),
             treatment,
@@ -193,6 +207,18 @@ impl RoomSound {
         self.announcement = Some(Announcement { blocks, at: 0 });
     }
 
+    /// From the next tick on there is a mix without `people` besides, whose packets carry `mask`; nobody: no such mix.
+    ///
+    /// # Errors
+    /// When memory is out; there is no such mix then.
+    pub fn leave_out(&mut self, people: BTreeSet<ParticipantId>, mask: u64) -> Result<(), OpusEncodeError> {
+        self.apart = None;
+        if !people.is_empty() {
+            self.apart = Some(Apart::new(people, mask, self.config.duck_screens, self.config.opus())?);
+        }
+        Ok(())
+    }
+
     /// What nine of ten listeners lose at most, per cent: bitrate and FEC follow it.
     pub fn report_loss(&mut self, percent: f32) {
         self.outlets.report_loss(percent);
@@ -226,7 +252,8 @@ impl RoomSound {
         self.counters.ticks.add(1);
         let Packets { shared, silent, minus } = self.outlets.encode(&self.mixer, pts, &self.counters);
         self.counters.silent_ticks.add(u64::from(silent));
-        MixTick { pts, wallclock, shared, silent, minus }
+        let apart = self.apart.as_mut().map(|apart| apart.encode(pts));
+        MixTick { pts, wallclock, shared, silent, minus, apart }
     }
 
     /// Decodes and treats the chosen; the others only remember their packets.
@@ -274,6 +301,9 @@ impl RoomSound {
             chosen.iter().filter_map(part).collect();
         parts.extend(self.announcement.as_ref().and_then(Announcement::voice));
         self.mixer.mix(&parts);
+        if let Some(apart) = &mut self.apart {
+            apart.mix(&parts);
+        }
         drop(parts);
         if let Some(announcement) = &mut self.announcement {
             announcement.at += 1;

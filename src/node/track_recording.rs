@@ -1,6 +1,8 @@
 //! **The question:** how do participants' own tracks get from their taps into the room's recording? Readers of the taps, a pure
 //! recorder for each, and the sealed objects of their files.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::flow::{FanReader, Read, WishCell};
@@ -18,6 +20,8 @@ pub struct TrackSource {
     pub reader: FanReader<EncodedFrame>,
     /// Where keyframes are wished for, of a picture.
     pub wishes: Option<WishCell>,
+    /// Once this is set, nothing more is taken.
+    pub barred: Arc<AtomicBool>,
 }
 
 /// All own tracks of one room's recording.
@@ -109,6 +113,10 @@ impl OwnTrack {
                     return false;
                 }
             };
+            // Looked at after the read: what was read before it was set was published before.
+            if self.source.barred.load(Ordering::Acquire) {
+                continue;
+            }
             if lagged {
                 self.take(now, TrackInput::Lagged, out, files);
             }

@@ -11,6 +11,7 @@ mod document;
 mod floor;
 mod grid;
 mod identity;
+mod masked;
 mod motion;
 mod overlay;
 mod places;
@@ -29,6 +30,7 @@ pub use self::document::{
 };
 pub use self::grid::{Grid, grid_for};
 pub use self::identity::{Rgb, colour_of, initials_of};
+pub use self::masked::masked;
 pub use self::motion::Motion;
 pub use self::value::{Colour, Fraction, Whole};
 

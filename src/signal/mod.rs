@@ -154,6 +154,11 @@ pub enum FromClient {
         /// Whether the room is to be recorded.
         recording: bool,
     },
+    /// Whether recordings may show and sound you.
+    Recordable {
+        /// False: not from now on.
+        recordable: bool,
+    },
     /// You leave now; the same as DELETE on your resource.
     Leave,
 }
@@ -179,6 +184,9 @@ pub struct Person {
     /// Whether their hand is raised.
     #[serde(default)]
     pub hand: bool,
+    /// Whether they do not want to be recorded: recordings neither show nor sound them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
 }
 
 /// One placed picture, in canvas pixels.
@@ -263,7 +271,7 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 7] = ["offer", "state", "layout", "hand", "talk", "record", "leave"];
+    pub const TYPES: [&str; 8] = ["offer", "state", "layout", "hand", "talk", "record", "recordable", "leave"];
 
     /// The message as one line of JSON.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::f32::consts::TAU;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use opus::{Application, Channels, Encoder};
 use tessera::flow::{Counter, Fan, Waker};
 use tessera::limits;
 use tessera::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
-use tessera::node::package::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use tessera::node::package::{Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
 use tessera::store::RecordingWish;
 
 pub const FPS: u32 = 30;
@@ -55,6 +56,8 @@ pub struct Call {
     pub epoch: RoomEpoch,
     pub video: Fan<EncodedFrame>,
     pub sound: Fan<MixTick>,
+    /// The mask that holds in the room.
+    pub in_force: Arc<AtomicU64>,
     encoder: Encoder,
     /// The frame of the rung that shows the clip's first.
     first: Option<u64>,
@@ -65,18 +68,22 @@ impl Call {
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: STARTED };
         let (video, sound) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let waker = Waker::new().unwrap();
-        let counters = RecordCounters::default();
+        let (counters, in_force) = (RecordCounters::default(), Arc::<AtomicU64>::default());
         let setup =
             RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS, wish: RecordingWish::default() };
         let recording = RoomRecording::new(
             epoch.instant_at(begins),
             setup,
-            video.subscribe(limits::RECORD_FAN_LEN, waker.clone()),
-            sound.subscribe(limits::RECORD_FAN_LEN, waker),
+            Reads {
+                pictures: video.subscribe(limits::RECORD_FAN_LEN, waker.clone()),
+                sounds: sound.subscribe(limits::RECORD_FAN_LEN, waker),
+                mask: 0,
+                in_force: in_force.clone(),
+            },
             counters.clone(),
         );
         let encoder = Encoder::new(limits::SAMPLE_RATE, Channels::Stereo, Application::Audio).unwrap();
-        Self { recording, counters, epoch, video, sound, encoder, first: None }
+        Self { recording, counters, epoch, video, sound, in_force, encoder, first: None }
     }
 
     /// Publishes frame `n` of the rung, which shows frame `shown` of the clip.
@@ -102,7 +109,14 @@ impl Call {
         let data = self.encoder.encode_vec_float(&samples, 1500).unwrap().into();
         let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None };
         let wallclock = self.epoch.wallclock_at(pts);
-        self.sound.publish(&Arc::new(MixTick { pts, wallclock, shared, silent: false, minus: Vec::new() }));
+        self.sound.publish(&Arc::new(MixTick {
+            pts,
+            wallclock,
+            shared,
+            silent: false,
+            minus: Vec::new(),
+            apart: None,
+        }));
     }
 
     /// Lets the package thread's body run at `pts`.

@@ -52,7 +52,7 @@ impl Ticks {
         let shared = self.encoders[0].encode(&shared, pts).unwrap();
         let own = self.encoders[1].encode(&own, pts).unwrap();
         self.number += 1;
-        MixTick { pts, wallclock: Wallclock(pts.0), shared, silent, minus: vec![(OWN, own)] }
+        MixTick { pts, wallclock: Wallclock(pts.0), shared, silent, minus: vec![(OWN, own)], apart: None }
     }
 }
 

@@ -18,14 +18,16 @@ impl Control {
     /// One command of HTTP. A reply that nobody waits for means the client hung up: what was done for it is undone.
     pub fn command(&mut self, command: Command) {
         match command {
-            Command::Join { room, name, offer, reply } => {
+            Command::Join { room, name, offer, recordable, reply } => {
                 let role = PeerRole::Participant(new_participant());
                 let result = self.join(&room, role, &name, &offer);
+                self.note_recordable(&room, role, result.is_ok(), recordable);
                 self.answer_join(result, reply);
             }
-            Command::Publish { room, name, offer, reply } => {
+            Command::Publish { room, name, offer, recordable, reply } => {
                 let role = PeerRole::Publisher(new_participant());
                 let result = self.join(&room, role, &name, &offer);
+                self.note_recordable(&room, role, result.is_ok(), recordable);
                 self.answer_join(result, reply);
             }
             Command::Watch { room, minus, offer, reply } => {
@@ -56,6 +58,13 @@ impl Control {
             Command::Record { room, wish, reply } => drop(reply.send(self.record(&room, wish))),
             Command::StopRecording { room, reply } => drop(reply.send(self.stop_recording(&room))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
+        }
+    }
+
+    /// Before the answer leaves, so that nothing of theirs comes sooner.
+    fn note_recordable(&mut self, room: &RoomId, role: PeerRole, joined: bool, recordable: bool) {
+        if let (true, false, Some(participant)) = (joined, recordable, role.participant()) {
+            self.set_recordable(room, participant, false);
         }
     }
 

@@ -11,6 +11,7 @@ mod recording;
 mod rooms;
 mod say;
 mod tracks;
+mod unrecorded;
 mod wire;
 
 use std::collections::HashMap;
@@ -97,6 +98,8 @@ pub struct Control {
     /// Rooms that ended, for whoever runs the node in its own process.
     ended: Sender<RoomReport>,
     rungs_started: usize,
+    /// Masks made so far.
+    masks: u64,
     started: Instant,
 }
 
@@ -151,6 +154,7 @@ impl Control {
             resources: HashMap::new(),
             ended,
             rungs_started: 0,
+            masks: 0,
             started: Instant::now(),
         }
     }
@@ -199,6 +203,10 @@ impl Control {
                 }
             }
             Event::Leg(event) => self.leg_event(event),
+            Event::RecordingFailed(room) => {
+                self.counts.record.errors.add(1);
+                self.end_recording(&room);
+            }
             Event::RoomFailed(room) => {
                 self.counts.node.rooms_failed.add(1);
                 self.end_room(&room, "a fault of ours");

@@ -1,11 +1,12 @@
 //! **The question:** which rooms are recorded, and who is told? Begun by the operator's rule, over HTTP, or by participants who may.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
 
-use crate::flow::Fan;
+use crate::flow::{Fan, Waker};
 use crate::http::Refusal;
 use crate::limits;
 use crate::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId};
@@ -13,7 +14,7 @@ use crate::node::config::RecordingStart;
 use crate::node::control::layouts::problem;
 use crate::node::control::rooms::Room;
 use crate::node::control::{Control, RECORDING_CLOSE};
-use crate::node::package::{RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use crate::node::package::{Reads, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
 use crate::node::package_lane::PackageCommand;
 use crate::scene;
 use crate::signal::FromNode;
@@ -28,6 +29,19 @@ pub struct Recordable<'a> {
     pub pictures: &'a Fan<EncodedFrame>,
     /// The mix.
     pub sounds: &'a Fan<MixTick>,
+    /// Which mask hides people in them; 0: none.
+    pub mask: u64,
+    /// The mask that holds in the room.
+    pub in_force: &'a Arc<AtomicU64>,
+}
+
+impl Recordable<'_> {
+    /// Begins to read.
+    pub fn reads(&self, waker: &Waker) -> Reads {
+        let pictures = self.pictures.subscribe(limits::RECORD_FAN_LEN, waker.clone());
+        let sounds = self.sounds.subscribe(limits::RECORD_FAN_LEN, waker.clone());
+        Reads { pictures, sounds, mask: self.mask, in_force: self.in_force.clone() }
+    }
 }
 
 impl Control {
@@ -55,11 +69,14 @@ impl Control {
         if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
             return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
         }
-        let reads = Recordable { epoch: room.epoch, pictures: &room.pictures, sounds: &room.sounds };
-        let recording = self.recording_of(name, &reads, RecordingPlace::Sealed(archive), wish);
+        let masking = self.mask(name).map_err(|_| Refusal::Busy)?;
+        let recording =
+            self.recording_of(name, &self.recorded_room(name)?.recordable(), RecordingPlace::Sealed(archive), wish);
         if !recording.has_begun() {
+            self.unmask(name);
             return Err(Refusal::KeepersSilent);
         }
+        self.begin_mask(name, masking);
         self.lanes.package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
         self.recording_changed(name, true);
         Ok(true)
@@ -71,12 +88,17 @@ impl Control {
     /// When there is no such room, or this node does not record.
     pub fn stop_recording(&mut self, name: &RoomId) -> Result<(), Refusal> {
         if self.recorded_room(name)?.recording {
-            // Nobody waits for its summary.
-            let (reply, _) = bounded(1);
-            self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
-            self.recording_changed(name, false);
+            self.end_recording(name);
         }
         Ok(())
+    }
+
+    /// Ends a room's recording; nobody waits for its summary.
+    pub fn end_recording(&mut self, name: &RoomId) {
+        let (reply, _) = bounded(1);
+        self.lanes.package.send(PackageCommand::Finish(name.clone(), reply));
+        self.unmask(name);
+        self.recording_changed(name, false);
     }
 
     /// A participant begins or ends the recording of their room.
@@ -164,11 +186,9 @@ impl Control {
         place: RecordingPlace,
         wish: RecordingWish,
     ) -> RoomRecording {
-        let package = &self.lanes.package;
-        let pictures = room.pictures.subscribe(limits::RECORD_FAN_LEN, package.waker());
-        let sounds = room.sounds.subscribe(limits::RECORD_FAN_LEN, package.waker());
+        let reads = room.reads(&self.lanes.package.waker());
         let fps = self.config.video.fps.get();
         let setup = RecordingSetup { room: name.clone(), epoch: room.epoch, place, fps, wish };
-        RoomRecording::new(Instant::now(), setup, pictures, sounds, self.counts.record.clone())
+        RoomRecording::new(Instant::now(), setup, reads, self.counts.record.clone())
     }
 }

@@ -1,23 +1,29 @@
 //! **The question:** how does a room begin, run and end? The wiring of one room through every worker thread.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 
+use crate::compose::Compositor;
 use crate::encode;
-use crate::flow::{Fan, WishCell};
+use crate::flow::{Counter, Fan, WishCell};
 use crate::ladder::KeyframePacer;
 use crate::limits;
-use crate::media::{EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick};
+use crate::media::{
+    ComposedFrame, EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
+};
 use crate::node::compose_lane::{CanvasWork, ComposeCommand};
 use crate::node::control::Control;
 use crate::node::control::layouts::Look;
 use crate::node::control::recording::Recordable;
+use crate::node::control::unrecorded::MaskedRung;
 use crate::node::encode_lane::{self, RungWork};
+use crate::node::event::Event;
 use crate::node::lane::least_loaded;
 use crate::node::measure;
 use crate::node::mix_lane::{MixCommand, SoundWork};
@@ -58,6 +64,16 @@ pub struct Room {
     pub recording: bool,
     /// The same for the encoder, whose keyframes a recording needs.
     pub recorded: Arc<AtomicBool>,
+    /// Who does not want to be recorded.
+    pub unrecorded: BTreeSet<ParticipantId>,
+    /// Those of them who left, and until when their picture may still be seen to go.
+    pub leaving: Vec<(ParticipantId, Instant)>,
+    /// The mask that recordings have to read by from now on; 0: none.
+    pub in_force: Arc<AtomicU64>,
+    /// What the recording reads meanwhile.
+    pub masked: Option<MaskedRung>,
+    /// Keyframe wishes for the rung.
+    pub wishes: WishCell,
     /// Whether its first listener is still to hear that it is recorded.
     pub is_to_announce: bool,
     /// Whether the last input was refused.
@@ -74,6 +90,32 @@ pub struct Room {
     encoder: &'static str,
     compositor: &'static str,
     counters: RoomCounters,
+}
+
+/// What one encode of a room is given.
+pub struct RungPlan {
+    /// To everyone who reads it.
+    pub fan: Fan<EncodedFrame>,
+    /// Keyframe wishes.
+    pub wishes: WishCell,
+    /// Whether a recording reads it.
+    pub recorded: Arc<AtomicBool>,
+    /// Frames it made.
+    pub frames_encoded: Counter,
+    /// What is told when it panics.
+    pub failure: Event,
+}
+
+/// One encode of a room, and the canvas that feeds it.
+pub struct Rung {
+    /// Its thread, which ends once `composed` is gone.
+    pub encode: JoinHandle<()>,
+    /// Who encodes.
+    pub encoder: &'static str,
+    /// Who paints.
+    pub compositor: Box<dyn Compositor>,
+    /// To the encoder.
+    pub composed: Sender<ComposedFrame>,
 }
 
 impl Room {
@@ -93,6 +135,7 @@ impl Room {
             muted: !member.has(TrackKind::Microphone),
             hushed: self.core.is_hushed(member.participant),
             hand: self.core.has_hand_up(member.participant),
+            unrecorded: self.unrecorded.contains(&member.participant),
         };
         self.core.members().iter().map(person).collect()
     }
@@ -118,8 +161,11 @@ impl Control {
             rung: rung.clone(),
             audio: audio.subscribe(limits::AUDIO_FAN_LEN, self.lanes.net.waker()),
         };
-        let recording = self.record_from_the_start(name, &Recordable { epoch, pictures: &video, sounds: &audio });
-        let room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
+        let in_force = Arc::default();
+        let reads = Recordable { epoch, pictures: &video, sounds: &audio, mask: 0, in_force: &in_force };
+        let recording = self.record_from_the_start(name, &reads);
+        let mut room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
+        room.in_force = in_force;
         let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.lanes.mix[room.mix];
         mix.load += 1;
@@ -152,27 +198,18 @@ impl Control {
         recording: bool,
         sounds: Fan<MixTick>,
     ) -> io::Result<Room> {
-        let (size, fps) = (self.config.video.size(), self.config.video.fps.get());
-        let encoder =
-            encode::video_encoder(self.encoder, measure::encoder_setup(&self.config)).map_err(io::Error::other)?;
-        let compositor = self.compositors.make(size);
-        let (encoder_name, compositor_name) = (encoder.name(), compositor.name());
-        let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
+        let fps = self.config.video.fps.get();
         let counters = RoomCounters::default();
         let (recorded, pictures) = (Arc::new(AtomicBool::new(recording)), fan.clone());
-        let rung = RungWork {
-            room: name.clone(),
-            encoder,
-            composed: to_encode,
-            pool: compositor.pool(),
+        let plan = RungPlan {
             fan,
-            wishes,
-            pacer: KeyframePacer::new(),
+            wishes: wishes.clone(),
             recorded: recorded.clone(),
             frames_encoded: counters.frames_encoded.clone(),
+            failure: Event::RoomFailed(name.clone()),
         };
-        let encode = encode_lane::start(self.rungs_started, rung, self.reports.clone(), self.counts.node.clone())?;
-        self.rungs_started += 1;
+        let Rung { encode, encoder, compositor, composed } = self.start_rung(name, plan)?;
+        let compositor_name = compositor.name();
         let (scene, look) = self.first_scene();
         let (compose, mix) = (least_loaded(&self.lanes.compose), least_loaded(&self.lanes.mix));
         self.lanes.compose[compose].load += 1;
@@ -195,6 +232,11 @@ impl Control {
             mix,
             recording,
             recorded,
+            unrecorded: BTreeSet::new(),
+            leaving: Vec::new(),
+            in_force: Arc::default(),
+            masked: None,
+            wishes,
             is_to_announce: recording,
             refused: false,
             look,
@@ -202,10 +244,37 @@ impl Control {
             sounds,
             speaking: Vec::new(),
             encode,
-            encoder: encoder_name,
+            encoder,
             compositor: compositor_name,
             counters,
         })
+    }
+
+    /// Starts the thread of one encode of a room.
+    ///
+    /// # Errors
+    /// When the machine is out of threads, or the encoder cannot be set up.
+    pub fn start_rung(&mut self, name: &RoomId, plan: RungPlan) -> io::Result<Rung> {
+        let encoder =
+            encode::video_encoder(self.encoder, measure::encoder_setup(&self.config)).map_err(io::Error::other)?;
+        let (encoder_name, compositor) = (encoder.name(), self.compositors.make(self.config.video.size()));
+        let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
+        let RungPlan { fan, wishes, recorded, frames_encoded, failure } = plan;
+        let work = RungWork {
+            room: name.clone(),
+            encoder,
+            composed: to_encode,
+            pool: compositor.pool(),
+            fan,
+            wishes,
+            pacer: KeyframePacer::new(),
+            recorded,
+            frames_encoded,
+        };
+        let (reports, counters) = (self.reports.clone(), self.counts.node.clone());
+        let encode = encode_lane::start(self.rungs_started, work, failure, reports, counters)?;
+        self.rungs_started += 1;
+        Ok(Rung { encode, encoder: encoder_name, compositor, composed })
     }
 
     /// Ends a room: every connection is closed, its workers let go, its recording is closed, and its figures are told.
@@ -223,6 +292,7 @@ impl Control {
         if room.encode.join().is_err() {
             self.counts.node.rooms_failed.add(1);
         }
+        room.masked.into_iter().for_each(MaskedRung::end);
         self.lanes.net.send(NetCommand::RemoveRoom(name.clone()));
         let recording = room.recording.then(|| self.finish_recording(name)).flatten();
         let duration_s = Instant::now().saturating_duration_since(room.epoch.instant).as_secs_f64();

@@ -61,6 +61,7 @@ impl Control {
                 RoomOutput::Left(participant) => {
                     self.to_scene(name, scene::Input::Left { participant });
                     self.forget_sound(name, participant);
+                    self.forget_unrecorded(name, participant);
                 }
                 RoomOutput::RosterChanged => {
                     let Some(room) = self.rooms.get(name) else { return };
@@ -102,7 +103,7 @@ impl Control {
         }
         self.to_scene(name, scene::Input::Dominant { participant: dominant });
         if let Some(dominant) = dominant {
-            self.to_recording(name, Event::Speaker(dominant));
+            self.to_recording_of(name, dominant, Event::Speaker(dominant));
         }
         self.say_to_room(name, &FromNode::Speaking { heard: now, dominant });
     }
@@ -111,6 +112,13 @@ impl Control {
     pub fn to_recording(&self, name: &RoomId, event: Event) {
         if self.rooms.get(name).is_some_and(|room| room.recording) {
             self.lanes.package.send(PackageCommand::Event(name.clone(), Instant::now(), event));
+        }
+    }
+
+    /// The same of what somebody does, unless they do not want to be recorded.
+    pub fn to_recording_of(&self, name: &RoomId, participant: ParticipantId, event: Event) {
+        if self.rooms.get(name).is_some_and(|room| !room.unrecorded.contains(&participant)) {
+            self.to_recording(name, event);
         }
     }
 
@@ -130,9 +138,9 @@ impl Control {
         for (peer, track) in self.peers.asks_due(now) {
             self.ask_sender(now, peer, track, AskInput::Due);
         }
-        let minute = self.tell_time(now);
+        let (minute, masks) = (self.tell_time(now), self.lift_masks(now));
         let rooms = self.rooms.values().filter_map(|room| room.core.deadline());
-        rooms.chain(self.peers.ask_deadline()).chain(minute).min()
+        rooms.chain(self.peers.ask_deadline()).chain(minute).chain(masks).min()
     }
 
     fn due_rooms(&self, now: Instant) -> Vec<RoomId> {

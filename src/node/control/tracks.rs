@@ -1,6 +1,9 @@
 //! **The question:** whose own tracks are recorded beside the composite? Taps are laid when a track begins, if the operator wants
 //! tracks at all, and read while the room is recorded.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::flow::{Fan, TrackTap, WishCell};
 use crate::limits;
 use crate::media::{EncodedFrame, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
@@ -13,6 +16,7 @@ use crate::node::track_recording::TrackSource;
 pub struct Tapped {
     fan: Fan<EncodedFrame>,
     wishes: Option<WishCell>,
+    barred: Arc<AtomicBool>,
 }
 
 impl Control {
@@ -25,7 +29,7 @@ impl Control {
         let room = entry.room.clone();
         let epoch = self.rooms.get(&room)?.epoch;
         let fan = Fan::new(self.counts.node.reader_lagged.clone());
-        entry.taps.insert(kind, Tapped { fan: fan.clone(), wishes });
+        entry.taps.insert(kind, Tapped { fan: fan.clone(), wishes, barred: Arc::default() });
         self.record_track(&room, peer, kind);
         Some(TrackTap::new(epoch, fan))
     }
@@ -42,8 +46,8 @@ impl Control {
     }
 
     /// Somebody's wish changed: their tracks are recorded from now on, or no longer. What was recorded stays.
-    #[allow(dead_code, reason = "whoever starts, stops and refuses recordings calls it")]
     pub(super) fn record_tracks_of(&self, room: &RoomId, participant: ParticipantId, recorded: bool) {
+        self.bar_tracks_of(room, participant, !recorded);
         if !recorded {
             return self.lanes.package.send(PackageCommand::EndTracks(room.clone(), participant));
         }
@@ -56,10 +60,17 @@ impl Control {
         }
     }
 
+    /// From the moment this returns nothing more is taken from somebody's taps, or everything again.
+    pub(super) fn bar_tracks_of(&self, room: &RoomId, participant: ParticipantId, barred: bool) {
+        let theirs = self.peers.of_room(room).filter(|(_, entry)| entry.role.participant() == Some(participant));
+        for tapped in theirs.flat_map(|(_, entry)| entry.taps.values()) {
+            tapped.barred.store(barred, Ordering::Release);
+        }
+    }
+
     /// Whether a participant's own tracks may be recorded. The one place where that is asked.
-    #[expect(clippy::unused_self, reason = "who does not want to be recorded is known to the control thread")]
-    fn may_record_tracks_of(&self, _room: &RoomId, _participant: ParticipantId) -> bool {
-        true
+    fn may_record_tracks_of(&self, room: &RoomId, participant: ParticipantId) -> bool {
+        self.rooms.get(room).is_some_and(|room| !room.unrecorded.contains(&participant))
     }
 
     fn record_track(&self, room: &RoomId, peer: PeerId, kind: TrackKind) {
@@ -72,7 +83,7 @@ impl Control {
         let package = &self.lanes.package;
         let reader = tapped.fan.subscribe(limits::TRACK_FAN_LEN, package.waker());
         let track = TrackId { participant, kind };
-        let source = TrackSource { track, reader, wishes: tapped.wishes.clone() };
+        let source = TrackSource { track, reader, wishes: tapped.wishes.clone(), barred: tapped.barred.clone() };
         package.send(PackageCommand::Track(room.clone(), Box::new(source)));
     }
 }

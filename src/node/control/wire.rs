@@ -92,7 +92,7 @@ impl Control {
             }
         }
         if kind == TrackKind::Screen {
-            self.to_recording(&name, Event::ScreenBegins);
+            self.to_recording_of(&name, participant, Event::ScreenBegins);
         }
         self.room_input(&name, Instant::now(), RoomInput::Track(participant, kind, true));
     }
@@ -122,7 +122,7 @@ impl Control {
         }
         let name = entry.room.clone();
         if kind == TrackKind::Screen && shown {
-            self.to_recording(&name, Event::ScreenEnds);
+            self.to_recording_of(&name, participant, Event::ScreenEnds);
         }
         let Some(room) = self.rooms.get(&name) else { return };
         if kind.is_video() {
@@ -178,6 +178,9 @@ impl Control {
                     .for_each(|id| self.room_input(&name, Instant::now(), RoomInput::Talk(id, talking)));
             }
             Ok(Some(FromClient::Record { recording })) => self.participant_records(peer, recording),
+            Ok(Some(FromClient::Recordable { recordable })) => {
+                participant.into_iter().for_each(|id| self.set_recordable(&name, id, recordable));
+            }
             Ok(Some(FromClient::Leave)) => self.dismiss(peer, "the client left"),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

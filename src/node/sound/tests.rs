@@ -171,6 +171,34 @@ fn before_encoding_ones_own_voice_is_not_there_at_all() {
 }
 
 #[test]
+fn a_recording_hears_nothing_of_whoever_does_not_want_to_be_in_it() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = [400.0, 700.0, 1100.0].iter().zip(1..).map(|(f, n)| stage.talker(n, *f, 0.3)).collect();
+    let (mut shared, mut recorded) = (Ear::new(), Ear::new());
+    let mut masks = Vec::new();
+    for n in 0..120 {
+        if n == 20 {
+            stage.sound.leave_out([ParticipantId(1), ParticipantId(3)].into(), 7).unwrap();
+        }
+        let now = stage.now();
+        talkers.iter_mut().for_each(|t| t.say(now, false));
+        let tick = stage.tick();
+        shared.hear(&tick.shared);
+        masks.push(tick.apart.as_ref().map(|apart| apart.mask));
+        tick.apart.iter().for_each(|apart| recorded.hear(&apart.packet));
+    }
+    assert!(masks[..20].iter().all(Option::is_none) && masks[20..].iter().all(|mask| *mask == Some(7)));
+    for (frequency, is_recorded) in [(400.0, false), (700.0, true), (1100.0, false)] {
+        assert!(shared.amplitude_of(frequency) > 0.2, "the room hears all");
+        let heard = recorded.amplitude_of(frequency);
+        // The one recorded went through Opus twice, whose noise reaches a little into every frequency.
+        assert!(if is_recorded { heard > 0.25 } else { heard < 0.3 * 0.005 }, "{frequency} Hz: {heard}");
+    }
+    stage.sound.leave_out([].into(), 0).unwrap();
+    assert!(stage.tick().apart.is_none());
+}
+
+#[test]
 fn two_rooms_never_hear_each_other() {
     let (mut here, mut there) = (Stage::new(), Stage::new());
     let (mut low, mut high) = (here.talker(1, 400.0, 0.3), there.talker(1, 1500.0, 0.3));

@@ -290,6 +290,7 @@ fn everyone_hears_the_mix_without_themselves() {
             shared: sound(b"all", pts),
             silent: false,
             minus: vec![(ANNA, sound(b"-anna", pts))],
+            apart: None,
         };
         node.audio.publish(&Arc::new(tick));
     }

@@ -1,0 +1,182 @@
+//! **The question:** who does not want to be recorded, and what does the recording read then? A composite, a mix and encodes of its own,
+//! made anew whenever these people change, so that nothing in them can hold somebody who had already said no.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::flow::{Counter, Fan, WishCell};
+use crate::limits;
+use crate::media::{EncodedFrame, ParticipantId, RoomId};
+use crate::node::compose_lane::ComposeCommand;
+use crate::node::control::Control;
+use crate::node::control::recording::Recordable;
+use crate::node::control::rooms::{Room, Rung, RungPlan};
+use crate::node::event::Event;
+use crate::node::masked::MaskedWork;
+use crate::node::mix_lane::MixCommand;
+use crate::node::package_lane::PackageCommand;
+use crate::signal::FromNode;
+
+/// The encode of a room without some people.
+pub struct MaskedRung {
+    /// Which mask, above 0.
+    mask: u64,
+    fan: Fan<EncodedFrame>,
+    encode: JoinHandle<()>,
+}
+
+impl MaskedRung {
+    /// Waits for its last frame, once the compositor let it go.
+    pub fn end(self) {
+        // One that panicked has told so.
+        let _ = self.encode.join();
+    }
+}
+
+impl Room {
+    /// What a recording of the room reads.
+    pub fn recordable(&self) -> Recordable<'_> {
+        Recordable {
+            epoch: self.epoch,
+            pictures: self.masked.as_ref().map_or(&self.pictures, |masked| &masked.fan),
+            sounds: &self.sounds,
+            mask: self.masked.as_ref().map_or(0, |masked| masked.mask),
+            in_force: &self.in_force,
+        }
+    }
+}
+
+/// What the compose and mix threads are to be told once the recording reads what they will make.
+pub struct Masking {
+    people: BTreeSet<ParticipantId>,
+    mask: u64,
+    work: Box<MaskedWork>,
+}
+
+impl Control {
+    /// A participant does not want to be recorded from now on: when this returns, nothing of theirs that comes from now on reaches a
+    /// recording. Or they do again, after a while, so that nobody can have a recording cut to pieces.
+    pub fn set_recordable(&mut self, name: &RoomId, participant: ParticipantId, recordable: bool) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.leaving.retain(|(leaving, _)| *leaving != participant);
+        if recordable {
+            return self.forget_unrecorded(name, participant);
+        }
+        if room.unrecorded.insert(participant) {
+            self.bar_tracks_of(name, participant, true);
+            self.remask(name);
+            self.record_tracks_of(name, participant, false);
+            self.say_people(name);
+        }
+    }
+
+    /// Somebody left, or no longer minds: for a while they stay masked, until a tile that fades is gone.
+    pub fn forget_unrecorded(&mut self, name: &RoomId, participant: ParticipantId) {
+        if let Some(room) = self.rooms.get_mut(name)
+            && room.unrecorded.contains(&participant)
+        {
+            room.leaving.push((participant, Instant::now() + limits::UNRECORDED_LINGER));
+        }
+    }
+
+    /// Lifts the masks of those who are gone; says when the next is due.
+    pub fn lift_masks(&mut self, now: Instant) -> Option<Instant> {
+        let mut lifted = Vec::new();
+        for (name, room) in &mut self.rooms {
+            let gone: Vec<ParticipantId> =
+                room.leaving.extract_if(.., |(_, at)| *at <= now).map(|(participant, _)| participant).collect();
+            if !gone.is_empty() {
+                room.unrecorded.retain(|participant| !gone.contains(participant));
+                lifted.push((name.clone(), gone));
+            }
+        }
+        for (name, gone) in lifted {
+            self.remask(&name);
+            gone.into_iter().for_each(|participant| self.record_tracks_of(&name, participant, true));
+            self.say_people(&name);
+        }
+        self.rooms.values().flat_map(|room| room.leaving.iter().map(|(_, at)| *at)).min()
+    }
+
+    fn say_people(&self, name: &RoomId) {
+        if let Some(room) = self.rooms.get(name) {
+            self.say_to_room(name, &FromNode::Room { participants: room.people() });
+        }
+    }
+
+    /// Prepares what a recording of the room is to read while somebody does not want to be in it; nothing if nobody minds. Whatever
+    /// was read so far is barred first.
+    ///
+    /// # Errors
+    /// When the machine is out of threads, or the encoder cannot be set up.
+    pub fn mask(&mut self, name: &RoomId) -> io::Result<Option<Masking>> {
+        let Some(room) = self.rooms.get(name) else { return Ok(None) };
+        if room.unrecorded.is_empty() {
+            self.unmask(name);
+            return Ok(None);
+        }
+        let people = room.unrecorded.clone();
+        self.masks += 1;
+        let mask = self.masks;
+        room.in_force.store(mask, Ordering::Release);
+        let fan = Fan::new(self.counts.node.reader_lagged.clone());
+        let plan = RungPlan {
+            fan: fan.clone(),
+            wishes: WishCell::new(self.lanes.net.waker(), self.counts.node.wishes_superseded.clone()),
+            recorded: Arc::new(AtomicBool::new(true)),
+            frames_encoded: Counter::default(),
+            failure: Event::RecordingFailed(name.clone()),
+        };
+        let Rung { encode, compositor, composed, .. } = self.start_rung(name, plan)?;
+        if let Some(room) = self.rooms.get_mut(name) {
+            // The one before ends by itself once the compositor has let it go.
+            room.masked = Some(MaskedRung { mask, fan, encode });
+        }
+        let work = Box::new(MaskedWork { people: people.clone(), compositor, composed });
+        Ok(Some(Masking { people, mask, work }))
+    }
+
+    /// Begins what `mask` prepared, once it is read.
+    pub fn begin_mask(&self, name: &RoomId, masking: Option<Masking>) {
+        let (Some(room), Some(Masking { people, mask, work })) = (self.rooms.get(name), masking) else { return };
+        self.lanes.compose[room.compose].send(ComposeCommand::Mask(name.clone(), Some(work)));
+        self.lanes.mix[room.mix].send(MixCommand::LeaveOut(name.clone(), people, mask));
+    }
+
+    /// Ends what `mask` made.
+    pub fn unmask(&mut self, name: &RoomId) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        if room.masked.take().is_some() {
+            self.lanes.compose[room.compose].send(ComposeCommand::Mask(name.clone(), None));
+            self.lanes.mix[room.mix].send(MixCommand::LeaveOut(name.clone(), [].into(), 0));
+        }
+        if room.unrecorded.is_empty() {
+            room.in_force.store(0, Ordering::Release);
+        }
+    }
+
+    /// The people changed who are left out: a recording goes on with what is made without them.
+    fn remask(&mut self, name: &RoomId) {
+        if !self.rooms.get(name).is_some_and(|room| room.recording) {
+            return;
+        }
+        let masking = match self.mask(name) {
+            Ok(masking) => masking,
+            Err(error) => {
+                tracing::error!(%error, "a recording cannot go on without somebody, so it ends");
+                return self.end_recording(name);
+            }
+        };
+        let Some(room) = self.rooms.get(name) else { return };
+        let reads = room.recordable().reads(&self.lanes.package.waker());
+        self.lanes.package.send(PackageCommand::Read(name.clone(), Box::new(reads)));
+        if room.masked.is_none() {
+            room.wishes.wish_keyframe();
+        }
+        self.begin_mask(name, masking);
+    }
+}
