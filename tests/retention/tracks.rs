@@ -170,23 +170,33 @@ fn pictures_agree(whole: &Path, cameras: &[PathBuf]) {
     assert_eq!(owners, [0, 1, 2], "one file for each person");
 }
 
+/// Onsets that are in the call and in their speaker's own file stand at the same time in both. Some are in one alone: another
+/// voice may cover them in the call, and speech of one's own anywhere.
 fn voices_agree(whole: &Path, microphones: &[PathBuf]) {
     let mut speakers = 0;
     for microphone in microphones {
         for person in 0..PEOPLE as usize {
-            let own = onsets(microphone, person);
+            let (own, heard) = (onsets(microphone, person), onsets(whole, person));
             if own.len() < 2 {
                 continue;
             }
-            let heard = onsets(whole, person);
-            let apart = own.iter().filter_map(|time| nearest(*time, heard.iter().copied())).collect();
+            // They come once a second: what lies further away is another one.
+            let apart: Vec<f64> = own
+                .iter()
+                .filter_map(|time| nearest(*time, heard.iter().copied()))
+                .filter(|apart| *apart < 0.5)
+                .collect();
+            println!("microphone of {person}: {} of {} onsets heard in the call", apart.len(), own.len());
+            if apart.len() < 2 {
+                continue;
+            }
             let apart = median(apart);
-            println!("microphone of {person}: {:.0} ms apart, {} onsets", apart * 1000.0, own.len());
+            println!("microphone of {person}: {:.0} ms apart", apart * 1000.0);
             assert!(apart <= APART, "{apart} s apart: {person}");
             speakers += 1;
         }
     }
-    assert!(speakers > 0, "somebody spoke");
+    assert!(speakers > 0, "somebody was heard");
 }
 
 #[test]
