@@ -9,6 +9,8 @@ mod hand_over;
 mod keepers;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -675,6 +677,15 @@ impl Config {
             ConfigError::Wrong { place: place(path, text, at), reason }
         })
     }
+}
+
+/// A file that somebody named. One byte more than `len_max` says that it is too long without reading all of it.
+fn read_at_most(path: &str, len_max: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let opened = File::open(path).map(|file| file.take(len_max as u64 + 1));
+    let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| format!("{path}: {error}"))?;
+    Ok(bytes)
 }
 
 fn or_cores(chosen: u32) -> usize {

@@ -1,8 +1,6 @@
 //! **The question:** what does everybody hear when a recording begins? A sound file, read and checked together with the configuration.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::decode;
 use crate::limits;
 use crate::media::PcmBlock;
+use crate::node::config::read_at_most;
 
 /// `recording.announcement`: the path of a WAV file, or of Opus in Ogg; empty: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,11 +54,7 @@ impl fmt::Debug for SoundFile {
 
 impl SoundFile {
     fn read(path: &str) -> Result<Self, String> {
-        let mut bytes = Vec::new();
-        // One byte more than is allowed says that a file is too long without reading all of it.
-        let opened = File::open(path).map(|file| file.take(limits::ANNOUNCEMENT_LEN_MAX as u64 + 1));
-        let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(|error| format!("{path}: {error}"))?;
+        let bytes = read_at_most(path, limits::ANNOUNCEMENT_LEN_MAX)?;
         if bytes.len() > limits::ANNOUNCEMENT_LEN_MAX {
             return Err(format!("{path}: longer than {} KiB", limits::ANNOUNCEMENT_LEN_MAX / 1024));
         }

@@ -2,8 +2,6 @@
 //! checked together with the configuration, so that a wrong one is told with its line before anything runs.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 
 use serde::de::value::{Error, StrDeserializer};
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::compose::ink::{PictureUse, read_picture};
 use crate::limits;
 use crate::media::{Bitmap, Size};
-use crate::node::config::Video;
+use crate::node::config::{Video, read_at_most};
 use crate::scene::{Background, Colour, Rgb};
 
 /// Around a background picture there is nothing; this shows while it is being drawn.
@@ -118,11 +116,7 @@ impl fmt::Debug for PictureFile {
 
 impl PictureFile {
     fn read(path: &str) -> Result<Self, String> {
-        let mut bytes = Vec::new();
-        // One byte more than is allowed says that a file is too long without reading all of it.
-        let opened = File::open(path).map(|file| file.take(limits::PICTURE_LEN_MAX as u64 + 1));
-        let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(|error| format!("{path}: {error}"))?;
+        let bytes = read_at_most(path, limits::PICTURE_LEN_MAX)?;
         let small = PictureUse::Logo(Size::new(1, 1));
         read_picture(&bytes, small).map_err(|error| format!("{path}: {error}"))?;
         Ok(Self(bytes.into()))
