@@ -31,20 +31,7 @@ pub struct Verified {
 /// When the store cannot be read, or there is no keeper to try with.
 pub async fn verify_expiry(place: &ArchivePlace, progress: &dyn Fn(u64, u64)) -> Result<Verified, ArchiveError> {
     let vault = Vault::open(&place.vault)?;
-    let now = Wallclock::from_system_time(SystemTime::now());
-    let mut verified = Verified::default();
-    let recordings = vault.filed().await?;
-    for (done, filed) in (0..).zip(&recordings) {
-        let filed = *filed;
-        progress(done, recordings.len() as u64);
-        if !filed.hour.has_come(now) {
-            verified.current += 1;
-            continue;
-        }
-        verified.expired += 1;
-        verified.opened += u64::from(opens(&vault, place, filed).await?);
-    }
-    Ok(verified)
+    verify(&vault, progress, async |filed| opens(&vault, place, filed).await).await
 }
 
 /// As [`verify_expiry`], with the keepers themselves, whatever their clocks say: every pair of what they give out is tried.
@@ -57,29 +44,41 @@ pub async fn verify_expiry_with(
     progress: &dyn Fn(u64, u64),
 ) -> Result<Verified, ArchiveError> {
     let vault = Vault::open(vault)?;
+    verify(&vault, progress, async |filed| opens_with(&vault, keepers, filed).await).await
+}
+
+/// Tries `opens` on every recording whose hour has come.
+async fn verify(
+    vault: &Vault,
+    progress: &dyn Fn(u64, u64),
+    opens: impl AsyncFn(Filed) -> Result<bool, ArchiveError>,
+) -> Result<Verified, ArchiveError> {
     let now = Wallclock::from_system_time(SystemTime::now());
     let mut verified = Verified::default();
     let recordings = vault.filed().await?;
     for (done, filed) in (0..).zip(&recordings) {
-        let filed = *filed;
         progress(done, recordings.len() as u64);
         if !filed.hour.has_come(now) {
             verified.current += 1;
             continue;
         }
         verified.expired += 1;
-        let releases = keepers.whatever_is_released(filed).await;
-        let mut opened = false;
-        for pair in releases.pairs() {
-            opened |= match vault.get(&Object::Wrap(pair).path(filed)).await {
-                Ok(wrapped) => releases.unwrap(filed, pair, &wrapped).is_ok(),
-                Err(VaultError::Missing) => false,
-                Err(error) => return Err(error.into()),
-            };
-        }
-        verified.opened += u64::from(opened);
+        verified.opened += u64::from(opens(*filed).await?);
     }
     Ok(verified)
+}
+
+async fn opens_with(vault: &Vault, keepers: &Keepers, filed: Filed) -> Result<bool, ArchiveError> {
+    let releases = keepers.whatever_is_released(filed).await;
+    let mut opened = false;
+    for pair in releases.pairs() {
+        opened |= match vault.get(&Object::Wrap(pair).path(filed)).await {
+            Ok(wrapped) => releases.unwrap(filed, pair, &wrapped).is_ok(),
+            Err(VaultError::Missing) => false,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Ok(opened)
 }
 
 async fn opens(vault: &Vault, place: &ArchivePlace, filed: Filed) -> Result<bool, ArchiveError> {
