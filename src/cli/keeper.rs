@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
-use crate::cli::serve::wait_for_interrupt;
+use crate::cli::serve::Interrupt;
 use crate::keeper::make_certificates;
 use crate::limits::KEEPERS;
 use crate::node::config::{Format, Level};
@@ -82,6 +82,7 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
     let alone = peers.is_empty();
     let setup = KeeperSetup { listen, folder, in_memory: memory, certificates, peers, believe_clock };
     let keeper = KeeperProcess::start(setup)?;
+    let interrupt = Interrupt::listen()?;
     println!("tessera keeper {} listens at {}; {lie}; it holds {}", keeper.id(), keeper.address(), keeper.keys());
     let (log, key) = keeper.audit();
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -92,7 +93,7 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
     if !keeper.is_locked() {
         println!("the system did not lock the keys' memory (ulimit -l): swap must be off or encrypted");
     }
-    let interrupted = wait_for_interrupt();
+    interrupt.wait();
     let counters = keeper.counters();
     println!(
         "{} asks answered; {} lines refused, {} frames malformed, {} asks not theirs; {} times the disk refused",
@@ -102,7 +103,7 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
         counters.not_theirs.get(),
         keeper.disk_errors(),
     );
-    interrupted
+    Ok(())
 }
 
 fn init(out: &std::path::Path, keepers: &[String]) -> Result<(), Failure> {

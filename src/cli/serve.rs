@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Failure;
 use crate::limits::KEEPERS_AGREEING;
@@ -105,13 +106,14 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     crate::telemetry::log::init(config.log.level, config.log.format);
     let recording = config.recording.enabled.then(|| config.recording.clone());
     let node = Node::start(config)?;
+    let interrupt = Interrupt::listen()?;
     println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
     if let Some(recording) = recording {
         tell_recording(&recording, &node);
     }
-    let interrupted = wait_for_interrupt();
+    interrupt.wait();
     node.stop();
-    interrupted
+    Ok(())
 }
 
 /// Where recordings go, until when, and what the keepers do not cover.
@@ -146,17 +148,35 @@ fn tell_keepers(keepers: &Keepers) {
     }
 }
 
-/// Returns on Ctrl-C or SIGTERM, which is how Kubernetes asks.
-pub(super) fn wait_for_interrupt() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result.map_err(failed),
-            _ = terminate.recv() => Ok(()),
-        }
-    })
+/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: whoever waits for that
+/// line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
+pub(super) struct Interrupt {
+    runtime: Runtime,
+    signals: [Signal; 2],
+}
+
+impl Interrupt {
+    /// From now on neither ends the process by itself.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let entered = runtime.enter();
+        let listen = |kind| signal(kind).map_err(failed);
+        let signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+        drop(entered);
+        Ok(Self { runtime, signals })
+    }
+
+    /// Returns when either came.
+    pub(super) fn wait(self) {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
 }
 
 impl From<StartError> for Failure {
