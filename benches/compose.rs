@@ -3,61 +3,21 @@
 //! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and writing the
 //! canvas, timed in turns with the tick, so that whatever else the machine does slows both.
 
-use std::collections::BTreeMap;
+mod stage;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tessera::compose::cpu_compositor;
-use tessera::media::{Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame};
-use tessera::scene::{Input, Scene, SceneCore};
+use tessera::media::{ParticipantId, Pts, Size};
 
-const HD: Size = Size::new(1280, 720);
-const FULL_HD: Size = Size::new(1920, 1080);
+use stage::{FULL_HD, HD, Pictures, picture, scene};
+
 /// Ticks of each kind; the least is told beside the median, because other programs only ever add time.
 const ROUNDS: usize = 200;
 
-struct Planes([Vec<u8>; 3], usize);
-
-impl Picture for Planes {
-    fn plane(&self, index: usize) -> PlaneRef<'_> {
-        PlaneRef { data: &self.0[index], stride: if index == 0 { self.1 } else { self.1 / 2 } }
-    }
-}
-
-fn picture(size: Size, seed: u32) -> VideoFrame {
-    let (width, height) = (size.width as usize, size.height as usize);
-    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
-    let mut plane = |length: usize| {
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            16 + u8::try_from(state >> 24).expect("a byte") % 200
-        };
-        (0..length).map(next).collect::<Vec<u8>>()
-    };
-    let planes = [plane(width * height), plane(width * height / 4), plane(width * height / 4)];
-    VideoFrame {
-        size,
-        full_range: false,
-        matrix: Matrix::default(),
-        arrival: Instant::now(),
-        picture: Arc::new(Planes(planes, width)),
-    }
-}
-
-fn scene(canvas: Size, people: u64) -> Arc<Scene> {
-    let (mut core, mut out, now) = (SceneCore::new(canvas), Outbox::new(), Instant::now());
-    for id in 0..people {
-        let participant = ParticipantId(id);
-        core.handle(now, Input::Joined { participant, name: format!("Person {id}") }, &mut out);
-        core.handle(now, Input::CameraFrame { participant }, &mut out);
-    }
-    core.scene()
-}
-
-type Pictures = BTreeMap<ParticipantId, VideoFrame>;
-
-fn pictures(people: u64, size: Size, seed: u32) -> Pictures {
+fn pictures(people: u64, size: Size, seed: u64) -> Pictures {
     (0..people).zip(seed..).map(|(id, seed)| (ParticipantId(id), picture(size, seed))).collect()
 }
 

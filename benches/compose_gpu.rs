@@ -3,28 +3,17 @@
 //! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is hardware, and
 //! where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with a GPU.
 
-use std::collections::BTreeMap;
+mod stage;
+
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::compose::{Compositor, CompositorChoice, Compositors};
-use tessera::media::{Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, VideoFrame, pts_from_tick};
-use tessera::scene::{Input, Scene, SceneCore};
+use tessera::media::{ParticipantId, Pts, Size, pts_from_tick};
+use tessera::scene::Scene;
 
-const HD: Size = Size::new(1280, 720);
-const FULL_HD: Size = Size::new(1920, 1080);
-
-struct Planes([Vec<u8>; 3], usize);
-
-impl Picture for Planes {
-    fn plane(&self, index: usize) -> PlaneRef<'_> {
-        PlaneRef { data: &self.0[index], stride: if index == 0 { self.1 } else { self.1 / 2 } }
-    }
-}
-
-type Pictures = BTreeMap<ParticipantId, VideoFrame>;
+use stage::{FULL_HD, HD, Pictures, picture, scene};
 
 /// A row of the table.
 struct Case {
@@ -81,37 +70,7 @@ const CASES: [Case; 6] = [
     },
 ];
 
-fn picture(size: Size, seed: u64) -> VideoFrame {
-    let (width, height) = (size.width as usize, size.height as usize);
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut plane = |length: usize| {
-        let next = |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            16 + u8::try_from(state >> 56).expect("a byte") % 200
-        };
-        (0..length).map(next).collect::<Vec<u8>>()
-    };
-    let planes = [plane(width * height), plane(width * height / 4), plane(width * height / 4)];
-    VideoFrame {
-        size,
-        full_range: false,
-        matrix: Matrix::default(),
-        arrival: Instant::now(),
-        picture: Arc::new(Planes(planes, width)),
-    }
-}
-
 impl Case {
-    fn scene(&self) -> Arc<Scene> {
-        let (mut core, mut out, now) = (SceneCore::new(self.canvas), Outbox::new(), Instant::now());
-        for id in 0..self.people {
-            let participant = ParticipantId(id);
-            core.handle(now, Input::Joined { participant, name: format!("Person {id}") }, &mut out);
-            core.handle(now, Input::CameraFrame { participant }, &mut out);
-        }
-        core.scene()
-    }
-
     /// Two sets of pictures that differ in `changed` of them; one set when nothing does.
     fn sets(&self, scene: &Scene) -> Vec<Pictures> {
         let rect = &scene.tiles[0].rect;
@@ -166,7 +125,7 @@ fn compose(criterion: &mut Criterion) {
     };
     println!("compose_gpu: {}", compositors.reason());
     for case in &CASES {
-        let scene = case.scene();
+        let scene = scene(case.canvas, case.people);
         let sets = case.sets(&scene);
         let mut compositor = compositors.make(case.canvas);
         let (mut next, mut number) = (sets.iter().cycle(), 0);
