@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::flow::Counter;
 use crate::keeper::{Answer, Ask, DoorCounters, Identity, IdentityError, IdentityFiles, Line, LineError, serve};
 use crate::limits::WITNESS_SPAN;
 use crate::retention::KeeperId;
-use crate::store::{KeeperFileError, OwnKeeper, StoreError};
+use crate::store::{KeeperFileError, OwnKeeper, StoreError, audit_path};
 
 /// What a keeper is started with.
 #[derive(Debug, Clone)]
@@ -141,10 +141,6 @@ impl KeeperProcess {
     pub fn disk_errors(&self) -> u64 {
         self.errors.get()
     }
-}
-
-fn audit_path(folder: &Path, keeper: KeeperId) -> PathBuf {
-    folder.join(format!("audit-{keeper}.log"))
 }
 
 // A core dump would hold keys; a debugger of the same account could read them. A refusal leaves what was.

@@ -212,7 +212,7 @@ impl Ledger {
     /// When the disk refuses.
     pub fn finish(self, text: &str) -> Result<(), StoreError> {
         let aside = self.path.with_extension("json.part");
-        if write_aside(&aside, text).and_then(|()| std::fs::rename(&aside, &self.path)).is_err() {
+        if replace_file(&self.path, &aside, &[text.as_bytes(), b"\n"]).is_err() {
             let _ = std::fs::remove_file(&aside);
             self.write(text)?;
             self.file.sync_all().map_err(StoreError::at(&self.path))?;
@@ -221,12 +221,13 @@ impl Ledger {
     }
 }
 
-fn write_aside(aside: &Path, text: &str) -> io::Result<()> {
+/// A whole new file takes the place of another: written aside, on the disk, then renamed. The folder is not synced.
+pub(super) fn replace_file(path: &Path, aside: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(aside)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    parts.iter().try_for_each(|part| file.write_all(part))?;
+    file.sync_all()?;
+    std::fs::rename(aside, path)
 }
 
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
-use crate::retention::{Clocks, Keeper};
-use crate::store::disk::{FILE_MODE, StoreError, make_folder, sync_folder_of};
+use crate::retention::{Clocks, Keeper, KeeperId};
+use crate::store::disk::{FILE_MODE, StoreError, make_folder, replace_file, sync_folder_of};
 
 /// Why a keeper cannot be had from a folder.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl KeeperFile {
         make_folder(folder)?;
         let lock = lock(folder)?;
         let keeper = read(folder, clocks)?.unwrap_or_else(|| Keeper::new(clocks));
-        let audit = AuditFile::open(folder.join(format!("audit-{}.log", keeper.id())))?;
+        let audit = AuditFile::open(audit_path(folder, keeper.id()))?;
         let mut file = Self { folder: folder.to_owned(), audit, stored: true, _lock: lock };
         let mut keeper = keeper;
         file.save(&mut keeper)?;
@@ -73,7 +73,7 @@ impl KeeperFile {
         make_folder(folder)?;
         let lock = lock(folder)?;
         let mut keeper = Keeper::new(clocks);
-        let audit = AuditFile::open(folder.join(format!("audit-{}.log", keeper.id())))?;
+        let audit = AuditFile::open(audit_path(folder, keeper.id()))?;
         let mut file = Self { folder: folder.to_owned(), audit, stored: false, _lock: lock };
         file.save(&mut keeper)?;
         Ok((file, keeper))
@@ -105,6 +105,12 @@ pub fn look_at_keeper(folder: &Path, clocks: Clocks) -> Result<Keeper, KeeperFil
     read(folder, clocks)?.ok_or_else(|| KeeperFileError::None { folder: folder.to_owned() })
 }
 
+/// Where a keeper's audit log lies.
+#[must_use]
+pub fn audit_path(folder: &Path, keeper: KeeperId) -> PathBuf {
+    folder.join(format!("audit-{keeper}.log"))
+}
+
 fn lock(folder: &Path) -> Result<File, KeeperFileError> {
     let path = folder.join("lock");
     let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
@@ -128,14 +134,7 @@ fn read(folder: &Path, clocks: Clocks) -> Result<Option<Keeper>, KeeperFileError
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let aside = path.with_extension("new");
     let former = OpenOptions::new().write(true).open(path).ok();
-    let written = (|| {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)
-    })();
-    written.map_err(StoreError::at(path))?;
+    replace_file(path, &aside, &[bytes]).map_err(StoreError::at(path))?;
     sync_folder_of(path)?;
     // The former file has no name any more; its blocks still hold keys.
     if let Some(mut former) = former {
@@ -204,7 +203,7 @@ mod tests {
     }
 
     fn audit_of(folder: &Path, keeper: &Keeper) -> Vec<AuditEvent> {
-        let log = std::fs::read_to_string(folder.join(format!("audit-{}.log", keeper.id()))).unwrap();
+        let log = std::fs::read_to_string(audit_path(folder, keeper.id())).unwrap();
         verify_audit(&log, &keeper.audit().public_key()).unwrap()
     }
 

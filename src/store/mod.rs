@@ -26,7 +26,7 @@ pub use archive::{
     Archive, ArchiveCounters, ArchiveError, ArchivePlace, ReadError, RecordingDetail, RecordingWish, Swept,
 };
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
-pub use keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
+pub use keeper_file::{KeeperFile, KeeperFileError, audit_path, look_at_keeper};
 pub use keepers::Keepers;
 pub use keeping::Keeping;
 pub use own_keeper::{KeepingError, OwnKeeper};

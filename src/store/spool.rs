@@ -5,9 +5,7 @@
 //! reaches it is sealed already.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +17,7 @@ use crate::limits;
 use crate::media::Wallclock;
 use crate::record::{ROOT, folder};
 use crate::retention::{Filed, Hour};
-use crate::store::disk::{FILE_MODE, StoreError, make_folder, sync_folder_of};
+use crate::store::disk::{StoreError, make_folder, replace_file, sync_folder_of};
 use crate::store::upload::UploadCounters;
 
 /// Where objects wait, and how many bytes of them.
@@ -66,7 +64,7 @@ impl Spool {
         for entry in std::fs::read_dir(&place.folder).map_err(StoreError::at(&place.folder))? {
             let entry = entry.map_err(StoreError::at(&place.folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".new") {
+            if name.strip_suffix(".new").is_some_and(|stem| parse(stem).is_some()) {
                 // A process was killed while it wrote this.
                 std::fs::remove_file(entry.path()).map_err(StoreError::at(&entry.path()))?;
             } else if let Some((number, path)) = parse(&name) {
@@ -137,6 +135,11 @@ impl Spool {
         std::fs::read(self.file_of(waiting)).map(Bytes::from)
     }
 
+    /// Whether it waits still.
+    pub(super) fn holds(&self, waiting: &Waiting) -> bool {
+        self.held().waiting.contains_key(&waiting.number)
+    }
+
     /// It waits no more: it was stored, or nobody wants it.
     pub(super) fn remove(&self, waiting: &Waiting) -> Result<(), StoreError> {
         let path = self.file_of(waiting);
@@ -193,13 +196,7 @@ impl Spool {
     fn write(&self, name: &str, sealed: &[u8]) -> Result<(), StoreError> {
         let path = self.place.folder.join(name);
         let aside = path.with_added_extension("new");
-        let written = (|| {
-            let mut options = OpenOptions::new();
-            let mut file: File = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&aside)?;
-            file.write_all(sealed)?;
-            file.sync_all()?;
-            std::fs::rename(&aside, &path)
-        })();
+        let written = replace_file(&path, &aside, &[sealed]);
         if let Err(error) = written {
             // What went wrong first is what counts; what stays is deleted at the next start.
             let _ = std::fs::remove_file(&aside);
