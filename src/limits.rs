@@ -199,8 +199,8 @@ pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
 pub const RECORD_TRACKS_MAX: usize = 1024;
 /// Gaps listed of one such file; the others are counted.
 pub const TRACK_GAPS_MAX: usize = 64;
-/// Jitter buffer → recorder: frames or packets of one own track: 2 s of 60 frames/s, or of 20 ms packets.
-pub const TRACK_FAN_LEN: usize = 120;
+/// Jitter buffer → recorder: frames or packets of one own track: 8 s of 60 frames/s, so that a disk or a keeper may pause.
+pub const TRACK_FAN_LEN: usize = 480;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
 
@@ -268,11 +268,17 @@ pub const KEEPERS_AGREEING: usize = 2;
 pub const WITNESS_SPAN: Duration = Duration::from_secs(10);
 /// Spacing of tries to add the wraps that a keeper missed.
 pub const MEND_EVERY: Duration = Duration::from_secs(10);
+/// The widest spacing of them, while some cannot be added: doubled from `MEND_EVERY`.
+pub const MEND_EVERY_MAX: Duration = Duration::from_secs(300);
 
 /// Fan → vault: sealed objects of one recording that wait for the store: two minutes of it; then it has a gap.
 pub const UPLOAD_QUEUE_LEN: usize = 64;
 /// Places of that queue that are kept for what closes a recording.
 pub const UPLOAD_RESERVE: usize = 8;
+/// Fan → vault: sealed bytes of one recording's own tracks that wait for the store beside that queue.
+pub const UPLOAD_TRACKS_BYTES: usize = 64 * 1024 * 1024;
+/// What the smallest object of an own track counts there, so that objects are bounded too: 1,024 of them.
+pub const UPLOAD_TRACK_BYTES_MIN: usize = 64 * 1024;
 /// How long a failed try to store an object waits for the next one; doubles up to `UPLOAD_RETRY_MAX`.
 pub const UPLOAD_RETRY: Duration = Duration::from_millis(200);
 /// The longest wait between two tries.
@@ -350,6 +356,11 @@ const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
+// While one recording closes and the next one's keepers are asked, the tracks of all others wait.
+const _: () =
+    assert!(TRACK_FAN_LEN as u128 / 60 * 1000 > (UPLOAD_FINISH_SPAN.as_millis() + KEEPERS_BEGIN_SPAN.as_millis()));
+// A call that ends while everybody sends camera and microphone: of each the last fragment and the head.
+const _: () = assert!(UPLOAD_TRACKS_BYTES / UPLOAD_TRACK_BYTES_MIN >= 4 * PARTICIPANTS_MAX);
 const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());
 const _: () = assert!(KEEPERS_AGREEING * 2 > KEEPERS);
 const _: () = assert!(HAND_OVER_PIECE_LEN >= 5 * 1024 * 1024 && HAND_OVER_PIECE_LEN.is_multiple_of(4 * 1024 * 1024));

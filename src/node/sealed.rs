@@ -140,6 +140,11 @@ impl SealedFiles {
         stored
     }
 
+    /// What all own tracks' files hold by now.
+    pub(super) fn track_entries(&self) -> Vec<TrackEntry> {
+        self.tracks.entries()
+    }
+
     /// What an own track's file holds by now.
     pub(super) fn tell_track(&mut self, file: usize, entry: &TrackEntry) {
         self.tracks.tell(file, entry);
@@ -212,7 +217,7 @@ impl SealedFiles {
         for (n, entry) in manifest.takes.iter_mut().enumerate() {
             entry.file = if n == 0 { "video.mp4".to_owned() } else { format!("video.mp4?take={n}") };
         }
-        manifest.tracks = self.tracks.entries();
+        manifest.tracks = self.track_entries();
         let track_segments = self.tracks.segments();
         let segments = self.takes.iter().map(|take| take.segments).collect();
         // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.

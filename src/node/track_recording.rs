@@ -137,13 +137,16 @@ impl OwnTrack {
                         let stored = self.file.is_some_and(|file| files.append_track(file, &bytes));
                         // Beyond the bound on files there is nothing to say a gap in.
                         if !stored && self.file.is_some() {
-                            let reason = GapReason::StoreBehind;
-                            lost = Some(TrackInput::Lost { from, to, len: bytes.len(), reason });
+                            lost = Some((from, to, bytes.len()));
                         } else if let (Some(file), Some(entry)) = (self.file, recorder.entry()) {
                             files.tell_track(file, entry);
                         }
                     }
-                    TrackOutput::End { entry, offset, bytes } => {
+                    TrackOutput::End { mut entry, offset, bytes } => {
+                        // Its last fragment: the recorder has let go of the file already.
+                        if let Some((from, to, len)) = lost.take() {
+                            entry.lacks((from, to), len, GapReason::StoreBehind);
+                        }
                         if let Some(file) = self.file.take() {
                             files.end_track(file, &entry, offset, &bytes);
                         }
@@ -151,7 +154,8 @@ impl OwnTrack {
                     TrackOutput::WantKeyframe => self.source.wish_keyframe(),
                 }
             }
-            next = lost;
+            let reason = GapReason::StoreBehind;
+            next = lost.map(|(from, to, len)| TrackInput::Lost { from, to, len, reason });
         }
     }
 }
@@ -201,5 +205,59 @@ impl SealedTracks {
     /// How many segments each has.
     pub(super) fn segments(&self) -> Vec<u32> {
         self.files.iter().map(|file| file.segments).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::flow::{Counter, Fan, Waker};
+    use crate::media::{Codec, Ingest, TrackKind, Wallclock};
+    use crate::node::package::RecordCounters;
+    use crate::record::TrackSetup;
+    use crate::retention::Retention;
+    use crate::store::{Archive, ArchiveCounters, Vault};
+
+    #[test]
+    fn what_a_track_lost_last_is_told_of_the_file_that_lost_it() {
+        let home = tempfile::tempdir().unwrap();
+        // Nothing drives it: no object ever leaves the queue.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let vault = Vault::on(Arc::new(InMemory::new()), "memory");
+        let handle = runtime.handle().clone();
+        let archive =
+            Archive::on_vault(vault, home.path(), Retention::default(), handle, ArchiveCounters::default()).unwrap();
+        let mut files = SealedFiles::new(Arc::new(archive), Retention::default(), RecordCounters::default());
+
+        let (now, zero) = (Instant::now(), Pts(0));
+        let epoch = RoomEpoch { instant: now, wallclock: Wallclock(0) };
+        let track = TrackId { participant: ParticipantId(7), kind: TrackKind::Microphone };
+        let reader = Fan::new(Counter::default()).subscribe(limits::TRACK_FAN_LEN, Waker::new().unwrap());
+        let setup = TrackSetup { person: 1, kind: track.kind, epoch, zero };
+        let source = TrackSource { track, reader, wishes: None, barred: Arc::default() };
+        let mut own = OwnTrack { source, recorder: Some(TrackRecorder::new(setup)), file: None };
+        let mut out = Outbox::new();
+        for n in 0..10 {
+            let ingest = Some(Ingest::whole(n, 960 * n, now));
+            // 20 ms of silence.
+            let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
+            let pts = zero + Duration::from_millis(20 * n);
+            let packet = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest };
+            own.take(now, TrackInput::Frame(packet), &mut out, &mut files);
+        }
+        let before = own.recorder.as_ref().and_then(TrackRecorder::entry).unwrap().clone();
+        let file = own.file.unwrap();
+        // Until there is no place for the smallest either.
+        while files.append_track(file, &[0]) {}
+        own.take(now, TrackInput::Finish, &mut out, &mut files);
+        let told = files.track_entries().remove(file);
+        assert_eq!((told.bytes, told.gaps.len()), (before.bytes, 1), "{told:?}");
+        assert_eq!((told.gaps[0].from_ms, told.gaps[0].reason), (0, GapReason::StoreBehind), "{told:?}");
+        assert!(told.gaps[0].to_ms >= 190, "{told:?}");
     }
 }

@@ -43,6 +43,15 @@ pub struct TrackEntry {
     pub gaps_unlisted: u64,
 }
 
+impl TrackEntry {
+    /// A fragment of `len` bytes could not be stored.
+    pub fn lacks(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason) {
+        let track = if self.kind.is_video() { GapTrack::Video } else { GapTrack::Sound };
+        note_gap(self, Gap { from_ms: millis(from), to_ms: millis(to), track, reason });
+        self.bytes = self.bytes.saturating_sub(len as u64);
+    }
+}
+
 /// What a single track's recorder is told at its start.
 #[derive(Debug, Clone, Copy)]
 pub struct TrackSetup {
@@ -361,9 +370,7 @@ impl TrackRecorder {
     fn lost(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason, out: &mut Outbox<TrackOutput>) {
         let video = self.setup.kind.is_video();
         let Some(file) = &mut self.file else { return };
-        let track = if video { GapTrack::Video } else { GapTrack::Sound };
-        note_gap(&mut file.entry, Gap { from_ms: millis(from), to_ms: millis(to), track, reason });
-        file.entry.bytes = file.entry.bytes.saturating_sub(len as u64);
+        file.entry.lacks((from, to), len, reason);
         let decodable = file
             .samples
             .first()

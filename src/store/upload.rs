@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::flow::{Counter, Level};
 use crate::limits;
@@ -48,6 +48,10 @@ pub struct SealedRecording {
     filed: Filed,
     key: Secret,
     jobs: mpsc::Sender<Job>,
+    /// Places in the queue for the call itself.
+    call: Arc<Semaphore>,
+    /// Bytes in the queue for own tracks.
+    tracks: Arc<Semaphore>,
     counters: UploadCounters,
     done: crossbeam_channel::Receiver<()>,
 }
@@ -56,6 +60,8 @@ pub struct SealedRecording {
 struct Job {
     path: String,
     sealed: Bytes,
+    /// What it takes up while it waits.
+    place: OwnedSemaphorePermit,
 }
 
 impl SealedRecording {
@@ -67,7 +73,10 @@ impl SealedRecording {
         counters: UploadCounters,
         runtime: &Handle,
     ) -> Self {
-        let (jobs, queue) = mpsc::channel(limits::UPLOAD_QUEUE_LEN);
+        let tracks = limits::UPLOAD_TRACKS_BYTES / limits::UPLOAD_TRACK_BYTES_MIN;
+        let (jobs, queue) = mpsc::channel(limits::UPLOAD_QUEUE_LEN + tracks);
+        let call = Arc::new(Semaphore::new(limits::UPLOAD_QUEUE_LEN));
+        let tracks = Arc::new(Semaphore::new(limits::UPLOAD_TRACKS_BYTES));
         let (finished, done) = crossbeam_channel::bounded(1);
         let own = counters.clone();
         runtime.spawn(async move {
@@ -75,7 +84,7 @@ impl SealedRecording {
             // Whoever waited may have given up.
             let _ = finished.try_send(());
         });
-        Self { filed, key, jobs, counters: own, done }
+        Self { filed, key, jobs, call, tracks, counters: own, done }
     }
 
     /// Which recording it is, and when it expires.
@@ -89,18 +98,18 @@ impl SealedRecording {
     /// # Errors
     /// When so much waits already that nothing more is taken.
     pub fn put(&self, object: Object, plain: &[u8]) -> Result<usize, Behind> {
-        // Own tracks may take half of the queue: the call itself comes first.
-        let own = matches!(object, Object::TrackInit { .. } | Object::TrackSegment { .. });
-        if own && self.jobs.capacity() <= limits::UPLOAD_QUEUE_LEN / 2 {
-            self.counters.lost.add(1);
-            return Err(Behind);
-        }
+        use Object::{Index, Init, Segment, TrackInit, TrackSegment};
+        // An init segment goes before the first segment, which is lost with it.
+        let media = matches!(object, Init { .. } | Segment { .. } | TrackInit { .. } | TrackSegment { .. });
         // The last places are for what closes a recording, so that it never has to wait.
-        if matches!(object, Object::Segment { .. }) && self.jobs.capacity() <= limits::UPLOAD_RESERVE {
-            self.counters.lost.add(1);
-            return Err(Behind);
-        }
-        self.put_clear(object, seal(&self.key, &object.context(self.filed), plain).into())
+        let growing = matches!(object, Init { .. } | Segment { .. } | Index { .. });
+        let put = if growing && self.call.available_permits() <= limits::UPLOAD_RESERVE {
+            Err(Behind)
+        } else {
+            self.put_clear(object, seal(&self.key, &object.context(self.filed), plain).into())
+        };
+        self.counters.lost.add(u64::from(media && put.is_err()));
+        put
     }
 
     /// Has an object stored as it is.
@@ -109,7 +118,16 @@ impl SealedRecording {
     /// When so much waits already that nothing more is taken.
     pub(super) fn put_clear(&self, object: Object, bytes: Bytes) -> Result<usize, Behind> {
         let len = bytes.len();
-        let job = Job { path: object.path(self.filed), sealed: bytes };
+        // However much waits of own tracks, the call itself has its places.
+        let own = matches!(object, Object::TrackInit { .. } | Object::TrackHead { .. } | Object::TrackSegment { .. });
+        let place = if own {
+            let counted = u32::try_from(len.max(limits::UPLOAD_TRACK_BYTES_MIN)).map_err(|_| Behind)?;
+            self.tracks.clone().try_acquire_many_owned(counted)
+        } else {
+            self.call.clone().try_acquire_owned()
+        };
+        let place = place.map_err(|_| Behind)?;
+        let job = Job { path: object.path(self.filed), sealed: bytes, place };
         self.jobs.try_send(job).map(|()| len).map_err(|_| Behind)
     }
 
@@ -155,6 +173,10 @@ async fn store_waiting(spool: &Spool, waiting: &Waiting, vault: &Vault, counters
     match vault.put(&waiting.path, sealed).await {
         Ok(()) => {
             counters.stored(len);
+            if !spool.holds(waiting) {
+                // Erased meanwhile, and so is this; what is not is the sweep's.
+                let _ = vault.delete(&waiting.path).await;
+            }
             spool.remove(waiting).is_ok()
         }
         Err(error) => {
@@ -171,9 +193,10 @@ async fn store(
     keeping: &Keeping,
     counters: &UploadCounters,
 ) {
-    while let Some(job) = queue.recv().await {
+    while let Some(Job { path, sealed, place }) = queue.recv().await {
+        drop(place);
         let mut pause = limits::UPLOAD_RETRY;
-        while !store_or_spool(&job, vault, counters).await {
+        while !store_or_spool(&path, &sealed, vault, counters).await {
             if filed.hour.has_come(keeping.certain()) {
                 // Nobody could open it any more.
                 return;
@@ -185,26 +208,26 @@ async fn store(
 }
 
 // Whether it was stored or waits on disk. While anything waits there everything else does too: so the order stays.
-async fn store_or_spool(job: &Job, vault: &Vault, counters: &UploadCounters) -> bool {
-    let Some(spool) = vault.spool() else { return store_now(job, vault, counters).await };
+async fn store_or_spool(path: &str, sealed: &Bytes, vault: &Vault, counters: &UploadCounters) -> bool {
+    let Some(spool) = vault.spool() else { return store_now(path, sealed, vault, counters).await };
     if spool.is_empty() {
-        let soon = tokio::time::timeout(limits::UPLOAD_PATIENCE, store_now(job, vault, counters)).await;
+        let soon = tokio::time::timeout(limits::UPLOAD_PATIENCE, store_now(path, sealed, vault, counters)).await;
         match soon {
             Ok(true) => return true,
             Ok(false) => {}
             Err(_) => counters.failed(&"it did not answer in time"),
         }
     }
-    let (spool, path, sealed) = (spool.clone(), job.path.clone(), job.sealed.clone());
+    let (spool, path, sealed) = (spool.clone(), path.to_owned(), sealed.clone());
     // It waits for the disk itself.
     let spooled = tokio::task::spawn_blocking(move || spool.put(&path, &sealed)).await;
     matches!(spooled, Ok(Ok(())))
 }
 
-async fn store_now(job: &Job, vault: &Vault, counters: &UploadCounters) -> bool {
-    match vault.put(&job.path, job.sealed.clone()).await {
+async fn store_now(path: &str, sealed: &Bytes, vault: &Vault, counters: &UploadCounters) -> bool {
+    match vault.put(path, sealed.clone()).await {
         Ok(()) => {
-            counters.stored(job.sealed.len() as u64);
+            counters.stored(sealed.len() as u64);
             true
         }
         Err(error) => {
@@ -227,5 +250,43 @@ impl UploadCounters {
         if self.store_failing.set(1) == 0 {
             tracing::warn!(%error, "objects of recordings could not be stored; trying again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::retention::{Hour, RecordingId};
+
+    #[test]
+    fn a_call_whose_store_hangs_is_closed_whole_however_many_own_tracks_wait() {
+        let home = tempfile::tempdir().unwrap();
+        let keeping = Arc::new(Keeping::open(home.path(), Counter::default()).unwrap());
+        // Nothing drives it: no object ever leaves the queue.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (vault, counters) = (Vault::on(Arc::new(InMemory::new()), "memory"), UploadCounters::default());
+        let filed = Filed { hour: Hour(500_000), recording: RecordingId([7; 16]) };
+        let place = (vault, keeping);
+        let sealed = SealedRecording::start(filed, Secret::random(), place, counters.clone(), runtime.handle());
+
+        let all = 2 * limits::PARTICIPANTS_MAX as u32;
+        let fragment = vec![0; 200_000];
+        for track in 0..all {
+            sealed.put(Object::TrackInit { track }, b"head").unwrap();
+            sealed.put(Object::TrackSegment { track, number: 0 }, &fragment).unwrap();
+            sealed.put(Object::TrackHead { track }, b"head").unwrap();
+        }
+        assert_eq!(counters.lost.get(), 0, "everybody's last fragments wait");
+        while sealed.put(Object::TrackSegment { track: 0, number: 1 }, &fragment).is_ok() {}
+        assert_eq!(counters.lost.get(), 1);
+
+        let queued =
+            (0..).take_while(|number| sealed.put(Object::Segment { take: 0, number: *number }, &fragment).is_ok());
+        assert_eq!(queued.count(), limits::UPLOAD_QUEUE_LEN - limits::UPLOAD_RESERVE, "the call has its own places");
+        assert!(sealed.put(Object::Index { number: 0 }, b"so far").is_err(), "what says so far may be left out");
+        sealed.put(Object::Head { take: 0 }, b"head").unwrap();
+        sealed.put(Object::Fin, b"whole").unwrap();
     }
 }
