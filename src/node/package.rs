@@ -49,8 +49,11 @@ pub struct Reads {
     pub sounds: FanReader<MixTick>,
     /// Whose packets of a tick it takes: 0 the shared mix's, otherwise those of the mix apart that carries this number.
     pub mask: u64,
-    /// The mask that holds in the room. From the moment it is another one than `mask`, nothing is taken from these.
+    /// Which readers may take something. From the moment it is another number than `turn`, nothing is taken from these, whatever
+    /// is lifted later: it only rises.
     pub in_force: Arc<AtomicU64>,
+    /// The number that these readers have.
+    pub turn: u64,
 }
 
 /// What recordings count, over all rooms of the node.
@@ -91,6 +94,7 @@ pub struct RoomRecording {
     sound: Source<MixTick>,
     mask: u64,
     in_force: Arc<AtomicU64>,
+    turn: u64,
     recorder: Recorder,
     out: Outbox<Output>,
     sink: Sink,
@@ -154,6 +158,7 @@ impl RoomRecording {
             sound: Source::new(reads.sounds),
             mask: reads.mask,
             in_force: reads.in_force,
+            turn: reads.turn,
             recorder: recorder(&setup),
             out: Outbox::new(),
             sink: Sink::begin(&setup, &counters),
@@ -180,7 +185,7 @@ impl RoomRecording {
             self.video.fill();
             self.sound.fill();
             // What is in sight now was published before this look.
-            if self.in_force.load(Ordering::Acquire) != self.mask {
+            if self.in_force.load(Ordering::Acquire) != self.turn {
                 break;
             }
             // In the order of the room's clock, so that a backlog of one track is not taken for a gap in the other.
@@ -221,7 +226,7 @@ impl RoomRecording {
     pub fn read(&mut self, reads: Reads) {
         self.video = Source { misses: true, ..Source::new(reads.pictures) };
         self.sound = Source { misses: true, ..Source::new(reads.sounds) };
-        (self.mask, self.in_force) = (reads.mask, reads.in_force);
+        (self.mask, self.in_force, self.turn) = (reads.mask, reads.in_force, reads.turn);
     }
 
     /// Something began in the room at `at`: a chapter, perhaps.

@@ -79,6 +79,7 @@ impl Call {
                 sounds: sound.subscribe(limits::RECORD_FAN_LEN, waker),
                 mask: 0,
                 in_force: in_force.clone(),
+                turn: 0,
             },
             counters.clone(),
         );

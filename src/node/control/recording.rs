@@ -31,7 +31,7 @@ pub struct Recordable<'a> {
     pub sounds: &'a Fan<MixTick>,
     /// Which mask hides people in them; 0: none.
     pub mask: u64,
-    /// The mask that holds in the room.
+    /// Which readers may take something.
     pub in_force: &'a Arc<AtomicU64>,
 }
 
@@ -40,7 +40,8 @@ impl Recordable<'_> {
     pub fn reads(&self, waker: &Waker) -> Reads {
         let pictures = self.pictures.subscribe(limits::RECORD_FAN_LEN, waker.clone());
         let sounds = self.sounds.subscribe(limits::RECORD_FAN_LEN, waker.clone());
-        Reads { pictures, sounds, mask: self.mask, in_force: self.in_force.clone() }
+        let (in_force, turn) = (self.in_force.clone(), self.in_force.load(Ordering::Acquire));
+        Reads { pictures, sounds, mask: self.mask, in_force, turn }
     }
 }
 
@@ -114,11 +115,13 @@ impl Control {
         } else {
             self.stop_recording(&name)
         };
-        if done.is_err() {
+        let (kind, detail) = match done {
+            Ok(()) => return,
+            Err(Refusal::Busy) => ("busy", "The node is too busy to leave somebody out of it; try again later."),
             // The room exists, the node records, nothing longer was wished for: so it is the keepers.
-            let detail = "Too few keepers of recordings answer; try again later.";
-            self.say(peer, &problem("keepers-silent", "No recording can begin", detail));
-        }
+            Err(_) => ("keepers-silent", "Too few keepers of recordings answer; try again later."),
+        };
+        self.say(peer, &problem(kind, "No recording can begin", detail));
     }
 
     /// What a room does, as everyone in it is told.

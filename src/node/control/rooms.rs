@@ -68,7 +68,7 @@ pub struct Room {
     pub unrecorded: BTreeSet<ParticipantId>,
     /// Those of them who left, and until when their picture may still be seen to go.
     pub leaving: Vec<(ParticipantId, Instant)>,
-    /// The mask that recordings have to read by from now on; 0: none.
+    /// Which of the readers that recordings had may take something: the newest ones. It only rises.
     pub in_force: Arc<AtomicU64>,
     /// What the recording reads meanwhile.
     pub masked: Option<MaskedRung>,

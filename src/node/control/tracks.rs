@@ -37,34 +37,40 @@ impl Control {
     /// A room's recording began while people were in it: their tracks are recorded from now on, pictures from the keyframe that is
     /// asked for.
     pub(super) fn record_tracks(&self, room: &RoomId) {
-        for (peer, entry) in self.peers.of_room(room) {
-            for (kind, tapped) in &entry.taps {
-                self.record_track(room, peer, *kind);
-                tapped.wishes.iter().for_each(WishCell::wish_keyframe);
-            }
-        }
+        self.record_taps(room, |_| true);
     }
 
     /// Somebody's wish changed: their tracks are recorded from now on, or no longer. What was recorded stays.
-    pub(super) fn record_tracks_of(&self, room: &RoomId, participant: ParticipantId, recorded: bool) {
-        self.bar_tracks_of(room, participant, !recorded);
+    pub(super) fn record_tracks_of(&mut self, room: &RoomId, participant: ParticipantId, recorded: bool) {
         if !recorded {
             return self.lanes.package.send(PackageCommand::EndTracks(room.clone(), participant));
         }
+        let is_theirs = |theirs| theirs == Some(participant);
+        let peers: Vec<PeerId> = self.peers.of_room(room).map(|(peer, _)| peer).collect();
+        for peer in peers {
+            let Some(entry) = self.peers.get_mut(peer).filter(|entry| is_theirs(entry.role.participant())) else {
+                continue;
+            };
+            // What was barred stays barred: who reads it may not have looked yet.
+            entry.taps.values_mut().for_each(|tapped| tapped.barred = Arc::default());
+        }
+        self.record_taps(room, is_theirs);
+    }
+
+    /// From the moment this returns nothing more is taken from somebody's taps by whoever reads them now.
+    pub(super) fn bar_tracks_of(&self, room: &RoomId, participant: ParticipantId) {
         let theirs = self.peers.of_room(room).filter(|(_, entry)| entry.role.participant() == Some(participant));
-        for (peer, entry) in theirs {
+        for tapped in theirs.flat_map(|(_, entry)| entry.taps.values()) {
+            tapped.barred.store(true, Ordering::Release);
+        }
+    }
+
+    fn record_taps(&self, room: &RoomId, whose: impl Fn(Option<ParticipantId>) -> bool) {
+        for (peer, entry) in self.peers.of_room(room).filter(|(_, entry)| whose(entry.role.participant())) {
             for (kind, tapped) in &entry.taps {
                 self.record_track(room, peer, *kind);
                 tapped.wishes.iter().for_each(WishCell::wish_keyframe);
             }
-        }
-    }
-
-    /// From the moment this returns nothing more is taken from somebody's taps, or everything again.
-    pub(super) fn bar_tracks_of(&self, room: &RoomId, participant: ParticipantId, barred: bool) {
-        let theirs = self.peers.of_room(room).filter(|(_, entry)| entry.role.participant() == Some(participant));
-        for tapped in theirs.flat_map(|(_, entry)| entry.taps.values()) {
-            tapped.barred.store(barred, Ordering::Release);
         }
     }
 

@@ -67,7 +67,7 @@ impl Control {
             return self.forget_unrecorded(name, participant);
         }
         if room.unrecorded.insert(participant) {
-            self.bar_tracks_of(name, participant, true);
+            self.bar_tracks_of(name, participant);
             self.remask(name);
             self.record_tracks_of(name, participant, false);
             self.say_people(name);
@@ -151,11 +151,13 @@ impl Control {
     pub fn unmask(&mut self, name: &RoomId) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         if room.masked.take().is_some() {
+            if room.unrecorded.is_empty() {
+                // Another number than before the mask: what was read then and barred stays barred.
+                self.masks += 1;
+                room.in_force.store(self.masks, Ordering::Release);
+            }
             self.lanes.compose[room.compose].send(ComposeCommand::Mask(name.clone(), None));
             self.lanes.mix[room.mix].send(MixCommand::LeaveOut(name.clone(), [].into(), 0));
-        }
-        if room.unrecorded.is_empty() {
-            room.in_force.store(0, Ordering::Release);
         }
     }
 
