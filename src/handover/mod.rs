@@ -19,7 +19,7 @@ mod webdav;
 
 pub use destination::{Credentials, Destination, DestinationError};
 pub use dropbox::{ContentHash, DropboxHosts};
-pub use running::{Begun, HandOverCounters, HandOverState, HandOvers, Refused};
+pub use running::{HandOverCounters, HandOverState, HandOvers, Refused};
 pub use source::Checksum;
 
 use std::time::Duration;

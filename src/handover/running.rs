@@ -66,15 +66,6 @@ impl HandOverState {
     }
 }
 
-/// What came of asking for a hand-over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
-    /// It begins.
-    Now,
-    /// It was under way already; what was asked then holds.
-    Already,
-}
-
 /// Why a hand-over does not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -113,25 +104,26 @@ impl HandOvers {
         Arc::new(Self { archive, destination, known: Mutex::default(), turns, counters })
     }
 
-    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. Called on the runtime's own threads.
+    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. One that is under way already goes on as it was
+    /// asked for. Called on the runtime's own threads.
     ///
     /// # Errors
     /// When it cannot be read, is not final, or `limits::HAND_OVERS_KNOWN_MAX` others are under way.
-    pub async fn begin(self: &Arc<Self>, filed: Filed, keep: bool) -> Result<Begun, Refused> {
+    pub async fn begin(self: &Arc<Self>, filed: Filed, keep: bool) -> Result<(), Refused> {
         if self.archive.detail(filed).await?.state != RecordingState::Final {
             return Err(Refused::NotFinal);
         }
         {
             let mut known = self.known();
             if known.get(&filed).is_some_and(|known| !known.state.has_ended()) {
-                return Ok(Begun::Already);
+                return Ok(());
             }
             known.remove(&filed);
             make_room(&mut known)?;
             known.insert(filed, Known { state: HandOverState::Waiting, since: Instant::now() });
         }
         tokio::spawn(self.clone().run(filed, keep));
-        Ok(Begun::Now)
+        Ok(())
     }
 
     /// How a recording's hand-over goes or went, since this node started.
@@ -152,15 +144,14 @@ impl HandOvers {
     /// Begins with every recording that is final and not known yet, or was given up long enough ago.
     pub async fn look_round(self: &Arc<Self>) {
         // A store that does not answer is told by whoever stores.
-        let listed = self.archive.list(|_| true).await.unwrap_or_default();
-        for detail in listed.iter().filter(|detail| detail.state == RecordingState::Final) {
-            let Ok(filed) = detail.recording.parse() else { continue };
+        let all = self.archive.vault().filed().await.unwrap_or_default();
+        for filed in all.into_iter().filter(|filed| !self.archive.keeping().has_come(filed.hour)) {
             let due = self.known().get(&filed).is_none_or(|known| match known.state {
                 HandOverState::Failed { .. } => known.since.elapsed() >= limits::HAND_OVER_AGAIN_AFTER,
                 _ => false,
             });
             if due {
-                // It may have ended meanwhile; the next look comes.
+                // It is not final yet, or cannot be read now: the next look comes.
                 let _ = self.begin(filed, false).await;
             }
         }
