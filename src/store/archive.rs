@@ -168,9 +168,7 @@ impl Archive {
         runtime: Handle,
         counters: ArchiveCounters,
     ) -> Result<Self, ArchiveError> {
-        let vault = Vault::open(&place.vault)?;
-        let keeping = Arc::new(Keeping::open(&place.keeper, counters.keeper_errors.clone())?);
-        Ok(Self { vault, keeping, retention, runtime, counters })
+        Self::on_vault(Vault::open(&place.vault)?, &place.keeper, retention, runtime, counters)
     }
 
     /// As [`Archive::open`], with keepers in other processes: for a node that records, and to read as well.
@@ -333,20 +331,22 @@ impl Archive {
         if self.keeping.has_come(filed.hour) {
             return Err(ReadError::Gone);
         }
-        let mut objects = self.vault.list(&folder(filed)).await?;
-        if objects.is_empty() && !self.vault.spool().is_some_and(|spool| spool.has(filed)) {
+        let spool = self.vault.spool();
+        if self.vault.list(&folder(filed)).await?.is_empty() && !spool.is_some_and(|spool| spool.has(filed)) {
             return Err(ReadError::Missing);
         }
         let denied = self.keeping.deny(filed).await;
+        // First of all, so that nothing more comes to the store from there.
+        if let Some(spool) = spool {
+            spool.forget(filed).map_err(|error| VaultError::Failed(error.to_string()))?;
+        }
+        let mut objects = self.vault.list(&folder(filed)).await?;
         // Without its wraps the rest says nothing.
         objects.sort_by_key(|object| !object.path.contains("/wrap/"));
         for object in objects {
             self.vault.delete(&object.path).await?;
         }
         self.vault.clear(&folder(filed)).await?;
-        if let Some(spool) = self.vault.spool() {
-            spool.forget(filed).map_err(|error| VaultError::Failed(error.to_string()))?;
-        }
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
     }
 
@@ -382,8 +382,9 @@ impl Archive {
                 swept.failed += u64::from(cleared.is_err());
             }
         }
-        if let Some(spool) = self.vault.spool() {
-            let (deleted, failed) = spool.expire(now);
+        if let Some(spool) = self.vault.spool().cloned() {
+            // It may wait for its disk.
+            let (deleted, failed) = tokio::task::spawn_blocking(move || spool.expire(now)).await.unwrap_or((0, 1));
             swept.objects += deleted;
             swept.failed += failed;
         }
@@ -395,22 +396,29 @@ impl Archive {
 
     /// Ticks the keeper every second and sweeps every `limits::SWEEP_EVERY`, for as long as the node runs.
     pub async fn run(self: Arc<Self>) {
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut until_sweep = Duration::ZERO;
-        loop {
-            second.tick().await;
-            self.keeping.tick();
-            if let Some(rest) = until_sweep.checked_sub(Duration::from_secs(1)).filter(|rest| !rest.is_zero()) {
-                until_sweep = rest;
-                continue;
+        let ticking = async {
+            let mut second = tokio::time::interval(Duration::from_secs(1));
+            second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                second.tick().await;
+                let keeping = self.keeping.clone();
+                // It may wait for its disk.
+                if tokio::task::spawn_blocking(move || keeping.tick()).await.is_err() {
+                    tracing::error!("a tick of the keeper failed");
+                }
             }
-            until_sweep = limits::SWEEP_EVERY;
-            let swept = self.sweep().await;
-            if swept.failed > 0 {
-                tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
+        };
+        // Beside it: a store that hangs keeps no key alive.
+        let sweeping = async {
+            loop {
+                let swept = self.sweep().await;
+                if swept.failed > 0 {
+                    tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
+                }
+                tokio::time::sleep(limits::SWEEP_EVERY).await;
             }
-        }
+        };
+        tokio::join!(ticking, sweeping);
     }
 
     /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the node runs.
@@ -426,19 +434,21 @@ impl Archive {
             }
         };
         let mending = async {
+            let mut pause = limits::MEND_EVERY;
             loop {
-                tokio::time::sleep(limits::MEND_EVERY).await;
-                self.mend_wraps().await;
+                tokio::time::sleep(pause).await;
+                let failed = self.mend_wraps().await;
+                pause = if failed { (pause * 2).min(limits::MEND_EVERY_MAX) } else { limits::MEND_EVERY };
             }
         };
         tokio::join!(looking, mending);
     }
 
-    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers.
-    pub async fn mend_wraps(&self) {
+    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers. Whether some could not be added yet.
+    pub async fn mend_wraps(&self) -> bool {
         let Some(keepers) = self.keeping.keepers().filter(|keepers| keepers.are_all_up() && keepers.take_mend_due())
         else {
-            return;
+            return false;
         };
         let mended = mend(&self.vault, &self.keeping, keepers).await;
         if mended.failed > 0 {
@@ -448,6 +458,7 @@ impl Archive {
         if mended.wraps > 0 {
             tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
         }
+        mended.failed > 0
     }
 
     /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at once where

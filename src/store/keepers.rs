@@ -254,11 +254,14 @@ fn agreed(answered: Vec<Answered>) -> Result<Releases, KeepingError> {
         return Ok(releases);
     }
     // What two refuse no pair opens; what one refuses is not sure while another is silent.
-    let gone = refusals.iter().filter(|refusal| matches!(refusal, Refusal::Expired | Refusal::Denied));
-    match gone.clone().next() {
-        Some(first) if gone.count() >= KEEPERS_AGREEING => Err((*first).into()),
-        _ => Err(KeepingError::TooFew { agreed, why }),
+    let lasting = |refusal: &&Refusal| matches!(refusal, Refusal::Expired | Refusal::Denied | Refusal::NoKey);
+    if refusals.iter().filter(lasting).count() < KEEPERS_AGREEING {
+        return Err(KeepingError::TooFew { agreed, why });
     }
+    // That it is gone says more than that a keeper lost its keys.
+    let lasting = refusals.iter().filter(lasting);
+    let told = lasting.min_by_key(|refusal| matches!(refusal, Refusal::NoKey)).expect("two were counted");
+    Err((*told).into())
 }
 
 fn refusal(answered: &Answered) -> Option<Refusal> {
@@ -336,6 +339,12 @@ mod tests {
         assert!(matches!(one, Err(KeepingError::TooFew { agreed: 1, .. })));
         let two = agreed(vec![release(1), refused(Refusal::Denied), refused(Refusal::Expired)]);
         assert!(matches!(two, Err(KeepingError::Refused(Refusal::Denied))));
+        for (one, other, told) in
+            [(Refusal::NoKey, Refusal::Denied, Refusal::Denied), (Refusal::NoKey, Refusal::NoKey, Refusal::NoKey)]
+        {
+            let lost = agreed(vec![release(1), refused(one), refused(other)]);
+            assert!(matches!(lost, Err(KeepingError::Refused(refusal)) if refusal == told), "{lost:?}");
+        }
         let error = agreed(vec![release(1), silent(), refused(Refusal::NoKey)]).unwrap_err().to_string();
         assert!(error.contains("k:1 does not answer") && error.contains("no key"), "{error}");
     }

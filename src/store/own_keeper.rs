@@ -9,9 +9,7 @@ use crate::flow::Counter;
 use crate::keeper::{Answer, Ask, Told};
 use crate::limits;
 use crate::media::Wallclock;
-use crate::retention::{
-    BootId, Clocks, Filed, Hour, Keeper, KeeperId, RecordingId, Refusal, Release, Retention, Stats,
-};
+use crate::retention::{BootId, Clocks, Filed, Keeper, KeeperId, RecordingId, Refusal, Release, Retention, Stats};
 use crate::store::disk::StoreError;
 use crate::store::keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
 
@@ -99,12 +97,6 @@ impl OwnKeeper {
         let clocks = clocks(kept.boot);
         kept.keeper.advance(clocks, None);
         kept.keeper.now()
-    }
-
-    /// Whether what is filed under `hour` has expired.
-    #[must_use]
-    pub fn has_come(&self, hour: Hour) -> bool {
-        hour.has_come(self.now())
     }
 
     /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.

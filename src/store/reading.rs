@@ -1,5 +1,6 @@
 //! **The question:** how is a sealed take read as one file, any range of it, and no byte too late?
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ impl Reading {
             timeline: timeline_of(&contents, file),
             open: None,
         };
-        let find = |wanted: Object| objects.iter().find(|(object, _)| *object == wanted);
+        let lens: BTreeMap<Object, u64> = objects.iter().map(|(object, listed)| (*object, listed.len)).collect();
+        let find = |wanted: Object| lens.get_key_value(&wanted);
         let head = find(file.head()).or_else(|| find(file.init())).ok_or(ReadError::Missing)?;
         reading.add(head)?;
         let mut number = 0;
@@ -74,8 +76,8 @@ impl Reading {
         Ok(reading)
     }
 
-    fn add(&mut self, (object, listed): &(Object, Listed)) -> Result<(), ReadError> {
-        let len = plain_len(listed.len)?;
+    fn add(&mut self, (object, sealed_len): (&Object, &u64)) -> Result<(), ReadError> {
+        let len = plain_len(*sealed_len)?;
         self.parts.push(Part { object: *object, at: self.len, len });
         self.len += len;
         Ok(())

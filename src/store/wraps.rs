@@ -21,34 +21,41 @@ pub struct Mended {
 /// The data key of a recording, by the leave of whoever has to agree.
 pub(super) async fn data_key(vault: &Vault, keeping: &Keeping, filed: Filed) -> Result<Secret, ReadError> {
     let releases = keeping.releases(filed).await?;
-    let (key, _) = open_any(vault, filed, &releases).await?;
-    Ok(key)
-}
-
-/// Opens the first wrap that can be opened. Which pairs have none that opens, besides.
-async fn open_any(vault: &Vault, filed: Filed, releases: &Releases) -> Result<(Secret, Vec<Pair>), ReadError> {
-    let mut found = None;
-    let (mut damaged, mut missing) = (false, Vec::new());
+    let mut missed = ReadError::Missing;
     for pair in releases.pairs() {
-        match vault.get(&Object::Wrap(pair).path(filed)).await {
-            Ok(wrapped) => match releases.unwrap(filed, pair, &wrapped) {
-                Ok(key) => {
-                    found.get_or_insert(key);
-                }
-                Err(_) => {
-                    damaged = true;
-                    missing.push(pair);
-                }
-            },
-            Err(VaultError::Missing) => missing.push(pair),
-            Err(error) => return Err(error.into()),
+        match open_one(vault, filed, &releases, pair).await {
+            Ok(key) => return Ok(key),
+            // What says most is told.
+            Err(error) if !matches!(error, ReadError::Missing) => missed = error,
+            Err(_) => {}
         }
     }
-    match found {
-        Some(key) => Ok((key, missing)),
-        None if damaged => Err(ReadError::Damaged),
-        None => Err(ReadError::Missing),
+    Err(missed)
+}
+
+async fn open_one(vault: &Vault, filed: Filed, releases: &Releases, pair: Pair) -> Result<Secret, ReadError> {
+    let wrapped = vault.get(&Object::Wrap(pair).path(filed)).await?;
+    releases.unwrap(filed, pair, &wrapped).map_err(|_| ReadError::Damaged)
+}
+
+/// The data key by every pair that opens it, and which pairs have nothing that does.
+async fn open_all(vault: &Vault, filed: Filed, releases: &Releases) -> Result<(Secret, Vec<Pair>), ReadError> {
+    let (mut found, mut damaged, mut missing) = (None, false, Vec::new());
+    for pair in releases.pairs() {
+        match open_one(vault, filed, releases, pair).await {
+            Ok(key) => {
+                found.get_or_insert(key);
+            }
+            Err(ReadError::Missing) => missing.push(pair),
+            Err(ReadError::Damaged) => {
+                damaged = true;
+                missing.push(pair);
+            }
+            Err(error) => return Err(error),
+        }
     }
+    let lacking = if damaged { ReadError::Damaged } else { ReadError::Missing };
+    found.map(|key| (key, missing)).ok_or(lacking)
 }
 
 /// Adds the wraps that recordings lack for the keepers that answer now.
@@ -71,17 +78,22 @@ pub(super) async fn mend(vault: &Vault, keeping: &Keeping, keepers: &Keepers) ->
 
 async fn mend_one(vault: &Vault, keepers: &Keepers, filed: Filed) -> Result<u64, ReadError> {
     let wraps = vault.list(&format!("{}/wrap", folder(filed))).await?;
+    let not_yet = || ReadError::Store(VaultError::Failed("not every keeper can be wrapped for yet".to_owned()));
+    // They may still be on their way.
+    if wraps.is_empty() {
+        return Err(not_yet());
+    }
     let releases = keepers.releases(filed, true).await?;
-    // Its first wraps may still be on their way; a keeper that could not store a new key may soon.
-    if wraps.is_empty() || releases.keepers().len() < keepers.len() {
-        return Err(ReadError::Store(VaultError::Failed("not every keeper can be wrapped for yet".to_owned())));
+    // A keeper that could not store a new key may soon.
+    if releases.keepers().len() < keepers.len() {
+        return Err(not_yet());
     }
     let stored = |pair: &Pair| {
         let path = Object::Wrap(*pair).path(filed);
         wraps.iter().any(|listed| listed.path == path)
     };
     // Whether those that are there still open is looked at too: a keeper may have lost its keys and kept its name.
-    let (key, missing) = open_any(vault, filed, &releases).await?;
+    let (key, missing) = open_all(vault, filed, &releases).await?;
     let mut added = 0;
     for wrap in releases.wrap(filed, &key).into_iter().filter(|wrap| missing.contains(&wrap.pair)) {
         let path = Object::Wrap(wrap.pair).path(filed);
