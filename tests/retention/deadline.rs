@@ -98,7 +98,9 @@ pub(super) fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
 }
 
 pub(super) fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
-    let load = Load::start(node, "quarterly-figures", 2, 60);
+    let load = Load::start(node, "quarterly-figures", 2, 120);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(node.wait_for_participants("quarterly-figures", 2, Duration::from_secs(60)));
     std::thread::sleep(Duration::from_secs(seconds));
     load.stop();
     let until = Instant::now() + Duration::from_secs(60);

@@ -104,8 +104,10 @@ fn no_hour_key_is_left_in_memory_after_the_hour() {
     let node = timed.node();
     assert_eq!((found(&node, &hour), found(&node, &data)), (0, 0), "both keys");
     assert_eq!(hour_key(&keeper, filed), None, "nor in its file");
-    let load = Load::start(&node, "another", 1, 20);
-    std::thread::sleep(Duration::from_secs(4));
+    let load = Load::start(&node, "another", 1, 90);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(node.wait_for_participants("another", 1, Duration::from_secs(60)));
+    std::thread::sleep(Duration::from_secs(2));
     timed.set(-8 * DAY);
     assert_eq!((found(&node, &hour), found(&node, &data)), (0, 0), "whatever the clock says and whoever is recorded");
     load.stop();

@@ -110,7 +110,7 @@ fn a_recording_begins_when_asked_and_everyone_is_told() {
     assert!(is_recorded(&node));
     assert_eq!(ask(&node, reqwest::Method::POST, "recording", None), 200, "it goes on");
     wait_until("it is listed", || recordings(&node, "").len() == 1);
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(8));
     assert_eq!(ask(&node, reqwest::Method::DELETE, "recording", None), 204);
     assert!(!is_recorded(&node));
     wait_until("it is final while the call goes on", || final_ones(&node) == 1);

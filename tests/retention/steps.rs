@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::aws::AmazonS3Builder;
 use tempfile::TempDir;
@@ -156,7 +156,9 @@ impl Rounds {
     fn check(&self, deed: Deed, reached: &str, before: &[Filed]) {
         let (home, runtime) = (self.home.path(), runtime());
         let (archive, _) = archive(home, local(home), &runtime);
+        let until = Instant::now() + Duration::from_secs(60);
         while !files_under(&home.join("spool")).is_empty() {
+            assert!(Instant::now() < until, "the spool is never empty");
             std::thread::sleep(Duration::from_millis(10));
         }
         let stored = runtime.block_on(archive.vault().filed()).unwrap();

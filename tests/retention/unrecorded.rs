@@ -65,7 +65,7 @@ fn call(folder: &Path, unrecorded: usize) -> (Report, std::path::PathBuf) {
     let figures = folder.join("load.json");
     let told = Command::new(BINARY)
         .args(["load", "--url", &node.url, "--room", "daily", "--participants", "3", "--speakers", "3", "--quiet"])
-        .args(["--duration", "8s", "--unrecorded", &unrecorded.to_string(), "--json"])
+        .args(["--duration", "12s", "--unrecorded", &unrecorded.to_string(), "--json"])
         .arg(&figures)
         .stdout(Stdio::null())
         .status()

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -231,7 +231,16 @@ fn program() -> &'static Path {
     })
 }
 
+/// Below those that the system gives out by itself: nobody else takes one while the server is down.
 fn free_ports() -> [u16; 9] {
-    let sockets: Vec<_> = (0..9).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let sockets: Vec<_> = std::iter::repeat_with(|| {
+        let turn = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        TcpListener::bind(("127.0.0.1", 10_000 + u16::try_from(turn % 20_000).unwrap()))
+    })
+    .take(20_000)
+    .flatten()
+    .take(9)
+    .collect();
     std::array::from_fn(|n| sockets[n].local_addr().unwrap().port())
 }
