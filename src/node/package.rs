@@ -170,12 +170,11 @@ impl RoomRecording {
         }
     }
 
-    /// Whether what comes can be stored; one that cannot yet tries again with each fragment.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        match &self.sink {
+    /// Asks the keepers now instead of when the first frame comes, which may wait for them. False if they do not agree.
+    pub fn begin(&mut self) -> bool {
+        match &mut self.sink {
             Sink::Clear(_) => true,
-            Sink::Sealed(files) => files.has_begun(),
+            Sink::Sealed(files) => files.begin(),
         }
     }
 

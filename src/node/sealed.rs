@@ -40,9 +40,9 @@ struct SealedTake {
 }
 
 impl SealedFiles {
-    /// Of a recording that is kept for `retention`.
+    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with [`SealedFiles::begin`].
     pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters) -> Self {
-        let mut files = Self {
+        Self {
             archive,
             retention,
             recording: None,
@@ -52,13 +52,19 @@ impl SealedFiles {
             index_due: false,
             counters,
             trouble: None,
-        };
-        files.begin();
-        files
+        }
     }
 
-    /// Whether a keeper agreed to it.
-    pub(super) fn has_begun(&self) -> bool {
+    /// Asks the keepers, which may wait for them. Whether they agreed.
+    pub(super) fn begin(&mut self) -> bool {
+        match self.archive.begin(self.retention) {
+            Ok(recording) => self.recording = Some(recording),
+            Err(error) => {
+                self.counters.errors.add(1);
+                tracing::error!(%error, "a recording cannot begin");
+                self.trouble = Some(error.to_string());
+            }
+        }
         self.recording.is_some()
     }
 
@@ -83,15 +89,18 @@ impl SealedFiles {
                 None
             }
             Output::Manifest(manifest) => {
-                self.store_index(&manifest);
+                self.index_due = true;
+                if self.index_due() {
+                    self.store_index(&manifest);
+                }
                 None
             }
         }
     }
 
-    /// Whether the manifest so far is to be stored.
+    /// Whether the manifest so far is to be stored, and can be.
     pub(super) fn index_due(&self) -> bool {
-        self.index_due
+        self.index_due && self.recording.is_some()
     }
 
     /// Stores the manifest so far.
@@ -105,6 +114,10 @@ impl SealedFiles {
 
     /// Stores heads with their durations and the manifest of the whole. Which recording it was, and the last trouble.
     pub(super) fn finish(mut self, manifest: &Manifest) -> (Option<Filed>, Option<String>) {
+        if self.recording.is_none() && self.takes.is_empty() {
+            // It ended before there was anything to record.
+            return (None, self.trouble);
+        }
         for take in 0..self.takes.len() {
             let head = std::mem::take(&mut self.takes[take].head);
             // Without it players have to find the duration out.
@@ -187,17 +200,6 @@ impl SealedFiles {
             self.takes[take].init_stored = true;
         }
         Ok(())
-    }
-
-    fn begin(&mut self) {
-        match self.archive.begin(self.retention) {
-            Ok(recording) => self.recording = Some(recording),
-            Err(error) => {
-                self.counters.errors.add(1);
-                tracing::error!(%error, "a recording cannot begin");
-                self.trouble = Some(error.to_string());
-            }
-        }
     }
 
     fn put(&mut self, object: Object, plain: &[u8]) -> Result<(), Behind> {

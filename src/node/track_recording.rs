@@ -233,6 +233,7 @@ mod tests {
         let archive =
             Archive::on_vault(vault, home.path(), Retention::default(), handle, ArchiveCounters::default()).unwrap();
         let mut files = SealedFiles::new(Arc::new(archive), Retention::default(), RecordCounters::default());
+        assert!(files.begin());
 
         let (now, zero) = (Instant::now(), Pts(0));
         let epoch = RoomEpoch { instant: now, wallclock: Wallclock(0) };

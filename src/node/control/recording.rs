@@ -71,9 +71,9 @@ impl Control {
             return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
         }
         let masking = self.mask(name).map_err(|_| Refusal::Busy)?;
-        let recording =
+        let mut recording =
             self.recording_of(name, &self.recorded_room(name)?.recordable(), RecordingPlace::Sealed(archive), wish);
-        if !recording.has_begun() {
+        if !recording.begin() {
             self.unmask(name);
             return Err(Refusal::KeepersSilent);
         }
