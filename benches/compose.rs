@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tessera::compose::cpu_compositor;
-use tessera::media::{ParticipantId, Pts, Size};
+use tessera::base::media::{ParticipantId, Pts, Size};
+use tessera::engine::compose::cpu_compositor;
 
 use stage::{FULL_HD, HD, Pictures, picture, scene};
 

@@ -9,9 +9,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::compose::{Compositor, CompositorChoice, Compositors};
-use tessera::media::{ParticipantId, Pts, Size, pts_from_tick};
-use tessera::scene::Scene;
+use tessera::base::media::{ParticipantId, Pts, Size, pts_from_tick};
+use tessera::core::scene::Scene;
+use tessera::engine::compose::{Compositor, CompositorChoice, Compositors};
 
 use stage::{FULL_HD, HD, Pictures, picture, scene};
 

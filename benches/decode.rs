@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tessera::decode::av1_decoder;
-use tessera::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
-use tessera::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
+use tessera::base::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
+use tessera::engine::decode::av1_decoder;
+use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 /// A drifting texture.
 fn picture(size: Size, n: u64) -> ComposedFrame {

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tessera::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
-use tessera::media::{ComposedFrame, Size, pts_from_tick};
+use tessera::base::media::{ComposedFrame, Size, pts_from_tick};
+use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 /// A mosaic of `side`×`side` textures, each drifting its own way.
 fn mosaic(size: Size, side: usize, n: u64) -> ComposedFrame {

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::flow::{Counter, Fan, FrameSlot, Read, Waker, opus_queue, track_queue};
-use tessera::media::{Codec, EncodedFrame, Ingest, Matrix, Picture, PlaneRef, Pts, Size, VideoFrame};
+use tessera::base::media::{Codec, EncodedFrame, Ingest, Matrix, Picture, PlaneRef, Pts, Size, VideoFrame};
+use tessera::engine::flow::{Counter, Fan, FrameSlot, Read, Waker, opus_queue, track_queue};
 
 struct Grey;
 

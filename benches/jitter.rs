@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::jitter::{AudioInput, AudioJitter, Likeness, STRETCH_FRAMES_MAX, Stretcher, VideoInput, VideoJitter};
-use tessera::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts};
+use tessera::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts};
+use tessera::core::jitter::{
+    AudioInput, AudioJitter, Likeness, STRETCH_FRAMES_MAX, Stretcher, VideoInput, VideoJitter,
+};
 
 fn frame(codec: Codec, n: u64, rtp_time: u64, arrival: Instant) -> EncodedFrame {
     let ingest = Ingest {

@@ -4,12 +4,14 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::encode::{OpusEncoder, OpusEncoderConfig};
-use tessera::flow::{Counter, OpusSender, PlayoutCell, opus_queue};
-use tessera::limits;
-use tessera::media::{AudioLevel, EncodedFrame, Ingest, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
-use tessera::mix::{Fade, Mixer, SoundKind, Voice};
-use tessera::node::sound::{RoomSound, SoundConfig, SoundCounters};
+use tessera::base::limits;
+use tessera::base::media::{
+    AudioLevel, EncodedFrame, Ingest, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock,
+};
+use tessera::core::mix::{Fade, Mixer, SoundKind, Voice};
+use tessera::engine::audio::{RoomSound, SoundConfig, SoundCounters};
+use tessera::engine::encode::{OpusEncoder, OpusEncoderConfig};
+use tessera::engine::flow::{Counter, OpusSender, PlayoutCell, opus_queue};
 
 fn tone(frequency: f32, from: usize) -> PcmBlock {
     let mut block = PcmBlock::silence();

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tessera::fmp4::opus;
-use tessera::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::record::{Input, Output, Recorder, Setup};
-use tessera::retention::{Opener, Secret, open, seal};
-use tessera::store::Vault;
+use tessera::base::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
+use tessera::core::fmp4::opus;
+use tessera::core::record::{Input, Output, Recorder, Setup};
+use tessera::core::retention::{Opener, Secret, open, seal};
+use tessera::io::store::Vault;
 
 /// 640×360 by libaom, as it opens a keyframe.
 const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::compose::{self, Compositor};
-use tessera::decode::{self, VideoDecoder};
-use tessera::encode::{self, EncoderChoice, VideoEncoder, VideoEncoderSetup};
-use tessera::load::clip::{self, Clip, ClipSetup};
-use tessera::media::{EncodedFrame, Ingest, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
-use tessera::scene::{Input, SceneCore};
-use tessera::webrtc::Packetiser;
+use tessera::app::load::clip::{self, Clip, ClipSetup};
+use tessera::base::media::{EncodedFrame, Ingest, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
+use tessera::core::scene::{Input, SceneCore};
+use tessera::engine::compose::{self, Compositor};
+use tessera::engine::decode::{self, VideoDecoder};
+use tessera::engine::encode::{self, EncoderChoice, VideoEncoder, VideoEncoderSetup};
+use tessera::io::webrtc::Packetiser;
 
 const PEOPLE: usize = 16;
 const CANVAS: Size = Size::new(1280, 720);

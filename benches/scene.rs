@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::media::{Outbox, ParticipantId, Pts, Size};
-use tessera::scene::{Input, Layout, LayoutName, Motion, SceneCore};
+use tessera::base::media::{Outbox, ParticipantId, Pts, Size};
+use tessera::core::scene::{Input, Layout, LayoutName, Motion, SceneCore};
 
 const CANVAS: Size = Size::new(1280, 720);
 

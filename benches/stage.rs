@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera::media::{Matrix, Outbox, ParticipantId, Picture, PlaneRef, Size, VideoFrame};
-use tessera::scene::{Input, Scene, SceneCore};
+use tessera::base::media::{Matrix, Outbox, ParticipantId, Picture, PlaneRef, Size, VideoFrame};
+use tessera::core::scene::{Input, Scene, SceneCore};
 
 pub const HD: Size = Size::new(1280, 720);
 pub const FULL_HD: Size = Size::new(1920, 1080);

@@ -11,10 +11,10 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
-use tessera::flow::{Counter, Fan, Waker, WishCell};
-use tessera::limits;
-use tessera::media::{Codec, EncodedFrame, MixTick, Outbox, PeerId, Pts, RoomEpoch, RoomId, Wallclock};
-use tessera::webrtc::{
+use tessera::base::limits;
+use tessera::base::media::{Codec, EncodedFrame, MixTick, Outbox, PeerId, Pts, RoomEpoch, RoomId, Wallclock};
+use tessera::engine::flow::{Counter, Fan, KeyframeRequest, Waker};
+use tessera::io::webrtc::{
     Certificate, MediaSocket, Net, NetCommand, NetCounters, NetEvent, NetWiring, Packetiser, Peer, PeerRole, PeerSetup,
     VideoAssembler, WirePacket,
 };
@@ -122,7 +122,7 @@ impl Node {
             room: room.clone(),
             epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
             video: video.subscribe(limits::VIDEO_FAN_LEN, waker.clone()),
-            rung: WishCell::new(Waker::new().expect("descriptors are left"), Counter::default()),
+            rung: KeyframeRequest::new(Waker::new().expect("descriptors are left"), Counter::default()),
             audio: audio.subscribe(limits::AUDIO_FAN_LEN, waker.clone()),
         };
         let certificate = Certificate::generate();

@@ -1,74 +1,57 @@
 //! # Tessera: the map
 //!
 //! A media processing node. Every camera and voice of a WebRTC call comes in; one picture and one sound go out, to callers,
-//! to viewers and to a recorder. Imports point downward only; `tests/tidy.rs` fails on an upward arrow or a cycle.
+//! to viewers and to a recorder. The path of a file says its floor; imports point downward only, and neither rooms nor files import
+//! each other in a circle (`tests/tidy`).
 //!
-//! | floor | room | the one question it answers |
-//! |---|---|---|
-//! | 4 building | [`node`] | who is wired to whom? the only room that spawns threads, reads clocks and knows everyone |
-//! | 4 | [`load`] | what do real participants see and hear of a node? the far side, in a process of its own |
-//! | 4 | [`recompose`] | what do these files look like as one room? |
-//! | 4 | [`cli`] | what did the operator type? |
-//! | 3 doors | [`webrtc`] | what goes over the wire? |
-//! | 3 | [`leg`] | what goes over plain RTP? |
-//! | 3 | [`http`] | WHIP, WHEP, rooms, health, pages |
-//! | 3 | [`keeper`] | how is a keeper in another process asked, and by whom? |
-//! | 3 | [`store`] | where do sealed bytes and wrapped keys lie? |
-//! | 3 | [`handover`] | how does a recording reach its owner's own file host, whole? |
-//! | 3 | [`footage`] | what lies in a media file? |
-//! | 3 | [`telemetry`] | logs, metrics, processor time by thread |
-//! | 2 engines | [`decode`] | EncodedFrame → VideoFrame or PcmBlock |
-//! | 2 | [`compose`] | Scene + VideoFrames → ComposedFrame |
-//! | 2 | [`encode`] | ComposedFrame or PcmBlock → EncodedFrame |
-//! | 2 | [`flow`] | how does a thing cross from thread to thread? every seam there is |
-//! | 1 pure cores | [`room`] | who is here, in what role, who speaks? |
-//! | 1 | [`scene`] | who is seen where? |
-//! | 1 | [`jitter`] | when does a frame play? |
-//! | 1 | [`mix`] | what does each one hear? |
-//! | 1 | [`ladder`] | what is asked of each sender, and when is a keyframe due? |
-//! | 1 | [`fmp4`] | boxes as values |
-//! | 1 | [`record`] | a call's frames → the bytes of its recording |
-//! | 1 | [`retention`] | until when can a recording be read, and by whose leave? |
-//! | 1 | [`signal`] | the message grammar of the data channel |
-//! | 0 words | [`media`], [`limits`] | ids, `Pts`, frames; every bound in one file |
+//! | floor | folder | room | the one question it answers |
+//! |---|---|---|---|
+//! | 5 | [`app`] | [`cli`](app::cli) | what did the operator type? |
+//! | 5 | | [`node`](app::node) | how does a node come up and go down? |
+//! | 5 | | `control` | who joins, leaves and is told what? |
+//! | 5 | | `workers` | what does each worker thread do when it wakes? |
+//! | 5 | | [`config`](app::config) | what did the operator choose? |
+//! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? the far side, in a process of its own |
+//! | 5 | | [`offline`](app::offline) | what do these files look like as one room? |
+//! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
+//! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
+//! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
+//! | 4 | | [`http`](io::http) | WHIP, WHEP, rooms, health, pages |
+//! | 4 | | [`store`](io::store) | where do sealed bytes and wrapped keys lie? |
+//! | 4 | | [`keeper`](io::keeper) | how is a keeper in another process asked, and by whom? |
+//! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
+//! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
+//! | 4 | | [`demux`](io::demux) | what lies in a media file? |
+//! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
+//! | 3 | [`engine`] | [`decode`](engine::decode) | EncodedFrame → VideoFrame or PcmBlock |
+//! | 3 | | [`encode`](engine::encode) | ComposedFrame or PcmBlock → EncodedFrame |
+//! | 3 | | [`compose`](engine::compose) | Scene + VideoFrames → ComposedFrame |
+//! | 3 | | [`video`](engine::video) | what does one room show at this tick? |
+//! | 3 | | [`audio`](engine::audio) | what does one room sound like at this tick? |
+//! | 3 | | [`flow`](engine::flow) | how does a thing cross from thread to thread? every seam there is |
+//! | 2 | [`core`] | [`room`](core::room) | who is here, in what role, who speaks? |
+//! | 2 | | [`scene`](core::scene) | who is seen where? |
+//! | 2 | | [`jitter`](core::jitter) | when does a frame play? |
+//! | 2 | | [`mix`](core::mix) | what does each one hear? |
+//! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
+//! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
+//! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
+//! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
+//! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
+//! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one file |
 //!
-//! **The life of a video frame.** datagram → `webrtc/udp.rs` → `webrtc/peer.rs` → `EncodedFrame` → `flow::TrackQueue` →
-//! `jitter/` says when → `decode/` → `VideoFrame` → `flow::FrameSlot` → tick: `scene/` gives the `Scene` → `compose/` →
-//! `ComposedFrame` → `encode/`, once → `EncodedFrame` → `flow::Fan` → `webrtc/peer.rs` per viewer | `record/` → `store/`.
+//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `EncodedFrame` → `flow::TrackQueue` →
+//! `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick: `core/scene` gives the `Scene` →
+//! `engine/compose` → `ComposedFrame` → `engine/encode`, once → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer |
+//! `core/record` → `io/recording` → `io/store`.
 //!
-//! **The life of a word.** Opus packet → `jitter/` → only voices that are heard are decoded → `mix/` → one shared mix for all
+//! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one shared mix for all
 //! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
 
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
 
-pub mod limits;
-pub mod media;
-
-pub mod fmp4;
-pub mod jitter;
-pub mod ladder;
-pub mod mix;
-pub mod record;
-pub mod retention;
-pub mod room;
-pub mod scene;
-pub mod signal;
-
-pub mod compose;
-pub mod decode;
-pub mod encode;
-pub mod flow;
-
-pub mod footage;
-pub mod handover;
-pub mod http;
-pub mod keeper;
-pub mod leg;
-pub mod store;
-pub mod telemetry;
-pub mod webrtc;
-
-pub mod cli;
-pub mod load;
-pub mod node;
-pub mod recompose;
+pub mod app;
+pub mod base;
+pub mod core;
+pub mod engine;
+pub mod io;

@@ -1,8 +1,8 @@
-//! The thin binary: everything it does stands in `tessera::cli`.
+//! The thin binary: everything it does stands in `tessera::app::cli`.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    tessera::cli::main()
+    tessera::app::cli::main()
 }

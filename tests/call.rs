@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tessera::load::Report;
+use tessera::app::load::Report;
 
 use crate::browser::node::Node;
 use crate::record::players::chromium;

@@ -14,10 +14,10 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
-use tessera::decode::OpusDecoder;
-use tessera::encode::{OpusEncoder, OpusEncoderConfig};
-use tessera::media::{PcmBlock, Pts};
-use tessera::signal;
+use tessera::base::media::{PcmBlock, Pts};
+use tessera::core::signal;
+use tessera::engine::decode::OpusDecoder;
+use tessera::engine::encode::{OpusEncoder, OpusEncoderConfig};
 
 const TICK: Duration = Duration::from_millis(20);
 const FRAMES: usize = 960;
@@ -35,7 +35,7 @@ pub const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Client {
     /// Their id in the room.
     pub participant: String,
-    /// What the node said on the data channel, oldest first; whoever read it takes it away.
+    /// What the node said on the data channel, oldest first; anyone who read it takes it away.
     pub told: Vec<Value>,
     tone: f32,
     rtc: Rtc,
@@ -86,7 +86,7 @@ impl Client {
             heard: Vec::new(),
             windows: VecDeque::new(),
         };
-        client.settle();
+        client.drain_outputs();
         let welcome = |clients: &[Self]| clients[0].last("welcome").is_some();
         wait_until(std::slice::from_mut(&mut client), "a welcome", welcome);
         let told = client.last("welcome").expect("waited for")["participant"].as_str().map(str::to_owned);
@@ -111,7 +111,7 @@ impl Client {
         fields["type"] = json!(kind);
         let mut channel = self.channel.and_then(|id| self.rtc.channel(id)).expect("the channel is open");
         assert!(channel.write(false, fields.to_string().as_bytes()).unwrap());
-        self.settle();
+        self.drain_outputs();
     }
 
     /// Whether the n-th voice was heard in the last second; `None` until a second was heard since `forget`.
@@ -131,7 +131,7 @@ impl Client {
         while let Ok((length, source)) = self.socket.recv_from(&mut datagram) {
             if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, &datagram[..length]) {
                 self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-                self.settle();
+                self.drain_outputs();
             }
         }
         while self.channel.is_some() && self.began + TICK * self.sent <= Instant::now() {
@@ -140,7 +140,7 @@ impl Client {
         let now = Instant::now();
         if now >= self.next {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
-            self.settle();
+            self.drain_outputs();
         }
     }
 
@@ -162,7 +162,7 @@ impl Client {
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), time, Instant::now(), payload).ext_vals(levels));
         self.sent += 1;
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
-        self.settle();
+        self.drain_outputs();
     }
 
     fn hear(&mut self, packet: &[u8]) {
@@ -177,7 +177,7 @@ impl Client {
         }
     }
 
-    fn settle(&mut self) {
+    fn drain_outputs(&mut self) {
         loop {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(next) => {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use tessera::media::Size;
-use tessera::node::config::{Config, ConfigError, Tls};
-use tessera::scene::Rgb;
+use tessera::app::config::{Config, ConfigError, Tls};
+use tessera::base::media::Size;
+use tessera::core::scene::Rgb;
 
 const EXAMPLE: &str = include_str!("../tessera.example.toml");
 
@@ -99,11 +99,11 @@ fn rooms_are_dressed_as_configured() {
     let text = format!("[video]\nlogo = \"{path}\"\nbackground = \"{path}\"\nclock = true\n");
     let dressed = parse(&text).unwrap();
     assert_eq!(parse(&toml::to_string(&dressed).unwrap()), Ok(dressed.clone()));
-    let dressing = dressed.video.dressing();
-    assert!(dressing.clock);
-    assert_eq!(dressing.logo.unwrap().size(), Size::new(320, 160), "no larger than a canvas of 1280 x 720 needs");
-    assert_eq!(dressing.background.unwrap().image.unwrap().size(), Size::new(1280, 720));
-    let plain = parse("[video]\nbackground = \"#1e90ff\"\n").unwrap().video.dressing();
+    let branding = dressed.video.branding();
+    assert!(branding.clock);
+    assert_eq!(branding.logo.unwrap().size(), Size::new(320, 160), "no larger than a canvas of 1280 x 720 needs");
+    assert_eq!(branding.background.unwrap().image.unwrap().size(), Size::new(1280, 720));
+    let plain = parse("[video]\nbackground = \"#1e90ff\"\n").unwrap().video.branding();
     let background = plain.background.unwrap();
     assert_eq!((background.colour, background.image, plain.logo), (Rgb::new(0x1e, 0x90, 0xff), None, None));
 }

@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tessera::load::barcode;
-use tessera::media::{Bitmap, Outbox, ParticipantId, PlaneRef, Size};
-use tessera::node::Node;
-use tessera::node::config::Config;
-use tessera::scene::{Input, Layout, Rect, SceneCore};
+use tessera::app::config::Config;
+use tessera::app::load::barcode;
+use tessera::app::node::Node;
+use tessera::base::media::{Bitmap, Outbox, ParticipantId, PlaneRef, Size};
+use tessera::core::scene::{Input, Layout, Rect, SceneCore};
 
 const CANVAS: Size = Size::new(1280, 720);
 const FPS: usize = 5;
@@ -100,7 +100,7 @@ fn places(document: &str, page: usize) -> Vec<Rect> {
         core.handle(now, Input::Joined { participant: ParticipantId(id), name: "Load".into() }, &mut out);
     }
     let participant = ParticipantId(0);
-    let track = tessera::media::TrackId { participant, kind: tessera::media::TrackKind::Screen };
+    let track = tessera::base::media::TrackId { participant, kind: tessera::base::media::TrackKind::Screen };
     core.handle(now, Input::Shape { track, size: Size::new(320, 180) }, &mut out);
     core.handle(now, Input::ScreenFrame { participant }, &mut out);
     core.handle(now, Input::Page(page), &mut out);
@@ -176,7 +176,7 @@ const MIDDLE: &str = r#"{"layout":"custom","regions":[
 const LOGO: Size = Size::new(432, 216);
 
 /// Where banner, logo and clock lie.
-fn dressing() -> Vec<Rect> {
+fn branding() -> Vec<Rect> {
     let (mut core, mut out) = (SceneCore::with_layout(CANVAS, Layout::parse(MIDDLE).unwrap()), Outbox::new());
     let logo = Bitmap::new(LOGO, vec![255; (LOGO.width * LOGO.height * 4) as usize]);
     for input in [Input::Banner("Quarterly figures".into()), Input::Logo(Some(logo)), Input::Clock("12:00 UTC".into())]
@@ -212,7 +212,7 @@ fn a_dressed_room_is_seen_with_banner_logo_and_clock() {
     std::thread::sleep(STAY);
     call.end();
     let pictures = pictures(&recording);
-    let [banner, logo, clock] = dressing().try_into().expect("three lie over the tiles");
+    let [banner, logo, clock] = branding().try_into().expect("three lie over the tiles");
     let bare = |picture: &[u8]| [banner, logo, clock].iter().all(|rect| range(picture, rect).1 < 100);
     let dressed = |picture: &[u8]| {
         let written = |rect: &Rect| matches!(range(picture, rect), (..100, 151..));

@@ -6,11 +6,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tessera::decode::{G711Decoder, OpusDecoder};
-use tessera::encode::{G711Encoder, OpusEncoder, OpusEncoderConfig};
-use tessera::media::{Law, PcmBlock, Pts};
-use tessera::node::Node;
-use tessera::node::config::Config;
+use tessera::app::config::Config;
+use tessera::app::node::Node;
+use tessera::base::media::{Law, PcmBlock, Pts};
+use tessera::engine::decode::{G711Decoder, OpusDecoder};
+use tessera::engine::encode::{G711Encoder, OpusEncoder, OpusEncoderConfig};
 
 use crate::client::amplitude;
 
@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(20);
 const FRAMES: usize = 960;
 const TONES: [f32; 3] = [700.0, 1_100.0, 1_700.0];
 
-/// A node with ports for legs, and whoever asks it for some.
+/// A node with ports for legs, and anyone who asks it for some.
 struct Room {
     node: Node,
     client: reqwest::Client,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tessera::load::Report;
+use tessera::app::load::Report;
 
 use crate::browser::node::Node;
 

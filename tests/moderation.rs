@@ -2,8 +2,8 @@
 //! and is told on the data channel.
 
 use serde_json::{Value, json};
-use tessera::node::Node;
-use tessera::node::config::Config;
+use tessera::app::config::Config;
+use tessera::app::node::Node;
 
 use crate::client::{Client, wait_until};
 

@@ -15,11 +15,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mp4_atom::Codec as SampleEntry;
-use tessera::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE, codecs};
-use tessera::limits;
-use tessera::media::{Pts, pts_from_tick};
-use tessera::node::package::RecordingPlace;
-use tessera::record::{GapReason, GapTrack, Manifest, RecordingState};
+use tessera::base::limits;
+use tessera::base::media::{Pts, pts_from_tick};
+use tessera::core::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE, codecs};
+use tessera::core::record::{GapReason, GapTrack, Manifest, RecordingState};
+use tessera::io::recording::room::RecordingPlace;
 
 use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call};
 use players::{boxes, chromium, chromium_media_source, decode, decode_sound, number, probe, samples};
@@ -220,7 +220,7 @@ fn once_another_mask_holds_nothing_is_taken_any_more() {
     let file = home.path().join("call.mp4");
     let mut call = Call::new(RecordingPlace::File(file.clone()), seconds(3));
     call.run(seconds(3), seconds(6), |_| true, |_| true);
-    call.in_force.store(1, Ordering::Release);
+    call.current_generation.store(1, Ordering::Release);
     call.run(seconds(6), seconds(9), |_| true, |_| true);
     let summary = call.finish(seconds(9));
     assert!(summary.duration < Duration::from_millis(3_100), "{:?}", summary.duration);

@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tessera::limits;
-use tessera::media::{Pts, pts_from_tick};
-use tessera::node::package::RecordingPlace;
-use tessera::record::RecordingState;
-use tessera::retention::{Filed, Retention};
-use tessera::store::{Archive, ArchiveCounters, ArchivePlace, ReadError, RecordingDetail};
+use tessera::base::limits;
+use tessera::base::media::{Pts, pts_from_tick};
+use tessera::core::record::RecordingState;
+use tessera::core::retention::{RecordingName, Retention};
+use tessera::io::recording::room::RecordingPlace;
+use tessera::io::store::{Archive, ArchiveCounters, ArchivePlace, ReadError, RecordingDetail};
 use tokio::runtime::Runtime;
 
 use crate::record::material::{Call, FPS, clip, encode, plain_call};
@@ -62,7 +62,7 @@ impl Home {
         Call::new(RecordingPlace::Sealed(self.archive.clone()), begins)
     }
 
-    fn recorded(&self) -> Filed {
+    fn recorded(&self) -> RecordingName {
         let begins = Pts(1_234_567_890);
         let mut call = self.call(begins);
         call.run(begins, begins + CALL, |_| true, |_| true);
@@ -71,23 +71,23 @@ impl Home {
         summary.sealed.unwrap()
     }
 
-    fn read(&self, filed: Filed, take: u32) -> Result<Vec<u8>, ReadError> {
-        self.runtime.block_on(read(&self.archive, filed, take))
+    fn read(&self, recording: RecordingName, take: u32) -> Result<Vec<u8>, ReadError> {
+        self.runtime.block_on(read(&self.archive, recording, take))
     }
 
-    fn detail(&self, filed: Filed) -> Result<RecordingDetail, ReadError> {
-        self.runtime.block_on(self.archive.detail(filed))
+    fn detail(&self, recording: RecordingName) -> Result<RecordingDetail, ReadError> {
+        self.runtime.block_on(self.archive.detail(recording))
     }
 
     /// Every stored object of a recording, by the name below its folder.
-    fn object(&self, filed: Filed, name: &str) -> PathBuf {
-        let folder = self.folder.path().join("store").join(tessera::record::folder(filed));
+    fn object(&self, recording: RecordingName, name: &str) -> PathBuf {
+        let folder = self.folder.path().join("store").join(tessera::core::record::folder(recording));
         folder.join(name)
     }
 }
 
-async fn read(archive: &Archive, filed: Filed, take: u32) -> Result<Vec<u8>, ReadError> {
-    let mut reading = archive.read(filed, take).await?;
+async fn read(archive: &Archive, recording: RecordingName, take: u32) -> Result<Vec<u8>, ReadError> {
+    let mut reading = archive.read(recording, take).await?;
     let mut whole = Vec::new();
     while (whole.len() as u64) < reading.len() {
         whole.extend_from_slice(&reading.next(&(whole.len() as u64..reading.len())).await?);
@@ -112,11 +112,11 @@ fn stored_in_clear(store: &Path, wanted: &[u8]) -> bool {
 #[test]
 fn a_sealed_recording_is_byte_for_byte_what_a_file_in_the_clear_would_be() {
     let home = Home::new();
-    let filed = home.recorded();
+    let recording = home.recorded();
     let plain = home.folder.path().join("plain.mp4");
     plain_call(&plain, Pts(1_234_567_890), CALL);
-    assert_eq!(home.read(filed, 0).unwrap(), std::fs::read(&plain).unwrap());
-    let detail = home.detail(filed).unwrap();
+    assert_eq!(home.read(recording, 0).unwrap(), std::fs::read(&plain).unwrap());
+    let detail = home.detail(recording).unwrap();
     assert_eq!((detail.state, detail.takes, detail.gap_ms), (RecordingState::Final, 1, 0));
     assert_eq!(detail.room.as_str(), "daily");
     assert!((8_900..=9_100).contains(&detail.duration_ms), "{detail:?}");
@@ -127,10 +127,10 @@ fn a_sealed_recording_is_byte_for_byte_what_a_file_in_the_clear_would_be() {
 #[test]
 fn any_range_reads_as_the_whole_does() {
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     home.runtime.block_on(async {
-        let mut reading = home.archive.read(filed, 0).await.unwrap();
+        let mut reading = home.archive.read(recording, 0).await.unwrap();
         let len = whole.len() as u64;
         let near = (0..len).step_by(9_973).chain([0, 1, len - 1, len, len + 7]);
         for (n, from) in near.enumerate() {
@@ -154,10 +154,10 @@ fn any_range_reads_as_the_whole_does() {
 #[test]
 fn nothing_of_a_call_lies_in_the_clear() {
     let home = Home::new();
-    let filed = home.recorded();
+    let recording = home.recorded();
     let store = home.folder.path().join("store");
     assert!(files_under(&store).len() >= 8);
-    let exported = home.read(filed, 0).unwrap();
+    let exported = home.read(recording, 0).unwrap();
     let (picture, middle) = (&clip()[0][40..56], &exported[exported.len() / 2..][..16]);
     assert!(exported.windows(16).any(|window| window == picture), "the marker is in the recording");
     for wanted in [b"daily".as_slice(), b"duration_ms", b"av01", b"moof", picture, middle] {
@@ -168,11 +168,11 @@ fn nothing_of_a_call_lies_in_the_clear() {
 #[test]
 fn what_was_altered_moved_or_lost_is_damage_and_nothing_of_it_is_shown() {
     let home = Home::new();
-    let (filed, other) = (home.recorded(), home.recorded());
+    let (recording, other) = (home.recorded(), home.recorded());
     let damaged = |because: &str| {
-        assert!(matches!(home.read(filed, 0), Err(ReadError::Damaged)), "{because}");
+        assert!(matches!(home.read(recording, 0), Err(ReadError::Damaged)), "{because}");
     };
-    let (first, second) = (home.object(filed, "av/0000/000000"), home.object(filed, "av/0000/000001"));
+    let (first, second) = (home.object(recording, "av/0000/000000"), home.object(recording, "av/0000/000001"));
     let (one, two) = (std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
     std::fs::write(&first, &two).unwrap();
     std::fs::write(&second, &one).unwrap();
@@ -187,13 +187,14 @@ fn what_was_altered_moved_or_lost_is_damage_and_nothing_of_it_is_shown() {
     std::fs::write(&first, &one[..one.len() - 1]).unwrap();
     damaged("one byte less");
     std::fs::write(&first, &one).unwrap();
-    home.read(filed, 0).unwrap();
-    let last = (0..).map(|n| home.object(filed, &format!("av/0000/{n:06}"))).take_while(|path| path.exists()).last();
+    home.read(recording, 0).unwrap();
+    let last =
+        (0..).map(|n| home.object(recording, &format!("av/0000/{n:06}"))).take_while(|path| path.exists()).last();
     std::fs::remove_file(last.unwrap()).unwrap();
     damaged("the last segment is missing");
-    std::fs::remove_file(home.object(filed, "fin")).unwrap();
-    std::fs::write(home.object(filed, "fin"), std::fs::read(home.object(other, "fin")).unwrap()).unwrap();
-    assert!(matches!(home.detail(filed), Err(ReadError::Damaged)), "another recording's manifest");
+    std::fs::remove_file(home.object(recording, "fin")).unwrap();
+    std::fs::write(home.object(recording, "fin"), std::fs::read(home.object(other, "fin")).unwrap()).unwrap();
+    assert!(matches!(home.detail(recording), Err(ReadError::Damaged)), "another recording's manifest");
     assert!(home.read(other, 0).is_ok());
 }
 
@@ -211,30 +212,30 @@ fn another_format_is_another_take() {
         call.publish(pts_from_tick(150 + n as u64, FPS), data.clone(), n == 0);
     }
     call.poll(Pts(7_000_000_000));
-    let filed = call.finish(Pts(7_000_000_000)).sealed.unwrap();
-    assert_eq!(home.detail(filed).unwrap().takes, 2);
+    let recording = call.finish(Pts(7_000_000_000)).sealed.unwrap();
+    assert_eq!(home.detail(recording).unwrap().takes, 2);
     for (take, frames) in [(0, 90), (1, 60)] {
         let file = home.folder.path().join(format!("{take}.mp4"));
-        std::fs::write(&file, home.read(filed, take).unwrap()).unwrap();
+        std::fs::write(&file, home.read(recording, take).unwrap()).unwrap();
         assert_eq!(decode(&file), frames);
     }
-    assert!(matches!(home.read(filed, 2), Err(ReadError::Missing)));
+    assert!(matches!(home.read(recording, 2), Err(ReadError::Missing)));
 }
 
 #[test]
 fn what_is_erased_is_gone_at_once_and_the_others_stay() {
     let home = Home::new();
-    let (filed, other) = (home.recorded(), home.recorded());
+    let (recording, other) = (home.recorded(), home.recorded());
     let copy = home.folder.path().join("copy");
     assert!(Command::new("cp").arg("-r").arg(home.folder.path().join("store")).arg(&copy).status().unwrap().success());
-    home.runtime.block_on(home.archive.shred(filed)).unwrap();
-    assert!(!home.object(filed, "").exists());
-    assert!(matches!(home.read(filed, 0), Err(ReadError::Gone)));
-    assert!(matches!(home.runtime.block_on(home.archive.shred(filed)), Err(ReadError::Missing)));
+    home.runtime.block_on(home.archive.shred(recording)).unwrap();
+    assert!(!home.object(recording, "").exists());
+    assert!(matches!(home.read(recording, 0), Err(ReadError::Gone)));
+    assert!(matches!(home.runtime.block_on(home.archive.shred(recording)), Err(ReadError::Missing)));
     // Who copied the store before has objects and wraps, and the keeper's no.
     let copied = ArchivePlace { vault: copy.to_str().unwrap().to_owned(), keeper: home.folder.path().join("keeper") };
     let copied = Archive::look_at(&copied, home.runtime.handle().clone()).unwrap();
-    assert!(matches!(home.runtime.block_on(read(&copied, filed, 0)), Err(ReadError::Gone)));
+    assert!(matches!(home.runtime.block_on(read(&copied, recording, 0)), Err(ReadError::Gone)));
     assert!(home.runtime.block_on(read(&copied, other, 0)).is_ok());
     let listed = home.runtime.block_on(home.archive.list(|_| true)).unwrap();
     assert_eq!(listed.len(), 1);
@@ -244,19 +245,19 @@ fn what_is_erased_is_gone_at_once_and_the_others_stay() {
 #[test]
 fn what_never_was_is_missing_and_a_passed_hour_is_gone_whether_it_ever_was() {
     let home = Home::new();
-    let filed = home.recorded();
-    let passed = Filed { hour: "00480000".parse().unwrap(), ..filed };
+    let recording = home.recorded();
+    let passed = RecordingName { hour: "00480000".parse().unwrap(), ..recording };
     assert!(matches!(home.read(passed, 0), Err(ReadError::Gone)));
-    let never = Filed { recording: "r00000000000000000000000000000000".parse().unwrap(), ..filed };
+    let never = RecordingName { recording: "r00000000000000000000000000000000".parse().unwrap(), ..recording };
     assert!(matches!(home.read(never, 0), Err(ReadError::Missing)));
-    let far = Filed { hour: "99999999".parse().unwrap(), ..filed };
+    let far = RecordingName { hour: "99999999".parse().unwrap(), ..recording };
     assert!(matches!(home.read(far, 0), Err(ReadError::Missing)));
 }
 
 #[test]
 fn a_sweep_deletes_what_has_passed_known_or_not_and_nothing_else() {
     let home = Home::new();
-    let filed = home.recorded();
+    let recording = home.recorded();
     let rec = home.folder.path().join("store/rec");
     for orphan in ["00480000/r1/av/0000/000001", "00480001/anything", "00480001/r2/deep/er/still"] {
         let path = rec.join(orphan);
@@ -265,7 +266,7 @@ fn a_sweep_deletes_what_has_passed_known_or_not_and_nothing_else() {
     }
     let swept = home.runtime.block_on(home.archive.sweep());
     assert_eq!((swept.objects, swept.failed), (3, 0));
-    assert!(!rec.join("00480000").exists() && home.read(filed, 0).is_ok());
+    assert!(!rec.join("00480000").exists() && home.read(recording, 0).is_ok());
 }
 
 #[test]
@@ -292,11 +293,11 @@ fn a_store_that_fails_costs_a_gap_and_never_the_call() {
     call.run(minutes, minutes + CALL, |_| true, |_| true);
     let summary = call.finish(minutes + CALL);
     assert!(!summary.gaps.is_empty());
-    let filed = summary.sealed.unwrap();
+    let recording = summary.sealed.unwrap();
     let file = home.folder.path().join("after.mp4");
-    std::fs::write(&file, home.read(filed, 0).unwrap()).unwrap();
+    std::fs::write(&file, home.read(recording, 0).unwrap()).unwrap();
     assert!(decode(&file) > 60);
-    assert!(home.detail(filed).unwrap().gap_ms > 0, "and it says so");
+    assert!(home.detail(recording).unwrap().gap_ms > 0, "and it says so");
 }
 
 /// The far half of the test below: records, ten times as fast as life, until it is killed.
@@ -345,9 +346,9 @@ fn killed_processes_leave_recordings_that_play_as_far_as_they_were_stored() {
     assert_eq!(listed.len() as u64, rounds);
     for recording in listed {
         assert_eq!(recording.state, RecordingState::Recording, "it was never closed");
-        let filed: Filed = recording.recording.parse().unwrap();
+        let recording: RecordingName = recording.recording.parse().unwrap();
         let file = folder.path().join("part.mp4");
-        std::fs::write(&file, runtime.block_on(read(&archive, filed, 0)).unwrap()).unwrap();
+        std::fs::write(&file, runtime.block_on(read(&archive, recording, 0)).unwrap()).unwrap();
         assert!(decode(&file) >= 60, "at least two of the segments that were there play");
     }
     assert!(!stored_in_clear(&store, b"daily"));

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use tessera::store::ReadError;
+use tessera::io::store::ReadError;
 
 use crate::keepers::process::{Trio, wait_until};
 
@@ -25,25 +25,25 @@ fn verified(trio: &Trio) -> (bool, u64, u64) {
 fn one_keeper_restored_with_its_clock_set_back_opens_nothing_two_restored_open() {
     let Some(mut trio) = Trio::start_timed() else { return };
     let home = trio.home();
-    let filed = home.recorded();
-    let whole = home.read(filed).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording).unwrap();
     for n in 0..2 {
         copy(&trio.keeper_folder(n), &trio.folder.path().join(format!("copy-{n}")));
     }
     assert_eq!(verified(&trio), (true, 0, 0), "nothing has expired yet");
 
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    let ahead = i64::try_from(filed.hour.start().unix_seconds() - now).unwrap() + 60;
+    let ahead = i64::try_from(recording.hour.start().unix_seconds() - now).unwrap() + 60;
     for n in 0..4 {
         trio.set_clock(n, ahead);
     }
     // A week's leap is believed because the three confirm one another.
     wait_until("the keepers believe their clocks", || {
-        home.look_round();
+        home.poll_all();
         let told = home.keepers.told();
-        told.len() == 3 && told.iter().all(|told| filed.hour.has_come(told.certain))
+        told.len() == 3 && told.iter().all(|told| recording.hour.is_expired(told.certain))
     });
-    assert!(matches!(home.read(filed), Err(ReadError::Gone)), "the node takes the time from its keepers");
+    assert!(matches!(home.read(recording), Err(ReadError::Gone)), "the node takes the time from its keepers");
     assert_eq!(verified(&trio), (true, 1, 0));
 
     let restore = |trio: &mut Trio, n: usize| {
@@ -64,20 +64,20 @@ fn one_keeper_restored_with_its_clock_set_back_opens_nothing_two_restored_open()
 fn one_clock_far_ahead_destroys_nothing_and_hinders_nobody() {
     let Some(trio) = Trio::start_timed() else { return };
     let home = trio.home();
-    let filed = home.recorded();
-    let whole = home.read(filed).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording).unwrap();
     trio.set_clock(1, 30 * 24 * 3600);
     wait_until("one keeper disbelieves its clock", || {
-        home.look_round();
+        home.poll_all();
         home.keepers.told().iter().filter(|told| told.latest != told.certain).count() == 1
     });
     // Longer than it takes to ask the others, who contradict it.
     std::thread::sleep(std::time::Duration::from_secs(7));
-    home.look_round();
-    assert_eq!(home.keepers.told().iter().filter(|told| filed.hour.has_come(told.certain)).count(), 0);
-    assert_eq!(home.read(filed).unwrap(), whole, "the other two open it");
+    home.poll_all();
+    assert_eq!(home.keepers.told().iter().filter(|told| recording.hour.is_expired(told.certain)).count(), 0);
+    assert_eq!(home.read(recording).unwrap(), whole, "the other two open it");
     assert!(home.read(home.recorded()).is_ok());
     trio.set_clock(1, -30 * 24 * 3600);
-    home.look_round();
-    assert_eq!(home.read(filed).unwrap(), whole);
+    home.poll_all();
+    assert_eq!(home.read(recording).unwrap(), whole);
 }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use tessera::keeper::{Answer, Ask, Identity, IdentityFiles, Line, make_certificates};
-use tessera::retention::{Filed, Hour, RecordingId};
+use tessera::core::retention::{Hour, RecordingId, RecordingName};
+use tessera::io::keeper::{Identity, IdentityFiles, KeeperClient, Request, Response, make_certificates};
 
 use crate::keepers::process::{BINARY, Trio};
 
-const FILED: Filed = Filed { hour: Hour(500_000), recording: RecordingId([1; 16]) };
+const FILED: RecordingName = RecordingName { hour: Hour(500_000), recording: RecordingId([1; 16]) };
 
-fn ask(trio: &Trio, certificates: &Path, ask: Ask) -> Result<Answer, String> {
+fn ask(trio: &Trio, certificates: &Path, ask: Request) -> Result<Response, String> {
     let identity = Identity::load(&IdentityFiles::in_folder(certificates)).unwrap();
-    let line = Line::new(&trio.addresses[0], &identity).unwrap();
+    let line = KeeperClient::new(&trio.addresses[0], &identity).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asked = || runtime.block_on(line.try_ask(ask)).map_err(|error| error.to_string());
     // On a busy machine an answer may miss its second; every ask may be repeated.
@@ -56,20 +56,20 @@ fn is_answered(mut stream: StreamOwned<ClientConnection, TcpStream>, bytes: &[u8
 fn only_nodes_of_the_same_authority_are_answered_and_keepers_get_the_time_alone() {
     let mut trio = Trio::start();
     let (node, keeper) = (trio.certificates("node"), trio.certificates("keeper-2"));
-    assert!(matches!(ask(&trio, &node, Ask::Time), Ok(Answer::Time(_))));
-    assert!(matches!(ask(&trio, &keeper, Ask::Time), Ok(Answer::Time(_))));
-    for forbidden in [Ask::Release { filed: FILED, make: true }, Ask::Deny { filed: FILED }] {
-        assert!(matches!(ask(&trio, &keeper, forbidden), Ok(Answer::NotYours)), "{forbidden:?}");
+    assert!(matches!(ask(&trio, &node, Request::Time), Ok(Response::Time(_))));
+    assert!(matches!(ask(&trio, &keeper, Request::Time), Ok(Response::Time(_))));
+    for forbidden in [Request::Release { recording: FILED, make: true }, Request::Deny { recording: FILED }] {
+        assert!(matches!(ask(&trio, &keeper, forbidden), Ok(Response::NotYours)), "{forbidden:?}");
     }
     // Another authority's node, although its certificate looks alike.
     let strangers = trio.folder.path().join("strangers");
     make_certificates(&strangers, &["127.0.0.1".to_owned()]).unwrap();
-    assert!(ask(&trio, &strangers.join("node"), Ask::Time).is_err(), "it believes no keeper of ours either");
-    let time = [&[0, 2][..], &Ask::Time.to_bytes()].concat();
+    assert!(ask(&trio, &strangers.join("node"), Request::Time).is_err(), "it believes no keeper of ours either");
+    let time = [&[0, 2][..], &Request::Time.to_bytes()].concat();
     assert!(is_answered(connect(&trio, Some(&node)), &time));
     assert!(!is_answered(connect(&trio, Some(&strangers.join("node"))), &time));
     assert!(!is_answered(connect(&trio, None), &time), "no certificate at all");
-    // A refusal is counted just after whoever was refused learns of it.
+    // A refusal is counted just after anyone who was refused learns of it.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let last = trio.stop_one(0);
     assert!(!last.contains(" 0 lines refused") && last.contains("2 asks not theirs"), "{last}");
@@ -81,9 +81,9 @@ fn a_keeper_at_another_address_is_not_believed() {
     let identity = Identity::load(&IdentityFiles::in_folder(&trio.certificates("node"))).unwrap();
     let port = trio.addresses[0].rsplit_once(':').unwrap().1;
     // The keeper of 127.0.0.1 answers under a name that its certificate does not have.
-    let line = Line::new(&format!("localhost:{port}"), &identity).unwrap();
+    let line = KeeperClient::new(&format!("localhost:{port}"), &identity).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let told = runtime.block_on(line.try_ask(Ask::Time)).unwrap_err().to_string();
+    let told = runtime.block_on(line.try_ask(Request::Time)).unwrap_err().to_string();
     assert!(told.contains("not valid for name"), "{told}");
 }
 
@@ -91,7 +91,7 @@ fn a_keeper_at_another_address_is_not_believed() {
 fn noise_is_counted_and_the_keeper_goes_on() {
     let mut trio = Trio::start();
     let node = trio.certificates("node");
-    let time = Ask::Time.to_bytes();
+    let time = Request::Time.to_bytes();
     let frames: [&[u8]; 7] =
         [&[0, 0], &[0, 1, 1], &[0, 2, 2, 1], &[0, 2, 1, 99], &[0, 3, 1, 1, 0], &[0xff, 0xff, 1, 1], &[0, 43]];
     for frame in frames {
@@ -105,7 +105,7 @@ fn noise_is_counted_and_the_keeper_goes_on() {
     let mut cut = connect(&trio, Some(&node));
     cut.write_all(&[0, 22, 1, 2]).unwrap();
     drop(cut);
-    assert!(matches!(ask(&trio, &node, Ask::Time), Ok(Answer::Time(_))), "it goes on");
+    assert!(matches!(ask(&trio, &node, Request::Time), Ok(Response::Time(_))), "it goes on");
     let mut many = connect(&trio, Some(&node));
     for _ in 0..100 {
         many.write_all(&[&[0, 2], &time[..]].concat()).unwrap();

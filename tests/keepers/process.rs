@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tessera::flow::Counter;
-use tessera::keeper::{Identity, IdentityFiles, make_certificates};
-use tessera::media::Pts;
-use tessera::node::package::RecordingPlace;
-use tessera::retention::{Filed, Retention};
-use tessera::store::{Archive, ArchiveCounters, Keepers, ReadError};
+use tessera::base::media::Pts;
+use tessera::core::retention::{RecordingName, Retention};
+use tessera::engine::flow::Counter;
+use tessera::io::keeper::{Identity, IdentityFiles, make_certificates};
+use tessera::io::recording::room::RecordingPlace;
+use tessera::io::store::{Archive, ArchiveCounters, Keepers, ReadError};
 use tokio::runtime::Runtime;
 
 use crate::record::material::Call;
@@ -92,7 +92,7 @@ impl Trio {
         self.folder.path().join("store")
     }
 
-    /// Sets a keeper's clock, or with 3 that of whoever looks, so many seconds ahead of the machine's.
+    /// Sets a keeper's clock, or with 3 that of anyone who looks, so many seconds ahead of the machine's.
     pub fn set_clock(&self, n: usize, ahead: i64) {
         let clock = self.clock(n);
         std::fs::write(clock.with_extension("new"), format!("{ahead:+}\n")).unwrap();
@@ -168,7 +168,7 @@ impl Trio {
         let keepers = Keepers::new(&self.addresses, &identity, errors.clone(), handle.clone()).unwrap();
         let up = self.keepers.iter().flatten().count();
         wait_until("keepers answer", || {
-            runtime.block_on(keepers.look_round());
+            runtime.block_on(keepers.poll_all());
             keepers.told().len() == up
         });
         let (store, counters) = (self.store(), ArchiveCounters::default());
@@ -197,26 +197,26 @@ pub struct Home {
 }
 
 impl Home {
-    pub fn look_round(&self) {
-        self.runtime.block_on(self.keepers.look_round());
+    pub fn poll_all(&self) {
+        self.runtime.block_on(self.keepers.poll_all());
     }
 
     /// Until so many keepers answer: on a busy machine one may miss its second.
     pub fn see(&self, answering: usize) {
         wait_until("keepers answer", || {
-            self.look_round();
+            self.poll_all();
             self.keepers.told().len() == answering
         });
     }
 
     /// Until the recording has so many wraps.
-    pub fn mend(&self, store: &Path, filed: Filed, wanted: usize) -> Vec<String> {
+    pub fn repair(&self, store: &Path, recording: RecordingName, wanted: usize) -> Vec<String> {
         wait_until("wraps are added", || {
-            self.look_round();
+            self.poll_all();
             self.runtime.block_on(self.archive.mend_wraps());
-            wraps(store, filed).len() == wanted
+            wraps(store, recording).len() == wanted
         });
-        wraps(store, filed)
+        wraps(store, recording)
     }
 
     pub fn call(&self) -> Call {
@@ -224,7 +224,7 @@ impl Home {
     }
 
     /// A recording of five seconds, whole.
-    pub fn recorded(&self) -> Filed {
+    pub fn recorded(&self) -> RecordingName {
         let mut call = self.call();
         call.run(Pts(0), Pts(0) + CALL, |_| true, |_| true);
         let summary = call.finish(Pts(0) + CALL);
@@ -232,9 +232,9 @@ impl Home {
         summary.sealed.unwrap()
     }
 
-    pub fn read(&self, filed: Filed) -> Result<Vec<u8>, ReadError> {
+    pub fn read(&self, recording: RecordingName) -> Result<Vec<u8>, ReadError> {
         self.runtime.block_on(async {
-            let mut reading = self.archive.read(filed, 0).await?;
+            let mut reading = self.archive.read(recording, 0).await?;
             let mut whole = Vec::new();
             while (whole.len() as u64) < reading.len() {
                 whole.extend_from_slice(&reading.next(&(whole.len() as u64..reading.len())).await?);
@@ -245,8 +245,8 @@ impl Home {
 }
 
 /// The wraps that a recording has, by name.
-pub fn wraps(store: &Path, filed: Filed) -> Vec<String> {
-    let folder = store.join(tessera::record::folder(filed)).join("wrap");
+pub fn wraps(store: &Path, recording: RecordingName) -> Vec<String> {
+    let folder = store.join(tessera::core::record::folder(recording)).join("wrap");
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

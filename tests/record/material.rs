@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use opus::{Application, Channels, Encoder};
-use tessera::flow::{Counter, Fan, Waker};
-use tessera::limits;
-use tessera::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
-use tessera::node::package::{Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
-use tessera::store::RecordingWish;
+use tessera::base::limits;
+use tessera::base::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
+use tessera::engine::flow::{Counter, Fan, Waker};
+use tessera::io::recording::room::{
+    Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
+};
+use tessera::io::store::RecordingWish;
 
 pub const FPS: u32 = 30;
 /// Frames of the clip; a keyframe every four seconds.
@@ -57,7 +59,7 @@ pub struct Call {
     pub video: Fan<EncodedFrame>,
     pub sound: Fan<MixTick>,
     /// The mask that holds in the room.
-    pub in_force: Arc<AtomicU64>,
+    pub current_generation: Arc<AtomicU64>,
     encoder: Encoder,
     /// The frame of the rung that shows the clip's first.
     first: Option<u64>,
@@ -68,7 +70,7 @@ impl Call {
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: STARTED };
         let (video, sound) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let waker = Waker::new().unwrap();
-        let (counters, in_force) = (RecordCounters::default(), Arc::<AtomicU64>::default());
+        let (counters, current_generation) = (RecordCounters::default(), Arc::<AtomicU64>::default());
         let setup =
             RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS, wish: RecordingWish::default() };
         let recording = RoomRecording::new(
@@ -78,13 +80,13 @@ impl Call {
                 pictures: video.subscribe(limits::RECORD_FAN_LEN, waker.clone()),
                 sounds: sound.subscribe(limits::RECORD_FAN_LEN, waker),
                 mask: 0,
-                in_force: in_force.clone(),
-                turn: 0,
+                current_generation: current_generation.clone(),
+                generation: 0,
             },
             counters.clone(),
         );
         let encoder = Encoder::new(limits::SAMPLE_RATE, Channels::Stereo, Application::Audio).unwrap();
-        Self { recording, counters, epoch, video, sound, in_force, encoder, first: None }
+        Self { recording, counters, epoch, video, sound, current_generation, encoder, first: None }
     }
 
     /// Publishes frame `n` of the rung, which shows frame `shown` of the clip.
@@ -116,7 +118,7 @@ impl Call {
             shared,
             silent: false,
             minus: Vec::new(),
-            apart: None,
+            redacted: None,
         }));
     }
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tessera::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
-use tessera::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Setup};
+use tessera::base::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
+use tessera::core::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
+use tessera::core::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Setup};
 
 use super::players::boxes;
 

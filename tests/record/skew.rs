@@ -2,9 +2,9 @@
 //! and the file's tables are read as a player reads them.
 
 use bytes::Bytes;
-use tessera::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE, opus};
-use tessera::media::{Codec, EncodedFrame, Pts, pts_from_tick};
-use tessera::record::Input;
+use tessera::base::media::{Codec, EncodedFrame, Pts, pts_from_tick};
+use tessera::core::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE, opus};
+use tessera::core::record::Input;
 
 use super::players::boxes;
 use super::sim::{SEQUENCE_HEADER, Sim};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tessera::media::Pts;
-use tessera::node::package::{RecordingPlace, RecordingSummary};
-use tessera::record::{GapReason, RecordingState};
-use tessera::retention::{Filed, Retention};
-use tessera::store::{Archive, ArchiveCounters, SpoolPlace, Vault, VaultError};
+use tessera::base::media::Pts;
+use tessera::core::record::{GapReason, RecordingState};
+use tessera::core::retention::{RecordingName, Retention};
+use tessera::io::recording::room::{RecordingPlace, RecordingSummary};
+use tessera::io::store::{Archive, ArchiveCounters, SpoolPlace, Vault, VaultError};
 use tokio::runtime::Runtime;
 
 use super::weed::{Proxy, Weed};
@@ -43,8 +43,8 @@ impl Spooled {
         Call::new(RecordingPlace::Sealed(self.archive.clone()), Pts(0))
     }
 
-    fn read(&self, filed: Filed, take: u32) -> Vec<u8> {
-        self.runtime.block_on(read(&self.archive, filed, take)).unwrap()
+    fn read(&self, recording: RecordingName, take: u32) -> Vec<u8> {
+        self.runtime.block_on(read(&self.archive, recording, take)).unwrap()
     }
 
     /// Waits until nothing waits on disk.
@@ -74,7 +74,7 @@ fn live(call: &mut Call, from: u64, to: u64) {
     }
 }
 
-fn filed(summary: &RecordingSummary) -> Filed {
+fn recording(summary: &RecordingSummary) -> RecordingName {
     assert_eq!(summary.trouble, None);
     summary.sealed.unwrap()
 }
@@ -90,7 +90,7 @@ fn a_recording_in_a_bucket_reads_back_by_ranges_and_is_swept_and_erased_whole() 
     let recorded = || {
         let mut call = node.call();
         play(&mut call, 0, 9);
-        filed(&call.finish(at(9)))
+        recording(&call.finish(at(9)))
     };
     let (first, second) = (recorded(), recorded());
     let whole = node.read(first, 0);
@@ -114,7 +114,7 @@ fn a_recording_in_a_bucket_reads_back_by_ranges_and_is_swept_and_erased_whole() 
     }
     node.runtime.block_on(async {
         node.archive.shred(first).await.unwrap();
-        assert!(vault.list(&tessera::record::folder(first)).await.unwrap().is_empty());
+        assert!(vault.list(&tessera::core::record::folder(first)).await.unwrap().is_empty());
         // What another node left, whose hour has passed.
         for path in ["rec/00480000/r1/av/0000/000001", "rec/00480001/anything"] {
             vault.put(path, "left over".into()).await.unwrap();
@@ -122,7 +122,7 @@ fn a_recording_in_a_bucket_reads_back_by_ranges_and_is_swept_and_erased_whole() 
         let swept = node.archive.sweep().await;
         assert_eq!((swept.objects, swept.failed, node.counters.sweep_failing.get()), (2, 0, 0));
         // SeaweedFS shows an emptied folder for a while; objects are what counts.
-        let (left, kept) = (vault.list("rec").await.unwrap(), tessera::record::folder(second));
+        let (left, kept) = (vault.list("rec").await.unwrap(), tessera::core::record::folder(second));
         assert!(!left.is_empty() && left.iter().all(|object| object.path.starts_with(&kept)), "{left:?}");
         node.archive.shred(second).await.unwrap();
         assert!(vault.list("").await.unwrap().is_empty(), "nothing is left");
@@ -164,13 +164,13 @@ fn what_is_recorded_while_the_store_is_down_waits_on_disk_and_is_stored_when_it_
     weed.up();
     live(&mut call, 6 + outage, 10 + outage);
     let summary = call.finish(at(10 + outage));
-    let filed = filed(&summary);
+    let recording = recording(&summary);
     assert!(summary.gaps.is_empty(), "{:?}", summary.gaps);
     node.drained(folder.path());
     assert_eq!((node.counters.upload.store_failing.get(), node.counters.upload.lost.get()), (0, 0));
     assert_eq!(node.counters.upload.spool_bytes.get(), 0);
     let file = folder.path().join("whole.mp4");
-    std::fs::write(&file, node.read(filed, 0)).unwrap();
+    std::fs::write(&file, node.read(recording, 0)).unwrap();
     assert_eq!(decode(&file), (10 + outage) * 30, "not a picture is missing");
 }
 
@@ -201,14 +201,14 @@ fn a_spool_that_is_full_costs_a_gap_an_alarm_and_never_the_call() {
     }
     live(&mut call, 240, 250);
     let summary = call.finish(at(250));
-    let behind = |gap: &&tessera::record::Gap| gap.reason == GapReason::StoreBehind;
+    let behind = |gap: &&tessera::core::record::Gap| gap.reason == GapReason::StoreBehind;
     assert!(summary.gaps.iter().any(|gap| behind(&gap)), "{:?}", summary.gaps);
-    let filed = summary.sealed.unwrap();
+    let recording = summary.sealed.unwrap();
     node.drained(folder.path());
-    let detail = node.runtime.block_on(node.archive.detail(filed)).unwrap();
+    let detail = node.runtime.block_on(node.archive.detail(recording)).unwrap();
     assert!(detail.gap_ms > 0 && detail.state == RecordingState::Final, "{detail:?}");
     let file = folder.path().join("part.mp4");
-    std::fs::write(&file, node.read(filed, 0)).unwrap();
+    std::fs::write(&file, node.read(recording, 0)).unwrap();
     assert!(decode(&file) + detail.gap_ms * 30 / 1000 + 60 >= 250 * 30, "what does not play is stated: {detail:?}");
     assert_eq!(upload.spool_full.get(), 0);
 }
@@ -228,14 +228,14 @@ fn a_store_that_answers_500_costs_nothing_but_a_while() {
     // The node ends in the middle of it, and another one finds what waits.
     let summary = call.finish(at(26));
     assert!(summary.gaps.is_empty(), "{:?}", summary.gaps);
-    let filed = filed(&summary);
+    let recording = recording(&summary);
     drop(node);
     assert!(!files_under(&folder.path().join("spool")).is_empty());
     proxy.fail(false);
     let node = Spooled::new(weed.vault_at(&proxy.endpoint(), "recordings"), folder.path(), 64 * MIB);
     node.drained(folder.path());
     let file = folder.path().join("whole.mp4");
-    std::fs::write(&file, node.read(filed, 0)).unwrap();
+    std::fs::write(&file, node.read(recording, 0)).unwrap();
     assert_eq!(decode(&file), 26 * 30);
 }
 

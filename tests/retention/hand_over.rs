@@ -12,11 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
 use object_store::{ObjectStore, ObjectStoreExt};
-use tessera::handover::{Credentials, Destination, HandOverError, HandedFile, Progress, hand_over};
-use tessera::limits;
-use tessera::media::{Pts, pts_from_tick};
-use tessera::retention::Filed;
-use tessera::store::ReadError;
+use tessera::base::limits;
+use tessera::base::media::{Pts, pts_from_tick};
+use tessera::core::retention::RecordingName;
+use tessera::io::store::ReadError;
+use tessera::io::transfer::{Credentials, Destination, Progress, TransferError, TransferredFile, transfer};
 
 use self::hosts::{Altering, Cutting};
 use super::weed::{KEY, SECRET, Weed};
@@ -40,17 +40,17 @@ fn bucket(weed: &Weed, url: &str, key: &str) -> Destination {
 }
 
 impl Home {
-    pub(super) fn hand_over(
+    pub(super) fn transfer(
         &self,
-        filed: Filed,
+        recording: RecordingName,
         destination: &Destination,
         keep: bool,
-    ) -> Result<Vec<HandedFile>, HandOverError> {
-        self.runtime.block_on(hand_over(&self.archive, filed, destination, keep, &|_| {}))
+    ) -> Result<Vec<TransferredFile>, TransferError> {
+        self.runtime.block_on(transfer(&self.archive, recording, destination, keep, &|_| {}))
     }
 
     /// A recording that no host takes in one piece: its pictures are padded (AV1 specification, section 5.3: padding OBUs).
-    pub(super) fn recorded_large(&self) -> Filed {
+    pub(super) fn recorded_large(&self) -> RecordingName {
         let mut padding = vec![0x7a, 0xe0, 0xd4, 0x03];
         padding.resize(4 + 60_000, 0x5a);
         let mut call = self.call(Pts(0));
@@ -67,13 +67,13 @@ impl Home {
     }
 
     /// Nothing was lost by a hand-over that did not work.
-    pub(super) fn expect_kept(&self, filed: Filed, whole: &[u8]) {
-        assert!(self.read(filed, 0).unwrap() == whole, "the recording is here, and the same");
+    pub(super) fn expect_kept(&self, recording: RecordingName, whole: &[u8]) {
+        assert!(self.read(recording, 0).unwrap() == whole, "the recording is here, and the same");
     }
 
-    pub(super) fn expect_erased(&self, filed: Filed) {
-        assert!(matches!(self.read(filed, 0), Err(ReadError::Gone)));
-        assert!(files_under(&self.object(filed, "")).is_empty(), "and its objects are deleted");
+    pub(super) fn expect_erased(&self, recording: RecordingName) {
+        assert!(matches!(self.read(recording, 0), Err(ReadError::Gone)));
+        assert!(files_under(&self.object(recording, "")).is_empty(), "and its objects are deleted");
     }
 }
 
@@ -95,15 +95,15 @@ fn a_recording_reaches_a_bucket_in_parts_and_byte_for_byte_and_then_is_erased_he
     let weed = Weed::start();
     weed.bucket("mine", false);
     let home = Home::new();
-    let filed = home.recorded_large();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded_large();
+    let whole = home.read(recording, 0).unwrap();
     assert!(whole.len() > limits::HAND_OVER_PIECE_LEN, "in several parts: {}", whole.len());
     let destination = bucket(&weed, "s3://mine/calls/here/", KEY);
-    let copied = home.hand_over(filed, &destination, true).unwrap();
-    home.expect_kept(filed, &whole);
+    let copied = home.transfer(recording, &destination, true).unwrap();
+    home.expect_kept(recording, &whole);
     let seen = Mutex::new(Vec::new());
     let told = |progress: Progress| seen.lock().unwrap().push(progress);
-    let again = home.runtime.block_on(hand_over(&home.archive, filed, &destination, false, &told)).unwrap();
+    let again = home.runtime.block_on(transfer(&home.archive, recording, &destination, false, &told)).unwrap();
     assert_eq!(again, copied, "the same name, and no second file");
     let of = whole.len() as u64;
     let seen = seen.into_inner().unwrap();
@@ -129,8 +129,8 @@ fn a_recording_reaches_a_bucket_in_parts_and_byte_for_byte_and_then_is_erased_he
         let listed = store.list_with_delimiter(Some(&"calls/here".into())).await.unwrap();
         assert_eq!(listed.objects.len(), copied.len());
     });
-    home.expect_erased(filed);
-    assert!(matches!(home.hand_over(filed, &destination, false), Err(HandOverError::Read(ReadError::Gone))));
+    home.expect_erased(recording);
+    assert!(matches!(home.transfer(recording, &destination, false), Err(TransferError::Read(ReadError::Gone))));
 }
 
 #[test]
@@ -138,17 +138,17 @@ fn a_host_that_refuses_is_told_at_once_and_nothing_is_erased() {
     let weed = Weed::start();
     weed.bucket("mine", false);
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     for destination in [bucket(&weed, "s3://mine/calls", "somebody else"), bucket(&weed, "s3://nowhere/calls", KEY)] {
         let waited = Mutex::new(0);
         let told =
             |progress: Progress| *waited.lock().unwrap() += u32::from(matches!(progress, Progress::Waiting { .. }));
-        let error = home.runtime.block_on(hand_over(&home.archive, filed, &destination, false, &told)).unwrap_err();
-        assert!(matches!(error, HandOverError::Refused(_)), "{error}");
+        let error = home.runtime.block_on(transfer(&home.archive, recording, &destination, false, &told)).unwrap_err();
+        assert!(matches!(error, TransferError::Refused(_)), "{error}");
         assert!(!error.to_string().contains(SECRET) && !error.to_string().contains("daily"), "{error}");
         assert_eq!(*waited.lock().unwrap(), 0, "it would refuse again");
-        home.expect_kept(filed, &whole);
+        home.expect_kept(recording, &whole);
     }
 }
 
@@ -156,72 +156,72 @@ fn a_host_that_refuses_is_told_at_once_and_nothing_is_erased() {
 fn a_recording_reaches_a_webdav_folder_that_is_made_for_it_and_then_is_erased_here() {
     let weed = Weed::start_with_webdav();
     let home = Home::new();
-    let filed = home.recorded_large();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded_large();
+    let whole = home.read(recording, 0).unwrap();
     let folder = format!("{}/Calls/of%20Ada", weed.webdav());
     let destination = Destination::parse(&folder, &Credentials::default()).unwrap();
-    let files = home.hand_over(filed, &destination, false).unwrap();
+    let files = home.transfer(recording, &destination, false).unwrap();
     let (status, held) = get(&home, &format!("{folder}/{}", files[0].name));
     assert!(status == 200 && held == whole, "{status}, {} bytes", held.len());
     assert_eq!(files[0].sha256.to_string(), sha256(&whole));
     assert_eq!(get(&home, &format!("{folder}/{}.unverified", files[0].name)).0, 404, "nothing lies beside it");
-    home.expect_erased(filed);
+    home.expect_erased(recording);
 }
 
 #[test]
 fn a_host_that_breaks_off_midway_gets_it_again_whole() {
     let weed = Weed::start_with_webdav();
     let home = Home::new();
-    let filed = home.recorded_large();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded_large();
+    let whole = home.read(recording, 0).unwrap();
     // The first two are cut after a megabyte.
     let cutting = Cutting::before(&weed.webdav(), 1024 * 1024, 2);
     let destination = Destination::parse(&format!("{}/Calls", cutting.url()), &Credentials::default()).unwrap();
-    let files = home.hand_over(filed, &destination, false).unwrap();
+    let files = home.transfer(recording, &destination, false).unwrap();
     assert_eq!(cutting.cut.load(Ordering::SeqCst), 2);
     let (_, held) = get(&home, &format!("{}/Calls/{}", weed.webdav(), files[0].name));
     assert!(held == whole);
-    home.expect_erased(filed);
+    home.expect_erased(recording);
 }
 
 #[test]
 fn a_host_that_always_breaks_off_is_given_up_and_nothing_is_erased() {
     let weed = Weed::start_with_webdav();
     let home = Home::new();
-    let filed = home.recorded_large();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded_large();
+    let whole = home.read(recording, 0).unwrap();
     let cutting = Cutting::before(&weed.webdav(), 1024 * 1024, u32::MAX);
     let destination = Destination::parse(&format!("{}/Calls", cutting.url()), &Credentials::default()).unwrap();
-    let error = home.hand_over(filed, &destination, false).unwrap_err();
-    assert!(matches!(error, HandOverError::Failed(_)), "{error}");
+    let error = home.transfer(recording, &destination, false).unwrap_err();
+    assert!(matches!(error, TransferError::Failed(_)), "{error}");
     assert_eq!(cutting.cut.load(Ordering::SeqCst), limits::HAND_OVER_TRIES, "each try from its beginning, and no more");
-    home.expect_kept(filed, &whole);
+    home.expect_kept(recording, &whole);
 }
 
 #[test]
 fn what_comes_back_altered_is_no_copy_and_nothing_is_erased() {
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     let host = home.runtime.block_on(Altering::start());
     let login = credentials(&[("TESSERA_HAND_OVER_USER", "ada"), ("TESSERA_HAND_OVER_PASSWORD", "an app password")]);
     let destination = Destination::parse(&format!("{}/calls", host.url), &login).unwrap();
-    let error = home.hand_over(filed, &destination, false).unwrap_err();
-    assert!(matches!(error, HandOverError::Differs), "{error}");
+    let error = home.transfer(recording, &destination, false).unwrap_err();
+    assert!(matches!(error, TransferError::Differs), "{error}");
     assert!(host.files.lock().unwrap().is_empty(), "what was not verified is cleared away");
     let asked = host.asked.lock().unwrap().clone();
     assert_eq!(asked.iter().filter(|method| *method == "PUT").count() as u32, limits::HAND_OVER_TRIES);
     assert!(!asked.iter().any(|method| method == "MOVE"), "it never got its name: {asked:?}");
-    home.expect_kept(filed, &whole);
+    home.expect_kept(recording, &whole);
     host.honest.store(true, Ordering::SeqCst);
     let wrong = credentials(&[("TESSERA_HAND_OVER_USER", "ada"), ("TESSERA_HAND_OVER_PASSWORD", "no password")]);
     let stranger = Destination::parse(&format!("{}/calls", host.url), &wrong).unwrap();
-    let error = home.hand_over(filed, &stranger, false).unwrap_err();
-    assert!(matches!(&error, HandOverError::Refused(why) if why.contains("credentials")), "{error}");
-    home.expect_kept(filed, &whole);
-    let files = home.hand_over(filed, &destination, false).unwrap();
+    let error = home.transfer(recording, &stranger, false).unwrap_err();
+    assert!(matches!(&error, TransferError::Refused(why) if why.contains("credentials")), "{error}");
+    home.expect_kept(recording, &whole);
+    let files = home.transfer(recording, &destination, false).unwrap();
     assert!(host.files.lock().unwrap()[&format!("/calls/{}", files[0].name)] == whole, "once it is honest");
-    home.expect_erased(filed);
+    home.expect_erased(recording);
 }
 
 #[test]
@@ -240,6 +240,6 @@ fn a_recording_whose_call_still_runs_is_not_handed_over() {
     };
     // Nobody listens there, and nobody is asked.
     let destination = Destination::parse("http://127.0.0.1:1/calls", &Credentials::default()).unwrap();
-    assert!(matches!(home.hand_over(running, &destination, false), Err(HandOverError::NotFinal)));
+    assert!(matches!(home.transfer(running, &destination, false), Err(TransferError::NotFinal)));
     call.finish(Pts(9_000_000_000));
 }

@@ -1,12 +1,12 @@
-//! **The question:** what do hostile bytes do to whoever reads a recording? Sealed objects, manifests, names and a spool's folder that
+//! **The question:** what do hostile bytes do to anyone who reads a recording? Sealed objects, manifests, names and a spool's folder that
 //! are cut, altered, lengthened or made up: each is refused or read as what it is, and nothing panics.
 //!
 //! Seeded; `make fuzz` goes on for a minute with new seeds.
 
 use std::time::{Duration, Instant};
 
-use tessera::record::{Contents, Hdr, Object};
-use tessera::retention::{Filed, Opener, PREFIX_LEN, RecordingId, Secret, open, plain_len, seal};
+use tessera::core::record::{Contents, Hdr, Object};
+use tessera::core::retention::{Opener, PREFIX_LEN, RecordingId, RecordingName, Secret, open, plain_len, seal};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Draw(u64);
@@ -89,7 +89,7 @@ fn manifests(draw: &mut Draw) {
     let _ = serde_json::from_slice::<Hdr>(&bytes);
 }
 
-fn names(draw: &mut Draw, filed: Filed) {
+fn names(draw: &mut Draw, recording: RecordingName) {
     for name in
         ["hdr", "fin", "wrap/k0123456789abcdef-k0123456789abcdef", "av/0000/000001", "idx/000003", "av/0001/init"]
     {
@@ -100,10 +100,10 @@ fn names(draw: &mut Draw, filed: Filed) {
             assert_eq!(object.name(), spoiled, "one object has one name");
         }
     }
-    let mut bytes = filed.to_string().into_bytes();
+    let mut bytes = recording.to_string().into_bytes();
     draw.spoil(&mut bytes);
     let spoiled = String::from_utf8_lossy(&bytes);
-    if let Ok(parsed) = spoiled.parse::<Filed>() {
+    if let Ok(parsed) = spoiled.parse::<RecordingName>() {
         assert_eq!(parsed.to_string(), spoiled, "one recording has one name");
     }
 }
@@ -114,12 +114,12 @@ fn random_recordings_break_nothing() {
     let begin = Instant::now();
     let span = std::env::var("TESSERA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let (key, mut seed) = (Secret::from_bytes(&[0x42; 32]), 0);
-    let filed = Filed { hour: "00495727".parse().unwrap(), recording: RecordingId([0xa5; 16]) };
+    let recording = RecordingName { hour: "00495727".parse().unwrap(), recording: RecordingId([0xa5; 16]) };
     while seed < 4_000 || span.is_some_and(|span| begin.elapsed() < span) {
         let mut draw = Draw(seed);
         sealed_objects(&mut draw, &key);
         manifests(&mut draw);
-        names(&mut draw, filed);
+        names(&mut draw, recording);
         seed += 1;
     }
     println!("{seed} random recordings");

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk, Salt};
-use tessera::record::folder;
-use tessera::retention::{Filed, Secret, open};
+use tessera::core::record::folder;
+use tessera::core::retention::{RecordingName, Secret, open};
 
 use super::deadline::{DAY, Timed, plain_get, recorded_call, until};
 use super::files_under;
@@ -29,18 +29,18 @@ fn expand(prk: &Prk, info: &[u8]) -> [u8; 32] {
 }
 
 /// The hour key as it stands in the keeper's file, behind its hour.
-fn hour_key(keeper: &Path, filed: Filed) -> Option<[u8; 32]> {
+fn hour_key(keeper: &Path, recording: RecordingName) -> Option<[u8; 32]> {
     let state = std::fs::read(keeper.join("state")).unwrap();
-    let at = state.windows(4).position(|hour| hour == filed.hour.0.to_be_bytes())?;
+    let at = state.windows(4).position(|hour| hour == recording.hour.0.to_be_bytes())?;
     state[at + 4..].first_chunk().copied()
 }
 
 /// The data key, opened as docs and `retention/data_key.rs` say, by hand.
-fn data_key(store: &Path, hour_key: &[u8; 32], filed: Filed) -> [u8; 32] {
-    let wrap = files_under(&store.join(folder(filed)).join("wrap")).remove(0);
+fn data_key(store: &Path, hour_key: &[u8; 32], recording: RecordingName) -> [u8; 32] {
+    let wrap = files_under(&store.join(folder(recording)).join("wrap")).remove(0);
     let keeper = wrap.file_name().unwrap().to_str().unwrap().split('-').next().unwrap().to_owned();
-    let keeper = keeper.parse::<tessera::retention::KeeperId>().unwrap().0;
-    let (hour, recording) = (filed.hour.0.to_be_bytes(), filed.recording.0);
+    let keeper = keeper.parse::<tessera::core::retention::KeeperId>().unwrap().0;
+    let (hour, recording) = (recording.hour.0.to_be_bytes(), recording.recording.0);
     let about = [b"tessera keeper release v1".as_slice(), &keeper, &hour, &recording].concat();
     let release = expand(&Prk::new_less_safe(HKDF_SHA512, hour_key), &about);
     let about = [b"tessera data key wrap v1".as_slice(), &recording, &hour, &keeper, &keeper].concat();
@@ -74,9 +74,9 @@ fn no_data_key_is_left_in_memory_after_the_hour() {
     let Some(timed) = Timed::new() else { return };
     let node = timed.node();
     let (name, deadline) = recorded_call(&node, 5);
-    let filed: Filed = name.parse().unwrap();
-    let hour = hour_key(&timed.folder.path().join("rec.keeper"), filed).expect("the hour has a key");
-    let data = data_key(&timed.store(), &hour, filed);
+    let recording: RecordingName = name.parse().unwrap();
+    let hour = hour_key(&timed.folder.path().join("rec.keeper"), recording).expect("the hour has a key");
+    let data = data_key(&timed.store(), &hour, recording);
     timed.set(until(deadline, 0) + 10);
     assert_eq!(plain_get(&node, &format!("recordings/{name}/video.mp4")).0, 410);
     // Answers that were under way are over.
@@ -90,10 +90,10 @@ fn no_hour_key_is_left_in_memory_after_the_hour() {
     let Some(timed) = Timed::new() else { return };
     let node = timed.node();
     let (name, deadline) = recorded_call(&node, 5);
-    let filed: Filed = name.parse().unwrap();
+    let recording: RecordingName = name.parse().unwrap();
     let keeper = timed.folder.path().join("rec.keeper");
-    let hour = hour_key(&keeper, filed).expect("the hour has a key");
-    let data = data_key(&timed.store(), &hour, filed);
+    let hour = hour_key(&keeper, recording).expect("the hour has a key");
+    let data = data_key(&timed.store(), &hour, recording);
     assert!(found(&node, &hour) > 0, "the search finds what is there");
     assert_eq!(plain_get(&node, &format!("recordings/{name}/video.mp4")).0, 200);
     timed.set(until(deadline, 0) + 10);
@@ -103,7 +103,7 @@ fn no_hour_key_is_left_in_memory_after_the_hour() {
     assert!(timed.recordings(&["believe-clock"], &keeper).status.success());
     let node = timed.node();
     assert_eq!((found(&node, &hour), found(&node, &data)), (0, 0), "both keys");
-    assert_eq!(hour_key(&keeper, filed), None, "nor in its file");
+    assert_eq!(hour_key(&keeper, recording), None, "nor in its file");
     let load = Load::start(&node, "another", 1, 90);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("another", 1, Duration::from_secs(60)));

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use object_store::aws::AmazonS3Builder;
 use tempfile::TempDir;
-use tessera::media::Pts;
-use tessera::node::package::RecordingPlace;
-use tessera::record::folder;
-use tessera::retention::{Filed, Retention};
-use tessera::store::{Archive, ArchiveCounters, ReadError, SpoolPlace, Vault};
+use tessera::base::media::Pts;
+use tessera::core::record::folder;
+use tessera::core::retention::{RecordingName, Retention};
+use tessera::io::recording::room::RecordingPlace;
+use tessera::io::store::{Archive, ArchiveCounters, ReadError, SpoolPlace, Vault};
 
 use super::deadline::{BINARY, FAKETIME};
 use super::{files_under, place, read, runtime, stored_in_clear};
@@ -90,13 +90,13 @@ fn child_that_is_killed_at_a_step() {
         while counters.upload.bytes.get() + counters.upload.spool_bytes.get() < call.counters.bytes.get() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        runtime.block_on(async { archive.keeping().tick() });
+        runtime.block_on(async { archive.custody().tick() });
     }
-    let filed = call.finish(Pts(CALL_MS * 1_000_000)).sealed.unwrap();
+    let recording = call.finish(Pts(CALL_MS * 1_000_000)).sealed.unwrap();
     if deed == "Shred" {
-        std::fs::write(&reached, filed.to_string()).unwrap();
+        std::fs::write(&reached, recording.to_string()).unwrap();
         mark();
-        runtime.block_on(archive.shred(filed)).unwrap();
+        runtime.block_on(archive.shred(recording)).unwrap();
     }
 }
 
@@ -153,7 +153,7 @@ impl Rounds {
     }
 
     /// What the next node finds: everything but at most one segment plays, erased and swept things go at the next try.
-    fn check(&self, deed: Deed, reached: &str, before: &[Filed]) {
+    fn check(&self, deed: Deed, reached: &str, before: &[RecordingName]) {
         let (home, runtime) = (self.home.path(), runtime());
         let (archive, _) = archive(home, local(home), &runtime);
         let until = Instant::now() + Duration::from_secs(60);
@@ -161,15 +161,15 @@ impl Rounds {
             assert!(Instant::now() < until, "the spool is never empty");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let stored = runtime.block_on(archive.vault().filed()).unwrap();
-        let new: Vec<Filed> = stored.into_iter().filter(|filed| !before.contains(filed)).collect();
+        let stored = runtime.block_on(archive.vault().recording()).unwrap();
+        let new: Vec<RecordingName> = stored.into_iter().filter(|recording| !before.contains(recording)).collect();
         match deed {
             Deed::Record | Deed::Spool => {
                 let (reached, whole) = (
                     reached.parse().unwrap_or(0_u64),
                     runtime.block_on(async {
                         match new.first() {
-                            Some(filed) => read(&archive, *filed, 0).await.ok(),
+                            Some(recording) => read(&archive, *recording, 0).await.ok(),
                             None => None,
                         }
                     }),
@@ -182,13 +182,13 @@ impl Rounds {
                 assert!(played_ms + ONE_SEGMENT_MS >= reached, "{deed:?}: {played_ms} of {reached} ms play");
             }
             Deed::Shred => {
-                for filed in &new {
-                    match runtime.block_on(archive.shred(*filed)) {
+                for recording in &new {
+                    match runtime.block_on(archive.shred(*recording)) {
                         Ok(()) | Err(ReadError::Missing) => {}
                         Err(error) => panic!("erasing again: {error}"),
                     }
-                    assert!(runtime.block_on(read(&archive, *filed, 0)).is_err());
-                    let left = files_under(&home.join("store").join(folder(*filed)));
+                    assert!(runtime.block_on(read(&archive, *recording, 0)).is_err());
+                    let left = files_under(&home.join("store").join(folder(*recording)));
                     assert!(left.is_empty(), "{left:?}");
                 }
             }
@@ -200,8 +200,8 @@ impl Rounds {
         assert!(!stored_in_clear(&home.join("store"), b"daily") && !stored_in_clear(&home.join("spool"), b"daily"));
     }
 
-    fn filed(&self) -> Vec<Filed> {
-        runtime().block_on(local(self.home.path()).filed()).unwrap()
+    fn recording(&self) -> Vec<RecordingName> {
+        runtime().block_on(local(self.home.path()).recording()).unwrap()
     }
 
     /// A week later, by the real binary: nothing is left, not even half a file.
@@ -230,7 +230,7 @@ fn a_process_killed_at_any_step_loses_at_most_one_segment_and_leaves_nothing() {
     let mut killed = 0;
     for round in 0..count {
         let deed = DEEDS[round % DEEDS.len()];
-        let before = rounds.filed();
+        let before = rounds.recording();
         let (reached, was_killed) = rounds.run(deed);
         killed += u64::from(was_killed);
         rounds.check(deed, &reached, &before);

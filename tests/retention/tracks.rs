@@ -5,10 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tessera::load::barcode::{self, Barcode};
-use tessera::load::pilot::PilotBank;
-use tessera::media::{Outbox, ParticipantId, PlaneRef, Size};
-use tessera::scene::{Input, Layout, Rect, SceneCore};
+use tessera::app::load::barcode::{self, Barcode};
+use tessera::app::load::pilot::PilotBank;
+use tessera::base::media::{Outbox, ParticipantId, PlaneRef, Size};
+use tessera::core::scene::{Input, Layout, Rect, SceneCore};
 
 use super::deadline::{BINARY, TOKEN, plain_get};
 use super::playing::{ask, bare, link};

@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tessera::load::pilot::PilotBank;
-use tessera::load::{Report, barcode};
-use tessera::media::{Outbox, ParticipantId, PlaneRef, Size};
-use tessera::scene::{Input, Rect, SceneCore};
+use tessera::app::load::pilot::PilotBank;
+use tessera::app::load::{Report, barcode};
+use tessera::base::media::{Outbox, ParticipantId, PlaneRef, Size};
+use tessera::core::scene::{Input, Rect, SceneCore};
 
 use super::deadline::{BINARY, TOKEN, plain_get};
 use crate::browser::node::Node;

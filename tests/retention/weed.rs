@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use object_store::aws::AmazonS3Builder;
 use tempfile::TempDir;
-use tessera::store::Vault;
+use tessera::io::store::Vault;
 
 pub const KEY: &str = "tessera-tests";
 pub const SECRET: &str = "no secret at all";

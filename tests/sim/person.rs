@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tessera::flow::{PlayoutCell, Side};
-use tessera::jitter::{AudioInput, AudioJitter, AudioPiece, VideoInput, VideoJitter, VideoOutput};
-use tessera::ladder::{AskInput, KeyframeInput, KeyframeOutput, KeyframePacer, SendTarget, SenderAsk};
-use tessera::limits;
-use tessera::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Size, TrackId};
-use tessera::mix::Loudness;
+use tessera::base::limits;
+use tessera::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Size, TrackId};
+use tessera::core::jitter::{AudioInput, AudioJitter, AudioPiece, VideoInput, VideoJitter, VideoOutput};
+use tessera::core::ladder::{KeyframeInput, KeyframeOutput, KeyframePacer, SendTarget, UplinkInput, UplinkTarget};
+use tessera::core::mix::Loudness;
+use tessera::engine::flow::{PlayoutCell, Side};
 
 use super::network::{Path, Random};
 use super::world::Digest;
@@ -26,7 +26,7 @@ pub struct Person {
     video: VideoJitter,
     audio: AudioJitter,
     pacer: KeyframePacer,
-    ask: SenderAsk,
+    ask: UplinkTarget,
     seen: Seen,
 }
 
@@ -90,7 +90,7 @@ impl Person {
             video: VideoJitter::new(),
             audio: AudioJitter::new(),
             pacer: KeyframePacer::new(),
-            ask: SenderAsk::new(),
+            ask: UplinkTarget::new(),
             seen: Seen::default(),
         }
     }
@@ -209,15 +209,15 @@ impl Person {
 
     pub fn tile(&mut self, now: Instant, tile: Size, fps: u32) {
         self.seen.tile = Some((tile, fps));
-        self.ask(now, AskInput::Tile(Some(tile), fps));
+        self.ask(now, UplinkInput::Tile(Some(tile), fps));
     }
 
-    pub fn ask(&mut self, now: Instant, input: AskInput) {
+    pub fn ask(&mut self, now: Instant, input: UplinkInput) {
         let mut out = Outbox::new();
         self.ask.handle(now, input, &mut out);
         self.seen.target = out.drain().next_back().or(self.seen.target);
         if let (Some((tile, fps)), Some(target)) = (self.seen.tile, self.seen.target) {
-            let needed = tessera::ladder::target_for(Some(tile), fps);
+            let needed = tessera::core::ladder::target_for(Some(tile), fps);
             assert!(target.size >= needed.size, "a tile is never left with too small a picture");
             assert!(target == needed || self.ask.deadline().is_some(), "too large a picture does not last");
         }
@@ -304,5 +304,5 @@ fn ingest(sequence: u64, rtp_time: u64, arrival: Instant, level: Option<AudioLev
 
 /// The person's voice as `mix/` knows it.
 pub fn microphone_of(id: u64) -> TrackId {
-    TrackId { participant: tessera::media::ParticipantId(id), kind: tessera::media::TrackKind::Microphone }
+    TrackId { participant: tessera::base::media::ParticipantId(id), kind: tessera::base::media::TrackKind::Microphone }
 }

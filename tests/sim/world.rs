@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tessera::jitter::AudioPiece;
-use tessera::ladder::{AskInput, KeyframeInput};
-use tessera::limits;
-use tessera::media::{EncodedFrame, Outbox, ParticipantId, Size, TrackKind};
-use tessera::mix::{Fade, VoiceChoice};
-use tessera::room::{Role, RoomCore, RoomInput, RoomOutput};
-use tessera::scene::{self, Scene, SceneCore};
+use tessera::base::limits;
+use tessera::base::media::{EncodedFrame, Outbox, ParticipantId, Size, TrackKind};
+use tessera::core::jitter::AudioPiece;
+use tessera::core::ladder::{KeyframeInput, UplinkInput};
+use tessera::core::mix::{Fade, VoiceChoice};
+use tessera::core::room::{Role, RoomCore, RoomInput, RoomOutput};
+use tessera::core::scene::{self, Scene, SceneCore};
 
 use super::network::Random;
 use super::person::{Person, microphone_of};
@@ -150,7 +150,7 @@ impl World {
             Event::KeyframeRequestArrives(id) => self.with(id, |p, _| p.camera.keyframe_next = true),
             Event::VideoDue(id) => self.with(id, |p, digest| p.video_due(now, digest)),
             Event::PacerDue(id) => self.with(id, |p, digest| p.pace(now, KeyframeInput::Due, digest)),
-            Event::AskDue(id) => self.with(id, |p, _| p.ask(now, AskInput::Due)),
+            Event::AskDue(id) => self.with(id, |p, _| p.ask(now, UplinkInput::Due)),
             Event::AudioTick(n) => self.audio_tick(n),
             Event::RoomDue => self.tell_room(RoomInput::Due),
             Event::Fate => self.fate(),

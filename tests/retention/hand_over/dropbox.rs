@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tessera::handover::{Credentials, Destination, DropboxHosts, HandOverError};
-use tessera::limits;
+use tessera::base::limits;
+use tessera::io::transfer::{Credentials, Destination, DropboxHosts, TransferError};
 
 use super::credentials;
 use crate::retention::Home;
@@ -150,12 +150,12 @@ async fn token(State(held): State<Arc<Mutex<Held>>>, body: String) -> Response {
 #[test]
 fn a_recording_reaches_dropbox_in_pieces_though_an_answer_is_lost_and_then_is_erased_here() {
     let home = Home::new();
-    let filed = home.recorded_large();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded_large();
+    let whole = home.read(recording, 0).unwrap();
     let stand_in = StandIn::start(&home);
     stand_in.held.lock().unwrap().answers_lost = 1;
     let destination = stand_in.destination(&credentials(&[("TESSERA_HAND_OVER_TOKEN", "first")]));
-    let files = home.hand_over(filed, &destination, false).unwrap();
+    let files = home.transfer(recording, &destination, false).unwrap();
     let held = stand_in.held.lock().unwrap();
     assert!(held.files[&format!("/Anrufe/Prüfung/{}", files[0].name)] == whole, "byte for byte");
     let pieces = whole.len().div_ceil(limits::HAND_OVER_PIECE_LEN);
@@ -164,21 +164,21 @@ fn a_recording_reaches_dropbox_in_pieces_though_an_answer_is_lost_and_then_is_er
     // Chapters are a file of their own, of one piece.
     assert_eq!(appended, pieces + 1 + files.len() - 1, "one more: its answer was lost");
     drop(held);
-    home.expect_erased(filed);
+    home.expect_erased(recording);
 }
 
 #[test]
 fn what_dropbox_holds_otherwise_is_no_copy_and_nothing_is_erased() {
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     let stand_in = StandIn::start(&home);
     stand_in.held.lock().unwrap().wrong = true;
     let destination = stand_in.destination(&credentials(&[("TESSERA_HAND_OVER_TOKEN", "first")]));
-    let error = home.hand_over(filed, &destination, false).unwrap_err();
-    assert!(matches!(error, HandOverError::Differs), "{error}");
+    let error = home.transfer(recording, &destination, false).unwrap_err();
+    assert!(matches!(error, TransferError::Differs), "{error}");
     assert!(stand_in.held.lock().unwrap().files.is_empty(), "it is deleted there");
-    home.expect_kept(filed, &whole);
+    home.expect_kept(recording, &whole);
 }
 
 #[test]
@@ -188,18 +188,18 @@ fn a_token_that_has_ended_is_renewed_where_it_can_be() {
     let stand_in = StandIn::start(&home);
     stand_in.held.lock().unwrap().tokens.clear();
     let fixed = stand_in.destination(&credentials(&[("TESSERA_HAND_OVER_TOKEN", "first")]));
-    let error = home.hand_over(one, &fixed, false).unwrap_err();
-    assert!(matches!(&error, HandOverError::Refused(why) if why.contains("credentials")), "{error}");
+    let error = home.transfer(one, &fixed, false).unwrap_err();
+    assert!(matches!(&error, TransferError::Refused(why) if why.contains("credentials")), "{error}");
     let app = ("TESSERA_HAND_OVER_APP_KEY", "tessera");
     let stranger = stand_in.destination(&credentials(&[app, ("TESSERA_HAND_OVER_REFRESH_TOKEN", "made up")]));
-    let error = home.hand_over(one, &stranger, false).unwrap_err();
-    assert!(matches!(&error, HandOverError::Refused(why) if why.contains("refresh token")), "{error}");
+    let error = home.transfer(one, &stranger, false).unwrap_err();
+    assert!(matches!(&error, TransferError::Refused(why) if why.contains("refresh token")), "{error}");
     let known = [app, ("TESSERA_HAND_OVER_REFRESH_TOKEN", "long lived"), ("TESSERA_HAND_OVER_APP_SECRET", "app's")];
     let lasting = stand_in.destination(&credentials(&known));
-    home.hand_over(one, &lasting, false).unwrap();
+    home.transfer(one, &lasting, false).unwrap();
     // Hours later.
     stand_in.held.lock().unwrap().tokens.clear();
-    home.hand_over(other, &lasting, false).unwrap();
+    home.transfer(other, &lasting, false).unwrap();
     let renewed = stand_in.held.lock().unwrap().calls.iter().filter(|call| *call == "token").count();
     assert_eq!(renewed, 3, "the stranger's, one at the beginning, one when that had ended");
     home.expect_erased(one);

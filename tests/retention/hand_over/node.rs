@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tessera::handover::{Credentials, Destination, HandOverCounters, HandOverState, HandOvers};
+use tessera::io::transfer::{Credentials, Destination, TransferCounters, TransferState, Transfers};
 
 use crate::browser::node::Node;
 use crate::retention::deadline::{BINARY, TOKEN, Timed, plain_get, recorded_call, until};
@@ -89,21 +89,21 @@ fn every_final_recording_leaves_by_itself_where_that_is_configured() {
     let (one, other) = (home.recorded(), home.recorded());
     let whole = home.read(one, 0).unwrap();
     let destination = Destination::parse(&format!("{}/Calls", weed.webdav()), &Credentials::default()).unwrap();
-    let counters = HandOverCounters::default();
-    let hand_overs = HandOvers::new(home.archive.clone(), destination, counters.clone());
-    home.runtime.block_on(hand_overs.look_round());
+    let counters = TransferCounters::default();
+    let transfers = Transfers::new(home.archive.clone(), destination, counters.clone());
+    home.runtime.block_on(transfers.poll_all());
     let by = Instant::now() + Duration::from_secs(60);
     while counters.done.get() < 2 {
-        assert!(Instant::now() < by, "{:?}, {:?}", hand_overs.state(one), hand_overs.state(other));
+        assert!(Instant::now() < by, "{:?}, {:?}", transfers.state(one), transfers.state(other));
         std::thread::sleep(Duration::from_millis(20));
     }
-    for filed in [one, other] {
-        let Some(HandOverState::Done { files, kept: false }) = hand_overs.state(filed) else {
-            panic!("{:?}", hand_overs.state(filed));
+    for recording in [one, other] {
+        let Some(TransferState::Done { files, kept: false }) = transfers.state(recording) else {
+            panic!("{:?}", transfers.state(recording));
         };
         let held = ask(Method::GET, &format!("{}/Calls/{}", weed.webdav(), files[0].name), None, None);
         assert!(held.0 == 200 && held.1 == whole);
-        home.expect_erased(filed);
+        home.expect_erased(recording);
     }
     assert_eq!((counters.failed.get(), counters.failing.get()), (0, 0));
 }
@@ -111,34 +111,34 @@ fn every_final_recording_leaves_by_itself_where_that_is_configured() {
 #[test]
 fn a_hand_over_that_fails_is_told_and_alarms() {
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     // Nobody listens there.
     let destination = Destination::parse("http://127.0.0.1:1/calls", &Credentials::default()).unwrap();
-    let counters = HandOverCounters::default();
-    let hand_overs = HandOvers::new(home.archive.clone(), destination, counters.clone());
-    home.runtime.block_on(hand_overs.begin(filed, false)).unwrap();
+    let counters = TransferCounters::default();
+    let transfers = Transfers::new(home.archive.clone(), destination, counters.clone());
+    home.runtime.block_on(transfers.begin(recording, false)).unwrap();
     let by = Instant::now() + Duration::from_secs(60);
     while counters.failed.get() == 0 {
-        assert!(Instant::now() < by, "{:?}", hand_overs.state(filed));
+        assert!(Instant::now() < by, "{:?}", transfers.state(recording));
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!((counters.failing.get(), counters.done.get()), (1, 0));
-    let state = hand_overs.state(filed);
-    assert!(matches!(&state, Some(HandOverState::Failed { why }) if why.contains("kept here")), "{state:?}");
-    home.expect_kept(filed, &whole);
+    let state = transfers.state(recording);
+    assert!(matches!(&state, Some(TransferState::Failed { why }) if why.contains("kept here")), "{state:?}");
+    home.expect_kept(recording, &whole);
 }
 
 #[test]
 fn the_command_line_hands_over_and_tells_no_secret() {
     let weed = Weed::start_with_webdav();
     let home = Home::new();
-    let filed = home.recorded();
-    let whole = home.read(filed, 0).unwrap();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
     let at = home.folder.path().to_owned();
     let run = |more: &[&str], variables: &[(&str, &str)]| {
         let mut command = Command::new(BINARY);
-        command.args(["recordings", "hand-over", &filed.to_string()]).args(more);
+        command.args(["recordings", "hand-over", &recording.to_string()]).args(more);
         command.arg("--store").arg(at.join("store")).arg("--keeper").arg(at.join("keeper"));
         let output = command.envs(variables.iter().copied()).output().unwrap();
         let told = [output.stdout, output.stderr].concat();

@@ -1,0 +1,128 @@
+//! **The question:** what did the operator type after `tessera load`?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::app::cli::{Failure, Span};
+use crate::app::config::{Side, Within};
+use crate::app::load::{self, LoadError, LoadOptions, Report, Stage};
+use crate::base::media::{RoomId, Size};
+
+/// Flags of `tessera load`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LoadArgs {
+    /// The node's address
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The room's name
+    #[arg(long, short, default_value = "load")]
+    pub room: RoomId,
+    /// Simulated people
+    #[arg(long, short, value_name = "COUNT", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub participants: u32,
+    /// How long they stay once everyone is connected, such as 20s or 2m
+    #[arg(long, short, value_name = "TIME", default_value = "20s")]
+    pub duration: Span,
+    /// How many of them decode the composite and read its barcodes [default: one in ten, 1 to 4]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub decoders: Option<u32>,
+    /// How many of them speak
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub speakers: u32,
+    /// How many of them share a screen, which shows what their camera does
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub screens: u32,
+    /// How many of them, from the first on, do not want to be recorded
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub unrecorded: u32,
+    /// Nobody sends or takes pictures: voices and the mix alone
+    #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps"])]
+    pub no_video: bool,
+    /// Columns of each camera
+    #[arg(long, value_name = "PIXELS", default_value = "320")]
+    pub width: Side,
+    /// Rows of each camera
+    #[arg(long, value_name = "PIXELS", default_value = "180")]
+    pub height: Side,
+    /// Frames a second of each camera
+    #[arg(long, default_value = "30")]
+    pub fps: Within<1, 60>,
+    /// Seed of everything random, so that a run can be repeated
+    #[arg(long, default_value = "1")]
+    pub seed: u64,
+    /// Write what was measured as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print no table at the end
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera load                                            16 people for the node on this machine
+  tessera load --url https://node.example --room standup  into a room where others are
+  tessera load --participants 40 --decoders 2 --json load.json
+  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node";
+
+/// Brings simulated people to a node and tells what they saw and heard.
+#[must_use]
+pub fn run(args: LoadArgs) -> ExitCode {
+    let options = LoadOptions {
+        url: args.url,
+        room: args.room,
+        participants: args.participants as usize,
+        duration: args.duration.0,
+        decoders: args.decoders.map(|count| count as usize),
+        speakers: args.speakers as usize,
+        screens: args.screens as usize,
+        unrecorded: args.unrecorded as usize,
+        video: !args.no_video,
+        size: Size::new(args.width.get(), args.height.get()),
+        fps: args.fps.get(),
+        seed: args.seed,
+    };
+    let bar = ProgressBar::new(0).with_style(style());
+    let report = load::run(&options, &|stage| show(&bar, &options, stage));
+    bar.finish_and_clear();
+    let report = match report {
+        Ok(report) => report,
+        Err(error @ LoadError::Url { .. }) => return Failure::Usage(error.to_string()).report(),
+        Err(error) => return Failure::Failed(error.to_string()).report(),
+    };
+    if !args.quiet {
+        print!("{report}");
+    }
+    match args.json.map(|path| write_json(&path, &report)) {
+        Some(Err(failure)) => failure.report(),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn write_json(path: &Path, report: &Report) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(report).expect("a report has string keys and finite numbers");
+    std::fs::write(path, json + "\n").map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {pos}/{len}{prefix}");
+    style.expect("the template is well formed").progress_chars("=> ")
+}
+
+fn show(bar: &ProgressBar, options: &LoadOptions, stage: Stage) {
+    let people = options.participants as u64;
+    let (message, unit, done, of) = match stage {
+        Stage::Preparing(done) => ("making clips", "", done as u64, people),
+        Stage::Connecting(done) => ("connecting", "", done as u64, people),
+        Stage::Measuring(span) => ("measuring", " s", span.as_secs(), options.duration.as_secs()),
+        Stage::Leaving => ("leaving", "", people, people),
+    };
+    bar.set_message(message);
+    bar.set_prefix(unit);
+    bar.set_length(of);
+    bar.set_position(done);
+}

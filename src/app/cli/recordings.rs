@@ -1,0 +1,341 @@
+//! **The question:** which recordings are there, and is what expired really gone? `tessera recordings`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::app::cli::Failure;
+use crate::app::config::RemoteKeepers;
+use crate::base::limits::KEEPERS_AGREEING;
+use crate::core::record::RecordedFile;
+use crate::core::retention::{RecordingName, Retention};
+use crate::engine::flow::Counter;
+use crate::io::keeper::{Identity, IdentityFiles};
+use crate::io::store::{
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
+    verify_expiry_with,
+};
+use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
+
+/// `tessera recordings`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RecordingsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera recordings list
+  tessera recordings export 00495727-r0123… --out call.mp4
+  tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
+  tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
+  tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
+
+Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself. So does
+hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
+
+hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV), _TOKEN
+(WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION and
+_AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Those that have not expired
+    List(Place),
+    /// Write a recording to a file, in the clear
+    Export {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+        /// The file; must not exist yet
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+        /// Which part, if the picture's format changed during the call
+        #[arg(long, default_value_t = 0)]
+        take: u32,
+        /// A participant's own track instead: which of those that were recorded, from 0
+        #[arg(long, conflicts_with = "take")]
+        track: Option<u32>,
+    },
+    /// Copy a recording to a file host of yours, verify the copy, and erase it here
+    HandOver {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+        /// s3://bucket/prefix, https://host/folder (WebDAV) or dropbox:/folder
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Do not erase it here
+        #[arg(long)]
+        keep: bool,
+        /// No progress bar
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Erase a recording now
+    Shred {
+        #[command(flatten)]
+        place: Place,
+        /// Its name, as `list` tells it
+        recording: String,
+    },
+    /// Delete the objects of everything that has expired
+    Sweep(Place),
+    /// Take this machine's clock as right: a keeper that was off for long believes it only after a day otherwise
+    BelieveClock(Place),
+    /// Try to open every expired recording in a copy: none must open
+    VerifyExpiry(Place),
+}
+
+/// Where the recordings and the keeper's folder lie.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Folder or s3://bucket/prefix of the recordings
+    #[arg(long, value_name = "PLACE", default_value = "recordings")]
+    store: String,
+    /// Folder of the keeper [default: the store's, with .keeper added]
+    #[arg(long, value_name = "DIR", conflicts_with = "keepers")]
+    keeper: Option<PathBuf>,
+    /// The three keepers, if they are processes of their own: HOST:PORT,HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "certificates")]
+    keepers: Vec<String>,
+    /// Folder of the node's ca.pem, cert.pem and key.pem
+    #[arg(long, value_name = "DIR", requires = "keepers")]
+    certificates: Option<PathBuf>,
+    /// Folder of objects that wait for the store [default: the store's, with .spool added, if it is there]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+}
+
+impl Place {
+    fn archive(&self) -> ArchivePlace {
+        let beside = || Path::new(&self.store).with_added_extension("keeper");
+        ArchivePlace { vault: self.store.clone(), keeper: self.keeper.clone().unwrap_or_else(beside) }
+    }
+
+    /// The keepers in other processes, if there are; those that answer have told the time.
+    fn keepers(&self, runtime: &Runtime) -> Result<Option<Keepers>, Failure> {
+        let Some(certificates) = self.certificates.as_ref().filter(|_| !self.keepers.is_empty()) else {
+            return Ok(None);
+        };
+        let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+        let named = RemoteKeepers::new(self.keepers.clone(), IdentityFiles::in_folder(certificates));
+        let named = named.map_err(|error| usage(&error))?;
+        let identity = Identity::load(&named.files).map_err(|error| usage(&error))?;
+        let keepers = Keepers::new(&named.addresses, &identity, Counter::default(), runtime.handle().clone());
+        let keepers = keepers.map_err(|error| usage(&error))?;
+        runtime.block_on(keepers.poll_all());
+        let answer = keepers.told().len();
+        if answer < KEEPERS_AGREEING {
+            return Err(Failure::Failed(format!("{KEEPERS_AGREEING} keepers are needed and {answer} answer")));
+        }
+        Ok(Some(keepers))
+    }
+
+    /// To read by; with the node's own keeper, beside a node that runs.
+    fn look(&self, runtime: &Runtime) -> Result<Archive, Failure> {
+        match self.keepers(runtime)? {
+            None => Ok(Archive::look_at(&self.archive(), runtime.handle().clone())?),
+            Some(keepers) => self.ask(keepers, runtime),
+        }
+    }
+
+    /// To change something; the node's own keeper is locked for it.
+    fn own(&self, runtime: &Runtime) -> Result<Archive, Failure> {
+        let archive = match self.keepers(runtime)? {
+            None => {
+                let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
+                Archive::open(&self.archive(), Retention::default(), handle, counters)?
+            }
+            Some(keepers) => self.ask(keepers, runtime)?,
+        };
+        match self.spool() {
+            Some(folder) => Ok(archive.with_spool(&SpoolPlace { folder, bytes_max: u64::MAX })?),
+            None => Ok(archive),
+        }
+    }
+
+    fn ask(&self, keepers: Keepers, runtime: &Runtime) -> Result<Archive, Failure> {
+        let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
+        Ok(Archive::with_keepers(&self.store, keepers, Retention::default(), handle, counters)?)
+    }
+
+    fn spool(&self) -> Option<PathBuf> {
+        let beside = || Some(Path::new(&self.store).with_added_extension("spool")).filter(|folder| folder.is_dir());
+        self.spool.clone().or_else(beside)
+    }
+}
+
+/// Runs it.
+#[must_use]
+pub fn run(args: RecordingsArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the operating system refused: {error}")));
+    match runtime.and_then(|runtime| act(&runtime, args.action)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
+    match action {
+        Action::List(place) => {
+            let archive = place.look(runtime)?;
+            let recordings = runtime.block_on(archive.list(|_| true))?;
+            print(&json!({ "recordings": recordings }));
+        }
+        Action::Export { place, recording, out, take, track } => {
+            let archive = place.look(runtime)?;
+            let file = track.map_or(RecordedFile::Take(take), RecordedFile::Track);
+            let len = runtime.block_on(export(&archive, parse(&recording)?, file, &out))?;
+            println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
+        }
+        Action::HandOver { place, recording, to, keep, quiet } => {
+            let (recording, credentials) = (parse(&recording)?, Credentials::from_environment());
+            let destination = Destination::parse(&to, &credentials);
+            let destination = destination.map_err(|error| Failure::Usage(error.to_string()))?;
+            let archive = if keep { place.look(runtime)? } else { place.own(runtime).map_err(ask_the_node)? };
+            give_away(runtime, &archive, recording, &destination, keep, quiet)?;
+        }
+        Action::Shred { place, recording } => {
+            runtime.block_on(place.own(runtime)?.shred(parse(&recording)?))?;
+            println!("erased");
+        }
+        Action::Sweep(place) => {
+            let archive = place.own(runtime)?;
+            archive.custody().tick();
+            let bar = bar("sweeping [{bar:40}] {pos} of {len} objects");
+            let swept = runtime.block_on(archive.sweep_telling(&|done, of| show(&bar, done, of)));
+            bar.finish_and_clear();
+            print(&json!(swept));
+            return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Action::BelieveClock(place) => {
+            if !place.keepers.is_empty() {
+                return Err(Failure::Usage(
+                    "each keeper believes its own clock: tessera keeper --believe-clock".into(),
+                ));
+            }
+            let archive = place.own(runtime)?;
+            archive.custody().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
+            println!("believed; {} hour keys are left", archive.custody().stats().keys);
+        }
+        Action::VerifyExpiry(place) => {
+            let bar = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
+            let progress = |done, of| show(&bar, done, of);
+            let verified = match place.keepers(runtime)? {
+                None => runtime.block_on(verify_expiry(&place.archive(), &progress))?,
+                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
+            };
+            bar.finish_and_clear();
+            print(&json!(verified));
+            return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn export(archive: &Archive, recording: RecordingName, wanted: RecordedFile, out: &Path) -> Result<u64, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
+    let mut reading = archive.read_file(recording, wanted).await?;
+    let mut file = File::create_new(out).map_err(failed)?;
+    let bar = bar("writing [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
+    let mut at = 0;
+    loop {
+        let piece = reading.next(&(at..reading.len())).await?;
+        if piece.is_empty() {
+            break;
+        }
+        file.write_all(&piece).map_err(failed)?;
+        at += piece.len() as u64;
+        show(&bar, at, reading.len());
+    }
+    file.sync_all().map_err(failed)?;
+    bar.finish_and_clear();
+    Ok(at)
+}
+
+/// A bar on stderr; where that is no terminal, nothing shows.
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is well formed").progress_chars("=> ");
+    ProgressBar::new(0).with_style(style)
+}
+
+fn show(bar: &ProgressBar, done: u64, of: u64) {
+    bar.set_length(of);
+    bar.set_position(done);
+}
+
+/// The keeper is most often taken by the node, which does the same by itself.
+fn ask_the_node(failure: Failure) -> Failure {
+    let way_out = "if a node has it, ask that one by POST /v1/recordings/…/hand-over, or give --keep";
+    match failure {
+        Failure::Usage(why) => Failure::Usage(format!("{why}; {way_out}")),
+        Failure::Failed(why) => Failure::Failed(format!("{why}; {way_out}")),
+    }
+}
+
+fn give_away(
+    runtime: &Runtime,
+    archive: &Archive,
+    recording: RecordingName,
+    destination: &Destination,
+    keep: bool,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let bar =
+        if quiet { ProgressBar::hidden() } else { bar("{msg:12} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec}") };
+    let told = |progress: Progress| {
+        let (message, bytes, of) = match progress {
+            Progress::Sending { bytes, of } => ("sending", bytes, of),
+            Progress::Verifying { bytes, of } => ("verifying", bytes, of),
+            Progress::Waiting { .. } => ("trying again", 0, 0),
+        };
+        bar.set_message(message);
+        show(&bar, bytes, of);
+    };
+    let files = runtime.block_on(transfer(archive, recording, destination, keep, &told));
+    bar.finish_and_clear();
+    let files = files.map_err(|error| Failure::Failed(error.to_string()))?;
+    for TransferredFile { name, bytes, sha256 } in files {
+        println!("{name} ({bytes} bytes, SHA-256 {sha256}), verified at {}", destination.place());
+    }
+    println!("{}; what lies there does not expire by itself", if keep { "kept here too" } else { "erased here" });
+    Ok(())
+}
+
+fn parse(name: &str) -> Result<RecordingName, Failure> {
+    name.parse().map_err(|error| Failure::Usage(format!("{name} is no recording's name: {error}")))
+}
+
+fn print(value: &serde_json::Value) {
+    println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,232 @@
+//! **The question:** what did the operator type after `tessera serve`?
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::cli::Failure;
+use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
+use crate::app::node::{Node, StartError};
+use crate::base::limits::KEEPERS_AGREEING;
+use crate::io::store::Keepers;
+
+/// Flags of `tessera serve`; each wins over the configuration file.
+#[derive(Debug, Default, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// Configuration file (TOML); tessera.example.toml explains every key.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// TCP address of pages, WHIP, WHEP and metrics [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// UDP address of the media socket [default: 0.0.0.0:3478]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub media: Option<SocketAddr>,
+    /// IP addresses written into answers, where clients reach this node [default: the interfaces' own]
+    #[arg(long, value_name = "IP", num_args = 1..)]
+    pub advertise: Vec<IpAddr>,
+    /// Serve HTTPS with this certificate chain (PEM, leaf first)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve HTTPS with a certificate made at start; browsers warn once
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub tls_self_signed: bool,
+    /// Record every room
+    #[arg(long)]
+    pub record: bool,
+    /// Folder (or s3://bucket/prefix) for sealed recordings; implies --record [default: recordings]
+    #[arg(long, value_name = "FOLDER")]
+    pub recordings: Option<PathBuf>,
+    /// Who encodes the composite [default: auto]
+    #[arg(long, value_enum)]
+    pub encoder: Option<Encoder>,
+    /// Who composes the picture [default: auto]
+    #[arg(long, value_enum)]
+    pub compositor: Option<Compositor>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera serve                                            plain HTTP, for browsers on this machine
+  tessera serve --tls-self-signed --advertise 203.0.113.7  HTTPS, for browsers elsewhere
+  tessera serve --config tessera.toml --recordings /srv/recordings
+
+Join with a browser at /, publish by WHIP at /whip/ROOM, watch by WHEP at /whep/ROOM.";
+
+impl ServeArgs {
+    /// The file's configuration with these flags laid over it.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn configuration(&self) -> Result<Config, Failure> {
+        let mut config = Config::load(self.config.as_deref())?;
+        config.http.listen = self.http.unwrap_or(config.http.listen);
+        config.media.listen = self.media.unwrap_or(config.media.listen);
+        if !self.advertise.is_empty() {
+            config.media.advertise.clone_from(&self.advertise);
+        }
+        let typed = Tls::from_keys(self.tls_cert.clone(), self.tls_key.clone(), self.tls_self_signed)?;
+        if typed != Tls::Off {
+            config.http.tls = typed;
+        }
+        config.recording.enabled |= self.record || self.recordings.is_some();
+        if let Some(folder) = &self.recordings {
+            config.recording.path.clone_from(folder);
+            // A bucket's keeper stays where the configuration says.
+            if !folder.starts_with("s3:") {
+                config.recording.keeper = folder.with_added_extension("keeper");
+                config.recording.spool = folder.with_added_extension("spool");
+            }
+        }
+        config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
+        config.video.compositor = self.compositor.unwrap_or(config.video.compositor);
+        Ok(config)
+    }
+}
+
+/// Runs a node until Ctrl-C.
+#[must_use]
+pub fn run(args: ServeArgs) -> ExitCode {
+    match serve(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.configuration()?;
+    crate::io::telemetry::log::init(config.log.level, config.log.format);
+    let recording = config.recording.enabled.then(|| config.recording.clone());
+    let node = Node::start(config)?;
+    let interrupt = Interrupt::listen()?;
+    println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
+    if let Some(recording) = recording {
+        print_recording(&recording, &node);
+    }
+    interrupt.wait();
+    node.stop();
+    Ok(())
+}
+
+/// Where recordings go, until when, and what the keepers do not cover.
+fn print_recording(recording: &Recording, node: &Node) {
+    let (place, keeper) = (recording.path.display(), recording.keeper.display());
+    println!(
+        "every room is recorded, sealed, to {place}; nobody opens a recording {} h after its start",
+        recording.retention_hours.get()
+    );
+    match node.keepers() {
+        None => println!(
+            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
+             docs/retention.md"
+        ),
+        Some(keepers) => print_keepers(keepers),
+    }
+    if let Some(token) = node.told_token() {
+        println!("recordings are read with: Authorization: Bearer {token}");
+    }
+}
+
+fn print_keepers(keepers: &Keepers) {
+    let told = keepers.told();
+    let level = if !told.is_empty() && told.iter().all(|told| told.in_memory) { 3 } else { 2 };
+    println!(
+        "{} of {} keepers answer (level {level}): any two open a recording, none does alone; docs/retention.md",
+        told.len(),
+        keepers.len()
+    );
+    if told.len() < KEEPERS_AGREEING {
+        println!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
+    }
+}
+
+/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: anyone who waits for that
+/// line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
+pub(super) struct Interrupt {
+    runtime: Runtime,
+    signals: [Signal; 2],
+}
+
+impl Interrupt {
+    /// From now on neither ends the process by itself.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let entered = runtime.enter();
+        let listen = |kind| signal(kind).map_err(failed);
+        let signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+        drop(entered);
+        Ok(Self { runtime, signals })
+    }
+
+    /// Returns when either came.
+    pub(super) fn wait(self) {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            // Nothing the operator typed would help against a system without threads.
+            StartError::System(_) => Self::Failed(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::app::cli::{Cli, Command};
+
+    fn configuration(line: &str) -> Config {
+        let Command::Serve(args) = Cli::parse_from(line.split(' ')).command else {
+            unreachable!("the line says serve")
+        };
+        args.configuration().unwrap()
+    }
+
+    #[test]
+    fn without_flags_the_defaults_hold() {
+        assert_eq!(configuration("tessera serve"), Config::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_configuration() {
+        let config = configuration(
+            "tessera serve --http 127.0.0.1:1 --media 127.0.0.1:2 --advertise 203.0.113.7 ::1 --tls-self-signed \
+             --recordings /r --encoder rav1e --compositor cpu",
+        );
+        assert_eq!(config.http.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
+        assert_eq!(config.http.tls, Tls::SelfSigned);
+        assert_eq!(config.media.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
+        assert_eq!(config.media.advertise.len(), 2);
+        assert!(config.recording.enabled && config.recording.path.to_str() == Some("/r"));
+        assert_eq!((config.video.encoder, config.video.compositor), (Encoder::Rav1e, Compositor::Cpu));
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        assert!(Cli::try_parse_from(["tessera", "serve", "--tls-cert", "a"]).is_err());
+        assert!(Cli::try_parse_from(["tessera", "serve", "--tls-key", "a"]).is_err());
+        let both = ["tessera", "serve", "--tls-self-signed", "--tls-cert", "a", "--tls-key", "b"];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+}

@@ -1,0 +1,781 @@
+//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold a wrong
+//! value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
+//!
+//! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
+
+mod announcing;
+mod branding;
+mod hand_over;
+mod keepers;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::base::limits;
+use crate::base::media::Size;
+use crate::core::retention::Retention;
+use crate::core::scene::Layout;
+use crate::engine::audio::SoundConfig;
+use crate::engine::encode::VideoEncoderSetup;
+use crate::io::rtp::LegPorts;
+use crate::io::store::{ArchivePlace, SpoolPlace};
+pub use crate::io::telemetry::log::{Format, Level};
+pub use announcing::Announcement;
+pub use branding::{BEHIND, Backdrop, Branding, Logo};
+pub use hand_over::HandOver;
+pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+
+/// Everything an operator can choose. `Config::default()` is what a node does without any file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the pages, WHIP, WHEP and the metrics answer.
+    pub http: Http,
+    /// Where the media arrives.
+    pub media: Media,
+    /// The composite picture.
+    pub video: Video,
+    /// The mixed sound.
+    pub audio: Audio,
+    /// What people may do in their rooms.
+    pub rooms: Rooms,
+    /// What is written to disk.
+    pub recording: Recording,
+    /// Who holds the keys of what is written.
+    pub retention: Retaining,
+    /// To which host recordings may leave.
+    pub hand_over: HandOver,
+    /// How many threads do what.
+    pub threads: Threads,
+    /// What the node tells its operator.
+    pub log: Log,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "HttpKeys", into = "HttpKeys")]
+pub struct Http {
+    /// TCP address of the HTTP door.
+    pub listen: SocketAddr,
+    /// Whether, and with which certificate, HTTPS is spoken.
+    pub tls: Tls,
+}
+
+/// How the HTTP door is secured. Browsers hand out camera and microphone over HTTPS or on localhost only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP.
+    Off,
+    /// HTTPS with a certificate made at start; browsers warn once.
+    SelfSigned,
+    /// HTTPS with the operator's certificate chain and private key, both PEM.
+    Files {
+        /// The chain, leaf first.
+        cert: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+}
+
+impl Tls {
+    /// Reads the three keys (or flags) that an operator sets.
+    ///
+    /// # Errors
+    /// When a certificate comes without its key, or files come together with `self_signed`.
+    pub fn from_keys(cert: Option<PathBuf>, key: Option<PathBuf>, self_signed: bool) -> Result<Self, TlsError> {
+        match (cert, key, self_signed) {
+            (None, None, false) => Ok(Self::Off),
+            (None, None, true) => Ok(Self::SelfSigned),
+            (Some(cert), Some(key), false) => Ok(Self::Files { cert, key }),
+            (Some(_), Some(_), true) => Err(TlsError::Both),
+            (Some(_), None, _) => Err(TlsError::KeyMissing),
+            (None, Some(_), _) => Err(TlsError::CertMissing),
+        }
+    }
+}
+
+/// Why the TLS keys contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A certificate alone.
+    #[error("tls_cert needs tls_key beside it; set both, or neither")]
+    KeyMissing,
+    /// A key alone.
+    #[error("tls_key needs tls_cert beside it; set both, or neither")]
+    CertMissing,
+    /// Files and self-signed at once.
+    #[error("tls_self_signed makes its own certificate; remove it, or remove tls_cert and tls_key")]
+    Both,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// UDP address of the one media socket.
+    pub listen: SocketAddr,
+    /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
+    pub advertise: Vec<IpAddr>,
+    /// UDP ports of plain-RTP legs; none: there are no legs.
+    pub legs: LegPorts,
+}
+
+/// `[video]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Video {
+    /// Columns of the composite.
+    pub width: Side,
+    /// Rows of the composite.
+    pub height: Side,
+    /// Ticks a second.
+    pub fps: Within<1, 60>,
+    /// Target of the composite, bits a second.
+    pub bitrate: Within<100_000, 50_000_000>,
+    /// Who encodes.
+    pub encoder: Encoder,
+    /// Threads inside one encoder; 0: one for every two cores, at most four.
+    pub encoder_threads: Within<0, 64>,
+    /// Who composes.
+    pub compositor: Compositor,
+    /// How a room is laid out until somebody chooses.
+    pub layout: DefaultLayout,
+    /// How long a change of the layout moves, milliseconds; 0: it jumps.
+    pub motion_ms: Within<0, { limits::MOTION_SPAN_MAX.as_millis() as u32 }>,
+    /// Whether names are drawn into the picture.
+    pub labels: bool,
+    /// The picture in the upper right corner of every room.
+    pub logo: Logo,
+    /// What lies behind the tiles of every room.
+    pub background: Backdrop,
+    /// Whether every room shows a clock.
+    pub clock: bool,
+    /// A part of the name of the GPU adapter to take; empty: the best that is hardware.
+    pub adapter: String,
+}
+
+impl Video {
+    /// The canvas.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size::new(self.width.get(), self.height.get())
+    }
+
+    /// How long a change of the layout moves.
+    #[must_use]
+    pub fn motion(&self) -> Duration {
+        Duration::from_millis(self.motion_ms.get().into())
+    }
+
+    /// What every rung is set up with.
+    #[must_use]
+    pub fn encoder_setup(&self) -> VideoEncoderSetup {
+        VideoEncoderSetup {
+            size: self.size(),
+            fps: self.fps.get(),
+            bitrate: self.bitrate.get(),
+            threads: self.encoder_threads(),
+        }
+    }
+
+    /// Threads inside one encoder on this machine.
+    #[must_use]
+    pub fn encoder_threads(&self) -> usize {
+        match self.encoder_threads.get() {
+            0 => (cores() / 2).clamp(1, 4),
+            chosen => chosen as usize,
+        }
+    }
+}
+
+/// `[audio]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audio {
+    /// Voices mixed at once; the loudest win.
+    pub voices: Within<1, { limits::VOICES_MAX as u32 }>,
+    /// Target of each mix, bits a second; half as much again while listeners lose packets.
+    pub bitrate: Within<6_000, 256_000>,
+    /// Effort of the Opus encoders.
+    pub complexity: Within<0, 10>,
+    /// Whether quiet voices are raised and loud ones lowered.
+    pub levelling: bool,
+    /// Whether each heard voice goes through RNNoise; it becomes mono.
+    pub noise_suppression: bool,
+    /// Whether a shared screen's sound makes way for speech.
+    pub duck_screens: bool,
+    /// Whether microphones are asked to send each packet twice (RED, RFC 2198), the second time with the next one.
+    pub red: bool,
+}
+
+impl Audio {
+    /// How rooms sound.
+    #[must_use]
+    pub fn sound(&self) -> SoundConfig {
+        SoundConfig {
+            voices: self.voices.get() as usize,
+            bitrate: self.bitrate.get(),
+            complexity: u8::try_from(self.complexity.get()).expect("at most 10"),
+            levelling: self.levelling,
+            noise_suppression: self.noise_suppression,
+            duck_screens: self.duck_screens,
+        }
+    }
+}
+
+/// `[recording]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// Whether rooms are recorded.
+    pub enabled: bool,
+    /// Which rooms.
+    pub start: RecordingStart,
+    /// Whether every participant may begin and end their room's recording.
+    pub participants_may_record: bool,
+    /// Whether the composite of a recorded room shows a mark.
+    pub mark: bool,
+    /// What everybody hears when a recording begins.
+    pub announcement: Announcement,
+    /// Where sealed recordings lie: a folder, made if it is missing, or `s3://bucket/prefix`.
+    pub path: PathBuf,
+    /// The folder of the node's own keeper, made if it is missing. Its hour keys open the recordings.
+    pub keeper: PathBuf,
+    /// Whether each participant's own tracks are recorded too, as they were sent.
+    pub tracks: bool,
+    /// How long recordings are kept, hours; nothing is kept longer than 7 days.
+    pub retention_hours: Within<2, 168>,
+    /// Whether a bucket may be used although it keeps versions of deleted objects.
+    pub allow_versions: bool,
+    /// The folder in which sealed objects wait while the store is slow or down, made if it is missing.
+    pub spool: PathBuf,
+    /// How many MiB may wait there; 0: none, and no folder.
+    pub spool_mib: Within<0, 16_777_216>,
+}
+
+/// Which rooms are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingStart {
+    /// Every one, from its first participant to its last.
+    #[default]
+    Automatic,
+    /// Those that somebody asks for.
+    Asked,
+}
+
+impl Recording {
+    /// How long a recording is kept.
+    ///
+    /// # Panics
+    /// Never: the bounds of `retention_hours` are those of a retention.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let span = Duration::from_secs(u64::from(self.retention_hours.get()) * 3600);
+        Retention::new(span).expect("2 to 168 hours are a retention")
+    }
+
+    /// Where the archive lies.
+    #[must_use]
+    pub fn place(&self) -> ArchivePlace {
+        ArchivePlace { vault: self.path.to_string_lossy().into_owned(), keeper: self.keeper.clone() }
+    }
+
+    /// Where objects wait while the archive's store is down, if anywhere.
+    #[must_use]
+    pub fn spool_place(&self) -> Option<SpoolPlace> {
+        let bytes_max = u64::from(self.spool_mib.get()) * 1024 * 1024;
+        (bytes_max > 0).then(|| SpoolPlace { folder: self.spool.clone(), bytes_max })
+    }
+}
+
+/// `[threads]`; 0: as many as the machine has cores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Threads {
+    /// `decode-n`: jitter buffers and decoders.
+    pub decode: Within<0, 256>,
+    /// `compose-n`: rooms are spread over them.
+    pub compose: Within<0, 256>,
+    /// `mix-n`: rooms are spread over them.
+    pub mix: Within<0, 256>,
+    /// tokio's workers for HTTP and signalling.
+    pub http: Within<1, 64>,
+}
+
+impl Threads {
+    /// Decode threads on this machine.
+    #[must_use]
+    pub fn decode(&self) -> usize {
+        or_cores(self.decode.get())
+    }
+
+    /// Compose threads on this machine.
+    #[must_use]
+    pub fn compose(&self) -> usize {
+        or_cores(self.compose.get())
+    }
+
+    /// Mix threads on this machine.
+    #[must_use]
+    pub fn mix(&self) -> usize {
+        or_cores(self.mix.get())
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least level that is written.
+    pub level: Level,
+    /// Lines for people, or JSON for machines.
+    pub format: Format,
+}
+
+/// `[rooms]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rooms {
+    /// Whether every participant may change their room's layout.
+    pub participants_choose_layout: bool,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { participants_choose_layout: true }
+    }
+}
+
+/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in `.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DefaultLayout {
+    written: String,
+    layout: Layout,
+}
+
+impl DefaultLayout {
+    /// The layout itself.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+impl Default for DefaultLayout {
+    fn default() -> Self {
+        Self { written: "grid".into(), layout: Layout::default() }
+    }
+}
+
+impl TryFrom<String> for DefaultLayout {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        let document = if written.ends_with(".json") {
+            std::fs::read_to_string(&written).map_err(|error| format!("{written}: {error}"))?
+        } else {
+            serde_json::json!({ "layout": written }).to_string()
+        };
+        let layout = Layout::parse(&document).map_err(|error| match written.ends_with(".json") {
+            true => format!("{written}: {error}"),
+            false => format!("{}; or name a layout document, a file that ends in .json", error.reason),
+        })?;
+        Ok(Self { written, layout })
+    }
+}
+
+impl From<DefaultLayout> for String {
+    fn from(layout: DefaultLayout) -> Self {
+        layout.written
+    }
+}
+
+/// Who encodes the composite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoder {
+    /// A short calibration at start picks; the log says what and why.
+    #[default]
+    Auto,
+    /// libaom in its real-time set-up.
+    Aom,
+    /// rav1e; slower, written in Rust.
+    Rav1e,
+}
+
+/// Who composes the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compositor {
+    /// A hardware GPU if there is one, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A GPU; without one the node does not start.
+    Gpu,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), tls: Tls::Off }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
+            advertise: Vec::new(),
+            legs: LegPorts::default(),
+        }
+    }
+}
+
+impl Default for Video {
+    fn default() -> Self {
+        Self {
+            width: Side(1280),
+            height: Side(720),
+            fps: Within(30),
+            bitrate: Within(2_500_000),
+            encoder: Encoder::Auto,
+            encoder_threads: Within(1),
+            compositor: Compositor::Auto,
+            layout: DefaultLayout::default(),
+            motion_ms: Within(300),
+            labels: false,
+            logo: Logo::default(),
+            background: Backdrop::default(),
+            clock: false,
+            adapter: String::new(),
+        }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self {
+            voices: Within(limits::VOICES_DEFAULT as u32),
+            bitrate: Within(48_000),
+            complexity: Within(5),
+            levelling: true,
+            noise_suppression: false,
+            duck_screens: false,
+            red: true,
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            start: RecordingStart::Automatic,
+            participants_may_record: false,
+            mark: true,
+            announcement: Announcement::default(),
+            path: PathBuf::from("recordings"),
+            keeper: PathBuf::from("recordings.keeper"),
+            tracks: false,
+            retention_hours: Within(168),
+            allow_versions: false,
+            spool: PathBuf::from("recordings.spool"),
+            spool_mib: Within(1024),
+        }
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self { decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
+    }
+}
+
+/// A whole number from `MIN` to `MAX`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
+pub struct Within<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Within<MIN, MAX> {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        let parsed = u32::try_from(value).ok().filter(|v| (MIN..=MAX).contains(v));
+        parsed.map(Self).ok_or(ValueError::Range { value, min: MIN, max: MAX })
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> From<Within<MIN, MAX>> for i64 {
+    fn from(value: Within<MIN, MAX>) -> Self {
+        value.0.into()
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> FromStr for Within<MIN, MAX> {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
+    }
+}
+
+/// One side of the canvas in pixels: even (4:2:0 halves it), 160 to 3840.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "i64")]
+pub struct Side(u32);
+
+impl Side {
+    const MIN: u32 = 160;
+    const MAX: u32 = 3840;
+
+    /// The pixels.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Side {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        let parsed = u32::try_from(value).ok().filter(|v| (Self::MIN..=Self::MAX).contains(v));
+        let side = parsed.ok_or(ValueError::Range { value, min: Self::MIN, max: Self::MAX })?;
+        if side % 2 == 0 { Ok(Self(side)) } else { Err(ValueError::Odd(side)) }
+    }
+}
+
+impl From<Side> for i64 {
+    fn from(value: Side) -> Self {
+        value.0.into()
+    }
+}
+
+impl FromStr for Side {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Side {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(WholeNumber(PhantomData))
+    }
+}
+
+/// Reads a whole number and parses it further; what is no number is told in the operator's words.
+struct WholeNumber<T>(PhantomData<T>);
+
+impl<T: TryFrom<i64, Error = ValueError>> Visitor<'_> for WholeNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<T, E> {
+        T::try_from(value).map_err(E::custom)
+    }
+}
+
+/// Why a number is no value of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Outside its range.
+    #[error("{value} is out of range; choose a number from {min} to {max}")]
+    Range {
+        /// What stood there.
+        value: i64,
+        /// The least allowed.
+        min: u32,
+        /// The most allowed.
+        max: u32,
+    },
+    /// A side that 4:2:0 cannot halve.
+    #[error("{0} is odd; choose an even number")]
+    Odd(u32),
+    /// No whole number at all.
+    #[error("not a whole number")]
+    Number,
+}
+
+/// Why a configuration cannot be used: one line that says where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{}: {reason}; give --config the path of a TOML file, see tessera.example.toml", path.display())]
+    Unreadable {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A key or a value is wrong.
+    #[error("{place}: {reason}")]
+    Wrong {
+        /// File, line and key.
+        place: Place,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+/// Where in a file something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// `section.key`, if the line has one.
+    pub key: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)?;
+        self.key.iter().try_for_each(|key| write!(f, ": {key}"))
+    }
+}
+
+impl Config {
+    /// The configuration of the file at `path`, or the defaults without one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds a key or value the node does not know.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let unreadable = |e: std::io::Error| ConfigError::Unreadable { path: path.into(), reason: e.to_string() };
+        Self::parse(path, &std::fs::read_to_string(path).map_err(unreadable)?)
+    }
+
+    /// The configuration that `text` holds; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            // A parser's message may span lines; an operator gets one.
+            let reason = error.message().lines().collect::<Vec<_>>().join(" ");
+            ConfigError::Wrong { place: place(path, text, at), reason }
+        })
+    }
+}
+
+/// A file that somebody named. One byte more than `len_max` says that it is too long without reading all of it.
+fn read_at_most(path: &str, len_max: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let opened = File::open(path).map(|file| file.take(len_max as u64 + 1));
+    let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| format!("{path}: {error}"))?;
+    Ok(bytes)
+}
+
+fn or_cores(chosen: u32) -> usize {
+    if chosen == 0 { cores() } else { chosen as usize }
+}
+
+/// Cores this process may use; one if the system does not say.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Line and key around byte `at` of `text`.
+fn place(path: &Path, text: &str, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let content = text.lines().nth(line).unwrap_or_default();
+    let section = text.lines().take(line + 1).filter_map(header).last();
+    let own = content.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.starts_with('#'));
+    let key = match (section, own) {
+        (Some(section), Some(own)) => Some(format!("{section}.{own}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    };
+    Place { path: path.into(), line: line + 1, key }
+}
+
+fn header(line: &str) -> Option<&str> {
+    line.trim().strip_prefix('[')?.split(']').next().map(str::trim)
+}
+
+/// `[http]` as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HttpKeys {
+    listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
+    tls_self_signed: bool,
+}
+
+impl Default for HttpKeys {
+    fn default() -> Self {
+        Http::default().into()
+    }
+}
+
+impl TryFrom<HttpKeys> for Http {
+    type Error = TlsError;
+
+    fn try_from(keys: HttpKeys) -> Result<Self, TlsError> {
+        let tls = Tls::from_keys(keys.tls_cert, keys.tls_key, keys.tls_self_signed)?;
+        Ok(Self { listen: keys.listen, tls })
+    }
+}
+
+impl From<Http> for HttpKeys {
+    fn from(http: Http) -> Self {
+        let tls_self_signed = http.tls == Tls::SelfSigned;
+        let (tls_cert, tls_key) = match http.tls {
+            Tls::Files { cert, key } => (Some(cert), Some(key)),
+            Tls::Off | Tls::SelfSigned => (None, None),
+        };
+        Self { listen: http.listen, tls_cert, tls_key, tls_self_signed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_threads_mean_the_machine_and_a_number_means_itself() {
+        let path = Path::new("tessera.toml");
+        let chosen = Config::parse(path, "[threads]\ndecode = 7\n[video]\nencoder_threads = 3\n").unwrap();
+        assert_eq!((chosen.threads.decode(), chosen.video.encoder_threads()), (7, 3));
+        assert_eq!((chosen.threads.mix(), chosen.threads.compose()), (cores(), cores()));
+        let auto = Config::parse(path, "[video]\nencoder_threads = 0\n").unwrap();
+        assert!((1..=4).contains(&auto.video.encoder_threads()));
+    }
+}

@@ -1,0 +1,194 @@
+//! **The question:** how does a keeper's process come up, and what does it do all day? It answers, it ticks every second, and it asks
+//! the other keepers how late it is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::base::limits::WITNESS_SPAN;
+use crate::core::retention::KeeperId;
+use crate::engine::flow::Counter;
+use crate::io::keeper::{
+    Identity, IdentityError, IdentityFiles, KeeperClient, KeeperClientError, Request, Response, ServerCounters, serve,
+};
+use crate::io::store::{KeeperFileError, LocalKeeper, StoreError, audit_path};
+
+/// What a keeper is started with.
+#[derive(Debug, Clone)]
+pub struct KeeperSetup {
+    /// TCP address.
+    pub listen: SocketAddr,
+    /// Where its state and its audit log lie.
+    pub folder: PathBuf,
+    /// Level 3: keys in memory only; the folder holds the audit log.
+    pub in_memory: bool,
+    /// Folder of `ca.pem`, `cert.pem`, `key.pem`.
+    pub certificates: PathBuf,
+    /// The other keepers, `HOST:PORT`; they confirm a clock that leads.
+    pub peers: Vec<String>,
+    /// The operator's word that the wall clock is right.
+    pub believe_clock: bool,
+}
+
+/// Why a keeper did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperStartError {
+    /// Its folder.
+    #[error(transparent)]
+    Folder(#[from] KeeperFileError),
+    /// Its disk.
+    #[error(transparent)]
+    Disk(#[from] StoreError),
+    /// Its certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Another keeper's address.
+    #[error(transparent)]
+    Peer(#[from] KeeperClientError),
+    /// Its address.
+    #[error("cannot listen at {listen}: {source}")]
+    Listen {
+        /// As it was asked for.
+        listen: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Threads or file descriptors.
+    #[error("the operating system refused a thread or a file descriptor: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A keeper that runs; it ends when it is let go.
+pub struct KeeperProcess {
+    own: Arc<LocalKeeper>,
+    address: SocketAddr,
+    counters: ServerCounters,
+    errors: Counter,
+    folder: PathBuf,
+    _runtime: Runtime,
+}
+
+impl KeeperProcess {
+    /// Opens the folder and the door.
+    ///
+    /// # Errors
+    /// A taken port or folder, unusable certificates, a damaged state; each message is one clear line.
+    pub fn start(setup: KeeperSetup) -> Result<Self, KeeperStartError> {
+        keep_out_of_dumps();
+        let identity = Identity::load(&IdentityFiles::in_folder(&setup.certificates))?;
+        let peers = setup.peers.iter().map(|peer| KeeperClient::new(peer, &identity)).collect::<Result<Vec<_>, _>>()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(setup.listen));
+        let listener = listener.map_err(|source| KeeperStartError::Listen { listen: setup.listen, source })?;
+        let address = listener.local_addr()?;
+        let errors = Counter::default();
+        let open = if setup.in_memory { LocalKeeper::in_memory } else { LocalKeeper::open };
+        let own = Arc::new(open(&setup.folder, errors.clone())?);
+        if setup.believe_clock {
+            own.believe_clock()?;
+        }
+        let counters = ServerCounters::default();
+        let desk = own.clone();
+        let desk = Arc::new(move |ask| desk.answer(ask));
+        runtime.spawn(serve(listener, identity, desk, counters.clone()));
+        runtime.spawn(tick(own.clone()));
+        runtime.spawn(ask_peers(own.clone(), peers));
+        Ok(Self { own, address, counters, errors, folder: setup.folder, _runtime: runtime })
+    }
+
+    /// Where it listens, its port never 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn id(&self) -> KeeperId {
+        self.own.id()
+    }
+
+    /// Hour keys it holds.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.own.stats().keys
+    }
+
+    /// Whether its keys are kept out of swap and dumps.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.own.stats().locked
+    }
+
+    /// Its audit log, and the Ed25519 public key that the log is checked with.
+    #[must_use]
+    pub fn audit(&self) -> (PathBuf, [u8; 32]) {
+        (audit_path(&self.folder, self.id()), self.own.audit_key())
+    }
+
+    /// What came to its door.
+    #[must_use]
+    pub fn counters(&self) -> &ServerCounters {
+        &self.counters
+    }
+
+    /// How often its state could not be stored.
+    #[must_use]
+    pub fn disk_errors(&self) -> u64 {
+        self.errors.get()
+    }
+}
+
+// A core dump would hold keys; a debugger of the same account could read them. A refusal leaves what was.
+fn keep_out_of_dumps() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+async fn tick(own: Arc<LocalKeeper>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut disbelieved, mut unsaved) = (false, false);
+    loop {
+        second.tick().await;
+        let ticking = own.clone();
+        // It may wait for its disk.
+        if tokio::task::spawn_blocking(move || ticking.tick()).await.is_err() {
+            tracing::error!("a tick of the keeper failed");
+        }
+        let (lead, told) = (own.stats().clock_disbelieved, own.told());
+        match lead {
+            Some(lead) if !disbelieved => {
+                tracing::error!(lead_s = lead.as_secs(), "the wall clock leads and is not believed yet");
+            }
+            None if disbelieved => tracing::warn!("the wall clock is believed"),
+            _ => {}
+        }
+        if told.unsaved && !unsaved {
+            tracing::error!("the state cannot be stored: no new keys are made until it can");
+        }
+        (disbelieved, unsaved) = (lead.is_some(), told.unsaved);
+    }
+}
+
+/// Another keeper's clock that agrees is why a clock that leads is believed before a day has passed.
+async fn ask_peers(own: Arc<LocalKeeper>, peers: Vec<KeeperClient>) {
+    loop {
+        let answered = join_all(peers.iter().map(|peer| peer.try_ask(Request::Time))).await;
+        let walls = answered.iter().filter_map(|answered| match answered {
+            Ok(Response::Time(told)) if told.keeper != own.id() => Some(told.wall),
+            _ => None,
+        });
+        if let Some(wall) = walls.max() {
+            own.witness(wall);
+        }
+        tokio::time::sleep(WITNESS_SPAN / 2).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! **The question:** how does a simulated person come and go? Over HTTP: POST an offer, DELETE what came of it.
+
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Client, Response, StatusCode, Url};
+
+use super::LoadError;
+use crate::base::media::RoomId;
+
+/// The HTTP door of one node, as seen from outside.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    client: Client,
+    node: Url,
+}
+
+/// What a node answers to an offer it takes.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// SDP, type `answer`.
+    pub answer: String,
+    /// The resource to DELETE when leaving.
+    pub resource: Url,
+}
+
+impl Door {
+    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is accepted.
+    ///
+    /// # Errors
+    /// [`LoadError::Url`] when `url` is no HTTP address.
+    pub fn open(url: &str) -> Result<Self, LoadError> {
+        let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
+        let node = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+        if !matches!(node.scheme(), "http" | "https") || node.host().is_none() {
+            return Err(wrong("it does not begin with http:// or https:// and a host".to_owned()));
+        }
+        // A process has one TLS provider; when another was chosen before, that one serves as well.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(crate::base::limits::CONNECT_SPAN)
+            .tls_danger_accept_invalid_certs(is_loopback(&node))
+            .build()
+            .map_err(|e| wrong(told(&e)))?;
+        Ok(Self { client, node })
+    }
+
+    /// Whether the node is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.node)
+    }
+
+    /// Offers one person's connection; `unrecorded`: recordings must neither show nor sound them.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreachable`] and [`LoadError::Refused`].
+    pub async fn join(
+        &self,
+        room: &RoomId,
+        name: &str,
+        unrecorded: bool,
+        offer: String,
+    ) -> Result<Admission, LoadError> {
+        let mut url = self.node.clone();
+        url.set_path(&format!("/v1/rooms/{room}/participants"));
+        url.query_pairs_mut().clear().append_pair("name", name);
+        if unrecorded {
+            url.query_pairs_mut().append_pair("record", "no");
+        }
+        let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer);
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        if response.status() != StatusCode::CREATED {
+            return Err(refusal(response).await);
+        }
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let resource = location.and_then(|location| url.join(location).ok());
+        let resource =
+            resource.ok_or_else(|| LoadError::Refused("the answer carries no usable Location".to_owned()))?;
+        let answer = response.text().await.map_err(|e| self.unreachable(&e))?;
+        Ok(Admission { answer, resource })
+    }
+
+    /// Ends one person's connection.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn leave(&self, resource: &Url) -> Result<(), LoadError> {
+        let response = self.client.delete(resource.clone()).send().await.map_err(|e| self.unreachable(&e))?;
+        if response.status().is_success() { Ok(()) } else { Err(refusal(response).await) }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> LoadError {
+        LoadError::Unreachable { url: self.node.to_string(), why: told(error) }
+    }
+}
+
+/// The innermost reason, which names the system's error; the outer ones repeat the address.
+fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), told)
+}
+
+/// What a problem document (RFC 9457) says, or else the status line.
+async fn refusal(response: Response) -> LoadError {
+    let status = response.status();
+    let problem: serde_json::Value = response.json().await.unwrap_or_default();
+    let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let told = format!("{status}: {} {}", field("title"), field("detail"));
+    LoadError::Refused(told.trim_end_matches([' ', ':']).to_owned())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_told() {
+        assert!(matches!(Door::open("node.example"), Err(LoadError::Url { .. })));
+        assert!(matches!(Door::open("ftp://node.example"), Err(LoadError::Url { .. })));
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses() {
+        for url in ["http://localhost:1", "http://127.0.0.2:8080", "https://[::1]:8443/"] {
+            assert!(Door::open(url).unwrap().is_loopback(), "{url}");
+        }
+        assert!(!Door::open("https://node.example").unwrap().is_loopback());
+    }
+}

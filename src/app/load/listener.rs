@@ -1,0 +1,183 @@
+//! **The question:** what does one simulated person hear? The mix is decoded, and every speaker's pilot tone looked for.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::gauge::Gauge;
+use super::pilot::{Onset, PilotBank};
+use super::sender::SendLog;
+use crate::base::limits;
+use crate::base::media::EncodedFrame;
+use crate::engine::decode::{OpusDecodeError, OpusDecoder};
+
+/// Packets whose arrival is remembered, half a second: an onset is told some windows later.
+const STAMPS_MAX: usize = 25;
+/// Lip-sync measurements that are kept.
+const SYNCS_MAX: usize = 10_000;
+/// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the bank.
+const SETTLING: u64 = 7_680;
+/// Packets of voice in a second: the gate of a pilot opens at each whole second of its loop.
+const WORDS_PER_SECOND: usize = 50;
+
+/// What was heard while it was measured.
+#[derive(Debug)]
+pub(super) struct Sounds {
+    /// Speakers whose pilot was there.
+    pub heard: BTreeSet<usize>,
+    /// How far sound came after picture, milliseconds, each time a pilot's gate opened.
+    pub syncs_ms: Vec<f64>,
+    /// From a speaker's mouth to this person's ear, each time a pilot's gate opened.
+    pub ways: Gauge,
+    /// Packets of the mix that could not be decoded.
+    pub broken: u64,
+}
+
+/// Decodes one mix. Owned by one thread.
+pub(super) struct Listener {
+    number: usize,
+    speakers: Vec<usize>,
+    decoder: OpusDecoder,
+    bank: PilotBank,
+    /// Sample pairs given to the bank.
+    position: u64,
+    /// Where each packet's samples begin, and when it arrived; newest last.
+    stamps: VecDeque<(u64, Instant)>,
+    syncs_ms: Vec<f64>,
+    ways: Gauge,
+    broken: u64,
+}
+
+impl Listener {
+    /// The ears of person `number`, who listens for `speakers`.
+    ///
+    /// # Errors
+    /// When no decoder can be opened.
+    pub fn new(number: usize, speakers: &[usize]) -> Result<Self, OpusDecodeError> {
+        Ok(Self {
+            number,
+            speakers: speakers.to_vec(),
+            decoder: OpusDecoder::new()?,
+            bank: PilotBank::new(speakers.iter().copied()),
+            position: 0,
+            stamps: VecDeque::with_capacity(STAMPS_MAX),
+            syncs_ms: Vec::new(),
+            ways: Gauge::new(),
+            broken: 0,
+        })
+    }
+
+    /// Forgets what was measured.
+    pub fn begin(&mut self) {
+        self.bank = PilotBank::new(self.speakers.iter().copied());
+        self.position = 0;
+        self.stamps.clear();
+        self.syncs_ms.clear();
+        self.ways = Gauge::new();
+        self.broken = 0;
+    }
+
+    /// Decodes one packet of the mix; `picture_delay` tells how late a speaker's picture was last.
+    pub fn listen(&mut self, frame: &EncodedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
+        let Ok(samples) = self.decoder.decode(&frame.data) else {
+            self.broken += 1;
+            return;
+        };
+        self.bank.push(samples);
+        if let Some(ingest) = &frame.ingest {
+            if self.stamps.len() == STAMPS_MAX {
+                self.stamps.pop_front();
+            }
+            self.stamps.push_back((self.position, ingest.arrival));
+        }
+        self.position += samples.len() as u64 / 2;
+        for onset in self.bank.take_onsets() {
+            let delay = self.sound_delay(onset, log);
+            let Some(delay) = delay.filter(|_| onset.number != self.number && onset.sample >= SETTLING) else {
+                continue;
+            };
+            // A microphone takes in a packet's sound before it can send the packet, and begins with its first sample.
+            self.ways.add(delay + limits::AUDIO_TICK);
+            if let Some(picture) = picture_delay(onset.number).filter(|_| self.syncs_ms.len() < SYNCS_MAX) {
+                self.syncs_ms.push((delay.as_secs_f64() - picture.as_secs_f64()) * 1000.0);
+            }
+        }
+    }
+
+    /// The measured span ends.
+    pub fn end(self) -> Sounds {
+        Sounds { heard: self.bank.heard(), syncs_ms: self.syncs_ms, ways: self.ways, broken: self.broken }
+    }
+
+    /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the arrival of
+    /// the packet that holds it, plus its place in there.
+    fn sound_delay(&self, onset: Onset, log: &SendLog) -> Option<Duration> {
+        let (start, arrival) = self.stamps.iter().rev().find(|(start, _)| *start <= onset.sample)?;
+        let into = Duration::from_nanos((onset.sample - start) * 1_000_000_000 / u64::from(limits::SAMPLE_RATE));
+        let sent = (0..)
+            .step_by(WORDS_PER_SECOND)
+            .map_while(|word| log.word_sent(onset.number, word))
+            .filter(|sent| sent <= arrival)
+            .max()?;
+        let way = arrival.saturating_duration_since(sent);
+        // An onset more than half a second old belongs to a gate whose opening was not seen.
+        (way < Duration::from_millis(500)).then_some(way + into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::load::voice;
+    use crate::base::media::{Codec, Ingest, Pts};
+
+    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> EncodedFrame {
+        let ingest = Ingest::whole(at, at * 960, arrival);
+        EncodedFrame { codec: Codec::Opus, data: data.clone(), pts: Pts(0), keyframe: true, ingest: Some(ingest) }
+    }
+
+    #[test]
+    fn a_voice_is_heard_and_its_sound_placed_against_the_picture() {
+        let voice = voice::speech(1).unwrap();
+        let log = SendLog::new(Instant::now(), &[1, 1], voice.packets.len());
+        (0..=50).for_each(|word| log.note_spoken(1, word));
+        let sent = log.word_sent(1, 50).unwrap();
+        let mut listener = Listener::new(0, &[1, 2]).unwrap();
+        listener.begin();
+        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was sent.
+        for (at, data) in (0..75_u64).zip(&voice.packets).skip(25) {
+            let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
+            listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));
+        }
+        let sounds = listener.end();
+        assert_eq!((sounds.heard, sounds.broken), (BTreeSet::from([1]), 0));
+        let [sync_ms] = sounds.syncs_ms[..] else { panic!("one gate opened: {:?}", sounds.syncs_ms) };
+        // 60 ms under way and 6.5 ms in the codec, against 100 ms of picture; an onset is placed within a hop.
+        assert!((sync_ms + 33.5).abs() < 20.0, "{sync_ms} ms");
+        let way_ms = sounds.ways.percentile_ms(50);
+        assert!((way_ms - 86.5).abs() < 20.0, "{way_ms} ms: and 20 ms until the first packet is full");
+    }
+
+    #[test]
+    fn a_gate_that_is_open_at_the_begin_tells_nothing() {
+        let voice = voice::speech(1).unwrap();
+        let log = SendLog::new(Instant::now(), &[1, 1], voice.packets.len());
+        (0..=50).for_each(|word| log.note_spoken(1, word));
+        let sent = log.word_sent(1, 50).unwrap();
+        let mut listener = Listener::new(0, &[1]).unwrap();
+        listener.begin();
+        for (at, data) in (0..75_u64).zip(&voice.packets).skip(60) {
+            let arrival = sent + Duration::from_millis(at * 20) - Duration::from_secs(1);
+            listener.listen(&packet(data, at, arrival), &log, |_| None);
+        }
+        let sounds = listener.end();
+        assert_eq!((sounds.heard, sounds.ways.count()), (BTreeSet::from([1]), 0));
+    }
+
+    #[test]
+    fn a_packet_that_is_no_opus_is_counted() {
+        let log = SendLog::new(Instant::now(), &[1], 1);
+        let mut listener = Listener::new(0, &[0]).unwrap();
+        listener.listen(&packet(&bytes::Bytes::from_static(&[0xff]), 0, Instant::now()), &log, |_| None);
+        assert_eq!(listener.end().broken, 1);
+    }
+}

@@ -1,0 +1,304 @@
+//! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant has:
+//! camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use rtc::interceptor::Registry;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::interceptor_registry::{configure_nack, configure_rtcp_reports};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_AV1, MIME_TYPE_OPUS, MediaEngine};
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability, RtpCodecKind,
+};
+use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use rtc::sdp::extmap::{AUDIO_LEVEL_URI, SDES_MID_URI};
+use tokio::sync::{mpsc, watch};
+use webrtc::data_channel::DataChannel;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
+    RTCSessionDescription, SrtpProtectionProfile,
+};
+
+use super::LoadError;
+use super::http::Door;
+use crate::base::limits;
+use crate::base::media::RoomId;
+use crate::core::signal;
+
+/// RTP payload type of the camera and the composite.
+pub(super) const AV1_PAYLOAD_TYPE: u8 = 45;
+/// RTP payload type of the microphone and the mix.
+pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// The two inward tracks: composite and mix.
+const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
+/// How long a connection may take to say goodbye.
+const CLOSE_SPAN: Duration = Duration::from_secs(2);
+
+/// Which pictures a person has to do with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pictures {
+    /// They send their camera's, and take the composite.
+    pub camera: bool,
+    /// They share a screen.
+    pub screen: bool,
+}
+
+/// One connected simulated person.
+pub(super) struct Participant {
+    /// Its number among the load's people, as in its barcodes and pilot.
+    pub number: usize,
+    /// Outward picture, of those who have to do with pictures.
+    pub camera: Option<LocalTrack>,
+    /// Outward voice.
+    pub microphone: LocalTrack,
+    /// Outward screen, of those who share one.
+    pub screen: Option<LocalTrack>,
+    /// What the node tells.
+    pub channel: Arc<dyn DataChannel>,
+    state: watch::Receiver<RTCPeerConnectionState>,
+    tracks: mpsc::Receiver<Arc<dyn TrackRemote>>,
+    connection: Arc<dyn PeerConnection>,
+    resource: Url,
+}
+
+/// One outward track and the SSRC it sends with.
+#[derive(Clone)]
+pub(super) struct LocalTrack {
+    /// Where packets are written, and feedback is read.
+    pub track: Arc<TrackLocalStaticRTP>,
+    /// The source of its packets.
+    pub ssrc: u32,
+}
+
+impl Participant {
+    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media flows.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
+    pub async fn join(
+        door: &Door,
+        room: &RoomId,
+        (number, unrecorded): (usize, bool),
+        pictures: Pictures,
+    ) -> Result<Self, LoadError> {
+        let (ear, mut state, mut gathered, tracks) = Ear::new();
+        let connection = connection(door.is_loopback(), ear).await?;
+        let camera = pictures.camera.then(|| LocalTrack::new(number, RtpCodecKind::Video, "camera"));
+        let microphone = LocalTrack::new(number, RtpCodecKind::Audio, "microphone");
+        let screen = pictures.screen.then(|| LocalTrack::new(number, RtpCodecKind::Video, "screen"));
+        let outward: Vec<&LocalTrack> = camera.iter().chain([&microphone]).chain(&screen).collect();
+        let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
+        let channel = lay_out(&*connection, &outward, inward).await?;
+        let offer = offer(&*connection, &mut gathered).await?;
+        let admission = door.join(room, &format!("Load {number}"), unrecorded, offer).await?;
+        let resource = admission.resource;
+        let settled = settle(&*connection, admission.answer, &mut state).await;
+        if let Err(error) = settled {
+            let _ = door.leave(&resource).await;
+            let _ = connection.close().await;
+            return Err(error);
+        }
+        Ok(Self { number, camera, microphone, screen, tracks, channel, state, connection, resource })
+    }
+
+    /// Composite and mix, as they open; for the first caller.
+    pub fn take_tracks(&mut self) -> mpsc::Receiver<Arc<dyn TrackRemote>> {
+        let (_, empty) = mpsc::channel(1);
+        std::mem::replace(&mut self.tracks, empty)
+    }
+
+    /// Whether the connection stands, as far as this side knows.
+    pub fn is_connected(&self) -> bool {
+        *self.state.borrow() == RTCPeerConnectionState::Connected
+    }
+
+    /// Leaves the room: DELETE, then the connection closes.
+    ///
+    /// # Errors
+    /// When the node does not take the DELETE; the connection is closed nevertheless.
+    pub async fn leave(&self, door: &Door) -> Result<(), LoadError> {
+        let left = door.leave(&self.resource).await;
+        let _ = tokio::time::timeout(CLOSE_SPAN, self.connection.close()).await;
+        left
+    }
+}
+
+/// The m-lines of a participant, in the contract's order.
+async fn lay_out(
+    connection: &dyn PeerConnection,
+    outward: &[&LocalTrack],
+    inward: &[RtpCodecKind],
+) -> Result<Arc<dyn DataChannel>, LoadError> {
+    for local in outward {
+        let track = Arc::clone(&local.track) as Arc<dyn TrackLocal>;
+        connection.add_transceiver_from_track(track, Some(one_way(RTCRtpTransceiverDirection::Sendonly))).await?;
+    }
+    for kind in inward {
+        connection.add_transceiver_from_kind(*kind, Some(one_way(RTCRtpTransceiverDirection::Recvonly))).await?;
+    }
+    Ok(connection.create_data_channel(signal::LABEL, None).await?)
+}
+
+fn one_way(direction: RTCRtpTransceiverDirection) -> RTCRtpTransceiverInit {
+    RTCRtpTransceiverInit { direction, streams: Vec::new(), send_encodings: Vec::new() }
+}
+
+/// The offer, once it holds this side's addresses.
+async fn offer(connection: &dyn PeerConnection, gathered: &mut watch::Receiver<bool>) -> Result<String, LoadError> {
+    let offer = connection.create_offer(None).await?;
+    connection.set_local_description(offer).await?;
+    let is_late = tokio::time::timeout(limits::CONNECT_SPAN, gathered.wait_for(|done| *done)).await.is_err();
+    if is_late {
+        return Err(LoadError::NotConnected("no local address was found in time".to_owned()));
+    }
+    Ok(connection.local_description().await.map(|description| description.sdp).unwrap_or_default())
+}
+
+/// Applies the node's answer and waits until the connection stands.
+async fn settle(
+    connection: &dyn PeerConnection,
+    answer: String,
+    state: &mut watch::Receiver<RTCPeerConnectionState>,
+) -> Result<(), LoadError> {
+    connection.set_remote_description(RTCSessionDescription::answer(answer)?).await?;
+    let is_settled = |state: &RTCPeerConnectionState| {
+        matches!(
+            state,
+            RTCPeerConnectionState::Connected | RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed
+        )
+    };
+    match tokio::time::timeout(limits::CONNECT_SPAN, state.wait_for(is_settled)).await {
+        Ok(Ok(state)) if *state == RTCPeerConnectionState::Connected => Ok(()),
+        Ok(_) => Err(LoadError::NotConnected("the connection failed".to_owned())),
+        Err(_) => Err(LoadError::NotConnected(format!("no connection within {} s", limits::CONNECT_SPAN.as_secs()))),
+    }
+}
+
+impl LocalTrack {
+    fn new(number: usize, kind: RtpCodecKind, label: &str) -> Self {
+        let ssrc = rand::random();
+        let coding = RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+            active: true,
+            codec: codec(kind).rtp_codec,
+            ..Default::default()
+        };
+        let (stream, track) = (format!("load-{number}"), format!("{label}-{number}"));
+        let track = MediaStreamTrack::new(stream, track, label.to_owned(), kind, vec![coding]);
+        Self { track: Arc::new(TrackLocalStaticRTP::new(track)), ssrc }
+    }
+}
+
+/// A connection that speaks AV1 and Opus only, over one host address, encrypted with AES-GCM.
+async fn connection(is_loopback: bool, ear: Arc<Ear>) -> Result<Arc<dyn PeerConnection>, LoadError> {
+    let mut media = MediaEngine::default();
+    for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
+        media.register_codec(codec(kind), kind)?;
+        let mid = RTCRtpHeaderExtensionCapability { uri: SDES_MID_URI.to_owned() };
+        media.register_header_extension(mid, kind, None)?;
+    }
+    let level = RTCRtpHeaderExtensionCapability { uri: AUDIO_LEVEL_URI.to_owned() };
+    media.register_header_extension(level, RtpCodecKind::Audio, None)?;
+    let interceptors = configure_rtcp_reports(configure_nack(Registry::new(), &mut media));
+    let settings = SettingEngineBuilder::new()
+        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+        .with_include_loopback_candidate(is_loopback)
+        .build();
+    let address = if is_loopback { "127.0.0.1:0" } else { "0.0.0.0:0" };
+    let built = PeerConnectionBuilder::new()
+        .with_media_engine(media)
+        .with_interceptor_registry(interceptors)
+        .with_setting_engine(settings)
+        .with_handler(ear)
+        .with_udp_addrs(vec![address])
+        .build()
+        .await?;
+    Ok(Arc::new(built))
+}
+
+fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
+    let is_video = kind == RtpCodecKind::Video;
+    let rtp_codec = RTCRtpCodec {
+        mime_type: if is_video { MIME_TYPE_AV1 } else { MIME_TYPE_OPUS }.to_owned(),
+        clock_rate: if is_video { limits::VIDEO_CLOCK } else { limits::SAMPLE_RATE },
+        channels: if is_video { 0 } else { 2 },
+        sdp_fmtp_line: if is_video { "" } else { "minptime=10;useinbandfec=1;stereo=1" }.to_owned(),
+        rtcp_feedback: Vec::new(),
+    };
+    RTCRtpCodecParameters { rtp_codec, payload_type: if is_video { AV1_PAYLOAD_TYPE } else { OPUS_PAYLOAD_TYPE } }
+}
+
+/// Hears what the connection tells. Runs on the connection's own task, so it only ever leaves a note.
+struct Ear {
+    state: watch::Sender<RTCPeerConnectionState>,
+    gathered: watch::Sender<bool>,
+    tracks: mpsc::Sender<Arc<dyn TrackRemote>>,
+}
+
+/// Where [`Ear`]'s notes of state, gathered addresses and tracks are read.
+type Notes =
+    (Arc<Ear>, watch::Receiver<RTCPeerConnectionState>, watch::Receiver<bool>, mpsc::Receiver<Arc<dyn TrackRemote>>);
+
+impl Ear {
+    fn new() -> Notes {
+        let (state, states) = watch::channel(RTCPeerConnectionState::New);
+        let (gathered, gatherings) = watch::channel(false);
+        let (tracks, opened) = mpsc::channel(INWARD.len());
+        (Arc::new(Self { state, gathered, tracks }), states, gatherings, opened)
+    }
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Ear {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.gathered.send_replace(true);
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.state.send_replace(state);
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        // More tracks than were offered are not ours to read.
+        let _ = self.tracks.try_send(track);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_offer_has_the_contracts_lines_in_their_order() {
+        let (ear, _state, mut gathered, _tracks) = Ear::new();
+        let connection = connection(true, ear).await.unwrap();
+        let (camera, microphone) =
+            (LocalTrack::new(7, RtpCodecKind::Video, "camera"), LocalTrack::new(7, RtpCodecKind::Audio, "microphone"));
+        lay_out(&*connection, &[&camera, &microphone], &INWARD).await.unwrap();
+        let sdp = offer(&*connection, &mut gathered).await.unwrap();
+        let sections: Vec<&str> = sdp.split("\nm=").skip(1).collect();
+        let expected = [
+            ("video ", "a=sendonly", "AV1/90000"),
+            ("audio ", "a=sendonly", "opus/48000/2"),
+            ("video ", "a=recvonly", "AV1/90000"),
+            ("audio ", "a=recvonly", "opus/48000/2"),
+            ("application ", "a=sctp-port", "webrtc-datachannel"),
+        ];
+        assert_eq!(sections.len(), expected.len(), "{sdp}");
+        for (section, (kind, direction, codec)) in sections.iter().zip(expected) {
+            assert!(section.starts_with(kind) && section.contains(direction) && section.contains(codec), "{section}");
+        }
+        assert!(sections[1].contains(AUDIO_LEVEL_URI) && sections[0].contains(&format!("a=ssrc:{}", camera.ssrc)));
+        assert!(sdp.contains(" 127.0.0.1 ") && sdp.contains("typ host"), "{sdp}");
+        connection.close().await.unwrap();
+    }
+}

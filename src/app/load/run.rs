@@ -1,0 +1,286 @@
+//! **The question:** how does a load go, from the first clip to the report?
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::LoadError;
+use super::clip::{self, ClipSetup};
+use super::http::Door;
+use super::participant::{Participant, Pictures};
+use super::receiver::{PacketCounts, receive};
+use super::report::Report;
+use super::sender::{Footage, SendLog, Sender};
+use super::summary::summarise;
+use super::voice::{self, LOOP_PACKETS, Voice};
+use super::witness::{Phase, Testimony, Witness};
+use crate::base::media::{RoomId, Size};
+
+/// Handshakes at once: more only wait for each other's cores.
+const JOINS_AT_ONCE: usize = 4;
+/// Most decoders of the composite by default: each takes a quarter of a core.
+const DECODERS_MAX: usize = 4;
+/// People beyond those who decode the composite whose mix is decoded.
+const LISTENERS_MAX: usize = 4;
+/// Bits a second and pixel of a simulated camera: 200 kbit/s at 320×180 and 30 frames a second.
+const BITS_PER_KILOPIXEL: u64 = 116;
+/// How often the run tells how far it is.
+const TELL_SPAN: Duration = Duration::from_millis(250);
+
+/// What is to be brought to which node.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// The node's address, such as `http://127.0.0.1:8080`.
+    pub url: String,
+    /// The room to join.
+    pub room: RoomId,
+    /// Simulated people, 1 to 100.
+    pub participants: usize,
+    /// How long they stay once everyone is connected.
+    pub duration: Duration,
+    /// How many decode the composite; `None` is one in ten, 1 to 4.
+    pub decoders: Option<usize>,
+    /// How many speak.
+    pub speakers: usize,
+    /// How many share a screen, which shows what their camera does.
+    pub screens: usize,
+    /// How many of them, from the first on, do not want to be recorded.
+    pub unrecorded: usize,
+    /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
+    pub video: bool,
+    /// Extent of each camera's picture.
+    pub size: Size,
+    /// Frames a second of each camera.
+    pub fps: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// How far a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// So many cameras have their clip.
+    Preparing(usize),
+    /// So many people have joined, or failed to.
+    Connecting(usize),
+    /// Measuring for so long.
+    Measuring(Duration),
+    /// Everyone leaves.
+    Leaving,
+}
+
+/// Brings simulated people to a node, and tells what they saw and heard. Ends early, with a report, on Ctrl-C; `told` hears
+/// how far it is, from any thread.
+///
+/// # Errors
+/// When the address is none, nobody could join, or this machine lacks memory or threads.
+pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Report, LoadError> {
+    let door = Door::open(&options.url)?;
+    let material = Material::prepare(options, told)?;
+    let system = |error: std::io::Error| LoadError::System(error.to_string());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system)?;
+    let stop = async {
+        // Without a handler for Ctrl-C the process ends at once, which is what was asked.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let report = runtime.block_on(Call::new(options, door, material).hold(stop, told));
+    runtime.shutdown_timeout(TELL_SPAN);
+    report
+}
+
+/// What everyone sends.
+struct Material {
+    /// One for each person; empty without pictures.
+    footages: Vec<Arc<Footage>>,
+    voices: Vec<Arc<Voice>>,
+    /// Numbers of those who speak.
+    speakers: Vec<usize>,
+}
+
+impl Material {
+    fn prepare(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Self, LoadError> {
+        let wrong = |error: std::io::Error| LoadError::Clip(error.to_string());
+        let pixels = u64::from(options.size.width) * u64::from(options.size.height);
+        let bitrate = pixels * u64::from(options.fps) * BITS_PER_KILOPIXEL / 1000;
+        let bitrate = u32::try_from(bitrate).unwrap_or(u32::MAX).max(50_000);
+        let setup = ClipSetup { size: options.size, fps: options.fps, bitrate };
+        let progress = |done| told(Stage::Preparing(done));
+        let cameras = if options.video { options.participants } else { 0 };
+        let clips = clip::prepare(cameras, &setup, &clip::cache_folder(), &progress).map_err(wrong)?;
+        let footages = clips.iter().map(|clip| Footage::cut(clip).map(Arc::new)).collect::<Result<_, _>>()?;
+        let speakers: Vec<usize> = (0..options.speakers.min(options.participants)).collect();
+        let silence = voice::silence().map_err(wrong)?;
+        let spoken = speakers.iter().map(|number| voice::speech(*number)).collect::<Result<Vec<_>, _>>();
+        let mut voices = spoken.map_err(wrong)?;
+        voices.resize(options.participants, silence);
+        Ok(Self { footages, voices, speakers })
+    }
+}
+
+/// One load under way.
+struct Call<'a> {
+    options: &'a LoadOptions,
+    door: Door,
+    material: Material,
+    log: Arc<SendLog>,
+    phase: Arc<Phase>,
+    counts: Arc<PacketCounts>,
+    stop_senders: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    people: Vec<Participant>,
+    witnesses: Vec<Witness>,
+    errors: Vec<LoadError>,
+}
+
+impl<'a> Call<'a> {
+    fn new(options: &'a LoadOptions, door: Door, material: Material) -> Self {
+        let length = |number: usize| material.footages.get(number).map_or(0, |footage: &Arc<Footage>| footage.len());
+        let frames: Vec<usize> = (0..options.participants).map(length).collect();
+        let log = SendLog::new(Instant::now(), &frames, LOOP_PACKETS);
+        Self {
+            options,
+            door,
+            material,
+            log: Arc::new(log),
+            phase: Arc::new(Phase::default()),
+            counts: Arc::new(PacketCounts::default()),
+            stop_senders: watch::Sender::new(false),
+            tasks: JoinSet::new(),
+            people: Vec::new(),
+            witnesses: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    async fn hold(
+        mut self,
+        stop: impl Future<Output = ()>,
+        told: &(dyn Fn(Stage) + Sync),
+    ) -> Result<Report, LoadError> {
+        tokio::pin!(stop);
+        let is_stopped = tokio::select! {
+            () = &mut stop => true,
+            joined = self.join_all(told) => joined.map(|()| false)?,
+        };
+        if self.people.is_empty() {
+            let none = LoadError::NotConnected("it was stopped before anyone had joined".to_owned());
+            return Err(self.errors.into_iter().next().unwrap_or(none));
+        }
+        let begin = Instant::now();
+        self.phase.begin();
+        let mut ticks = tokio::time::interval(TELL_SPAN);
+        while !is_stopped && begin.elapsed() < self.options.duration {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = ticks.tick() => told(Stage::Measuring(begin.elapsed())),
+            }
+        }
+        let measured = begin.elapsed();
+        let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
+        told(Stage::Leaving);
+        let connected = self.people.len();
+        self.leave_all().await;
+        let mut report = summarise(&testimonies, &self.material.speakers, measured);
+        report.participants.asked = self.options.participants;
+        report.participants.connected = connected;
+        report.packets = packets;
+        let discarded = self.counts.discarded();
+        if discarded > 0 {
+            report.errors.push(format!("{discarded} frames came faster than this load could decode them"));
+        }
+        report.errors.extend(self.errors.iter().map(ToString::to_string));
+        report.errors.dedup();
+        Ok(report)
+    }
+
+    /// Everyone joins, a few at a time; who has joined begins to send.
+    async fn join_all(&mut self, told: &(dyn Fn(Stage) + Sync)) -> Result<(), LoadError> {
+        let permits = Arc::new(Semaphore::new(JOINS_AT_ONCE));
+        let mut joins = JoinSet::new();
+        for number in 0..self.options.participants {
+            let video = self.options.video;
+            let pictures = Pictures { camera: video, screen: video && number < self.options.screens };
+            let unrecorded = number < self.options.unrecorded;
+            let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
+            joins.spawn(async move {
+                let _permit = permits.acquire().await;
+                Participant::join(&door, &room, (number, unrecorded), pictures).await
+            });
+        }
+        let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);
+        let mut done = 0;
+        while let Some(joined) = joins.join_next().await {
+            done += 1;
+            told(Stage::Connecting(done));
+            match joined {
+                Ok(Ok(person)) => self.admit(person, random.random_range(0.0..1.0))?,
+                Ok(Err(error)) => self.errors.push(error),
+                Err(panic) => self.errors.push(LoadError::System(panic.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// `person` has joined: they send from now on, begun `part` of a frame later, and anyone who looks or listens does.
+    fn admit(&mut self, mut person: Participant, part: f64) -> Result<(), LoadError> {
+        let number = person.number;
+        let looks = number >= self.options.participants - self.decoders();
+        let listens = looks || self.material.speakers.iter().take(LISTENERS_MAX).any(|speaker| *speaker == number);
+        let witness = listens
+            .then(|| {
+                let (log, phase) = (Arc::clone(&self.log), Arc::clone(&self.phase));
+                Witness::open(number, looks, &self.material.speakers, log, phase)
+            })
+            .transpose()?;
+        let senses = witness.as_ref().map(|witness| witness.senses.clone());
+        self.witnesses.extend(witness);
+        let tracks = person.take_tracks();
+        self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, Arc::clone(&self.counts)));
+        let (footage, voice) = (self.material.footages.get(number), &self.material.voices[number]);
+        let sender = Sender::new(&person, footage.cloned(), Arc::clone(voice), Arc::clone(&self.log));
+        let frame = Duration::from_secs(1) / self.options.fps;
+        self.tasks.spawn(sender.run(Instant::now() + frame.mul_f64(part), self.stop_senders.subscribe()));
+        self.people.push(person);
+        Ok(())
+    }
+
+    fn decoders(&self) -> usize {
+        if !self.options.video {
+            return 0;
+        }
+        let one_in_ten = (self.options.participants / 10).clamp(1, DECODERS_MAX);
+        self.options.decoders.unwrap_or(one_in_ten).min(self.options.participants)
+    }
+
+    /// The measured span is over: the witnesses tell while everyone still sends.
+    async fn take_testimonies(&mut self) -> Vec<Testimony> {
+        self.phase.end();
+        let witnesses = std::mem::take(&mut self.witnesses);
+        let closing = move || witnesses.into_iter().filter_map(Witness::close).collect();
+        tokio::task::spawn_blocking(closing).await.unwrap_or_default()
+    }
+
+    async fn leave_all(&mut self) {
+        self.stop_senders.send_replace(true);
+        let mut leaving = JoinSet::new();
+        for person in self.people.drain(..) {
+            if !person.is_connected() {
+                self.errors.push(LoadError::Lost);
+            }
+            let door = self.door.clone();
+            leaving.spawn(async move { person.leave(&door).await });
+        }
+        while let Some(left) = leaving.join_next().await {
+            if let Ok(Err(error)) = left {
+                self.errors.push(error);
+            }
+        }
+        self.tasks.abort_all();
+    }
+}

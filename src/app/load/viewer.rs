@@ -1,0 +1,256 @@
+//! **The question:** what does one simulated person see? The composite is decoded, and every tile's barcode read.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::barcode;
+use super::gauge::Gauge;
+use super::sender::SendLog;
+use crate::base::media::{EncodedFrame, Size, VideoFrame};
+use crate::core::signal::TilePlace;
+use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
+
+/// A standstill longer than this is a freeze.
+const FREEZE_SPAN: Duration = Duration::from_millis(500);
+
+/// What was seen while it was measured.
+#[derive(Debug)]
+pub(super) struct Sights {
+    /// Numbers whose barcode was read.
+    pub seen: BTreeSet<usize>,
+    /// From sending to having been decoded, of each new frame in each tile.
+    pub latency: Gauge,
+    /// Extent of the newest composite.
+    pub size: Size,
+    /// Composites decoded.
+    pub pictures: u64,
+    /// Composites that no decoder could read.
+    pub broken: u64,
+    /// Standstills over [`FREEZE_SPAN`].
+    pub freezes: u64,
+    /// The longest time without anything new, in a tile or in all.
+    pub longest_gap: Duration,
+}
+
+impl Sights {
+    fn new() -> Self {
+        Self {
+            seen: BTreeSet::new(),
+            latency: Gauge::new(),
+            size: Size::new(0, 0),
+            pictures: 0,
+            broken: 0,
+            freezes: 0,
+            longest_gap: Duration::ZERO,
+        }
+    }
+}
+
+/// One tile's newest frame.
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    frame: u16,
+    at: Instant,
+    delay: Duration,
+}
+
+/// Decodes one composite. Owned by one thread.
+pub(super) struct Viewer {
+    decoder: Box<dyn VideoDecoder>,
+    pictures: Vec<VideoFrame>,
+    tiles: Vec<TilePlace>,
+    newest: Vec<Option<Sighting>>,
+    picture_at: Option<Instant>,
+    sights: Sights,
+}
+
+impl Viewer {
+    /// A viewer of `people` barcodes.
+    ///
+    /// # Errors
+    /// When no decoder can be opened.
+    pub fn new(people: usize) -> Result<Self, DecodeError> {
+        Ok(Self {
+            decoder: av1_decoder()?,
+            pictures: Vec::new(),
+            tiles: Vec::new(),
+            newest: vec![None; people],
+            picture_at: None,
+            sights: Sights::new(),
+        })
+    }
+
+    /// The node tells where the tiles lie from now on.
+    pub fn rearrange(&mut self, tiles: Vec<TilePlace>) {
+        self.tiles = tiles;
+    }
+
+    /// Forgets what was measured; the measured span begins at `now`.
+    pub fn begin(&mut self, now: Instant) {
+        self.sights = Sights::new();
+        self.picture_at = self.picture_at.map(|_| now);
+        self.newest.iter_mut().flatten().for_each(|sighting| sighting.at = now);
+    }
+
+    /// Decodes one frame of the composite and reads it. Frames are counted as shown when they have been decoded.
+    pub fn look(&mut self, frame: &EncodedFrame, log: &SendLog) {
+        let mut pictures = std::mem::take(&mut self.pictures);
+        match self.decoder.decode(frame, &mut pictures) {
+            Ok(()) | Err(DecodeError::AwaitingKeyframe) => {}
+            Err(_) => self.sights.broken += 1,
+        }
+        let now = Instant::now();
+        for picture in pictures.drain(..) {
+            self.show(&picture, now, log);
+        }
+        self.pictures = pictures;
+    }
+
+    /// How late the newest picture of person `number` was.
+    pub fn delay(&self, number: usize) -> Option<Duration> {
+        self.newest.get(number).copied().flatten().map(|sighting| sighting.delay)
+    }
+
+    /// The measured span ends at `now`.
+    pub fn end(mut self, now: Instant, log: &SendLog) -> Sights {
+        for number in 0..self.newest.len() {
+            if let Some(sighting) = self.newest[number].filter(|_| log.is_alive(number)) {
+                self.gap(now.saturating_duration_since(sighting.at));
+            }
+        }
+        if let Some(at) = self.picture_at {
+            self.gap(now.saturating_duration_since(at));
+        }
+        self.sights
+    }
+
+    fn show(&mut self, picture: &VideoFrame, now: Instant, log: &SendLog) {
+        self.sights.size = picture.size;
+        self.sights.pictures += 1;
+        if let Some(before) = self.picture_at.replace(now) {
+            self.gap(now.saturating_duration_since(before));
+        }
+        for at in 0..self.tiles.len() {
+            let TilePlace { x, y, width, height, .. } = self.tiles[at];
+            let [x, y, width, height] = [x, y, width, height].map(|side| side as usize);
+            if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
+                self.sight(code, now, log);
+            }
+        }
+    }
+
+    fn sight(&mut self, code: barcode::Barcode, now: Instant, log: &SendLog) {
+        let number = usize::from(code.number);
+        let Some(before) = self.newest.get(number).copied() else { return };
+        self.sights.seen.insert(number);
+        if before.is_some_and(|before| before.frame == code.frame) {
+            return;
+        }
+        let Some(sent) = log.frame_sent(number, usize::from(code.frame)) else { return };
+        let delay = now.saturating_duration_since(sent);
+        self.sights.latency.add(delay);
+        if let Some(before) = before {
+            self.gap(now.saturating_duration_since(before.at));
+        }
+        self.newest[number] = Some(Sighting { frame: code.frame, at: now, delay });
+    }
+
+    fn gap(&mut self, gap: Duration) {
+        self.sights.longest_gap = self.sights.longest_gap.max(gap);
+        self.sights.freezes += u64::from(gap > FREEZE_SPAN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::load::barcode::Barcode;
+    use crate::base::media::{Matrix, ParticipantId, Picture, PlaneRef};
+    use crate::core::signal::VideoTrack;
+
+    const WIDTH: usize = 640;
+    const HEIGHT: usize = 180;
+
+    struct Luma(Vec<u8>);
+
+    impl Picture for Luma {
+        fn plane(&self, _index: usize) -> PlaneRef<'_> {
+            PlaneRef { data: &self.0, stride: WIDTH }
+        }
+    }
+
+    /// Two tiles side by side, each with its person's frame.
+    fn composite(frames: [u16; 2]) -> VideoFrame {
+        let mut canvas = vec![16; WIDTH * HEIGHT];
+        for (number, frame) in frames.into_iter().enumerate() {
+            let (mut luma, mut chroma) = (vec![90; 320 * 180], vec![128; 160 * 90]);
+            let mut other = chroma.clone();
+            let code = Barcode { number: number as u16, frame };
+            barcode::draw([&mut luma, &mut chroma, &mut other], (320, 180), code);
+            for (row, line) in luma.chunks_exact(320).enumerate() {
+                canvas[row * WIDTH + number * 320..][..320].copy_from_slice(line);
+            }
+        }
+        let size = Size::new(WIDTH as u32, HEIGHT as u32);
+        VideoFrame {
+            size,
+            full_range: false,
+            matrix: Matrix::default(),
+            arrival: Instant::now(),
+            picture: Arc::new(Luma(canvas)),
+        }
+    }
+
+    fn viewer() -> Viewer {
+        let mut viewer = Viewer::new(2).unwrap();
+        let tile = |x| TilePlace {
+            participant: ParticipantId(u64::from(x)),
+            track: VideoTrack::Camera,
+            x,
+            y: 0,
+            width: 320,
+            height: 180,
+            z: 0,
+        };
+        viewer.rearrange(vec![tile(0), tile(320)]);
+        viewer
+    }
+
+    #[test]
+    fn each_new_frame_of_each_tile_counts_once_with_its_latency() {
+        let log = SendLog::new(Instant::now(), &[8, 8], 1);
+        log.note_sent(0, 3);
+        log.note_sent(1, 5);
+        let sent = log.frame_sent(0, 3).unwrap();
+        let mut viewer = viewer();
+        let at = |ms| sent + Duration::from_millis(ms);
+        viewer.show(&composite([3, 5]), at(80), &log);
+        viewer.show(&composite([3, 5]), at(100), &log);
+        assert_eq!(viewer.delay(0), Some(Duration::from_millis(80)));
+        let sights = viewer.end(at(100), &log);
+        assert_eq!((sights.pictures, sights.freezes), (2, 0));
+        assert_eq!(sights.seen, BTreeSet::from([0, 1]));
+        assert!((sights.latency.max_ms() - 80.0).abs() < 0.001);
+    }
+
+    #[test]
+    fn a_tile_that_stands_still_while_its_sender_sends_is_a_freeze() {
+        let log = SendLog::new(Instant::now(), &[8, 8], 1);
+        for frame in 0..8 {
+            log.note_sent(0, frame);
+            log.note_sent(1, frame);
+        }
+        log.set_alive(0, true);
+        let start = Instant::now();
+        let mut viewer = viewer();
+        // Person 0 stands still from the second picture on, person 1 goes on.
+        for step in 0..7_u16 {
+            let now = start + Duration::from_millis(u64::from(step) * 100);
+            viewer.show(&composite([step.min(1), step]), now, &log);
+        }
+        let sights = viewer.end(start + Duration::from_millis(610), &log);
+        assert_eq!((sights.freezes, sights.longest_gap), (1, Duration::from_millis(510)));
+    }
+}

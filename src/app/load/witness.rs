@@ -1,0 +1,137 @@
+//! **The question:** what does one simulated person notice? A thread that looks and listens, so that decoding holds up no
+//! sender.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::LoadError;
+use super::listener::{Listener, Sounds};
+use super::receiver::Inward;
+use super::sender::SendLog;
+use super::viewer::{Sights, Viewer};
+use crate::core::signal::FromNode;
+
+/// Frames, packets and messages that may wait for a witness: two seconds of picture and sound.
+const SENSES_LEN: usize = 256;
+/// How soon a witness notices that the phase changed.
+const PHASE_SPAN: Duration = Duration::from_millis(20);
+
+/// Whether what happens counts. Written by the run, read by every witness.
+#[derive(Debug, Default)]
+pub(super) struct Phase(AtomicU8);
+
+impl Phase {
+    /// From now on it counts.
+    pub fn begin(&self) {
+        self.0.store(1, Ordering::Release);
+    }
+
+    /// From now on it does not.
+    pub fn end(&self) {
+        self.0.store(2, Ordering::Release);
+    }
+
+    fn is_measuring(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 1
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 2
+    }
+}
+
+/// What one witness tells in the end.
+#[derive(Debug)]
+pub(super) struct Testimony {
+    /// Who tells it.
+    pub number: usize,
+    /// What was seen, by those who look.
+    pub sights: Option<Sights>,
+    /// What was heard.
+    pub sounds: Sounds,
+}
+
+/// A person's eyes and ears.
+pub(super) struct Witness {
+    /// What arrives goes in here.
+    pub senses: Sender<Inward>,
+    thread: JoinHandle<Testimony>,
+}
+
+impl Witness {
+    /// Opens the ears of person `number`, who listens for `speakers`, and their eyes if `looks`.
+    ///
+    /// # Errors
+    /// When no decoder or thread can be had.
+    pub fn open(
+        number: usize,
+        looks: bool,
+        speakers: &[usize],
+        log: Arc<SendLog>,
+        phase: Arc<Phase>,
+    ) -> Result<Self, LoadError> {
+        let failed = |why: String| LoadError::System(format!("a decoder for person {number}: {why}"));
+        let viewer = looks.then(|| Viewer::new(log.people())).transpose().map_err(|e| failed(e.to_string()))?;
+        let listener = Listener::new(number, speakers).map_err(|e| failed(e.to_string()))?;
+        let (senses, inward) = bounded(SENSES_LEN);
+        let attention = Attention { number, viewer, listener, log, phase };
+        let body = move || attention.pay(&inward);
+        let thread = thread::Builder::new().name(format!("witness-{number}")).spawn(body);
+        let thread = thread.map_err(|e: io::Error| failed(e.to_string()))?;
+        Ok(Self { senses, thread })
+    }
+
+    /// What was noticed; the phase must have ended.
+    pub fn close(self) -> Option<Testimony> {
+        drop(self.senses);
+        self.thread.join().ok()
+    }
+}
+
+struct Attention {
+    number: usize,
+    viewer: Option<Viewer>,
+    listener: Listener,
+    log: Arc<SendLog>,
+    phase: Arc<Phase>,
+}
+
+impl Attention {
+    fn pay(mut self, inward: &Receiver<Inward>) -> Testimony {
+        let mut has_begun = false;
+        while !self.phase.is_over() {
+            if !has_begun && self.phase.is_measuring() {
+                has_begun = true;
+                self.listener.begin();
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.begin(Instant::now());
+                }
+            }
+            match inward.recv_timeout(PHASE_SPAN) {
+                Ok(sense) => self.notice(sense),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Nothing comes any more, and the end is still to be waited for.
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(PHASE_SPAN),
+            }
+        }
+        let sights = self.viewer.map(|viewer| viewer.end(Instant::now(), &self.log));
+        Testimony { number: self.number, sights, sounds: self.listener.end() }
+    }
+
+    fn notice(&mut self, sense: Inward) {
+        match (sense, &mut self.viewer) {
+            (Inward::Picture(frame), Some(viewer)) => viewer.look(&frame, &self.log),
+            (Inward::Told(FromNode::Scene { tiles, .. }), Some(viewer)) => viewer.rearrange(tiles),
+            (Inward::Sound(frame), viewer) => {
+                let delay = |number| viewer.as_ref().and_then(|viewer| viewer.delay(number));
+                self.listener.listen(&frame, &self.log, delay);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! **The question:** under which names do operators see what the node counts?
+
+use crate::app::workers::counters::{Counts, NodeCounters};
+use crate::engine::audio::SoundCounters;
+use crate::engine::flow::{Counter, Level};
+use crate::io::recording::room::RecordCounters;
+use crate::io::rtp::LegCounters;
+use crate::io::store::ArchiveCounters;
+use crate::io::telemetry::metrics::Metrics;
+use crate::io::transfer::TransferCounters;
+use crate::io::webrtc::NetCounters;
+
+/// The counters under the names of `docs/operating.md`.
+#[must_use]
+pub fn metrics(counts: &Counts) -> Metrics {
+    let metrics = Metrics::new();
+    metrics.process();
+    let named = [
+        seams(&counts.node),
+        wire(&counts.net),
+        legs(&counts.legs),
+        sound(&counts.sound),
+        recordings(&counts.record),
+        archive(&counts.archive),
+        hand_over(&counts.hand_over),
+    ];
+    for (name, help, counter) in named.into_iter().flatten() {
+        metrics.counter(name, help, &[], counter);
+    }
+    let failing =
+        ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
+    for (name, help, level) in levels(&counts.archive).into_iter().chain([(failing.0, failing.1, failing.2.clone())]) {
+        metrics.gauge(name, help, &[], move || level.get() as f64);
+    }
+    metrics
+}
+
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 4] {
+    let upload = &counters.upload;
+    [
+        ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
+        ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
+        ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
+        ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
+    ]
+}
+
+type Named<'a> = (&'static str, &'static str, &'a Counter);
+
+fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_ingest_discarded_total", "Frames discarded between peer and decoder", &counters.ingest_discarded),
+        ("tessera_frames_superseded_total", "Decoded frames replaced before the tick", &counters.frames_superseded),
+        ("tessera_opus_discarded_total", "Opus packets discarded before the mixer", &counters.opus_discarded),
+        ("tessera_wishes_superseded_total", "Wishes replaced by newer ones", &counters.wishes_superseded),
+        ("tessera_ticks_total", "Video ticks", &counters.ticks),
+        ("tessera_ticks_skipped_total", "Video ticks not encoded", &counters.ticks_skipped),
+        ("tessera_compositors_replaced_total", "Rooms whose GPU failed", &counters.compositors_replaced),
+        ("tessera_audio_ticks_total", "Audio ticks", &counters.audio_ticks),
+        ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
+        ("tessera_frames_decoded_total", "Frames decoded", &counters.frames_decoded),
+        ("tessera_frames_broken_total", "Frames no decoder could read", &counters.frames_broken),
+        ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
+        ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
+        ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
+        ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),
+        ("tessera_keyframes_requested_total", "Keyframes wished of senders", &counters.keyframes_requested),
+        (
+            "tessera_lip_sync_pictures_total",
+            "Pictures played whose skew against their sound is known",
+            &counters.lip_sync.pictures,
+        ),
+        ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
+        ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
+        ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
+    ]
+}
+
+fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_datagrams_in_total", "Datagrams received", &counters.datagrams_in),
+        ("tessera_datagrams_out_total", "Datagrams sent", &counters.datagrams_out),
+        ("tessera_sends_refused_total", "Sends the kernel refused", &counters.sends_refused),
+        ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
+        ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
+        ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
+        ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
+        (
+            "tessera_keyframe_requests_refused_total",
+            "Keyframe requests of viewers who ask too often",
+            &counters.keyframe_requests_refused,
+        ),
+        ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
+        ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+    ]
+}
+
+fn legs(counters: &LegCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_leg_packets_in_total", "Packets of plain-RTP legs' voices", &counters.packets_in),
+        ("tessera_leg_packets_out_total", "Packets sent to plain-RTP legs", &counters.packets_out),
+        ("tessera_leg_datagrams_refused_total", "Datagrams that were not the leg's", &counters.datagrams_refused),
+        ("tessera_leg_events_total", "Packets of telephone events", &counters.events),
+    ]
+}
+
+fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_pcm_concealed_total", "Sample pairs concealed in audible voices", &counters.pcm_concealed),
+        ("tessera_voices_decoded_total", "Audio ticks times voices decoded", &counters.voices_decoded),
+        ("tessera_opus_malformed_total", "Opus packets no decoder could read", &counters.opus_malformed),
+        (
+            "tessera_pcm_stretched_total",
+            "Sample pairs put in or left out to follow networks and clocks",
+            &counters.pcm_stretched,
+        ),
+        (
+            "tessera_levels_corrected_total",
+            "Ticks of voices whose stated level was not believed",
+            &counters.levels_corrected,
+        ),
+        ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
+        ("tessera_audio_ticks_silent_total", "Audio ticks in which nobody was heard", &counters.silent_ticks),
+        ("tessera_announcements_total", "Announcements begun", &counters.announcements),
+    ]
+}
+
+fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
+        ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
+        ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+    ]
+}
+
+fn hand_over(counters: &TransferCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_hand_over_done_total", "Recordings that lie at another host, verified", &counters.done),
+        ("tessera_hand_over_failed_total", "Hand-overs given up", &counters.failed),
+    ]
+}
+
+fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_archive_bytes_total", "Sealed bytes that reached the store", &counters.upload.bytes),
+        ("tessera_archive_errors_total", "Failed tries to store a sealed object", &counters.upload.errors),
+        ("tessera_archive_lost_total", "Segments lost because no more could wait", &counters.upload.lost),
+        ("tessera_archive_spool_errors_total", "Times that the spool's disk refused", &counters.upload.spool_errors),
+        (
+            "tessera_keeper_errors_total",
+            "Failed tries to store a keeper's state or to reach one",
+            &counters.keeper_errors,
+        ),
+        ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
+        ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
+    ]
+}

@@ -1,0 +1,11 @@
+//! **The question:** how does a node come up and go down? Opens the sockets, starts the threads, wires them, and ends them in order.
+//!
+//! Door: [`Node`]. A thread is a lane of [`crate::app::workers`]; `control` wires rooms and peers through them.
+
+mod calibration;
+mod metrics;
+mod start;
+
+pub use crate::app::control::report::{RoomCounters, RoomReport};
+pub use crate::app::workers::counters::NodeCounters;
+pub use start::{Node, StartError};

@@ -1,0 +1,386 @@
+//! **The question:** how does a node come up and go down? Sockets first, so that a taken port is told before anything runs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::app::config::{Config, Recording, RemoteKeepers, Tls};
+use crate::app::control::report::RoomReport;
+use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
+use crate::app::node::{calibration, metrics};
+use crate::app::workers::counters::NodeCounters;
+use crate::app::workers::event::Event;
+use crate::app::workers::worker::{Reports, Worker};
+use crate::app::workers::{self, counters::Counts};
+use crate::base::limits;
+use crate::engine::compose::overlays::load_fonts;
+use crate::engine::flow::Waker;
+use crate::io::api::ControlHandle;
+use crate::io::http::{self, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
+use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
+use crate::io::rtp::{self, LegCommand};
+use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
+use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
+use crate::io::webrtc::{BindError, Certificate, MediaSocket, Net, NetEvent, NetWiring};
+
+/// Why a node did not start. Each is one clear line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The media socket.
+    #[error(transparent)]
+    Media(#[from] BindError),
+    /// The HTTP socket or its certificate.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The encoder.
+    #[error(transparent)]
+    Encoder(#[from] crate::engine::encode::EncodeError),
+    /// The compositor.
+    #[error(transparent)]
+    Compositor(#[from] crate::engine::compose::DeviceError),
+    /// Where recordings go.
+    #[error("recordings: {0}")]
+    Archive(#[from] ArchiveError),
+    /// Where recordings may leave to.
+    #[error("hand_over: {0}")]
+    HandOver(#[from] DestinationError),
+    /// The node's certificate for its keepers.
+    #[error("retention: {0}")]
+    Identity(#[from] IdentityError),
+    /// A keeper's address.
+    #[error("retention: {0}")]
+    Keeper(#[from] KeeperClientError),
+    /// Threads or file descriptors.
+    #[error("the operating system refused a thread or a file descriptor: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running node. Stop it with [`Node::stop`]; a node that is let go without it ends its rooms all the same.
+pub struct Node {
+    url: String,
+    http: SocketAddr,
+    media: SocketAddr,
+    control_waker: Waker,
+    stop_control: Sender<()>,
+    control: Option<JoinHandle<()>>,
+    stop_http: watch::Sender<bool>,
+    ready: Arc<AtomicBool>,
+    runtime: Option<Runtime>,
+    ended: Receiver<RoomReport>,
+    counters: NodeCounters,
+    told_token: Option<String>,
+    keepers: Option<Keepers>,
+}
+
+impl Node {
+    /// Opens the sockets, starts the threads.
+    ///
+    /// # Errors
+    /// A taken port, an unusable certificate, or a system without threads left; each message is one clear line.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_recording_to(config, None)
+    }
+
+    /// As [`Node::start`]; the next room is recorded to exactly `record_to`, in the clear, for anyone who asked for that file.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
+        // Anyone who needs words before it is done asks again at the next tick.
+        thread::Builder::new().name("fonts".into()).spawn(load_fonts)?;
+        let socket = MediaSocket::bind(config.media.listen, &config.media.advertise)?;
+        let door = HttpDoor::open(&http_setup(&config, &socket))?;
+        let encoder = calibration::choose_encoder(&config)?;
+        let compositors = calibration::choose_compositor(&config)?;
+        let (http, url, media) = (door.address(), door.url(), socket.address());
+        let counts = Counts::default();
+        let runtime = http_runtime(&config)?;
+        let archive = match &record_to {
+            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
+            _ => None,
+        };
+        let (token, told_token) = recordings_token();
+        let recordings = archive.clone().map(|archive| recordings(&config, archive, token, &runtime, &counts));
+        let recordings = recordings.transpose()?;
+        let canvas = config.video.size();
+        let metrics = Arc::new(metrics::metrics(&counts));
+        let control_waker = Waker::new()?;
+        let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
+        let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
+        let (sender, events) = bounded(limits::EVENTS_LEN);
+        let (stop_control, stop) = bounded(1);
+        let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
+        let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
+        let candidates = socket.candidates().to_vec();
+        let workers = start_workers(&config, socket, net_sender, &control_waker, &reports, &counts)?;
+        let parts = ControlParts {
+            config: config.clone(),
+            encoder,
+            compositors,
+            certificate: Certificate::generate(),
+            candidates,
+            workers,
+            reports,
+            counts: counts.clone(),
+            record_to,
+            archive: archive.clone(),
+            ended: ended_sender,
+        };
+        let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
+        let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&mailbox))?;
+        let ready = Arc::new(AtomicBool::new(true));
+        let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
+        let told_token = told_token.filter(|_| recordings.is_some());
+        let view = NodeView { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
+        let stop_http = serve(&runtime, door, handle, view);
+        Ok(Self {
+            url,
+            http,
+            media,
+            control_waker,
+            stop_control,
+            control: Some(control),
+            stop_http,
+            ready,
+            runtime: Some(runtime),
+            ended,
+            counters: counts.node,
+            told_token,
+            keepers,
+        })
+    }
+
+    /// Where a browser on this machine finds the page.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The HTTP door's address, its port never 0.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The media socket's address, its port never 0.
+    #[must_use]
+    pub fn media_address(&self) -> SocketAddr {
+        self.media
+    }
+
+    /// What the node counts.
+    #[must_use]
+    pub fn counters(&self) -> &NodeCounters {
+        &self.counters
+    }
+
+    /// The token that recordings are read with, if it was made at start and nobody knows it yet.
+    #[must_use]
+    pub fn told_token(&self) -> Option<&str> {
+        self.told_token.as_deref()
+    }
+
+    /// The keepers in other processes, if it is they who hold the keys.
+    #[must_use]
+    pub fn keepers(&self) -> Option<&Keepers> {
+        self.keepers.as_ref()
+    }
+
+    /// Rooms that ended, in order, each once.
+    #[must_use]
+    pub fn ended_rooms(&self) -> &Receiver<RoomReport> {
+        &self.ended
+    }
+
+    /// Ends every room, closes the recordings, and returns once all threads are gone.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.ready.store(false, Ordering::Release);
+        // A control thread that is gone already needs no telling.
+        let _ = self.stop_control.try_send(());
+        self.control_waker.wake();
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
+        let _ = self.stop_http.send(true);
+        // Requests that still run get the door's own grace, then the runtime goes.
+        drop(self.runtime.take());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn start_workers(
+    config: &Config,
+    socket: MediaSocket,
+    net_events: Sender<NetEvent>,
+    control: &Waker,
+    reports: &Reports<Event>,
+    counts: &Counts,
+) -> io::Result<Workers> {
+    let (control, net_counters) = (control.clone(), counts.net.clone());
+    let net = Worker::start("net-0", move |mailbox| {
+        let (commands, waker) = (mailbox.commands, mailbox.waker);
+        let wiring = NetWiring { commands, events: net_events, control, waker, counters: net_counters };
+        Net::new(socket, wiring).run();
+    })?;
+    let legs = match config.media.legs.is_off() {
+        true => None,
+        false => Some(legs_worker(reports.clone())?),
+    };
+    let decode = (0..config.threads.decode()).map(|n| {
+        let (reports, counters) = (reports.clone(), counts.node.clone());
+        Worker::start(&format!("decode-{n}"), move |mailbox| workers::decode::run(&mailbox, &reports, &counters))
+    });
+    let compose = (0..config.threads.compose()).map(|n| {
+        let (reports, counters) = (reports.clone(), counts.node.clone());
+        Worker::start(&format!("compose-{n}"), move |mailbox| workers::compose::run(&mailbox, &reports, &counters))
+    });
+    let mix = (0..config.threads.mix()).map(|n| {
+        let (reports, counters) = (reports.clone(), counts.node.clone());
+        Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
+    });
+    let package = Worker::start("package", |mailbox| workers::package::run(&mailbox))?;
+    Ok(Workers {
+        net,
+        legs,
+        decode: decode.collect::<io::Result<_>>()?,
+        compose: compose.collect::<io::Result<_>>()?,
+        mix: mix.collect::<io::Result<_>>()?,
+        package,
+    })
+}
+
+fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
+    Worker::start("legs", move |mailbox| {
+        let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
+        if let Err(error) = served {
+            tracing::error!(%error, "the plain-RTP legs failed");
+        }
+    })
+}
+
+fn http_setup(config: &Config, socket: &MediaSocket) -> HttpSetup {
+    let tls = match &config.http.tls {
+        Tls::Off => http::Tls::Off,
+        Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
+        Tls::SelfSigned => {
+            http::Tls::SelfSigned { names: socket.candidates().iter().map(|a| a.ip().to_string()).collect() }
+        }
+    };
+    HttpSetup { listen: config.http.listen, tls }
+}
+
+fn http_runtime(config: &Config) -> io::Result<Runtime> {
+    let threads = config.threads.http.get() as usize;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
+}
+
+/// The archive, its keeper ticking and its sweeper sweeping from now on.
+fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<Arc<Archive>, StartError> {
+    // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let recording = &config.recording;
+    let archive = match &config.retention.keepers {
+        None => {
+            let handle = runtime.handle().clone();
+            Archive::open(&recording.place(), recording.retention(), handle, counts.archive.clone())?
+        }
+        Some(keepers) => archive_with(keepers, recording, runtime, counts)?,
+    };
+    if !recording.allow_versions {
+        archive.vault().demand_proof();
+        match runtime.block_on(archive.vault().check_residues()) {
+            // Calls go on without it, and what is recorded waits; nothing is stored there before it was asked.
+            Err(VaultError::Failed(why)) if recording.spool_place().is_some() => {
+                tracing::error!(why, "the store cannot be reached; recordings wait in the spool");
+            }
+            checked => checked.map_err(ArchiveError::from)?,
+        }
+    }
+    let archive = match recording.spool_place() {
+        Some(spool) => archive.with_spool(&spool)?,
+        None => archive,
+    };
+    let archive = Arc::new(archive);
+    runtime.spawn(archive.clone().run());
+    runtime.spawn(archive.clone().run_keepers());
+    runtime.spawn(archive.clone().run_spool());
+    Ok(archive)
+}
+
+/// What the HTTP door shows of the archive, and the way to the configured host; where every recording takes it by itself, from now on.
+fn recordings(
+    config: &Config,
+    archive: Arc<Archive>,
+    token: String,
+    runtime: &Runtime,
+    counts: &Counts,
+) -> Result<Recordings, DestinationError> {
+    let transfers = match &config.hand_over.url {
+        None => None,
+        Some(url) => {
+            let destination = Destination::parse(url, &Credentials::from_environment())?;
+            Some(Transfers::new(archive.clone(), destination, counts.hand_over.clone()))
+        }
+    };
+    if let Some(transfers) = transfers.clone().filter(|_| config.hand_over.automatic) {
+        runtime.spawn(transfers.run_automatic());
+    }
+    Ok(Recordings { archive, token: token.into(), links: http::LinkKey::random(), transfers })
+}
+
+/// With keepers in other processes. Those that are down do not keep the node from starting: calls need none of them.
+fn archive_with(
+    keepers: &RemoteKeepers,
+    recording: &Recording,
+    runtime: &Runtime,
+    counts: &Counts,
+) -> Result<Archive, StartError> {
+    let identity = Identity::load(&keepers.files)?;
+    let (errors, handle) = (counts.archive.keeper_errors.clone(), runtime.handle().clone());
+    let keepers = Keepers::new(&keepers.addresses, &identity, errors, handle.clone())?;
+    runtime.block_on(keepers.poll_all());
+    let (vault, retention) = (recording.place().vault, recording.retention());
+    Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
+}
+
+/// The token in `TESSERA_RECORDINGS_TOKEN`, or a new one, which then has to be told.
+fn recordings_token() -> (String, Option<String>) {
+    match std::env::var("TESSERA_RECORDINGS_TOKEN") {
+        Ok(token) if !token.is_empty() => (token, None),
+        _ => {
+            let token = crate::io::api::ResourceToken::random().to_string();
+            (token.clone(), Some(token))
+        }
+    }
+}
+
+fn serve(runtime: &Runtime, door: HttpDoor, control: ControlHandle, view: NodeView) -> watch::Sender<bool> {
+    let (stop, mut stopped) = watch::channel(false);
+    let shutdown = async move {
+        // An error means the node itself is gone, which is a reason to stop too.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    runtime.spawn(async move {
+        if let Err(error) = door.serve(control, view, shutdown).await {
+            tracing::error!(%error, "the HTTP door failed");
+        }
+    });
+    stop
+}

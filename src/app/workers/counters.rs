@@ -1,0 +1,92 @@
+//! **The question:** what does the node count? One counter a seam, and the events an operator asks for.
+
+use crate::base::limits;
+use crate::engine::audio::SoundCounters;
+use crate::engine::flow::Counter;
+use crate::io::recording::room::RecordCounters;
+use crate::io::rtp::LegCounters;
+use crate::io::store::ArchiveCounters;
+use crate::io::transfer::TransferCounters;
+use crate::io::webrtc::NetCounters;
+
+/// How well lips and voices agree; clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct LipSyncCounters {
+    /// Pictures whose skew against the sound of the same moment was known.
+    pub pictures: Counter,
+    /// The sum of those skews, either way, microseconds.
+    pub skew_us: Counter,
+    /// Of those pictures, the ones more than [`limits::LIP_SYNC_SKEW_MAX`] off.
+    pub off: Counter,
+}
+
+impl LipSyncCounters {
+    /// Counts one picture, `skew` nanoseconds behind its sound if that is known.
+    pub fn note(&self, skew: Option<i64>) {
+        if let Some(skew) = skew {
+            self.pictures.add(1);
+            self.skew_us.add(skew.unsigned_abs() / 1000);
+            self.off.add(u64::from(u128::from(skew.unsigned_abs()) > limits::LIP_SYNC_SKEW_MAX.as_nanos()));
+        }
+    }
+}
+
+/// Counters of the whole node; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct NodeCounters {
+    /// Frames discarded between peer and decoder.
+    pub ingest_discarded: Counter,
+    /// Decoded frames that a newer one replaced before the tick.
+    pub frames_superseded: Counter,
+    /// Opus packets discarded between peer and mixer.
+    pub opus_discarded: Counter,
+    /// Wishes replaced by newer ones before they were fulfilled.
+    pub wishes_superseded: Counter,
+    /// Video ticks whose picture was not encoded.
+    pub ticks_skipped: Counter,
+    /// Rooms whose GPU failed and whose pictures the processor draws since.
+    pub compositors_replaced: Counter,
+    /// Video ticks of all rooms.
+    pub ticks: Counter,
+    /// Audio ticks of all rooms.
+    pub audio_ticks: Counter,
+    /// Audio ticks left out because the thread was late.
+    pub audio_ticks_skipped: Counter,
+    /// Frames encoded, all rungs.
+    pub frames_encoded: Counter,
+    /// Frames that a slow reader lost.
+    pub reader_lagged: Counter,
+    /// Commands refused because the control thread was behind.
+    pub commands_refused: Counter,
+    /// Events that did not fit the control thread's queue.
+    pub events_refused: Counter,
+    /// Frames decoded.
+    pub frames_decoded: Counter,
+    /// Frames the decoder refused: a broken or unsupported bitstream.
+    pub frames_broken: Counter,
+    /// Keyframes requested of senders.
+    pub keyframes_requested: Counter,
+    /// Rooms ended by a panic in one of their workers.
+    pub rooms_failed: Counter,
+    /// Lips and voices.
+    pub lip_sync: LipSyncCounters,
+}
+
+/// Every room's counters together; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// The seams and the workers.
+    pub node: NodeCounters,
+    /// The wire.
+    pub net: NetCounters,
+    /// The plain-RTP legs together.
+    pub legs: LegCounters,
+    /// The rooms' sound.
+    pub sound: SoundCounters,
+    /// The recordings.
+    pub record: RecordCounters,
+    /// The archive they go to.
+    pub archive: ArchiveCounters,
+    /// Those that leave for another host.
+    pub hand_over: TransferCounters,
+}

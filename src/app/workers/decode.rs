@@ -1,0 +1,304 @@
+//! **The question:** which incoming frame is decoded when? A `decode-n` thread owns jitter buffer and decoder of each video
+//! track assigned to it; all rooms share the pool.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::app::workers::counters::NodeCounters;
+use crate::app::workers::event::Event;
+use crate::app::workers::worker::{Mailbox, Reports, guard};
+use crate::base::media::{EncodedFrame, Outbox, RoomId, TrackId, VideoFrame};
+use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
+use crate::engine::decode::{self, DecodeError, VideoDecoder};
+use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
+
+/// A video track's way from its queue to its slot.
+pub struct TrackWork {
+    /// The room it belongs to, which a panic would end.
+    pub room: RoomId,
+    /// Whose track.
+    pub track: TrackId,
+    /// Frames from the peer.
+    pub frames: TrackReceiver,
+    /// Pictures for the compositor.
+    pub slot: FrameSlot,
+    /// Keyframe wishes to the sender.
+    pub keyframe_requests: KeyframeRequest,
+    /// The delay shared with the person's microphone.
+    pub playout: PlayoutCell,
+}
+
+/// What the control thread tells a decode thread.
+pub enum DecodeCommand {
+    /// Decode this track from now on.
+    Add(Box<TrackWork>),
+    /// The track ended.
+    Remove(TrackId),
+}
+
+struct Track {
+    work: Box<TrackWork>,
+    jitter: VideoJitter,
+    decoder: Option<Box<dyn VideoDecoder>>,
+    /// A slot's box that came back, so that none is allocated per frame.
+    spare: Option<Box<VideoFrame>>,
+}
+
+impl Track {
+    fn ask_for_keyframe(&self, counters: &NodeCounters) {
+        counters.keyframes_requested.add(1);
+        self.work.keyframe_requests.request_keyframe();
+    }
+}
+
+/// The body of a `decode-n` thread.
+pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+    let mut worker = DecodeWorker {
+        tracks: HashMap::new(),
+        reports: reports.clone(),
+        counters: counters.clone(),
+        outbox: Outbox::new(),
+        pictures: Vec::new(),
+    };
+    loop {
+        loop {
+            match mailbox.commands.try_recv() {
+                Ok(DecodeCommand::Add(work)) => worker.add(work),
+                Ok(DecodeCommand::Remove(track)) => drop(worker.tracks.remove(&track)),
+                Err(crossbeam_channel::TryRecvError::Empty) => break,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+            }
+        }
+        let deadline = worker.round();
+        mailbox.waker.sleep_until(deadline);
+    }
+}
+
+struct DecodeWorker {
+    tracks: HashMap<TrackId, Track>,
+    reports: Reports<Event>,
+    counters: NodeCounters,
+    outbox: Outbox<VideoOutput>,
+    pictures: Vec<VideoFrame>,
+}
+
+impl DecodeWorker {
+    fn add(&mut self, work: Box<TrackWork>) {
+        let decoder = decode::av1_decoder().ok();
+        let jitter = VideoJitter::new();
+        self.tracks.insert(work.track, Track { work, jitter, decoder, spare: None });
+    }
+
+    /// One look at every track; says when to look again.
+    fn round(&mut self) -> Option<Instant> {
+        let mut panicked = Vec::new();
+        let mut deadline: Option<Instant> = None;
+        for (id, track) in &mut self.tracks {
+            let room = track.work.room.clone();
+            let step = Step {
+                track,
+                outbox: &mut self.outbox,
+                pictures: &mut self.pictures,
+                reports: &self.reports,
+                counters: &self.counters,
+            };
+            match guard(&room, || step.run(Instant::now())) {
+                Some(next) => deadline = earlier(deadline, next),
+                None => panicked.push((*id, room)),
+            }
+        }
+        for (id, room) in panicked {
+            self.tracks.remove(&id);
+            self.outbox = Outbox::new();
+            self.reports.send(Event::RoomFailed(room));
+        }
+        deadline
+    }
+}
+
+struct Step<'a> {
+    track: &'a mut Track,
+    outbox: &'a mut Outbox<VideoOutput>,
+    pictures: &'a mut Vec<VideoFrame>,
+    reports: &'a Reports<Event>,
+    counters: &'a NodeCounters,
+}
+
+impl Step<'_> {
+    fn run(self, now: Instant) -> Option<Instant> {
+        let Step { track, outbox, pictures, reports, counters } = self;
+        let playout = &track.work.playout;
+        let mut broken = false;
+        while let Some(frame) = track.work.frames.pop() {
+            let told = frame.captured();
+            track.jitter.handle(now, VideoInput::Frame(frame), outbox);
+            playout.want(Side::Picture, track.jitter.wanted_delay());
+            if let Some((rtp_time, captured)) = told
+                && let Some(at) = track.jitter.expected(rtp_time)
+            {
+                playout.expect(Side::Picture, at, captured);
+            }
+        }
+        track.jitter.handle(now, VideoInput::Delay(playout.delay(Side::Picture)), outbox);
+        for output in outbox.drain() {
+            match output {
+                // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
+                VideoOutput::Release { frame, .. } => {
+                    give_to_tap(track, now, &frame);
+                    if let Some((_, captured)) = frame.captured() {
+                        track.work.playout.played(Side::Picture, now, captured);
+                        counters.lip_sync.note(track.work.playout.skew());
+                    }
+                    broken |= !decode_one(track, &frame, pictures, counters);
+                }
+                VideoOutput::RequestKeyframe => track.ask_for_keyframe(counters),
+            }
+        }
+        if broken {
+            track.jitter.handle(now, VideoInput::Broken, outbox);
+            // Broken asks for a keyframe and releases nothing, so there is no second round.
+            for output in outbox.drain() {
+                if matches!(output, VideoOutput::RequestKeyframe) {
+                    track.ask_for_keyframe(counters);
+                }
+            }
+            reports.send(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
+        }
+        track.jitter.deadline()
+    }
+}
+
+/// A frame's place in a recording is when it is due, not when a thread got to it.
+fn give_to_tap(track: &Track, now: Instant, frame: &EncodedFrame) {
+    if let (Some(tap), Some(ingest)) = (track.work.frames.tap(), &frame.ingest) {
+        let due = track.jitter.expected(ingest.rtp_time);
+        tap.give(due.map_or(now, |at| at + track.work.playout.delay(Side::Picture)), frame);
+    }
+}
+
+/// Decodes and publishes; false when the bitstream is broken.
+fn decode_one(
+    track: &mut Track,
+    frame: &EncodedFrame,
+    pictures: &mut Vec<VideoFrame>,
+    counters: &NodeCounters,
+) -> bool {
+    let result = match track.decoder.as_mut() {
+        Some(decoder) => decoder.decode(frame, pictures),
+        None => Err(DecodeError::AwaitingKeyframe),
+    };
+    counters.frames_decoded.add(pictures.len() as u64);
+    for picture in pictures.drain(..) {
+        let boxed = match track.spare.take() {
+            Some(mut spare) => {
+                *spare = picture;
+                spare
+            }
+            None => Box::new(picture),
+        };
+        track.spare = track.work.slot.publish(boxed);
+    }
+    let broken = result.is_err();
+    counters.frames_broken.add(u64::from(broken));
+    !broken
+}
+
+/// The earlier of two deadlines, where either may be absent.
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::base::media::{Codec, ComposedFrame, Ingest, ParticipantId, Pts, Size, TrackKind};
+    use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
+    use crate::engine::flow::{self, Counter, TrackSender, Waker};
+
+    struct Far {
+        sender: TrackSender,
+        slot: FrameSlot,
+        keyframe_requests: KeyframeRequest,
+    }
+
+    fn track(worker: &mut DecodeWorker, number: u64) -> Far {
+        let waker = Waker::new().unwrap();
+        let (sender, frames) = flow::track_queue(waker.clone(), Counter::default());
+        let slot = FrameSlot::default();
+        let keyframe_requests = KeyframeRequest::new(waker, Counter::default());
+        worker.add(Box::new(TrackWork {
+            room: "tested".parse().unwrap(),
+            track: TrackId { participant: ParticipantId(number), kind: TrackKind::Camera },
+            frames,
+            slot: slot.clone(),
+            keyframe_requests: keyframe_requests.clone(),
+            playout: PlayoutCell::default(),
+        }));
+        Far { sender, slot, keyframe_requests }
+    }
+
+    fn frames(count: u64) -> Vec<Bytes> {
+        let size = Size::new(64, 64);
+        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 200_000, threads: 1 };
+        let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
+        let mut out = Vec::new();
+        for n in 0..count {
+            let frame = ComposedFrame::new(size, Pts(n * 33_333_333), vec![100 + n as u8; 64 * 64 * 3 / 2]);
+            encoder.encode(&frame, n == 0, &mut out).unwrap();
+        }
+        out.into_iter().map(|frame| frame.data).collect()
+    }
+
+    fn arriving(data: Bytes, number: u64) -> EncodedFrame {
+        let ingest = Ingest { contiguous: number > 0, ..Ingest::whole(number, number * 3000, Instant::now()) };
+        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: number == 0, ingest: Some(ingest) }
+    }
+
+    /// Looks until nothing waits any more.
+    fn drain_outputs(worker: &mut DecodeWorker) {
+        while let Some(deadline) = worker.round() {
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    #[test]
+    fn a_broken_bitstream_asks_for_a_keyframe_and_nobody_else_notices() {
+        let (sender, events) = crossbeam_channel::bounded(16);
+        let mut worker = DecodeWorker {
+            tracks: HashMap::new(),
+            reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
+            counters: NodeCounters::default(),
+            outbox: Outbox::new(),
+            pictures: Vec::new(),
+        };
+        let (mut broken, mut fine) = (track(&mut worker, 1), track(&mut worker, 2));
+        let good = frames(3);
+        for (number, data) in good.iter().enumerate() {
+            let number = number as u64;
+            // The sequence header survives, what follows is noise: a bitstream that breaks while it is decoded.
+            let noise: Vec<u8> =
+                data.iter().enumerate().map(|(at, byte)| if at < 14 { *byte } else { !byte }).collect();
+            broken.sender.push(arriving(noise.into(), number));
+            fine.sender.push(arriving(data.clone(), number));
+            drain_outputs(&mut worker);
+        }
+        assert!(worker.counters.frames_broken.get() > 0);
+        assert!(broken.keyframe_requests.take_keyframe(), "the sender is asked for a keyframe");
+        let told: Vec<_> = events.try_iter().collect();
+        let first = |event: &Event| matches!(event, Event::PicturesBroken { track, .. } if track.participant.0 == 1);
+        assert!(!told.is_empty() && told.iter().all(first), "{told:?}");
+        assert!(fine.slot.take().is_some(), "the other picture goes on");
+        assert!(!fine.keyframe_requests.take_keyframe());
+        // A keyframe heals the track; its numbers go on.
+        let mut healed = arriving(good[0].clone(), 4);
+        healed.keyframe = true;
+        broken.sender.push(healed);
+        drain_outputs(&mut worker);
+        assert!(broken.slot.take().is_some(), "a keyframe heals it");
+    }
+}

@@ -1,0 +1,233 @@
+//! **The question:** what flows through the node? One type a stage, from the wire to the canvas and back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::base::limits;
+use crate::base::media::{Damage, Law, ParticipantId, Pts, Wallclock};
+
+/// A raster's extent in luma pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Size {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+impl Size {
+    /// Columns by rows.
+    #[must_use]
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+}
+
+/// The codecs the node speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// AV1, one temporal unit a frame, OBUs with size fields, no temporal delimiter.
+    Av1,
+    /// Opus, one packet a frame.
+    Opus,
+    /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
+    G711(Law),
+}
+
+/// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AudioLevel(pub u8);
+
+/// What the wire knew about an incoming frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingest {
+    /// Extended sequence number of its first packet.
+    pub sequence_first: u64,
+    /// Extended sequence number of its last packet.
+    pub sequence_last: u64,
+    /// Whether its first packet follows the previous frame's last.
+    pub contiguous: bool,
+    /// Extended RTP timestamp, in units of the codec's clock (90 kHz video, 48 kHz sound, G.711's too).
+    pub rtp_time: u64,
+    /// When its last packet arrived.
+    pub arrival: Instant,
+    /// When it was captured, by its sender's clock, as sender reports tell (RFC 3550 section 6.4.1). Only differences between tracks
+    /// of one sender mean something: nobody sets these clocks.
+    pub captured: Option<Wallclock>,
+    /// RFC 6464 level, if sent.
+    pub audio_level: Option<AudioLevel>,
+    /// RFC 8852 restriction id of the simulcast layer, if any.
+    pub rid: Option<[u8; 8]>,
+}
+
+impl Ingest {
+    /// A frame that came whole, in one packet, right after its predecessor, without level or layer.
+    #[must_use]
+    pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
+        let (sequence_first, sequence_last) = (sequence, sequence);
+        let (captured, audio_level, rid) = (None, None, None);
+        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, captured, audio_level, rid }
+    }
+}
+
+/// One temporal unit or one packet of sound. Cloning shares the bytes.
+#[derive(Debug, Clone)]
+pub struct EncodedFrame {
+    /// How to read `data`.
+    pub codec: Codec,
+    /// The bitstream.
+    pub data: Bytes,
+    /// Room time; outgoing frames only, `Pts(0)` for incoming ones, which carry `ingest.rtp_time`.
+    pub pts: Pts,
+    /// Whether decoding may start here (always true for Opus).
+    pub keyframe: bool,
+    /// What the wire knew; `None` for frames that this node encoded.
+    pub ingest: Option<Ingest>,
+}
+
+impl EncodedFrame {
+    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    #[must_use]
+    pub fn captured(&self) -> Option<(u64, Wallclock)> {
+        self.ingest.as_ref().and_then(|ingest| Some((ingest.rtp_time, ingest.captured?)))
+    }
+}
+
+/// One plane of 8-bit samples.
+#[derive(Debug, Clone, Copy)]
+pub struct PlaneRef<'a> {
+    /// `stride * (height - 1) + width` bytes at least.
+    pub data: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// The owner of a decoded picture's planes: a decoder's own picture, or pooled planes. 8-bit 4:2:0, planes Y, U, V.
+pub trait Picture: Send + Sync {
+    /// Plane 0 is Y; 1 and 2 are U and V at half the size, rounded up.
+    fn plane(&self, index: usize) -> PlaneRef<'_>;
+}
+
+/// What a picture's samples mean (ITU-T H.273 `MatrixCoefficients`): how luma and the two colour differences follow from red,
+/// green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Matrix {
+    /// Rec. ITU-R BT.709, and whatever does not say.
+    #[default]
+    Bt709,
+    /// Rec. ITU-R BT.601 (and BT.470 System B, G; the older FCC's differs by less than a level).
+    Bt601,
+}
+
+impl Matrix {
+    /// By H.273's number, table 4. Matrices that nobody sends 8-bit 4:2:0 in count as BT.709.
+    #[must_use]
+    pub const fn of(coefficients: u32) -> Self {
+        match coefficients {
+            4..=6 => Self::Bt601,
+            _ => Self::Bt709,
+        }
+    }
+}
+
+/// A decoded picture. Holds its owner, never a copy; cloning shares it.
+#[derive(Clone)]
+pub struct VideoFrame {
+    /// Extent of the luma plane.
+    pub size: Size,
+    /// Whether samples use the full 0..=255 range; otherwise 16..=235 (ITU-T H.273 `video_full_range_flag`).
+    pub full_range: bool,
+    /// How its samples make colours.
+    pub matrix: Matrix,
+    /// When its encoded form arrived, for latency figures.
+    pub arrival: Instant,
+    /// The planes' owner.
+    pub picture: Arc<dyn Picture>,
+}
+
+impl std::fmt::Debug for VideoFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VideoFrame").field("size", &self.size).field("arrival", &self.arrival).finish_non_exhaustive()
+    }
+}
+
+/// The output picture of one tick: I420, limited range BT.709, even width and height, rows packed (stride = width).
+/// Its planes come from a pool and return to it when the frame is discarded by its last owner.
+#[derive(Debug)]
+pub struct ComposedFrame {
+    /// Extent of the canvas.
+    pub size: Size,
+    /// Room time of the tick.
+    pub pts: Pts,
+    /// Y, then U, then V: `width * height * 3 / 2` bytes.
+    pub samples: Vec<u8>,
+    /// Which blocks differ from the tick before; the encoder marks the others inactive.
+    pub damage: Damage,
+    /// Which state of its canvas it shows, as its pool counts them; 0 is unknown.
+    pub state: u64,
+}
+
+impl ComposedFrame {
+    /// A picture of which nothing is known: every block counts as changed.
+    #[must_use]
+    pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
+        Self { size, pts, samples, damage: Damage::full(size), state: 0 }
+    }
+
+    /// The three planes.
+    #[must_use]
+    pub fn planes(&self) -> [PlaneRef<'_>; 3] {
+        let (width, height) = (self.size.width as usize, self.size.height as usize);
+        let (luma, chroma) = (width * height, width * height / 4);
+        let stride = width / 2;
+        [
+            PlaneRef { data: &self.samples[..luma], stride: width },
+            PlaneRef { data: &self.samples[luma..luma + chroma], stride },
+            PlaneRef { data: &self.samples[luma + chroma..luma + 2 * chroma], stride },
+        ]
+    }
+}
+
+/// 20 ms of interleaved stereo samples at 48 kHz, nominally −1.0 to 1.0.
+#[derive(Debug, Clone)]
+pub struct PcmBlock {
+    /// `limits::PCM_SAMPLES` values: left, right, left, …
+    pub samples: Box<[f32; limits::PCM_SAMPLES]>,
+}
+
+impl PcmBlock {
+    /// 20 ms of silence.
+    #[must_use]
+    pub fn silence() -> Self {
+        Self { samples: Box::new([0.0; limits::PCM_SAMPLES]) }
+    }
+}
+
+/// What a room's mix thread says at one audio tick: the shared mix, and one mix-minus for each who is in it.
+#[derive(Debug)]
+pub struct MixTick {
+    /// Room time of the tick.
+    pub pts: Pts,
+    /// UTC of the tick, for sender reports.
+    pub wallclock: Wallclock,
+    /// The mix for everyone who is not heard in it: viewers, recorder, silent participants. A whole packet at every tick.
+    pub shared: EncodedFrame,
+    /// Nobody is heard, and nothing of it is still to come: `shared` is silence, which the wire may leave out (DTX), and which
+    /// recorder and HLS take as any other packet.
+    pub silent: bool,
+    /// For each participant heard in the shared mix: everyone but them.
+    pub minus: Vec<(ParticipantId, EncodedFrame)>,
+    /// While somebody does not want to be recorded: the mix for the recording.
+    pub redacted: Option<RedactedMix>,
+}
+
+/// A mix without the people that a mask leaves out. A whole packet at every tick.
+#[derive(Debug)]
+pub struct RedactedMix {
+    /// Which mask: each change of who is left out has another number, above 0.
+    pub mask: u64,
+    /// Everyone else.
+    pub packet: EncodedFrame,
+}

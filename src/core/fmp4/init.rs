@@ -1,0 +1,206 @@
+//! **The question:** what does the head of a recording say? `ftyp` and `moov`, written once, before the first fragment.
+
+use bytes::Bytes;
+use mp4_atom::{
+    Audio, Av01, Av1c, Codec, Colr, Dinf, Dops, Dref, Edts, Elst, ElstEntry, Encode, Ftyp, Hdlr, Mdhd, Mdia, Mehd,
+    Minf, Moov, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
+};
+
+use crate::base::media::Wallclock;
+use crate::core::fmp4::{
+    DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, SequenceHeader, VIDEO_TIMESCALE, VIDEO_TRACK, opus,
+};
+
+/// Seconds from 1904, where MP4 counts from, to 1970.
+const MP4_EPOCH_OFFSET: u64 = 2_082_844_800;
+
+/// What the head of a file depends on.
+#[derive(Debug, Clone)]
+pub struct InitSegment {
+    /// The video's sequence header; the size comes from here.
+    pub sequence: SequenceHeader,
+    /// UTC of the file's time zero; `Wallclock(0)` says none.
+    pub started: Wallclock,
+    /// Where in the sound track time zero lies, in samples from the start of its first packet, decoder delay included.
+    pub sound_skip: u32,
+}
+
+/// The head of a file as bytes.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// `ftyp` and `moov`.
+    pub bytes: Bytes,
+    /// Where the place kept for the total duration begins; see [`Header::duration_patch`].
+    pub duration_at: u64,
+}
+
+impl Header {
+    /// The bytes that go to `duration_at` once the total duration is known: the `free` box kept there becomes `mehd`. A file
+    /// that never gets them (a crash) is as valid; its players count the fragments.
+    #[must_use]
+    pub fn duration_patch(duration: u64) -> Bytes {
+        encode(&Mehd { fragment_duration: duration }).into()
+    }
+}
+
+impl InitSegment {
+    /// The bytes. Brands as CMAF names them; `moov` has no samples, all are in fragments.
+    #[must_use]
+    pub fn encode(&self) -> Header {
+        self.encode_tracks(true)
+    }
+
+    /// The same without a sound track, for files that have none.
+    #[must_use]
+    pub fn encode_without_sound(&self) -> Header {
+        self.encode_tracks(false)
+    }
+
+    fn encode_tracks(&self, with_sound: bool) -> Header {
+        let created = created(self.started);
+        let sound = with_sound.then(|| sound(created, self.sound_skip));
+        encode_head(created, std::iter::once(self.video(created)).chain(sound).collect())
+    }
+
+    fn video(&self, created: u64) -> Trak {
+        let sequence = &self.sequence;
+        let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+        let (width, height) = (side(sequence.size.width), side(sequence.size.height));
+        let av1c = Av1c {
+            seq_profile: sequence.profile,
+            seq_level_idx_0: sequence.level,
+            seq_tier_0: sequence.tier,
+            high_bitdepth: sequence.high_bitdepth,
+            twelve_bit: sequence.twelve_bit,
+            monochrome: sequence.monochrome,
+            chroma_subsampling_x: sequence.subsampling.0,
+            chroma_subsampling_y: sequence.subsampling.1,
+            chroma_sample_position: sequence.chroma_sample_position,
+            initial_presentation_delay: None,
+            // Safari wants the sequence header here, not only in the samples.
+            config_obus: sequence.obu.to_vec(),
+        };
+        let colr = sequence.color.map(|color| Colr::Nclx {
+            colour_primaries: color.primaries.into(),
+            transfer_characteristics: color.transfer.into(),
+            matrix_coefficients: color.matrix.into(),
+            full_range_flag: sequence.full_range,
+        });
+        let visual = Visual { data_reference_index: 1, width, height, ..Visual::default() };
+        let entry = Av01 { visual, av1c, colr, ..Av01::default() };
+        let minf = Minf { vmhd: Some(Vmhd::default()), ..media(entry.into()) };
+        let tkhd = Tkhd { width: width.into(), height: height.into(), ..track(VIDEO_TRACK, created) };
+        Trak { tkhd, mdia: mdia(minf, b"vide", VIDEO_TIMESCALE, created), ..Trak::default() }
+    }
+}
+
+/// The head of a file with nothing but a sound track: `started` is UTC of its time zero, `skip` where in the track that lies, in
+/// samples from the start of its first packet, decoder delay included.
+#[must_use]
+pub fn sound_header(started: Wallclock, skip: u32) -> Header {
+    let created = created(started);
+    encode_head(created, vec![sound(created, skip)])
+}
+
+// Zero is how MP4 says that nobody knows.
+fn created(started: Wallclock) -> u64 {
+    match started.unix_seconds() {
+        0 => 0,
+        seconds => seconds + MP4_EPOCH_OFFSET,
+    }
+}
+
+fn encode_head(created: u64, tracks: Vec<Trak>) -> Header {
+    let brands = [b"av01", b"iso6", b"cmfc", b"isom", b"mp41"];
+    let ftyp = Ftyp {
+        major_brand: b"iso6".into(),
+        minor_version: 0,
+        compatible_brands: brands.iter().map(|brand| (*brand).into()).collect(),
+    };
+    let defaults = |id| trex(id, if id == VIDEO_TRACK { DELTA_FLAGS } else { SYNC_FLAGS });
+    let moov = Moov {
+        mvhd: Mvhd {
+            creation_time: created,
+            modification_time: created,
+            timescale: VIDEO_TIMESCALE,
+            rate: 1.into(),
+            volume: 1.into(),
+            next_track_id: SOUND_TRACK + 1,
+            ..Mvhd::default()
+        },
+        mvex: Some(Mvex {
+            mehd: Some(Mehd { fragment_duration: 0 }),
+            trex: tracks.iter().map(|trak| defaults(trak.tkhd.track_id)).collect(),
+        }),
+        trak: tracks,
+        ..Moov::default()
+    };
+    let mut bytes = encode(&ftyp);
+    bytes.extend_from_slice(&encode(&moov));
+    let kind_at = find(&bytes, b"mehd").expect("the movie was given one");
+    bytes[kind_at..kind_at + 4].copy_from_slice(b"free");
+    Header { bytes: bytes.into(), duration_at: kind_at as u64 - 4 }
+}
+
+fn sound(created: u64, skip: u32) -> Trak {
+    let rate = u16::try_from(SOUND_TIMESCALE).expect("48 kHz fits 16 bits");
+    let entry = Opus {
+        audio: Audio { data_reference_index: 1, channel_count: 2, sample_size: 16, sample_rate: rate.into() },
+        dops: Dops {
+            output_channel_count: 2,
+            pre_skip: opus::PRE_SKIP,
+            input_sample_rate: SOUND_TIMESCALE,
+            output_gain: 0,
+            channel_mapping: None,
+        },
+        btrt: None,
+    };
+    let minf = Minf { smhd: Some(Smhd::default()), ..media(entry.into()) };
+    // A duration of 0 in a fragmented file means to the end (ISO/IEC 14496-12, 8.6.6.1).
+    let edit = ElstEntry { segment_duration: 0, media_time: Some(skip.into()), media_rate: 1.into() };
+    Trak {
+        tkhd: Tkhd { volume: 1.into(), alternate_group: 1, ..track(SOUND_TRACK, created) },
+        edts: Some(Edts { elst: Some(Elst { entries: vec![edit] }) }),
+        mdia: mdia(minf, b"soun", SOUND_TIMESCALE, created),
+        ..Trak::default()
+    }
+}
+
+fn track(track_id: u32, created: u64) -> Tkhd {
+    Tkhd {
+        creation_time: created,
+        modification_time: created,
+        track_id,
+        enabled: true,
+        in_movie: true,
+        ..Tkhd::default()
+    }
+}
+
+fn trex(track_id: u32, default_sample_flags: u32) -> Trex {
+    Trex { track_id, default_sample_description_index: 1, default_sample_flags, ..Trex::default() }
+}
+
+fn media(entry: Codec) -> Minf {
+    Minf {
+        dinf: Dinf { dref: Dref { entries: vec![Url::default().into()] } },
+        stbl: Stbl { stsd: Stsd { codecs: vec![entry] }, stco: Some(Stco::default()), ..Stbl::default() },
+        ..Minf::default()
+    }
+}
+
+fn mdia(minf: Minf, handler: &[u8; 4], timescale: u32, created: u64) -> Mdia {
+    let mdhd =
+        Mdhd { creation_time: created, modification_time: created, timescale, duration: 0, language: "und".to_owned() };
+    Mdia { mdhd, hdlr: Hdlr { handler: handler.into(), name: "Tessera".to_owned() }, minf }
+}
+
+fn encode(atom: &impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    atom.encode(&mut bytes).expect("every field was made to fit its box");
+    bytes
+}
+
+fn find(bytes: &[u8], kind: &[u8; 4]) -> Option<usize> {
+    bytes.windows(4).position(|window| window == kind)
+}

@@ -1,0 +1,193 @@
+//! **The question:** when is a keyframe due, on a rung or from a source? Any number of requests are one a
+//! `limits::KEYFRAME_SPACING`; while a recorder reads a rung, one comes every `limits::KEYFRAME_INTERVAL` by itself.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::base::limits;
+use crate::base::media::Outbox;
+
+/// What a pacer hears of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyframeInput {
+    /// Somebody needs a keyframe.
+    Request,
+    /// A keyframe came by itself (a source's own): anyone who waited has it.
+    Seen,
+    /// Whether a recorder or HLS reads from now on.
+    Recorded(bool),
+    /// The deadline came.
+    Due,
+}
+
+/// What a pacer wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyframeOutput {
+    /// Make one (a rung), or ask for one (a source).
+    Keyframe,
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PacerStats {
+    /// Requests that came.
+    pub requests: u64,
+    /// Keyframes made or asked for.
+    pub keyframes: u64,
+    /// Requests that were answered together with another.
+    pub coalesced: u64,
+}
+
+/// Paces the keyframes of one rung, or the requests to one source.
+#[derive(Debug, Default)]
+pub struct KeyframePacer {
+    last: Option<Instant>,
+    pending: bool,
+    recorded: bool,
+    stats: PacerStats,
+}
+
+impl KeyframePacer {
+    /// No keyframe yet; the first request is answered at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one input; pushes a keyframe if one is due at `now`.
+    pub fn handle(&mut self, now: Instant, input: KeyframeInput, out: &mut Outbox<KeyframeOutput>) {
+        match input {
+            KeyframeInput::Request => {
+                self.stats.requests += 1;
+                self.stats.coalesced += u64::from(self.pending);
+                self.pending = true;
+            }
+            KeyframeInput::Seen => {
+                self.pending = false;
+                self.last = Some(now);
+            }
+            KeyframeInput::Recorded(recorded) => {
+                // A recording begins with a keyframe.
+                self.pending |= recorded && !self.recorded;
+                self.recorded = recorded;
+            }
+            KeyframeInput::Due => {}
+        }
+        if self.deadline_from(now).is_some_and(|at| at <= now) {
+            self.pending = false;
+            self.last = Some(now);
+            self.stats.keyframes += 1;
+            out.push(KeyframeOutput::Keyframe);
+        }
+    }
+
+    /// When `handle` must be called again at the latest; in the past never, for what is due is pushed at once.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let last = self.last?;
+        let asked = self.pending.then_some(last + limits::KEYFRAME_SPACING);
+        let regular = self.recorded.then_some(last + limits::KEYFRAME_INTERVAL);
+        asked.into_iter().chain(regular).min()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> PacerStats {
+        self.stats
+    }
+
+    fn deadline_from(&self, now: Instant) -> Option<Instant> {
+        if self.last.is_none() { (self.pending || self.recorded).then_some(now) } else { self.deadline() }
+    }
+}
+
+/// How many keyframe requests one viewer has left: `limits::KEYFRAME_REQUESTS_PER_MINUTE`.
+#[derive(Debug, Default)]
+pub struct RequestBudget {
+    granted: VecDeque<Instant>,
+}
+
+impl RequestBudget {
+    /// A full budget.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { granted: VecDeque::with_capacity(limits::KEYFRAME_REQUESTS_PER_MINUTE) }
+    }
+
+    /// Whether a request at `now` is granted; if so, it is spent.
+    pub fn grant(&mut self, now: Instant) -> bool {
+        let minute = Duration::from_secs(60);
+        while self.granted.front().is_some_and(|at| now.saturating_duration_since(*at) >= minute) {
+            self.granted.pop_front();
+        }
+        let granted = self.granted.len() < limits::KEYFRAME_REQUESTS_PER_MINUTE;
+        if granted {
+            self.granted.push_back(now);
+        }
+        granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn a_storm_of_requests_is_one_keyframe_a_second_and_the_last_is_answered() {
+        let start = Instant::now();
+        let (mut pacer, mut out) = (KeyframePacer::new(), Outbox::new());
+        let mut made = Vec::new();
+        for n in 0..250 {
+            let now = start + ms(n * 10);
+            pacer.handle(now, KeyframeInput::Request, &mut out);
+            made.extend(out.drain().map(|_| n * 10));
+        }
+        assert_eq!(made, [0, 1000, 2000]);
+        let due = pacer.deadline().unwrap();
+        assert_eq!(due, start + ms(3000));
+        pacer.handle(due, KeyframeInput::Due, &mut out);
+        assert_eq!(out.drain().count(), 1);
+        assert_eq!(pacer.deadline(), None);
+        let stats = pacer.stats();
+        assert_eq!(stats.requests, stats.keyframes + stats.coalesced);
+    }
+
+    #[test]
+    fn a_recorded_rung_has_a_keyframe_every_four_seconds() {
+        let start = Instant::now();
+        let (mut pacer, mut out) = (KeyframePacer::new(), Outbox::new());
+        pacer.handle(start, KeyframeInput::Recorded(true), &mut out);
+        pacer.handle(start + ms(1500), KeyframeInput::Request, &mut out);
+        assert_eq!(out.drain().count(), 2);
+        assert_eq!(pacer.deadline(), Some(start + ms(5500)), "counted from the last one, whoever asked");
+        pacer.handle(start + ms(5500), KeyframeInput::Due, &mut out);
+        assert_eq!(out.drain().count(), 1);
+        pacer.handle(start + ms(5600), KeyframeInput::Recorded(false), &mut out);
+        assert_eq!(pacer.deadline(), None);
+    }
+
+    #[test]
+    fn a_keyframe_that_comes_by_itself_answers_who_waited() {
+        let start = Instant::now();
+        let (mut pacer, mut out) = (KeyframePacer::new(), Outbox::new());
+        pacer.handle(start, KeyframeInput::Request, &mut out);
+        pacer.handle(start + ms(100), KeyframeInput::Request, &mut out);
+        pacer.handle(start + ms(200), KeyframeInput::Seen, &mut out);
+        assert_eq!(pacer.deadline(), None);
+        assert_eq!(out.drain().count(), 1);
+    }
+
+    #[test]
+    fn a_viewer_has_six_requests_a_minute() {
+        let start = Instant::now();
+        let mut budget = RequestBudget::new();
+        let granted = (0..60).filter(|n| budget.grant(start + Duration::from_secs(*n))).count();
+        assert_eq!(granted, limits::KEYFRAME_REQUESTS_PER_MINUTE);
+        assert!(budget.grant(start + Duration::from_secs(60)));
+        assert!(!budget.grant(start + Duration::from_millis(60_500)));
+    }
+}

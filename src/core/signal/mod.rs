@@ -1,0 +1,323 @@
+//! **The question:** what may be said on the data channel? A small versioned JSON grammar, floor 1, pure.
+//!
+//! Doors: [`FromNode`] and [`FromClient`], each with `encode` and `parse`. The channel's label is [`LABEL`]; every message is
+//! one JSON object `{"v":1,"type":"…",…}`. Unknown types and unknown fields are ignored, so that either side may learn new
+//! words first. `docs/signalling.md` documents each message with an example; a test below keeps it true.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::limits;
+use crate::base::media::{ParticipantId, RoomId, TrackKind};
+
+/// Label of the data channel that carries this grammar.
+pub const LABEL: &str = "tessera";
+/// The grammar's generation, the `v` of every message.
+pub const VERSION: u64 = 1;
+
+/// What the node says to a participant or viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromNode {
+    /// The first message: who you are and where.
+    Welcome {
+        /// Your id; absent for a viewer, who is nobody in the room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<ParticipantId>,
+        /// The room you are in.
+        room: RoomId,
+    },
+    /// Everyone who is here, after each change.
+    Room {
+        /// In order of joining.
+        participants: Vec<Person>,
+    },
+    /// Who is heard now, after each change.
+    Speaking {
+        /// Everyone in the mix, loudest first.
+        heard: Vec<ParticipantId>,
+        /// Who holds the floor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dominant: Option<ParticipantId>,
+    },
+    /// Where each tile lies, after each change.
+    Scene {
+        /// Columns of the canvas, pixels.
+        width: u32,
+        /// Rows of the canvas, pixels.
+        height: u32,
+        /// The placed pictures, in canvas pixels.
+        tiles: Vec<TilePlace>,
+    },
+    /// What is asked of the sender of one track; more than this is not seen by anyone.
+    Send {
+        /// Which of your tracks.
+        track: VideoTrack,
+        /// Largest useful picture, columns.
+        width: u32,
+        /// Largest useful picture, rows.
+        height: u32,
+        /// Frames a second.
+        fps: u32,
+        /// Bits a second.
+        bitrate: u32,
+    },
+    /// How the room is laid out, after each change.
+    Layout {
+        /// The document in force, as `docs/layout.md` describes it.
+        layout: serde_json::Value,
+        /// The page shown, counted from 1.
+        page: u32,
+        /// How many pages there are.
+        pages: u32,
+        /// Whether you may change it.
+        may_choose: bool,
+    },
+    /// What the room does.
+    State {
+        /// Whether the call is being recorded.
+        recording: bool,
+        /// Codec of the composite, in lower case (`av1`).
+        codec: String,
+        /// Columns of the composite, pixels.
+        width: u32,
+        /// Rows of the composite, pixels.
+        height: u32,
+        /// Frames a second of the composite.
+        fps: u32,
+        /// Whether you may begin and end the recording.
+        #[serde(default)]
+        may_record: bool,
+    },
+    /// The answer to your newest `offer`.
+    Answer {
+        /// SDP, type `answer`.
+        sdp: String,
+    },
+    /// What holds for everybody's microphone, first and after each change.
+    Rules {
+        /// Who joins is not heard until they `talk`.
+        mute_on_entry: bool,
+        /// A microphone is heard only while its person says `talk`.
+        push_to_talk: bool,
+    },
+    /// Something you asked cannot be; the fields are those of RFC 9457, its `type` called `kind` here.
+    Problem {
+        /// The problem's type, a URN as in the HTTP door's problems.
+        kind: String,
+        /// What is wrong, in a few words.
+        title: String,
+        /// What to do.
+        detail: String,
+    },
+}
+
+/// What a participant says to the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromClient {
+    /// Renegotiates: one outstanding at a time, answered by `answer` or `problem`.
+    Offer {
+        /// SDP, type `offer`; the m-lines so far stay in their places.
+        sdp: String,
+    },
+    /// What your tracks carry from now on, so that a tile turns to its placeholder at once.
+    State {
+        /// Whether the microphone is muted.
+        muted: bool,
+        /// Whether the camera sends pictures.
+        camera: bool,
+        /// Whether a screen is shared.
+        #[serde(default)]
+        screen: bool,
+    },
+    /// Lays the room out anew for everyone, turns its page, or both; refused by `problem`.
+    Layout {
+        /// A document as `docs/layout.md` describes it; absent: the layout stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layout: Option<serde_json::Value>,
+        /// The page to show, counted from 1; beyond the last, the last shows. Absent: a new layout begins with its first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<u32>,
+    },
+    /// You raise your hand, or lower it.
+    Hand {
+        /// Whether it is up.
+        raised: bool,
+    },
+    /// You want to be heard: once after mute on entry, and while the key is held in a room of push-to-talk.
+    Talk {
+        /// False when the key is let go.
+        talking: bool,
+    },
+    /// Begins or ends the room's recording, for those who may; answered by `state`, or refused by `problem`.
+    Record {
+        /// Whether the room is to be recorded.
+        recording: bool,
+    },
+    /// Whether recordings may show and sound you.
+    Recordable {
+        /// False: not from now on.
+        recordable: bool,
+    },
+    /// You leave now; the same as DELETE on your resource.
+    Leave,
+}
+
+/// One person in the room, as everyone there may know them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The person's id.
+    pub id: ParticipantId,
+    /// The name they typed.
+    pub name: String,
+    /// Whether their camera sends pictures.
+    pub camera: bool,
+    /// Whether their microphone is connected.
+    pub microphone: bool,
+    /// Whether they share a screen.
+    pub screen: bool,
+    /// Whether they muted themselves.
+    pub muted: bool,
+    /// Whether nobody hears them, by a host's word or the room's rules.
+    #[serde(default)]
+    #[serde(rename = "hushed")]
+    pub host_muted: bool,
+    /// Whether their hand is raised.
+    #[serde(default)]
+    pub hand: bool,
+    /// Whether they do not want to be recorded: recordings neither show nor sound them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
+}
+
+/// One placed picture, in canvas pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TilePlace {
+    /// Whose picture.
+    pub participant: ParticipantId,
+    /// Which of the person's pictures; absent: the camera.
+    #[serde(default, skip_serializing_if = "VideoTrack::is_camera")]
+    pub track: VideoTrack,
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Higher lies above lower.
+    pub z: u32,
+}
+
+/// The tracks whose sending can be steered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoTrack {
+    /// The person's picture.
+    #[default]
+    Camera,
+    /// A shared screen.
+    Screen,
+}
+
+impl VideoTrack {
+    fn is_camera(&self) -> bool {
+        *self == Self::Camera
+    }
+}
+
+impl From<VideoTrack> for TrackKind {
+    fn from(track: VideoTrack) -> Self {
+        match track {
+            VideoTrack::Camera => Self::Camera,
+            VideoTrack::Screen => Self::Screen,
+        }
+    }
+}
+
+/// Why a text is no message of this grammar.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignalError {
+    /// Longer than the limit.
+    #[error("a message has at most {max} bytes, this one has {0}", max = limits::SIGNAL_LEN_MAX)]
+    Length(usize),
+    /// No JSON object with `v` and `type`, or fields of a known type that do not fit.
+    #[error("not a message: {0}")]
+    Malformed(String),
+    /// Another generation of the grammar.
+    #[error("this side speaks version {VERSION} of the grammar, the message says {0}")]
+    Version(u64),
+}
+
+impl FromNode {
+    /// Every `type` the node says.
+    pub const TYPES: [&str; 10] =
+        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "problem"];
+
+    /// The message as one line of JSON.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode(self)
+    }
+
+    /// Reads a message; `None` is a type this side does not know yet, to be ignored.
+    ///
+    /// # Errors
+    /// When the text is too long, malformed or of another version.
+    pub fn parse(text: &str) -> Result<Option<Self>, SignalError> {
+        parse(text, &Self::TYPES)
+    }
+}
+
+impl FromClient {
+    /// Every `type` a client says.
+    pub const TYPES: [&str; 8] = ["offer", "state", "layout", "hand", "talk", "record", "recordable", "leave"];
+
+    /// The message as one line of JSON.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode(self)
+    }
+
+    /// Reads a message; `None` is a type this side does not know yet, to be ignored.
+    ///
+    /// # Errors
+    /// When the text is too long, malformed or of another version.
+    pub fn parse(text: &str) -> Result<Option<Self>, SignalError> {
+        parse(text, &Self::TYPES)
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    v: u64,
+    #[serde(flatten)]
+    message: &'a T,
+}
+
+fn encode<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(&Envelope { v: VERSION, message }).expect("messages have string keys and finite numbers")
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(text: &str, types: &[&str]) -> Result<Option<T>, SignalError> {
+    if text.len() > limits::SIGNAL_LEN_MAX {
+        return Err(SignalError::Length(text.len()));
+    }
+    let malformed = |why: serde_json::Error| SignalError::Malformed(why.to_string());
+    let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
+    let version = value.get("v").and_then(serde_json::Value::as_u64);
+    let version = version.ok_or_else(|| SignalError::Malformed("'v' is missing or no number".into()))?;
+    if version != VERSION {
+        return Err(SignalError::Version(version));
+    }
+    let kind = value.get("type").and_then(serde_json::Value::as_str);
+    let kind = kind.ok_or_else(|| SignalError::Malformed("'type' is missing or no text".into()))?;
+    if !types.contains(&kind) {
+        return Ok(None);
+    }
+    serde_json::from_value(value).map(Some).map_err(malformed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! **The question:** how does an AV1 temporal unit become a picture? By dav1d, or by its memory-safe twin rav1d, which has the
+//! same API: one thread, no delay, one operating point.
+
+// rav1d wins if both features are on, so that `--features rav1d` alone is enough.
+#[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
+use {dav1d as library, dav1d_sys::Dav1dSettings};
+#[cfg(feature = "rav1d")]
+use {re_rav1d as library, re_rav1d::include::dav1d::dav1d::Dav1dSettings};
+
+#[cfg(not(any(feature = "dav1d", feature = "rav1d")))]
+compile_error!("an AV1 decoder is needed: enable the feature `dav1d` (system library) or `rav1d` (built by cargo)");
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use library::{PixelLayout, PlanarImageComponent as Component, Plane};
+
+use crate::base::limits;
+use crate::base::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
+use crate::engine::decode::av1_sequence::find_sequence;
+use crate::engine::decode::{DecodeError, VideoDecoder};
+
+/// Pictures one temporal unit may show; an encoder shows one, a hostile one may show many (`show_existing_frame`).
+const PICTURES_PER_UNIT_MAX: usize = 8;
+
+/// A decoder for one AV1 track.
+///
+/// # Errors
+/// [`DecodeError::Open`] if the library refuses (out of memory).
+pub fn av1_decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
+    let decoder = open()?;
+    Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false, matrix: Matrix::default() }))
+}
+
+struct Av1Decoder {
+    decoder: library::Decoder,
+    awaiting_keyframe: bool,
+    /// Of the newest sequence header.
+    full_range: bool,
+    /// Likewise.
+    matrix: Matrix,
+}
+
+fn open() -> Result<library::Decoder, DecodeError> {
+    let mut settings = library::Settings::new();
+    settings.set_n_threads(1);
+    settings.set_max_frame_delay(1);
+    settings.set_all_layers(false);
+    settings.set_frame_size_limit(limits::INGEST_PIXELS_MAX);
+    silence(&mut settings);
+    library::Decoder::with_settings(&settings).map_err(|error| DecodeError::Open(error.to_string()))
+}
+
+/// Takes the logger away: by default the library writes a line on standard error for every broken frame, and anyone who sends
+/// broken frames could flood the log.
+fn silence(settings: &mut library::Settings) {
+    const _: () = assert!(size_of::<library::Settings>() == size_of::<Dav1dSettings>());
+    const _: () = assert!(align_of::<library::Settings>() == align_of::<Dav1dSettings>());
+    let inner = std::ptr::from_mut(settings).cast::<Dav1dSettings>();
+    // SAFETY: `Settings` (both crates, at their pinned versions) has one field, a `Dav1dSettings`; being of the same size, it
+    // holds it at offset 0. The logger is a C struct of a cookie and a callback, for which all zeros mean "none".
+    unsafe { (&raw mut (*inner).logger).write_bytes(0, 1) };
+}
+
+impl VideoDecoder for Av1Decoder {
+    fn decode(&mut self, frame: &EncodedFrame, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+        assert_eq!(frame.codec, Codec::Av1, "the caller sorts frames by codec");
+        let arrival = frame.ingest.as_ref().ok_or(DecodeError::NoArrival)?.arrival;
+        let sequence = find_sequence(&frame.data);
+        if self.awaiting_keyframe && !frame.keyframe && sequence.is_none() {
+            return Err(DecodeError::AwaitingKeyframe);
+        }
+        if let Some(sequence) = sequence {
+            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix);
+        }
+        let result = self.decode_unit(frame, arrival, out);
+        match result {
+            Ok(()) => self.awaiting_keyframe = false,
+            Err(_) => self.forget()?,
+        }
+        result
+    }
+}
+
+impl Av1Decoder {
+    fn decode_unit(
+        &mut self,
+        frame: &EncodedFrame,
+        arrival: Instant,
+        out: &mut Vec<VideoFrame>,
+    ) -> Result<(), DecodeError> {
+        if frame.data.is_empty() || frame.data.len() > limits::INGEST_FRAME_LEN_MAX {
+            return Err(DecodeError::Bitstream(format!("a temporal unit of {} bytes", frame.data.len())));
+        }
+        // The library shares the bytes until it has read them; nothing is copied.
+        let mut sent = self.decoder.send_data(frame.data.clone(), None, None, None);
+        for _ in 0..PICTURES_PER_UNIT_MAX {
+            let waits = match sent {
+                Ok(()) => false,
+                Err(library::Error::Again) => true,
+                Err(error) => return Err(broken(error)),
+            };
+            let mut progress = false;
+            match self.decoder.get_picture() {
+                Ok(picture) => {
+                    out.push(self.accept(&picture, arrival)?);
+                    progress = true;
+                }
+                Err(library::Error::Again) => {}
+                Err(error) => return Err(broken(error)),
+            }
+            if waits {
+                sent = self.decoder.send_pending_data();
+                progress |= sent.is_ok();
+            }
+            if !progress {
+                break;
+            }
+        }
+        match sent {
+            Ok(()) => Ok(()),
+            Err(_) => Err(DecodeError::Bitstream("a temporal unit that does not end".into())),
+        }
+    }
+
+    /// Checks a picture's kind and takes its planes over.
+    fn accept(&self, picture: &library::Picture, arrival: Instant) -> Result<VideoFrame, DecodeError> {
+        let size = Size::new(picture.width(), picture.height());
+        if picture.bit_depth() != 8 || picture.pixel_layout() != PixelLayout::I420 {
+            let kind = format!("{:?} with {} bits", picture.pixel_layout(), picture.bit_depth());
+            return Err(DecodeError::Unsupported(kind));
+        }
+        let side = size.width.max(size.height);
+        if side > limits::INGEST_SIDE_MAX {
+            return Err(DecodeError::Unsupported(format!("a side of {side} pixels")));
+        }
+        let planes = [Component::Y, Component::U, Component::V].map(|component| picture.plane(component));
+        let strides = [picture.stride(Component::Y), picture.stride(Component::U), picture.stride(Component::V)];
+        let owner = DecodedPicture { planes, strides: strides.map(|stride| stride as usize) };
+        Ok(VideoFrame { size, full_range: self.full_range, matrix: self.matrix, arrival, picture: Arc::new(owner) })
+    }
+
+    /// After an error: a new decoder, so that nothing of the broken past is left.
+    fn forget(&mut self) -> Result<(), DecodeError> {
+        self.awaiting_keyframe = true;
+        self.decoder = open()?;
+        Ok(())
+    }
+}
+
+fn broken(error: library::Error) -> DecodeError {
+    DecodeError::Bitstream(error.to_string())
+}
+
+/// The library's own picture, reference-counted by it.
+struct DecodedPicture {
+    planes: [Plane; 3],
+    strides: [usize; 3],
+}
+
+impl Picture for DecodedPicture {
+    fn plane(&self, index: usize) -> PlaneRef<'_> {
+        PlaneRef { data: &self.planes[index], stride: self.strides[index] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::media::{Ingest, Pts};
+
+    // FFmpeg's testsrc2 by libaom, in IVF: `ffmpeg -f lavfi -i testsrc2=size=64x48:rate=10 -c:v libaom-av1 -usage realtime`
+    // with `-pix_fmt`, `-color_range` and sizes as the names say.
+    const LIMITED: &[u8] = include_bytes!("clips/limited.ivf");
+    const FULL_ODD: &[u8] = include_bytes!("clips/full_odd.ivf");
+    const TEN_BITS: &[u8] = include_bytes!("clips/ten_bits.ivf");
+    const NO_SUBSAMPLING: &[u8] = include_bytes!("clips/no_subsampling.ivf");
+    const TOO_LARGE: &[u8] = include_bytes!("clips/too_large.ivf");
+
+    /// IVF: a header of 32 bytes, then frames, each behind 4 bytes of length and 8 of time.
+    fn units(ivf: &'static [u8]) -> Vec<EncodedFrame> {
+        let mut rest = &ivf[32..];
+        let mut units = Vec::new();
+        while let Some((header, following)) = rest.split_first_chunk::<12>() {
+            let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
+            units.push(frame(Bytes::from_static(&following[..length]), units.is_empty()));
+            rest = &following[length..];
+        }
+        units
+    }
+
+    fn frame(data: Bytes, keyframe: bool) -> EncodedFrame {
+        let ingest = Ingest::whole(0, 0, Instant::now());
+        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) }
+    }
+
+    fn decode(decoder: &mut dyn VideoDecoder, frame: &EncodedFrame) -> Result<Vec<VideoFrame>, DecodeError> {
+        let mut out = Vec::new();
+        decoder.decode(frame, &mut out).map(|()| out)
+    }
+
+    /// Sums of all samples, by plane.
+    fn sums(frame: &VideoFrame) -> [u64; 3] {
+        std::array::from_fn(|index| {
+            let plane = frame.picture.plane(index);
+            let half = |extent: u32| if index == 0 { extent } else { extent.div_ceil(2) } as usize;
+            let (width, height) = (half(frame.size.width), half(frame.size.height));
+            let row = |y: usize| &plane.data[y * plane.stride..y * plane.stride + width];
+            (0..height).flat_map(row).map(|&sample| u64::from(sample)).sum()
+        })
+    }
+
+    #[test]
+    fn every_unit_gives_its_picture_bit_by_bit() {
+        let mut decoder = av1_decoder().unwrap();
+        let units = units(LIMITED);
+        assert_eq!(units.len(), 8);
+        for unit in &units {
+            let pictures = decode(&mut *decoder, unit).unwrap();
+            assert_eq!(pictures.len(), 1, "no delay: one in, one out");
+            assert_eq!((pictures[0].size, pictures[0].full_range), (Size::new(64, 48), false));
+            assert_eq!(pictures[0].arrival, unit.ingest.as_ref().unwrap().arrival);
+            if std::ptr::eq(unit, units.last().unwrap()) {
+                assert_eq!(sums(&pictures[0]), [220_825, 94_746, 104_527], "as FFmpeg decodes it");
+            }
+        }
+    }
+
+    #[test]
+    fn odd_sizes_and_full_range_are_told() {
+        let mut decoder = av1_decoder().unwrap();
+        let pictures: Vec<VideoFrame> =
+            units(FULL_ODD).iter().flat_map(|unit| decode(&mut *decoder, unit).unwrap()).collect();
+        assert_eq!((pictures[1].size, pictures[1].full_range), (Size::new(65, 47), true));
+        assert_eq!(sums(&pictures[1]), [198_414, 97_187, 108_668], "as FFmpeg decodes it");
+    }
+
+    #[test]
+    fn other_kinds_of_picture_are_refused_and_the_next_keyframe_accepted() {
+        let mut decoder = av1_decoder().unwrap();
+        for clip in [TEN_BITS, NO_SUBSAMPLING] {
+            let refused = decode(&mut *decoder, &units(clip)[0]).unwrap_err();
+            assert!(matches!(refused, DecodeError::Unsupported(_)), "{refused:?}");
+            assert_eq!(decode(&mut *decoder, &units(clip)[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
+            assert_eq!(decode(&mut *decoder, &units(LIMITED)[0]).unwrap().len(), 1);
+        }
+        let refused = decode(&mut *decoder, &units(TOO_LARGE)[0]).unwrap_err();
+        assert!(matches!(refused, DecodeError::Bitstream(_)), "{refused:?}");
+        assert_eq!(decode(&mut *decoder, &units(LIMITED)[0]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn decoding_starts_at_a_keyframe_that_came_over_the_wire() {
+        let mut decoder = av1_decoder().unwrap();
+        let units = units(LIMITED);
+        assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
+        let own = EncodedFrame { ingest: None, ..units[0].clone() };
+        assert_eq!(decode(&mut *decoder, &own).unwrap_err(), DecodeError::NoArrival);
+        let unmarked = EncodedFrame { keyframe: false, ..units[0].clone() };
+        assert_eq!(decode(&mut *decoder, &unmarked).unwrap().len(), 1, "a sequence header is as good as the mark");
+    }
+
+    #[test]
+    fn truncated_units_are_errors_and_the_next_keyframe_heals() {
+        let units = units(LIMITED);
+        let whole = &units[0].data;
+        let mut errors = 0;
+        for length in 0..whole.len() {
+            let mut decoder = av1_decoder().unwrap();
+            if decode(&mut *decoder, &frame(whole.slice(..length), true)).is_err() {
+                errors += 1;
+                assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
+            }
+            assert_eq!(decode(&mut *decoder, &units[0]).unwrap().len(), 1, "after {length} bytes");
+        }
+        assert!(errors > whole.len() / 2, "only {errors} of {} cuts were noticed", whole.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn hostile_bytes_never_panic_and_the_next_keyframe_heals(
+            noise in prop::collection::vec(any::<u8>(), 0..400),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+            which in 0_usize..8,
+        ) {
+            let units = units(LIMITED);
+            let mut decoder = av1_decoder().unwrap();
+            let _ = decode(&mut *decoder, &frame(Bytes::from(noise), true));
+            let _ = decode(&mut *decoder, &units[0]);
+            for (number, unit) in units.iter().enumerate() {
+                let mut data = unit.data.to_vec();
+                if number == which {
+                    flips.iter().for_each(|(at, bits)| *at.get_mut(&mut data) ^= bits);
+                }
+                for picture in decode(&mut *decoder, &frame(Bytes::from(data), unit.keyframe)).unwrap_or_default() {
+                    let _ = sums(&picture);
+                }
+            }
+            prop_assert_eq!(decode(&mut *decoder, &units[0]).unwrap().len(), 1);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! **The question:** how does an incoming track cross from its peer to its decoder? Bounded by media time; a full video queue
+//! discards up to the next keyframe, a full sound queue discards its oldest packet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::base::limits;
+use crate::base::media::EncodedFrame;
+use crate::engine::flow::{Counter, TrackTap, Waker};
+
+/// What became of a pushed frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits for the decoder.
+    Queued,
+    /// It was discarded, and so will all be until a keyframe comes: request one.
+    DiscardedUntilKeyframe,
+    /// The receiver is gone.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: ArrayQueue<EncodedFrame>,
+    /// RTP time of the last frame taken, by which the sender knows the span that waits.
+    taken_rtp_time: AtomicU64,
+    closed: AtomicBool,
+    waker: Waker,
+    discarded: Counter,
+}
+
+/// The peer's end of a video track's queue.
+#[derive(Debug)]
+pub struct TrackSender {
+    shared: Arc<Shared>,
+    discarding: bool,
+}
+
+/// The decoder's end of a video track's queue.
+#[derive(Debug)]
+pub struct TrackReceiver {
+    shared: Arc<Shared>,
+    tap: Option<TrackTap>,
+}
+
+/// A video track's queue: at most `limits::TRACK_QUEUE_SPAN` of media time wait. `waker` wakes the decode thread.
+#[must_use]
+pub fn track_queue(waker: Waker, discarded: Counter) -> (TrackSender, TrackReceiver) {
+    let shared = Arc::new(Shared {
+        queue: ArrayQueue::new(limits::TRACK_QUEUE_LEN),
+        taken_rtp_time: AtomicU64::new(u64::MAX),
+        closed: AtomicBool::new(false),
+        waker,
+        discarded,
+    });
+    (TrackSender { shared: shared.clone(), discarding: false }, TrackReceiver { shared, tap: None })
+}
+
+impl TrackSender {
+    /// Hands over one frame; `frame.ingest` must be set.
+    pub fn push(&mut self, frame: EncodedFrame) -> Pushed {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Pushed::Closed;
+        }
+        let rtp_time = frame.ingest.as_ref().expect("an incoming frame carries what the wire knew").rtp_time;
+        let full = self.span_waiting(rtp_time) > span_max_rtp();
+        if full || (self.discarding && !frame.keyframe) || self.shared.queue.push(frame).is_err() {
+            self.discarding = true;
+            self.shared.discarded.add(1);
+            return Pushed::DiscardedUntilKeyframe;
+        }
+        self.discarding = false;
+        self.shared.waker.wake();
+        Pushed::Queued
+    }
+
+    fn span_waiting(&self, rtp_time: u64) -> u64 {
+        if self.shared.queue.is_empty() {
+            return 0;
+        }
+        // u64::MAX (nothing taken yet) saturates to no span: the queue's length alone bounds it.
+        rtp_time.saturating_sub(self.shared.taken_rtp_time.load(Ordering::Acquire))
+    }
+}
+
+impl Drop for TrackSender {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.waker.wake();
+    }
+}
+
+impl TrackReceiver {
+    /// The same, with a tap for who records the track.
+    #[must_use]
+    pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Where frames that are about to be decoded are given to, if anywhere.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TrackTap> {
+        self.tap.as_ref()
+    }
+
+    /// The next frame, in the order of arrival.
+    #[must_use]
+    pub fn pop(&self) -> Option<EncodedFrame> {
+        let frame = self.shared.queue.pop()?;
+        if let Some(ingest) = &frame.ingest {
+            self.shared.taken_rtp_time.store(ingest.rtp_time, Ordering::Release);
+        }
+        Some(frame)
+    }
+
+    /// Whether the sender is gone and nothing is left.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
+    }
+}
+
+impl Drop for TrackReceiver {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+}
+
+#[derive(Debug)]
+struct SharedOpus {
+    queue: ArrayQueue<EncodedFrame>,
+    closed: AtomicBool,
+    discarded: Counter,
+}
+
+/// The peer's end of a sound track's queue.
+#[derive(Debug)]
+pub struct OpusSender(Arc<SharedOpus>);
+
+/// The mixer's end of a sound track's queue.
+#[derive(Debug)]
+pub struct OpusReceiver {
+    shared: Arc<SharedOpus>,
+    tap: Option<TrackTap>,
+}
+
+/// A sound track's queue: at most `limits::OPUS_QUEUE_LEN` packets wait. The mixer pulls at its tick, so nobody is woken.
+#[must_use]
+pub fn opus_queue(discarded: Counter) -> (OpusSender, OpusReceiver) {
+    let queue = ArrayQueue::new(limits::OPUS_QUEUE_LEN);
+    let shared = Arc::new(SharedOpus { queue, closed: AtomicBool::new(false), discarded });
+    (OpusSender(shared.clone()), OpusReceiver { shared, tap: None })
+}
+
+impl OpusSender {
+    /// Hands over one packet; a full queue discards its oldest. False once the receiver is gone.
+    pub fn push(&mut self, packet: EncodedFrame) -> bool {
+        if self.0.closed.load(Ordering::Acquire) {
+            return false;
+        }
+        if self.0.queue.force_push(packet).is_some() {
+            self.0.discarded.add(1);
+        }
+        true
+    }
+}
+
+impl Drop for OpusSender {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::Release);
+    }
+}
+
+impl OpusReceiver {
+    /// The same, with a tap for who records the track.
+    #[must_use]
+    pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {
+        self.tap = tap;
+        self
+    }
+
+    /// Where packets that are about to play are given to, if anywhere.
+    #[must_use]
+    pub fn tap(&self) -> Option<&TrackTap> {
+        self.tap.as_ref()
+    }
+
+    /// The next packet, in the order of arrival.
+    #[must_use]
+    pub fn pop(&self) -> Option<EncodedFrame> {
+        self.shared.queue.pop()
+    }
+
+    /// Whether the sender is gone and nothing is left.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
+    }
+}
+
+impl Drop for OpusReceiver {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+}
+
+fn span_max_rtp() -> u64 {
+    let span_ms = u64::try_from(limits::TRACK_QUEUE_SPAN.as_millis()).expect("a bound below an hour");
+    span_ms * u64::from(limits::VIDEO_CLOCK) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::base::media::{Codec, Ingest, Pts};
+
+    fn frame(rtp_time: u64, keyframe: bool) -> EncodedFrame {
+        let ingest = Ingest::whole(0, rtp_time, Instant::now());
+        EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe, ingest: Some(ingest) }
+    }
+
+    #[test]
+    fn a_stalled_decoder_bounds_the_queue_by_media_time_and_resumes_at_a_keyframe() {
+        let discarded = Counter::default();
+        let (mut sender, receiver) = track_queue(Waker::new().unwrap(), discarded.clone());
+        assert_eq!(sender.push(frame(0, true)), Pushed::Queued);
+        assert!(receiver.pop().is_some());
+        let outcomes: Vec<_> = (1..10).map(|n| sender.push(frame(n * 3000, false))).collect();
+        assert!(outcomes[..6].iter().all(|o| *o == Pushed::Queued), "200 ms are six frames at 30 a second");
+        assert!(outcomes[6..].iter().all(|o| *o == Pushed::DiscardedUntilKeyframe));
+        while receiver.pop().is_some() {}
+        assert_eq!(sender.push(frame(30_000, false)), Pushed::DiscardedUntilKeyframe);
+        assert_eq!(sender.push(frame(33_000, true)), Pushed::Queued);
+        assert_eq!(discarded.get(), 4);
+        drop(receiver);
+        assert_eq!(sender.push(frame(36_000, true)), Pushed::Closed);
+    }
+
+    #[test]
+    fn a_full_sound_queue_loses_its_oldest() {
+        let discarded = Counter::default();
+        let (mut sender, receiver) = opus_queue(discarded.clone());
+        for n in 0..=limits::OPUS_QUEUE_LEN as u64 {
+            assert!(sender.push(frame(n, true)));
+        }
+        assert_eq!(discarded.get(), 1);
+        assert_eq!(receiver.pop().and_then(|p| p.ingest).map(|i| i.rtp_time), Some(1));
+    }
+}

@@ -1,0 +1,267 @@
+//! **The question:** what may be asked of a node, whatever door the asker came through?
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use crate::base::media::{Bitmap, ParticipantId, PcmBlock, RoomId};
+use crate::core::access::Act;
+use crate::core::scene::Layout;
+use crate::io::api::{
+    Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, SdpFragment, Trickled,
+};
+use crate::io::rtp::LegSetup;
+use crate::io::store::RecordingWish;
+
+/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for it.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// What is asked of the control thread. The routes that ask it over HTTP stand beside each.
+#[derive(Debug)]
+pub enum Command {
+    /// `POST /v1/rooms/{room}/participants`: one connection both ways.
+    Join {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// SDP offer.
+        offer: String,
+        /// Whether recordings may show and sound them.
+        consents_to_recording: bool,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `POST /whip/{room}`: a person who only publishes.
+    Publish {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// SDP offer.
+        offer: String,
+        /// Whether recordings may show and sound them.
+        consents_to_recording: bool,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `POST /whep/{room}`: a viewer.
+    Watch {
+        /// The room, which must exist.
+        room: RoomId,
+        /// Whose voice the viewer must not hear: their own.
+        minus: Option<ParticipantId>,
+        /// SDP offer.
+        offer: String,
+        /// The answer.
+        reply: Reply<Joined>,
+    },
+    /// `PATCH` on a resource: candidates, or an ICE restart.
+    Trickle {
+        /// Which connection.
+        resource: ResourceToken,
+        /// The ICE generation the client speaks of, which is the `ice-ufrag` of the node's newest answer; `None`: any.
+        session: Option<String>,
+        /// Candidates and credentials. Other credentials than the connection's mean an ICE restart.
+        fragment: SdpFragment,
+        /// What became of it.
+        reply: Reply<Trickled>,
+    },
+    /// `DELETE` on a resource.
+    Leave {
+        /// Which connection.
+        resource: ResourceToken,
+        /// Once it is closed.
+        reply: Reply<()>,
+    },
+    /// `POST /v1/rooms/{room}/legs`: a voice over plain RTP.
+    AddLeg {
+        /// The room, which comes to be if need be.
+        room: RoomId,
+        /// The person's name.
+        name: String,
+        /// What it speaks.
+        leg: LegSetup,
+        /// Where it is to send.
+        reply: Reply<LegJoined>,
+    },
+    /// `GET` on a leg.
+    Leg {
+        /// Which.
+        resource: ResourceToken,
+        /// How it stands.
+        reply: Reply<LegState>,
+    },
+    /// `GET /v1/rooms`.
+    Rooms {
+        /// Every room, by name.
+        reply: Reply<Vec<RoomSummary>>,
+    },
+    /// `GET /v1/rooms/{room}`.
+    Room {
+        /// Which room.
+        room: RoomId,
+        /// Who is there.
+        reply: Reply<RoomDetail>,
+    },
+    /// `GET /v1/rooms/{room}/layout`.
+    Layout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out.
+        reply: Reply<LayoutShown>,
+    },
+    /// `PUT /v1/rooms/{room}/layout`.
+    SetLayout {
+        /// Which room.
+        room: RoomId,
+        /// How it is laid out from now on.
+        layout: Layout,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT` or `DELETE` of `/v1/rooms/{room}/background`, `logo`, `banner` or `clock`.
+    SetBranding {
+        /// Which room.
+        room: RoomId,
+        /// What changes.
+        branding: BrandingChange,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT` or `DELETE` of a participant's `avatar`.
+    SetAvatar {
+        /// Whose connection.
+        resource: ResourceToken,
+        /// The picture; `None` goes back to initials.
+        avatar: Option<Bitmap>,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `PUT /v1/rooms/{room}/page`.
+    TurnPage {
+        /// Which room.
+        room: RoomId,
+        /// The page, counted from 0; beyond the last, the last shows.
+        page: usize,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
+    /// `POST /v1/rooms/{room}/announcements`: sound for everybody in the room.
+    Announce {
+        /// Which room.
+        room: RoomId,
+        /// At most `limits::ANNOUNCEMENT_SPAN` of it.
+        blocks: Arc<[PcmBlock]>,
+        /// Once it plays.
+        reply: Reply<()>,
+    },
+    /// `PATCH /v1/rooms/{room}/moderation`.
+    Moderate {
+        /// Which room.
+        room: RoomId,
+        /// What changes.
+        moderation: Moderation,
+        /// Once it holds.
+        reply: Reply<()>,
+    },
+    /// `POST /v1/rooms/{room}/recording`.
+    Record {
+        /// Which room.
+        room: RoomId,
+        /// What is wished of the recording.
+        wish: RecordingWish,
+        /// Whether it begins now; false: the room is recorded already.
+        reply: Reply<bool>,
+    },
+    /// `DELETE /v1/rooms/{room}/recording`.
+    StopRecording {
+        /// Which room.
+        room: RoomId,
+        /// Once it ends.
+        reply: Reply<()>,
+    },
+    /// `GET /v1/node/stats`.
+    Stats {
+        /// Whatever the node counts, as JSON.
+        reply: Reply<serde_json::Value>,
+    },
+}
+
+impl Command {
+    /// What leave it takes.
+    #[must_use]
+    pub const fn act(&self) -> Act {
+        match self {
+            Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
+            Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
+            Self::Rooms { .. } | Self::Room { .. } | Self::Layout { .. } | Self::Stats { .. } => Act::Look,
+            Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
+            Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
+            Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
+        }
+    }
+
+    /// Answers with `refusal`, without doing anything.
+    pub fn refuse(self, refusal: Refusal) {
+        // A caller that is gone needs no answer.
+        match self {
+            Self::Join { reply, .. } | Self::Publish { reply, .. } | Self::Watch { reply, .. } => {
+                drop(reply.send(Err(refusal)));
+            }
+            Self::Trickle { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::AddLeg { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Leg { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Rooms { reply } => drop(reply.send(Err(refusal))),
+            Self::Room { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Layout { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Record { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Stats { reply } => drop(reply.send(Err(refusal))),
+            Self::Leave { reply, .. }
+            | Self::SetLayout { reply, .. }
+            | Self::SetBranding { reply, .. }
+            | Self::SetAvatar { reply, .. }
+            | Self::TurnPage { reply, .. }
+            | Self::Announce { reply, .. }
+            | Self::Moderate { reply, .. }
+            | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
+        }
+    }
+}
+
+/// What lies behind and over a room's tiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrandingChange {
+    /// A picture behind the tiles, as large as the canvas; `None` takes it away.
+    Background(Option<Bitmap>),
+    /// A picture in a corner; `None` takes it away.
+    Logo(Option<Bitmap>),
+    /// Words along the lower edge; empty ones take them away.
+    Banner(String),
+    /// Whether the time of day is shown.
+    Clock(bool),
+}
+
+/// What a host changes in a room; what is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Moderation {
+    /// Who joins is not heard until they ask to talk.
+    pub mute_on_entry: Option<bool>,
+    /// Microphones are heard only while their people hold a key.
+    pub push_to_talk: Option<bool>,
+    /// What changes for single people.
+    pub participants: BTreeMap<ParticipantId, PersonSound>,
+}
+
+/// What a host changes in how one person is heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonSound {
+    /// Nobody hears them.
+    pub muted: Option<bool>,
+    /// How loud they are in every mix, 0 to `limits::VOLUME_PERCENT_MAX`; 100 as levelled.
+    pub volume_percent: Option<u16>,
+}

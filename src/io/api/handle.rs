@@ -1,0 +1,56 @@
+//! **The question:** how does a command reach the control thread? A bounded queue of requests, each with a one-shot reply.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use crate::base::limits;
+use crate::core::access::Caller;
+use crate::engine::flow::{Counter, Waker};
+use crate::io::api::{Command, Refusal, Reply};
+
+/// A command and who asks.
+#[derive(Debug)]
+pub struct Request {
+    /// Whoever stands behind it, as far as the door knows; `core/access` judges.
+    pub caller: Caller,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
+#[derive(Debug, Clone)]
+pub struct ControlHandle {
+    requests: Sender<Request>,
+    waker: Waker,
+    refused: Counter,
+}
+
+impl ControlHandle {
+    /// A handle and the control thread's end of it. `waker` is the one that the control thread sleeps on.
+    #[must_use]
+    pub fn new(waker: Waker, refused: Counter) -> (Self, Receiver<Request>) {
+        let (requests, receiver) = bounded(limits::COMMANDS_LEN);
+        (Self { requests, waker, refused }, receiver)
+    }
+
+    /// Lays one command of `caller` and waits for its reply, at most `limits::HTTP_REPLY_SPAN`.
+    ///
+    /// # Errors
+    /// What the node says; [`Refusal::Busy`] where it has no time to, and [`Refusal::Draining`] where it is gone.
+    pub async fn request<T>(&self, caller: Caller, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        match self.requests.try_send(Request { caller, command: command(reply) }) {
+            Ok(()) => self.waker.wake(),
+            Err(TrySendError::Full(_)) => {
+                self.refused.add(1);
+                return Err(Refusal::Busy);
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(Refusal::Draining),
+        }
+        match tokio::time::timeout(limits::HTTP_REPLY_SPAN, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Refusal::Draining),
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+}

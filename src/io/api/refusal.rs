@@ -1,0 +1,43 @@
+//! **The question:** why was a command refused? One word a reason; each door says it in its own way.
+
+/// Why a command was refused. Over HTTP `problem` gives each its status and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The offer is no SDP, or none that can be answered; says why.
+    BadOffer(String),
+    /// The offer has no codec that the node takes; says which it takes.
+    UnsupportedCodec(String),
+    /// The trickled fragment does not fit the connection; says why.
+    BadFragment(String),
+    /// The room has all the participants or viewers it may have.
+    RoomFull,
+    /// The node has all the rooms it may have.
+    NodeFull,
+    /// The node is not configured for plain-RTP legs.
+    LegsOff,
+    /// Every port for legs is taken.
+    LegsFull,
+    /// The node does not record, or into one file only.
+    NotRecording,
+    /// A recording cannot be kept longer than the node keeps recordings.
+    RetentionTooLong {
+        /// How long that is.
+        hours: u64,
+    },
+    /// Too few keepers of recordings answer.
+    KeepersSilent,
+    /// No such room.
+    RoomNotFound,
+    /// `as` names nobody in this room.
+    ParticipantNotFound,
+    /// No such connection, or no longer.
+    ResourceNotFound,
+    /// The connection's ICE generation is another one by now.
+    SessionChanged,
+    /// Nobody gave the caller leave.
+    NotAllowed,
+    /// The control thread has no time now.
+    Busy,
+    /// The node is about to stop and takes nobody in.
+    Draining,
+}

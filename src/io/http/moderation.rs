@@ -1,0 +1,37 @@
+//! **The question:** how does a host steer over HTTP who is heard?
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::patch;
+
+use crate::base::limits;
+use crate::core::access::Caller;
+use crate::io::api::{Command, ControlHandle, Moderation};
+use crate::io::http::problem::Problem;
+use crate::io::http::resource::RoomPath;
+use crate::io::http::server::ServerState;
+
+/// The endpoint, with a bound of its own.
+pub(super) fn routes() -> Router<ServerState> {
+    let moderate = patch(moderate).layer(DefaultBodyLimit::max(limits::MODERATION_LEN_MAX));
+    Router::new().route("/v1/rooms/{room}/moderation", moderate)
+}
+
+async fn moderate(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let body = body.map_err(|rejection| Problem::body(&rejection, limits::MODERATION_LEN_MAX))?;
+    let parsed = serde_json::from_slice::<Moderation>(&body);
+    let moderation = parsed.map_err(|why| Problem::moderation(why.to_string()))?;
+    if moderation.participants.values().any(|p| p.volume_percent.is_some_and(|v| v > limits::VOLUME_PERCENT_MAX)) {
+        let why = format!("A volume is at most {} per cent.", limits::VOLUME_PERCENT_MAX);
+        return Err(Problem::moderation(why));
+    }
+    control.request(Caller::Anyone, |reply| Command::Moderate { room, moderation, reply }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,85 @@
+//! **The question:** what does a browser get at `/`? The page's files, compiled in, with the headers that keep them safe.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::io::http::problem::Problem;
+use crate::io::http::server::ServerState;
+
+/// Nothing from elsewhere, no inline code, no tracking, no frames.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     media-src 'self' blob: mediastream:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), geolocation=()";
+
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    bytes: &'static [u8],
+}
+
+macro_rules! asset {
+    ($name:literal, $content_type:literal) => {
+        Asset { name: $name, content_type: $content_type, bytes: include_bytes!(concat!("../../../web/", $name)) }
+    };
+}
+
+const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
+const ASSETS: [Asset; 7] = [
+    asset!("style.css", "text/css; charset=utf-8"),
+    asset!("main.js", "text/javascript; charset=utf-8"),
+    asset!("call.js", "text/javascript; charset=utf-8"),
+    asset!("devices.js", "text/javascript; charset=utf-8"),
+    asset!("wire.js", "text/javascript; charset=utf-8"),
+    asset!("stage.js", "text/javascript; charset=utf-8"),
+    asset!("icon.svg", "image/svg+xml"),
+];
+
+/// `/`, `/assets/…` and the icon that browsers ask for by themselves.
+pub(super) fn routes() -> Router<ServerState> {
+    Router::new().route("/", get(index)).route("/assets/{name}", get(asset)).route("/favicon.ico", get(icon))
+}
+
+async fn index(headers: HeaderMap) -> Response {
+    respond(&headers, &INDEX)
+}
+
+async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
+    named(&headers, "icon.svg")
+}
+
+async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
+    named(&headers, &name)
+}
+
+fn named(headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
+    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
+    Ok(respond(headers, asset))
+}
+
+/// Browsers may keep a file but ask each time whether it changed: a new node never meets an old page.
+fn respond(request: &HeaderMap, asset: &Asset) -> Response {
+    let mut hasher = DefaultHasher::new();
+    asset.bytes.hash(&mut hasher);
+    let etag = format!("\"{:016x}\"", hasher.finish());
+    let unchanged = request.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("hexadecimal digits in quotes are a header value"));
+    let fixed = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,121 @@
+//! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work without the token.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::base::limits;
+use crate::base::media::{NANOS_PER_SECOND, Wallclock};
+use crate::core::fmp4::codecs;
+use crate::core::record::{PlaylistPart, Rendition, chapters_vtt, media_playlist, multivariant_playlist, utc_text};
+use crate::io::http::link::{FILES, LinkTarget, deadline};
+use crate::io::http::poster;
+use crate::io::http::problem::Problem;
+use crate::io::http::recordings::{Admitted, Shown, private, recording};
+use crate::io::http::server::ServerState;
+use crate::io::store::ReadError;
+
+static DECODING: Semaphore = Semaphore::const_new(limits::POSTERS_AT_ONCE);
+
+pub(super) fn routes() -> Router<ServerState> {
+    Router::new()
+        .route("/v1/recordings/{recording}/link", post(link))
+        .route("/v1/recordings/{recording}/master.m3u8", get(multivariant))
+        .route("/v1/recordings/{recording}/media.m3u8", get(media))
+        .route("/v1/recordings/{recording}/poster.jpg", get(poster_frame))
+        .route("/v1/recordings/{recording}/chapters.vtt", get(chapters))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkAsked {
+    #[serde(default = "video")]
+    file: String,
+    #[serde(default)]
+    take: u32,
+    #[serde(default = "ten_minutes")]
+    seconds: u64,
+}
+
+fn video() -> String {
+    FILES[0].to_owned()
+}
+
+fn ten_minutes() -> u64 {
+    600
+}
+
+async fn link(
+    Admitted(recordings): Admitted,
+    Path(name): Path<String>,
+    Json(asked): Json<LinkAsked>,
+) -> Result<Response, Problem> {
+    let recording = recording(&name)?;
+    let LinkAsked { file, take, seconds } = asked;
+    if !FILES.contains(&file.as_str()) || seconds == 0 {
+        return Err(Problem::bad_link(&FILES.join(", ")));
+    }
+    // Only to what can be read now.
+    recordings.archive.detail(recording).await?;
+    let until = deadline(recording, recordings.archive.custody().now().0 / NANOS_PER_SECOND, seconds);
+    let query = recordings.links.query(LinkTarget { recording, file: &file, take, until });
+    let told = json!({
+        "url": format!("/v1/recordings/{recording}/{file}?{query}"),
+        "expires_at": utc_text(Wallclock(until.saturating_mul(NANOS_PER_SECOND))),
+    });
+    Ok(private((StatusCode::CREATED, Json(told)).into_response()))
+}
+
+async fn multivariant(shown: Shown) -> Result<Response, Problem> {
+    let mut reading = shown.reading().await?;
+    let parts = reading.playlist_parts().ok_or_else(Problem::not_final)?;
+    let init = reading.whole(reading.init()).await?;
+    let bits = |bytes: u64, ms: u64| bytes.saturating_mul(8000) / ms.max(1);
+    let rate = |part: &PlaylistPart| bits(part.bytes.end - part.bytes.start, part.ms);
+    let rendition = Rendition {
+        codecs: codecs(&init).ok_or(ReadError::Damaged)?,
+        size: reading.size(),
+        peak: parts.iter().map(rate).max().unwrap_or(0),
+        average: bits(reading.len(), parts.iter().map(|part| part.ms).sum()),
+    };
+    Ok(playlist(multivariant_playlist(&rendition, &shown.beside("media.m3u8"))))
+}
+
+async fn media(shown: Shown) -> Result<Response, Problem> {
+    let reading = shown.reading().await?;
+    let parts = reading.playlist_parts().ok_or_else(Problem::not_final)?;
+    Ok(playlist(media_playlist(&reading.init(), &parts, &shown.beside("video.mp4"))))
+}
+
+async fn poster_frame(shown: Shown) -> Result<Response, Problem> {
+    let mut reading = shown.reading().await?;
+    let segment = reading.poster_segment().ok_or_else(Problem::not_final)?;
+    let _turn = DECODING.acquire().await.expect("it is never closed");
+    let segment = reading.whole(segment).await?;
+    let jpeg = tokio::task::spawn_blocking(move || poster::poster(segment)).await;
+    let jpeg = jpeg.ok().flatten().ok_or(ReadError::Damaged)?;
+    // Decoding takes its time: the hour may have come meanwhile.
+    shown.check_not_expired()?;
+    Ok(typed("image/jpeg", jpeg))
+}
+
+async fn chapters(shown: Shown) -> Result<Response, Problem> {
+    let manifest = shown.manifest().await?;
+    Ok(typed("text/vtt", chapters_vtt(&manifest.chapters, manifest.duration_ms)))
+}
+
+fn playlist(text: String) -> Response {
+    typed("application/vnd.apple.mpegurl", text)
+}
+
+fn typed(kind: &'static str, body: impl IntoResponse) -> Response {
+    let mut response = private(body.into_response());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,270 @@
+//! **The question:** how is a client told what went wrong, and what to do? Problem details, RFC 9457.
+
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::base::limits;
+use crate::engine::compose::overlays::PictureError;
+use crate::io::api::{FragmentError, Refusal};
+
+/// Every `type` begins with this.
+const URN: &str = "urn:tessera:problem:";
+
+/// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, title, detail: detail.into() }
+    }
+
+    pub(super) fn bad_request(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, kind, title, detail)
+    }
+
+    pub(super) fn no_page() -> Self {
+        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, /readyz and /metrics.";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
+    }
+
+    pub(super) fn method() -> Self {
+        let detail = "Use one of the methods that the Allow header names.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method has no meaning here", detail)
+    }
+
+    pub(super) fn content_type(wanted: &str) -> Self {
+        let detail = format!("Send the body as Content-Type: {wanted}.");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has the wrong type", detail)
+    }
+
+    pub(super) fn no_condition() -> Self {
+        let detail =
+            "Send If-Match with the ETag of the newest answer, or with \"*\" to restart ICE (RFC 9725 section 4.3).";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
+    }
+
+    pub(super) fn gone() -> Self {
+        let detail = "Recordings live for at most 7 days; then nobody can open them.";
+        Self::new(StatusCode::GONE, "gone", "This recording is gone", detail)
+    }
+
+    pub(super) fn no_recording() -> Self {
+        let detail = "Look into /v1/recordings for those that there are.";
+        Self::new(StatusCode::NOT_FOUND, "recording-not-found", "There is no such recording", detail)
+    }
+
+    pub(super) fn not_recorded() -> Self {
+        let detail = "This node does not record; start it with --record.";
+        Self::new(StatusCode::NOT_FOUND, "not-recorded", "There are no recordings", detail)
+    }
+
+    pub(super) fn damaged() -> Self {
+        let detail = "What is stored is not what was recorded: something was altered or lost.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "recording-damaged", "This recording is damaged", detail)
+    }
+
+    pub(super) fn store() -> Self {
+        let detail = "The place where recordings lie does not answer; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "The store does not answer", detail)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "Send Authorization: Bearer with the token that the node was given or told at its start.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Recordings need a token", detail)
+    }
+
+    pub(super) fn bad_signature() -> Self {
+        let detail = "It has ended, was altered, or is from before the node started; ask for a new one.";
+        Self::new(StatusCode::FORBIDDEN, "link-refused", "This link opens nothing", detail)
+    }
+
+    pub(super) fn bad_link(files: &str) -> Self {
+        let detail = format!("Name one of {files} as 'file', and at least one second as 'seconds'.");
+        Self::bad_request("bad-link", "There is no link to that", detail)
+    }
+
+    pub(super) fn not_final() -> Self {
+        let detail = "Playlists come when the call ends; video.mp4 plays as far as it goes.";
+        Self::new(StatusCode::CONFLICT, "recording-not-final", "This recording is not final", detail)
+    }
+
+    pub(super) fn no_host() -> Self {
+        let detail = "This node hands nothing over; its operator sets [hand_over] url to the place.";
+        Self::new(StatusCode::NOT_FOUND, "hand-over-off", "There is nowhere to hand over to", detail)
+    }
+
+    pub(super) fn no_hand_over() -> Self {
+        let detail = "Nobody asked for one since this node started; POST to this address begins it.";
+        Self::new(StatusCode::NOT_FOUND, "no-hand-over", "This recording is not being handed over", detail)
+    }
+
+    pub(super) fn bad_hand_over(why: &str) -> Self {
+        let detail =
+            format!("{why}; send nothing or {{\"keep\":true}}: the place is the one that the operator configured.");
+        Self::bad_request("bad-hand-over", "This is no hand-over", detail)
+    }
+
+    pub(super) fn not_to_be_handed_over() -> Self {
+        let detail =
+            "Its call still runs, or a crash left it open; video.mp4 and `tessera recordings export` give it as it is.";
+        Self::new(StatusCode::CONFLICT, "recording-not-final", "This recording is not final", detail)
+    }
+
+    pub(super) fn hand_overs_full() -> Self {
+        let detail = "Too many recordings wait for it; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many recordings are handed over", detail)
+    }
+
+    pub(super) fn range() -> Self {
+        let detail = "The range lies outside the file; Content-Range says how long that is.";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail)
+    }
+
+    pub(super) fn announcement(why: &crate::engine::decode::AnnouncementError) -> Self {
+        let detail = format!("{why}; send a WAV file, or Opus in Ogg.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-announcement", "The file cannot be announced", detail)
+    }
+
+    pub(super) fn moderation(why: String) -> Self {
+        Self::bad_request("bad-moderation", "This is no moderation", why)
+    }
+
+    pub(super) fn leg(why: String) -> Self {
+        Self::bad_request("bad-leg", "There can be no such leg", why)
+    }
+
+    /// A body that did not arrive, where `len_max` bounds it.
+    pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("A body has at most {} KiB here.", len_max / 1024);
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
+        }
+        Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
+    }
+
+    pub(super) fn slow() -> Self {
+        let detail = format!("A request has {} s to arrive in full; try again.", limits::HTTP_REQUEST_SPAN.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long", detail)
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::body(&rejection, limits::SDP_LEN_MAX)
+    }
+}
+
+impl From<FragmentError> for Problem {
+    fn from(error: FragmentError) -> Self {
+        Self::bad_request("bad-fragment", "The SDP fragment cannot be read", error.to_string())
+    }
+}
+
+impl From<PictureError> for Problem {
+    fn from(error: PictureError) -> Self {
+        let status = match error {
+            PictureError::Long { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            PictureError::Format => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PictureError::Large { .. } | PictureError::Damaged => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, "bad-picture", "This picture cannot be taken", error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        use StatusCode as S;
+        match refusal {
+            Refusal::BadOffer(why) => Self::bad_request("bad-offer", "The offer cannot be read", why),
+            Refusal::UnsupportedCodec(why) => {
+                Self::new(S::UNPROCESSABLE_ENTITY, "unsupported-codec", "No codec of the offer is taken", why)
+            }
+            Refusal::BadFragment(why) => Self::bad_request("bad-fragment", "The SDP fragment does not fit", why),
+            Refusal::NotAllowed => {
+                let detail = "Ask whoever runs this node for leave.";
+                Self::new(S::FORBIDDEN, "not-allowed", "You may not do this here", detail)
+            }
+            Refusal::RoomFull => {
+                let detail =
+                    "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
+                Self::new(S::SERVICE_UNAVAILABLE, "room-full", "The room is full", detail)
+            }
+            Refusal::NodeFull => {
+                let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
+                Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
+            }
+            Refusal::LegsOff => {
+                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
+                Self::new(S::NOT_FOUND, "legs-off", "There are no legs here", detail)
+            }
+            Refusal::LegsFull => {
+                let detail = "Every port for legs is taken; try again when one has ended.";
+                Self::new(S::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
+            }
+            Refusal::NotRecording => Self::not_recorded(),
+            Refusal::RetentionTooLong { hours } => {
+                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
+                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
+            }
+            Refusal::KeepersSilent => {
+                let detail = "Too few keepers of recordings answer, so nobody could open it; try again later.";
+                Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
+            Refusal::RoomNotFound => {
+                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
+                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
+            }
+            Refusal::ParticipantNotFound => {
+                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
+                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
+            }
+            Refusal::ResourceNotFound => {
+                let detail = "This connection has ended or never was; send a new offer.";
+                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
+            }
+            Refusal::SessionChanged => {
+                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
+                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
+            }
+            Refusal::Busy => {
+                let detail = "The node is busy; try again after the seconds in Retry-After.";
+                Self::new(S::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
+            }
+            Refusal::Draining => {
+                let detail =
+                    "The node is about to stop; try again after the seconds in Retry-After, or ask another node.";
+                Self::new(S::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("{URN}{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

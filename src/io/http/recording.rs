@@ -1,0 +1,63 @@
+//! **The question:** how does somebody begin and end a room's recording over HTTP?
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::Deserialize;
+
+use crate::base::limits;
+use crate::core::access::Caller;
+use crate::core::retention::Retention;
+use crate::io::api::{Command, ControlHandle};
+use crate::io::http::problem::Problem;
+use crate::io::http::resource::RoomPath;
+use crate::io::http::server::ServerState;
+use crate::io::store::RecordingWish;
+
+/// Begin and end.
+pub(super) fn routes() -> Router<ServerState> {
+    let begin = post(begin).delete(end).layer(DefaultBodyLimit::max(limits::RECORDING_WISH_LEN_MAX));
+    Router::new().route("/v1/rooms/{room}/recording", begin)
+}
+
+/// `{"owner": "…", "retention_hours": 24}`; both may be missing, and so may the body.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Wish {
+    owner: Option<String>,
+    retention_hours: Option<u32>,
+}
+
+/// 201 when it begins, 200 when the room is recorded already: that recording goes on as it is.
+async fn begin(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let body = body.map_err(|rejection| Problem::body(&rejection, limits::RECORDING_WISH_LEN_MAX))?;
+    let wish = if body.is_empty() { RecordingWish::default() } else { wish(&body)? };
+    let is_new = control.request(Caller::Anyone, |reply| Command::Record { room, wish, reply }).await?;
+    Ok(if is_new { StatusCode::CREATED } else { StatusCode::OK })
+}
+
+/// 204, whether the room was recorded or not.
+async fn end(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<StatusCode, Problem> {
+    control.request(Caller::Anyone, |reply| Command::StopRecording { room, reply }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn wish(body: &[u8]) -> Result<RecordingWish, Problem> {
+    let bad = |why: String| Problem::bad_request("bad-recording", "There can be no such recording", why);
+    let Wish { owner, retention_hours } = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+    if owner.as_ref().is_some_and(|owner| owner.is_empty() || owner.len() > limits::OWNER_LEN_MAX) {
+        return Err(bad(format!("An owner has 1 to {} bytes.", limits::OWNER_LEN_MAX)));
+    }
+    let retention = retention_hours.map(|hours| Retention::new(Duration::from_secs(u64::from(hours) * 3600)));
+    let retention = retention.transpose().map_err(|error| bad(format!("retention_hours: {error}")))?;
+    Ok(RecordingWish { owner, retention })
+}

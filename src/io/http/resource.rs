@@ -1,0 +1,264 @@
+//! **The question:** how is a connection made, steered and ended over HTTP? WHIP (RFC 9725), WHEP, and the participants of a room.
+
+use std::collections::HashMap;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{patch, post};
+
+use crate::base::limits;
+use crate::base::media::{ParticipantId, RoomId};
+use crate::core::access::Caller;
+use crate::io::api::{Command, ControlHandle, Joined, Refusal, ResourceToken, SdpFragment, Trickled};
+use crate::io::http::problem::Problem;
+use crate::io::http::server::ServerState;
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// The relation from a publisher to the room without their own voice.
+const REL_WHEP: &str = "urn:tessera:whep";
+
+/// The three endpoints and their resources.
+pub(super) fn routes() -> Router<ServerState> {
+    Router::new()
+        .route("/v1/rooms/{room}/participants", post(join).options(endpoint_options))
+        .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave).options(resource_options))
+        .route("/whip/{room}", post(publish).options(endpoint_options))
+        .route("/whip/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
+        .route("/whep/{room}", post(watch).options(endpoint_options))
+        .route("/whep/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
+}
+
+/// The room a path names; another path is a problem.
+pub(super) struct RoomPath(pub(super) RoomId);
+
+/// The connection a path names.
+pub(super) struct ResourcePath(pub(super) ResourceToken);
+
+/// `?name=`, `?as=` and `?record=`.
+struct Asked {
+    name: String,
+    consents_to_recording: bool,
+    minus: Option<ParticipantId>,
+}
+
+/// A request's body.
+pub(super) type Body = Result<Bytes, BytesRejection>;
+
+async fn join(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let offer = offer_in(&headers, body)?;
+    let base = format!("/v1/rooms/{room}/participants");
+    let Asked { name, consents_to_recording, .. } = asked;
+    let joined = control
+        .request(Caller::Anyone, |reply| Command::Join {
+            room: room.clone(),
+            name,
+            offer,
+            consents_to_recording,
+            reply,
+        })
+        .await?;
+    Ok(created(&base, &room, &joined))
+}
+
+async fn publish(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let offer = offer_in(&headers, body)?;
+    let Asked { name, consents_to_recording, .. } = asked;
+    let joined = control
+        .request(Caller::Anyone, |reply| Command::Publish {
+            room: room.clone(),
+            name,
+            offer,
+            consents_to_recording,
+            reply,
+        })
+        .await?;
+    Ok(created(&format!("/whip/{room}"), &room, &joined))
+}
+
+async fn watch(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let offer = offer_in(&headers, body)?;
+    let joined = control
+        .request(Caller::Anyone, |reply| Command::Watch { room: room.clone(), minus: asked.minus, offer, reply })
+        .await?;
+    Ok(created(&format!("/whep/{room}"), &room, &joined))
+}
+
+async fn trickle(
+    State(control): State<ControlHandle>,
+    ResourcePath(resource): ResourcePath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let text = text_of_type(&headers, body, FRAGMENT)?;
+    let session = condition(&headers)?;
+    let fragment = SdpFragment::parse(&text)?;
+    match control.request(Caller::Anyone, |reply| Command::Trickle { resource, session, fragment, reply }).await? {
+        Trickled::Accepted => Ok(StatusCode::NO_CONTENT.into_response()),
+        Trickled::Restarted { answer } => {
+            let mut response = ([(header::CONTENT_TYPE, FRAGMENT)], answer.clone()).into_response();
+            insert_etag(response.headers_mut(), &answer);
+            Ok(response)
+        }
+    }
+}
+
+async fn leave(
+    State(control): State<ControlHandle>,
+    ResourcePath(resource): ResourcePath,
+) -> Result<Response, Problem> {
+    control.request(Caller::Anyone, |reply| Command::Leave { resource, reply }).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+async fn endpoint_options() -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
+}
+
+async fn resource_options() -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "PATCH, DELETE, OPTIONS"), (ACCEPT_PATCH, FRAGMENT)]).into_response()
+}
+
+/// 201 with the answer, the capability in `Location`, the ICE generation as `ETag`, and the way to watch as oneself.
+fn created(base: &str, room: &RoomId, joined: &Joined) -> Response {
+    let mut response = (
+        StatusCode::CREATED,
+        [(header::CONTENT_TYPE, SDP), (header::CACHE_CONTROL, "no-store")],
+        joined.answer.clone(),
+    )
+        .into_response();
+    let headers = response.headers_mut();
+    insert_text(headers, header::LOCATION, format!("{base}/{}", joined.resource));
+    insert_etag(headers, &joined.answer);
+    if let Some(participant) = joined.participant {
+        insert_text(headers, header::LINK, format!("</whep/{room}?as={participant}>; rel=\"{REL_WHEP}\""));
+    }
+    response
+}
+
+/// The node's `ice-ufrag` names the ICE generation, so it is the entity tag (RFC 9725 section 4.3.1).
+fn insert_etag(headers: &mut HeaderMap, sdp: &str) {
+    if let Some(ufrag) = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")) {
+        insert_text(headers, header::ETAG, format!("\"{}\"", ufrag.trim()));
+    }
+}
+
+pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    // Room names, tokens and ids are ASCII by their types; an answer's ufrag is, or the header is left out.
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
+    }
+}
+
+/// `If-Match`: `Some` of the quoted tag, `None` for `*`, which RFC 9725 writes with quotes.
+fn condition(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let value = headers.get(header::IF_MATCH).ok_or_else(Problem::no_condition)?;
+    let text = value.to_str().map_err(|_| Refusal::SessionChanged)?.trim();
+    let tag = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    Ok((tag != "*").then(|| tag.to_owned()))
+}
+
+fn offer_in(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
+    let text = text_of_type(headers, body, SDP)?;
+    // RFC 8866 section 5: a description begins with its version, which is 0.
+    if !text.starts_with("v=0") {
+        return Err(Refusal::BadOffer("The body is no SDP: its first line must be 'v=0'.".into()).into());
+    }
+    Ok(text)
+}
+
+pub(super) fn text_of_type(headers: &HeaderMap, body: Body, wanted: &'static str) -> Result<String, Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case(wanted) {
+        return Err(Problem::content_type(wanted));
+    }
+    String::from_utf8(body?.to_vec())
+        .map_err(|_| Problem::bad_request("bad-body", "The body is no text", "Send the body as UTF-8."))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RoomPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let bad = |why: String| Problem::bad_request("bad-room", "This is no room's name", why);
+        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Path(fields) = parsed.map_err(|rejection| bad(rejection.body_text()))?;
+        let name = fields.get("room").map_or("", String::as_str);
+        name.parse().map(Self).map_err(|why: crate::base::media::IdError| bad(why.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
+        token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parsed = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Query(fields) = parsed.map_err(|rejection| {
+            Problem::bad_request("bad-query", "The query cannot be read", rejection.body_text())
+        })?;
+        let minus = match fields.get("as") {
+            Some(text) => Some(text.parse().map_err(|why: crate::base::media::IdError| {
+                Problem::bad_request("bad-participant", "'as' is no participant's id", why.to_string())
+            })?),
+            None => None,
+        };
+        let consents_to_recording = match fields.get("record").map_or("yes", String::as_str) {
+            "yes" => true,
+            "no" => false,
+            other => {
+                let why = format!("'record' is yes or no, not {other:?}.");
+                return Err(Problem::bad_request("bad-query", "The query cannot be read", why));
+            }
+        };
+        Ok(Self { name: display_name(fields.get("name").map_or("", String::as_str))?, consents_to_recording, minus })
+    }
+}
+
+/// A name as others will read it: trimmed, bounded, printable. Nobody gave one: `Guest`.
+pub(super) fn display_name(text: &str) -> Result<String, Problem> {
+    let name = text.trim();
+    let bad = |why: String| Err(Problem::bad_request("bad-name", "This is no name to show", why));
+    if name.len() > limits::DISPLAY_NAME_LEN_MAX {
+        return bad(format!("A name has at most {} bytes of UTF-8.", limits::DISPLAY_NAME_LEN_MAX));
+    }
+    if name.chars().any(char::is_control) {
+        return bad("A name has no control characters.".into());
+    }
+    Ok(if name.is_empty() { "Guest".into() } else { name.into() })
+}

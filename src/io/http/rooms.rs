@@ -1,0 +1,56 @@
+//! **The question:** what can be read of the node? Rooms, health, metrics and stats.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::core::access::Caller;
+use crate::io::api::{Command, ControlHandle, Refusal, RoomDetail};
+use crate::io::http::NodeView;
+use crate::io::http::problem::Problem;
+use crate::io::http::resource::RoomPath;
+use crate::io::http::server::ServerState;
+
+/// Everything that is only read.
+pub(super) fn routes() -> Router<ServerState> {
+    Router::new()
+        .route("/v1/rooms", get(rooms))
+        .route("/v1/rooms/{room}", get(room))
+        .route("/v1/node/stats", get(stats))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+}
+
+async fn rooms(State(control): State<ControlHandle>) -> Result<Response, Problem> {
+    let rooms = control.request(Caller::Anyone, |reply| Command::Rooms { reply }).await?;
+    Ok(Json(json!({ "rooms": rooms })).into_response())
+}
+
+async fn room(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Json<RoomDetail>, Problem> {
+    Ok(Json(control.request(Caller::Anyone, |reply| Command::Room { room, reply }).await?))
+}
+
+async fn stats(State(control): State<ControlHandle>) -> Result<Json<serde_json::Value>, Problem> {
+    Ok(Json(control.request(Caller::Anyone, |reply| Command::Stats { reply }).await?))
+}
+
+/// The process answers: it is alive.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The node takes people in.
+async fn readyz(State(view): State<NodeView>) -> Result<&'static str, Problem> {
+    if view.ready.load(Ordering::Relaxed) { Ok("ready\n") } else { Err(Refusal::Draining.into()) }
+}
+
+async fn metrics(State(view): State<NodeView>) -> Response {
+    let text = (view.metrics)();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

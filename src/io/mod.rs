@@ -1,0 +1,13 @@
+//! Floor 4, doors: sockets, files, and the clocks of others. What comes in is checked and bounded here; what a foreign crate calls a
+//! thing goes no further than its room.
+
+pub mod api;
+pub mod demux;
+pub mod http;
+pub mod keeper;
+pub mod recording;
+pub mod rtp;
+pub mod store;
+pub mod telemetry;
+pub mod transfer;
+pub mod webrtc;

@@ -1,0 +1,234 @@
+//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed and queued; what
+//! finds no room comes back as a gap, never as a wait.
+
+use std::sync::Arc;
+
+use crate::core::fmp4::first_picture;
+use crate::core::record::{
+    Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span, TrackEntry,
+};
+use crate::core::retention::{RecordingName, Retention};
+use crate::io::recording::room::RecordCounters;
+use crate::io::recording::tracks::SealedTracks;
+use crate::io::store::{Archive, Behind, SealedRecording};
+
+/// Segments between two manifests on the way, so that after a crash little is unknown.
+const INDEX_EVERY: u32 = 8;
+
+/// The objects of one recording.
+#[derive(Debug)]
+pub(super) struct SealedFiles {
+    archive: Arc<Archive>,
+    retention: Retention,
+    /// `None` while the keeper refuses.
+    recording: Option<SealedRecording>,
+    takes: Vec<SealedTake>,
+    tracks: SealedTracks,
+    index: u32,
+    index_due: bool,
+    counters: RecordCounters,
+    trouble: Option<String>,
+}
+
+/// One take; its head is kept in the clear in memory, for its duration is known last.
+#[derive(Debug)]
+struct SealedTake {
+    head: Vec<u8>,
+    init_stored: bool,
+    segments: u32,
+    timeline: Vec<SegmentEntry>,
+}
+
+impl SealedFiles {
+    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with [`SealedFiles::begin`].
+    pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters) -> Self {
+        Self {
+            archive,
+            retention,
+            recording: None,
+            takes: Vec::new(),
+            tracks: SealedTracks::default(),
+            index: 0,
+            index_due: false,
+            counters,
+            trouble: None,
+        }
+    }
+
+    /// Asks the keepers, which may wait for them. Whether they agreed.
+    pub(super) fn begin(&mut self) -> bool {
+        match self.archive.begin(self.retention) {
+            Ok(recording) => self.recording = Some(recording),
+            Err(error) => {
+                self.counters.errors.add(1);
+                tracing::error!(%error, "a recording cannot begin");
+                self.trouble = Some(error.to_string());
+            }
+        }
+        self.recording.is_some()
+    }
+
+    /// A fragment that could not be queued comes back as the recorder's next input.
+    pub(super) fn apply(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Append(Piece { kind: PieceKind::Init { .. }, bytes }) => {
+                self.takes.push(SealedTake {
+                    head: bytes.to_vec(),
+                    init_stored: false,
+                    segments: 0,
+                    timeline: Vec::new(),
+                });
+                // If it finds no room the first fragment tries again.
+                let _ = self.store_init();
+                None
+            }
+            Output::Append(Piece { kind: PieceKind::Fragment(span), bytes }) => self.append(span, &bytes),
+            Output::Patch { take, offset, bytes } => {
+                let offset = usize::try_from(offset).expect("a head is small");
+                self.takes[take].head[offset..offset + bytes.len()].copy_from_slice(&bytes);
+                None
+            }
+            Output::Manifest(manifest) => {
+                self.index_due = true;
+                if self.index_due() {
+                    self.store_index(&manifest);
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether the manifest so far is to be stored, and can be.
+    pub(super) fn index_due(&self) -> bool {
+        self.index_due && self.recording.is_some()
+    }
+
+    /// Stores the manifest so far.
+    pub(super) fn store_index(&mut self, manifest: &Manifest) {
+        self.index_due = false;
+        let object = Object::Index { number: self.index };
+        if self.put(object, &self.contents(manifest, false)).is_ok() {
+            self.index += 1;
+        }
+    }
+
+    /// Stores heads with their durations and the manifest of the whole. Which recording it was, and the last trouble.
+    pub(super) fn finish(mut self, manifest: &Manifest) -> (Option<RecordingName>, Option<String>) {
+        if self.recording.is_none() && self.takes.is_empty() {
+            // It ended before there was anything to record.
+            return (None, self.trouble);
+        }
+        for take in 0..self.takes.len() {
+            let head = std::mem::take(&mut self.takes[take].head);
+            // Without it players have to find the duration out.
+            let _ = self.put(Object::Head { take: number(take) }, &head);
+        }
+        let _ = self.put(Object::Fin, &self.contents(manifest, true));
+        let recording = self.recording.as_ref().map(SealedRecording::recording);
+        if self.recording.is_some_and(|recording| !recording.finish()) {
+            self.trouble = Some("the store is behind; what is missing is tried on".to_owned());
+        }
+        (recording, self.trouble)
+    }
+
+    /// A file of an own track begins; `None` when there are too many.
+    pub(super) fn begin_track(&mut self, head: &[u8], entry: TrackEntry) -> Option<usize> {
+        self.index_due = true;
+        self.tracks.begin(head, entry)
+    }
+
+    /// Seals and queues a fragment of an own track; false if it found no room.
+    pub(super) fn append_track(&mut self, file: usize, bytes: &[u8]) -> bool {
+        let track = number(file);
+        if !self.tracks.file(file).init_stored {
+            let head = self.tracks.file(file).head.clone();
+            if self.put(Object::TrackInit { track }, &head).is_err() {
+                return false;
+            }
+            self.tracks.file(file).init_stored = true;
+        }
+        let segment = Object::TrackSegment { track, number: self.tracks.file(file).segments };
+        let stored = self.put(segment, bytes).is_ok();
+        self.tracks.file(file).segments += u32::from(stored);
+        stored
+    }
+
+    /// What all own tracks' files hold by now.
+    pub(super) fn track_entries(&self) -> Vec<TrackEntry> {
+        self.tracks.entries()
+    }
+
+    /// What an own track's file holds by now.
+    pub(super) fn describe_track(&mut self, file: usize, entry: &TrackEntry) {
+        self.tracks.tell(file, entry);
+    }
+
+    /// An own track's file is complete.
+    pub(super) fn end_track(&mut self, file: usize, entry: &TrackEntry, offset: u64, bytes: &[u8]) {
+        self.describe_track(file, entry);
+        let offset = usize::try_from(offset).expect("a head is small");
+        let mut head = std::mem::take(&mut self.tracks.file(file).head);
+        head[offset..offset + bytes.len()].copy_from_slice(bytes);
+        // Without it players have to find the duration out.
+        let _ = self.put(Object::TrackHead { track: number(file) }, &head);
+        self.index_due = true;
+    }
+
+    fn append(&mut self, span: Span, bytes: &[u8]) -> Option<Input> {
+        let take = self.takes.len() - 1;
+        let object = Object::Segment { take: number(take), number: self.takes[take].segments };
+        if self.store_init().and_then(|()| self.put(object, bytes)).is_err() {
+            return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::StoreBehind });
+        }
+        self.takes[take].segments += 1;
+        let ms = u32::try_from(span.to.saturating_sub(span.from).as_millis()).unwrap_or(u32::MAX);
+        let sync = first_picture(bytes).is_some_and(|picture| picture.sync);
+        self.takes[take].timeline.push(SegmentEntry { ms, sync });
+        self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);
+        None
+    }
+
+    // The init segment of the newest take, before its first fragment.
+    fn store_init(&mut self) -> Result<(), Behind> {
+        let take = self.takes.len() - 1;
+        if !self.takes[take].init_stored {
+            if self.recording.is_none() {
+                self.begin();
+            }
+            let head = self.takes[take].head.clone();
+            self.put(Object::Init { take: number(take) }, &head)?;
+            self.takes[take].init_stored = true;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, object: Object, plain: &[u8]) -> Result<(), Behind> {
+        let put = self.recording.as_ref().map_or(Err(Behind), |recording| recording.put(object, plain));
+        match put {
+            Ok(len) => self.counters.bytes.add(len as u64),
+            Err(behind) => {
+                self.counters.errors.add(1);
+                self.trouble.get_or_insert_with(|| behind.to_string());
+            }
+        }
+        put.map(|_| ())
+    }
+
+    fn contents(&self, manifest: &Manifest, whole: bool) -> Vec<u8> {
+        let mut manifest = manifest.clone();
+        for (n, entry) in manifest.takes.iter_mut().enumerate() {
+            entry.file = if n == 0 { "video.mp4".to_owned() } else { format!("video.mp4?take={n}") };
+        }
+        manifest.tracks = self.track_entries();
+        let track_segments = self.tracks.segments();
+        let segments = self.takes.iter().map(|take| take.segments).collect();
+        // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.
+        let timeline = if whole { self.takes.iter().map(|take| take.timeline.clone()).collect() } else { Vec::new() };
+        let contents = Contents { manifest, segments, track_segments, timeline };
+        serde_json::to_vec(&contents).expect("a manifest is plain data")
+    }
+}
+
+fn number(take: usize) -> u32 {
+    u32::try_from(take).expect("a call has few takes")
+}

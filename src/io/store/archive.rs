@@ -1,0 +1,498 @@
+//! **The question:** which recordings are there, who may still open them, and what is to be deleted? The vault, the keeper and the
+//! time of the keeper together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::base::limits;
+use crate::base::media::RoomId;
+use crate::core::record::{
+    Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
+};
+use crate::core::retention::{RecordingName, Refusal, Retention, Secret, Tampered, open};
+use crate::engine::flow::{Counter, Level};
+use crate::io::store::custody::KeyCustody;
+use crate::io::store::disk::StoreError;
+use crate::io::store::keeper_file::KeeperFileError;
+use crate::io::store::keepers::{Keepers, LOOK_EVERY};
+use crate::io::store::local_keeper::KeyCustodyError;
+use crate::io::store::reading::Reading;
+use crate::io::store::spool::{Spool, SpoolPlace};
+use crate::io::store::upload::{SealedRecording, UploadCounters, drain};
+use crate::io::store::vault::{Listed, Vault, VaultError};
+use crate::io::store::wraps::{data_key, repair};
+
+/// Where an archive lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivePlace {
+    /// A folder or `s3://bucket/prefix`.
+    pub vault: String,
+    /// The folder of the node's own keeper; better not on the disk that the recordings are backed up from.
+    pub keeper: std::path::PathBuf,
+}
+
+/// What an archive counts; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveCounters {
+    /// On the way to the vault.
+    pub upload: UploadCounters,
+    /// The keeper's state could not be stored.
+    pub keeper_errors: Counter,
+    /// Objects deleted after their hour.
+    pub swept: Counter,
+    /// Objects and listings that a sweep failed at; they are tried again.
+    pub sweep_errors: Counter,
+    /// 1 while the last sweep failed at something.
+    pub sweep_failing: Level,
+}
+
+/// Why an archive cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The keeper's folder.
+    #[error(transparent)]
+    Keeper(#[from] KeeperFileError),
+    /// The spool's folder.
+    #[error("the spool: {0}")]
+    Spool(#[from] StoreError),
+}
+
+/// Why a recording cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Its hour has come, or it was erased. Whether it ever was is not told.
+    #[error("this recording is gone")]
+    Gone,
+    /// There is none of that name.
+    #[error("there is no such recording")]
+    Missing,
+    /// What is stored is not what was recorded.
+    #[error("this recording is damaged")]
+    Damaged,
+    /// The store.
+    #[error(transparent)]
+    Store(VaultError),
+}
+
+impl From<VaultError> for ReadError {
+    fn from(error: VaultError) -> Self {
+        if matches!(error, VaultError::Missing) { Self::Missing } else { Self::Store(error) }
+    }
+}
+
+impl From<Refusal> for ReadError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Expired | Refusal::Denied => Self::Gone,
+            Refusal::NoKey | Refusal::TooFarAhead | Refusal::Full => Self::Missing,
+        }
+    }
+}
+
+impl From<Tampered> for ReadError {
+    fn from(_: Tampered) -> Self {
+        Self::Damaged
+    }
+}
+
+/// What may be wished of one recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordingWish {
+    /// Whose it is, in the words of anyone who wants it.
+    pub owner: Option<String>,
+    /// How long it is kept; `None`: as long as the archive keeps recordings.
+    pub retention: Option<Retention>,
+}
+
+/// One recording, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordingDetail {
+    /// Its name: `{hour}-{id}`.
+    pub recording: String,
+    /// UTC, RFC 3339, on the hour: from then on nobody opens it.
+    pub expires_at: String,
+    /// Which room was recorded.
+    pub room: RoomId,
+    /// Whose recording it is, if anyone who began it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether more may come. After a crash this stays `recording`.
+    pub state: RecordingState,
+    /// UTC of its zero, RFC 3339; absent while nothing was recorded.
+    pub started: Option<String>,
+    /// From its zero to its end.
+    pub duration_ms: u64,
+    /// Milliseconds that lack something.
+    pub gap_ms: u64,
+    /// Files it has: one, unless the picture's format changed.
+    pub takes: usize,
+    /// Participants' own tracks, if they were recorded: `track.mp4?take=n` is the n-th, from 0.
+    pub tracks: Vec<TrackEntry>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Swept {
+    /// Objects deleted.
+    pub objects: u64,
+    /// Objects and folders that could not be deleted or listed.
+    pub failed: u64,
+}
+
+/// Every recording of a node.
+#[derive(Debug)]
+pub struct Archive {
+    vault: Vault,
+    custody: Arc<KeyCustody>,
+    retention: Retention,
+    runtime: Handle,
+    counters: ArchiveCounters,
+}
+
+impl Archive {
+    /// For a node that records: the keeper is locked for it, made if there is none.
+    ///
+    /// # Errors
+    /// When the vault or the keeper's folder cannot be used.
+    pub fn open(
+        place: &ArchivePlace,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        Self::on_vault(Vault::open(&place.vault)?, &place.keeper, retention, runtime, counters)
+    }
+
+    /// As [`Archive::open`], with keepers in other processes: for a node that records, and to read as well.
+    ///
+    /// # Errors
+    /// When the vault cannot be used.
+    pub fn with_keepers(
+        vault: &str,
+        keepers: Keepers,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let custody = Arc::new(KeyCustody::remote(keepers));
+        Ok(Self { vault: Vault::open(vault)?, custody, retention, runtime, counters })
+    }
+
+    /// Only to read: a copy, or beside a node that runs. The keeper's file is looked at as it stands.
+    ///
+    /// # Errors
+    /// When the vault or the keeper's folder cannot be used.
+    pub fn look_at(place: &ArchivePlace, runtime: Handle) -> Result<Self, ArchiveError> {
+        let custody = Arc::new(KeyCustody::look_at(Path::new(&place.keeper))?);
+        let counters = ArchiveCounters::default();
+        Ok(Self { vault: Vault::open(&place.vault)?, custody, retention: Retention::default(), runtime, counters })
+    }
+
+    /// As [`Archive::open`], on a vault that is open already.
+    ///
+    /// # Errors
+    /// When the keeper's folder cannot be used.
+    pub fn on_vault(
+        vault: Vault,
+        keeper: &Path,
+        retention: Retention,
+        runtime: Handle,
+        counters: ArchiveCounters,
+    ) -> Result<Self, ArchiveError> {
+        let custody = Arc::new(KeyCustody::open(keeper, counters.keeper_errors.clone())?);
+        Ok(Self { vault, custody, retention, runtime, counters })
+    }
+
+    /// From now on objects wait in a spool while the store is slow or down. [`Archive::run_spool`] has them stored.
+    ///
+    /// # Errors
+    /// When the spool's folder cannot be used.
+    pub fn with_spool(mut self, place: &SpoolPlace) -> Result<Self, ArchiveError> {
+        self.vault.set_spool(Arc::new(Spool::open(place, self.counters.upload.clone())?));
+        Ok(self)
+    }
+
+    /// The keeper.
+    #[must_use]
+    pub fn custody(&self) -> &KeyCustody {
+        &self.custody
+    }
+
+    /// Where the objects lie.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// How long recordings are kept for which nothing shorter is asked.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// Begins a recording that is kept for `retention`: its expiry is stamped, its data key made and wrapped.
+    ///
+    /// # Errors
+    /// When too few keepers agree, or the only one's state cannot be stored.
+    pub fn begin(&self, retention: Retention) -> Result<SealedRecording, KeyCustodyError> {
+        let (recording, releases) = self.custody.reserve(retention)?;
+        let key = Secret::random();
+        let wraps = releases.wrap(recording, &key);
+        let keepers = releases.keepers().iter().map(ToString::to_string).collect();
+        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
+        let place = (self.vault.clone(), self.custody.clone());
+        let sealed = SealedRecording::start(recording, key, place, self.counters.upload.clone(), &self.runtime);
+        let wraps = wraps.into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes));
+        for (object, bytes) in [(Object::Hdr, hdr)].into_iter().chain(wraps) {
+            sealed.put_clear(object, bytes.into()).expect("a new queue has room");
+        }
+        Ok(sealed)
+    }
+
+    /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those that do not
+    /// open are left out, and those that `wanted` does not want.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn list(&self, wanted: impl Fn(&RecordingDetail) -> bool) -> Result<Vec<RecordingDetail>, ReadError> {
+        let mut listed = Vec::new();
+        for recording in self.vault.recording().await? {
+            if listed.len() == limits::RECORDINGS_LISTED_MAX {
+                break;
+            }
+            match self.detail(recording).await {
+                Ok(detail) if wanted(&detail) => listed.push(detail),
+                Err(ReadError::Store(error)) => return Err(ReadError::Store(error)),
+                _ => {}
+            }
+        }
+        Ok(listed)
+    }
+
+    /// One recording.
+    ///
+    /// # Errors
+    /// When it is gone, there is none, or it does not open.
+    pub async fn detail(&self, recording: RecordingName) -> Result<RecordingDetail, ReadError> {
+        let (contents, _, _) = self.contents(recording).await?;
+        let manifest = contents.manifest;
+        Ok(RecordingDetail {
+            recording: recording.to_string(),
+            expires_at: utc_text(recording.hour.start()),
+            room: manifest.room,
+            owner: manifest.owner,
+            state: manifest.state,
+            started: manifest.started,
+            duration_ms: manifest.duration_ms,
+            gap_ms: manifest.gap_ms,
+            takes: manifest.takes.len(),
+            tracks: manifest.tracks,
+        })
+    }
+
+    /// One take of a recording, to be read as one file, as far as it is stored now.
+    ///
+    /// # Errors
+    /// When it is gone, there is no such recording or take, or it does not open.
+    pub async fn read(&self, recording: RecordingName, take: u32) -> Result<Reading, ReadError> {
+        self.read_file(recording, RecordedFile::Take(take)).await
+    }
+
+    /// As [`Archive::read`], any file of a recording.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub async fn read_file(&self, recording: RecordingName, file: RecordedFile) -> Result<Reading, ReadError> {
+        let (contents, objects, key) = self.contents(recording).await?;
+        Reading::new((self.vault.clone(), self.custody.clone()), recording, file, (contents, key), &objects)
+    }
+
+    /// What a recording's manifest says of it.
+    ///
+    /// # Errors
+    /// When it is gone, there is none, or it does not open.
+    pub async fn manifest(&self, recording: RecordingName) -> Result<Manifest, ReadError> {
+        Ok(self.contents(recording).await?.0.manifest)
+    }
+
+    /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else.
+    ///
+    /// # Errors
+    /// When it is gone already, there is none, or not everything could be done: then it may be tried again.
+    pub async fn shred(&self, recording: RecordingName) -> Result<(), ReadError> {
+        if self.custody.is_expired(recording.hour) {
+            return Err(ReadError::Gone);
+        }
+        let spool = self.vault.spool();
+        if self.vault.list(&folder(recording)).await?.is_empty() && !spool.is_some_and(|spool| spool.has(recording)) {
+            return Err(ReadError::Missing);
+        }
+        let denied = self.custody.revoke(recording).await;
+        // First of all, so that nothing more comes to the store from there.
+        if let Some(spool) = spool {
+            spool.forget(recording).map_err(|error| VaultError::Failed(error.to_string()))?;
+        }
+        let mut objects = self.vault.list(&folder(recording)).await?;
+        // Without its wraps the rest says nothing.
+        objects.sort_by_key(|object| !object.path.contains("/wrap/"));
+        for object in objects {
+            self.vault.delete(&object.path).await?;
+        }
+        self.vault.clear(&folder(recording)).await?;
+        denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
+    }
+
+    /// Deletes every object whose hour has come, known or not.
+    pub async fn sweep(&self) -> Swept {
+        self.sweep_telling(&|_, _| {}).await
+    }
+
+    /// As [`Archive::sweep`]; `progress` hears how many objects are done, and of how many that are known so far.
+    pub async fn sweep_telling(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Swept {
+        let (mut swept, mut done, mut known) = (Swept::default(), 0, 0);
+        let now = self.custody.certain();
+        let hours = self.vault.hours().await.unwrap_or_else(|_| {
+            swept.failed += 1;
+            Vec::new()
+        });
+        for hour in hours.into_iter().filter(|hour| hour.is_expired(now)) {
+            let Ok(objects) = self.vault.list(&format!("{ROOT}/{hour}")).await else {
+                swept.failed += 1;
+                continue;
+            };
+            let before = swept.failed;
+            known += objects.len() as u64;
+            for object in objects {
+                let deleted = self.vault.delete(&object.path).await.is_ok();
+                swept.objects += u64::from(deleted);
+                swept.failed += u64::from(!deleted);
+                done += 1;
+                progress(done, known);
+            }
+            if swept.failed == before {
+                let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;
+                swept.failed += u64::from(cleared.is_err());
+            }
+        }
+        if let Some(spool) = self.vault.spool().cloned() {
+            // It may wait for its disk.
+            let (deleted, failed) = tokio::task::spawn_blocking(move || spool.expire(now)).await.unwrap_or((0, 1));
+            swept.objects += deleted;
+            swept.failed += failed;
+        }
+        self.counters.swept.add(swept.objects);
+        self.counters.sweep_errors.add(swept.failed);
+        self.counters.sweep_failing.set(u64::from(swept.failed > 0));
+        swept
+    }
+
+    /// Ticks the keeper every second and sweeps every `limits::SWEEP_EVERY`, for as long as the node runs.
+    pub async fn run(self: Arc<Self>) {
+        let ticking = async {
+            let mut second = tokio::time::interval(Duration::from_secs(1));
+            second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                second.tick().await;
+                let custody = self.custody.clone();
+                // It may wait for its disk.
+                if tokio::task::spawn_blocking(move || custody.tick()).await.is_err() {
+                    tracing::error!("a tick of the keeper failed");
+                }
+            }
+        };
+        // Beside it: a store that hangs keeps no key alive.
+        let sweeping = async {
+            loop {
+                let swept = self.sweep().await;
+                if swept.failed > 0 {
+                    tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
+                }
+                tokio::time::sleep(limits::SWEEP_EVERY).await;
+            }
+        };
+        tokio::join!(ticking, sweeping);
+    }
+
+    /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the node runs.
+    /// Returns at once where the keeper is the node's own.
+    pub async fn run_keepers(self: Arc<Self>) {
+        let Some(keepers) = self.custody.keepers() else { return };
+        let looking = async {
+            let mut second = tokio::time::interval(LOOK_EVERY);
+            second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                second.tick().await;
+                keepers.poll_all().await;
+            }
+        };
+        let mending = async {
+            let mut pause = limits::MEND_EVERY;
+            loop {
+                tokio::time::sleep(pause).await;
+                let failed = self.mend_wraps().await;
+                pause = if failed { (pause * 2).min(limits::MEND_EVERY_MAX) } else { limits::MEND_EVERY };
+            }
+        };
+        tokio::join!(looking, mending);
+    }
+
+    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers. Whether some could not be added yet.
+    pub async fn mend_wraps(&self) -> bool {
+        let Some(keepers) = self.custody.keepers().filter(|keepers| keepers.are_all_up() && keepers.take_mend_due())
+        else {
+            return false;
+        };
+        let mended = repair(&self.vault, &self.custody, keepers).await;
+        if mended.failed > 0 {
+            tracing::warn!(failed = mended.failed, "recordings could not be wrapped for every keeper; trying again");
+            keepers.set_mend_due();
+        }
+        if mended.wraps > 0 {
+            tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
+        }
+        mended.failed > 0
+    }
+
+    /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at once where
+    /// there is no spool.
+    pub async fn run_spool(self: Arc<Self>) {
+        if let Some(spool) = self.vault.spool() {
+            drain(spool, &self.vault, &self.custody, &self.counters.upload).await;
+        }
+    }
+
+    /// What a recording holds, its objects, and the key that opens them.
+    async fn contents(&self, recording: RecordingName) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
+        // The keeper is asked first: what has expired is not even looked for.
+        if self.custody.is_expired(recording.hour) {
+            return Err(ReadError::Gone);
+        }
+        let key = data_key(&self.vault, &self.custody, recording).await?;
+        let objects = self.objects(recording).await?;
+        let newest = objects.iter().map(|(object, _)| *object);
+        let newest = newest.filter(|object| matches!(object, Object::Index { .. } | Object::Fin)).max();
+        let newest = newest.ok_or(ReadError::Missing)?;
+        let sealed: Bytes = self.vault.get(&newest.path(recording)).await?;
+        let plain = open(&key, &newest.context(recording), &sealed)?;
+        let contents = serde_json::from_slice(&plain).map_err(|_| ReadError::Damaged)?;
+        Ok((contents, objects, key))
+    }
+
+    async fn objects(&self, recording: RecordingName) -> Result<Vec<(Object, Listed)>, VaultError> {
+        let prefix = format!("{}/", folder(recording));
+        let listed = self.vault.list(&folder(recording)).await?;
+        let parse = |listed: Listed| {
+            let object = Object::parse(listed.path.strip_prefix(&prefix)?)?;
+            Some((object, listed))
+        };
+        Ok(listed.into_iter().filter_map(parse).collect())
+    }
+}

@@ -1,0 +1,143 @@
+//! **The question:** whom does this node ask before a recording begins or opens, and how late is it? Its own keeper, or three others.
+
+use std::path::Path;
+
+use crate::base::media::Wallclock;
+use crate::core::retention::{Hour, KeyShares, RecordingName, Retention, Stats};
+use crate::engine::flow::Counter;
+use crate::io::store::disk::StoreError;
+use crate::io::store::keeper_file::KeeperFileError;
+use crate::io::store::keepers::Keepers;
+use crate::io::store::local_keeper::{KeyCustodyError, LocalKeeper};
+
+/// The node's keeper or keepers.
+#[derive(Debug)]
+pub struct KeyCustody(Custody);
+
+#[derive(Debug)]
+enum Custody {
+    Local(Box<LocalKeeper>),
+    Remote(Keepers),
+}
+
+impl KeyCustody {
+    /// Level 1: the keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not be
+    /// stored.
+    ///
+    /// # Errors
+    /// When another process has it, it is damaged, or the disk refuses.
+    pub fn open(folder: &Path, errors: Counter) -> Result<Self, KeeperFileError> {
+        LocalKeeper::open(folder, errors).map(|local| Self(Custody::Local(Box::new(local))))
+    }
+
+    /// Level 1, only to read recordings by: nothing is made, nothing stored.
+    ///
+    /// # Errors
+    /// When there is none or it is damaged.
+    pub fn look_at(folder: &Path) -> Result<Self, KeeperFileError> {
+        LocalKeeper::look_at(folder).map(|local| Self(Custody::Local(Box::new(local))))
+    }
+
+    /// Levels 2 and 3: keepers in other processes.
+    #[must_use]
+    pub fn remote(keepers: Keepers) -> Self {
+        Self(Custody::Remote(keepers))
+    }
+
+    /// The keepers in other processes, if it is they who are asked.
+    #[must_use]
+    pub fn keepers(&self) -> Option<&Keepers> {
+        match &self.0 {
+            Custody::Local(_) => None,
+            Custody::Remote(remote) => Some(remote),
+        }
+    }
+
+    /// The latest time this node knows of: what has expired by it is gone.
+    #[must_use]
+    pub fn now(&self) -> Wallclock {
+        match &self.0 {
+            Custody::Local(local) => local.now(),
+            Custody::Remote(remote) => remote.now(),
+        }
+    }
+
+    /// Whether what is filed under `hour` has expired.
+    #[must_use]
+    pub fn is_expired(&self, hour: Hour) -> bool {
+        hour.is_expired(self.now())
+    }
+
+    /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
+    #[must_use]
+    pub fn certain(&self) -> Wallclock {
+        match &self.0 {
+            Custody::Local(local) => local.certain(),
+            Custody::Remote(remote) => remote.certain(),
+        }
+    }
+
+    /// To be called every second: the keeper's own keys of hours that have come are destroyed, in memory and on disk. Keepers in
+    /// other processes do that by themselves.
+    pub fn tick(&self) {
+        if let Custody::Local(local) = &self.0 {
+            local.tick();
+        }
+    }
+
+    /// A place for a recording that begins now, and what its data key is wrapped under. Never called on the runtime's own threads;
+    /// waits for keepers in other processes at most `limits::KEEPERS_BEGIN_SPAN`, and not at all while they are known to be down.
+    ///
+    /// # Errors
+    /// When too few keepers agree, or the only one's state cannot be stored.
+    pub fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
+        match &self.0 {
+            Custody::Local(local) => {
+                local.reserve(retention).map(|(recording, release)| (recording, KeyShares::Alone(release)))
+            }
+            Custody::Remote(remote) => remote.reserve(retention),
+        }
+    }
+
+    /// What opens a recording's data key.
+    ///
+    /// # Errors
+    /// When it has expired, was erased, there is no key, or too few keepers answer.
+    pub async fn releases(&self, recording: RecordingName) -> Result<KeyShares, KeyCustodyError> {
+        match &self.0 {
+            Custody::Local(local) => Ok(KeyShares::Alone(local.release(recording)?)),
+            Custody::Remote(remote) => remote.releases(recording, false).await,
+        }
+    }
+
+    /// Never releases anything for this recording again: it counts when the only keeper, or two of several, have stored it.
+    ///
+    /// # Errors
+    /// When it does not count: then the recording may be opened again from a copy.
+    pub async fn revoke(&self, recording: RecordingName) -> Result<(), KeyCustodyError> {
+        match &self.0 {
+            Custody::Local(local) => local.revoke(recording),
+            Custody::Remote(remote) => remote.revoke(recording).await,
+        }
+    }
+
+    /// Takes the operator's word that the wall clock is right; keepers in other processes have to be told themselves.
+    ///
+    /// # Errors
+    /// When the state cannot be stored.
+    pub fn believe_clock(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Custody::Local(local) => local.believe_clock(),
+            Custody::Remote(_) => Ok(()),
+        }
+    }
+
+    /// The own keeper's figures; nothing of keepers in other processes.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &self.0 {
+            Custody::Local(local) => local.stats(),
+            Custody::Remote(_) => Stats::default(),
+        }
+    }
+}

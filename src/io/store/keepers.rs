@@ -1,0 +1,359 @@
+//! **The question:** what do three keepers in other processes say, and how late is it if two of them agree? One that is down,
+//! lost or lying neither hinders nor suffices.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+
+use crate::base::limits::{KEEPERS_AGREEING, KEEPERS_BEGIN_SPAN};
+use crate::base::media::Wallclock;
+use crate::core::retention::{
+    BootId, Clocks, Hour, KeeperId, KeyShares, Ratchet, RecordingId, RecordingName, Refusal, Release, Retention,
+};
+use crate::engine::flow::Counter;
+use crate::io::keeper::{Identity, KeeperClient, KeeperClientError, Request, Response, Status};
+use crate::io::store::local_keeper::{KeyCustodyError, boot_id, clocks};
+
+/// The keepers of a node; clones share them.
+#[derive(Debug, Clone)]
+pub struct Keepers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    lines: Vec<KeeperClient>,
+    /// What each told last; `None` while it is down.
+    told: Mutex<Vec<Option<Status>>>,
+    clock: Mutex<Ratchet>,
+    boot: BootId,
+    /// Whether wraps may be missing that could be added now.
+    mend_due: AtomicBool,
+    errors: Counter,
+    runtime: Handle,
+}
+
+/// How one keeper answered.
+type Answered = Result<Response, KeeperClientError>;
+
+impl Keepers {
+    /// Lines to the keepers at `addresses` (`HOST:PORT`). `errors` counts what they could not do: every ask without an answer, and
+    /// every time one says that its state could not be stored.
+    ///
+    /// # Errors
+    /// When an address is none.
+    pub fn new(
+        addresses: &[String],
+        identity: &Identity,
+        errors: Counter,
+        runtime: Handle,
+    ) -> Result<Self, KeeperClientError> {
+        let lines =
+            addresses.iter().map(|address| KeeperClient::new(address, identity)).collect::<Result<Vec<_>, _>>()?;
+        let boot = boot_id();
+        let told = Mutex::new(vec![None; lines.len()]);
+        // Nothing is certain before two keepers have told the time; what the wall clock claims is refused by until then, and
+        // nothing is deleted for its sake.
+        let clock = Mutex::new(Ratchet::new(Clocks { wall: Wallclock(0), ..clocks(boot) }));
+        Ok(Self(Arc::new(Inner { lines, told, clock, boot, mend_due: AtomicBool::new(false), errors, runtime })))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.lines.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.lines.is_empty()
+    }
+
+    /// What each that answers told last.
+    #[must_use]
+    pub fn told(&self) -> Vec<Status> {
+        self.0.told().iter().flatten().copied().collect()
+    }
+
+    /// Asks every keeper for its time, those that are down too; to be called every second. Tells the log what changed.
+    pub async fn poll_all(&self) {
+        let answered = join_all(self.0.lines.iter().map(|line| line.try_ask(Request::Time))).await;
+        for (n, answered) in answered.into_iter().enumerate() {
+            let address = self.0.lines[n].address();
+            let now = match answered {
+                Ok(Response::Time(told)) => Ok(told),
+                Ok(_) => Err("it does not tell the time".to_owned()),
+                Err(error) => Err(error.to_string()),
+            };
+            let before = std::mem::replace(&mut self.0.told()[n], now.as_ref().ok().copied());
+            match (before, &now) {
+                (Some(_), Err(error)) => tracing::error!(%error, "a keeper is down"),
+                (None, Ok(told)) => tracing::info!(address, keeper = %told.keeper, "a keeper answers"),
+                _ => {}
+            }
+            let is_new = |told: &Status| before.is_none_or(|before| before.keeper != told.keeper);
+            if now.as_ref().is_ok_and(is_new) {
+                self.0.mend_due.store(true, Ordering::Relaxed);
+            }
+            let unsaved = now.as_ref().is_ok_and(|told| told.unsaved);
+            if unsaved && before.is_none_or(|before| !before.unsaved) {
+                tracing::error!(address, "a keeper cannot store its state: it makes no new keys");
+            }
+            self.0.errors.add(u64::from(now.is_err() || unsaved));
+        }
+        self.0.agree_on_time();
+    }
+
+    /// The latest time this node knows of.
+    #[must_use]
+    pub fn now(&self) -> Wallclock {
+        self.0.clock().latest()
+    }
+
+    /// The time that has certainly come.
+    #[must_use]
+    pub fn certain(&self) -> Wallclock {
+        self.0.clock().floor()
+    }
+
+    /// A place for a recording that begins now; see [`super::Keeping::reserve`].
+    ///
+    /// # Errors
+    /// When fewer than two keepers agree in time.
+    pub fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
+        let agreed = self.0.lines.iter().filter(|line| line.is_up()).count();
+        if agreed < KEEPERS_AGREEING {
+            return Err(KeyCustodyError::TooFew { agreed, why: "the others do not answer".to_owned() });
+        }
+        let (sender, receiver) = bounded(1);
+        let keepers = self.clone();
+        self.0.runtime.spawn(async move {
+            // Anyone who waited may have given up.
+            let _ = sender.try_send(keepers.reserve_now(retention).await);
+        });
+        let late = || KeyCustodyError::TooFew { agreed: 0, why: "no answer in time".to_owned() };
+        receiver.recv_timeout(KEEPERS_BEGIN_SPAN).unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn reserve_now(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
+        let start = self.certain().min(clocks(self.0.boot).wall);
+        let mut recording = RecordingName { hour: retention.expiry(start), recording: RecordingId::random() };
+        let answered = self.ask(Request::Release { recording, make: true }).await;
+        // Keepers whose clocks are a moment behind an hour's boundary: the hour before is near enough for them.
+        let behind = answered.iter().any(|answered| matches!(answered, Ok(Response::Refused(Refusal::TooFarAhead))));
+        let answered = if behind && granted(&answered) < KEEPERS_AGREEING {
+            recording.hour = Hour(recording.hour.0 - 1);
+            self.ask(Request::Release { recording, make: true }).await
+        } else {
+            answered
+        };
+        if granted(&answered) < self.len() {
+            self.0.mend_due.store(true, Ordering::Relaxed);
+        }
+        agreed(answered).map(|releases| (recording, releases))
+    }
+
+    /// What opens a recording's data key, from all who answer; `make`: keepers that have no key for its hour make one, so that the
+    /// data key can be wrapped for them too.
+    ///
+    /// # Errors
+    /// When fewer than two agree.
+    pub async fn releases(&self, recording: RecordingName, make: bool) -> Result<KeyShares, KeyCustodyError> {
+        agreed(self.ask(Request::Release { recording, make }).await)
+    }
+
+    /// What single keepers give out, though it may be too few of them: for trying to open what must not open.
+    pub(super) async fn whatever_is_released(&self, recording: RecordingName) -> KeyShares {
+        KeyShares::of_several(
+            self.ask(Request::Release { recording, make: false }).await.into_iter().filter_map(released),
+        )
+    }
+
+    /// Denies a recording everywhere; counts when two have stored it.
+    ///
+    /// # Errors
+    /// When fewer than two have.
+    pub async fn revoke(&self, recording: RecordingName) -> Result<(), KeyCustodyError> {
+        let answered = self.ask(Request::Deny { recording }).await;
+        let agreed = answered.iter().filter(|answered| matches!(answered, Ok(Response::Denied))).count();
+        if agreed >= KEEPERS_AGREEING {
+            return Ok(());
+        }
+        Err(KeyCustodyError::TooFew { agreed, why: reasons(&answered) })
+    }
+
+    /// Whether wraps may be missing that could be added now; asked once, until something changes again.
+    pub(super) fn take_mend_due(&self) -> bool {
+        self.0.mend_due.swap(false, Ordering::Relaxed)
+    }
+
+    /// Wraps are still missing.
+    pub(super) fn set_mend_due(&self) {
+        self.0.mend_due.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether every keeper answers.
+    pub(super) fn are_all_up(&self) -> bool {
+        self.0.lines.iter().all(KeeperClient::is_up)
+    }
+
+    async fn ask(&self, ask: Request) -> Vec<Answered> {
+        let answered = join_all(self.0.lines.iter().map(|line| line.ask(ask))).await;
+        let failed = answered.iter().filter(|answered| matches!(answered, Err(_) | Ok(Response::Unsaved))).count();
+        self.0.errors.add(failed as u64);
+        answered
+    }
+}
+
+impl Inner {
+    fn told(&self) -> MutexGuard<'_, Vec<Option<Status>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's own time, moved on to now.
+    fn clock(&self) -> MutexGuard<'_, Ratchet> {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.advance(clocks(self.boot), None);
+        clock
+    }
+
+    /// What two keepers agree on is believed: the second latest of their times, so that one clock wrongly ahead moves nothing.
+    fn agree_on_time(&self) {
+        let told: Vec<_> = self.told().iter().flatten().copied().collect();
+        if let Some(certain) = second_latest(&told, |told| told.certain) {
+            self.clock().rise(certain);
+        }
+    }
+}
+
+/// The latest time that two different keepers have reached.
+fn second_latest(told: &[Status], time: impl Fn(&Status) -> Wallclock) -> Option<Wallclock> {
+    let mut times: Vec<(KeeperId, Wallclock)> = Vec::new();
+    for told in told {
+        if times.iter().all(|(keeper, _)| *keeper != told.keeper) {
+            times.push((told.keeper, time(told)));
+        }
+    }
+    times.sort_by_key(|(_, time)| *time);
+    times.len().checked_sub(KEEPERS_AGREEING).map(|at| times[at].1)
+}
+
+fn released(answered: Answered) -> Option<Release> {
+    match answered {
+        Ok(Response::Released(release)) => Some(release),
+        _ => None,
+    }
+}
+
+fn granted(answered: &[Answered]) -> usize {
+    answered.iter().filter(|answered| matches!(answered, Ok(Response::Released(_)))).count()
+}
+
+/// Two different keepers' releases or more, or why there are not.
+fn agreed(answered: Vec<Answered>) -> Result<KeyShares, KeyCustodyError> {
+    let refusals: Vec<_> = answered.iter().filter_map(refusal).collect();
+    let why = reasons(&answered);
+    let releases = KeyShares::of_several(answered.into_iter().filter_map(released));
+    let agreed = releases.keepers().len();
+    if agreed >= KEEPERS_AGREEING {
+        return Ok(releases);
+    }
+    // What two refuse no pair opens; what one refuses is not sure while another is silent.
+    let lasting = |refusal: &&Refusal| matches!(refusal, Refusal::Expired | Refusal::Denied | Refusal::NoKey);
+    if refusals.iter().filter(lasting).count() < KEEPERS_AGREEING {
+        return Err(KeyCustodyError::TooFew { agreed, why });
+    }
+    // That it is gone says more than that a keeper lost its keys.
+    let lasting = refusals.iter().filter(lasting);
+    let told = lasting.min_by_key(|refusal| matches!(refusal, Refusal::NoKey)).expect("two were counted");
+    Err((*told).into())
+}
+
+fn refusal(answered: &Answered) -> Option<Refusal> {
+    match answered {
+        Ok(Response::Refused(refusal)) => Some(*refusal),
+        _ => None,
+    }
+}
+
+fn reasons(answered: &[Answered]) -> String {
+    let reason = |answered: &Answered| match answered {
+        Ok(Response::Released(_) | Response::Denied) => None,
+        Ok(Response::Refused(refusal)) => Some(refusal.to_string()),
+        Ok(Response::Unsaved) => Some("a keeper cannot store its state".to_owned()),
+        Ok(Response::NotYours) => Some("a keeper takes this node for a keeper: see its certificate".to_owned()),
+        Ok(Response::Time(_)) => Some("a keeper answers what was not asked".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    answered.iter().filter_map(reason).collect::<Vec<_>>().join("; ")
+}
+
+/// How long between two calls of [`Keepers::poll_all`].
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(keeper: u8, certain: u64) -> Status {
+        let (keeper, certain) = (KeeperId([keeper; 8]), Wallclock(certain));
+        Status { keeper, wall: certain, certain, latest: certain, in_memory: false, unsaved: false }
+    }
+
+    #[test]
+    fn the_time_is_what_two_keepers_agree_on() {
+        let at = |told: &[Status]| second_latest(told, |told| told.certain).map(|time| time.0);
+        assert_eq!(at(&[told(1, 5), told(2, 900), told(3, 7)]), Some(7), "one far ahead moves nothing");
+        assert_eq!(at(&[told(1, 5), told(2, 6), told(3, 0)]), Some(5), "one far behind holds nothing up");
+        assert_eq!(at(&[told(1, 5), told(2, 6)]), Some(5));
+        assert_eq!(at(&[told(1, 5)]), None);
+        assert_eq!(at(&[told(1, 5), told(1, 6)]), None, "the same keeper twice is one");
+    }
+
+    #[test]
+    fn a_node_whose_keepers_are_silent_is_certain_of_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = crate::io::keeper::make_certificates(home.path(), &["127.0.0.1".to_owned()]).unwrap();
+        let identity = Identity::load(&crate::io::keeper::IdentityFiles::in_folder(&folders[0])).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
+        let errors = Counter::default();
+        let keepers = Keepers::new(&addresses, &identity, errors.clone(), runtime.handle().clone()).unwrap();
+        let before = clocks(keepers.0.boot).wall;
+        runtime.block_on(keepers.poll_all());
+        assert!(keepers.now() >= before, "it refuses by its own clock");
+        assert!(keepers.certain() < Wallclock(3_600_000_000_000), "and sweeps nothing for its sake");
+        assert_eq!((keepers.told().len(), errors.get()), (0, 3));
+        assert!(matches!(keepers.reserve(Retention::default()), Err(KeyCustodyError::TooFew { agreed: 0, .. })));
+    }
+
+    fn release(keeper: u8) -> Answered {
+        Ok(Response::Released(Release::from_bytes(&[keeper; 40])))
+    }
+
+    #[test]
+    fn two_have_to_agree_and_two_have_to_refuse() {
+        let silent = || Err(KeeperClientError::Silent { address: "k:1".into(), why: "gone".into() });
+        let refused = |refusal| Ok(Response::Refused(refusal));
+        assert_eq!(agreed(vec![release(1), release(2), silent()]).unwrap().pairs().len(), 1);
+        assert_eq!(agreed(vec![release(1), release(2), release(3)]).unwrap().pairs().len(), 3);
+        for few in [vec![release(1), silent(), silent()], vec![release(1), release(1), Ok(Response::Unsaved)]] {
+            assert!(matches!(agreed(few), Err(KeyCustodyError::TooFew { agreed: 1, .. })));
+        }
+        let one = agreed(vec![release(1), silent(), refused(Refusal::Expired)]);
+        assert!(matches!(one, Err(KeyCustodyError::TooFew { agreed: 1, .. })));
+        let two = agreed(vec![release(1), refused(Refusal::Denied), refused(Refusal::Expired)]);
+        assert!(matches!(two, Err(KeyCustodyError::Refused(Refusal::Denied))));
+        for (one, other, told) in
+            [(Refusal::NoKey, Refusal::Denied, Refusal::Denied), (Refusal::NoKey, Refusal::NoKey, Refusal::NoKey)]
+        {
+            let lost = agreed(vec![release(1), refused(one), refused(other)]);
+            assert!(matches!(lost, Err(KeyCustodyError::Refused(refusal)) if refusal == told), "{lost:?}");
+        }
+        let error = agreed(vec![release(1), silent(), refused(Refusal::NoKey)]).unwrap_err().to_string();
+        assert!(error.contains("k:1 does not answer") && error.contains("no key"), "{error}");
+    }
+}

@@ -1,0 +1,564 @@
+//! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams and time
+//! in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::SdpOffer;
+use str0m::channel::ChannelId;
+use str0m::format::Codec as WireCodec;
+use str0m::media::{Direction, KeyframeRequestKind, MediaAdded, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
+
+use crate::base::limits;
+use crate::base::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::core::signal;
+use crate::io::webrtc::Certificate;
+use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
+use crate::io::webrtc::offer::{self, OfferError};
+use crate::io::webrtc::packetise::Packetised;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerRole {
+    /// A person's whole connection.
+    Participant(ParticipantId),
+    /// WHIP: a person who only publishes.
+    Publisher(ParticipantId),
+    /// WHEP: someone who only watches; `minus` names whose voice they must not hear, their own.
+    Viewer {
+        /// Whose voice is left out.
+        minus: Option<ParticipantId>,
+    },
+}
+
+impl PeerRole {
+    /// The person behind it, if it publishes.
+    #[must_use]
+    pub fn participant(self) -> Option<ParticipantId> {
+        match self {
+            Self::Participant(id) | Self::Publisher(id) => Some(id),
+            Self::Viewer { .. } => None,
+        }
+    }
+
+    /// Whose voice this connection must not hear.
+    #[must_use]
+    pub fn minus(self) -> Option<ParticipantId> {
+        match self {
+            Self::Participant(id) | Self::Publisher(id) => Some(id),
+            Self::Viewer { minus } => minus,
+        }
+    }
+}
+
+/// What a connection is made of.
+pub struct PeerSetup<'a> {
+    /// Its id.
+    pub id: PeerId,
+    /// What it is for.
+    pub role: PeerRole,
+    /// The node's certificate.
+    pub certificate: &'a Certificate,
+    /// Addresses for the answer.
+    pub candidates: &'a [SocketAddr],
+    /// Whether microphones are asked to send a copy of each packet with the next one (RED, RFC 2198).
+    pub red: bool,
+}
+
+/// ICE credentials (RFC 8445 section 5.3).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceCredentials {
+    /// `ice-ufrag`.
+    pub ufrag: String,
+    /// `ice-pwd`.
+    pub password: String,
+}
+
+impl fmt::Debug for IceCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IceCredentials(…)")
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The other side said goodbye.
+    Closed,
+    /// ICE or DTLS did not come up in time.
+    NeverConnected,
+    /// Nothing was heard of it for too long.
+    Lost,
+    /// It broke the protocol.
+    Broken,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the client said goodbye",
+            Self::NeverConnected => "the client never connected",
+            Self::Lost => "the client was lost",
+            Self::Broken => "the client broke the protocol",
+        })
+    }
+}
+
+/// What a connection answers.
+#[derive(Debug)]
+pub(super) enum PeerOutput {
+    Transmit {
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: str0m::net::DatagramSend,
+    },
+    Connected,
+    Closed(CloseReason),
+    ChannelOpen,
+    TrackStarted(TrackKind),
+    TrackEnded(TrackKind),
+    Frame(TrackKind, EncodedFrame),
+    /// The other side wants a keyframe of the composite.
+    KeyframeRequested,
+    /// What could not be put together, or only from copies.
+    Lost(Losses),
+    /// Per cent of the mix' packets that the other side said it lost of late.
+    SoundLost(f32),
+    /// The other side was asked for a keyframe.
+    KeyframeAsked,
+    Signal(String),
+}
+
+/// One connection.
+pub struct Peer {
+    pub(super) id: PeerId,
+    pub(super) role: PeerRole,
+    red: bool,
+    rtc: Rtc,
+    offer: String,
+    ufrag: String,
+    incoming: Vec<Incoming>,
+    composite: Option<Outgoing>,
+    mix: Option<Outgoing>,
+    channel: Option<ChannelId>,
+    created: Instant,
+    connected: bool,
+    /// When the last datagram came.
+    heard: Instant,
+    closed: bool,
+    next: Instant,
+    assembled: Outbox<Assembled>,
+}
+
+/// A track that this side sends.
+#[derive(Debug, Clone, Copy)]
+struct Outgoing {
+    mid: Mid,
+    pt: Pt,
+    /// The next packet's extended sequence number.
+    sequence: u64,
+}
+
+impl Peer {
+    /// Answers an offer. Returns the connection and the answer's SDP.
+    ///
+    /// # Errors
+    /// When the offer cannot be answered; the message says what to do.
+    pub fn answer(setup: &PeerSetup<'_>, offer_sdp: &str, now: Instant) -> Result<(Self, String), OfferError> {
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .set_dtls_cert(setup.certificate.0.clone())
+            .clear_codecs()
+            .enable_opus(true, true)
+            .enable_av1(true)
+            .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
+            .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
+            .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
+            .set_stats_interval(Some(limits::LOSS_REPORT_INTERVAL))
+            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
+            .build(now);
+        for address in setup.candidates {
+            if let Ok(candidate) = Candidate::host(*address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        let mut peer = Self {
+            id: setup.id,
+            role: setup.role,
+            red: setup.red,
+            rtc,
+            offer: String::new(),
+            ufrag: String::new(),
+            incoming: Vec::new(),
+            composite: None,
+            mix: None,
+            channel: None,
+            created: now,
+            connected: false,
+            heard: now,
+            closed: false,
+            next: now,
+            assembled: Outbox::new(),
+        };
+        let answer = peer.renegotiate(offer_sdp)?;
+        Ok((peer, answer))
+    }
+
+    /// Answers a later offer of the same connection.
+    ///
+    /// # Errors
+    /// As [`Peer::answer`].
+    pub(super) fn renegotiate(&mut self, offer_sdp: &str) -> Result<String, OfferError> {
+        offer::check(offer_sdp)?;
+        let parsed = SdpOffer::from_sdp_string(offer_sdp).map_err(|e| OfferError::Malformed(e.to_string()))?;
+        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| OfferError::Malformed(e.to_string()))?;
+        let mut answer = offer::with_one_stream(&answer.to_sdp_string());
+        if self.red {
+            answer = offer::with_red_first(&answer);
+        }
+        self.offer = offer_sdp.to_owned();
+        self.ufrag = offer::ufrag_of(&answer).to_owned();
+        Ok(answer)
+    }
+
+    /// Restarts ICE with the other side's new credentials; the answer is an SDP fragment with ours.
+    pub(super) fn restart_ice(&mut self, credentials: &IceCredentials) -> Result<String, OfferError> {
+        let restarted = offer::with_credentials(&self.offer, &credentials.ufrag, &credentials.password);
+        let answer = self.renegotiate(&restarted)?;
+        Ok(offer::fragment_of(&answer))
+    }
+
+    /// This side's `ice-ufrag`, by which datagrams find it and which names its ICE generation.
+    #[must_use]
+    pub fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
+    /// The other side's `ice-ufrag`: a fragment with another one asks for a restart.
+    pub(super) fn remote_ufrag(&self) -> &str {
+        offer::ufrag_of(&self.offer)
+    }
+
+    /// Takes a candidate of the other side, the attribute's value from `candidate:` on. A malformed one is ignored: the
+    /// connection may come up without it.
+    pub(super) fn add_candidate(&mut self, candidate: &str) {
+        if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody can
+    /// divert the datagrams of another address by naming this peer's `ice-ufrag`.
+    pub(super) fn accepts(&self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> bool {
+        Receive::new(Protocol::Udp, source, destination, datagram)
+            .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+    }
+
+    /// One datagram. `destination` is the candidate it came in by. False: it was malformed.
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+        out: &mut Outbox<PeerOutput>,
+    ) -> bool {
+        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
+        self.heard = now;
+        let handled = self.rtc.handle_input(Input::Receive(now, receive));
+        self.drain(now, out);
+        self.request_keyframes(now, out);
+        self.note_failure(handled, out)
+    }
+
+    /// Time passed.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        self.give_up_on_gaps(now, out);
+        self.flush(now, out);
+        self.request_keyframes(now, out);
+        if now >= self.gone_at() {
+            let reason = if self.connected { CloseReason::Lost } else { CloseReason::NeverConnected };
+            self.close(reason, out);
+        }
+    }
+
+    /// When `handle_timeout` must be called at the latest; `None` once it ended.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        let tracks = self.incoming.iter().flat_map(|incoming| [incoming.gap_ends(), incoming.ask_at()]).flatten();
+        Some(tracks.fold(self.next.min(self.gone_at()), Instant::min))
+    }
+
+    /// When patience ends.
+    fn gone_at(&self) -> Instant {
+        if self.connected { self.heard + limits::DISCONNECTED_SPAN } else { self.created + limits::CONNECT_SPAN }
+    }
+
+    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it.
+    pub(super) fn write_video(&mut self, packetised: &Packetised, epoch: &RoomEpoch) {
+        let Some(line) = &mut self.composite else { return };
+        let (mid, pt, first) = (line.mid, line.pt, line.sequence);
+        line.sequence += packetised.payloads.len() as u64;
+        let pts = packetised.frame.pts;
+        let time = rtp_from_pts(pts, limits::VIDEO_CLOCK) as u32;
+        let wallclock = epoch.instant_at(pts);
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
+        for (at, payload) in packetised.payloads.iter().enumerate() {
+            let packet = RtpWrite::new(pt, (first + at as u64).into(), time, wallclock, payload.clone());
+            stream.write_rtp(packet.marker(at + 1 == packetised.payloads.len()).nackable(true));
+        }
+    }
+
+    /// Writes one Opus packet of the mix; `flush` sends it.
+    pub(super) fn write_sound(&mut self, frame: &EncodedFrame, payload: &Arc<[u8]>, epoch: &RoomEpoch) {
+        let Some(line) = &mut self.mix else { return };
+        let (mid, pt, sequence) = (line.mid, line.pt, line.sequence);
+        line.sequence += 1;
+        let time = rtp_from_pts(frame.pts, limits::SAMPLE_RATE) as u32;
+        let wallclock = epoch.instant_at(frame.pts);
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
+        stream.write_rtp(RtpWrite::new(pt, sequence.into(), time, wallclock, payload.clone()));
+    }
+
+    /// Whether it takes the composite.
+    pub(super) fn wants_video(&self) -> bool {
+        self.connected && !self.closed && self.composite.is_some()
+    }
+
+    /// Whether it takes the mix.
+    pub(super) fn wants_sound(&self) -> bool {
+        self.connected && !self.closed && self.mix.is_some()
+    }
+
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has passed since
+    /// it was asked last; a keyframe that comes first fulfils the wish as well.
+    pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
+        if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
+            incoming.wanted = true;
+            self.request_keyframes(now, out);
+        }
+    }
+
+    fn request_keyframes(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        let mut asked = false;
+        for incoming in &mut self.incoming {
+            let Some(source) = &incoming.source else { continue };
+            if incoming.ask_at().is_none_or(|at| now < at) {
+                continue;
+            }
+            (incoming.wanted, incoming.asked) = (false, Some(now));
+            if let Some(stream) = self.rtc.direct_api().stream_rx(&source.ssrc) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+                asked = true;
+                out.push(PeerOutput::KeyframeAsked);
+            }
+        }
+        if asked {
+            self.flush(now, out);
+        }
+    }
+
+    /// Says a text on the data channel; false while it is not open, or its buffer is full.
+    pub(super) fn say(&mut self, now: Instant, text: &str, out: &mut Outbox<PeerOutput>) -> bool {
+        let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
+        let said = channel.write(false, text.as_bytes()).unwrap_or(false);
+        self.flush(now, out);
+        said
+    }
+
+    /// Says goodbye; what it pushes must still be sent.
+    pub(super) fn close(&mut self, reason: CloseReason, out: &mut Outbox<PeerOutput>) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        // An Rtc that is already broken has nothing left to say.
+        let _ = self.rtc.close();
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => out.push(transmit_of(transmit)),
+                Ok(Output::Event(_)) => {}
+                Ok(Output::Timeout(_)) | Err(_) => break,
+            }
+        }
+        out.push(PeerOutput::Closed(reason));
+    }
+
+    /// Sends what was written: str0m does so only once it knows the time.
+    pub(super) fn flush(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        let handled = self.rtc.handle_input(Input::Timeout(now));
+        self.note_failure(handled, out);
+        self.drain(now, out);
+    }
+
+    fn note_failure(&mut self, handled: Result<(), RtcError>, out: &mut Outbox<PeerOutput>) -> bool {
+        let fine = handled.is_ok();
+        if !fine && !self.rtc.is_alive() {
+            self.close(CloseReason::Broken, out);
+        }
+        fine
+    }
+
+    fn drain(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(next)) => {
+                    self.next = next;
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => out.push(transmit_of(transmit)),
+                Ok(Output::Event(event)) => self.event(now, event, out),
+                Err(_) => {
+                    self.next = now + Duration::from_secs(1);
+                    self.close(CloseReason::Broken, out);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: Event, out: &mut Outbox<PeerOutput>) {
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                out.push(PeerOutput::Connected);
+            }
+            Event::MediaAdded(added) => self.media_added(&added),
+            Event::MediaChanged(changed) => self.media_changed(changed.mid, changed.direction, out),
+            Event::RtpPacket(packet) => self.packet(now, packet, out),
+            Event::KeyframeRequest(_) => out.push(PeerOutput::KeyframeRequested),
+            Event::ChannelOpen(id, label) if label == signal::LABEL => {
+                self.channel = Some(id);
+                out.push(PeerOutput::ChannelOpen);
+            }
+            Event::ChannelData(data) if self.channel == Some(data.id) && !data.binary => {
+                // A text that is no UTF-8 or too long is no message.
+                if data.data.len() <= limits::SIGNAL_LEN_MAX
+                    && let Ok(text) = String::from_utf8(data.data)
+                {
+                    out.push(PeerOutput::Signal(text));
+                }
+            }
+            Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
+            Event::MediaEgressStats(stats) if self.mix.is_some_and(|line| line.mid == stats.mid) => {
+                out.push(PeerOutput::SoundLost(stats.loss.unwrap_or(0.0) * 100.0));
+            }
+            Event::Closed => self.close(CloseReason::Closed, out),
+            _ => {}
+        }
+    }
+
+    /// Camera before screen, microphone before screen sound: the order of the m-lines says which is which.
+    fn media_added(&mut self, added: &MediaAdded) {
+        let video = added.kind == MediaKind::Video;
+        if added.direction.is_sending() {
+            let line = self.outgoing(added.mid, video);
+            let place = if video { &mut self.composite } else { &mut self.mix };
+            if place.is_none() {
+                *place = line;
+            }
+        }
+        // An inactive line may be switched on later and has its place in the order; one that only receives has not.
+        if added.direction != Direction::SendOnly {
+            let kinds = if video {
+                [TrackKind::Camera, TrackKind::Screen]
+            } else {
+                [TrackKind::Microphone, TrackKind::ScreenSound]
+            };
+            let free = kinds.into_iter().find(|kind| self.incoming.iter().all(|incoming| incoming.kind != *kind));
+            self.incoming.extend(free.map(|kind| Incoming::new(kind, added.mid)));
+        }
+    }
+
+    fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
+        let codec = if video { WireCodec::Av1 } else { WireCodec::Opus };
+        let media = self.rtc.media(mid)?;
+        let params = self.rtc.codec_config().params();
+        let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);
+        let pt = *media.remote_pts().iter().find(fits)?;
+        // Below 2^15, so that the first wrap is far and no roll-over counter need be told (RFC 3711 section 3.3.1).
+        let sequence = u64::from(rand::random::<u16>() >> 1);
+        if video && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            // str0m's own cap of 15 % would refuse the repair of a first keyframe that lost one packet of five.
+            let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
+            stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
+        }
+        Some(Outgoing { mid, pt, sequence })
+    }
+
+    fn media_changed(&mut self, mid: Mid, direction: Direction, out: &mut Outbox<PeerOutput>) {
+        if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.mid == mid)
+            && !direction.is_receiving()
+            && incoming.started
+        {
+            incoming.started = false;
+            out.push(PeerOutput::TrackEnded(incoming.kind));
+        }
+    }
+
+    fn packet(&mut self, now: Instant, packet: RtpPacket, out: &mut Outbox<PeerOutput>) {
+        let ssrc = packet.header.ssrc;
+        let known = |incoming: &Incoming| incoming.source.as_ref().is_some_and(|source| source.ssrc == ssrc);
+        let (at, rid) = if let Some(at) = self.incoming.iter().position(known) {
+            (at, self.incoming[at].source.as_ref().and_then(|source| source.rid))
+        } else {
+            let mut direct = self.rtc.direct_api();
+            let Some((mid, rid)) = direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid())) else { return };
+            let Some(at) = self.incoming.iter().position(|incoming| incoming.mid == mid) else { return };
+            (at, rid)
+        };
+        let incoming = &mut self.incoming[at];
+        let kind = incoming.kind;
+        if !incoming.takes(now, ssrc, rid) {
+            return;
+        }
+        if !incoming.started {
+            incoming.started = true;
+            out.push(PeerOutput::TrackStarted(kind));
+        }
+        let pt = packet.header.payload_type;
+        let red = !kind.is_video() && self.rtc.codec_config().params().iter().any(|params| params.red() == Some(pt));
+        incoming.push(now, wire_packet(packet, rid), red, &mut self.assembled);
+        self.take_assembled(at, out);
+    }
+
+    fn give_up_on_gaps(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
+        for at in 0..self.incoming.len() {
+            if self.incoming[at].gap_ends().is_some_and(|end| now >= end) {
+                self.incoming[at].handle_timeout(now, &mut self.assembled);
+                self.take_assembled(at, out);
+            }
+        }
+    }
+
+    fn take_assembled(&mut self, at: usize, out: &mut Outbox<PeerOutput>) {
+        let incoming = &mut self.incoming[at];
+        if let Some(losses) = incoming.take_losses() {
+            out.push(PeerOutput::Lost(losses));
+        }
+        for assembled in self.assembled.drain() {
+            match assembled {
+                Assembled::Frame(frame) => {
+                    incoming.wanted &= !(frame.keyframe && incoming.kind.is_video());
+                    out.push(PeerOutput::Frame(incoming.kind, frame));
+                }
+                Assembled::RequestKeyframe => incoming.wanted = true,
+            }
+        }
+    }
+}
+
+fn transmit_of(transmit: str0m::net::Transmit) -> PeerOutput {
+    PeerOutput::Transmit { source: transmit.source, destination: transmit.destination, datagram: transmit.contents }
+}

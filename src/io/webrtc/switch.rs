@@ -1,0 +1,523 @@
+//! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and every
+//! room's feed behind one socket; the socket itself is lent for each call.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::base::limits;
+use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
+use crate::core::ladder::RequestBudget;
+use crate::engine::flow::{KeyframeRequest, OpusSender, Pushed, TrackSender};
+use crate::io::webrtc::feed::RoomFeed;
+use crate::io::webrtc::net::{NetCommand, NetCounters, NetEvent, NetEvents};
+use crate::io::webrtc::peer::{CloseReason, IceCredentials, Peer, PeerOutput};
+use crate::io::webrtc::udp::{MediaSocket, SendBatch};
+
+enum Sink {
+    Video(TrackSender, KeyframeRequest),
+    Sound(OpusSender),
+}
+
+struct Entry {
+    room: RoomId,
+    peer: Box<Peer>,
+    sinks: Vec<(TrackKind, Sink)>,
+    /// Frames of the composite may follow: it got a keyframe.
+    synchronised: bool,
+    /// Something was written and not sent yet.
+    unsent: bool,
+    /// How often it may still ask for keyframes.
+    requests: RequestBudget,
+    /// The earliest entry in `timers` that stands for it.
+    timer: Option<Instant>,
+    /// Addresses it was seen to own, oldest first.
+    addresses: Vec<SocketAddr>,
+    /// Per cent of the mix that it lost of late.
+    sound_lost: f32,
+}
+
+/// Peers, rooms, and what is on its way out.
+pub(super) struct Switch {
+    events: NetEvents,
+    counters: NetCounters,
+    peers: HashMap<PeerId, Entry>,
+    rooms: HashMap<RoomId, RoomFeed>,
+    /// Who hears and sees a room.
+    members: HashMap<RoomId, Vec<PeerId>>,
+    by_address: HashMap<SocketAddr, PeerId>,
+    by_ufrag: HashMap<String, PeerId>,
+    /// When peers want to be called. An entry that its peer's `timer` does not name is void.
+    timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
+    /// When decoders' wishes are looked at next.
+    wishes_at: Option<Instant>,
+    /// When listeners' losses are told next.
+    losses_at: Option<Instant>,
+    send: SendBatch,
+    outbox: Outbox<PeerOutput>,
+    /// Peers that ended by themselves, of whom the control thread does not know yet.
+    ended: Vec<(PeerId, CloseReason)>,
+}
+
+/// How long the thread sleeps at most.
+const IDLE_ROUND: Duration = Duration::from_millis(500);
+
+impl Switch {
+    pub(super) fn new(events: NetEvents, counters: NetCounters) -> Self {
+        Self {
+            events,
+            counters,
+            peers: HashMap::new(),
+            rooms: HashMap::new(),
+            members: HashMap::new(),
+            by_address: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            timers: BinaryHeap::new(),
+            wishes_at: None,
+            losses_at: None,
+            send: SendBatch::default(),
+            outbox: Outbox::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// One datagram from the socket.
+    pub(super) fn datagram(
+        &mut self,
+        socket: &MediaSocket,
+        now: Instant,
+        source: SocketAddr,
+        destination: Option<IpAddr>,
+        datagram: &[u8],
+    ) {
+        self.counters.datagrams_in.add(1);
+        let destination = socket.candidate_for(destination);
+        let Some(id) = self.owner(now, source, destination, datagram) else {
+            self.counters.datagrams_unknown.add(1);
+            return;
+        };
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
+            self.counters.datagrams_malformed.add(1);
+        }
+        self.drain_outputs(socket, now, id);
+    }
+
+    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names (RFC 8445 section 7.2.2) and whose
+    /// password it proves to know, to whom the address then belongs.
+    fn owner(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> Option<PeerId> {
+        let known = self.by_address.get(&source).copied();
+        let Some(username) = stun::username(datagram) else { return known };
+        let (ours, _) = username.split_once(':')?;
+        let id = self.by_ufrag.get(ours).copied()?;
+        if known == Some(id) {
+            return known;
+        }
+        let entry = self.peers.get_mut(&id)?;
+        if !entry.peer.accepts(now, source, destination, datagram) {
+            return None;
+        }
+        entry.addresses.push(source);
+        if entry.addresses.len() > limits::PEER_ADDRESSES_MAX {
+            let oldest = entry.addresses.remove(0);
+            self.by_address.remove(&oldest);
+        }
+        self.by_address.insert(source, id);
+        Some(id)
+    }
+
+    pub(super) fn command(&mut self, socket: &MediaSocket, now: Instant, command: NetCommand) {
+        match command {
+            NetCommand::AddRoom { room, epoch, video, rung, audio } => {
+                self.rooms.insert(room, RoomFeed::new(epoch, video, audio, rung));
+            }
+            NetCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
+            NetCommand::AddPeer { room, peer } => self.add_peer(socket, now, room, peer),
+            NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
+            NetCommand::AttachVideo { peer, kind, sink, keyframe_requests } => {
+                self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
+            }
+            NetCommand::AttachSound { peer, kind, sink } => self.attach(socket, now, peer, kind, Sink::Sound(sink)),
+            NetCommand::Trickle { peer, credentials, candidates } => {
+                self.trickle(socket, now, peer, credentials, &candidates);
+            }
+            NetCommand::Renegotiate { peer, offer } => self.renegotiate(socket, now, peer, &offer),
+            NetCommand::Signal { peer, text } => {
+                let Some(entry) = self.peers.get_mut(&peer) else { return };
+                let said = entry.peer.say(now, &text, &mut self.outbox);
+                self.counters.signals_discarded.add(u64::from(!said));
+                self.drain_outputs(socket, now, peer);
+            }
+            NetCommand::Stop => unreachable!("the loop ends before it hands this over"),
+        }
+    }
+
+    /// Sends what rooms have made, fulfils wishes, serves timers; says when to be called again.
+    pub(super) fn advance(&mut self, socket: &MediaSocket, now: Instant) -> Instant {
+        self.feed_rooms(socket, now);
+        self.fulfil_wishes(socket, now);
+        self.report_losses(now);
+        while let Some(Reverse((at, id))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            let Some(entry) = self.peers.get_mut(&id).filter(|entry| entry.timer == Some(at)) else { continue };
+            entry.timer = None;
+            if entry.peer.deadline().is_some_and(|deadline| deadline <= now) {
+                entry.peer.handle_timeout(now, &mut self.outbox);
+            }
+            self.drain_outputs(socket, now, id);
+        }
+        self.report_ended();
+        self.flush(socket);
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [timer, self.wishes_at].into_iter().flatten().fold(now + IDLE_ROUND, Instant::min)
+    }
+
+    /// Says goodbye to everyone.
+    pub(super) fn stop(&mut self, socket: &MediaSocket, now: Instant) {
+        let all: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in all {
+            self.remove_peer(socket, now, id);
+        }
+        self.flush(socket);
+    }
+
+    fn add_peer(&mut self, socket: &MediaSocket, now: Instant, room: RoomId, mut peer: Box<Peer>) {
+        let id = peer.id;
+        self.by_ufrag.insert(peer.ufrag().to_owned(), id);
+        self.members.entry(room.clone()).or_default().push(id);
+        peer.handle_timeout(now, &mut self.outbox);
+        let entry = Entry {
+            room,
+            peer,
+            sinks: Vec::new(),
+            synchronised: false,
+            unsent: false,
+            requests: RequestBudget::new(),
+            timer: None,
+            addresses: Vec::new(),
+            sound_lost: 0.0,
+        };
+        self.peers.insert(id, entry);
+        self.drain_outputs(socket, now, id);
+    }
+
+    fn remove_peer(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+        if let Some(entry) = self.peers.get_mut(&id) {
+            entry.peer.close(CloseReason::Closed, &mut self.outbox);
+            self.drain_outputs(socket, now, id);
+            self.ended.retain(|(ended, _)| *ended != id);
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: PeerId) {
+        let Some(entry) = self.peers.remove(&id) else { return };
+        self.by_address.retain(|_, owner| *owner != id);
+        self.by_ufrag.retain(|_, owner| *owner != id);
+        if let Some(members) = self.members.get_mut(&entry.room) {
+            members.retain(|member| *member != id);
+            if members.is_empty() {
+                self.members.remove(&entry.room);
+            }
+        }
+    }
+
+    /// Tells of peers that ended; what does not fit the control thread's queue is told next time.
+    fn report_ended(&mut self) {
+        for at in (0..self.ended.len()).rev() {
+            let (peer, reason) = self.ended[at];
+            self.forget(peer);
+            if self.events.tell(NetEvent::Closed { peer, reason }) {
+                self.ended.swap_remove(at);
+            }
+        }
+    }
+
+    fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, sink: Sink) {
+        let Some(entry) = self.peers.get_mut(&peer) else { return };
+        entry.sinks.retain(|(attached, _)| *attached != kind);
+        // What came before had nowhere to go, so decoding can only start at a fresh keyframe.
+        if matches!(sink, Sink::Video(..)) {
+            entry.peer.request_keyframe(now, kind, &mut self.outbox);
+            self.wishes_at.get_or_insert(now);
+        }
+        entry.sinks.push((kind, sink));
+        self.drain_outputs(socket, now, peer);
+    }
+
+    fn trickle(
+        &mut self,
+        socket: &MediaSocket,
+        now: Instant,
+        id: PeerId,
+        credentials: Option<IceCredentials>,
+        candidates: &[String],
+    ) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        let restart = credentials.filter(|new| new.ufrag != entry.peer.remote_ufrag());
+        let answer = restart.map(|new| entry.peer.restart_ice(&new)).transpose();
+        for candidate in candidates {
+            entry.peer.add_candidate(candidate);
+        }
+        self.refresh(socket, now, id);
+        self.events.tell(NetEvent::Trickled { peer: id, answer });
+    }
+
+    fn renegotiate(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, offer: &str) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        let answer = entry.peer.renegotiate(offer);
+        self.refresh(socket, now, id);
+        self.events.tell(NetEvent::Renegotiated { peer: id, answer });
+    }
+
+    /// After a new description: its `ice-ufrag` may be another.
+    fn refresh(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if !self.by_ufrag.contains_key(entry.peer.ufrag()) {
+            self.by_ufrag.retain(|_, owner| *owner != id);
+            self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
+        }
+        entry.peer.handle_timeout(now, &mut self.outbox);
+        self.drain_outputs(socket, now, id);
+    }
+
+    /// Takes everything a peer answered, and notes when it wants to be called.
+    fn drain_outputs(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+        let mut outputs = std::mem::take(&mut self.outbox);
+        for output in outputs.drain() {
+            match output {
+                PeerOutput::Transmit { source, destination, datagram } => {
+                    self.send.push(socket, source, destination, &datagram);
+                }
+                PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
+                PeerOutput::Connected => {
+                    self.events.tell(NetEvent::Connected(id));
+                    self.welcome(now, id);
+                }
+                PeerOutput::Closed(reason) => self.ended.push((id, reason)),
+                PeerOutput::ChannelOpen => drop(self.events.tell(NetEvent::ChannelOpen(id))),
+                PeerOutput::TrackStarted(kind) => drop(self.events.tell(NetEvent::TrackStarted { peer: id, kind })),
+                PeerOutput::TrackEnded(kind) => {
+                    if let Some(entry) = self.peers.get_mut(&id) {
+                        entry.sinks.retain(|(attached, _)| *attached != kind);
+                    }
+                    self.events.tell(NetEvent::TrackEnded { peer: id, kind });
+                }
+                PeerOutput::KeyframeRequested => self.keyframe_requested(now, id),
+                PeerOutput::Lost(losses) => {
+                    self.counters.gaps_skipped.add(losses.gaps);
+                    self.counters.frames_malformed.add(losses.malformed);
+                    self.counters.sounds_restored.add(losses.restored);
+                }
+                PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
+                PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
+                PeerOutput::Signal(text) => drop(self.events.tell(NetEvent::Signal { peer: id, text })),
+            }
+        }
+        self.outbox = outputs;
+        self.send_unsent(socket, now, id);
+        if self.send.is_large() {
+            self.flush(socket);
+        }
+    }
+
+    /// Sends what was written to a peer, and sets its timer.
+    fn send_unsent(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if std::mem::take(&mut entry.unsent) {
+            entry.peer.flush(now, &mut self.outbox);
+            return self.drain_outputs(socket, now, id);
+        }
+        // A peer that wants to be called at once, again and again, must not keep the others waiting.
+        let Some(deadline) = entry.peer.deadline().map(|at| at.max(now + limits::TIMER_GRAIN)) else { return };
+        if entry.timer.is_none_or(|timer| deadline < timer) {
+            entry.timer = Some(deadline);
+            self.timers.push(Reverse((deadline, id)));
+        }
+    }
+
+    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a keyframe.
+    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: EncodedFrame) {
+        self.counters.frames_in.add(1);
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        let sink = entry.sinks.iter_mut().find(|(attached, _)| *attached == kind).map(|(_, sink)| sink);
+        let unmet = match sink {
+            Some(Sink::Video(sender, keyframe_requests)) => {
+                (sender.push(frame) == Pushed::DiscardedUntilKeyframe).then_some(keyframe_requests)
+            }
+            Some(Sink::Sound(sender)) => {
+                sender.push(frame);
+                None
+            }
+            None => None,
+        };
+        if let Some(keyframe_requests) = unmet {
+            keyframe_requests.request_keyframe();
+        }
+    }
+
+    /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one.
+    fn welcome(&mut self, now: Instant, id: PeerId) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        let Some(feed) = self.rooms.get_mut(&entry.room) else { return };
+        if !entry.peer.wants_video() {
+            return;
+        }
+        let epoch = feed.epoch;
+        for packetised in feed.replay_for_newcomer(now) {
+            entry.peer.write_video(packetised, &epoch);
+            (entry.synchronised, entry.unsent) = (true, true);
+        }
+    }
+
+    fn keyframe_requested(&mut self, now: Instant, id: PeerId) {
+        self.counters.keyframe_requests_in.add(1);
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        if !entry.requests.grant(now) {
+            self.counters.keyframe_requests_refused.add(1);
+            return;
+        }
+        if let Some(feed) = self.rooms.get(&entry.room) {
+            feed.request_keyframe();
+        }
+    }
+
+    /// Writes what each room has made to all who are in it, then lets each send at once: one run of datagrams a peer.
+    fn feed_rooms(&mut self, socket: &MediaSocket, now: Instant) {
+        let mut unsent: Vec<PeerId> = Vec::new();
+        for (room, feed) in &mut self.rooms {
+            let epoch = feed.epoch;
+            let members = self.members.get(room).map_or(&[][..], Vec::as_slice);
+            let mut written = false;
+            while let Some(packetised) = feed.next_video(now) {
+                written = true;
+                for id in members {
+                    let Some(entry) = self.peers.get_mut(id) else { continue };
+                    if entry.peer.wants_video() && (entry.synchronised || packetised.frame.keyframe) {
+                        entry.peer.write_video(&packetised, &epoch);
+                        (entry.synchronised, entry.unsent) = (true, true);
+                        self.counters.frames_out.add(1);
+                    }
+                }
+            }
+            while let Some(tick) = feed.next_sound() {
+                if tick.may_be_left_out() {
+                    continue;
+                }
+                written = true;
+                for id in members {
+                    let Some(entry) = self.peers.get_mut(id).filter(|entry| entry.peer.wants_sound()) else { continue };
+                    let (frame, payload) = tick.for_listener(entry.peer.role.minus());
+                    entry.peer.write_sound(frame, payload, &epoch);
+                    entry.unsent = true;
+                }
+            }
+            if written {
+                unsent.extend_from_slice(members);
+            }
+        }
+        for id in unsent {
+            self.send_unsent(socket, now, id);
+        }
+    }
+
+    fn note_sound_lost(&mut self, id: PeerId, percent: f32) {
+        if let Some(entry) = self.peers.get_mut(&id) {
+            entry.sound_lost = percent;
+        }
+    }
+
+    /// Tells of each room what nine of ten listeners lose at most, so that one bad line does not cost all the others.
+    fn report_losses(&mut self, now: Instant) {
+        if self.losses_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.losses_at = Some(now + limits::LOSS_REPORT_INTERVAL);
+        for (room, members) in &self.members {
+            let listeners = members.iter().filter_map(|id| self.peers.get(id)).filter(|entry| entry.peer.wants_sound());
+            let mut losses: Vec<f32> = listeners.map(|entry| entry.sound_lost).collect();
+            losses.sort_by(f32::total_cmp);
+            if let Some(percent) = losses.get((losses.len() * 9 / 10).min(losses.len().saturating_sub(1))) {
+                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent: *percent });
+            }
+        }
+    }
+
+    /// Looks at what decoders wish, now and then rather than at each datagram.
+    fn fulfil_wishes(&mut self, socket: &MediaSocket, now: Instant) {
+        if self.wishes_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let (mut wished, mut attached) = (Vec::new(), false);
+        for (id, entry) in &self.peers {
+            for (kind, sink) in &entry.sinks {
+                if let Sink::Video(_, keyframe_requests) = sink {
+                    attached = true;
+                    if keyframe_requests.take_keyframe() {
+                        wished.push((*id, *kind));
+                    }
+                }
+            }
+        }
+        self.wishes_at = attached.then(|| now + limits::WISHES_SPACING);
+        for (id, kind) in wished {
+            if let Some(entry) = self.peers.get_mut(&id) {
+                entry.peer.request_keyframe(now, kind, &mut self.outbox);
+                self.drain_outputs(socket, now, id);
+            }
+        }
+    }
+
+    fn flush(&mut self, socket: &MediaSocket) {
+        let (sent, refused) = self.send.flush(socket);
+        self.counters.datagrams_out.add(sent);
+        self.counters.sends_refused.add(refused);
+    }
+}
+
+/// What the demultiplexer reads of STUN; everything else of it is str0m's.
+mod stun {
+    /// The fixed part (RFC 8489 section 5).
+    const HEADER_LEN: usize = 20;
+    const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    const USERNAME: u16 = 0x0006;
+
+    /// The `USERNAME` of a STUN message, if the datagram is one and has it.
+    pub(super) fn username(datagram: &[u8]) -> Option<&str> {
+        if datagram.len() < HEADER_LEN || datagram[0] > 3 || datagram[4..8] != COOKIE {
+            return None;
+        }
+        let mut rest = &datagram[HEADER_LEN..];
+        while rest.len() >= 4 {
+            let kind = u16::from_be_bytes([rest[0], rest[1]]);
+            let length = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+            let value = rest.get(4..4 + length)?;
+            if kind == USERNAME {
+                return std::str::from_utf8(value).ok();
+            }
+            rest = rest.get(4 + length.next_multiple_of(4)..)?;
+        }
+        None
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_username_is_found_and_truncation_is_no_panic() {
+            let mut message = vec![0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42];
+            message.extend([0; 12]);
+            message.extend([0x80, 0x22, 0, 3, 1, 2, 3, 0]);
+            message.extend([0, 6, 0, 7]);
+            message.extend(*b"ab:cdef\0");
+            assert_eq!(username(&message), Some("ab:cdef"));
+            for length in 0..message.len() - 1 {
+                assert_eq!(username(&message[..length]), None);
+            }
+        }
+    }
+}

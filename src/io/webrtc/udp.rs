@@ -1,0 +1,268 @@
+//! **The question:** how do datagrams get in and out in few system calls? One socket; receives in batches, sends in segments.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use rustix::net::sockopt;
+
+use crate::base::limits;
+
+/// Why the media socket did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program has the port.
+    #[error("UDP port {} is taken ({address}): stop the other program or choose another port for media", address.port())]
+    Taken {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The address cannot be bound for another reason.
+    #[error("cannot receive media on {address}: {source}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The node's media socket.
+#[derive(Debug)]
+pub struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    address: SocketAddr,
+    candidates: Vec<SocketAddr>,
+    /// Addresses of this machine, by which a reply may choose its source.
+    local: Vec<IpAddr>,
+}
+
+impl MediaSocket {
+    /// Binds `listen`. `advertise` are the addresses written into answers; empty means the interfaces' own.
+    ///
+    /// # Errors
+    /// When the port is taken or the address is not this machine's.
+    pub fn bind(listen: SocketAddr, advertise: &[IpAddr]) -> Result<Self, BindError> {
+        let bound = UdpSocket::bind(listen).and_then(|socket| {
+            let state = UdpSocketState::new((&socket).into())?;
+            let address = socket.local_addr()?;
+            Ok((socket, state, address))
+        });
+        let (socket, state, address) = match bound {
+            Ok(parts) => parts,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(BindError::Taken { address: listen }),
+            Err(source) => return Err(BindError::Bind { address: listen, source }),
+        };
+        // A kernel that grants less is no reason not to run; `docs/operating.md` names the sysctl.
+        // The forced size ignores `net.core.rmem_max` and `wmem_max`, and needs CAP_NET_ADMIN.
+        if sockopt::set_socket_recv_buffer_size_force(&socket, limits::UDP_RECEIVE_BUFFER).is_err() {
+            let _ = state.set_recv_buffer_size((&socket).into(), limits::UDP_RECEIVE_BUFFER);
+        }
+        if sockopt::set_socket_send_buffer_size_force(&socket, limits::UDP_SEND_BUFFER).is_err() {
+            let _ = state.set_send_buffer_size((&socket).into(), limits::UDP_SEND_BUFFER);
+        }
+        let local = if address.ip().is_unspecified() { interfaces(address.is_ipv4()) } else { vec![address.ip()] };
+        let advertised = if advertise.is_empty() { &local[..] } else { advertise };
+        let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, address.port())).collect();
+        Ok(Self { socket, state, address, candidates, local })
+    }
+
+    /// The address bound, its port never 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stands in answers as host candidates.
+    #[must_use]
+    pub fn candidates(&self) -> &[SocketAddr] {
+        &self.candidates
+    }
+
+    /// The candidate that a datagram to `destination` came in by; behind a NAT the first one.
+    pub(super) fn candidate_for(&self, destination: Option<IpAddr>) -> SocketAddr {
+        let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == destination);
+        *known.or(self.candidates.first()).unwrap_or(&self.address)
+    }
+
+    fn send(&self, run: &Run, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+        let src_ip = self.local.contains(&run.source.ip()).then(|| run.source.ip());
+        let transmit = Transmit { destination: run.destination, ecn: None, contents, segment_size, src_ip };
+        self.state.try_send((&self.socket).into(), &transmit)
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Every address of this machine that a peer may reach, loopback included for peers on this machine.
+fn interfaces(v4: bool) -> Vec<IpAddr> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut addresses: Vec<IpAddr> =
+        found.iter().map(if_addrs::Interface::ip).filter(|ip| ip.is_ipv4() == v4).collect();
+    addresses.retain(|ip| !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()));
+    addresses.sort_by_key(|ip| ip.is_loopback());
+    addresses.dedup();
+    addresses
+}
+
+/// Buffers for one batch of received datagrams.
+pub(super) struct ReceiveBatch {
+    buffers: Vec<Vec<u8>>,
+    metas: Vec<RecvMeta>,
+}
+
+impl ReceiveBatch {
+    pub(super) fn new(socket: &MediaSocket) -> Self {
+        let length = limits::DATAGRAM_LEN_MAX * socket.state.gro_segments();
+        Self { buffers: vec![vec![0; length]; BATCH_SIZE], metas: vec![RecvMeta::default(); BATCH_SIZE] }
+    }
+
+    /// Receives what waits, at most one batch, and hands each datagram to `each(source, destination, bytes)`. Returns how many
+    /// there were; zero means nothing waits.
+    pub(super) fn receive(
+        &mut self,
+        socket: &MediaSocket,
+        mut each: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
+    ) -> usize {
+        let mut slices: Vec<IoSliceMut<'_>> = self.buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
+        // Errors on an unconnected UDP socket (ICMP unreachable of some peer) concern nobody else: the next call goes on.
+        let received = socket.state.recv((&socket.socket).into(), &mut slices, &mut self.metas).unwrap_or(0);
+        let mut count = 0;
+        for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(received) {
+            let stride = meta.stride.max(1);
+            for datagram in buffer[..meta.len].chunks(stride) {
+                each(meta.addr, meta.dst_ip, datagram);
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+/// Datagrams on their way out. Consecutive ones to the same peer and of the same length leave as one system call (UDP GSO).
+#[derive(Debug, Default)]
+pub(super) struct SendBatch {
+    bytes: Vec<u8>,
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    source: SocketAddr,
+    destination: SocketAddr,
+    start: usize,
+    length: usize,
+    segment: usize,
+    /// A shorter datagram ended the run.
+    closed: bool,
+}
+
+/// The kernel's limit for one segmented send, less headers.
+const RUN_LEN_MAX: usize = 60_000;
+
+impl SendBatch {
+    /// Adds one datagram.
+    pub(super) fn push(&mut self, socket: &MediaSocket, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        let segments_max = socket.state.max_gso_segments();
+        let joins = self.runs.last_mut().filter(|run| {
+            !run.closed
+                && run.destination == destination
+                && run.source == source
+                && datagram.len() <= run.segment
+                && run.length + datagram.len() <= RUN_LEN_MAX
+                && run.length / run.segment < segments_max
+        });
+        match joins {
+            Some(run) => {
+                run.length += datagram.len();
+                run.closed = datagram.len() < run.segment;
+            }
+            None => self.runs.push(Run {
+                source,
+                destination,
+                start: self.bytes.len(),
+                length: datagram.len(),
+                segment: datagram.len().max(1),
+                closed: false,
+            }),
+        }
+        self.bytes.extend_from_slice(datagram);
+    }
+
+    /// Whether enough waits that it should leave now.
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes.len() > 256 * 1024
+    }
+
+    /// Sends everything; returns how many datagrams left, and how many the kernel refused. Those are lost, and repaired by NACK
+    /// like any other.
+    pub(super) fn flush(&mut self, socket: &MediaSocket) -> (u64, u64) {
+        let (mut all, mut refused) = (0, 0);
+        for run in self.runs.drain(..) {
+            let contents = &self.bytes[run.start..run.start + run.length];
+            let segmented = run.length > run.segment;
+            let count = run.length.div_ceil(run.segment) as u64;
+            all += count;
+            match socket.send(&run, contents, segmented.then_some(run.segment)) {
+                Ok(()) => {}
+                // A device or path without segmentation offload: one by one.
+                Err(error) if segmented && error.kind() != io::ErrorKind::WouldBlock => {
+                    let singles = contents.chunks(run.segment);
+                    refused += singles.filter(|single| socket.send(&run, single, None).is_err()).count() as u64;
+                }
+                Err(_) => refused += count,
+            }
+        }
+        self.bytes.clear();
+        (all - refused, refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_told_with_its_number() {
+        let first = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let error = MediaSocket::bind(first.address(), &[]).unwrap_err();
+        assert!(matches!(error, BindError::Taken { .. }));
+        assert!(error.to_string().contains(&first.address().port().to_string()));
+    }
+
+    #[test]
+    fn runs_of_equal_datagrams_arrive_whole_and_in_order() {
+        let sender = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let receiver = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let mut batch = SendBatch::default();
+        let lengths = [1000, 1000, 1000, 400, 1000, 7, 1200];
+        for (at, length) in lengths.iter().enumerate() {
+            batch.push(&sender, sender.address(), receiver.address(), &vec![u8::try_from(at).unwrap(); *length]);
+        }
+        assert_eq!(batch.runs.len(), 3, "1000 1000 1000 400 | 1000 7 | 1200");
+        assert_eq!(batch.flush(&sender), (7, 0));
+        let mut seen = Vec::new();
+        let mut receive = ReceiveBatch::new(&receiver);
+        while seen.len() < lengths.len() {
+            receive.receive(&receiver, |source, _, datagram| {
+                assert_eq!(source, sender.address());
+                seen.push((usize::from(datagram[0]), datagram.len()));
+            });
+        }
+        let sent: Vec<_> = lengths.iter().copied().enumerate().collect();
+        assert_eq!(seen, sent);
+    }
+
+    #[test]
+    fn a_wildcard_address_is_advertised_as_the_interfaces_own() {
+        let socket = MediaSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), &[]).unwrap();
+        assert!(socket.candidates().iter().any(|candidate| candidate.ip().is_loopback()));
+        assert!(socket.candidates().iter().all(|candidate| candidate.port() == socket.address().port()));
+        let advertised = MediaSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), &[[203, 0, 113, 7].into()]).unwrap();
+        assert_eq!(advertised.candidate_for(Some([10, 0, 0, 1].into())).ip(), IpAddr::from([203, 0, 113, 7]));
+    }
+}
