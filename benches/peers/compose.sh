@@ -38,7 +38,7 @@ make_clip() {
     case $((number % 8)) in
     3) ffmpeg_quiet -f lavfi -i "testsrc2=size=320x180:rate=30,hue=h=$((number * 29 % 360))" "${encode[@]}" "$2" ;;
     7) ffmpeg_quiet -f lavfi -i "mandelbrot=size=320x180:rate=30:start_scale=$((1 + number % 5))" "${encode[@]}" "$2" ;;
-    *) ffmpeg_quiet -i src/load/assets/source.ivf -vf "hue=h=$((number * 37 % 360)),loop=-1:300,trim=start_frame=$((number * 7 % 60)),setpts=N/30/TB,scale=320:180" \
+    *) ffmpeg_quiet -i src/load/assets/source.ivf -vf "hue=h=$((number * 37 % 360)),loop=-1:300,trim=start_frame=$((number * 7 % 60)),settb=1/30,setpts=N,scale=320:180" \
         "${encode[@]}" "$2" ;;
     esac
 }
@@ -149,7 +149,10 @@ for tool in $TOOLS; do
     middle[$tool]=$(tr ' ' '\n' <<<"${cpu[$tool]% }" | median)
     reference=$(canvas_of "$tool")
     [ -s "$reference" ] || run_tool "$tool" "$reference" raw >/dev/null
-    psnr=$(ffmpeg -nostdin -hide_banner -i "$WORK/$tool.mp4" -i "$reference" -lavfi "[0:v]setpts=N/30/TB[a];[1:v]setpts=N/30/TB[b];[a][b]psnr" \
+    # Frame n against frame n: only with the same time base on both sides does N mean the same instant, and only with the same colours
+    # declared on both does psnr compare the planes as they are.
+    pair="settb=1/30,setpts=N,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    psnr=$(ffmpeg -nostdin -hide_banner -i "$WORK/$tool.mp4" -i "$reference" -lavfi "[0:v]$pair[a];[1:v]$pair[b];[a][b]psnr" \
         -f null - 2>&1 | sed -n 's/.*average:\([0-9.inf]*\).*/\1/p' | tail -n 1)
     frames=$(ffprobe -v error -select_streams v -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$WORK/$tool.mp4")
     rate=$(awk "BEGIN { printf \"%.0f\", $(stat -c %s "$WORK/$tool.mp4") * 8 / 1000 / (${frames%,} / 30) }")

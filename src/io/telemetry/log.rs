@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::base::media::RoomId;
 
@@ -49,8 +48,7 @@ const LIBRARIES: &str = "str0m=error,is=error,sctp_proto=error,dimpl=error,webrt
 
 /// Begins writing this process's log to stderr. A second call changes nothing: a log is set up once.
 pub fn init(level: Level, format: Format) {
-    let directives = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LIBRARIES.to_owned());
-    let filter = EnvFilter::builder().with_default_directive(level_filter(level).into()).parse_lossy(directives);
+    let filter = EnvFilter::new(directives(level, std::env::var(LOG_VARIABLE).ok().as_deref()));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Both fail only if this process already has a log, which then stays.
     let _ = match format {
@@ -76,14 +74,18 @@ impl fmt::Display for Alias {
     }
 }
 
-fn level_filter(level: Level) -> LevelFilter {
-    match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
-    }
+/// What is written: the level for everything, the libraries' own, and what the variable says, each over those before it. The level is
+/// spelled out because a filter's default directive holds only where no other directive stands.
+fn directives(level: Level, variable: Option<&str>) -> String {
+    let level = match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    };
+    let all = [Some(level), Some(LIBRARIES), variable];
+    all.into_iter().flatten().filter(|some| !some.trim().is_empty()).collect::<Vec<_>>().join(",")
 }
 
 /// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows it.
@@ -201,6 +203,18 @@ mod tests {
         assert_eq!(told.len(), 1);
         let rest = limiter.note(now + REPEAT_SPACING).unwrap();
         assert_eq!(told[0] + rest, 4001);
+    }
+
+    #[test]
+    fn the_configured_level_holds_beside_the_libraries_and_the_variable_wins() {
+        for (level, name) in [(Level::Error, "error"), (Level::Info, "info"), (Level::Trace, "trace")] {
+            assert_eq!(directives(level, None), format!("{name},{LIBRARIES}"));
+            let filter = EnvFilter::new(directives(level, None));
+            assert_eq!(filter.max_level_hint().map(|hint| hint.to_string()), Some(name.into()));
+        }
+        assert_eq!(directives(Level::Info, Some("debug,str0m=info")), format!("info,{LIBRARIES},debug,str0m=info"));
+        let filter = EnvFilter::new(directives(Level::Info, Some("debug")));
+        assert_eq!(filter.max_level_hint().map(|hint| hint.to_string()), Some("debug".into()));
     }
 
     #[test]

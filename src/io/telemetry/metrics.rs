@@ -1,10 +1,10 @@
 //! **The question:** which numbers may a scraper read? A registry of families, rendered in Prometheus' text format 0.0.4.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::engine::flow::Counter;
-use crate::io::telemetry::threads::Usage;
+use crate::io::telemetry::threads::{ThreadClock, Usage};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -124,8 +124,11 @@ impl Metrics {
     /// Shows this process's processor seconds by thread group and its resident memory.
     pub fn process(&self) {
         let name = "tessera_processor_seconds_total";
-        self.series(name, "Processor time by thread group", Kind::Counter, &[], |samples| {
-            for (group, seconds) in Usage::own().unwrap_or_default().seconds.groups() {
+        let clock = Mutex::new(ThreadClock::default());
+        self.series(name, "Processor time by thread group", Kind::Counter, &[], move |samples| {
+            let usage = clock.lock().unwrap_or_else(PoisonError::into_inner).read(std::process::id());
+            // A scrape without the family is a gap; one with zeros would be a restart.
+            for (group, seconds) in usage.iter().flat_map(|usage| usage.seconds.groups()) {
                 samples.push_with(&[("thread", group)], seconds);
             }
         });

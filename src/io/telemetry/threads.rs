@@ -1,5 +1,6 @@
 //! **The question:** who burns the processor, and how much memory is held? Read from `/proc` (proc(5)), for this process or any.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 
@@ -50,25 +51,93 @@ impl Usage {
     /// # Errors
     /// When the process is gone or `/proc` is not there.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let root = format!("/proc/{pid}");
-        let mut seconds = ByThread::default();
-        for task in fs::read_dir(format!("{root}/task"))? {
-            // A thread may end between the listing and the reading; its time then counts as `other`.
-            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
-            if let Some((name, spent)) = parse_stat(&stat) {
-                *seconds.group_mut(name) += spent;
-            }
-        }
-        let whole = parse_stat(&fs::read_to_string(format!("{root}/stat"))?).map_or(0.0, |(_, spent)| spent);
-        seconds.other = (whole - seconds.named()).max(0.0);
-        let resident_bytes = resident(&fs::read_to_string(format!("{root}/status"))?);
-        Ok(Self { seconds, resident_bytes })
+        ThreadClock::default().read(pid)
     }
 
     /// Resident memory, MiB.
     #[must_use]
     pub fn resident_mib(&self) -> f64 {
         self.resident_bytes as f64 / (1024.0 * 1024.0)
+    }
+}
+
+/// One clock for the whole life of every thread: what a thread has used stays with its group when it ends, so that no group's time ever
+/// falls. A scraper takes a fall for a restart and counts everything anew.
+#[derive(Debug, Default)]
+pub struct ThreadClock {
+    /// The threads that lived when last read, by id and start: an id is used again.
+    living: HashMap<(u64, u64), Spent>,
+    /// What threads that are gone were last seen to have used.
+    ended: ByThread,
+    /// Whatever is in no named group; what a thread used after it was last seen is found here.
+    other: f64,
+}
+
+/// What one thread was last seen to have used.
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    group: Group,
+    seconds: f64,
+}
+
+impl ThreadClock {
+    /// What process `pid` has used so far; always the same process.
+    ///
+    /// # Errors
+    /// When the process is gone or `/proc` is not there.
+    pub fn read(&mut self, pid: u32) -> io::Result<Usage> {
+        let root = format!("/proc/{pid}");
+        let mut living = HashMap::with_capacity(self.living.len());
+        for task in fs::read_dir(format!("{root}/task"))? {
+            // A thread may end between the listing and the reading; what it used since it was last seen then counts as `other`.
+            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
+            if let Some(Stat { id, name, started, seconds }) = Stat::parse(&stat) {
+                let before = self.living.remove(&(id, started));
+                // A thread has its parent's name for a moment; what it used by then is too little to be read.
+                let (group, before) = before.map_or((Group::of(name), 0.0), |spent| (spent.group, spent.seconds));
+                living.insert((id, started), Spent { group, seconds: seconds.max(before) });
+            }
+        }
+        for gone in self.living.values() {
+            *self.ended.of_mut(gone.group) += gone.seconds;
+        }
+        self.living = living;
+        let mut seconds = self.ended;
+        for spent in self.living.values() {
+            *seconds.of_mut(spent.group) += spent.seconds;
+        }
+        let whole = Stat::parse(&fs::read_to_string(format!("{root}/stat"))?).map_or(0.0, |stat| stat.seconds);
+        // The kernel rounds the process and its threads apart from each other.
+        self.other = self.other.max(whole - seconds.named());
+        seconds.other = self.other;
+        let resident_bytes = resident(&fs::read_to_string(format!("{root}/status"))?);
+        Ok(Usage { seconds, resident_bytes })
+    }
+}
+
+/// What a thread works at, as its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Net,
+    Decode,
+    Mix,
+    Compose,
+    Encode,
+    Package,
+    Other,
+}
+
+impl Group {
+    fn of(thread: &str) -> Self {
+        match thread.split('-').next().unwrap_or_default() {
+            "net" => Self::Net,
+            "decode" => Self::Decode,
+            "mix" => Self::Mix,
+            "compose" => Self::Compose,
+            "encode" => Self::Encode,
+            "package" => Self::Package,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -112,28 +181,43 @@ impl ByThread {
         self.net + self.decode + self.mix + self.compose + self.encode + self.package
     }
 
-    fn group_mut(&mut self, thread: &str) -> &mut f64 {
-        match thread.split('-').next().unwrap_or_default() {
-            "net" => &mut self.net,
-            "decode" => &mut self.decode,
-            "mix" => &mut self.mix,
-            "compose" => &mut self.compose,
-            "encode" => &mut self.encode,
-            "package" => &mut self.package,
-            _ => &mut self.other,
+    fn of_mut(&mut self, group: Group) -> &mut f64 {
+        match group {
+            Group::Net => &mut self.net,
+            Group::Decode => &mut self.decode,
+            Group::Mix => &mut self.mix,
+            Group::Compose => &mut self.compose,
+            Group::Encode => &mut self.encode,
+            Group::Package => &mut self.package,
+            Group::Other => &mut self.other,
         }
     }
 }
 
-/// Name and processor seconds of one `stat` line. The name stands in parentheses and may hold spaces and parentheses itself,
-/// so the last `)` ends it; user and system time are fields 14 and 15 of the whole line.
-fn parse_stat(line: &str) -> Option<(&str, f64)> {
-    let (head, tail) = line.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    let mut fields = tail.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((name, (user + system) as f64 / TICKS_PER_SECOND))
+/// One `stat` line of a process or a thread.
+#[derive(Debug, PartialEq)]
+struct Stat<'a> {
+    id: u64,
+    name: &'a str,
+    /// Clock ticks after the machine's start.
+    started: u64,
+    /// User and system time.
+    seconds: f64,
+}
+
+impl<'a> Stat<'a> {
+    /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and system time are
+    /// fields 14 and 15 of the whole line, the start is field 22.
+    fn parse(line: &'a str) -> Option<Self> {
+        let (head, tail) = line.rsplit_once(')')?;
+        let (id, name) = head.split_once('(')?;
+        let mut fields = tail.split_ascii_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        let started = fields.nth(6)?.parse().ok()?;
+        let seconds = (user + system) as f64 / TICKS_PER_SECOND;
+        Some(Self { id: id.trim().parse().ok()?, name, started, seconds })
+    }
 }
 
 fn resident(status: &str) -> u64 {
@@ -151,9 +235,9 @@ mod tests {
     #[test]
     fn a_hostile_thread_name_is_still_read() {
         let line = "41 (mix-0 (a) b) S 1 41 41 0 -1 4194560 90 0 0 0 150 50 7 8 20 0 5 0 1 2 3";
-        assert_eq!(parse_stat(line), Some(("mix-0 (a) b", 2.0)));
-        assert_eq!(parse_stat("nonsense"), None);
-        assert_eq!(parse_stat("1 (x) S 1"), None);
+        assert_eq!(Stat::parse(line), Some(Stat { id: 41, name: "mix-0 (a) b", started: 1, seconds: 2.0 }));
+        assert_eq!(Stat::parse("nonsense"), None);
+        assert_eq!(Stat::parse("1 (x) S 1"), None);
     }
 
     #[test]
@@ -168,6 +252,28 @@ mod tests {
         assert!(thread.join().unwrap() > 0.0, "twenty seconds of work left no trace");
         let own = Usage::own().unwrap();
         assert!(own.seconds.total() > 0.0 && own.resident_bytes > 1024 * 1024);
+    }
+
+    #[test]
+    fn no_group_falls_when_its_threads_end() {
+        let mut clock = ThreadClock::default();
+        let pid = std::process::id();
+        let mut before = clock.read(pid).unwrap().seconds;
+        for _ in 0..3 {
+            let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
+            let burn = move || while stopped.try_recv().is_err() {};
+            let thread = std::thread::Builder::new().name("encode-0".into()).spawn(burn).unwrap();
+            let (rung, deadline) = (before.encode, Instant::now() + Duration::from_secs(20));
+            while clock.read(pid).unwrap().seconds.encode <= rung && Instant::now() < deadline {}
+            stop.send(()).unwrap();
+            thread.join().unwrap();
+            let after = clock.read(pid).unwrap().seconds;
+            for ((name, then), (_, now)) in before.groups().into_iter().zip(after.groups()) {
+                assert!(now >= then, "{name} fell from {then} to {now}");
+            }
+            assert!(after.encode > before.encode, "what an ended thread used stays with its group");
+            before = after;
+        }
     }
 
     #[test]
