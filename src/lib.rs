@@ -11,11 +11,12 @@
 //! | 5 | | `control` | who joins, leaves and is told what? |
 //! | 5 | | `workers` | what does each worker thread do when it wakes? |
 //! | 5 | | [`config`](app::config) | what did the operator choose? |
-//! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? the far side, in a process of its own |
+//! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? |
 //! | 5 | | [`offline`](app::offline) | what do these files look like as one room? |
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
+//! | 4 | | [`api`](io::api) | what may any door ask of a node, and how does it answer? |
 //! | 4 | | [`http`](io::http) | WHIP, WHEP, rooms, health, pages |
 //! | 4 | | [`store`](io::store) | where do sealed bytes and wrapped keys lie? |
 //! | 4 | | [`keeper`](io::keeper) | how is a keeper in another process asked, and by whom? |
@@ -35,6 +36,7 @@
 //! | 2 | | [`mix`](core::mix) | what does each one hear? |
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
+//! | 2 | | [`access`](core::access) | who may do what? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |

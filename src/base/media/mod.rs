@@ -8,6 +8,7 @@ mod frame;
 mod g711;
 mod ids;
 mod outbox;
+mod rung;
 mod time;
 
 pub use bitmap::Bitmap;
@@ -19,4 +20,5 @@ pub use frame::{
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
 pub use outbox::Outbox;
+pub use rung::{NoRungName, RungId, RungName, RungSpec, View};
 pub use time::{NANOS_PER_SECOND, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick, rtp_from_pts};

@@ -16,8 +16,7 @@ impl ResourceToken {
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; 16];
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        provider.secure_random.fill(&mut bytes).expect("aws-lc's generator fails on a broken system only");
+        aws_lc_rs::rand::fill(&mut bytes).expect("aws-lc's generator fails on a broken system only");
         Self(u128::from_le_bytes(bytes))
     }
 }
