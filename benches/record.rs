@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tessera::base::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::core::fmp4::opus;
+use tessera::core::bitstream::opus;
 use tessera::core::record::{Input, Output, Recorder, Setup};
 use tessera::core::retention::{Opener, Secret, open, seal};
 use tessera::io::store::Vault;

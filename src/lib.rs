@@ -37,6 +37,7 @@
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |
+//! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |

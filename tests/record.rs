@@ -17,7 +17,8 @@ use std::time::Duration;
 use mp4_atom::Codec as SampleEntry;
 use tessera::base::limits;
 use tessera::base::media::{Pts, pts_from_tick};
-use tessera::core::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE, codecs};
+use tessera::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use tessera::core::fmp4::{Header, VIDEO_TIMESCALE, codecs};
 use tessera::core::record::{GapReason, GapTrack, Manifest, RecordingState};
 use tessera::io::recording::room::RecordingPlace;
 

@@ -2,6 +2,7 @@
 //! `handle(now, input, out)`, `deadline()` and `stats()`, and can therefore be tested at a thousand times real time with a seed.
 
 pub mod access;
+pub mod bitstream;
 pub mod fmp4;
 pub mod jitter;
 pub mod ladder;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tessera::base::media::{Codec, EncodedFrame, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::core::fmp4::{SOUND_TRACK, VIDEO_TRACK, opus};
+use tessera::core::bitstream::opus;
+use tessera::core::fmp4::{SOUND_TRACK, VIDEO_TRACK};
 use tessera::core::record::{GapReason, Input, Output, Piece, PieceKind, Recorder, Setup};
 
 use super::players::boxes;

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use tessera::base::media::{Codec, EncodedFrame, Pts, pts_from_tick};
-use tessera::core::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE, opus};
+use tessera::core::bitstream::opus;
+use tessera::core::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE};
 use tessera::core::record::Input;
 
 use super::players::boxes;

@@ -8,9 +8,10 @@ use crate::app::offline::sound::Packets;
 use crate::app::offline::temp_file::Part;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
-    VideoSample, opus,
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// A file that is being written.

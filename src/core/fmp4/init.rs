@@ -7,9 +7,9 @@ use mp4_atom::{
 };
 
 use crate::base::media::Wallclock;
-use crate::core::fmp4::{
-    DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, SequenceHeader, VIDEO_TIMESCALE, VIDEO_TRACK, opus,
-};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::core::bitstream::opus;
+use crate::core::fmp4::{DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, VIDEO_TIMESCALE, VIDEO_TRACK};
 
 /// Seconds from 1904, where MP4 counts from, to 1970.
 const MP4_EPOCH_OFFSET: u64 = 2_082_844_800;

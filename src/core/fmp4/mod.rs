@@ -1,16 +1,13 @@
 //! **The question:** which boxes, in which order, with which bytes? Fragmented MP4 (ISO/IEC 14496-12) with AV1 (av1-isobmff 1.3)
 //! and Opus in ISOBMFF, as values: nothing here reads a clock or a file.
 //!
-//! Doors: [`SequenceHeader`] and [`TemporalUnit`] (what the bitstream says of itself), [`InitSegment`] and [`sound_header`] (the header of a file),
-//! [`Fragment`] (up to two seconds of both tracks), [`opus`] (a packet's span, and silence), [`first_picture`] and [`codecs`] (what a stored piece says of itself).
+//! Doors: [`InitSegment`] and [`sound_header`] (the header of a file), [`Fragment`] (up to two seconds of both tracks),
+//! [`first_picture`] and [`codecs`] (what a stored piece says of itself).
 
-mod av1;
 mod fragment;
 mod init;
 mod look;
-pub mod opus;
 
-pub use av1::{ColorDescription, ObuError, SequenceHeader, TemporalUnit};
 pub use fragment::{Fragment, SoundRun, VideoRun, VideoSample};
 pub use init::{Header, InitSegment, sound_header};
 pub use look::{FirstPicture, codecs, first_picture};

@@ -13,9 +13,9 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{AudioLevel, EncodedFrame, Outbox};
+use crate::core::bitstream::{self, opus};
 use crate::core::jitter::arrival::Arrivals;
 use crate::core::jitter::stretch::{Likeness, STRETCH_FRAMES_MAX, STRETCH_FRAMES_MIN};
-use crate::core::jitter::toc;
 use crate::core::jitter::transit::TimeMap;
 use repair::Repair;
 
@@ -305,7 +305,7 @@ impl AudioJitter {
         self.stats.packets += 1;
         let ingest = packet.ingest.as_ref().expect("an incoming packet carries what the wire knew");
         let (rtp_time, sequence, arrival) = (ingest.rtp_time, ingest.sequence_first, ingest.arrival);
-        let Some(samples) = toc::samples(&packet) else {
+        let Some(samples) = bitstream::packet_samples(packet.codec, &packet.data) else {
             self.stats.discarded += 1;
             return;
         };
@@ -414,7 +414,7 @@ impl AudioJitter {
         let Some(front) = self.queue.front() else { return self.starve() };
         let hole = front.rtp_time.wrapping_sub(playing.next);
         let follows = self.last.is_some_and(|last| front.sequence == last.sequence.wrapping_add(1));
-        let shortest = u64::from(toc::FRAME_SAMPLES_MIN);
+        let shortest = u64::from(opus::FRAME_SAMPLES_MIN);
         if hole < shortest {
             return Step::Play;
         }
@@ -469,12 +469,12 @@ impl AudioJitter {
 
     fn play(&mut self, out: &mut Outbox<AudioPiece>) {
         let waiting = self.queue.pop_front().expect("a packet to play waits");
-        let dtx = waiting.packet.data.len() <= toc::DTX_LEN_MAX;
+        let dtx = waiting.packet.data.len() <= opus::DTX_BYTES;
         let Waiting { packet, rtp_time, sequence, samples } = waiting;
         let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
         self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
-        self.repair.played(samples, toc::restores(&packet));
+        self.repair.played(samples, bitstream::restores_previous(packet.codec, &packet.data));
         self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;
@@ -485,7 +485,7 @@ impl AudioJitter {
     /// Packets that overlap what was just played can no longer be.
     fn forget_overtaken(&mut self) {
         let Some(playing) = self.playing else { return };
-        let half_frame = u64::from(toc::FRAME_SAMPLES_MIN) / 2;
+        let half_frame = u64::from(opus::FRAME_SAMPLES_MIN) / 2;
         while self.queue.front().is_some_and(|w| is_after(playing.next, w.rtp_time.wrapping_add(half_frame))) {
             self.queue.pop_front();
             self.stats.discarded += 1;
@@ -506,7 +506,7 @@ impl AudioJitter {
     fn pause(&mut self, out: &mut Outbox<AudioPiece>) {
         let samples = TICK - self.ahead;
         self.ahead = TICK;
-        if self.comfort_ticks > 0 && samples.is_multiple_of(toc::FRAME_SAMPLES_MIN) {
+        if self.comfort_ticks > 0 && samples.is_multiple_of(opus::FRAME_SAMPLES_MIN) {
             self.comfort_ticks -= 1;
             out.push(AudioPiece::Comfort { samples });
         } else {
@@ -611,7 +611,7 @@ impl AudioJitter {
 impl Waiting {
     fn is_quiet(&self) -> bool {
         let ingest = self.packet.ingest.as_ref().expect("admitted with it");
-        ingest.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= toc::DTX_LEN_MAX
+        ingest.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= opus::DTX_BYTES
     }
 }
 

@@ -2,12 +2,11 @@
 //!
 //! Doors: [`VideoJitter`] (`handle`, `deadline`, `stats`), [`AudioJitter`] (pulled at each audio tick, so it has no deadline),
 //! [`Stretcher`] (samples made fewer or more, as the audio buffer advises), [`Transit`] (time map and wish for delay of a video
-//! track), [`toc`] (how long an Opus packet lasts).
+//! track).
 
 mod arrival;
 mod audio;
 mod stretch;
-pub mod toc;
 mod transit;
 mod video;
 

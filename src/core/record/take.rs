@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, Pts, Size, Wallclock, rtp_from_pts};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
-    opus,
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// Samples of one audio tick.

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
-    VideoSample, opus, sound_header,
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample, sound_header,
 };
 use crate::core::record::manifest::{Gap, GapReason, GapTrack, millis, note_gap};
 

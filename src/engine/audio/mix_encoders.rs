@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, ParticipantId, PcmBlock, Pts};
-use crate::core::fmp4::opus::SILENCE;
+use crate::core::bitstream::opus::SILENCE;
 use crate::core::mix::{LossFollower, Minus, Mixer};
 use crate::engine::audio::SoundCounters;
 use crate::engine::encode::{OpusEncodeError, OpusEncoder, OpusEncoderConfig};

@@ -17,7 +17,7 @@ use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 
 use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
-use crate::engine::decode::av1_sequence::find_sequence;
+use crate::core::bitstream::av1::SequenceHeader;
 use crate::engine::decode::{DecodeError, VideoDecoder};
 
 /// Pictures one temporal unit may show; an encoder shows one, a hostile one may show many (`show_existing_frame`).
@@ -66,12 +66,12 @@ impl VideoDecoder for Av1Decoder {
     fn decode(&mut self, frame: &EncodedFrame, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         assert_eq!(frame.codec, Codec::Av1, "the caller sorts frames by codec");
         let arrival = frame.ingest.as_ref().ok_or(DecodeError::NoArrival)?.arrival;
-        let sequence = find_sequence(&frame.data);
+        let sequence = SequenceHeader::find(&frame.data);
         if self.awaiting_keyframe && !frame.keyframe && sequence.is_none() {
             return Err(DecodeError::AwaitingKeyframe);
         }
         if let Some(sequence) = sequence {
-            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix);
+            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix());
         }
         let result = self.decode_unit(frame, arrival, out);
         match result {

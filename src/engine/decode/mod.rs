@@ -4,7 +4,6 @@
 
 mod announcement;
 mod av1;
-mod av1_sequence;
 mod g711;
 mod opus;
 mod repeat;

@@ -1,9 +1,10 @@
 //! **The question:** how does an Opus packet become samples? Always 48 kHz stereo out: libopus itself turns mono into stereo.
 
 use crate::base::limits;
+use crate::core::bitstream::opus::PACKET_SAMPLES_MAX;
 
 /// Samples of the longest packet: 120 ms, two channels.
-pub const OPUS_SAMPLES_MAX: usize = 5_760 * 2;
+pub const OPUS_SAMPLES_MAX: usize = PACKET_SAMPLES_MAX as usize * 2;
 
 /// Why a packet gave no samples.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use libaom_sys as ffi;
 
 use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Pts};
+use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::activity::Activity;
-use crate::engine::encode::temporal_unit::strip_delimiters;
 use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "aom";
@@ -144,7 +144,7 @@ impl AomEncoder {
             };
             // SAFETY: `buf` holds `sz` bytes until the next call on the context; they are copied before.
             let bytes = unsafe { std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz) };
-            let unit = strip_delimiters(NAME, bytes)?;
+            let unit = StrippedUnit::copy(bytes).map_err(|error| library_failure(&error.to_string()))?;
             let keyframe = frame.flags & ffi::AOM_FRAME_IS_KEY != 0;
             if keyframe && !unit.has_sequence_header {
                 return Err(library_failure("a keyframe without a sequence header"));

@@ -9,7 +9,6 @@ mod calibration;
 mod g711;
 mod opus;
 mod rav1e;
-mod temporal_unit;
 
 pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;

@@ -120,7 +120,7 @@ fn configured(config: OpusEncoderConfig) -> Result<opus::Encoder, opus::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::jitter::toc;
+    use crate::core::bitstream::opus as bitstream;
 
     #[test]
     fn silence_and_noise_become_full_packets_of_20_ms() {
@@ -131,8 +131,8 @@ mod tests {
                 block.samples.iter_mut().enumerate().for_each(|(i, s)| *s = ((i * 7919) % 2000) as f32 / 1000.0 - 1.0);
             }
             let frame = encoder.encode(&block, Pts(n)).unwrap();
-            assert_eq!(toc::packet_samples(&frame.data), Some(960));
-            assert!(frame.data.len() > toc::DTX_LEN_MAX, "no DTX, so no gap");
+            assert_eq!(bitstream::packet_samples(&frame.data), Some(960));
+            assert!(frame.data.len() > bitstream::DTX_BYTES, "no DTX, so no gap");
             assert_eq!(frame.pts, Pts(n));
         }
         assert!(encoder.lookahead() > 0);

@@ -7,7 +7,7 @@ use ::rav1e::prelude as library;
 use bytes::Bytes;
 
 use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts};
-use crate::engine::encode::temporal_unit::strip_delimiters;
+use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "rav1e";
@@ -59,7 +59,7 @@ impl Rav1eEncoder {
         loop {
             match self.context.receive_packet() {
                 Ok(packet) => {
-                    let unit = strip_delimiters(NAME, &packet.data)?;
+                    let unit = StrippedUnit::copy(&packet.data).map_err(|error| failure(&error.to_string()))?;
                     let keyframe = packet.frame_type == library::FrameType::KEY;
                     if keyframe && !unit.has_sequence_header {
                         return Err(failure("a keyframe without a sequence header"));

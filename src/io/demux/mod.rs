@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, Pts, Size};
-use crate::core::fmp4::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 
 /// One stored sample of a track.
 #[derive(Debug, Clone)]

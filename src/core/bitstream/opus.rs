@@ -1,7 +1,5 @@
-//! **The question:** how much sound does a packet hold? Opus by RFC 6716 section 3.1 and 3.2: the TOC byte and the frame count.
-
-use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame};
+//! **The question:** what does an Opus packet say of itself? How much sound it holds (RFC 6716 section 3.1 and 3.2: the TOC byte and
+//! the frame count), whether it restores the one before it, and what silence looks like. The one reader of the TOC byte.
 
 /// The longest packet: 120 ms (RFC 6716 section 3.2.5, R5), in samples at 48 kHz.
 pub const PACKET_SAMPLES_MAX: u32 = 5_760;
@@ -10,24 +8,22 @@ pub const PACKET_SAMPLES_MAX: u32 = 5_760;
 pub const FRAME_SAMPLES_MIN: u32 = 120;
 
 /// Bytes up to which a packet is a DTX one: TOC, and at most the byte of a lost frame (RFC 7587 section 3.1.3, RFC 6716 section 2.1.9).
-pub const DTX_LEN_MAX: usize = 2;
+pub const DTX_BYTES: usize = 2;
 
-/// Samples (48 kHz, for each channel) that `packet` stands for; `None` when it is no packet of its codec.
-pub(super) fn samples(packet: &EncodedFrame) -> Option<u32> {
-    match packet.codec {
-        Codec::Opus => packet_samples(&packet.data),
-        Codec::G711(_) => {
-            let whole = (limits::G711_LEN_MIN..=limits::G711_LEN_MAX).contains(&packet.data.len());
-            let bytes = u32::try_from(packet.data.len()).ok().filter(|_| whole)?;
-            Some(bytes * (limits::SAMPLE_RATE / limits::TELEPHONE_RATE))
-        }
-        Codec::Av1 => None,
-    }
-}
+/// Samples at 48 kHz that libopus's encoder looks ahead in its default mode; what a decoder discards first (RFC 7845 section 4.2).
+pub const PRE_SKIP: u16 = 312;
 
-/// Whether `packet` can restore the one before it.
-pub(super) fn restores(packet: &EncodedFrame) -> bool {
-    packet.codec == Codec::Opus && has_fec(&packet.data)
+/// 20 ms of stereo silence: a CELT fullband frame whose silence flag is set (RFC 6716 sections 3.1 and 4.3).
+pub const SILENCE: &[u8] = &[0xfc, 0xff, 0xfe];
+
+/// Silence of 2.5, 5, 10 and 20 ms, the shortest first, made alike.
+const SILENCES: [&[u8]; 4] = [&[0xe4, 0xff, 0xfe], &[0xec, 0xff, 0xfe], &[0xf4, 0xff, 0xfe], SILENCE];
+
+/// The longest packet of silence up to 20 ms that fits into so many samples at 48 kHz, and how many it fills; `None` below 2.5 ms.
+#[must_use]
+pub fn silence_within(samples: u64) -> Option<(&'static [u8], u32)> {
+    let spans = SILENCES.iter().enumerate().map(|(n, packet)| (*packet, FRAME_SAMPLES_MIN << n));
+    spans.rev().find(|(_, span)| u64::from(*span) <= samples)
 }
 
 /// Samples (48 kHz, for each channel) that `packet` holds; `None` when it is no Opus packet.
@@ -70,8 +66,11 @@ fn frame_samples(config: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use opus::{Channels, Decoder};
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::base::media::{Law, Pts};
+    use crate::base::limits;
 
     #[test]
     fn every_toc_agrees_with_libopus() {
@@ -87,19 +86,28 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_of_g711_is_an_eighth_of_a_millisecond() {
-        let packet = |len| EncodedFrame {
-            codec: Codec::G711(Law::A),
-            data: vec![0; len].into(),
-            pts: Pts(0),
-            keyframe: true,
-            ingest: None,
-        };
-        assert_eq!(
-            [0, 19, 20, 160, 960, 961].map(|len| samples(&packet(len))),
-            [None, None, Some(120), Some(960), Some(5_760), None]
-        );
-        assert!(!restores(&packet(160)), "its bytes are no TOC");
+    fn silence_is_silent_and_lasts_a_tick() {
+        let mut samples = [1.0_f32; limits::PCM_SAMPLES];
+        let mut decoder = Decoder::new(48_000, Channels::Stereo).unwrap();
+        assert_eq!(decoder.decode_float(SILENCE, &mut samples, false).unwrap(), limits::PCM_FRAMES);
+        assert!(samples.iter().all(|s| s.abs() < 1e-6));
+        assert_eq!(packet_samples(SILENCE), Some(960));
+    }
+
+    #[test]
+    fn every_hole_has_a_silence_that_fits() {
+        let mut samples = [1.0_f32; limits::PCM_SAMPLES];
+        for (hole, wanted) in
+            [(119, None), (120, Some(120)), (479, Some(240)), (959, Some(480)), (1_000_000, Some(960))]
+        {
+            let found = silence_within(hole);
+            assert_eq!(found.map(|(_, span)| span), wanted, "{hole}");
+            let Some((packet, span)) = found else { continue };
+            let mut decoder = Decoder::new(48_000, Channels::Stereo).unwrap();
+            assert_eq!(decoder.decode_float(packet, &mut samples, false).unwrap(), span as usize);
+            assert!(samples[..2 * span as usize].iter().all(|s| s.abs() < 1e-6));
+            assert_eq!(packet_samples(packet), Some(span));
+        }
     }
 
     #[test]
@@ -128,5 +136,15 @@ mod tests {
             assert_eq!(share(false), 0, "{channels} channels of {size}");
         }
         assert!(!has_fec(&[]) && !has_fec(&[0]) && !has_fec(&[31 << 3, 0xff]));
+    }
+    proptest! {
+        #[test]
+        fn no_packet_breaks_it(packet in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = has_fec(&packet);
+            let samples = packet_samples(&packet);
+            prop_assert!(samples.is_none_or(|samples| {
+                samples.is_multiple_of(FRAME_SAMPLES_MIN) && (FRAME_SAMPLES_MIN..=PACKET_SAMPLES_MAX).contains(&samples)
+            }));
+        }
     }
 }
