@@ -73,7 +73,7 @@ fn assemble(c: &mut Criterion) {
     let mut group = c.benchmark_group("assemble");
     group.throughput(Throughput::Elements(packets.len() as u64));
     let run = |packets: &[WirePacket]| {
-        let (mut assembler, mut out, mut frames) = (VideoAssembler::new(), Outbox::new(), 0);
+        let (mut assembler, mut out, mut frames) = (VideoAssembler::new(Codec::Av1), Outbox::new(), 0);
         for packet in packets {
             assembler.push(now, packet.clone(), &mut out);
             frames += out.drain().count();

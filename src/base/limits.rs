@@ -145,6 +145,8 @@ pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Blocks of one RED payload that are looked at: browsers send two, the format would carry hundreds.
+pub const RED_BLOCKS_MAX: usize = 8;
 /// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.
 pub const DATAGRAM_LEN_MAX: usize = 2_048;
 /// Outgoing video packets kept for one viewer's NACKs; payloads are shared.

@@ -15,7 +15,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::report::PacketReport;
-use crate::base::media::{EncodedFrame, Outbox};
+use crate::base::media::{Codec, EncodedFrame, Outbox};
 use crate::core::signal::FromNode;
 use crate::io::webrtc::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 
@@ -111,11 +111,11 @@ impl Frames {
     fn new(is_video: bool) -> Self {
         match is_video {
             true => Self::Picture {
-                assembler: Box::new(VideoAssembler::new()),
+                assembler: Box::new(VideoAssembler::new(Codec::Av1)),
                 out: Outbox::new(),
                 time: Unwrap::default(),
             },
-            false => Self::Sound { assembler: SoundAssembler::new(), time: Unwrap::default() },
+            false => Self::Sound { assembler: SoundAssembler::new(Codec::Opus), time: Unwrap::default() },
         }
     }
 

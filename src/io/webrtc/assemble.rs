@@ -10,11 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
-use super::packetise::{depacketise, may_start_keyframe};
 use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Wallclock};
+use crate::io::webrtc::payload::{may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
 #[derive(Debug, Clone)]
@@ -67,9 +65,10 @@ pub struct VideoStats {
     pub waiting: usize,
 }
 
-/// Packets of one AV1 track → frames.
-#[derive(Debug, Default)]
+/// Packets of one video track → frames.
+#[derive(Debug)]
 pub struct VideoAssembler {
+    codec: Codec,
     /// Packets not yet consumed, by sequence; all of them at `next` or after.
     window: BTreeMap<u64, WirePacket>,
     /// Payload bytes in `window`.
@@ -85,10 +84,9 @@ pub struct VideoAssembler {
     stats: VideoStats,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Progress {
     /// Nothing but a keyframe helps.
-    #[default]
     Seeking,
     /// Packets are consumed at `next`, one after the other.
     Following {
@@ -123,10 +121,20 @@ struct Candidate {
 }
 
 impl VideoAssembler {
-    /// An assembler that waits for the first keyframe.
+    /// An assembler of payloads of `codec` that waits for the first keyframe.
     #[must_use]
-    pub fn new() -> Self {
-        Self { is_broken: true, ..Self::default() }
+    pub fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            window: BTreeMap::new(),
+            window_len: 0,
+            next: 0,
+            progress: Progress::Seeking,
+            candidate: None,
+            is_broken: true,
+            requested: None,
+            stats: VideoStats::default(),
+        }
     }
 
     /// Takes one packet, and answers with every frame it completes.
@@ -165,7 +173,7 @@ impl VideoAssembler {
 
     fn insert(&mut self, packet: WirePacket) {
         let is_newer = self.candidate.is_none_or(|candidate| packet.sequence > candidate.first);
-        if is_newer && may_start_keyframe(&packet.payload) {
+        if is_newer && may_start_keyframe(self.codec, &packet.payload) {
             self.candidate = Some(Candidate {
                 first: packet.sequence,
                 end: packet.sequence,
@@ -279,7 +287,7 @@ impl VideoAssembler {
     }
 
     fn finish(&mut self, now: Instant, whole: Building, out: &mut Outbox<Assembled>) {
-        let Ok(unit) = depacketise(whole.packets.iter().map(|packet| &packet.payload[..])) else {
+        let Ok(unit) = video_unit(self.codec, whole.packets.iter().map(|packet| &packet.payload[..])) else {
             self.stats.malformed += 1;
             self.seek(now, out);
             return;
@@ -307,8 +315,8 @@ impl VideoAssembler {
         self.stats.frames += 1;
         self.stats.keyframes += u64::from(unit.keyframe);
         out.push(Assembled::Frame(EncodedFrame {
-            codec: Codec::Av1,
-            data: Bytes::from(unit.data),
+            codec: self.codec,
+            data: unit.data,
             pts: Pts(0),
             keyframe: unit.keyframe,
             ingest: Some(ingest),
@@ -374,11 +382,12 @@ impl Building {
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use proptest::prelude::*;
 
-    use super::super::packetise::Packetiser;
-    use super::super::packetise::tests::unit;
     use super::*;
+    use crate::io::webrtc::payload::Packetiser;
+    use crate::io::webrtc::payload::av1::tests::unit;
 
     const FRAME_SPAN: Duration = Duration::from_millis(33);
 
@@ -390,7 +399,7 @@ mod tests {
 
     impl SimulatedLink {
         fn new() -> Self {
-            Self { assembler: VideoAssembler::new(), out: Outbox::new(), start: Instant::now() }
+            Self { assembler: VideoAssembler::new(Codec::Av1), out: Outbox::new(), start: Instant::now() }
         }
 
         fn push(&mut self, at: Duration, packet: &WirePacket) {

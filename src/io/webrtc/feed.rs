@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, MixTick, ParticipantId, RoomEpoch};
 use crate::engine::flow::{FanReader, KeyframeRequest, Read};
-use crate::io::webrtc::packetise::{Packetised, Packetiser};
+use crate::io::webrtc::payload::{Packetised, Packetiser};
 
 /// A room's outgoing media, as this net thread reads it.
 pub(super) struct RoomFeed {

@@ -8,7 +8,7 @@ use str0m::rtp::rtcp::SenderInfo;
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Outbox, TrackKind, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Outbox, TrackKind, Wallclock};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::sound::SoundAssembler;
 
@@ -72,9 +72,9 @@ impl Incoming {
             }
         }
         let assembler = if self.kind.is_video() {
-            Assembler::Video(Box::new(VideoAssembler::new()))
+            Assembler::Video(Box::new(VideoAssembler::new(Codec::Av1)))
         } else {
-            Assembler::Sound(SoundAssembler::new())
+            Assembler::Sound(SoundAssembler::new(Codec::Opus))
         };
         self.source = Some(TrackStream { ssrc, rid, heard: now, assembler, told: Losses::default() });
         true

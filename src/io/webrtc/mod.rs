@@ -8,9 +8,8 @@ mod feed;
 mod incoming;
 mod net;
 mod offer;
-mod packetise;
+mod payload;
 mod peer;
-mod red;
 mod sound;
 mod switch;
 #[cfg(test)]
@@ -21,7 +20,7 @@ mod udp;
 #[doc(hidden)]
 pub use assemble::{Assembled, VideoAssembler, WirePacket};
 #[doc(hidden)]
-pub use packetise::{Packetised, Packetiser};
+pub use payload::{Packetised, Packetiser};
 #[doc(hidden)]
 pub use sound::SoundAssembler;
 

@@ -21,7 +21,7 @@ use crate::io::webrtc::Certificate;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::packetise::Packetised;
+use crate::io::webrtc::payload::Packetised;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,25 +3,26 @@
 
 use bytes::Bytes;
 
-use super::assemble::{Assembled, WirePacket};
-use super::red::unpack;
-use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, Ingest, Outbox, Pts};
+use crate::io::webrtc::assemble::{Assembled, WirePacket};
+use crate::io::webrtc::payload::red::unpack;
+use crate::io::webrtc::payload::sound_unit;
 
 /// Counts of one sound track, since its beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SoundStats {
     /// Packets that came in.
     pub packets: u64,
-    /// Packets without a payload, or longer than Opus allows, or malformed RED.
+    /// Packets that their payload format forbids, without a payload or too long, or malformed RED.
     pub discarded: u64,
     /// Lost packets whose copies came with later ones (RFC 2198).
     pub restored: u64,
 }
 
-/// Packets of one Opus track → frames, one for one (RFC 7587). Order and repetition are the jitter buffer's business.
-#[derive(Debug, Default)]
+/// Packets of one track of sound → frames, one for one. Order and repetition are the jitter buffer's business.
+#[derive(Debug)]
 pub struct SoundAssembler {
+    codec: Codec,
     last: Option<u64>,
     /// Bit n: the packet n before `last` was there.
     seen: u64,
@@ -29,10 +30,10 @@ pub struct SoundAssembler {
 }
 
 impl SoundAssembler {
-    /// An assembler that has seen nothing.
+    /// An assembler of payloads of `codec` that has seen nothing.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(codec: Codec) -> Self {
+        Self { codec, last: None, seen: 0, stats: SoundStats::default() }
     }
 
     /// The packet's frame; `None` for one that carries no sound.
@@ -90,16 +91,16 @@ impl SoundAssembler {
         back.and_then(|back| self.seen.checked_shr(back)).is_none_or(|bits| bits & 1 == 1)
     }
 
-    fn frame(&mut self, packet: &WirePacket, data: Bytes, contiguous: bool) -> Option<EncodedFrame> {
-        if data.is_empty() || data.len() > limits::OPUS_LEN_MAX {
+    fn frame(&mut self, packet: &WirePacket, payload: Bytes, contiguous: bool) -> Option<EncodedFrame> {
+        let Ok(unit) = sound_unit(self.codec, payload) else {
             self.stats.discarded += 1;
             return None;
-        }
+        };
         Some(EncodedFrame {
-            codec: Codec::Opus,
-            data,
+            codec: self.codec,
+            data: unit.data,
             pts: Pts(0),
-            keyframe: true,
+            keyframe: unit.keyframe,
             ingest: Some(Ingest {
                 sequence_first: packet.sequence,
                 sequence_last: packet.sequence,
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn a_red_copy_takes_the_place_of_a_lost_packet_and_of_no_other() {
         let start = Instant::now();
-        let (mut assembler, mut out) = (SoundAssembler::new(), Outbox::new());
+        let (mut assembler, mut out) = (SoundAssembler::new(Codec::Opus), Outbox::new());
         for sequence in [0_u64, 1, 3, 4, 5] {
             // The copy of the packet before, 960 earlier, of one byte; then the packet's own byte.
             let bytes = [0x80 | 111, 15, 0, 1, 111, sequence.wrapping_sub(1) as u8, sequence as u8];
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn sound_goes_through_packet_by_packet() {
         let arrival = Instant::now();
-        let mut assembler = SoundAssembler::new();
+        let mut assembler = SoundAssembler::new(Codec::Opus);
         let packet = |sequence, payload: &[u8]| WirePacket {
             captured: None,
             sequence,

@@ -13,10 +13,10 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::base::media::{EncodedFrame, Outbox};
+use crate::base::media::{Codec, EncodedFrame, Outbox};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::incoming::wire_packet;
-use crate::io::webrtc::packetise::Packetiser;
+use crate::io::webrtc::payload::Packetiser;
 
 /// A seeded die: xorshift.
 pub struct Die(pub u64);
@@ -79,7 +79,7 @@ impl Client {
             sequences: HashMap::new(),
             next: now,
             channel: None,
-            assembler: VideoAssembler::new(),
+            assembler: VideoAssembler::new(Codec::Av1),
             assembled: Outbox::new(),
             loss: 0,
             die: Die(0x9e37_79b9_7f4a_7c15),

@@ -17,7 +17,7 @@ use crate::base::media::{
 };
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
 use crate::io::webrtc::net::NetEvents;
-use crate::io::webrtc::packetise::tests::unit;
+use crate::io::webrtc::payload::av1::tests::unit;
 use crate::io::webrtc::peer::PeerOutput;
 use crate::io::webrtc::switch::Switch;
 use crate::io::webrtc::{

@@ -5,28 +5,27 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-/// Blocks looked at: browsers send two, the format would carry hundreds.
-const BLOCKS_MAX: usize = 8;
+use crate::base::limits::RED_BLOCKS_MAX;
 
 /// One block of a RED payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::io::webrtc) struct Block {
     /// How much earlier than the packet its sound is, in RTP time; zero for the packet's own.
-    pub(super) earlier: u64,
+    pub(in crate::io::webrtc) earlier: u64,
     /// Where its bytes stand in the payload.
-    pub(super) bytes: Range<usize>,
+    pub(in crate::io::webrtc) bytes: Range<usize>,
 }
 
 /// The blocks in the order of the payload, the packet's own last; `None` when the payload is malformed, or has more blocks than any
 /// sender needs.
-pub(super) fn unpack(payload: &[u8]) -> Option<SmallVec<[Block; BLOCKS_MAX]>> {
-    let mut blocks: SmallVec<[Block; BLOCKS_MAX]> = SmallVec::new();
+pub(in crate::io::webrtc) fn unpack(payload: &[u8]) -> Option<SmallVec<[Block; RED_BLOCKS_MAX]>> {
+    let mut blocks: SmallVec<[Block; RED_BLOCKS_MAX]> = SmallVec::new();
     let mut at = 0;
     let mut length = 0;
     // Section 3: a bit that says whether more follow, seven bits of payload type; then 14 bits of offset and 10 of length.
     while payload.get(at)? & 0x80 != 0 {
         let header = payload.get(at..at + 4)?;
-        if blocks.len() == BLOCKS_MAX - 1 {
+        if blocks.len() == RED_BLOCKS_MAX - 1 {
             return None;
         }
         let earlier = u64::from(header[1]) << 6 | u64::from(header[2] >> 2);
@@ -69,7 +68,7 @@ mod tests {
         #[test]
         fn no_payload_breaks_it(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Some(blocks) = unpack(&payload) {
-                prop_assert!(blocks.len() <= BLOCKS_MAX);
+                prop_assert!(blocks.len() <= RED_BLOCKS_MAX);
                 prop_assert!(blocks.iter().all(|block| block.bytes.start <= block.bytes.end && block.bytes.end <= payload.len()));
                 prop_assert!(blocks.windows(2).all(|pair| pair[0].bytes.end == pair[1].bytes.start));
             }

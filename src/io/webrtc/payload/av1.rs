@@ -1,6 +1,6 @@
 //! **The question:** how does an AV1 temporal unit lie in RTP payloads? Both ways: once per outgoing frame, however many
-//! peers read it, and once per incoming one. Source: "RTP Payload Format for AV1" v1.0 (section numbers below are its) and
-//! the AV1 bitstream specification, section 5.3 (OBU syntax). Pure; hostile bytes are an error, never a panic.
+//! peers read it, and once per incoming one. Source: "RTP Payload Format for AV1" v1.0 (section numbers below are its).
+//! Pure; hostile bytes are an error, never a panic.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
-use crate::base::media::EncodedFrame;
+use crate::core::bitstream::av1::{
+    Obu, ObuError, ObuKind, Obus, is_reduced_still_picture, is_shown_keyframe, read_leb128,
+};
+use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
 /// Aggregation header, section 4.4: the first element continues the previous packet's last OBU.
 const CONTINUES: u8 = 0b1000_0000;
@@ -18,77 +21,23 @@ const GOES_ON: u8 = 0b0100_0000;
 /// The packet is the first of a coded video sequence.
 const NEW_SEQUENCE: u8 = 0b0000_1000;
 
-const HAS_EXTENSION: u8 = 0b0000_0100;
-const HAS_SIZE: u8 = 0b0000_0010;
-const FORBIDDEN: u8 = 0b1000_0000;
-
-const SEQUENCE_HEADER: u8 = 1;
-const TEMPORAL_DELIMITER: u8 = 2;
-const FRAME_HEADER: u8 = 3;
-const FRAME: u8 = 6;
-const TILE_LIST: u8 = 8;
-const PADDING: u8 = 15;
-
-/// One outgoing frame with its RTP payloads, shared by every peer that sends it.
-#[derive(Debug, Clone)]
-pub struct Packetised {
-    /// The frame, for its times and its keyframe flag.
-    pub frame: Arc<EncodedFrame>,
-    /// Payloads of at most [`limits::RTP_PAYLOAD_LEN`] bytes in sending order; the sender sets the marker on the last.
-    /// Empty if the frame's bytes are no well-formed temporal unit, or hold nothing to send.
-    pub payloads: Vec<Arc<[u8]>>,
-}
-
-/// Cuts AV1 temporal units into RTP payloads.
-#[derive(Debug, Default)]
-pub struct Packetiser {
-    payloader: Av1Payloader,
-}
-
-impl Packetiser {
-    /// A packetiser; it keeps nothing from frame to frame.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+/// The payloads of one temporal unit: OBUs lose their size fields (section 5), delimiters, tile lists and padding go, and the N
+/// bit stands on a keyframe's first payload only. None if the bytes are no well-formed temporal unit.
+pub(super) fn packetise(payloader: &mut Av1Payloader, unit: &Bytes, keyframe: bool) -> Vec<Arc<[u8]>> {
+    // The payloader slices by the sizes it reads, unchecked: it only ever sees units that this walk has accepted.
+    let cut = if is_well_formed(unit) { payloader.payload(limits::RTP_PAYLOAD_LEN, unit) } else { Ok(Vec::new()) };
+    let mut payloads = cut.unwrap_or_default();
+    if let Some(first) = payloads.first_mut() {
+        *first = with_new_sequence(first, keyframe);
     }
-
-    /// The payloads of one temporal unit: OBUs lose their size fields (section 5), delimiters, tile lists and padding go,
-    /// and the N bit stands on a keyframe's first payload only.
-    pub fn packetise(&mut self, frame: &Arc<EncodedFrame>) -> Packetised {
-        // The payloader slices by the sizes it reads, unchecked: it only ever sees units that this walk has accepted.
-        let well_formed = is_well_formed(&frame.data);
-        let cut =
-            if well_formed { self.payloader.payload(limits::RTP_PAYLOAD_LEN, &frame.data) } else { Ok(Vec::new()) };
-        let mut payloads = cut.unwrap_or_default();
-        if let Some(first) = payloads.first_mut() {
-            *first = with_new_sequence(first, frame.keyframe);
-        }
-        Packetised {
-            frame: Arc::clone(frame),
-            payloads: payloads.iter().map(|payload| Arc::from(&payload[..])).collect(),
-        }
-    }
+    payloads.iter().map(|payload| Arc::from(&payload[..])).collect()
 }
-
-/// A temporal unit put together again.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TemporalUnit {
-    /// OBUs with size fields, without temporal delimiter, tile lists and padding; may be empty.
-    pub data: Vec<u8>,
-    /// Whether a sequence header stands before a first frame that is a shown keyframe.
-    pub keyframe: bool,
-}
-
-/// The payloads do not follow the payload format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("malformed AV1 RTP payload")]
-pub(super) struct MalformedPayload;
 
 /// Puts together the temporal unit whose payloads, all of them and in order, are `payloads` (section 4.3).
 ///
 /// # Errors
 /// Whatever the payload format forbids, a unit that starts or ends inside an OBU among it.
-pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<TemporalUnit, MalformedPayload> {
+pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
     let mut unit = UnitBuilder::default();
     let mut open: Option<Vec<u8>> = None;
     for payload in payloads {
@@ -118,7 +67,7 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
     if open.is_some() {
         return Err(MalformedPayload);
     }
-    Ok(TemporalUnit { data: unit.data, keyframe: unit.keyframe })
+    Ok(Unit { data: unit.data.into(), keyframe: unit.keyframe })
 }
 
 /// Whether a keyframe may start with this payload: its first OBU is a sequence header, and no frame that starts in it is
@@ -130,11 +79,13 @@ pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
     }
     let mut reduced = None;
     for element in elements {
-        let Ok(Some(obu)) = element.map(Obu::parse_element) else { return false };
+        let Ok(Ok(obu)) = element.map(Obu::begin) else { return false };
         match obu.kind() {
-            TEMPORAL_DELIMITER => {}
-            SEQUENCE_HEADER => reduced = Some(is_reduced_still_picture(obu.payload)),
-            FRAME | FRAME_HEADER => return reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced)),
+            ObuKind::TemporalDelimiter => {}
+            ObuKind::SequenceHeader => reduced = Some(is_reduced_still_picture(obu.payload)),
+            ObuKind::Frame | ObuKind::FrameHeader => {
+                return reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
+            }
             _ if reduced.is_none() => return false,
             _ => {}
         }
@@ -164,8 +115,8 @@ impl<'a> Elements<'a> {
         if self.left == Some(1) {
             return Some(std::mem::take(&mut self.rest));
         }
-        let (len, rest) = read_leb128(self.rest)?;
-        let (element, rest) = rest.split_at_checked(len)?;
+        let (length, rest) = read_leb128(self.rest).ok()?;
+        let (element, rest) = rest.split_at_checked(length)?;
         self.rest = rest;
         Some(element)
     }
@@ -190,47 +141,6 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// One OBU in parts.
-#[derive(Clone, Copy)]
-struct Obu<'a> {
-    header: u8,
-    extension: Option<u8>,
-    payload: &'a [u8],
-}
-
-impl<'a> Obu<'a> {
-    /// The OBU at the front of `bytes`, and what follows it; without a size field it takes everything.
-    fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&header, mut rest) = bytes.split_first()?;
-        if header & FORBIDDEN != 0 {
-            return None;
-        }
-        let mut extension = None;
-        if header & HAS_EXTENSION != 0 {
-            let (&byte, after) = rest.split_first()?;
-            (extension, rest) = (Some(byte), after);
-        }
-        if header & HAS_SIZE == 0 {
-            return Some((Self { header, extension, payload: rest }, &[]));
-        }
-        let (len, after) = read_leb128(rest)?;
-        let (payload, after) = after.split_at_checked(len)?;
-        Some((Self { header, extension, payload }, after))
-    }
-
-    /// The OBU that starts in an element which may be cut short, so that a size field need not be kept.
-    fn parse_element(bytes: &'a [u8]) -> Option<Self> {
-        let (&header, rest) = bytes.split_first()?;
-        let rest = if header & HAS_EXTENSION != 0 { rest.get(1..)? } else { rest };
-        let rest = if header & HAS_SIZE != 0 { read_leb128(rest)?.1 } else { rest };
-        Some(Self { header, extension: None, payload: rest })
-    }
-
-    fn kind(&self) -> u8 {
-        (self.header >> 3) & 0b1111
-    }
-}
-
 #[derive(Default)]
 struct UnitBuilder {
     data: Vec<u8>,
@@ -242,44 +152,26 @@ struct UnitBuilder {
 
 impl UnitBuilder {
     fn add(&mut self, bytes: &[u8]) -> Result<(), MalformedPayload> {
-        let (obu, rest) = Obu::parse(bytes).ok_or(MalformedPayload)?;
+        let (obu, rest) = Obu::split(bytes).map_err(|_: ObuError| MalformedPayload)?;
         if !rest.is_empty() {
             return Err(MalformedPayload);
         }
         match obu.kind() {
-            TEMPORAL_DELIMITER | TILE_LIST | PADDING => return Ok(()),
-            SEQUENCE_HEADER => self.reduced = Some(is_reduced_still_picture(obu.payload)),
-            FRAME | FRAME_HEADER if !self.seen_frame => {
+            ObuKind::TemporalDelimiter | ObuKind::TileList | ObuKind::Padding => return Ok(()),
+            ObuKind::SequenceHeader => self.reduced = Some(is_reduced_still_picture(obu.payload)),
+            ObuKind::Frame | ObuKind::FrameHeader if !self.seen_frame => {
                 self.seen_frame = true;
                 self.keyframe = self.reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
             }
             _ => {}
         }
-        self.data.push(obu.header | HAS_SIZE);
-        self.data.extend(obu.extension);
-        put_leb128(&mut self.data, obu.payload.len());
-        self.data.extend_from_slice(obu.payload);
+        obu.write_sized(&mut self.data);
         Ok(())
     }
 }
 
-/// AV1 section 5.5.1: `seq_profile` (3), `still_picture` (1), `reduced_still_picture_header` (1).
-fn is_reduced_still_picture(sequence_header: &[u8]) -> bool {
-    sequence_header.first().is_some_and(|byte| byte & 0b0000_1000 != 0)
-}
-
-/// AV1 section 5.9.2: `show_existing_frame` (1) = 0, `frame_type` (2) = KEY_FRAME (0), `show_frame` (1) = 1; all of them
-/// implied by a reduced still picture header.
-fn is_shown_keyframe(frame_header: &[u8], reduced: bool) -> bool {
-    reduced || frame_header.first().is_some_and(|byte| byte >> 4 == 0b0001)
-}
-
-fn is_well_formed(mut unit: &[u8]) -> bool {
-    while !unit.is_empty() {
-        let Some((_, rest)) = Obu::parse(unit) else { return false };
-        unit = rest;
-    }
-    true
+fn is_well_formed(unit: &[u8]) -> bool {
+    Obus::of(unit).all(|obu| obu.is_ok())
 }
 
 fn with_new_sequence(payload: &Bytes, keyframe: bool) -> Bytes {
@@ -290,35 +182,23 @@ fn with_new_sequence(payload: &Bytes, keyframe: bool) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// A leb128 value and what follows it, AV1 section 4.10.5: at most 8 bytes and below 2³².
-fn read_leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0u64;
-    for (n, &byte) in bytes.iter().take(8).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * n);
-        if byte & 0x80 == 0 {
-            let value = u32::try_from(value).ok()?;
-            return Some((value as usize, &bytes[n + 1..]));
-        }
-    }
-    None
-}
-
-fn put_leb128(bytes: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::io::webrtc) mod tests {
     use std::process::Command;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{Codec, Pts};
+    use crate::base::media::{Codec, EncodedFrame, Pts};
+    use crate::core::bitstream::av1::put_leb128;
+    use crate::io::webrtc::payload::{Packetised, Packetiser};
+
+    const SEQUENCE_HEADER: u8 = 1;
+    const TEMPORAL_DELIMITER: u8 = 2;
+    const FRAME: u8 = 6;
+    const PADDING: u8 = 15;
+    const HAS_EXTENSION: u8 = 0b0000_0100;
+    const HAS_SIZE: u8 = 0b0000_0010;
 
     /// An OBU with a size field.
     fn obu(kind: u8, extension: Option<u8>, payload: &[u8]) -> Vec<u8> {
@@ -342,7 +222,7 @@ pub(super) mod tests {
         Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None })
     }
 
-    fn round_trip(frame: &Arc<EncodedFrame>) -> (Packetised, TemporalUnit) {
+    fn round_trip(frame: &Arc<EncodedFrame>) -> (Packetised, Unit) {
         let sent = Packetiser::new().packetise(frame);
         assert!(sent.payloads.iter().all(|payload| payload.len() <= limits::RTP_PAYLOAD_LEN));
         let got = depacketise(sent.payloads.iter().map(|payload| &payload[..])).expect("own payloads are well formed");
@@ -376,9 +256,9 @@ pub(super) mod tests {
         data.extend_from_slice(&kept.data);
         data.extend(obu(PADDING, None, &[0; 30]));
         let (_, got) = round_trip(&encoded(data, true));
-        assert_eq!(got, TemporalUnit { data: kept.data.to_vec(), keyframe: true });
+        assert_eq!(got, Unit { data: kept.data.clone(), keyframe: true });
         let wire: [&[u8]; 1] = [&[0b0010_0000, 1, TEMPORAL_DELIMITER << 3, FRAME << 3, 0b0011_0000]];
-        assert_eq!(depacketise(wire.into_iter()).unwrap().data, [FRAME << 3 | HAS_SIZE, 1, 0b0011_0000]);
+        assert_eq!(depacketise(wire.into_iter()).unwrap().data[..], [FRAME << 3 | HAS_SIZE, 1, 0b0011_0000]);
     }
 
     #[test]
@@ -417,11 +297,11 @@ pub(super) mod tests {
         while !rest.is_empty() {
             let (mut end, mut next) = (0, rest);
             while !next.is_empty() && !next.starts_with(&delimiter) {
-                next = Obu::parse(next).unwrap().1;
+                next = Obu::split(next).unwrap().1;
                 end = rest.len() - next.len();
             }
             let (sent, got) = round_trip(&encoded(rest[..end].to_vec(), keyframes.len() % 4 == 0));
-            assert_eq!(got.data, rest[..end]);
+            assert_eq!(&got.data[..], &rest[..end]);
             assert_eq!(may_start_keyframe(&sent.payloads[0]), got.keyframe);
             keyframes.push(got.keyframe);
             rest = next.strip_prefix(&delimiter[..]).unwrap_or(next);
