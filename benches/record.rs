@@ -34,11 +34,11 @@ fn inputs(frames: u64) -> Vec<Input> {
         while pts_from_tick(tick, 50) <= pts {
             let pts = pts_from_tick(tick, 50);
             let data = packet.clone();
-            inputs.push(Input::Sound(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None }));
+            inputs.push(Input::Sound(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true }));
             tick += 1;
         }
         let data = if keyframe { key.clone() } else { delta.clone() };
-        inputs.push(Input::Video(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None }));
+        inputs.push(Input::Video(EncodedFrame { codec: Codec::Av1, data, pts, keyframe }));
     }
     inputs
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::app::load::clip::{self, Clip, ClipSetup};
-use tessera::base::media::{EncodedFrame, Ingest, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
+use tessera::base::media::{Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
 use tessera::core::scene::{Input, SceneCore};
 use tessera::engine::compose::{self, Compositor};
 use tessera::engine::decode::{self, VideoDecoder};
@@ -54,10 +54,7 @@ impl Room {
         for (number, decoder) in self.decoders.iter_mut().enumerate() {
             let frames = &self.clips[number].frames;
             let at = self.tick % frames.len();
-            let ingest =
-                Ingest { contiguous: self.tick > 0, ..Ingest::whole(self.tick as u64, 3000 * self.tick as u64, now) };
-            let frame = EncodedFrame { ingest: Some(ingest), ..frames[at].clone() };
-            decoder.decode(&frame, &mut pictures).expect("the clips are whole");
+            decoder.decode(frames[at].coded(), &mut pictures).expect("the clips are whole");
             let participant = ParticipantId(number as u64);
             if let Some(picture) = pictures.pop() {
                 self.sources.insert(participant, picture);

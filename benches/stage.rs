@@ -37,7 +37,7 @@ pub fn picture(size: Size, seed: u64) -> VideoFrame {
         size,
         full_range: false,
         matrix: Matrix::default(),
-        arrival: Instant::now(),
+        arrival: None,
         picture: Arc::new(Planes(planes, width)),
     }
 }

@@ -34,7 +34,7 @@ fn unit(keyframe: bool, length: usize) -> Arc<EncodedFrame> {
     data.push(u8::try_from(rest).expect("seven bits"));
     data.push(if keyframe { 0x10 } else { 0x30 });
     data.extend((1..length).map(|at| u8::try_from(at * 7 % 251).expect("below 251")));
-    Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None })
+    Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe })
 }
 
 fn packetise(c: &mut Criterion) {

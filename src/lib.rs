@@ -24,7 +24,7 @@
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
 //! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
-//! | 3 | [`engine`] | [`decode`](engine::decode) | EncodedFrame → VideoFrame or PcmBlock |
+//! | 3 | [`engine`] | [`decode`](engine::decode) | a coded frame → VideoFrame or PcmBlock |
 //! | 3 | | [`encode`](engine::encode) | ComposedFrame or PcmBlock → EncodedFrame |
 //! | 3 | | [`compose`](engine::compose) | Scene + VideoFrames → ComposedFrame |
 //! | 3 | | [`video`](engine::video) | what does one room show at this tick? |
@@ -43,13 +43,14 @@
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one file |
 //!
-//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `EncodedFrame` → `flow::TrackQueue` →
-//! `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick: `core/scene` gives the `Scene` →
+//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `ReceivedFrame`, without
+//! room time → `flow::TrackSender` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick: `core/scene` gives the `Scene` →
 //! `engine/compose` → `ComposedFrame` → `engine/encode`, once → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer |
 //! `core/record` → `io/recording` → `io/store`.
 //!
-//! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one shared mix for all
-//! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
+//! **The life of a word.** Opus packet → `ReceivedFrame` → `flow::OpusSender` → `core/jitter` → only voices that are heard are decoded
+//! → `core/mix` → one shared mix for all who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one
+//! per participant → `EncodedFrame`s, in a `MixTick` → `flow::Fan`.
 
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
 

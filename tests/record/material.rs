@@ -96,7 +96,7 @@ impl Call {
     }
 
     pub fn publish(&mut self, pts: Pts, data: Bytes, keyframe: bool) {
-        self.video.publish(&Arc::new(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None }));
+        self.video.publish(&Arc::new(EncodedFrame { codec: Codec::Av1, data, pts, keyframe }));
     }
 
     /// Publishes audio tick `n`: a quiet 440 Hz tone, and a click at each `click`.
@@ -110,7 +110,7 @@ impl Call {
             pair.fill(if loud { 0.9 } else { 0.1 * (TAU * 440.0 * at as f32 / 48_000.0).sin() });
         }
         let data = self.encoder.encode_vec_float(&samples, 1500).unwrap().into();
-        let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None };
+        let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true };
         let wallclock = self.epoch.wallclock_at(pts);
         self.sound.publish(&Arc::new(MixTick {
             pts,

@@ -78,7 +78,7 @@ impl Sim {
                 data.extend_from_slice(if on(2, now) { &[0x32, 0xff] } else { DELTA });
                 let data = Bytes::from(data);
                 if !on(0, now) {
-                    let video = EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None };
+                    let video = EncodedFrame { codec: Codec::Av1, data, pts, keyframe };
                     self.give(now, Input::Video(video), full);
                 }
                 frame += 1;
@@ -87,7 +87,7 @@ impl Sim {
                 let (pts, bad) = (pts_from_tick(if on(4, now) { tick / 2 } else { tick }, 50), on(3, now));
                 let data = Bytes::from_static(if bad { &[0xfb, 0x3f] } else { opus::SILENCE });
                 if !on(1, now) {
-                    let sound = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None };
+                    let sound = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true };
                     self.give(now, Input::Sound(sound), full);
                 }
                 tick += 1;

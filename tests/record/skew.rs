@@ -25,13 +25,13 @@ fn frame(pts: Pts, keyframe: bool) -> Input {
     let mut data = if keyframe { SEQUENCE_HEADER.to_vec() } else { Vec::new() };
     data.extend_from_slice(&FRAME_HEAD);
     data.extend_from_slice(&pts.0.to_be_bytes());
-    Input::Video(EncodedFrame { codec: Codec::Av1, data: Bytes::from(data), pts, keyframe, ingest: None })
+    Input::Video(EncodedFrame { codec: Codec::Av1, data: Bytes::from(data), pts, keyframe })
 }
 
 fn packet(pts: Pts) -> Input {
     let mut data = vec![OPUS_HEAD];
     data.extend_from_slice(&pts.0.to_be_bytes());
-    Input::Sound(EncodedFrame { codec: Codec::Opus, data: Bytes::from(data), pts, keyframe: true, ingest: None })
+    Input::Sound(EncodedFrame { codec: Codec::Opus, data: Bytes::from(data), pts, keyframe: true })
 }
 
 /// Three hours in which ticks of picture and sound are left out now and then, and the disk is full for a moment each half hour.

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::app::control::Control;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+use crate::base::media::{ParticipantId, PeerId, RoomId, TappedFrame, TrackId, TrackKind};
 use crate::engine::flow::{Fan, KeyframeRequest, TrackTap};
 use crate::io::recording::tracks::TrackSource;
 
 /// What is known of a track that may be recorded.
 #[derive(Debug)]
 pub struct Tapped {
-    fan: Fan<EncodedFrame>,
+    fan: Fan<TappedFrame>,
     keyframe_requests: Option<KeyframeRequest>,
     revoked: Arc<AtomicBool>,
 }

@@ -147,12 +147,10 @@ fn cell_level(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
+    use crate::base::media::{ComposedFrame, Size, pts_from_tick};
     use crate::engine::decode;
     use crate::engine::encode::{self, EncoderChoice, VideoEncoderSetup};
 
@@ -220,18 +218,13 @@ mod tests {
             let (mut units, mut pictures) = (Vec::new(), Vec::new());
             let frame = ComposedFrame::new(size, pts_from_tick(u64::from(tick), 30), samples);
             encoder.encode(&frame, tick == 0, &mut units).unwrap();
-            decoder.decode(&received(units.remove(0)), &mut pictures).unwrap();
+            decoder.decode(units.remove(0).coded(), &mut pictures).unwrap();
             let plane = pictures[0].picture.plane(0);
             for at in 0..grid * grid {
                 let place = (at % grid * tile.0, at / grid * tile.1, tile.0, tile.1);
                 assert_eq!(read(plane, place), Some(code(at)), "tile {at} of picture {tick}");
             }
         }
-    }
-
-    fn received(unit: EncodedFrame) -> EncodedFrame {
-        let ingest = Ingest::whole(0, 0, Instant::now());
-        EncodedFrame { ingest: Some(ingest), ..unit }
     }
 
     #[test]

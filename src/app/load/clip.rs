@@ -5,13 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::app::load::barcode::{self, Barcode};
 use crate::app::load::container;
-use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Ingest, Pts, Size, VideoFrame, pts_from_tick};
+use crate::base::media::{Codec, CodedFrame, ComposedFrame, EncodedFrame, Size, VideoFrame, pts_from_tick};
 use crate::engine::decode;
 use crate::engine::encode::{self, EncoderChoice, VideoEncoderSetup};
 
@@ -144,7 +143,6 @@ impl Clip {
             data,
             pts: pts_from_tick(at as u64, fps),
             keyframe: at.is_multiple_of(fps as usize),
-            ingest: None,
         };
         Self { frames: frames.into_iter().enumerate().map(frame).collect(), fps }
     }
@@ -174,9 +172,8 @@ impl SourceVideo {
         let mut decoder = decode::av1_decoder().map_err(io::Error::other)?;
         let mut pictures = Vec::new();
         for (at, data) in container::ivf_frames(SOURCE)?.into_iter().enumerate() {
-            let ingest = Ingest::whole(at as u64, 0, Instant::now());
-            let frame = EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: at == 0, ingest: Some(ingest) };
-            decoder.decode(&frame, &mut pictures).map_err(io::Error::other)?;
+            let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: at == 0, arrival: None };
+            decoder.decode(frame, &mut pictures).map_err(io::Error::other)?;
         }
         Ok(Self { frames: pictures.iter().map(|picture| scaled(picture, setup.size)).collect() })
     }
@@ -239,9 +236,7 @@ mod tests {
         let mut decoder = decode::av1_decoder().unwrap();
         let mut pictures = Vec::new();
         for (index, frame) in clips[1].frames.iter().enumerate() {
-            let ingest = Ingest::whole(0, 0, Instant::now());
-            let frame = EncodedFrame { ingest: Some(ingest), ..frame.clone() };
-            decoder.decode(&frame, &mut pictures).unwrap();
+            decoder.decode(frame.coded(), &mut pictures).unwrap();
             let picture = pictures.pop().unwrap();
             let code = barcode::read(picture.picture.plane(0), (0, 0, 320, 180));
             assert_eq!(code, Some(Barcode { number: 1, frame: index as u16 }));

@@ -7,7 +7,7 @@ use super::gauge::Gauge;
 use super::pilot::{Onset, PilotBank};
 use super::sender::SendLog;
 use crate::base::limits;
-use crate::base::media::EncodedFrame;
+use crate::base::media::ReceivedFrame;
 use crate::engine::decode::{OpusDecodeError, OpusDecoder};
 
 /// Packets whose arrival is remembered, half a second: an onset is told some windows later.
@@ -77,18 +77,16 @@ impl Listener {
     }
 
     /// Decodes one packet of the mix; `picture_delay` tells how late a speaker's picture was last.
-    pub fn listen(&mut self, frame: &EncodedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
+    pub fn listen(&mut self, frame: &ReceivedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
         let Ok(samples) = self.decoder.decode(&frame.data) else {
             self.broken += 1;
             return;
         };
         self.bank.push(samples);
-        if let Some(ingest) = &frame.ingest {
-            if self.stamps.len() == STAMPS_MAX {
-                self.stamps.pop_front();
-            }
-            self.stamps.push_back((self.position, ingest.arrival));
+        if self.stamps.len() == STAMPS_MAX {
+            self.stamps.pop_front();
         }
+        self.stamps.push_back((self.position, frame.arrival));
         self.position += samples.len() as u64 / 2;
         for onset in self.bank.take_onsets() {
             let delay = self.sound_delay(onset, log);
@@ -128,11 +126,10 @@ impl Listener {
 mod tests {
     use super::*;
     use crate::app::load::voice;
-    use crate::base::media::{Codec, Ingest, Pts};
+    use crate::base::media::Codec;
 
-    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> EncodedFrame {
-        let ingest = Ingest::whole(at, at * 960, arrival);
-        EncodedFrame { codec: Codec::Opus, data: data.clone(), pts: Pts(0), keyframe: true, ingest: Some(ingest) }
+    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> ReceivedFrame {
+        ReceivedFrame::of_one_packet(Codec::Opus, data.clone(), at, at * 960, arrival)
     }
 
     #[test]

@@ -15,7 +15,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::report::PacketReport;
-use crate::base::media::{Codec, EncodedFrame, Outbox};
+use crate::base::media::{Codec, Outbox, ReceivedFrame};
 use crate::core::signal::FromNode;
 use crate::io::webrtc::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 
@@ -26,9 +26,9 @@ const HALF_ROUND: u64 = 1 << 15;
 #[derive(Debug)]
 pub(super) enum Inward {
     /// A frame of the composite, and when its last packet arrived.
-    Picture(EncodedFrame),
+    Picture(ReceivedFrame),
     /// A packet of the mix.
-    Sound(EncodedFrame),
+    Sound(ReceivedFrame),
     /// What the node tells on the data channel.
     Told(FromNode),
 }

@@ -307,7 +307,7 @@ mod tests {
     /// A temporal unit of one frame OBU (type 6, with a size field) of `len` bytes, at most 127.
     fn unit(len: u8, keyframe: bool) -> EncodedFrame {
         let data: Vec<u8> = [0x32, len].into_iter().chain((0..len).map(|byte| byte | 1)).collect();
-        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None }
+        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe }
     }
 
     #[test]

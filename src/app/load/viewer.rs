@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::barcode;
 use super::gauge::Gauge;
 use super::sender::SendLog;
-use crate::base::media::{EncodedFrame, Size, VideoFrame};
+use crate::base::media::{ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::TilePlace;
 use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
 
@@ -93,9 +93,9 @@ impl Viewer {
     }
 
     /// Decodes one frame of the composite and reads it. Frames are counted as shown when they have been decoded.
-    pub fn look(&mut self, frame: &EncodedFrame, log: &SendLog) {
+    pub fn look(&mut self, frame: &ReceivedFrame, log: &SendLog) {
         let mut pictures = std::mem::take(&mut self.pictures);
-        match self.decoder.decode(frame, &mut pictures) {
+        match self.decoder.decode(frame.coded(), &mut pictures) {
             Ok(()) | Err(DecodeError::AwaitingKeyframe) => {}
             Err(_) => self.sights.broken += 1,
         }
@@ -198,7 +198,7 @@ mod tests {
             size,
             full_range: false,
             matrix: Matrix::default(),
-            arrival: Instant::now(),
+            arrival: None,
             picture: Arc::new(Luma(canvas)),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, guard};
-use crate::base::media::{EncodedFrame, Outbox, RoomId, TrackId, VideoFrame};
+use crate::base::media::{Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
 use crate::engine::decode::{self, DecodeError, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
@@ -130,7 +130,7 @@ impl Step<'_> {
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
-            let told = frame.captured();
+            let told = frame.capture();
             track.jitter.handle(now, VideoInput::Frame(frame), outbox);
             playout.want(Side::Picture, track.jitter.wanted_delay());
             if let Some((rtp_time, captured)) = told
@@ -145,7 +145,7 @@ impl Step<'_> {
                 // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
                 VideoOutput::Release { frame, .. } => {
                     give_to_tap(track, now, &frame);
-                    if let Some((_, captured)) = frame.captured() {
+                    if let Some((_, captured)) = frame.capture() {
                         track.work.playout.played(Side::Picture, now, captured);
                         counters.lip_sync.note(track.work.playout.skew());
                     }
@@ -169,9 +169,9 @@ impl Step<'_> {
 }
 
 /// A frame's place in a recording is when it is due, not when a thread got to it.
-fn give_to_tap(track: &Track, now: Instant, frame: &EncodedFrame) {
-    if let (Some(tap), Some(ingest)) = (track.work.frames.tap(), &frame.ingest) {
-        let due = track.jitter.expected(ingest.rtp_time);
+fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
+    if let Some(tap) = track.work.frames.tap() {
+        let due = track.jitter.expected(frame.rtp_time);
         tap.give(due.map_or(now, |at| at + track.work.playout.delay(Side::Picture)), frame);
     }
 }
@@ -179,12 +179,12 @@ fn give_to_tap(track: &Track, now: Instant, frame: &EncodedFrame) {
 /// Decodes and publishes; false when the bitstream is broken.
 fn decode_one(
     track: &mut Track,
-    frame: &EncodedFrame,
+    frame: &ReceivedFrame,
     pictures: &mut Vec<VideoFrame>,
     counters: &NodeCounters,
 ) -> bool {
     let result = match track.decoder.as_mut() {
-        Some(decoder) => decoder.decode(frame, pictures),
+        Some(decoder) => decoder.decode(frame.coded(), pictures),
         None => Err(DecodeError::AwaitingKeyframe),
     };
     counters.frames_decoded.add(pictures.len() as u64);
@@ -216,7 +216,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, ComposedFrame, Ingest, ParticipantId, Pts, Size, TrackKind};
+    use crate::base::media::{Codec, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
 
@@ -254,9 +254,9 @@ mod tests {
         out.into_iter().map(|frame| frame.data).collect()
     }
 
-    fn arriving(data: Bytes, number: u64) -> EncodedFrame {
-        let ingest = Ingest { contiguous: number > 0, ..Ingest::whole(number, number * 3000, Instant::now()) };
-        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: number == 0, ingest: Some(ingest) }
+    fn arriving(data: Bytes, number: u64) -> ReceivedFrame {
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, data, number, number * 3000, Instant::now());
+        ReceivedFrame { keyframe: number == 0, contiguous: number > 0, ..whole }
     }
 
     /// Looks until nothing waits any more.

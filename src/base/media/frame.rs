@@ -40,9 +40,16 @@ pub enum Codec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AudioLevel(pub u8);
 
-/// What the wire knew about an incoming frame.
+/// One temporal unit or one packet of sound as the wire brought it. It has no room time yet: the jitter buffer says when it plays.
+/// Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingest {
+pub struct ReceivedFrame {
+    /// How to read `data`.
+    pub codec: Codec,
+    /// The bitstream.
+    pub data: Bytes,
+    /// Whether decoding may start here (always true for sound).
+    pub keyframe: bool,
     /// Extended sequence number of its first packet.
     pub sequence_first: u64,
     /// Extended sequence number of its last packet.
@@ -62,37 +69,82 @@ pub struct Ingest {
     pub rid: Option<[u8; 8]>,
 }
 
-impl Ingest {
-    /// A frame that came whole, in one packet, right after its predecessor, without level or layer.
+impl ReceivedFrame {
+    /// What came in one packet right after its predecessor and may be decoded by itself, such as sound: without level or layer.
     #[must_use]
-    pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
-        let (sequence_first, sequence_last) = (sequence, sequence);
-        let (captured, audio_level, rid) = (None, None, None);
-        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, captured, audio_level, rid }
+    pub const fn of_one_packet(codec: Codec, data: Bytes, sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
+        Self {
+            codec,
+            data,
+            keyframe: true,
+            sequence_first: sequence,
+            sequence_last: sequence,
+            contiguous: true,
+            rtp_time,
+            arrival,
+            captured: None,
+            audio_level: None,
+            rid: None,
+        }
+    }
+
+    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    #[must_use]
+    pub fn capture(&self) -> Option<(u64, Wallclock)> {
+        self.captured.map(|captured| (self.rtp_time, captured))
+    }
+
+    /// What a decoder asks of it.
+    #[must_use]
+    pub const fn coded(&self) -> CodedFrame<'_> {
+        let Self { codec, data, keyframe, arrival, .. } = self;
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: Some(*arrival) }
     }
 }
 
-/// One temporal unit or one packet of sound. Cloning shares the bytes.
-#[derive(Debug, Clone)]
+/// A received frame whose room time is known: what a participant's own track is recorded from. It keeps what the wire knew, because
+/// the recording of one track follows its sender's clock and tells what was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TappedFrame {
+    /// When it plays.
+    pub pts: Pts,
+    /// As it was sent.
+    pub received: ReceivedFrame,
+}
+
+/// One temporal unit or one packet of sound in room time, as the node sends and records it. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedFrame {
     /// How to read `data`.
     pub codec: Codec,
     /// The bitstream.
     pub data: Bytes,
-    /// Room time; outgoing frames only, `Pts(0)` for incoming ones, which carry `ingest.rtp_time`.
+    /// When it plays.
     pub pts: Pts,
-    /// Whether decoding may start here (always true for Opus).
+    /// Whether decoding may start here (always true for sound).
     pub keyframe: bool,
-    /// What the wire knew; `None` for frames that this node encoded.
-    pub ingest: Option<Ingest>,
 }
 
 impl EncodedFrame {
-    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    /// What a decoder asks of it.
     #[must_use]
-    pub fn captured(&self) -> Option<(u64, Wallclock)> {
-        self.ingest.as_ref().and_then(|ingest| Some((ingest.rtp_time, ingest.captured?)))
+    pub const fn coded(&self) -> CodedFrame<'_> {
+        let Self { codec, data, keyframe, .. } = self;
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: None }
     }
+}
+
+/// What a decoder asks of a frame, wherever it comes from: the wire, this node, or a file.
+#[derive(Debug, Clone, Copy)]
+pub struct CodedFrame<'a> {
+    /// How to read `data`.
+    pub codec: Codec,
+    /// The bitstream; a decoder may share it.
+    pub data: &'a Bytes,
+    /// Whether decoding may start here.
+    pub keyframe: bool,
+    /// When it arrived, if it came over the wire.
+    pub arrival: Option<Instant>,
 }
 
 /// One plane of 8-bit samples.
@@ -141,8 +193,8 @@ pub struct VideoFrame {
     pub full_range: bool,
     /// How its samples make colours.
     pub matrix: Matrix,
-    /// When its encoded form arrived, for latency figures.
-    pub arrival: Instant,
+    /// When its encoded form arrived, for latency figures; `None` for what did not come over the wire.
+    pub arrival: Option<Instant>,
     /// The planes' owner.
     pub picture: Arc<dyn Picture>,
 }

@@ -14,8 +14,8 @@ mod time;
 pub use bitmap::Bitmap;
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
-    AudioLevel, Codec, ComposedFrame, EncodedFrame, Ingest, Matrix, MixTick, PcmBlock, Picture, PlaneRef, RedactedMix,
-    Size, VideoFrame,
+    AudioLevel, Codec, CodedFrame, ComposedFrame, EncodedFrame, Matrix, MixTick, PcmBlock, Picture, PlaneRef,
+    ReceivedFrame, RedactedMix, Size, TappedFrame, VideoFrame,
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RoomId, TrackId, TrackKind};

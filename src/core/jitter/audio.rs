@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, EncodedFrame, Outbox};
+use crate::base::media::{AudioLevel, Outbox, ReceivedFrame};
 use crate::core::bitstream::{self, opus};
 use crate::core::jitter::arrival::Arrivals;
 use crate::core::jitter::stretch::{Likeness, STRETCH_FRAMES_MAX, STRETCH_FRAMES_MIN};
@@ -54,8 +54,8 @@ const QUIET: AudioLevel = AudioLevel(60);
 /// What the mix thread tells a voice's jitter buffer.
 #[derive(Debug)]
 pub enum AudioInput {
-    /// A packet in any order, its `ingest` set.
-    Packet(EncodedFrame),
+    /// A packet in any order.
+    Packet(ReceivedFrame),
     /// The audio tick: push what plays now. The delay is the larger of what camera and microphone want.
     Tick(Duration),
     /// What the tick's pieces sound like was made so many samples longer (or shorter, if negative), as the advice asked.
@@ -69,7 +69,7 @@ pub enum AudioPiece {
     /// Decode this packet.
     Play {
         /// The packet.
-        packet: EncodedFrame,
+        packet: ReceivedFrame,
         /// How long it lasts, samples at 48 kHz.
         samples: u32,
         /// A timeline begins with it: what the decoder remembers is of another one.
@@ -190,7 +190,7 @@ pub struct AudioJitter {
 
 #[derive(Debug)]
 struct Waiting {
-    packet: EncodedFrame,
+    packet: ReceivedFrame,
     rtp_time: u64,
     sequence: u64,
     samples: u32,
@@ -301,10 +301,9 @@ impl AudioJitter {
         AudioStats { queued: self.queue.len(), ..self.stats }
     }
 
-    fn admit(&mut self, packet: EncodedFrame) {
+    fn admit(&mut self, packet: ReceivedFrame) {
         self.stats.packets += 1;
-        let ingest = packet.ingest.as_ref().expect("an incoming packet carries what the wire knew");
-        let (rtp_time, sequence, arrival) = (ingest.rtp_time, ingest.sequence_first, ingest.arrival);
+        let (rtp_time, sequence, arrival) = (packet.rtp_time, packet.sequence_first, packet.arrival);
         let Some(samples) = bitstream::packet_samples(packet.codec, &packet.data) else {
             self.stats.discarded += 1;
             return;
@@ -610,8 +609,7 @@ impl AudioJitter {
 
 impl Waiting {
     fn is_quiet(&self) -> bool {
-        let ingest = self.packet.ingest.as_ref().expect("admitted with it");
-        ingest.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= opus::DTX_BYTES
+        self.packet.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= opus::DTX_BYTES
     }
 }
 

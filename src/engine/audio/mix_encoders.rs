@@ -94,7 +94,7 @@ impl MixEncoders {
             self.shared.reset();
         }
         let data = Bytes::from_static(SILENCE);
-        EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None }
+        EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true }
     }
 
     /// `None` only when memory is out; the listener then hears the shared mix for a tick.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::base::media::{Codec, EncodedFrame, Ingest, TrackKind};
+use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
 use crate::engine::flow::{OpusSender, opus_queue};
@@ -73,17 +73,10 @@ impl Talker {
             let at = (self.sent * limits::PCM_FRAMES as u64 + n as u64) as f64 * f64::from(self.frequency) / 48_000.0;
             pair.fill((at.fract() * std::f64::consts::TAU).sin() as f32 * amplitude);
         }
-        let mut packet = self.encoder.encode(&block, Pts(0)).unwrap();
-        packet.ingest = Some(Ingest {
-            captured: None,
-            sequence_first: self.sent,
-            sequence_last: self.sent,
-            contiguous: true,
-            rtp_time: self.sent * limits::PCM_FRAMES as u64,
-            arrival: now,
-            audio_level: self.level,
-            rid: None,
-        });
+        let EncodedFrame { codec, data, .. } = self.encoder.encode(&block, Pts(0)).unwrap();
+        let rtp_time = self.sent * limits::PCM_FRAMES as u64;
+        let whole = ReceivedFrame::of_one_packet(codec, data, self.sent, rtp_time, now);
+        let packet = ReceivedFrame { audio_level: self.level, ..whole };
         self.sent += 1;
         assert!(lost || self.sender.push(packet));
     }

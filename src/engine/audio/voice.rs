@@ -91,7 +91,7 @@ impl VoiceTrack {
     /// Takes what came and what plays now, and learns how loud it is. Nothing is decoded unless no level is stated.
     pub(super) fn pull(&mut self, now: Instant, counters: &SoundCounters) {
         while let Some(packet) = self.receiver.pop() {
-            let told = packet.captured();
+            let told = packet.capture();
             self.jitter.handle(now, AudioInput::Packet(packet), &mut self.pieces);
             if let Some((rtp_time, captured)) = told
                 && let Some(at) = self.jitter.expected(rtp_time)
@@ -125,7 +125,7 @@ impl VoiceTrack {
     /// Tells the camera's side what plays now, for the skew of lips and voice.
     fn report_played(&self, delay: Duration) {
         let told = self.pieces.as_slice().iter().find_map(|piece| match piece {
-            AudioPiece::Play { packet, .. } => packet.captured(),
+            AudioPiece::Play { packet, .. } => packet.capture(),
             _ => None,
         });
         let Some((rtp_time, captured)) = told else { return };
@@ -139,8 +139,7 @@ impl VoiceTrack {
         let Some(tap) = self.receiver.tap() else { return };
         for piece in self.pieces.as_slice() {
             if let AudioPiece::Play { packet, .. } = piece
-                && let Some(ingest) = &packet.ingest
-                && let Some(at) = self.plays_at(ingest.rtp_time, delay)
+                && let Some(at) = self.plays_at(packet.rtp_time, delay)
             {
                 tap.give(at, packet);
             }
@@ -184,7 +183,7 @@ impl VoiceTrack {
                     if *begins {
                         self.check.forget();
                     }
-                    let level = packet.ingest.as_ref().and_then(|ingest| ingest.audio_level);
+                    let level = packet.audio_level;
                     let loudness = level.map(Loudness::from);
                     let len = packet.data.len();
                     self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_LEN;

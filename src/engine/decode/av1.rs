@@ -16,7 +16,7 @@ use std::time::Instant;
 use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 
 use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
+use crate::base::media::{Codec, CodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
 use crate::core::bitstream::av1::SequenceHeader;
 use crate::engine::decode::{DecodeError, VideoDecoder};
 
@@ -63,17 +63,16 @@ fn silence(settings: &mut library::Settings) {
 }
 
 impl VideoDecoder for Av1Decoder {
-    fn decode(&mut self, frame: &EncodedFrame, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         assert_eq!(frame.codec, Codec::Av1, "the caller sorts frames by codec");
-        let arrival = frame.ingest.as_ref().ok_or(DecodeError::NoArrival)?.arrival;
-        let sequence = SequenceHeader::find(&frame.data);
+        let sequence = SequenceHeader::find(frame.data);
         if self.awaiting_keyframe && !frame.keyframe && sequence.is_none() {
             return Err(DecodeError::AwaitingKeyframe);
         }
         if let Some(sequence) = sequence {
             (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix());
         }
-        let result = self.decode_unit(frame, arrival, out);
+        let result = self.decode_unit(frame, out);
         match result {
             Ok(()) => self.awaiting_keyframe = false,
             Err(_) => self.forget()?,
@@ -83,12 +82,7 @@ impl VideoDecoder for Av1Decoder {
 }
 
 impl Av1Decoder {
-    fn decode_unit(
-        &mut self,
-        frame: &EncodedFrame,
-        arrival: Instant,
-        out: &mut Vec<VideoFrame>,
-    ) -> Result<(), DecodeError> {
+    fn decode_unit(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         if frame.data.is_empty() || frame.data.len() > limits::INGEST_FRAME_LEN_MAX {
             return Err(DecodeError::Bitstream(format!("a temporal unit of {} bytes", frame.data.len())));
         }
@@ -103,7 +97,7 @@ impl Av1Decoder {
             let mut progress = false;
             match self.decoder.get_picture() {
                 Ok(picture) => {
-                    out.push(self.accept(&picture, arrival)?);
+                    out.push(self.accept(&picture, frame.arrival)?);
                     progress = true;
                 }
                 Err(library::Error::Again) => {}
@@ -124,7 +118,7 @@ impl Av1Decoder {
     }
 
     /// Checks a picture's kind and takes its planes over.
-    fn accept(&self, picture: &library::Picture, arrival: Instant) -> Result<VideoFrame, DecodeError> {
+    fn accept(&self, picture: &library::Picture, arrival: Option<Instant>) -> Result<VideoFrame, DecodeError> {
         let size = Size::new(picture.width(), picture.height());
         if picture.bit_depth() != 8 || picture.pixel_layout() != PixelLayout::I420 {
             let kind = format!("{:?} with {} bits", picture.pixel_layout(), picture.bit_depth());
@@ -170,7 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{Ingest, Pts};
+    use crate::base::media::{EncodedFrame, Pts, ReceivedFrame};
 
     // FFmpeg's testsrc2 by libaom, in IVF: `ffmpeg -f lavfi -i testsrc2=size=64x48:rate=10 -c:v libaom-av1 -usage realtime`
     // with `-pix_fmt`, `-color_range` and sizes as the names say.
@@ -181,7 +175,7 @@ mod tests {
     const TOO_LARGE: &[u8] = include_bytes!("clips/too_large.ivf");
 
     /// IVF: a header of 32 bytes, then frames, each behind 4 bytes of length and 8 of time.
-    fn units(ivf: &'static [u8]) -> Vec<EncodedFrame> {
+    fn units(ivf: &'static [u8]) -> Vec<ReceivedFrame> {
         let mut rest = &ivf[32..];
         let mut units = Vec::new();
         while let Some((header, following)) = rest.split_first_chunk::<12>() {
@@ -192,14 +186,13 @@ mod tests {
         units
     }
 
-    fn frame(data: Bytes, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest::whole(0, 0, Instant::now());
-        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) }
+    fn frame(data: Bytes, keyframe: bool) -> ReceivedFrame {
+        ReceivedFrame { keyframe, ..ReceivedFrame::of_one_packet(Codec::Av1, data, 0, 0, Instant::now()) }
     }
 
-    fn decode(decoder: &mut dyn VideoDecoder, frame: &EncodedFrame) -> Result<Vec<VideoFrame>, DecodeError> {
+    fn decode(decoder: &mut dyn VideoDecoder, frame: &ReceivedFrame) -> Result<Vec<VideoFrame>, DecodeError> {
         let mut out = Vec::new();
-        decoder.decode(frame, &mut out).map(|()| out)
+        decoder.decode(frame.coded(), &mut out).map(|()| out)
     }
 
     /// Sums of all samples, by plane.
@@ -222,7 +215,7 @@ mod tests {
             let pictures = decode(&mut *decoder, unit).unwrap();
             assert_eq!(pictures.len(), 1, "no delay: one in, one out");
             assert_eq!((pictures[0].size, pictures[0].full_range), (Size::new(64, 48), false));
-            assert_eq!(pictures[0].arrival, unit.ingest.as_ref().unwrap().arrival);
+            assert_eq!(pictures[0].arrival, Some(unit.arrival));
             if std::ptr::eq(unit, units.last().unwrap()) {
                 assert_eq!(sums(&pictures[0]), [220_825, 94_746, 104_527], "as FFmpeg decodes it");
             }
@@ -253,14 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn decoding_starts_at_a_keyframe_that_came_over_the_wire() {
+    fn decoding_starts_at_a_keyframe_wherever_it_comes_from() {
         let mut decoder = av1_decoder().unwrap();
         let units = units(LIMITED);
         assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
-        let own = EncodedFrame { ingest: None, ..units[0].clone() };
-        assert_eq!(decode(&mut *decoder, &own).unwrap_err(), DecodeError::NoArrival);
-        let unmarked = EncodedFrame { keyframe: false, ..units[0].clone() };
+        let unmarked = ReceivedFrame { keyframe: false, ..units[0].clone() };
         assert_eq!(decode(&mut *decoder, &unmarked).unwrap().len(), 1, "a sequence header is as good as the mark");
+        let own = EncodedFrame { codec: Codec::Av1, data: units[0].data.clone(), pts: Pts(0), keyframe: true };
+        let mut pictures = Vec::new();
+        decoder.decode(own.coded(), &mut pictures).unwrap();
+        assert_eq!(pictures[0].arrival, None, "what was made here did not arrive");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
+//! **The question:** CodedFrame → VideoFrame or PcmBlock. Floor 3; codec pointers never leave their codec's file.
 //!
 //! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`announcement`] whole files of sound.
 
@@ -15,7 +15,7 @@ pub use g711::G711Decoder;
 pub use opus::{OPUS_SAMPLES_MAX, OpusDecodeError, OpusDecoder};
 pub use voice::VoiceDecoder;
 
-use crate::base::media::{EncodedFrame, VideoFrame};
+use crate::base::media::{CodedFrame, VideoFrame};
 
 /// Temporal units in, pictures out. One per track; owned by one thread.
 pub trait VideoDecoder: Send {
@@ -25,7 +25,7 @@ pub trait VideoDecoder: Send {
     /// [`DecodeError::Bitstream`] and [`DecodeError::Unsupported`]: the track shows its placeholder and the caller asks for a
     /// keyframe; the decoder has forgotten everything and accepts the next keyframe.
     /// [`DecodeError::AwaitingKeyframe`]: nothing was decoded, because decoding cannot start here.
-    fn decode(&mut self, frame: &EncodedFrame, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError>;
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError>;
 }
 
 /// Why a temporal unit gave no picture.
@@ -43,7 +43,4 @@ pub enum DecodeError {
     /// Decoding starts at a keyframe only.
     #[error("decoding starts at a keyframe")]
     AwaitingKeyframe,
-    /// `EncodedFrame::ingest` is missing: only frames that came over the wire carry the arrival time a picture needs.
-    #[error("the frame does not say when it arrived")]
-    NoArrival,
 }

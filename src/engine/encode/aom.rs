@@ -149,7 +149,7 @@ impl AomEncoder {
             if keyframe && !unit.has_sequence_header {
                 return Err(library_failure("a keyframe without a sequence header"));
             }
-            out.push(EncodedFrame { codec: Codec::Av1, data: Bytes::from(unit.data), pts, keyframe, ingest: None });
+            out.push(EncodedFrame { codec: Codec::Av1, data: Bytes::from(unit.data), pts, keyframe });
         }
     }
 }

@@ -126,10 +126,10 @@ fn check_frame(setup: &VideoEncoderSetup, frame: &ComposedFrame, last: Option<i6
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
-    use crate::base::media::{Damage, Ingest, Pts, VideoFrame, pts_from_tick};
+    use crate::base::media::{Damage, Pts, VideoFrame, pts_from_tick};
     use crate::engine::decode::av1_decoder;
 
     const SETUP: VideoEncoderSetup =
@@ -176,13 +176,6 @@ mod tests {
         out
     }
 
-    /// As if it came over the wire.
-    fn received(unit: &EncodedFrame) -> EncodedFrame {
-        let arrival = Instant::now();
-        let ingest = Ingest::whole(0, 0, arrival);
-        EncodedFrame { ingest: Some(ingest), ..unit.clone() }
-    }
-
     /// Peak signal-to-noise ratio of all three planes together, dB.
     fn psnr(frame: &ComposedFrame, picture: &VideoFrame) -> f64 {
         let (mut squares, mut count) = (0_u64, 0_u64);
@@ -216,7 +209,7 @@ mod tests {
                 assert_eq!(unit.pts, pts_from_tick(n, SETUP.fps), "{choice}: each unit carries its frame's time");
                 assert_eq!(unit.keyframe, n == 0, "{choice}: keyframes only on request");
                 assert_ne!(unit.data[0] >> 3 & 0xf, 2, "{choice}: no temporal delimiter");
-                decoder.decode(&received(unit), &mut pictures).unwrap();
+                decoder.decode(unit.coded(), &mut pictures).unwrap();
                 assert_eq!(pictures.len() as u64, n + 1, "{choice}: one unit, one picture");
             }
             for (picture, n) in pictures.iter().zip(0_u64..) {
@@ -238,7 +231,7 @@ mod tests {
             let mut decoder = av1_decoder().unwrap();
             let mut pictures = Vec::new();
             for unit in &units[7..] {
-                decoder.decode(&received(unit), &mut pictures).unwrap();
+                decoder.decode(unit.coded(), &mut pictures).unwrap();
             }
             assert_eq!(pictures.len(), 9, "{choice}");
             assert!(psnr(&moving_frame(SETUP.size, 15), &pictures[8]) > 30.0, "{choice}");
@@ -282,7 +275,7 @@ mod tests {
         };
         for n in 0..100 {
             encoder.encode(&frame(n), n == 0, &mut units).unwrap();
-            decoder.decode(&received(&units[units.len() - 1]), &mut pictures).unwrap();
+            decoder.decode(units[units.len() - 1].coded(), &mut pictures).unwrap();
         }
         let (last, shown) = (frame(99), pictures.last().unwrap().picture.plane(0));
         let rows = last.planes()[0].data.chunks(width).zip(shown.data.chunks(shown.stride));
@@ -365,7 +358,7 @@ mod tests {
                 encoder.finish(&mut out).unwrap();
                 assert_eq!(out.len(), 6, "{choice} at {size:?}");
                 let (mut decoder, mut pictures) = (av1_decoder().unwrap(), Vec::new());
-                out.iter().for_each(|unit| decoder.decode(&received(unit), &mut pictures).unwrap());
+                out.iter().for_each(|unit| decoder.decode(unit.coded(), &mut pictures).unwrap());
                 assert!(pictures.iter().all(|picture| picture.size == size));
             }
         }

@@ -68,7 +68,7 @@ impl OpusEncoder {
         let written =
             self.inner.encode_float(&block.samples[..], &mut self.packet[..]).map_err(OpusEncodeError::Block)?;
         let data = Bytes::copy_from_slice(&self.packet[..written]);
-        Ok(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None })
+        Ok(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true })
     }
 
     /// As [`Self::encode`], but the packet decodes right after packets of another encoder that heard the same until now: nothing

@@ -66,7 +66,7 @@ impl Rav1eEncoder {
                     }
                     let pts = self.held.pop_front().expect("each packet shows one frame that was sent");
                     let data = Bytes::from(unit.data);
-                    out.push(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None });
+                    out.push(EncodedFrame { codec: Codec::Av1, data, pts, keyframe });
                 }
                 Err(library::EncoderStatus::Encoded) => {}
                 Err(library::EncoderStatus::NeedMoreData | library::EncoderStatus::LimitReached) => return Ok(()),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use crossbeam_queue::ArrayQueue;
 
-use crate::base::media::{EncodedFrame, MixTick};
+use crate::base::media::{EncodedFrame, MixTick, TappedFrame};
 use crate::engine::flow::{Counter, Waker};
 
 /// What a fan may carry.
@@ -19,6 +19,12 @@ pub trait FanItem: Send + Sync + 'static {
 impl FanItem for EncodedFrame {
     fn resumes(&self) -> bool {
         self.keyframe
+    }
+}
+
+impl FanItem for TappedFrame {
+    fn resumes(&self) -> bool {
+        self.received.keyframe
     }
 }
 
@@ -163,7 +169,7 @@ mod tests {
     use crate::base::media::{Codec, Pts};
 
     fn frame(n: u64, keyframe: bool) -> Arc<EncodedFrame> {
-        Arc::new(EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(n), keyframe, ingest: None })
+        Arc::new(EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(n), keyframe })
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crossbeam_queue::ArrayQueue;
 
 use crate::base::limits;
-use crate::base::media::EncodedFrame;
+use crate::base::media::ReceivedFrame;
 use crate::engine::flow::{Counter, TrackTap, Waker};
 
 /// What became of a pushed frame.
@@ -23,7 +23,7 @@ pub enum Pushed {
 
 #[derive(Debug)]
 struct Shared {
-    queue: ArrayQueue<EncodedFrame>,
+    queue: ArrayQueue<ReceivedFrame>,
     /// RTP time of the last frame taken, by which the sender knows the span that waits.
     taken_rtp_time: AtomicU64,
     closed: AtomicBool,
@@ -59,13 +59,12 @@ pub fn track_queue(waker: Waker, discarded: Counter) -> (TrackSender, TrackRecei
 }
 
 impl TrackSender {
-    /// Hands over one frame; `frame.ingest` must be set.
-    pub fn push(&mut self, frame: EncodedFrame) -> Pushed {
+    /// Hands over one frame.
+    pub fn push(&mut self, frame: ReceivedFrame) -> Pushed {
         if self.shared.closed.load(Ordering::Acquire) {
             return Pushed::Closed;
         }
-        let rtp_time = frame.ingest.as_ref().expect("an incoming frame carries what the wire knew").rtp_time;
-        let full = self.span_waiting(rtp_time) > span_max_rtp();
+        let full = self.span_waiting(frame.rtp_time) > span_max_rtp();
         if full || (self.discarding && !frame.keyframe) || self.shared.queue.push(frame).is_err() {
             self.discarding = true;
             self.shared.discarded.add(1);
@@ -108,11 +107,9 @@ impl TrackReceiver {
 
     /// The next frame, in the order of arrival.
     #[must_use]
-    pub fn pop(&self) -> Option<EncodedFrame> {
+    pub fn pop(&self) -> Option<ReceivedFrame> {
         let frame = self.shared.queue.pop()?;
-        if let Some(ingest) = &frame.ingest {
-            self.shared.taken_rtp_time.store(ingest.rtp_time, Ordering::Release);
-        }
+        self.shared.taken_rtp_time.store(frame.rtp_time, Ordering::Release);
         Some(frame)
     }
 
@@ -131,7 +128,7 @@ impl Drop for TrackReceiver {
 
 #[derive(Debug)]
 struct SharedOpus {
-    queue: ArrayQueue<EncodedFrame>,
+    queue: ArrayQueue<ReceivedFrame>,
     closed: AtomicBool,
     discarded: Counter,
 }
@@ -157,7 +154,7 @@ pub fn opus_queue(discarded: Counter) -> (OpusSender, OpusReceiver) {
 
 impl OpusSender {
     /// Hands over one packet; a full queue discards its oldest. False once the receiver is gone.
-    pub fn push(&mut self, packet: EncodedFrame) -> bool {
+    pub fn push(&mut self, packet: ReceivedFrame) -> bool {
         if self.0.closed.load(Ordering::Acquire) {
             return false;
         }
@@ -190,7 +187,7 @@ impl OpusReceiver {
 
     /// The next packet, in the order of arrival.
     #[must_use]
-    pub fn pop(&self) -> Option<EncodedFrame> {
+    pub fn pop(&self) -> Option<ReceivedFrame> {
         self.shared.queue.pop()
     }
 
@@ -219,11 +216,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, Ingest, Pts};
+    use crate::base::media::Codec;
 
-    fn frame(rtp_time: u64, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest::whole(0, rtp_time, Instant::now());
-        EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe, ingest: Some(ingest) }
+    fn frame(rtp_time: u64, keyframe: bool) -> ReceivedFrame {
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, Bytes::new(), 0, rtp_time, Instant::now());
+        ReceivedFrame { keyframe, ..whole }
     }
 
     #[test]
@@ -251,6 +248,6 @@ mod tests {
             assert!(sender.push(frame(n, true)));
         }
         assert_eq!(discarded.get(), 1);
-        assert_eq!(receiver.pop().and_then(|p| p.ingest).map(|i| i.rtp_time), Some(1));
+        assert_eq!(receiver.pop().map(|packet| packet.rtp_time), Some(1));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, TrackId};
+use crate::base::media::{Outbox, ParticipantId, Pts, RoomEpoch, TappedFrame, TrackId};
 use crate::core::record::{GapReason, TrackEntry, TrackInput, TrackOutput, TrackRecorder, TrackSetup};
 use crate::engine::flow::{FanReader, KeyframeRequest, Read};
 use crate::io::recording::sealed::SealedFiles;
@@ -17,7 +17,7 @@ pub struct TrackSource {
     /// Whose, and what it carries.
     pub track: TrackId,
     /// Its frames or packets, behind the jitter buffer.
-    pub reader: FanReader<EncodedFrame>,
+    pub reader: FanReader<TappedFrame>,
     /// Where keyframes are wished for, of a picture.
     pub keyframe_requests: Option<KeyframeRequest>,
     /// Once this is set, nothing more is taken.
@@ -120,7 +120,7 @@ impl OwnTrack {
             if lagged {
                 self.take(now, TrackInput::Lagged, out, files);
             }
-            self.take(now, TrackInput::Frame(EncodedFrame::clone(&frame)), out, files);
+            self.take(now, TrackInput::Frame(TappedFrame::clone(&frame)), out, files);
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
-    use crate::base::media::{Codec, Ingest, TrackKind, Wallclock};
+    use crate::base::media::{Codec, ReceivedFrame, TrackKind, Wallclock};
     use crate::core::record::TrackSetup;
     use crate::core::retention::Retention;
     use crate::engine::flow::{Counter, Fan, Waker};
@@ -244,11 +244,11 @@ mod tests {
         let mut own = OwnTrack { source, recorder: Some(TrackRecorder::new(setup)), file: None };
         let mut out = Outbox::new();
         for n in 0..10 {
-            let ingest = Some(Ingest::whole(n, 960 * n, now));
             // 20 ms of silence.
             let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
             let pts = zero + Duration::from_millis(20 * n);
-            let packet = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest };
+            let packet =
+                TappedFrame { pts, received: ReceivedFrame::of_one_packet(Codec::Opus, data, n, 960 * n, now) };
             own.take(now, TrackInput::Frame(packet), &mut out, &mut files);
         }
         let before = own.recorder.as_ref().and_then(TrackRecorder::entry).unwrap().clone();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Wallclock};
 use crate::io::webrtc::payload::{may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
@@ -39,7 +39,7 @@ pub struct WirePacket {
 #[derive(Debug)]
 pub enum Assembled {
     /// The next frame in order.
-    Frame(EncodedFrame),
+    Frame(ReceivedFrame),
     /// Nothing can be delivered before a keyframe: ask the sender for one. At most one per [`limits::KEYFRAME_SPACING`].
     RequestKeyframe,
 }
@@ -301,7 +301,10 @@ impl VideoAssembler {
             return;
         }
         let (Some(first), Some(last)) = (whole.packets.first(), whole.packets.last()) else { return };
-        let ingest = Ingest {
+        let frame = ReceivedFrame {
+            codec: self.codec,
+            data: unit.data,
+            keyframe: unit.keyframe,
             sequence_first: first.sequence,
             sequence_last: last.sequence,
             contiguous: !self.is_broken,
@@ -314,13 +317,7 @@ impl VideoAssembler {
         self.is_broken = false;
         self.stats.frames += 1;
         self.stats.keyframes += u64::from(unit.keyframe);
-        out.push(Assembled::Frame(EncodedFrame {
-            codec: self.codec,
-            data: unit.data,
-            pts: Pts(0),
-            keyframe: unit.keyframe,
-            ingest: Some(ingest),
-        }));
+        out.push(Assembled::Frame(frame));
     }
 
     /// Frames up to here are lost: nothing more goes out before a keyframe.
@@ -416,10 +413,10 @@ mod tests {
         /// RTP times of the frames delivered since the last call, in frame numbers, and the number of requests.
         fn taken(&mut self) -> (Vec<u64>, usize) {
             let (frames, requests) = self.frames();
-            (frames.iter().map(|frame| frame.ingest.as_ref().unwrap().rtp_time / 3000).collect(), requests)
+            (frames.iter().map(|frame| frame.rtp_time / 3000).collect(), requests)
         }
 
-        fn frames(&mut self) -> (Vec<EncodedFrame>, usize) {
+        fn frames(&mut self) -> (Vec<ReceivedFrame>, usize) {
             let (mut frames, mut requests) = (Vec::new(), 0);
             for item in self.out.drain() {
                 match item {
@@ -464,10 +461,9 @@ mod tests {
         assert_eq!(requests, 0);
         assert_eq!(frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>(), bytes);
         assert_eq!(frames.iter().map(|frame| frame.keyframe).collect::<Vec<_>>(), [true, false, false, true]);
-        let ingest: Vec<&Ingest> = frames.iter().map(|frame| frame.ingest.as_ref().unwrap()).collect();
-        assert_eq!(ingest.iter().map(|ingest| ingest.contiguous).collect::<Vec<_>>(), [false, true, true, true]);
-        assert!(ingest.windows(2).all(|pair| pair[0].sequence_last + 1 == pair[1].sequence_first));
-        assert_eq!(ingest[0].rid, Some(*b"h\0\0\0\0\0\0\0"));
+        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [false, true, true, true]);
+        assert!(frames.windows(2).all(|pair| pair[0].sequence_last + 1 == pair[1].sequence_first));
+        assert_eq!(frames[0].rid, Some(*b"h\0\0\0\0\0\0\0"));
         assert_eq!(line.assembler.stats().waiting, 0);
     }
 
@@ -492,9 +488,9 @@ mod tests {
         assert_eq!(line.assembler.deadline(), Some(line.start + limits::NACK_WAIT));
         line.push(FRAME_SPAN * 2, &packets[1][2]);
         let (frames, requests) = line.frames();
-        assert_eq!(frames.iter().map(|frame| frame.ingest.as_ref().unwrap().contiguous).collect::<Vec<_>>(), [true; 2]);
+        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [true; 2]);
         assert_eq!((requests, line.assembler.deadline()), (0, None));
-        assert_eq!(frames[0].ingest.as_ref().unwrap().arrival, line.start + FRAME_SPAN * 2);
+        assert_eq!(frames[0].arrival, line.start + FRAME_SPAN * 2);
     }
 
     #[test]
@@ -512,7 +508,7 @@ mod tests {
         assert_eq!(line.taken(), (vec![], 0));
         line.push_all(FRAME_SPAN * 9, packets[4].iter().chain(&packets[5]));
         let (frames, _) = line.frames();
-        let contiguous: Vec<bool> = frames.iter().map(|frame| frame.ingest.as_ref().unwrap().contiguous).collect();
+        let contiguous: Vec<bool> = frames.iter().map(|frame| frame.contiguous).collect();
         assert_eq!(contiguous, [false, true]);
         assert!(frames[0].keyframe);
         assert_eq!(line.assembler.stats().gaps_skipped, 1);
@@ -538,7 +534,7 @@ mod tests {
         line.push_all(Duration::ZERO, packets.iter().flatten());
         let (frames, requests) = line.frames();
         assert_eq!((frames.len(), requests), (2, 0));
-        assert!(frames[1].ingest.as_ref().unwrap().contiguous);
+        assert!(frames[1].contiguous);
     }
 
     #[test]
@@ -631,13 +627,12 @@ mod tests {
             let (delivered, _) = line.frames();
             let mut previous: Option<u64> = None;
             for frame in delivered {
-                let ingest = frame.ingest.unwrap();
-                let n = ingest.rtp_time / 3000;
+                let n = frame.rtp_time / 3000;
                 prop_assert_eq!(&frame.data, &bytes[n as usize]);
                 prop_assert_eq!(frame.keyframe, frames[n as usize].0);
                 prop_assert!(previous.is_none_or(|previous| n > previous), "in order");
-                prop_assert_eq!(ingest.contiguous, previous.is_some_and(|previous| n == previous + 1));
-                prop_assert!(ingest.contiguous || frame.keyframe);
+                prop_assert_eq!(frame.contiguous, previous.is_some_and(|previous| n == previous + 1));
+                prop_assert!(frame.contiguous || frame.keyframe);
                 previous = Some(n);
             }
             let lost = |n: usize| fates[n % fates.len()].0 == 10;

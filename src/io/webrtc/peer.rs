@@ -15,7 +15,9 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::base::media::{
+    EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
+};
 use crate::core::signal;
 use crate::io::webrtc::Certificate;
 use crate::io::webrtc::assemble::Assembled;
@@ -123,7 +125,7 @@ pub(super) enum PeerOutput {
     ChannelOpen,
     TrackStarted(TrackKind),
     TrackEnded(TrackKind),
-    Frame(TrackKind, EncodedFrame),
+    Frame(TrackKind, ReceivedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
     /// What could not be put together, or only from copies.

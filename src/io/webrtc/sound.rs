@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::base::media::{Codec, EncodedFrame, Ingest, Outbox, Pts};
+use crate::base::media::{Codec, Outbox, ReceivedFrame};
 use crate::io::webrtc::assemble::{Assembled, WirePacket};
 use crate::io::webrtc::payload::red::unpack;
 use crate::io::webrtc::payload::sound_unit;
@@ -37,7 +37,7 @@ impl SoundAssembler {
     }
 
     /// The packet's frame; `None` for one that carries no sound.
-    pub fn push(&mut self, packet: WirePacket) -> Option<EncodedFrame> {
+    pub fn push(&mut self, packet: WirePacket) -> Option<ReceivedFrame> {
         self.stats.packets += 1;
         let contiguous = self.note(packet.sequence);
         self.frame(&packet, Bytes::from_owner(packet.payload.clone()), contiguous)
@@ -91,26 +91,23 @@ impl SoundAssembler {
         back.and_then(|back| self.seen.checked_shr(back)).is_none_or(|bits| bits & 1 == 1)
     }
 
-    fn frame(&mut self, packet: &WirePacket, payload: Bytes, contiguous: bool) -> Option<EncodedFrame> {
+    fn frame(&mut self, packet: &WirePacket, payload: Bytes, contiguous: bool) -> Option<ReceivedFrame> {
         let Ok(unit) = sound_unit(self.codec, payload) else {
             self.stats.discarded += 1;
             return None;
         };
-        Some(EncodedFrame {
+        Some(ReceivedFrame {
             codec: self.codec,
             data: unit.data,
-            pts: Pts(0),
             keyframe: unit.keyframe,
-            ingest: Some(Ingest {
-                sequence_first: packet.sequence,
-                sequence_last: packet.sequence,
-                contiguous,
-                rtp_time: packet.rtp_time,
-                arrival: packet.arrival,
-                captured: packet.captured,
-                audio_level: packet.audio_level,
-                rid: packet.rid,
-            }),
+            sequence_first: packet.sequence,
+            sequence_last: packet.sequence,
+            contiguous,
+            rtp_time: packet.rtp_time,
+            arrival: packet.arrival,
+            captured: packet.captured,
+            audio_level: packet.audio_level,
+            rid: packet.rid,
         })
     }
 
@@ -155,7 +152,7 @@ mod tests {
         let heard: Vec<_> = out
             .drain()
             .filter_map(|assembled| match assembled {
-                Assembled::Frame(frame) => frame.ingest.map(|i| (i.sequence_first, i.rtp_time / 960, frame.data[0])),
+                Assembled::Frame(frame) => Some((frame.sequence_first, frame.rtp_time / 960, frame.data[0])),
                 Assembled::RequestKeyframe => None,
             })
             .collect();
@@ -180,12 +177,12 @@ mod tests {
         };
         let frame = assembler.push(packet(7, &[1, 2])).unwrap();
         assert_eq!((&frame.data[..], frame.keyframe, frame.codec), (&[1, 2][..], true, Codec::Opus));
-        assert_eq!(frame.ingest.unwrap().audio_level, Some(AudioLevel(30)));
+        assert_eq!(frame.audio_level, Some(AudioLevel(30)));
         assert!(assembler.push(packet(8, &[])).is_none());
-        assert!(assembler.push(packet(9, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(11, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(10, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(assembler.push(packet(12, &[1])).unwrap().ingest.unwrap().contiguous);
+        assert!(assembler.push(packet(9, &[1])).unwrap().contiguous);
+        assert!(!assembler.push(packet(11, &[1])).unwrap().contiguous);
+        assert!(!assembler.push(packet(10, &[1])).unwrap().contiguous);
+        assert!(assembler.push(packet(12, &[1])).unwrap().contiguous);
         assert_eq!(assembler.stats(), SoundStats { packets: 6, discarded: 1, restored: 0 });
     }
 }

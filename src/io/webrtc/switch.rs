@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
+use crate::base::media::{Outbox, PeerId, ReceivedFrame, RoomId, TrackKind};
 use crate::core::ladder::RequestBudget;
 use crate::engine::flow::{KeyframeRequest, OpusSender, Pushed, TrackSender};
 use crate::io::webrtc::feed::RoomFeed;
@@ -340,7 +340,7 @@ impl Switch {
     }
 
     /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a keyframe.
-    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: EncodedFrame) {
+    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: ReceivedFrame) {
         self.counters.frames_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
         let sink = entry.sinks.iter_mut().find(|(attached, _)| *attached == kind).map(|(_, sink)| sink);

@@ -127,7 +127,7 @@ impl VoicePcm {
     fn append(&mut self, piece: &AudioPiece, frames: usize) -> Decoded {
         let decoder = &mut self.decoder;
         let decoded = match piece {
-            AudioPiece::Play { packet, .. } => decoder.decode(packet),
+            AudioPiece::Play { packet, .. } => decoder.decode(packet.coded()),
             AudioPiece::Conceal { next: Some(next), .. } => decoder.restore(next, frames),
             _ => decoder.conceal(frames),
         };

@@ -93,7 +93,7 @@ fn painted(size: Size, paint: impl Fn(f64, f64) -> Rgb) -> VideoFrame {
         (0..size.height).step_by(step).flat_map(row).map(|(x, y)| at(x, y)[index]).collect()
     };
     let picture = Arc::new(Planes([plane(0, 1), plane(1, 2), plane(2, 2)], size.width as usize));
-    VideoFrame { size, full_range: false, matrix: Matrix::Bt709, arrival: Instant::now(), picture }
+    VideoFrame { size, full_range: false, matrix: Matrix::Bt709, arrival: None, picture }
 }
 
 /// Head and shoulders before a wall of a colour of their own, seen by a camera of `size`.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -56,13 +55,7 @@ fn picture(width: u32, height: u32, seed: u32, padding: usize, full_range: bool)
         (0..strides[index] * (rows - 1) + extent(index, width)).map(|at| sample(index, at)).collect::<Vec<u8>>()
     });
     let owner = Arc::new(Planes { planes, strides });
-    VideoFrame {
-        size: Size::new(width, height),
-        full_range,
-        matrix: Matrix::default(),
-        arrival: Instant::now(),
-        picture: owner,
-    }
+    VideoFrame { size: Size::new(width, height), full_range, matrix: Matrix::default(), arrival: None, picture: owner }
 }
 
 fn bitmap(width: u32, height: u32, seed: u32) -> Bitmap {

@@ -219,7 +219,7 @@ pub(in crate::io::webrtc) mod tests {
     }
 
     fn encoded(data: Vec<u8>, keyframe: bool) -> Arc<EncodedFrame> {
-        Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None })
+        Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe })
     }
 
     fn round_trip(frame: &Arc<EncodedFrame>) -> (Packetised, Unit) {

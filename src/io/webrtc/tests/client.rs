@@ -13,7 +13,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::base::media::{Codec, EncodedFrame, Outbox};
+use crate::base::media::{Codec, EncodedFrame, Outbox, ReceivedFrame};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::incoming::wire_packet;
 use crate::io::webrtc::payload::Packetiser;
@@ -50,7 +50,7 @@ pub struct Client {
     /// Keyframe requests heard, by m-line.
     pub keyframe_requests: Vec<Mid>,
     /// Frames of the composite.
-    pub pictures: VecDeque<EncodedFrame>,
+    pub pictures: VecDeque<ReceivedFrame>,
     /// Packets of the mix.
     pub sounds: VecDeque<WirePacket>,
     pub texts: VecDeque<String>,
