@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tessera::base::media::{ComposedFrame, EncodedFrame, Size, pts_from_tick};
-use tessera::engine::decode::av1_decoder;
+use tessera::base::media::{Codec, ComposedFrame, EncodedFrame, Size, pts_from_tick};
+use tessera::engine::decode::video_decoder;
 use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 /// A drifting texture.
@@ -25,7 +25,8 @@ fn picture(size: Size, n: u64) -> ComposedFrame {
 
 /// Thirty temporal units; the first is a keyframe.
 fn units(size: Size) -> Vec<EncodedFrame> {
-    let setup = VideoEncoderSetup { size, fps: 30, bitrate: size.width * size.height * 27 / 10, threads: 1 };
+    let setup =
+        VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: size.width * size.height * 27 / 10, threads: 1 };
     let mut encoder = video_encoder(EncoderChoice::Aom, setup).expect("a plain setup");
     let mut units = Vec::new();
     for n in 0..30 {
@@ -39,7 +40,7 @@ fn decode(criterion: &mut Criterion) {
     group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     for (width, height) in [(320, 180), (640, 360), (1280, 720)] {
         let units = units(Size::new(width, height));
-        let mut decoder = av1_decoder().expect("a decoder opens");
+        let mut decoder = video_decoder(Codec::Av1).expect("a decoder opens");
         let (mut pictures, mut next) = (Vec::new(), units.iter().cycle());
         group.bench_function(BenchmarkId::new("av1", format!("{width}x{height}")), |bencher| {
             bencher.iter(|| {

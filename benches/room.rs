@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::app::load::clip::{self, Clip, ClipSetup};
-use tessera::base::media::{Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
+use tessera::base::media::{Codec, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
 use tessera::core::scene::{Input, SceneCore};
 use tessera::engine::compose::{self, Compositor};
 use tessera::engine::decode::{self, VideoDecoder};
@@ -36,10 +36,10 @@ impl Room {
             let joined = Input::Joined { participant: ParticipantId(number), name: format!("Person {number}") };
             scene.handle(Instant::now(), joined, &mut out);
         }
-        let setup = VideoEncoderSetup { size: CANVAS, fps: 30, bitrate: 2_500_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size: CANVAS, fps: 30, bitrate: 2_500_000, threads: 1 };
         Self {
             clips: clips.to_vec(),
-            decoders: (0..PEOPLE).map(|_| decode::av1_decoder().expect("libdav1d opens")).collect(),
+            decoders: (0..PEOPLE).map(|_| decode::video_decoder(Codec::Av1).expect("libdav1d opens")).collect(),
             scene,
             compositor: compose::cpu_compositor(CANVAS),
             encoder: encode::video_encoder(EncoderChoice::Aom, setup).expect("libaom opens"),

@@ -145,6 +145,10 @@ pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Bits a second of one encoder beyond which a target is a mistake.
+pub const ENCODER_BITRATE_MAX: u32 = 100_000_000;
+/// Pictures that one temporal unit may show; an encoder shows one, a hostile one may show many (AV1's `show_existing_frame`).
+pub const PICTURES_PER_UNIT_MAX: usize = 8;
 /// Blocks of one RED payload that are looked at: browsers send two, the format would carry hundreds.
 pub const RED_BLOCKS_MAX: usize = 8;
 /// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.

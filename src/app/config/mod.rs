@@ -21,7 +21,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::limits;
-use crate::base::media::Size;
+use crate::base::media::{Codec, Size};
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
@@ -180,6 +180,7 @@ impl Video {
     #[must_use]
     pub fn encoder_setup(&self) -> VideoEncoderSetup {
         VideoEncoderSetup {
+            codec: Codec::Av1,
             size: self.size(),
             fps: self.fps.get(),
             bitrate: self.bitrate.get(),

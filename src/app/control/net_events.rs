@@ -7,7 +7,7 @@ use crate::app::workers::compose::ComposeCommand;
 use crate::app::workers::decode::{DecodeCommand, TrackWork};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::worker::least_loaded;
-use crate::base::media::{ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+use crate::base::media::{Codec, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
 use crate::core::record::Event;
 use crate::core::room::RoomInput;
 use crate::core::scene;
@@ -24,7 +24,7 @@ impl Control {
             NetEvent::Connected(peer) => self.connected(peer),
             NetEvent::Closed { peer, reason } => self.forget(peer, &reason.to_string()),
             NetEvent::ChannelOpen(peer) => self.welcome(peer),
-            NetEvent::TrackStarted { peer, kind } => self.track_started(peer, kind),
+            NetEvent::TrackStarted { peer, kind, codec } => self.track_started(peer, kind, codec),
             NetEvent::TrackEnded { peer, kind } => self.track_ended(peer, kind),
             NetEvent::Signal { peer, text } => self.signal(peer, &text),
             NetEvent::Renegotiated { peer, answer } => self.renegotiated(peer, answer),
@@ -51,7 +51,7 @@ impl Control {
         }
     }
 
-    fn track_started(&mut self, peer: PeerId, kind: TrackKind) {
+    fn track_started(&mut self, peer: PeerId, kind: TrackKind, codec: Codec) {
         let keyframe_requests =
             KeyframeRequest::new(self.workers.net.waker(), self.counts.node.wishes_superseded.clone());
         let tap = self.tap_track(peer, kind, kind.is_video().then(|| keyframe_requests.clone()));
@@ -79,6 +79,7 @@ impl Control {
                 let work = TrackWork {
                     room: name.clone(),
                     track,
+                    codec,
                     frames: frames.tapped_by(tap),
                     slot: slot.clone(),
                     keyframe_requests: keyframe_requests.clone(),

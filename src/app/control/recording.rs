@@ -130,7 +130,7 @@ impl Control {
         let size = self.config.video.size();
         FromNode::State {
             recording: room.recording,
-            codec: "av1".into(),
+            codec: self.config.video.encoder_setup().codec.name().into(),
             width: size.width,
             height: size.height,
             fps: self.config.video.fps.get(),

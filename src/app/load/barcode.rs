@@ -150,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{ComposedFrame, Size, pts_from_tick};
+    use crate::base::media::{Codec, ComposedFrame, Size, pts_from_tick};
     use crate::engine::decode;
     use crate::engine::encode::{self, EncoderChoice, VideoEncoderSetup};
 
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn every_tile_of_a_coarsely_coded_composite_is_read() {
         let (size, grid, tile) = (Size::new(480, 270), 5, (96, 54));
-        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 150_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 150_000, threads: 1 };
         let mut encoder = encode::video_encoder(EncoderChoice::Aom, setup).unwrap();
-        let mut decoder = decode::av1_decoder().unwrap();
+        let mut decoder = decode::video_decoder(Codec::Av1).unwrap();
         for tick in 0..20_u16 {
             let code = |at: usize| Barcode { number: at as u16 * 5, frame: tick * 19 + at as u16 };
             let mut samples = vec![128; 480 * 270 * 3 / 2];

@@ -150,7 +150,7 @@ impl Clip {
 
 fn make(number: usize, source: &SourceVideo, setup: &ClipSetup) -> io::Result<Clip> {
     let ClipSetup { size, fps, bitrate } = *setup;
-    let encoder_setup = VideoEncoderSetup { size, fps, bitrate, threads: 1 };
+    let encoder_setup = VideoEncoderSetup { codec: Codec::Av1, size, fps, bitrate, threads: 1 };
     let mut encoder = encode::video_encoder(EncoderChoice::Aom, encoder_setup).map_err(io::Error::other)?;
     let mut out = Vec::new();
     for index in 0..setup.frames() {
@@ -169,7 +169,7 @@ struct SourceVideo {
 
 impl SourceVideo {
     fn decode(setup: &ClipSetup) -> io::Result<Self> {
-        let mut decoder = decode::av1_decoder().map_err(io::Error::other)?;
+        let mut decoder = decode::video_decoder(Codec::Av1).map_err(io::Error::other)?;
         let mut pictures = Vec::new();
         for (at, data) in container::ivf_frames(SOURCE)?.into_iter().enumerate() {
             let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: at == 0, arrival: None };
@@ -233,7 +233,7 @@ mod tests {
         let progress = |done| heard.store(done, Ordering::Relaxed);
         let clips = prepare(2, &setup, folder.path(), &progress).unwrap();
         assert_eq!((clips.len(), heard.load(Ordering::Relaxed)), (2, 2));
-        let mut decoder = decode::av1_decoder().unwrap();
+        let mut decoder = decode::video_decoder(Codec::Av1).unwrap();
         let mut pictures = Vec::new();
         for (index, frame) in clips[1].frames.iter().enumerate() {
             decoder.decode(frame.coded(), &mut pictures).unwrap();

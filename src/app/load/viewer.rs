@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::barcode;
 use super::gauge::Gauge;
 use super::sender::SendLog;
-use crate::base::media::{ReceivedFrame, Size, VideoFrame};
+use crate::base::media::{Codec, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::TilePlace;
-use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
+use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
 /// A standstill longer than this is a freeze.
 const FREEZE_SPAN: Duration = Duration::from_millis(500);
@@ -71,7 +71,7 @@ impl Viewer {
     /// When no decoder can be opened.
     pub fn new(people: usize) -> Result<Self, DecodeError> {
         Ok(Self {
-            decoder: av1_decoder()?,
+            decoder: video_decoder(Codec::Av1)?,
             pictures: Vec::new(),
             tiles: Vec::new(),
             newest: vec![None; people],

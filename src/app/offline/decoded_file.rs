@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::media::{Codec, CodedFrame, Matrix, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame};
-use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
+use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 use crate::io::demux::{Coding, Fault, Pictures, Stored};
 
 /// What becomes visible, or does not.
@@ -46,7 +46,7 @@ pub(super) struct DecodedFile {
 impl DecodedFile {
     pub(super) fn new(pictures: Pictures, fps: u32) -> Result<Self, Fault> {
         let decoder = match pictures.coding {
-            Coding::Av1 => Some(av1_decoder().map_err(|error| Fault::Broken(error.to_string()))?),
+            Coding::Av1 => Some(video_decoder(Codec::Av1).map_err(|error| Fault::Broken(error.to_string()))?),
             Coding::Raw { .. } => None,
         };
         let (ahead, last, ended, fault) = (None, None, false, None);

@@ -29,7 +29,7 @@ use crate::app::offline::raw::Raw;
 use crate::app::offline::sound::{Packets, mix};
 use crate::app::offline::stage::Stage;
 use crate::base::limits;
-use crate::base::media::{ComposedFrame, EncodedFrame, Size, pts_from_tick};
+use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Size, pts_from_tick};
 use crate::core::scene::Layout;
 use crate::engine::compose::{FramePool, cpu_compositor};
 use crate::engine::encode::{EncodeError, EncoderChoice, VideoEncoder, VideoEncoderSetup, video_encoder};
@@ -160,7 +160,13 @@ pub enum RecomposeError {
 pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<Summary, RecomposeError> {
     let begun = Instant::now();
     let files = open_all(job)?;
-    let setup = VideoEncoderSetup { size: job.size, fps: job.fps, bitrate: job.bitrate, threads: job.encoder_threads };
+    let setup = VideoEncoderSetup {
+        codec: Codec::Av1,
+        size: job.size,
+        fps: job.fps,
+        bitrate: job.bitrate,
+        threads: job.encoder_threads,
+    };
     let raw = job.out.extension().is_some_and(|extension| extension == "y4m");
     let encoder = (!raw).then(|| video_encoder(job.encoder, setup)).transpose()?;
     let sounds = if job.sound && !raw { sounds(job)? } else { Vec::new() };

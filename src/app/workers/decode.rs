@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, guard};
-use crate::base::media::{Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
+use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
 use crate::engine::decode::{self, DecodeError, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
@@ -18,6 +18,8 @@ pub struct TrackWork {
     pub room: RoomId,
     /// Whose track.
     pub track: TrackId,
+    /// How it is coded, by which its decoder is chosen.
+    pub codec: Codec,
     /// Frames from the peer.
     pub frames: TrackReceiver,
     /// Pictures for the compositor.
@@ -84,7 +86,7 @@ struct DecodeWorker {
 
 impl DecodeWorker {
     fn add(&mut self, work: Box<TrackWork>) {
-        let decoder = decode::av1_decoder().ok();
+        let decoder = decode::video_decoder(work.codec).ok();
         let jitter = VideoJitter::new();
         self.tracks.insert(work.track, Track { work, jitter, decoder, spare: None });
     }
@@ -216,7 +218,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
+    use crate::base::media::{ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
 
@@ -234,6 +236,7 @@ mod tests {
         worker.add(Box::new(TrackWork {
             room: "tested".parse().unwrap(),
             track: TrackId { participant: ParticipantId(number), kind: TrackKind::Camera },
+            codec: Codec::Av1,
             frames,
             slot: slot.clone(),
             keyframe_requests: keyframe_requests.clone(),
@@ -244,7 +247,7 @@ mod tests {
 
     fn frames(count: u64) -> Vec<Bytes> {
         let size = Size::new(64, 64);
-        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 200_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 200_000, threads: 1 };
         let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
         let mut out = Vec::new();
         for n in 0..count {

@@ -6,35 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{Damage, Law, ParticipantId, Pts, Wallclock};
-
-/// A raster's extent in luma pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Size {
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-impl Size {
-    /// Columns by rows.
-    #[must_use]
-    pub const fn new(width: u32, height: u32) -> Self {
-        Self { width, height }
-    }
-}
-
-/// The codecs the node speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec {
-    /// AV1, one temporal unit a frame, OBUs with size fields, no temporal delimiter.
-    Av1,
-    /// Opus, one packet a frame.
-    Opus,
-    /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
-    G711(Law),
-}
+use crate::base::media::{Codec, Damage, ParticipantId, Pts, Size, Wallclock};
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

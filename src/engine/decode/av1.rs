@@ -18,16 +18,13 @@ use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
 use crate::core::bitstream::av1::SequenceHeader;
-use crate::engine::decode::{DecodeError, VideoDecoder};
-
-/// Pictures one temporal unit may show; an encoder shows one, a hostile one may show many (`show_existing_frame`).
-const PICTURES_PER_UNIT_MAX: usize = 8;
+use crate::engine::decode::video::{DecodeError, VideoDecoder};
 
 /// A decoder for one AV1 track.
 ///
 /// # Errors
 /// [`DecodeError::Open`] if the library refuses (out of memory).
-pub fn av1_decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
+pub(super) fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
     let decoder = open()?;
     Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false, matrix: Matrix::default() }))
 }
@@ -88,7 +85,7 @@ impl Av1Decoder {
         }
         // The library shares the bytes until it has read them; nothing is copied.
         let mut sent = self.decoder.send_data(frame.data.clone(), None, None, None);
-        for _ in 0..PICTURES_PER_UNIT_MAX {
+        for _ in 0..limits::PICTURES_PER_UNIT_MAX {
             let waits = match sent {
                 Ok(()) => false,
                 Err(library::Error::Again) => true,
@@ -208,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_unit_gives_its_picture_bit_by_bit() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = super::decoder().unwrap();
         let units = units(LIMITED);
         assert_eq!(units.len(), 8);
         for unit in &units {
@@ -224,7 +221,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_and_full_range_are_told() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = super::decoder().unwrap();
         let pictures: Vec<VideoFrame> =
             units(FULL_ODD).iter().flat_map(|unit| decode(&mut *decoder, unit).unwrap()).collect();
         assert_eq!((pictures[1].size, pictures[1].full_range), (Size::new(65, 47), true));
@@ -233,7 +230,7 @@ mod tests {
 
     #[test]
     fn other_kinds_of_picture_are_refused_and_the_next_keyframe_accepted() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = super::decoder().unwrap();
         for clip in [TEN_BITS, NO_SUBSAMPLING] {
             let refused = decode(&mut *decoder, &units(clip)[0]).unwrap_err();
             assert!(matches!(refused, DecodeError::Unsupported(_)), "{refused:?}");
@@ -247,7 +244,7 @@ mod tests {
 
     #[test]
     fn decoding_starts_at_a_keyframe_wherever_it_comes_from() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = super::decoder().unwrap();
         let units = units(LIMITED);
         assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
         let unmarked = ReceivedFrame { keyframe: false, ..units[0].clone() };
@@ -264,7 +261,7 @@ mod tests {
         let whole = &units[0].data;
         let mut errors = 0;
         for length in 0..whole.len() {
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = super::decoder().unwrap();
             if decode(&mut *decoder, &frame(whole.slice(..length), true)).is_err() {
                 errors += 1;
                 assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
@@ -284,7 +281,7 @@ mod tests {
             which in 0_usize..8,
         ) {
             let units = units(LIMITED);
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = super::decoder().unwrap();
             let _ = decode(&mut *decoder, &frame(Bytes::from(noise), true));
             let _ = decode(&mut *decoder, &units[0]);
             for (number, unit) in units.iter().enumerate() {

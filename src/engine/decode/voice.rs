@@ -1,7 +1,8 @@
 //! **The question:** how does a packet of a voice become samples, whatever its codec? Always 48 kHz stereo out.
 
 use crate::base::media::{Codec, CodedFrame};
-use crate::engine::decode::{G711Decoder, OpusDecodeError, OpusDecoder};
+use crate::engine::decode::g711::G711Decoder;
+use crate::engine::decode::opus::{OpusDecodeError, OpusDecoder};
 
 /// One voice's decoder; it is made by the first packet, and made anew by one of another codec.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use libaom_sys as ffi;
 use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Pts};
 use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::activity::Activity;
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "aom";
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::media::{ComposedFrame, EncodedFrame, pts_from_tick};
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, aom, rav1e};
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup};
+use crate::engine::encode::{aom, rav1e};
 
 /// An encoder's name in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts};
 use crate::core::bitstream::av1::StrippedUnit;
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "rav1e";
 

@@ -51,7 +51,6 @@ impl FrameSlot {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::base::media::{Matrix, Picture, PlaneRef, Size};
 

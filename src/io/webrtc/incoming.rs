@@ -31,6 +31,7 @@ pub(super) struct TrackStream {
     pub(super) ssrc: Ssrc,
     /// Its simulcast layer, if it is one.
     pub(super) rid: Option<Rid>,
+    codec: Codec,
     heard: Instant,
     assembler: Assembler,
     /// Told already.
@@ -60,10 +61,17 @@ impl Incoming {
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell silent.
-    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted.
-    pub(super) fn takes(&mut self, now: Instant, ssrc: Ssrc, rid: Option<Rid>) -> bool {
+    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A track keeps the codec it
+    /// began with until it is switched off: that is what its decoder was opened for.
+    pub(super) fn takes(&mut self, now: Instant, ssrc: Ssrc, rid: Option<Rid>, codec: Codec) -> bool {
+        if codec.is_video() != self.kind.is_video() {
+            return false;
+        }
         if let Some(source) = &mut self.source {
-            if source.ssrc == ssrc {
+            if self.started && source.codec != codec {
+                return false;
+            }
+            if source.ssrc == ssrc && source.codec == codec {
                 source.heard = now;
                 return true;
             }
@@ -71,12 +79,12 @@ impl Incoming {
                 return false;
             }
         }
-        let assembler = if self.kind.is_video() {
-            Assembler::Video(Box::new(VideoAssembler::new(Codec::Av1)))
+        let assembler = if codec.is_video() {
+            Assembler::Video(Box::new(VideoAssembler::new(codec)))
         } else {
-            Assembler::Sound(SoundAssembler::new(Codec::Opus))
+            Assembler::Sound(SoundAssembler::new(codec))
         };
-        self.source = Some(TrackStream { ssrc, rid, heard: now, assembler, told: Losses::default() });
+        self.source = Some(TrackStream { ssrc, rid, codec, heard: now, assembler, told: Losses::default() });
         true
     }
 
@@ -210,23 +218,23 @@ mod tests {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         let (low, high) = (Some("l".into()), Some("h".into()));
-        assert!(track.takes(start, 1.into(), low));
-        assert!(!track.takes(start + ms(10), 2.into(), high));
-        assert!(track.takes(start + ms(20), 1.into(), low));
-        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), 2.into(), high));
-        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, 2.into(), high));
-        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, 1.into(), low));
+        assert!(track.takes(start, 1.into(), low, Codec::Av1));
+        assert!(!track.takes(start + ms(10), 2.into(), high, Codec::Av1));
+        assert!(track.takes(start + ms(20), 1.into(), low, Codec::Av1));
+        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), 2.into(), high, Codec::Av1));
+        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, 2.into(), high, Codec::Av1));
+        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, 1.into(), low, Codec::Av1));
     }
 
     #[test]
     fn a_new_ssrc_of_the_same_stream_is_taken_at_once() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(track.takes(now, 1.into(), None));
-        assert!(track.takes(now, 2.into(), None));
+        assert!(track.takes(now, 1.into(), None, Codec::Av1));
+        assert!(track.takes(now, 2.into(), None, Codec::Av1));
         let mut camera = Incoming::new(TrackKind::Camera, "1".into());
-        assert!(camera.takes(now, 1.into(), Some("l".into())));
-        assert!(camera.takes(now, 2.into(), Some("l".into())));
+        assert!(camera.takes(now, 1.into(), Some("l".into()), Codec::Av1));
+        assert!(camera.takes(now, 2.into(), Some("l".into()), Codec::Av1));
     }
 
     #[test]
@@ -235,7 +243,7 @@ mod tests {
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         track.wanted = true;
         assert_eq!(track.ask_at(), None, "nobody to ask yet");
-        assert!(track.takes(now, 1.into(), None));
+        assert!(track.takes(now, 1.into(), None, Codec::Av1));
         assert_eq!(track.ask_at(), Some(now));
         track.asked = Some(now);
         assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));

@@ -4,6 +4,7 @@
 //! runs), [`NetCommand`] and [`NetEvent`] (how the control thread and that loop speak).
 
 mod assemble;
+mod codec;
 mod feed;
 mod incoming;
 mod net;

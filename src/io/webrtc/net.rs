@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
 
-use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, TrackKind};
+use crate::base::media::{Codec, EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, TrackKind};
 use crate::engine::flow::{Counter, FanReader, KeyframeRequest, OpusSender, TrackSender, Waker};
 use crate::io::webrtc::OfferError;
 use crate::io::webrtc::peer::{CloseReason, IceCredentials, Peer};
@@ -106,6 +106,8 @@ pub enum NetEvent {
         peer: PeerId,
         /// Which.
         kind: TrackKind,
+        /// How it is coded, as long as it lasts.
+        codec: Codec,
     },
     /// A track was switched off by renegotiation.
     TrackEnded {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::channel::ChannelId;
-use str0m::format::Codec as WireCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaAdded, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite};
@@ -16,11 +15,12 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
 use crate::base::media::{
-    EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
+    Codec, EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
 };
 use crate::core::signal;
 use crate::io::webrtc::Certificate;
 use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::codec::{payload_kind, to_wire};
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::offer::{self, OfferError};
 use crate::io::webrtc::payload::Packetised;
@@ -123,7 +123,8 @@ pub(super) enum PeerOutput {
     Connected,
     Closed(CloseReason),
     ChannelOpen,
-    TrackStarted(TrackKind),
+    /// Its first packet came, coded like this.
+    TrackStarted(TrackKind, Codec),
     TrackEnded(TrackKind),
     Frame(TrackKind, ReceivedFrame),
     /// The other side wants a keyframe of the composite.
@@ -484,7 +485,7 @@ impl Peer {
     }
 
     fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
-        let codec = if video { WireCodec::Av1 } else { WireCodec::Opus };
+        let codec = to_wire(if video { Codec::Av1 } else { Codec::Opus });
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
         let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);
@@ -520,18 +521,17 @@ impl Peer {
             let Some(at) = self.incoming.iter().position(|incoming| incoming.mid == mid) else { return };
             (at, rid)
         };
+        let params = self.rtc.codec_config().params();
+        let Some(payload) = payload_kind(params, packet.header.payload_type) else { return };
         let incoming = &mut self.incoming[at];
-        let kind = incoming.kind;
-        if !incoming.takes(now, ssrc, rid) {
+        if !incoming.takes(now, ssrc, rid, payload.codec) {
             return;
         }
         if !incoming.started {
             incoming.started = true;
-            out.push(PeerOutput::TrackStarted(kind));
+            out.push(PeerOutput::TrackStarted(incoming.kind, payload.codec));
         }
-        let pt = packet.header.payload_type;
-        let red = !kind.is_video() && self.rtc.codec_config().params().iter().any(|params| params.red() == Some(pt));
-        incoming.push(now, wire_packet(packet, rid), red, &mut self.assembled);
+        incoming.push(now, wire_packet(packet, rid), payload.red, &mut self.assembled);
         self.take_assembled(at, out);
     }
 

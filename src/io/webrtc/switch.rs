@@ -299,7 +299,9 @@ impl Switch {
                 }
                 PeerOutput::Closed(reason) => self.ended.push((id, reason)),
                 PeerOutput::ChannelOpen => drop(self.events.tell(NetEvent::ChannelOpen(id))),
-                PeerOutput::TrackStarted(kind) => drop(self.events.tell(NetEvent::TrackStarted { peer: id, kind })),
+                PeerOutput::TrackStarted(kind, codec) => {
+                    self.events.tell(NetEvent::TrackStarted { peer: id, kind, codec });
+                }
                 PeerOutput::TrackEnded(kind) => {
                     if let Some(entry) = self.peers.get_mut(&id) {
                         entry.sinks.retain(|(attached, _)| *attached != kind);

@@ -210,8 +210,15 @@ fn a_camera_and_a_voice_arrive_though_packets_are_lost() {
         assert!(last.is_none_or(|before| n > before));
         last = Some(n);
     }
-    assert!(node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Camera, .. })));
-    assert!(node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Microphone, .. })));
+    assert!(
+        node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Camera, codec: Codec::Av1, .. }))
+    );
+    assert!(
+        node.has(|event| matches!(
+            event,
+            NetEvent::TrackStarted { kind: TrackKind::Microphone, codec: Codec::Opus, .. }
+        ))
+    );
 }
 
 #[test]
