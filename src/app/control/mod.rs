@@ -211,6 +211,12 @@ impl Control {
                     self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
                 }
             }
+            Event::DecoderFailed { room, track, error } => {
+                tracing::error!(room = %alias(&room), kind = ?track.kind, %error, "a track cannot be decoded and is not shown");
+                if track.kind == TrackKind::Camera {
+                    self.to_scene(&room, scene::Input::CameraEnded { participant: track.participant });
+                }
+            }
             Event::Leg(event) => self.leg_event(event),
             Event::RecordingFailed(room) => {
                 self.counts.record.errors.add(1);

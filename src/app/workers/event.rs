@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RoomId, TrackId};
 use crate::core::scene::Scene;
+use crate::engine::decode::DecodeError;
 use crate::io::rtp::LegEvent;
 
 /// Something a worker saw that others must know.
@@ -15,6 +16,15 @@ pub enum Event {
         room: RoomId,
         /// Which track.
         track: TrackId,
+    },
+    /// A track's pictures cannot be decoded, now or later; told once, and no keyframe is asked for.
+    DecoderFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which track.
+        track: TrackId,
+        /// Why there is no decoder.
+        error: DecodeError,
     },
     /// The room's picture is laid out anew.
     SceneChanged {
