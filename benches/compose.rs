@@ -1,7 +1,7 @@
 //! How long does the compositor's CPU twin take for a tick, beside the copy of as many bytes?
 //!
-//! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and writing the
-//! canvas, timed in turns with the tick, so that whatever else the machine does slows both.
+//! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and
+//! writing the canvas, timed in turns with the tick, so that whatever else the machine does slows both.
 
 mod stage;
 

@@ -1,7 +1,9 @@
-//! How long does a tick take on a GPU, from pictures in memory to the canvas in memory, and what does it cost the compose thread?
+//! How long does a tick take on a GPU, from pictures in memory to the canvas in memory, and what does it cost the
+//! compose thread?
 //!
-//! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is hardware, and
-//! where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with a GPU.
+//! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is
+//! hardware, and where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with
+//! a GPU.
 
 mod stage;
 

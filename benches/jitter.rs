@@ -1,5 +1,5 @@
-//! What does a frame cost in a jitter buffer? A video frame in and out, an Opus packet in and its tick, on a calm and on a bad
-//! network, and a stretch of a tick's sound.
+//! What does a frame cost in a jitter buffer? A video frame in and out, an Opus packet in and its tick, on a calm and
+//! on a bad network, and a stretch of a tick's sound.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What does a room's sound cost at one tick? The sums alone, and everything from the Opus queues to the packets of all mixes.
+//! What does a room's sound cost at one tick? The sums alone, and everything from the Opus queues to the packets of all
+//! mixes.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, storing them, and reading a range
-//! of a sealed one, each beside the limit that it cannot pass.
+//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, storing them, and
+//! reading a range of a sealed one, each beside the limit that it cannot pass.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -118,8 +118,9 @@ const COMPOSITES: usize = 50;
 /// Two seconds at 2 Mb/s.
 const SEGMENT_LEN: usize = 500_000;
 
-/// Two seconds of fifty composites at 2 Mb/s, sealed and stored by one thread: how many run at once is 50 times 2 s by the time it
-/// takes. Into memory, into a folder of this disk with its fsyncs, and the limit: the same bytes sealed and let go.
+/// Two seconds of fifty composites at 2 Mb/s, sealed and stored by one thread: how many run at once is 50 times 2 s by
+/// the time it takes. Into memory, into a folder of this disk with its fsyncs, and the limit: the same bytes sealed and
+/// let go.
 fn bench_storing(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir_in(".").expect("a folder on this disk, not on a tmpfs");

@@ -1,5 +1,6 @@
-//! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite: decode, scene,
-//! compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo` measures with one.
+//! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite:
+//! decode, scene, compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo`
+//! measures with one.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -1,4 +1,5 @@
-//! **The question:** what does the wire cost? A frame cut once, put together again, and sent to many over a real socket.
+//! **The question:** what does the wire cost? A frame cut once, put together again, and sent to many over a real
+//! socket.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;

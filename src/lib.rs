@@ -1,8 +1,8 @@
 //! # Tessera: the map
 //!
-//! A media processing node. Every camera and voice of a WebRTC call comes in; one picture and one sound go out, to callers,
-//! to viewers and to a recorder. The path of a file says its floor; imports point downward only, and neither rooms nor files import
-//! each other in a circle (`tests/tidy`).
+//! A media processing node. Every camera and voice of a WebRTC call comes in; one picture and one sound go out, to
+//! callers, to viewers and to a recorder. The path of a file says its floor; imports point downward only, and neither
+//! rooms nor files import each other in a circle (`tests/tidy`).
 //!
 //! | floor | folder | room | the one question it answers |
 //! |---|---|---|---|
@@ -42,13 +42,14 @@
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one file |
 //!
-//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `EncodedFrame` → `flow::TrackQueue` →
-//! `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick: `core/scene` gives the `Scene` →
-//! `engine/compose` → `ComposedFrame` → `engine/encode`, once → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer |
-//! `core/record` → `io/recording` → `io/store`.
+//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `EncodedFrame` →
+//! `flow::TrackQueue` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick:
+//! `core/scene` gives the `Scene` → `engine/compose` → `ComposedFrame` → `engine/encode`, once → `EncodedFrame` →
+//! `flow::Fan` → `io/webrtc/peer.rs` per viewer | `core/record` → `io/recording` → `io/store`.
 //!
-//! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one shared mix for all
-//! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
+//! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one
+//! shared mix for all who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per
+//! participant.
 
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
 

@@ -1,5 +1,6 @@
-//! **The question:** does the main job hold, and does it survive bad input? The real binary on both sides, real sockets and files.
-//! Who is seen and heard is asserted; speed is not, for the machine is shared: `docs/benchmarks.md` has the figures.
+//! **The question:** does the main job hold, and does it survive bad input? The real binary on both sides, real sockets
+//! and files. Who is seen and heard is asserted; speed is not, for the machine is shared: `docs/benchmarks.md` has the
+//! figures.
 
 use std::net::UdpSocket;
 use std::path::Path;

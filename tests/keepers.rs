@@ -1,5 +1,5 @@
-//! **The question:** do any two of three keepers open a recording, and none alone? Real processes, real TLS over loopback, real
-//! pictures and sound.
+//! **The question:** do any two of three keepers open a recording, and none alone? Real processes, real TLS over
+//! loopback, real pictures and sound.
 
 mod copies;
 mod door;

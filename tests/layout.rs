@@ -1,5 +1,5 @@
-//! **The question:** does a running room's picture follow its layout? A real node, real participants with cameras and a screen, and
-//! the recording of what everyone saw, in which each picture is recognised by its barcode.
+//! **The question:** does a running room's picture follow its layout? A real node, real participants with cameras and a
+//! screen, and the recording of what everyone saw, in which each picture is recognised by its barcode.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! **The question:** does a recording play, everywhere and at every moment, and does it say what it lacks?
 //!
-//! Nothing is simulated but time: AV1 by libaom, Opus by libopus, the node's fans, a real disk; ffmpeg, ffprobe and headless
-//! Chromium play what comes out.
+//! Nothing is simulated but time: AV1 by libaom, Opus by libopus, the node's fans, a real disk; ffmpeg, ffprobe and
+//! headless Chromium play what comes out.
 
 mod demux;
 pub mod material;
@@ -194,7 +194,8 @@ fn a_reader_that_lagged_goes_on_at_a_keyframe_and_says_so() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("call.mp4");
     let mut call = Call::new(RecordingPlace::File(file.clone()), Pts(0));
-    // Nobody reads for 24 s: the ring holds 480 frames and 480 ticks, the others are lost up to the next keyframe that fits.
+    // Nobody reads for 24 s: the ring holds 480 frames and 480 ticks, the others are lost up to the next keyframe that
+    // fits.
     for n in 0..1200 {
         call.tick(n, None);
     }

@@ -1,5 +1,6 @@
-//! **The question:** is a sealed recording the recording, only for whom it is meant, and only until its hour? Real pictures and sound,
-//! a real store on disk, the real binary under a clock that is set (libfaketime), and processes that are killed.
+//! **The question:** is a sealed recording the recording, only for whom it is meant, and only until its hour? Real
+//! pictures and sound, a real store on disk, the real binary under a clock that is set (libfaketime), and processes
+//! that are killed.
 
 mod bucket;
 mod deadline;

@@ -109,10 +109,12 @@ pub const COMMANDS_LEN: usize = 256;
 /// Net, mix and compose → control.
 pub const EVENTS_LEN: usize = 4096;
 
-/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms late).
+/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms
+/// late).
 pub const LIP_SYNC_SKEW_MAX: Duration = Duration::from_millis(40);
 
-/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be believed.
+/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be
+/// believed.
 pub const LIP_SYNC_PATH_MAX: Duration = Duration::from_millis(500);
 
 /// The longest playout delay a jitter buffer may choose.
@@ -191,7 +193,8 @@ pub const RECORD_CHAPTERS_MAX: usize = 512;
 pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
 /// People whose word is told apart in the chapters of one recording; all further ones count as the last.
 pub const RECORD_SPEAKERS_MAX: usize = 256;
-/// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a request.
+/// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a
+/// request.
 pub const TRACK_FRAGMENT_SPAN: Duration = Duration::from_secs(8);
 /// How far an own track's sound may stand from where the room heard it, so that packets that follow each other touch.
 pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
@@ -199,7 +202,8 @@ pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
 pub const RECORD_TRACKS_MAX: usize = 1024;
 /// Gaps listed of one such file; the others are counted.
 pub const TRACK_GAPS_MAX: usize = 64;
-/// Jitter buffer → recorder: frames or packets of one own track: 8 s of 60 frames/s, so that a disk or a keeper may pause.
+/// Jitter buffer → recorder: frames or packets of one own track: 8 s of 60 frames/s, so that a disk or a keeper may
+/// pause.
 pub const TRACK_FAN_LEN: usize = 480;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
@@ -212,13 +216,16 @@ pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const LINE_CHARS_MAX: usize = 160;
 /// Font families kept of those installed.
 pub const FONT_FACES_MAX: usize = 256;
-/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout before.
+/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout
+/// before.
 pub const STILLS_MAX: usize = PARTICIPANTS_MAX * 10;
 /// Bytes of all of these.
 pub const STILLS_LEN_MAX: usize = 96 * 1024 * 1024;
-/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred names appear.
+/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred
+/// names appear.
 pub const INK_STILLS_A_TICK: usize = 8;
-/// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none late.
+/// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none
+/// late.
 pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
@@ -234,7 +241,8 @@ pub const PICTURE_UPLOADS_MAX: usize = 8;
 pub const PICTURE_DECODES_MAX: usize = 2;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
-/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens it.
+/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens
+/// it.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The shortest a recording may be kept: rounded down to the hour, an hour of it remains.
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
@@ -308,8 +316,9 @@ pub const POSTERS_AT_ONCE: usize = 2;
 /// The longest that a signed link to a recording lives: a player's evening.
 pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
-/// Bytes of a recording that are handed over in one request, where a host takes it in pieces: at least the 5 MiB that S3 asks for,
-/// and whole blocks of Dropbox's checksum. Longer files have longer pieces, so that they are at most `HAND_OVER_PIECES_MAX`.
+/// Bytes of a recording that are handed over in one request, where a host takes it in pieces: at least the 5 MiB that
+/// S3 asks for, and whole blocks of Dropbox's checksum. Longer files have longer pieces, so that they are at most
+/// `HAND_OVER_PIECES_MAX`.
 pub const HAND_OVER_PIECE_LEN: usize = 8 * 1024 * 1024;
 /// Pieces of one file: S3's bound.
 pub const HAND_OVER_PIECES_MAX: u64 = 10_000;

@@ -1,5 +1,5 @@
-//! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake camera and
-//! microphone, and simulated people beside it; nothing stands in for anything.
+//! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake
+//! camera and microphone, and simulated people beside it; nothing stands in for anything.
 
 pub mod driver;
 pub mod node;
@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const STATE: &str = "const t = window.tessera; return t && { phase: t.phase, connected: t.connected, participant: t.participant, \
      participants: t.participants, tiles: t.tiles, problem: t.problem, ...t.figures };";
 
-/// Samples the composite twice, 1.5 s apart, and counts for each tile the samples that changed: `[[id, changed, of], …]`.
+/// Samples the composite twice, 1.5 s apart, and counts for each tile the samples that changed:
+/// `[[id, changed, of], …]`.
 const MOTION: &str = r#"
 const done = arguments[0];
 const video = document.getElementById("composite");

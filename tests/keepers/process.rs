@@ -1,4 +1,5 @@
-//! **The question:** how does a test start real keepers with real certificates, each under a clock of its own, and a node beside them?
+//! **The question:** how does a test start real keepers with real certificates, each under a clock of its own, and a
+//! node beside them?
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! **The question:** does a demuxer of others' make, which knows nothing of ours, find every sample where and when the manifest says?
-//! The crate `shiguredo_mp4` reads fragmented MP4 as strictly as a receiver has to.
+//! **The question:** does a demuxer of others' make, which knows nothing of ours, find every sample where and when the
+//! manifest says? The crate `shiguredo_mp4` reads fragmented MP4 as strictly as a receiver has to.
 
 use std::path::Path;
 use std::time::Duration;

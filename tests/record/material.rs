@@ -23,7 +23,8 @@ pub const CLIP_FRAMES: u64 = 300;
 /// 2023-11-14T22:13:20Z.
 const STARTED: Wallclock = Wallclock(1_700_000_000_000_000_000);
 
-/// Ten seconds of 320×180 by libaom in its real-time mode; each temporal unit with its delimiter, as an encoder gives it.
+/// Ten seconds of 320×180 by libaom in its real-time mode; each temporal unit with its delimiter, as an encoder gives
+/// it.
 pub fn clip() -> &'static [Bytes] {
     static CLIP: OnceLock<Vec<Bytes>> = OnceLock::new();
     CLIP.get_or_init(|| {
@@ -127,7 +128,8 @@ impl Call {
         assert!(self.recording.poll(self.epoch.instant_at(pts)));
     }
 
-    /// Runs the call from `from` to `to` in steps of 10 ms; `frame` and `tick` say which frames and ticks are published.
+    /// Runs the call from `from` to `to` in steps of 10 ms; `frame` and `tick` say which frames and ticks are
+    /// published.
     pub fn run(&mut self, from: Pts, to: Pts, frame: impl Fn(u64) -> bool, tick: impl Fn(u64) -> bool) {
         let mut now = from;
         let first = *self.first.get_or_insert_with(|| first_frame(from));

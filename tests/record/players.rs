@@ -1,4 +1,5 @@
-//! **The question:** what do others make of the file? ffprobe, ffmpeg, headless Chromium, and the boxes as `mp4-atom` reads them.
+//! **The question:** what do others make of the file? ffprobe, ffmpeg, headless Chromium, and the boxes as `mp4-atom`
+//! reads them.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
@@ -144,7 +145,8 @@ addEventListener('unhandledrejection', (event) => fail(event.reason));
 video.src = URL.createObjectURL(source);
 </script>"#;
 
-/// Plays the file in headless Chromium: half a second from its start, then from 1.5 s before its end to the end. What it saw.
+/// Plays the file in headless Chromium: half a second from its start, then from 1.5 s before its end to the end. What
+/// it saw.
 pub fn chromium(file: &Path) -> Value {
     play(file, PAGE.to_owned())
 }

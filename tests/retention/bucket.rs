@@ -1,5 +1,5 @@
-//! **The question:** does everything hold in a real bucket too, and when it is slow, failing or down? SeaweedFS, killed and started
-//! again; a proxy before it that answers 500.
+//! **The question:** does everything hold in a real bucket too, and when it is slow, failing or down? SeaweedFS, killed
+//! and started again; a proxy before it that answers 500.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -183,7 +183,8 @@ fn a_spool_that_is_full_costs_a_gap_an_alarm_and_never_the_call() {
     let mut call = node.call();
     live(&mut call, 0, 4);
     weed.kill();
-    // The spool holds some seconds of it, the queue two minutes; the rest is lost, and the call goes on as fast as it can.
+    // The spool holds some seconds of it, the queue two minutes; the rest is lost, and the call goes on as fast as it
+    // can.
     play(&mut call, 4, 240);
     let upload = &node.counters.upload;
     assert!(upload.lost.get() > 0 && upload.store_failing.get() == 1, "{upload:?}");

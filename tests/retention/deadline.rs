@@ -1,4 +1,5 @@
-//! **The question:** does the real binary keep the deadline, whatever its clock says? libfaketime sets the wall clock of running nodes.
+//! **The question:** does the real binary keep the deadline, whatever its clock says? libfaketime sets the wall clock
+//! of running nodes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,6 @@
-//! **The question:** what do hostile bytes do to anyone who reads a recording? Sealed objects, manifests, names and a spool's folder that
-//! are cut, altered, lengthened or made up: each is refused or read as what it is, and nothing panics.
+//! **The question:** what do hostile bytes do to anyone who reads a recording? Sealed objects, manifests, names and a
+//! spool's folder that are cut, altered, lengthened or made up: each is refused or read as what it is, and nothing
+//! panics.
 //!
 //! Seeded; `make fuzz` goes on for a minute with new seeds.
 

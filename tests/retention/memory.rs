@@ -1,5 +1,6 @@
-//! **The question:** is the key still anywhere in the process after the hour? The memory of the real binary, searched for the data key
-//! and the hour key of a recording, which the test derives from the keeper's file while that still has them.
+//! **The question:** is the key still anywhere in the process after the hour? The memory of the real binary, searched
+//! for the data key and the hour key of a recording, which the test derives from the keeper's file while that still has
+//! them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -1,4 +1,5 @@
-//! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link that opens more?
+//! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link
+//! that opens more?
 
 use std::process::Command;
 use std::time::Duration;
@@ -87,8 +88,8 @@ fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     assert!(media_text.ends_with("#EXT-X-ENDLIST\n"), "{media_text}");
     let (seen, said) = frames(&master);
     assert_eq!((seen, said.as_str()), (expected, ""), "{media_text}");
-    // What a player does that is sent to a place: it takes the map and the piece that holds the place. ffmpeg 5 itself finds nothing
-    // when it seeks in any HLS of fragmented MP4, its own included.
+    // What a player does that is sent to a place: it takes the map and the piece that holds the place. ffmpeg 5 itself
+    // finds nothing when it seeks in any HLS of fragmented MP4, its own included.
     let ranges = byte_ranges(&media_text);
     let (map, piece) = (ranges[0], ranges[ranges.len() - 2]);
     let video = media_text.lines().rev().find(|line| line.starts_with("video.mp4")).unwrap();

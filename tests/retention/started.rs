@@ -1,5 +1,5 @@
-//! **The question:** does a recording begin and end when somebody asks for it, and is everyone told? By HTTP and by the page's button,
-//! with real people in the room; the mark and the announcement are looked for in what was recorded.
+//! **The question:** does a recording begin and end when somebody asks for it, and is everyone told? By HTTP and by the
+//! page's button, with real people in the room; the mark and the announcement are looked for in what was recorded.
 
 use std::f32::consts::TAU;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! **The question:** what is left when a process is killed at any step of writing, erasing or sweeping? Every operation on files is
-//! such a step: `steps.c`, preloaded, ends the child before, in the middle of or after the one that is drawn.
+//! **The question:** what is left when a process is killed at any step of writing, erasing or sweeping? Every operation
+//! on files is such a step: `steps.c`, preloaded, ends the child before, in the middle of or after the one that is
+//! drawn.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,8 @@ enum Deed {
 }
 
 const DEEDS: [Deed; 5] = [Deed::Record, Deed::Spool, Deed::Record, Deed::Shred, Deed::Sweep];
-/// Virtual milliseconds between what the child says it reached and what may be missing: a segment that is being made or stored
-/// (2 s), the recorder's patience with late sound, and one step of the child.
+/// Virtual milliseconds between what the child says it reached and what may be missing: a segment that is being made or
+/// stored (2 s), the recorder's patience with late sound, and one step of the child.
 const ONE_SEGMENT_MS: u64 = 2_000 + 500 + 200;
 const CALL_MS: u64 = 13_000;
 

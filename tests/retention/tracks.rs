@@ -1,4 +1,5 @@
-//! **The question:** are participants' own tracks recorded as they were sent, in the same timeline, and gone with the call's recording?
+//! **The question:** are participants' own tracks recorded as they were sent, in the same timeline, and gone with the
+//! call's recording?
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -170,8 +171,8 @@ fn pictures_agree(whole: &Path, cameras: &[PathBuf]) {
     assert_eq!(owners, [0, 1, 2], "one file for each person");
 }
 
-/// Onsets that are in the call and in their speaker's own file stand at the same time in both. Some are in one alone: another
-/// voice may cover them in the call, and speech of one's own anywhere.
+/// Onsets that are in the call and in their speaker's own file stand at the same time in both. Some are in one alone:
+/// another voice may cover them in the call, and speech of one's own anywhere.
 fn voices_agree(whole: &Path, microphones: &[PathBuf]) {
     let mut speakers = 0;
     for microphone in microphones {

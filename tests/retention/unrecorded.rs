@@ -1,5 +1,5 @@
-//! **The question:** does a recording leave out who does not want to be in it, while everybody in the room sees and hears them? Barcodes and
-//! pilot tones of real simulated people are looked for in what was recorded.
+//! **The question:** does a recording leave out who does not want to be in it, while everybody in the room sees and
+//! hears them? Barcodes and pilot tones of real simulated people are looked for in what was recorded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -58,7 +58,8 @@ fn heard(file: &Path) -> BTreeSet<usize> {
     bank.heard()
 }
 
-/// Three people who all speak, of whom the first `unrecorded` do not want to be recorded; what they saw and heard, and the recording.
+/// Three people who all speak, of whom the first `unrecorded` do not want to be recorded; what they saw and heard, and
+/// the recording.
 fn call(folder: &Path, unrecorded: usize) -> (Report, std::path::PathBuf) {
     let store = folder.join("rec");
     let node = Node::start_in(&["--recordings", store.to_str().unwrap()], &[("TESSERA_RECORDINGS_TOKEN", TOKEN)]);

@@ -1,5 +1,5 @@
-//! **The question:** how does a test get a real S3 server, and take it away again? SeaweedFS on loopback, in a folder and a process of
-//! its own; `.ci/seaweedfs` fetches it.
+//! **The question:** how does a test get a real S3 server, and take it away again? SeaweedFS on loopback, in a folder
+//! and a process of its own; `.ci/seaweedfs` fetches it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

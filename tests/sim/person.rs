@@ -1,4 +1,5 @@
-//! One simulated person: a camera and a microphone that send, and the node's cores that receive them, checked at every step.
+//! One simulated person: a camera and a microphone that send, and the node's cores that receive them, checked at every
+//! step.
 
 use std::time::{Duration, Instant};
 

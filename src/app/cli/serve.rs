@@ -148,8 +148,8 @@ fn print_keepers(keepers: &Keepers) {
     }
 }
 
-/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: anyone who waits for that
-/// line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
+/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: anyone who
+/// waits for that line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
 pub(super) struct Interrupt {
     runtime: Runtime,
     signals: [Signal; 2],

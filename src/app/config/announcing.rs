@@ -1,4 +1,5 @@
-//! **The question:** what does everybody hear when a recording begins? A sound file, read and checked together with the configuration.
+//! **The question:** what does everybody hear when a recording begins? A sound file, read and checked together with the
+//! configuration.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! **The question:** how is every room dressed until somebody dresses it? Logo, background and clock of `[video]`; files are read and
-//! checked together with the configuration, so that a wrong one is told with its line before anything runs.
+//! **The question:** how is every room dressed until somebody dresses it? Logo, background and clock of `[video]`;
+//! files are read and checked together with the configuration, so that a wrong one is told with its line before
+//! anything runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub struct Branding {
 }
 
 impl Video {
-    /// How every room is dressed, its pictures scaled down to what the canvas needs. Takes tens of milliseconds for large ones.
+    /// How every room is dressed, its pictures scaled down to what the canvas needs. Takes tens of milliseconds for
+    /// large ones.
     #[must_use]
     pub fn branding(&self) -> Branding {
         let background = match &self.background.filling {

@@ -1,5 +1,5 @@
-//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold a wrong
-//! value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
+//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold
+//! a wrong value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
@@ -356,7 +356,8 @@ impl Default for Rooms {
     }
 }
 
-/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in `.json`.
+/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in
+/// `.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DefaultLayout {

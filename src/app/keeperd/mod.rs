@@ -1,5 +1,5 @@
-//! **The question:** how does a keeper's process come up, and what does it do all day? It answers, it ticks every second, and it asks
-//! the other keepers how late it is.
+//! **The question:** how does a keeper's process come up, and what does it do all day? It answers, it ticks every
+//! second, and it asks the other keepers how late it is.
 
 use std::io;
 use std::net::SocketAddr;

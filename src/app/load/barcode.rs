@@ -1,8 +1,9 @@
-//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still read when the
-//! tile is 96×54 and was coded at a low bitrate.
+//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still
+//! read when the tile is 96×54 and was coded at a low bitrate.
 //!
-//! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry the
-//! participant's number (7 bits), the frame's index (9 bits) and a checksum (6 bits, CRC with polynomial x⁶ + x + 1).
+//! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry
+//! the participant's number (7 bits), the frame's index (9 bits) and a checksum (6 bits, CRC with polynomial x⁶ + x +
+//! 1).
 
 use std::ops::RangeInclusive;
 
@@ -22,8 +23,8 @@ const BLACK: u8 = 16;
 const WHITE: u8 = 235;
 /// Black and white must be so far apart to be told.
 const CONTRAST_MIN: f32 = 60.0;
-/// How far from the threshold a cell may lie, in parts of the contrast; one half is where a clean cell lies. What is greyer than
-/// black or white, or far beyond them, belongs to no strip.
+/// How far from the threshold a cell may lie, in parts of the contrast; one half is where a clean cell lies. What is
+/// greyer than black or white, or far beyond them, belongs to no strip.
 const TRUSTED: RangeInclusive<f32> = 0.15..=0.85;
 
 /// What a strip says.

@@ -1,5 +1,5 @@
-//! **The question:** what does each simulated camera send? A loop of real video with its barcode burnt in, encoded once per
-//! participant number and cached.
+//! **The question:** what does each simulated camera send? A loop of real video with its barcode burnt in, encoded once
+//! per participant number and cached.
 
 use std::io;
 use std::path::{Path, PathBuf};

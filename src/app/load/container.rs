@@ -1,5 +1,5 @@
-//! **The question:** which frames and packets does a small media file hold? As much IVF and Ogg as the shipped and cached clips
-//! need; anything malformed is an error, never a panic.
+//! **The question:** which frames and packets does a small media file hold? As much IVF and Ogg as the shipped and
+//! cached clips need; anything malformed is an error, never a panic.
 
 use std::io;
 

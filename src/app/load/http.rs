@@ -23,7 +23,8 @@ pub(super) struct Admission {
 }
 
 impl Door {
-    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is accepted.
+    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is
+    /// accepted.
     ///
     /// # Errors
     /// [`LoadError::Url`] when `url` is no HTTP address.

@@ -1,4 +1,5 @@
-//! **The question:** what does one simulated person hear? The mix is decoded, and every speaker's pilot tone looked for.
+//! **The question:** what does one simulated person hear? The mix is decoded, and every speaker's pilot tone looked
+//! for.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use crate::engine::decode::{OpusDecodeError, OpusDecoder};
 const STAMPS_MAX: usize = 25;
 /// Lip-sync measurements that are kept.
 const SYNCS_MAX: usize = 10_000;
-/// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the bank.
+/// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the
+/// bank.
 const SETTLING: u64 = 7_680;
 /// Packets of voice in a second: the gate of a pilot opens at each whole second of its loop.
 const WORDS_PER_SECOND: usize = 50;
@@ -108,8 +110,8 @@ impl Listener {
         Sounds { heard: self.bank.heard(), syncs_ms: self.syncs_ms, ways: self.ways, broken: self.broken }
     }
 
-    /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the arrival of
-    /// the packet that holds it, plus its place in there.
+    /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the
+    /// arrival of the packet that holds it, plus its place in there.
     fn sound_delay(&self, onset: Onset, log: &SendLog) -> Option<Duration> {
         let (start, arrival) = self.stamps.iter().rev().find(|(start, _)| *start <= onset.sample)?;
         let into = Duration::from_nanos((onset.sample - start) * 1_000_000_000 / u64::from(limits::SAMPLE_RATE));
@@ -143,7 +145,8 @@ mod tests {
         let sent = log.word_sent(1, 50).unwrap();
         let mut listener = Listener::new(0, &[1, 2]).unwrap();
         listener.begin();
-        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was sent.
+        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was
+        // sent.
         for (at, data) in (0..75_u64).zip(&voice.packets).skip(25) {
             let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
             listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));

@@ -1,5 +1,5 @@
-//! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant has:
-//! camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
+//! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant
+//! has: camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,8 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media flows.
+    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media
+    /// flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].

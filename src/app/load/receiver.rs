@@ -1,5 +1,5 @@
-//! **The question:** what arrives at one simulated person? Every packet is counted; for those who look and listen, composite
-//! and mix become frames and go to a thread of their own.
+//! **The question:** what arrives at one simulated person? Every packet is counted; for those who look and listen,
+//! composite and mix become frames and go to a thread of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,8 +169,8 @@ struct Round {
 }
 
 impl Round {
-    /// The extended number of the packet that is numbered `sequence`; begins in the second round, so that an early packet
-    /// that comes late has a place.
+    /// The extended number of the packet that is numbered `sequence`; begins in the second round, so that an early
+    /// packet that comes late has a place.
     fn extend(&mut self, sequence: u16) -> u64 {
         self.received += 1;
         let Some(first) = self.first else {

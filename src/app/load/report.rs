@@ -78,15 +78,16 @@ pub struct AudioReport {
     pub heard: usize,
     /// Listeners who heard themselves, which nobody should.
     pub own_heard: usize,
-    /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not measured.
+    /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not
+    /// measured.
     pub lip_sync_ms: Option<f64>,
     /// From mouth to ear. Absent if not measured.
     pub mouth_to_ear_ms: Option<MouthToEarReport>,
 }
 
-/// From the moment a microphone takes in a sound, a packet's length before its packet is sent, to the moment the mix with that
-/// sound arrives decoded, milliseconds: both Opus codecs are in it, a jitter buffer of the listener's is not. Told by the pilots
-/// of all speakers to all listeners, once a second each, to ±20 ms, and only up to half a second.
+/// From the moment a microphone takes in a sound, a packet's length before its packet is sent, to the moment the mix
+/// with that sound arrives decoded, milliseconds: both Opus codecs are in it, a jitter buffer of the listener's is not.
+/// Told by the pilots of all speakers to all listeners, once a second each, to ±20 ms, and only up to half a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct MouthToEarReport {
     /// Median.

@@ -73,8 +73,8 @@ pub enum Stage {
     Leaving,
 }
 
-/// Brings simulated people to a node, and tells what they saw and heard. Ends early, with a report, on Ctrl-C; `told` hears
-/// how far it is, from any thread.
+/// Brings simulated people to a node, and tells what they saw and heard. Ends early, with a report, on Ctrl-C; `told`
+/// hears how far it is, from any thread.
 ///
 /// # Errors
 /// When the address is none, nobody could join, or this machine lacks memory or threads.

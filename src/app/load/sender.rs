@@ -1,5 +1,5 @@
-//! **The question:** what does one simulated person send, and when? A looped clip and a looped voice on one absolute schedule,
-//! whose two RTP clocks start at the same instant.
+//! **The question:** what does one simulated person send, and when? A looped clip and a looped voice on one absolute
+//! schedule, whose two RTP clocks start at the same instant.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -9,7 +9,8 @@ use super::report::{
 use super::viewer::Sights;
 use super::witness::Testimony;
 
-/// The report of what `testimonies` say, over the `measured` span; who was asked, who connected and packets are left out.
+/// The report of what `testimonies` say, over the `measured` span; who was asked, who connected and packets are left
+/// out.
 pub(super) fn summarise(testimonies: &[Testimony], speakers: &[usize], measured: Duration) -> Report {
     let sights: Vec<&Sights> = testimonies.iter().filter_map(|testimony| testimony.sights.as_ref()).collect();
     let seconds = measured.as_secs_f64();

@@ -1,5 +1,5 @@
-//! **The question:** what does one simulated person notice? A thread that looks and listens, so that decoding holds up no
-//! sender.
+//! **The question:** what does one simulated person notice? A thread that looks and listens, so that decoding holds up
+//! no sender.
 
 use std::io;
 use std::sync::Arc;

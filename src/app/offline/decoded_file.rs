@@ -131,9 +131,9 @@ fn show(seen: &mut Vec<Seen>, new: Seen) {
     seen.push(new);
 }
 
-/// The first tick at which something of `at` is shown: the nearest, but not quite half a tick early, so that of 60 pictures a
-/// second every other one falls on a tick of 30. Containers round times (WebM to a millisecond), and encoders begin some
-/// milliseconds late for their sound.
+/// The first tick at which something of `at` is shown: the nearest, but not quite half a tick early, so that of 60
+/// pictures a second every other one falls on a tick of 30. Containers round times (WebM to a millisecond), and
+/// encoders begin some milliseconds late for their sound.
 fn first_tick(at: Pts, fps: u32) -> u64 {
     let second = u128::from(NANOS_PER_SECOND);
     let nanos = (u128::from(at.as_nanos()) * u128::from(fps)).saturating_sub(second * 9 / 20);

@@ -1,9 +1,9 @@
-//! **The question:** what do these files look like as one room? Floor 4: the scene, kernels and encoders of the live room, with
-//! queues that block in place of slots where the newest wins.
+//! **The question:** what do these files look like as one room? Floor 4: the scene, kernels and encoders of the live
+//! room, with queues that block in place of slots where the newest wins.
 //!
-//! Doors: [`run`] takes a [`Job`] and writes one MP4. Threads: `decode-n` decode a window of ticks of one file after the other
-//! (the decoder's caches stay warm), this thread composes, `encode` encodes and writes, `mix` mixes what the files sound like.
-//! Every queue between them is short and blocks, so memory does not grow with the files.
+//! Doors: [`run`] takes a [`Job`] and writes one MP4. Threads: `decode-n` decode a window of ticks of one file after
+//! the other (the decoder's caches stay warm), this thread composes, `encode` encodes and writes, `mix` mixes what the
+//! files sound like. Every queue between them is short and blocks, so memory does not grow with the files.
 
 mod decoded_file;
 mod muxer;
@@ -153,7 +153,8 @@ pub enum RecomposeError {
     Thread(io::Error),
 }
 
-/// Composes `job.files` into `job.out`. `progress` hears of each second composed; once `stop` is set, the file is closed where it is.
+/// Composes `job.files` into `job.out`. `progress` hears of each second composed; once `stop` is set, the file is
+/// closed where it is.
 ///
 /// # Errors
 /// See [`RecomposeError`]; then `job.out` is as it was before.

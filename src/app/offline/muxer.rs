@@ -1,4 +1,5 @@
-//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder writes it.
+//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder
+//! writes it.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! **The question:** what do the files sound like together? Every Opus track decoded, added up, limited and encoded once.
+//! **The question:** what do the files sound like together? Every Opus track decoded, added up, limited and encoded
+//! once.
 
 use std::collections::VecDeque;
 use std::thread::{Scope, ScopedJoinHandle};

@@ -1,5 +1,5 @@
-//! **The question:** who is seen where at this tick, and with which picture? The compose thread's own; the scene core of the live
-//! room hears here what the files do.
+//! **The question:** who is seen where at this tick, and with which picture? The compose thread's own; the scene core
+//! of the live room hears here what the files do.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! **The question:** under which name does an unfinished file lie? Under one of its own beside the place it will take, so that what
-//! stood there before is never half overwritten.
+//! **The question:** under which name does an unfinished file lie? Under one of its own beside the place it will take,
+//! so that what stood there before is never half overwritten.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};

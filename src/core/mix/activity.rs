@@ -1,5 +1,5 @@
-//! **The question:** is this voice speech, or a room's noise? A floor that follows the quietest of the last second, and what
-//! stands out above it; told by levels alone, so that nobody is decoded for it.
+//! **The question:** is this voice speech, or a room's noise? A floor that follows the quietest of the last second, and
+//! what stands out above it; told by levels alone, so that nobody is decoded for it.
 
 use crate::core::mix::Loudness;
 
@@ -7,7 +7,8 @@ use crate::core::mix::Loudness;
 const AUDIBLE: f32 = 127.0 - 60.0;
 /// Speech is louder than −55 dBov.
 const SPEECH: f32 = 127.0 - 55.0;
-/// What stands out of the noise by so many dB is no noise: the floor is the noise's minimum, and its level wobbles by 6 dB.
+/// What stands out of the noise by so many dB is no noise: the floor is the noise's minimum, and its level wobbles by 6
+/// dB.
 const ABOVE_FLOOR: f32 = 9.0;
 /// However steady, what is louder than −45 dBov and this is worth hearing: an instrument, a tone, music in a shop.
 const FLOOR_HEARD_MAX: f32 = 127.0 - 45.0;

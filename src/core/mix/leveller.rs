@@ -1,5 +1,5 @@
-//! **The question:** how much louder or quieter should this voice be, so that all are heard alike? A slow gain towards a target,
-//! moved by speech only, so that pauses are not pumped up.
+//! **The question:** how much louder or quieter should this voice be, so that all are heard alike? A slow gain towards
+//! a target, moved by speech only, so that pauses are not pumped up.
 
 use crate::base::limits;
 use crate::core::mix::Loudness;
@@ -49,8 +49,8 @@ impl Leveller {
         self.volume = volume.clamp(0.0, 4.0);
     }
 
-    /// Levels one tick. `speech` and `floor` are what the voice's activity says of it; `None` leaves the level as it is and sets
-    /// the volume only.
+    /// Levels one tick. `speech` and `floor` are what the voice's activity says of it; `None` leaves the level as it is
+    /// and sets the volume only.
     pub fn apply(&mut self, block: &mut [f32; limits::PCM_SAMPLES], speech: Option<(bool, Loudness)>) {
         if let Some((true, floor)) = speech {
             self.learn(block, floor);

@@ -1,8 +1,9 @@
 //! **The question:** what does each one hear? Floor 1: decisions and sums, no codec.
 //!
-//! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is decoded), with its
-//! [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the shared mix and each speaker's
-//! mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are asked for), [`Upsampler`] and [`Downsampler`] (to and from the telephone's rate). All are pulled at audio ticks, so
+//! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is
+//! decoded), with its [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the
+//! shared mix and each speaker's mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are
+//! asked for), [`Upsampler`] and [`Downsampler`] (to and from the telephone's rate). All are pulled at audio ticks, so
 //! there is no outbox and no deadline here.
 
 mod activity;

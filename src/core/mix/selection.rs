@@ -1,5 +1,6 @@
-//! **The question:** which voices are heard at this tick? The loudest few that stand out of their noise, chosen by what the senders
-//! say of their level (RFC 6464), or by what was measured, with hysteresis and hangover, so that no voice flutters.
+//! **The question:** which voices are heard at this tick? The loudest few that stand out of their noise, chosen by what
+//! the senders say of their level (RFC 6464), or by what was measured, with hysteresis and hangover, so that no voice
+//! flutters.
 
 use crate::base::limits;
 use crate::base::media::{AudioLevel, TrackId, TrackKind};
@@ -159,8 +160,8 @@ impl VoiceChoice {
         }
     }
 
-    /// Ends the tick: who is heard in it, at most `voices_max`, fading ones included. A newcomer whose place is still taken by one
-    /// who fades out begins one tick later.
+    /// Ends the tick: who is heard in it, at most `voices_max`, fading ones included. A newcomer whose place is still
+    /// taken by one who fades out begins one tick later.
     pub fn choose(&mut self) -> &[Chosen] {
         self.take_reports();
         self.rank();

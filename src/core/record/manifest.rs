@@ -111,7 +111,8 @@ pub struct Manifest {
     /// How many more chapters there are than listed.
     #[serde(default)]
     pub chapters_unlisted: u64,
-    /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums above.
+    /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums
+    /// above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<TrackEntry>,
 }

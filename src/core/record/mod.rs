@@ -1,12 +1,13 @@
-//! **The question:** how do a call's frames become the bytes of its recording? A pure core: frames in; pieces of fragmented MP4
-//! and a manifest that says what is missing out.
+//! **The question:** how do a call's frames become the bytes of its recording? A pure core: frames in; pieces of
+//! fragmented MP4 and a manifest that says what is missing out.
 //!
-//! Doors: [`Recorder`] (`handle`, `deadline`, `stats`), [`Manifest`], [`Object`] (the sealed recording's objects, their names and
-//! what each is bound to; `retention/` seals them, `store/` keeps them), [`TrackRecorder`] (one participant's own track), [`media_playlist`] (a finished one, for HLS players).
+//! Doors: [`Recorder`] (`handle`, `deadline`, `stats`), [`Manifest`], [`Object`] (the sealed recording's objects, their
+//! names and what each is bound to; `retention/` seals them, `store/` keeps them), [`TrackRecorder`] (one participant's
+//! own track), [`media_playlist`] (a finished one, for HLS players).
 //!
-//! A take is one file: one init segment, then fragments of at most `limits::FRAGMENT_SPAN` with both tracks, each whole by itself,
-//! so that the file plays at every moment. Its time zero is its first keyframe. Sound has no hole: what is missing becomes
-//! silence; a picture that is missing is one whose predecessor is shown for longer.
+//! A take is one file: one init segment, then fragments of at most `limits::FRAGMENT_SPAN` with both tracks, each whole
+//! by itself, so that the file plays at every moment. Its time zero is its first keyframe. Sound has no hole: what is
+//! missing becomes silence; a picture that is missing is one whose predecessor is shown for longer.
 
 mod chapters;
 mod manifest;

@@ -1,5 +1,6 @@
-//! **The question:** how does a player that speaks HLS find its way in a finished recording? Playlists (RFC 8216, RFC 8216bis for
-//! fragmented MP4) whose segments are byte ranges of the one file, so that each request passes the same door.
+//! **The question:** how does a player that speaks HLS find its way in a finished recording? Playlists (RFC 8216, RFC
+//! 8216bis for fragmented MP4) whose segments are byte ranges of the one file, so that each request passes the same
+//! door.
 
 use std::fmt::Write;
 use std::ops::Range;

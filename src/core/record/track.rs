@@ -1,8 +1,9 @@
-//! **The question:** what is written of one participant's own track? Its frames or packets as they were sent, placed on the
-//! recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line up.
+//! **The question:** what is written of one participant's own track? Its frames or packets as they were sent, placed on
+//! the recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line
+//! up.
 //!
-//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost stand
-//! still; sound that is lost, and what its sender left out (DTX), becomes silence.
+//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost
+//! stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
 
 use std::time::{Duration, Instant};
 
@@ -398,7 +399,8 @@ impl File {
         self.end = at + u64::from(duration);
     }
 
-    /// Where a packet stands that is due at `due`: right where its sender's clock puts it, as long as that agrees with the room's.
+    /// Where a packet stands that is due at `due`: right where its sender's clock puts it, as long as that agrees with
+    /// the room's.
     fn sound_place(&self, due: u64, rtp_time: Option<u64>) -> u64 {
         if self.fragments == 0 && self.samples.is_empty() {
             return due.max(self.end);

@@ -1,9 +1,10 @@
-//! **The question:** which hour keys were made and destroyed, and can anybody deny it afterwards? A log of hours, not of people:
-//! each line names the one before it by its hash and is signed; no room, name, recording or address stands in it.
+//! **The question:** which hour keys were made and destroyed, and can anybody deny it afterwards? A log of hours, not
+//! of people: each line names the one before it by its hash and is signed; no room, name, recording or address stands
+//! in it.
 //!
 //! A line is `number time event hash signature`: decimal number from 0; the keeper's time in Unix seconds; `began`,
-//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before the first);
-//! Ed25519 over all that stands before it.
+//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before
+//! the first); Ed25519 over all that stands before it.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! **The question:** how are bytes sealed so that any range of them opens alone? C2SP chunked encryption
 //! (<https://c2sp.org/chunked-encryption>) as Cobblestone-256: SHA-512 and AES-256-GCM.
 //!
-//! A sealed message is a salt of 24 bytes, a commitment to the key of 32, and chunks of 16 KiB with a tag of 16 bytes each; the
-//! last chunk is always shorter than the others, which tells a whole message from a truncated one.
+//! A sealed message is a salt of 24 bytes, a commitment to the key of 32, and chunks of 16 KiB with a tag of 16 bytes
+//! each; the last chunk is always shorter than the others, which tells a whole message from a truncated one.
 
 use std::ops::Range;
 
@@ -51,8 +51,8 @@ pub fn plain_len(sealed_len: u64) -> Result<u64, Tampered> {
     Ok(full * CHUNK_LEN as u64 + last - TAG_LEN as u64)
 }
 
-/// Seals a message. `context` says what it is; only who names the same opens it. The salt is random, so that a key may seal any
-/// number of messages.
+/// Seals a message. `context` says what it is; only who names the same opens it. The salt is random, so that a key may
+/// seal any number of messages.
 #[must_use]
 pub fn seal(key: &Secret, context: &[u8], message: &[u8]) -> Vec<u8> {
     let mut salt = [0; SALT_LEN];
@@ -160,8 +160,9 @@ impl Opener {
         self.plain_len
     }
 
-    /// Which sealed bytes, prefix included in the count, hold the plaintext `plain`: whole chunks. What lies beyond the message
-    /// is left out; a range that reaches its end, or an empty one, takes in the last chunk, which vouches for the length.
+    /// Which sealed bytes, prefix included in the count, hold the plaintext `plain`: whole chunks. What lies beyond the
+    /// message is left out; a range that reaches its end, or an empty one, takes in the last chunk, which vouches for
+    /// the length.
     #[must_use]
     pub fn sealed_range(&self, plain: Range<u64>) -> Range<u64> {
         let (first, end) = self.chunks(&plain);
@@ -169,7 +170,8 @@ impl Opener {
         at(first)..at(end).min(sealed_len(self.plain_len))
     }
 
-    /// Opens the chunks that `sealed_range(plain)` names, in place. Where in `sealed` the plaintext asked for now stands.
+    /// Opens the chunks that `sealed_range(plain)` names, in place. Where in `sealed` the plaintext asked for now
+    /// stands.
     ///
     /// # Errors
     /// When a chunk was altered, moved or cut; `sealed` holds nothing of use then.
@@ -197,8 +199,8 @@ impl Opener {
         Ok(within(plain.start)..within(plain.end.max(plain.start)))
     }
 
-    // The chunks that hold a range: from the first to one past the last. A range that reaches the message's end takes in the last
-    // chunk even where that is empty.
+    // The chunks that hold a range: from the first to one past the last. A range that reaches the message's end takes
+    // in the last chunk even where that is empty.
     fn chunks(&self, plain: &Range<u64>) -> (u64, u64) {
         let last = self.plain_len / CHUNK_LEN as u64;
         if plain.start >= plain.end || plain.start >= self.plain_len {
@@ -235,8 +237,8 @@ mod tests {
         digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    // Made with another implementation, pyca/cryptography 50.0.0, class Cobblestone256Encryptor, key 00 … 1f: length, salt,
-    // SHA-256 of the sealed message. The specification has no vectors.
+    // Made with another implementation, pyca/cryptography 50.0.0, class Cobblestone256Encryptor, key 00 … 1f: length,
+    // salt, SHA-256 of the sealed message. The specification has no vectors.
     const VECTORS: [(usize, &str, &str); 7] = [
         (
             0,

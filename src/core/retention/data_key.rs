@@ -17,7 +17,8 @@ pub const RELEASE_LEN: usize = 8 + KEY_LEN;
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
 
-/// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy where it was.
+/// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy
+/// where it was.
 pub struct Secret(Box<[u8; KEY_LEN]>);
 
 impl Drop for Secret {
@@ -157,7 +158,8 @@ pub(super) fn parse_hex(digits: &str, out: &mut [u8]) -> bool {
     true
 }
 
-/// The keepers for whom a data key is wrapped: two, or a node's only one. Text form: both ids, the lower first, `-` between.
+/// The keepers for whom a data key is wrapped: two, or a node's only one. Text form: both ids, the lower first, `-`
+/// between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pair {
     low: KeeperId,
@@ -234,8 +236,8 @@ impl Release {
     }
 }
 
-/// Wraps a recording's data key so that both releases, or the only keeper's, open it again. The same key may be wrapped anew
-/// at any time: each wrap has a salt of its own.
+/// Wraps a recording's data key so that both releases, or the only keeper's, open it again. The same key may be wrapped
+/// anew at any time: each wrap has a salt of its own.
 #[must_use]
 pub fn wrap(releases: (&Release, Option<&Release>), recording: RecordingId, hour: Hour, data_key: &Secret) -> Vec<u8> {
     let (key, about) = wrap_key(releases, recording, hour);

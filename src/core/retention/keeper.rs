@@ -1,4 +1,5 @@
-//! **The question:** does this keeper let a recording be opened? It holds one key per expiry hour, and a time that only rises.
+//! **The question:** does this keeper let a recording be opened? It holds one key per expiry hour, and a time that only
+//! rises.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -106,7 +107,8 @@ impl Keeper {
         self.ratchet.latest()
     }
 
-    /// The time that has certainly come: what is destroyed and swept by. A clock that is not believed has no part in it.
+    /// The time that has certainly come: what is destroyed and swept by. A clock that is not believed has no part in
+    /// it.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
         self.ratchet.floor()
@@ -130,8 +132,8 @@ impl Keeper {
         self.destroy();
     }
 
-    /// Stamps the expiry of a recording that starts now, and makes the hour's key if there is none. Stamped from the earlier of
-    /// wall clock and own time, so that a clock wrongly ahead lengthens nothing.
+    /// Stamps the expiry of a recording that starts now, and makes the hour's key if there is none. Stamped from the
+    /// earlier of wall clock and own time, so that a clock wrongly ahead lengthens nothing.
     ///
     /// # Errors
     /// When a clock that is not believed claims that the hour has come already.

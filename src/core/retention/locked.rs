@@ -1,5 +1,5 @@
-//! **The question:** where do hour keys lie while they live? On pages of their own that are never swapped out and never dumped,
-//! and that are overwritten before they are given back.
+//! **The question:** where do hour keys lie while they live? On pages of their own that are never swapped out and never
+//! dumped, and that are overwritten before they are given back.
 
 use std::ptr::from_ref;
 
@@ -31,8 +31,8 @@ impl LockedKeys {
         let keys = [[0; KEY_LEN]; HOUR_KEYS_MAX];
         let pages = Box::new(Pages { keys, rest: [0; PAGES_LEN - HOUR_KEYS_MAX * KEY_LEN] });
         let at = from_ref::<Pages>(&pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: `at` is the start of PAGES_LEN mapped bytes that this box owns alone, aligned to a page. Neither call reads or
-        // writes them, and a refusal changes nothing.
+        // SAFETY: `at` is the start of PAGES_LEN mapped bytes that this box owns alone, aligned to a page. Neither call
+        // reads or writes them, and a refusal changes nothing.
         let (kept, hidden) = unsafe { (libc::mlock(at, PAGES_LEN), libc::madvise(at, PAGES_LEN, libc::MADV_DONTDUMP)) };
         Self { pages, locked: kept == 0 && hidden == 0 }
     }
@@ -60,8 +60,8 @@ impl Drop for LockedKeys {
         self.pages.keys.zeroize();
         self.pages.rest.zeroize();
         let at = from_ref::<Pages>(&self.pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: as in `new`; the box is still whole, and both calls only undo what was asked for there, so that the allocator
-        // gets back ordinary pages.
+        // SAFETY: as in `new`; the box is still whole, and both calls only undo what was asked for there, so that the
+        // allocator gets back ordinary pages.
         unsafe {
             libc::munlock(at, PAGES_LEN);
             libc::madvise(at, PAGES_LEN, libc::MADV_DODUMP);

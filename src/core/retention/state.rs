@@ -1,7 +1,9 @@
-//! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys included.
+//! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys
+//! included.
 //!
-//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is one; hours
-//! with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of it all.
+//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is
+//! one; hours with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of
+//! it all.
 
 use std::time::Duration;
 
@@ -60,7 +62,8 @@ impl Keeper {
         out
     }
 
-    /// The keeper that these bytes are the state of, at what the clocks say now: what has expired meanwhile is destroyed.
+    /// The keeper that these bytes are the state of, at what the clocks say now: what has expired meanwhile is
+    /// destroyed.
     ///
     /// # Errors
     /// When the bytes are no keeper's state.

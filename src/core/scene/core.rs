@@ -1,5 +1,5 @@
-//! **The question:** what is seen from now on, given all that happened? Keeps people, seats, screen, stage and page, and issues a
-//! scene whenever the picture changes.
+//! **The question:** what is seen from now on, given all that happened? Keeps people, seats, screen, stage and page,
+//! and issues a scene whenever the picture changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,8 +48,8 @@ pub enum Input {
         /// Whose.
         participant: ParticipantId,
     },
-    /// A picture of someone's shared screen was decoded; the first one puts the screen on show. A screen without motion sends
-    /// little, so it never counts as stalled.
+    /// A picture of someone's shared screen was decoded; the first one puts the screen on show. A screen without motion
+    /// sends little, so it never counts as stalled.
     ScreenFrame {
         /// Whose.
         participant: ParticipantId,
@@ -154,8 +154,8 @@ struct Person {
     muted: bool,
 }
 
-/// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most, and who
-/// comes to the front changes places with one who is there.
+/// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most,
+/// and who comes to the front changes places with one who is there.
 #[derive(Debug)]
 pub struct SceneCore {
     canvas: Size,

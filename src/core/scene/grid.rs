@@ -24,8 +24,8 @@ impl Grid {
         (self.columns * self.rows) as usize
     }
 
-    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the rows taken stand in the middle, the
-    /// last one's cells too.
+    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the rows taken stand in the
+    /// middle, the last one's cells too.
     #[must_use]
     pub fn rect(&self, index: usize, seats: usize) -> Rect {
         debug_assert!(index < seats && seats <= self.capacity(), "seat {index} of {seats} in {self:?}");
@@ -68,7 +68,8 @@ pub(super) fn grid_in(area: Rect, people: usize) -> Grid {
 }
 
 fn grid(area: Rect, columns: u32, rows: u32) -> Grid {
-    // Wide gaps for few tiles, 2 pixels for a hundred: what is left belongs to the pictures. A single tile fills the canvas.
+    // Wide gaps for few tiles, 2 pixels for a hundred: what is left belongs to the pictures. A single tile fills the
+    // canvas.
     let gap = if columns * rows == 1 { 0 } else { even(area.height / rows / 30).clamp(2, 8) };
     let margin = even(gap / 2);
     let space = |extent: u32, count: u32| extent.saturating_sub(2 * margin + (count - 1) * gap) / count;

@@ -1,5 +1,5 @@
-//! **The question:** what does a scene look like without certain people? For recordings of rooms in which somebody does not want to be
-//! recorded: their tiles stay where they are, and show nobody.
+//! **The question:** what does a scene look like without certain people? For recordings of rooms in which somebody does
+//! not want to be recorded: their tiles stay where they are, and show nobody.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,11 @@
-//! **The question:** who is seen where? Floor 1: joins, leaves, cameras, screens and wishes go in, a [`Scene`] of [`Tile`]s comes
-//! out.
+//! **The question:** who is seen where? Floor 1: joins, leaves, cameras, screens and wishes go in, a [`Scene`] of
+//! [`Tile`]s comes out.
 //!
 //! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`) says what is seen; [`Layout`] is the document that chooses how
-//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next. Inside: `seats` (who sits where),
-//! `floor` (who comes to the front), `places` with `grid` and `stage` (where everything lies), `overlay` (banner, logo, clock),
-//! `identity` (what a person without a picture looks like), `value` (numbers and colours of documents).
+//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next. Inside: `seats` (who
+//! sits where), `floor` (who comes to the front), `places` with `grid` and `stage` (where everything lies), `overlay`
+//! (banner, logo, clock), `identity` (what a person without a picture looks like), `value` (numbers and colours of
+//! documents).
 
 mod core;
 mod document;

@@ -1,5 +1,5 @@
-//! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without a thread and
-//! without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
+//! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without
+//! a thread and without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
 
 mod channel_strip;
 mod mix_encoders;
@@ -184,7 +184,8 @@ impl RoomSound {
         self.channels.retain(|channel| channel.voice.track() != track);
     }
 
-    /// Nobody hears a muted person's microphone, and it does not speak, whatever its sender says. Holds for tracks to come.
+    /// Nobody hears a muted person's microphone, and it does not speak, whatever its sender says. Holds for tracks to
+    /// come.
     pub fn mute(&mut self, participant: ParticipantId, muted: bool) {
         self.person(participant).muted = muted;
         self.apply_people();

@@ -65,7 +65,8 @@ impl Stage {
 }
 
 impl Talker {
-    /// Makes the next packet; sends it unless it is `lost`. Who states silence sends silence: liars are found out elsewhere.
+    /// Makes the next packet; sends it unless it is `lost`. Who states silence sends silence: liars are found out
+    /// elsewhere.
     fn say(&mut self, now: Instant, lost: bool) {
         let mut block = PcmBlock::silence();
         let amplitude = if self.level == Some(AudioLevel(127)) { 0.0 } else { self.amplitude };
@@ -285,8 +286,8 @@ fn received(ear: &mut Ear, tick: &MixTick, participant: ParticipantId) {
     ear.hear(minus_of(tick, participant).unwrap_or(&tick.shared));
 }
 
-/// Power of each 5 ms of what is left of a wave once its tones are taken out of it by least squares, 40 ms at a time: dB below full
-/// scale. A click is broadband, so it stays.
+/// Power of each 5 ms of what is left of a wave once its tones are taken out of it by least squares, 40 ms at a time:
+/// dB below full scale. A click is broadband, so it stays.
 fn residue(wave: &[f32], tones: &[f32]) -> Vec<f64> {
     let mut left = Vec::new();
     for window in wave.chunks_exact(1920) {

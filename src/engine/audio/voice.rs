@@ -1,5 +1,6 @@
-//! **The question:** what are the next 20 ms of one voice? Its queue, jitter buffer and decoder. A voice that is not heard is
-//! advanced without being decoded, and its last packets are kept, so that it starts with a warm decoder when it is.
+//! **The question:** what are the next 20 ms of one voice? Its queue, jitter buffer and decoder. A voice that is not
+//! heard is advanced without being decoded, and its last packets are kept, so that it starts with a warm decoder when
+//! it is.
 
 mod level;
 mod pcm;
@@ -43,7 +44,8 @@ pub(super) struct VoiceTrack {
     /// What the sender states, if it does.
     stated: Option<Loudness>,
     loudness: Loudness,
-    /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is decoded.
+    /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is
+    /// decoded.
     measured: bool,
     decoded_last_tick: bool,
     /// This tick's block is there before anybody was chosen.
@@ -173,8 +175,8 @@ impl VoiceTrack {
         }
     }
 
-    /// What the packets of this tick say of their loudness; a tick in the middle of a long packet, or of a loss, keeps what the
-    /// last packet said. True when one states silence and is too large for it.
+    /// What the packets of this tick say of their loudness; a tick in the middle of a long packet, or of a loss, keeps
+    /// what the last packet said. True when one states silence and is too large for it.
     fn learn_loudness(&mut self) -> bool {
         let mut stated: Option<Loudness> = None;
         let mut suspicious = false;
@@ -204,7 +206,8 @@ impl VoiceTrack {
         suspicious
     }
 
-    /// Whether this tick is decoded to find out if its sender lies. Once in five seconds, so that it costs next to nothing.
+    /// Whether this tick is decoded to find out if its sender lies. Once in five seconds, so that it costs next to
+    /// nothing.
     fn is_probed(&mut self, suspicious: bool) -> bool {
         self.suspect_ticks += u32::from(suspicious);
         let due = suspicious && !self.decoded_last_tick && self.suspect_ticks >= PROBE_TICKS;
@@ -253,7 +256,8 @@ impl VoiceTrack {
         }
     }
 
-    /// Runs the remembered packets through a fresh decoder, so that its prediction is warm when the first sample is heard.
+    /// Runs the remembered packets through a fresh decoder, so that its prediction is warm when the first sample is
+    /// heard.
     fn preroll(&mut self) {
         self.pcm.reset();
         while let Some(piece) = self.recent.pop_front() {

@@ -1,5 +1,5 @@
-//! **The question:** how do an axis's weights lie so that a vector of outputs is summed at once? In groups: one window of 64
-//! inputs, and for each pair of taps which inputs every output of the group picks from it, and their weights.
+//! **The question:** how do an axis's weights lie so that a vector of outputs is summed at once? In groups: one window
+//! of 64 inputs, and for each pair of taps which inputs every output of the group picks from it, and their weights.
 
 use crate::engine::compose::scale::Axis;
 

@@ -1,10 +1,10 @@
 //! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
 //!
-//! Doors: [`Compositors`] opens what the configuration chooses (`choice`) and makes a [`Compositor`] for each room: the GPU's
-//! (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`).
-//! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
-//! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
-//! and shown often (names, initials, pictures) comes from [`ink`]; `history` spares copying the canvas.
+//! Doors: [`Compositors`] opens what the configuration chooses (`choice`) and makes a [`Compositor`] for each room: the
+//! GPU's (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`). `plan`
+//! compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
+//! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is
+//! drawn once and shown often (names, initials, pictures) comes from [`ink`]; `history` spares copying the canvas.
 
 mod colour;
 mod cpu;
@@ -66,11 +66,11 @@ pub trait Compositor: Send {
     /// `cpu` or `gpu`: who draws now, for logs and figures.
     fn name(&self) -> &'static str;
 
-    /// Begins to draw `scene` with the pictures of `sources` as the tick at `pts`; [`finished`](Self::finished) gives the result,
-    /// at once from the processor, a little later from a GPU. A picture counts as changed when its owner
+    /// Begins to draw `scene` with the pictures of `sources` as the tick at `pts`; [`finished`](Self::finished) gives
+    /// the result, at once from the processor, a little later from a GPU. A picture counts as changed when its owner
     /// (`VideoFrame::picture`) is another one than the last tick's. Never waits: `false` means that
-    /// [`limits::GPU_TICKS_MAX`](crate::base::limits::GPU_TICKS_MAX) ticks are under way already and this one is skipped; what it would
-    /// have changed is part of the next one's damage.
+    /// [`limits::GPU_TICKS_MAX`](crate::base::limits::GPU_TICKS_MAX) ticks are under way already and this one is
+    /// skipped; what it would have changed is part of the next one's damage.
     fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool;
 
     /// The oldest picture that is done, in the order they were begun. Never waits.
@@ -79,8 +79,8 @@ pub trait Compositor: Send {
     /// Ticks begun whose pictures were not taken yet; while there are some, ask again within a millisecond or so.
     fn in_flight(&self) -> usize;
 
-    /// Draws one tick and waits for it: for work that has no clock to keep, such as files. Nothing else may be in flight, which
-    /// is asserted.
+    /// Draws one tick and waits for it: for work that has no clock to keep, such as files. Nothing else may be in
+    /// flight, which is asserted.
     fn compose(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> ComposedFrame;
 
     /// That the GPU was lost and the processor draws on, told once.

@@ -1,8 +1,8 @@
-//! **The question:** what must be drawn at this tick? Compares the scene and its pictures with what the canvas shows, and lists
-//! the operations that bring it up to date, from the lowest to the highest.
+//! **The question:** what must be drawn at this tick? Compares the scene and its pictures with what the canvas shows,
+//! and lists the operations that bring it up to date, from the lowest to the highest.
 //!
-//! What changed is drawn anew with all that overlaps it, from the background up, so that no clipping is needed and nothing is
-//! blended twice. In layouts without overlaps, the usual ones, that is the changed tiles alone.
+//! What changed is drawn anew with all that overlaps it, from the background up, so that no clipping is needed and
+//! nothing is blended twice. In layouts without overlaps, the usual ones, that is the changed tiles alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -429,8 +429,8 @@ fn draw_picture(tile: &Tile, frame: &VideoFrame, easel: &mut Easel<'_>) {
     out.push(Operation { rect: inner, paint, opacity: 255, mask: shapes.part(tile, &inner) });
 }
 
-/// Where a picture of `source` goes on `tile`, and which part of it. Pictures within 4 % of the tile's shape fill it (a 320×180
-/// camera in a 126×70 tile is 1 % off, which nobody sees).
+/// Where a picture of `source` goes on `tile`, and which part of it. Pictures within 4 % of the tile's shape fill it (a
+/// 320×180 camera in a 126×70 tile is 1 % off, which nobody sees).
 pub(super) fn fit(source: Size, tile: &Tile) -> (Rect, Crop) {
     let rect = tile.rect;
     let all = Crop { x: 0, y: 0, size: source };

@@ -28,8 +28,8 @@ impl FramePool {
         let _ = self.0.push(frame);
     }
 
-    /// A frame that shows `canvas` (I420) as `history` knows it; memory is allocated only while the pool warms up, and only what
-    /// changed since a buffer was last used is copied.
+    /// A frame that shows `canvas` (I420) as `history` knows it; memory is allocated only while the pool warms up, and
+    /// only what changed since a buffer was last used is copied.
     pub(super) fn frame_of(
         &self,
         size: Size,

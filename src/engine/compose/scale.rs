@@ -1,8 +1,8 @@
-//! **The question:** which input samples does each output sample weigh, and how much? Whole-number weights, computed once for
-//! each pair of extents, that the processor's `scale` kernel and the GPU's read alike.
+//! **The question:** which input samples does each output sample weigh, and how much? Whole-number weights, computed
+//! once for each pair of extents, that the processor's `scale` kernel and the GPU's read alike.
 //!
-//! Shrinking weighs by area: each output sample is the mean of what it covers, which lets no frequency through that the output
-//! cannot carry and rings nowhere. Growing is bilinear.
+//! Shrinking weighs by area: each output sample is the mean of what it covers, which lets no frequency through that the
+//! output cannot carry and rings nowhere. Growing is bilinear.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -48,7 +48,8 @@ pub(super) struct Crop {
 pub(super) struct Axes(HashMap<(u32, u32, u32, u32), Arc<Axis>>);
 
 impl Axes {
-    /// The weights that draw `crop` of a picture of `source` at `target` (even): luma across, luma down, chroma across, down.
+    /// The weights that draw `crop` of a picture of `source` at `target` (even): luma across, luma down, chroma across,
+    /// down.
     pub(super) fn of(&mut self, source: Size, crop: Crop, target: Size) -> [Arc<Axis>; 4] {
         // A source of odd extent has a last chroma sample of its own: it belongs to the window.
         let half = |from: u32, length: u32, whole: u32| {
@@ -160,8 +161,8 @@ fn bilinear(source: u32, target: u32, index: u32) -> (u32, Vec<f64>) {
     if fraction < 1e-9 { (first, vec![1.0]) } else { (first, vec![1.0 - fraction, fraction]) }
 }
 
-/// Weights as integers that sum to exactly 2^`bits`, so that a flat picture stays flat: what rounding leaves over goes from
-/// each weight to the next.
+/// Weights as integers that sum to exactly 2^`bits`, so that a flat picture stays flat: what rounding leaves over goes
+/// from each weight to the next.
 fn round_weights(weights: &[f64], bits: u32) -> Vec<i16> {
     let whole = f64::from(1_u32 << bits) / weights.iter().sum::<f64>();
     let (mut exact, mut given) = (0.0, 0);

@@ -1,5 +1,5 @@
-//! **The question:** how does a recording go without people who do not want to be in it? The room's scene is drawn once more with their
-//! tiles masked, for an encoder of its own. What is drawn here never had their pictures in reach.
+//! **The question:** how does a recording go without people who do not want to be in it? The room's scene is drawn once
+//! more with their tiles masked, for an encoder of its own. What is drawn here never had their pictures in reach.
 
 use std::collections::BTreeSet;
 

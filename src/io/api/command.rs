@@ -15,7 +15,8 @@ use crate::io::api::{
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
 
-/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for it.
+/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for
+/// it.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What is asked of the control thread. The routes that ask it over HTTP stand beside each.

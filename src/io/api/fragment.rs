@@ -1,4 +1,5 @@
-//! **The question:** what does a trickled fragment say? `application/trickle-ice-sdpfrag` (RFC 8840 section 9), bounded.
+//! **The question:** what does a trickled fragment say? `application/trickle-ice-sdpfrag` (RFC 8840 section 9),
+//! bounded.
 
 use crate::base::limits;
 

@@ -1,5 +1,5 @@
-//! **The question:** what may any door ask of a node, and how does it answer? The vocabulary of control, free of any door: HTTP, data
-//! channels, and what may come beside them, are its clients.
+//! **The question:** what may any door ask of a node, and how does it answer? The vocabulary of control, free of any
+//! door: HTTP, data channels, and what may come beside them, are its clients.
 
 mod answers;
 mod command;

@@ -1,4 +1,5 @@
-//! **The question:** how does an operator see and choose a room's layout and page? `docs/layout.md` describes the document.
+//! **The question:** how does an operator see and choose a room's layout and page? `docs/layout.md` describes the
+//! document.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};

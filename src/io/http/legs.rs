@@ -1,4 +1,5 @@
-//! **The question:** how does a voice over plain RTP come into a room, and go? For a telephone gateway, which signals by itself.
+//! **The question:** how does a voice over plain RTP come into a room, and go? For a telephone gateway, which signals
+//! by itself.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
-//! **The question:** what does a browser get at `/`? The page's files, compiled in, with the headers that keep them safe.
+//! **The question:** what does a browser get at `/`? The page's files, compiled in, with the headers that keep them
+//! safe.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,4 +1,5 @@
-//! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work without the token.
+//! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work
+//! without the token.
 
 use axum::Json;
 use axum::Router;

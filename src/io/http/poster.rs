@@ -1,4 +1,5 @@
-//! **The question:** what does a recording look like before it is played? One keyframe, decoded, scaled and written as JPEG.
+//! **The question:** what does a recording look like before it is played? One keyframe, decoded, scaled and written as
+//! JPEG.
 
 use std::io::Cursor;
 use std::time::Instant;
@@ -12,8 +13,8 @@ use crate::base::media::{Codec, EncodedFrame, Ingest, Pts, VideoFrame};
 use crate::core::fmp4::first_picture;
 use crate::engine::decode::av1_decoder;
 
-/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin with a
-/// keyframe that decodes.
+/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin
+/// with a keyframe that decodes.
 pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     let segment = Bytes::from(segment);
     let picture = first_picture(&segment).filter(|picture| picture.sync)?;

@@ -1,5 +1,6 @@
-//! **The question:** how are recordings listed, read and erased? Only by anyone who shows the recordings' token or, for one
-//! file, a link that this node signed; after its hour every answer about a recording is the same 410, whether it ever was or not.
+//! **The question:** how are recordings listed, read and erased? Only by anyone who shows the recordings' token or, for
+//! one file, a link that this node signed; after its hour every answer about a recording is the same 410, whether it
+//! ever was or not.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -142,8 +143,8 @@ impl Shown {
         if over { Err(Problem::bad_signature()) } else { Ok(()) }
     }
 
-    /// Another file of the same take, for who came by the same way: the token is theirs to show again, a link goes on as one that
-    /// ends at the same moment.
+    /// Another file of the same take, for who came by the same way: the token is theirs to show again, a link goes on
+    /// as one that ends at the same moment.
     pub(super) fn beside(&self, file: &str) -> String {
         let Self { recordings, recording, take, until } = self;
         match until {
@@ -249,7 +250,8 @@ fn unsatisfiable(len: u64) -> Response {
     response
 }
 
-/// One range of bytes (RFC 9110 section 14.1.2). `None`: none that is understood, so it is ignored; `Some(None)`: outside.
+/// One range of bytes (RFC 9110 section 14.1.2). `None`: none that is understood, so it is ignored; `Some(None)`:
+/// outside.
 fn parse_range(value: &str, len: u64) -> Option<Option<Range<u64>>> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     let number =

@@ -1,4 +1,5 @@
-//! **The question:** how is a connection made, steered and ended over HTTP? WHIP (RFC 9725), WHEP, and the participants of a room.
+//! **The question:** how is a connection made, steered and ended over HTTP? WHIP (RFC 9725), WHEP, and the participants
+//! of a room.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread that
-//! answers by simple rules; everything from the socket to the command is the real thing.
+//! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
+//! that answers by simple rules; everything from the socket to the command is the real thing.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -42,7 +42,8 @@ fn client() -> Client {
     Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap()
 }
 
-/// Opens a door whose requests are read by `control`, which runs on a thread of its own and stands in for node's control thread.
+/// Opens a door whose requests are read by `control`, which runs on a thread of its own and stands in for node's
+/// control thread.
 fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Request>) + Send + 'static) -> Fixture {
     let setup = HttpSetup { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls };
     let door = HttpDoor::open(&setup).unwrap();

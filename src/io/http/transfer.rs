@@ -1,5 +1,5 @@
-//! **The question:** how is a recording handed over on request? Only to the host that the node's operator configured: no request names
-//! another.
+//! **The question:** how is a recording handed over on request? Only to the host that the node's operator configured:
+//! no request names another.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! **The question:** what can be said to a keeper, and what does it answer?
 //!
-//! A frame is its length (2 bytes), the version, a kind, and fields of fixed length, all big-endian. An ask is answered before the
-//! next one is read. Every ask may be repeated: it changes nothing the second time.
+//! A frame is its length (2 bytes), the version, a kind, and fields of fixed length, all big-endian. An ask is answered
+//! before the next one is read. Every ask may be repeated: it changes nothing the second time.
 
 use zeroize::Zeroizing;
 

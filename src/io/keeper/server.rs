@@ -1,4 +1,5 @@
-//! **The question:** who comes in at a keeper's door, and for how long? Bounded lines, bounded frames, bounded patience.
+//! **The question:** who comes in at a keeper's door, and for how long? Bounded lines, bounded frames, bounded
+//! patience.
 
 use std::sync::Arc;
 use std::time::Duration;

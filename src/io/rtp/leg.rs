@@ -148,8 +148,8 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// A leg that has heard nothing. `random` chooses its source number and where its numbers begin (RFC 3550 section 5.1); what it
-    /// counts goes to each of `counters`.
+    /// A leg that has heard nothing. `random` chooses its source number and where its numbers begin (RFC 3550 section
+    /// 5.1); what it counts goes to each of `counters`.
     #[must_use]
     pub fn new(
         now: Instant,

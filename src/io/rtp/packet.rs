@@ -1,4 +1,5 @@
-//! **The question:** which bytes are an RTP packet, and which a report? RFC 3550 sections 5.1 and 6.4, both on one port (RFC 5761).
+//! **The question:** which bytes are an RTP packet, and which a report? RFC 3550 sections 5.1 and 6.4, both on one port
+//! (RFC 5761).
 
 /// Bytes of an RTP header without extras.
 const HEADER_LEN: usize = 12;

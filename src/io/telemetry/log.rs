@@ -1,5 +1,5 @@
-//! **The question:** what may a log line say, and how often? Names of people and rooms, IP addresses and SDP never appear; what repeats is
-//! told once a second with its count.
+//! **The question:** what may a log line say, and how often? Names of people and rooms, IP addresses and SDP never
+//! appear; what repeats is told once a second with its count.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::base::media::RoomId;
 
-/// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured level.
+/// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured
+/// level.
 pub const LOG_VARIABLE: &str = "TESSERA_LOG";
 
 /// The least level that is written.
@@ -57,7 +58,8 @@ pub fn init(level: Level, format: Format) {
     };
 }
 
-/// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets about what.
+/// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets
+/// about what.
 #[must_use]
 pub fn alias(room: &RoomId) -> Alias {
     static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -74,8 +76,8 @@ impl fmt::Display for Alias {
     }
 }
 
-/// What is written: the level for everything, the libraries' own, and what the variable says, each over those before it. The level is
-/// spelled out because a filter's default directive holds only where no other directive stands.
+/// What is written: the level for everything, the libraries' own, and what the variable says, each over those before
+/// it. The level is spelled out because a filter's default directive holds only where no other directive stands.
 fn directives(level: Level, variable: Option<&str>) -> String {
     let level = match level {
         Level::Error => "error",
@@ -88,7 +90,8 @@ fn directives(level: Level, variable: Option<&str>) -> String {
     all.into_iter().flatten().filter(|some| !some.trim().is_empty()).collect::<Vec<_>>().join(",")
 }
 
-/// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows it.
+/// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows
+/// it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Redacted<T>(T);
 

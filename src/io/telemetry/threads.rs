@@ -1,4 +1,5 @@
-//! **The question:** who burns the processor, and how much memory is held? Read from `/proc` (proc(5)), for this process or any.
+//! **The question:** who burns the processor, and how much memory is held? Read from `/proc` (proc(5)), for this
+//! process or any.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,7 +7,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// Linux reports processor time in hundredths of a second to user space, whatever the kernel's own tick (proc(5), time(7)).
+/// Linux reports processor time in hundredths of a second to user space, whatever the kernel's own tick (proc(5),
+/// time(7)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Processor seconds by the name of the thread: the part before the first `-`.
@@ -61,8 +63,8 @@ impl Usage {
     }
 }
 
-/// One clock for the whole life of every thread: what a thread has used stays with its group when it ends, so that no group's time ever
-/// falls. A scraper takes a fall for a restart and counts everything anew.
+/// One clock for the whole life of every thread: what a thread has used stays with its group when it ends, so that no
+/// group's time ever falls. A scraper takes a fall for a restart and counts everything anew.
 #[derive(Debug, Default)]
 pub struct ThreadClock {
     /// The threads that lived when last read, by id and start: an id is used again.
@@ -89,7 +91,8 @@ impl ThreadClock {
         let root = format!("/proc/{pid}");
         let mut living = HashMap::with_capacity(self.living.len());
         for task in fs::read_dir(format!("{root}/task"))? {
-            // A thread may end between the listing and the reading; what it used since it was last seen then counts as `other`.
+            // A thread may end between the listing and the reading; what it used since it was last seen then counts as
+            // `other`.
             let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
             if let Some(Stat { id, name, started, seconds }) = Stat::parse(&stat) {
                 let before = self.living.remove(&(id, started));
@@ -206,8 +209,8 @@ struct Stat<'a> {
 }
 
 impl<'a> Stat<'a> {
-    /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and system time are
-    /// fields 14 and 15 of the whole line, the start is field 22.
+    /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and
+    /// system time are fields 14 and 15 of the whole line, the start is field 22.
     fn parse(line: &'a str) -> Option<Self> {
         let (head, tail) = line.rsplit_once(')')?;
         let (id, name) = head.split_once('(')?;

@@ -1,5 +1,5 @@
-//! **The question:** which host is it, and what does it know us by? Addresses come from anyone who runs the program, credentials from
-//! its environment only.
+//! **The question:** which host is it, and what does it know us by? Addresses come from anyone who runs the program,
+//! credentials from its environment only.
 
 use std::fmt;
 
@@ -59,9 +59,10 @@ impl Credentials {
         Self::from_variables(std::env::vars_os().filter_map(text))
     }
 
-    /// `TESSERA_HAND_OVER_USER` and `…_PASSWORD` (WebDAV), or `…_TOKEN` (WebDAV, Dropbox); `…_APP_KEY`, `…_REFRESH_TOKEN` and, if
-    /// the app has one, `…_APP_SECRET` (Dropbox); `…_AWS_ACCESS_KEY_ID` and the other names of S3, or, where none of these is set,
-    /// the plain `AWS_…` that the recordings' own store has too. Empty ones count as not set.
+    /// `TESSERA_HAND_OVER_USER` and `…_PASSWORD` (WebDAV), or `…_TOKEN` (WebDAV, Dropbox); `…_APP_KEY`,
+    /// `…_REFRESH_TOKEN` and, if the app has one, `…_APP_SECRET` (Dropbox); `…_AWS_ACCESS_KEY_ID` and the other names
+    /// of S3, or, where none of these is set, the plain `AWS_…` that the recordings' own store has too. Empty ones
+    /// count as not set.
     #[must_use]
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut credentials = Self::default();
@@ -138,7 +139,8 @@ enum Host {
 }
 
 impl Destination {
-    /// `s3://bucket/prefix`, `https://host/folder` (WebDAV; `http` on this machine only) or `dropbox:/folder`. Nothing is asked yet.
+    /// `s3://bucket/prefix`, `https://host/folder` (WebDAV; `http` on this machine only) or `dropbox:/folder`. Nothing
+    /// is asked yet.
     ///
     /// # Errors
     /// When it is none of these, holds credentials itself, or those of the environment do not suffice.

@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach Dropbox? By an upload session of its HTTP API, whose last answer tells the checksum of
-//! what Dropbox then holds.
+//! **The question:** how does a file reach Dropbox? By an upload session of its HTTP API, whose last answer tells the
+//! checksum of what Dropbox then holds.
 //!
 //! Source: Dropbox' documentation of its HTTP API (`files/upload_session/*`, `files/delete_v2`) and of `content_hash`.
 

@@ -1,12 +1,12 @@
-//! **The question:** how does a recording reach its owner's own file host, whole? Floor 3: from the sealed store to S3, WebDAV or
-//! Dropbox, verified there by what the host gives back, and only then erased here.
+//! **The question:** how does a recording reach its owner's own file host, whole? Floor 3: from the sealed store to S3,
+//! WebDAV or Dropbox, verified there by what the host gives back, and only then erased here.
 //!
-//! Doors: [`Destination`] (which host, with which [`Credentials`]), [`transfer`] (one recording, now), [`Transfers`] (a node's: on
-//! request or all by themselves).
+//! Doors: [`Destination`] (which host, with which [`Credentials`]), [`transfer`] (one recording, now), [`Transfers`] (a
+//! node's: on request or all by themselves).
 //!
-//! A file is opened range by range and never lies on disk in the clear. Each try begins by asking the keepers again, and the hour
-//! of expiry is looked at before anything is read and every second while anything moves: what runs then is cut. What a host holds
-//! in the end is its owner's, and does not expire.
+//! A file is opened range by range and never lies on disk in the clear. Each try begins by asking the keepers again,
+//! and the hour of expiry is looked at before anything is read and every second while anything moves: what runs then is
+//! cut. What a host holds in the end is its owner's, and does not expire.
 
 mod client;
 mod deadline;
@@ -33,8 +33,8 @@ use crate::io::store::{Archive, ReadError};
 use deadline::Deadline;
 use source::FileBody;
 
-/// Why a recording was not handed over. Except for [`TransferError::Kept`] nothing was erased, and nothing is at the host under its
-/// final name that was not verified.
+/// Why a recording was not handed over. Except for [`TransferError::Kept`] nothing was erased, and nothing is at the
+/// host under its final name that was not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     /// It cannot be read here.
@@ -109,8 +109,9 @@ enum Part {
     Chapters,
 }
 
-/// Copies every file of a final recording to `destination`, each verified, and then, unless it is to be kept here, erases it as
-/// [`Archive::shred`] does. A file that is there already under the same name is replaced: names hold the recording's id.
+/// Copies every file of a final recording to `destination`, each verified, and then, unless it is to be kept here,
+/// erases it as [`Archive::shred`] does. A file that is there already under the same name is replaced: names hold the
+/// recording's id.
 ///
 /// # Errors
 /// When it cannot be read, the host refuses, or `limits::HAND_OVER_TRIES` tries failed.
@@ -198,7 +199,8 @@ async fn open<'a>(
     }
 }
 
-/// `daily-20260714T093000Z.mp4` becomes `daily-20260714T093000Z-r01234567.mp4`: two recordings never take each other's place.
+/// `daily-20260714T093000Z.mp4` becomes `daily-20260714T093000Z-r01234567.mp4`: two recordings never take each other's
+/// place.
 fn with_id(name: &str, recording: RecordingName, ending: &str) -> String {
     let (name, id) = (name.strip_suffix(".mp4").unwrap_or(name), recording.recording.to_string());
     format!("{name}-{}{ending}", &id[..9])

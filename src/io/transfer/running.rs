@@ -1,5 +1,5 @@
-//! **The question:** which of a node's recordings are on their way to the configured host, and how did it go? On request, or each as
-//! soon as it is final.
+//! **The question:** which of a node's recordings are on their way to the configured host, and how did it go? On
+//! request, or each as soon as it is final.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -104,8 +104,8 @@ impl Transfers {
         Arc::new(Self { archive, destination, known: Mutex::default(), turns, counters })
     }
 
-    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. One that is under way already goes on as it was
-    /// asked for. Called on the runtime's own threads.
+    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. One that is under way already goes
+    /// on as it was asked for. Called on the runtime's own threads.
     ///
     /// # Errors
     /// When it cannot be read, is not final, or `limits::HAND_OVERS_KNOWN_MAX` others are under way.
@@ -132,8 +132,8 @@ impl Transfers {
         self.known().get(&recording).map(|known| known.state.clone())
     }
 
-    /// Hands over every recording as soon as it is final, for as long as the node runs; what was given up is tried again every
-    /// `limits::HAND_OVER_AGAIN_AFTER` until its hour.
+    /// Hands over every recording as soon as it is final, for as long as the node runs; what was given up is tried
+    /// again every `limits::HAND_OVER_AGAIN_AFTER` until its hour.
     pub async fn run_automatic(self: Arc<Self>) {
         loop {
             tokio::time::sleep(limits::HAND_OVER_LOOK_EVERY).await;

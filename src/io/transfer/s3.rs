@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach an S3-compatible bucket? In parts; it appears there only when all of them are, and is
-//! read back.
+//! **The question:** how does a file reach an S3-compatible bucket? In parts; it appears there only when all of them
+//! are, and is read back.
 
 use std::fmt;
 use std::time::Duration;

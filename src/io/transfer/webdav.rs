@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach a WebDAV folder (RFC 4918), such as Nextcloud's? Under an aside name, read back, and
-//! only then under its own.
+//! **The question:** how does a file reach a WebDAV folder (RFC 4918), such as Nextcloud's? Under an aside name, read
+//! back, and only then under its own.
 
 use std::fmt;
 use std::io;

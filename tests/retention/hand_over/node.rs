@@ -1,4 +1,5 @@
-//! **The question:** how is a recording handed over by those who run a node: on the command line, by HTTP, and all by itself?
+//! **The question:** how is a recording handed over by those who run a node: on the command line, by HTTP, and all by
+//! itself?
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -168,8 +168,8 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever one field is changed to: the schema refuses nothing that the parser takes, and what the parser alone refuses is
-    /// one of the rules between fields that no schema can say.
+    /// Whatever one field is changed to: the schema refuses nothing that the parser takes, and what the parser alone
+    /// refuses is one of the rules between fields that no schema can say.
     #[test]
     fn schema_and_parser_agree(
         example in prop::sample::select(examples()), field in 0_usize..40, value in any_value(), removes in any::<bool>(),

@@ -1,5 +1,5 @@
-//! **The question:** what do a voice's pieces sound like? Decoder, joints and stretching: whatever packets do, the sound goes on
-//! without a jump, and lasts as long as the jitter buffer counts.
+//! **The question:** what do a voice's pieces sound like? Decoder, joints and stretching: whatever packets do, the
+//! sound goes on without a jump, and lasts as long as the jitter buffer counts.
 
 use crate::base::limits;
 use crate::base::media::PcmBlock;
@@ -91,8 +91,8 @@ impl VoicePcm {
         outcome
     }
 
-    /// Does what the jitter buffer advises to this tick's sound, of which `after` sample pairs belong after it, and says by how
-    /// many sample pairs it became longer.
+    /// Does what the jitter buffer advises to this tick's sound, of which `after` sample pairs belong after it, and
+    /// says by how many sample pairs it became longer.
     pub(super) fn stretch(&mut self, advice: Stretch, after: usize) -> i32 {
         let tick = limits::PCM_FRAMES + after;
         if advice == Stretch::Keep || self.waiting.len() < tick * 2 {
@@ -113,8 +113,8 @@ impl VoicePcm {
         }
     }
 
-    /// The next 20 ms; `after` sample pairs belong after them. A surplus (pre-roll) goes from the front, and what is missing (the
-    /// begin of a long packet that was not decoded) is silence there.
+    /// The next 20 ms; `after` sample pairs belong after them. A surplus (pre-roll) goes from the front, and what is
+    /// missing (the begin of a long packet that was not decoded) is silence there.
     pub(super) fn take_block(&mut self, after: usize) {
         let surplus = self.waiting.len().saturating_sub(after * 2 + limits::PCM_SAMPLES);
         let ready = (self.waiting.len() - surplus).saturating_sub(after * 2).min(limits::PCM_SAMPLES);

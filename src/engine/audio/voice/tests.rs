@@ -1,7 +1,7 @@
 //! A voice through bad networks and from bad senders, with real Opus and real speech in virtual time.
 //!
-//! With `TESSERA_VOICE_WAV=folder` the runs write what was heard as WAV files; `benches/peers/pesq.sh` scores them. With
-//! `TESSERA_FUZZ_SECONDS=n` the random senders go on for so long, with ever new seeds.
+//! With `TESSERA_VOICE_WAV=folder` the runs write what was heard as WAV files; `benches/peers/pesq.sh` scores them.
+//! With `TESSERA_FUZZ_SECONDS=n` the random senders go on for so long, with ever new seeds.
 
 use bytes::Bytes;
 
@@ -234,8 +234,8 @@ fn spectrum(mono: &[f32]) -> Vec<[f32; 20]> {
     mono.chunks_exact(FRAME).map(|pcm| std::array::from_fn(|at| band(pcm, at))).collect()
 }
 
-/// How different two runs of the same speech sound, dB: each 20 ms is compared with whatever fits best within 100 ms, because
-/// stretching moves sound about.
+/// How different two runs of the same speech sound, dB: each 20 ms is compared with whatever fits best within 100 ms,
+/// because stretching moves sound about.
 fn distance(clean: &[f32], heard: &[f32]) -> f32 {
     let (clean, heard) = (spectrum(clean), spectrum(heard));
     let apart = |a: &[f32; 20], b: &[f32; 20]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() / 20.0;

@@ -1,9 +1,9 @@
 //! **The question:** does every layout still look as it did when somebody last looked at it?
 //!
-//! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be seen, renew them
-//! with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit them with the change.
-//! `TESSERA_GOLDENS=show` compares nothing: it paints them on 1280x720, with the machine's fonts and names in many scripts, into
-//! the folder for temporary files.
+//! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be
+//! seen, renew them with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit
+//! them with the change. `TESSERA_GOLDENS=show` compares nothing: it paints them on 1280x720, with the machine's fonts
+//! and names in many scripts, into the folder for temporary files.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,7 +29,8 @@ const CANVAS_SHOWN: Size = Size::new(1280, 720);
 const COUNTS: [u64; 9] = [1, 2, 3, 5, 9, 16, 25, 49, 100];
 /// A golden is no larger than this, so that a checkout stays small.
 const GOLDEN_LEN_MAX: u64 = 64 * 1024;
-/// How far a channel may be off; masks and letters are drawn with real numbers, which other processors may round another way.
+/// How far a channel may be off; masks and letters are drawn with real numbers, which other processors may round
+/// another way.
 const DIFFERENCE_MAX: u8 = 1;
 
 const LAYOUTS: [(&str, &str); 6] = [
@@ -143,7 +144,8 @@ fn logo() -> Bitmap {
     Bitmap::new(Size::new(96, 96), (0..96 * 96).flat_map(pixel).collect())
 }
 
-/// A room of `count` people in `layout`: every fourth without a camera, some speaking, some muted, some with cameras of other shapes.
+/// A room of `count` people in `layout`: every fourth without a camera, some speaking, some muted, some with cameras of
+/// other shapes.
 fn room(layout: &str, count: u64, canvas: Size, names: &[&str]) -> (Arc<Scene>, BTreeMap<TrackId, VideoFrame>) {
     let layout = Layout::parse(layout).expect("a valid document");
     let (now, mut out) = (Instant::now(), Outbox::new());

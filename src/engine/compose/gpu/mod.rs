@@ -1,9 +1,10 @@
-//! **The question:** how does a GPU draw a scene? One submit a tick: changed pictures go up, one workgroup draws each block that
-//! something touches (`shaders/`), the bands that changed come back. Nothing waits: a canvas is finished a little later.
+//! **The question:** how does a GPU draw a scene? One submit a tick: changed pictures go up, one workgroup draws each
+//! block that something touches (`shaders/`), the bands that changed come back. Nothing waits: a canvas is finished a
+//! little later.
 //!
 //! `device` opens the adapter; `list` writes the plan's operations down for the device, `blocks` sorts it, `tables`
-//! keeps what outlives a tick, `raster` lays the canvas out, `flight` owns the buffers of ticks under way. wgpu's types never
-//! leave this folder. When the device is lost, the processor draws the next tick.
+//! keeps what outlives a tick, `raster` lays the canvas out, `flight` owns the buffers of ticks under way. wgpu's types
+//! never leave this folder. When the device is lost, the processor draws the next tick.
 
 mod blocks;
 mod device;
@@ -214,8 +215,8 @@ impl Easel {
         self.device.loss().reason().map(|reason| Refusal::Unable(reason.into()))
     }
 
-    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: anyone who of the
-    /// rooms that share it asks first hands out what all their buffers have become, and may be at it still.
+    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: anyone
+    /// who of the rooms that share it asks first hands out what all their buffers have become, and may be at it still.
     fn wait(&self) {
         loop {
             self.device.wait();

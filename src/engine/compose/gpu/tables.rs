@@ -1,5 +1,6 @@
-//! **The question:** what stays on the device between ticks? Axes (which inputs an output sample weighs), masks and stills, each
-//! uploaded when it is first used. When the memory is full all of it is forgotten, and what the tick needs comes again.
+//! **The question:** what stays on the device between ticks? Axes (which inputs an output sample weighs), masks and
+//! stills, each uploaded when it is first used. When the memory is full all of it is forgotten, and what the tick needs
+//! comes again.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,5 +1,5 @@
-//! Does a GPU draw what the processor draws? On Mesa's llvmpipe, which `make setup` installs (mesa-vulkan-drivers), or on the
-//! adapter that `TESSERA_ADAPTER` names.
+//! Does a GPU draw what the processor draws? On Mesa's llvmpipe, which `make setup` installs (mesa-vulkan-drivers), or
+//! on the adapter that `TESSERA_ADAPTER` names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -194,7 +194,8 @@ struct Fresh {
 }
 
 fn any_fresh() -> impl Strategy<Value = Fresh> {
-    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of BT.601 in a tile of 2 x 2 takes more.
+    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of BT.601 in a tile of 2
+    // x 2 takes more.
     let size = prop::option::weighted(0.9, (1..150_u32, 1..100_u32));
     (0..6_u64, any::<bool>(), size, 0..70_usize, any::<bool>(), any::<bool>()).prop_map(
         |(id, screen, size, padding, full_range, older)| {

@@ -1,8 +1,8 @@
 //! **The question:** which characters of a stranger's text are drawn?
 
-/// `text` as one harmless line of at most `chars_max` characters: control characters, and those that turn the direction of
-/// writing, hide or reorder, are left out; every kind of white space becomes one blank. Joiners and variation selectors stay:
-/// Devanagari and emoji need them. No more of a long text is looked at than could be drawn.
+/// `text` as one harmless line of at most `chars_max` characters: control characters, and those that turn the direction
+/// of writing, hide or reorder, are left out; every kind of white space becomes one blank. Joiners and variation
+/// selectors stay: Devanagari and emoji need them. No more of a long text is looked at than could be drawn.
 pub(super) fn drawable(text: &str, chars_max: usize) -> String {
     let mut line = String::new();
     let mut marks = 0;
@@ -39,12 +39,14 @@ fn stacks(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// Whether `c` belongs to the character before it, whatever that is: joiners, variation selectors, skin tones, the keycap, tags.
+/// Whether `c` belongs to the character before it, whatever that is: joiners, variation selectors, skin tones, the
+/// keycap, tags.
 pub(super) fn clings(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{20e3}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// Whether `c`, followed by `next`, is a picture in colour: Emoji_Presentation of UTS #51, or any that asks for it by U+FE0F.
+/// Whether `c`, followed by `next`, is a picture in colour: Emoji_Presentation of UTS #51, or any that asks for it by
+/// U+FE0F.
 pub(super) fn is_emoji(c: char, next: Option<char>) -> bool {
     next == Some('\u{fe0f}')
         || c >= '\u{1f000}'

@@ -1,5 +1,5 @@
-//! **The question:** do stills come out as they should? With the fonts that lie embedded, and with those of the system where there
-//! are any.
+//! **The question:** do stills come out as they should? With the fonts that lie embedded, and with those of the system
+//! where there are any.
 
 use super::*;
 use crate::base::media::ParticipantId;
@@ -146,8 +146,8 @@ fn a_large_background_is_made_over_several_ticks() {
         ticks += 1;
     };
     assert_eq!(ticks, (1920 * 1080_usize).div_ceil(limits::INK_PIXELS_A_TICK));
-    // Stills are equal only while they are the same memory, so their contents are compared; and not by `assert_eq!`, which would
-    // print millions of samples.
+    // Stills are equal only while they are the same memory, so their contents are compared; and not by `assert_eq!`,
+    // which would print millions of samples.
     let at_once = Still::from_bitmap(&covering(&picture, canvas));
     assert!(still.samples.0 == at_once.samples.0, "the samples are as if it had been made at once");
     let (mask, whole) = (still.mask.as_ref().expect("not opaque"), at_once.mask.as_ref().expect("not opaque"));
