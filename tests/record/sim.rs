@@ -135,11 +135,13 @@ proptest! {
                 }
             }
         }
-        prop_assert!(moofs.iter().all(|moof| moof.traf.iter().all(|t| [VIDEO_TRACK, SOUND_TRACK].contains(&t.tfhd.track_id))));
+        let mut tracks = moofs.iter().flat_map(|moof| &moof.traf).map(|traf| traf.tfhd.track_id);
+        prop_assert!(tracks.all(|id| [VIDEO_TRACK, SOUND_TRACK].contains(&id)));
         let mehd = moov.mvex.unwrap().mehd.unwrap().fragment_duration;
         prop_assert!(mehd.abs_diff(manifest.duration_ms * 90) <= 90);
         let end_ms = (video_end / 90).max(sound_end / 48);
-        prop_assert!(manifest.duration_ms.abs_diff(end_ms) <= 41 || sim.lost > 0, "{} {}", manifest.duration_ms, end_ms);
+        let ms = manifest.duration_ms;
+        prop_assert!(ms.abs_diff(end_ms) <= 41 || sim.lost > 0, "{} {}", ms, end_ms);
         if sim.lost == 0 {
             let zero = troubles.is_empty();
             prop_assert!(!zero || manifest.duration_ms.abs_diff(20_000) <= 40);

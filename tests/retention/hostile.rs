@@ -74,9 +74,11 @@ fn sealed_objects(draw: &mut Draw, key: &Secret) {
     }
 }
 
-const MANIFEST: &str = r#"{"manifest":{"version":1,"room":"daily","state":"final","started":"2026-11-23T08:00:00Z","duration_ms":9000,
-"bytes":123456,"takes":[{"file":"video.mp4","from_ms":0,"duration_ms":9000,"width":320,"height":180,"bytes":123456}],
-"gaps":[{"from_ms":10,"to_ms":20,"track":"both","reason":"store_behind"}],"gaps_unlisted":0,"gap_ms":10},"segments":[5]}"#;
+const MANIFEST: &str = r#"{"manifest":{"version":1,"room":"daily","state":"final","started":"2026-11-23T08:00:00Z",
+"duration_ms":9000,"bytes":123456,"takes":[{"file":"video.mp4","from_ms":0,"duration_ms":9000,
+"width":320,"height":180,"bytes":123456}],
+"gaps":[{"from_ms":10,"to_ms":20,"track":"both","reason":"store_behind"}],
+"gaps_unlisted":0,"gap_ms":10},"segments":[5]}"#;
 
 fn manifests(draw: &mut Draw) {
     let mut bytes = MANIFEST.as_bytes().to_vec();

@@ -24,7 +24,8 @@ fn node(folder: &Path, participants_may: bool) -> Node {
     let config = folder.join("tessera.toml");
     let sound = folder.join("announcement.wav");
     let text = format!(
-        "[recording]\nenabled = true\nstart = \"asked\"\nparticipants_may_record = {participants_may}\nannouncement = \"{}\"\n",
+        "[recording]\nenabled = true\nstart = \"asked\"\nparticipants_may_record = {participants_may}\n\
+         announcement = \"{}\"\n",
         sound.display()
     );
     std::fs::write(&config, text).unwrap();

@@ -40,8 +40,9 @@ pub struct KeeperArgs {
 }
 
 const EXAMPLES: &str = "\
-A keeper holds one key for each hour in which recordings expire, and destroys it when the hour comes. Three of them, on three
-machines, hold a node's recordings together: any two open one, none does alone. docs/retention.md says what that promises.
+A keeper holds one key for each hour in which recordings expire, and destroys it when the hour comes. Three of them, on
+three machines, hold a node's recordings together: any two open one, none does alone. docs/retention.md says what that
+promises.
 
 Examples:
   tessera keeper init --out pki a.example:7443 b.example:7443 c.example:7443

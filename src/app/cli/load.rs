@@ -22,7 +22,10 @@ pub struct LoadArgs {
     #[arg(long, short, default_value = "load")]
     pub room: RoomId,
     /// Simulated people
-    #[arg(long, short, value_name = "COUNT", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(
+        long, short, value_name = "COUNT", default_value = "16",
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     pub participants: u32,
     /// How long they stay once everyone is connected, such as 20s or 2m
     #[arg(long, short, value_name = "TIME", default_value = "20s")]

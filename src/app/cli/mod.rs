@@ -34,7 +34,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  tessera demo                          a call of simulated people, its picture, sound and recording, and a table at the end
+  tessera demo                          a call of simulated people: its picture, sound and recording, then a table
   tessera serve                         a node on HTTP port 8080 and UDP port 3478; open http://localhost:8080
   tessera serve --tls-self-signed       the same for browsers on other machines
   tessera load --participants 8         eight more people for the node on this machine

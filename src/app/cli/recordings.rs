@@ -39,12 +39,12 @@ Examples:
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
   tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
-Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself. So does
-hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
+Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by
+itself. So does hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
 
-hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV), _TOKEN
-(WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION and
-_AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
+hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV),
+_TOKEN (WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION
+and _AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -125,8 +125,8 @@ fn print_recording(recording: &Recording, node: &Node) {
     );
     match node.keepers() {
         None => println!(
-            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
-             docs/retention.md"
+            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired \
+             can open it; docs/retention.md"
         ),
         Some(keepers) => print_keepers(keepers),
     }

@@ -45,8 +45,8 @@ pub fn multivariant_playlist(rendition: &Rendition, uri: &str) -> String {
 pub fn media_playlist(init: &Range<u64>, parts: &[PlaylistPart], uri: &str) -> String {
     let longest = parts.iter().map(|part| part.ms.div_ceil(1000)).max().unwrap_or(1).max(1);
     let mut text = format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@{}\"\n",
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@{}\"\n",
         init.end - init.start,
         init.start
     );

@@ -201,11 +201,12 @@ mod tests {
 
         #[test]
         fn chroma_windows_cover_what_luma_shows(
-            (width, height) in (2_u32..400, 2_u32..400), (x, y) in (0_u32..100, 0_u32..100), (w, h) in (1_u32..200, 1_u32..200),
+            (width, height) in (2_u32..400, 2_u32..400), (x, y) in (0_u32..100, 0_u32..100),
+            (w, h) in (1_u32..200, 1_u32..200),
         ) {
             let x = (x * 2).min(width - 1) & !1;
             let y = (y * 2).min(height - 1) & !1;
-            let even = |length: u32, from: u32, whole: u32| if from + length * 2 > whole { whole - from } else { length * 2 };
+            let even = |length: u32, from: u32, whole: u32| (length * 2).min(whole - from);
             let size = Size::new(even(w, x, width), even(h, y, height));
             let axes = Axes::default().of(Size::new(width, height), Crop { x, y, size }, Size::new(64, 36));
             prop_assert_eq!(axes[0].window(), x as usize..(x + size.width) as usize);

@@ -240,7 +240,8 @@ async fn cross_origin(mut response: Response) -> Response {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, Range"),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, Content-Disposition",
+            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, \
+             Content-Disposition",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "3600"),
     ];

@@ -266,7 +266,8 @@ mod tests {
     proptest! {
         #[test]
         fn scaling_stays_close_to_real_numbers(
-            (width, height) in (1_u32..90, 1_u32..60), (to_width, to_height) in (1_u32..60, 1_u32..60), seed in any::<u64>(),
+            (width, height) in (1_u32..90, 1_u32..60), (to_width, to_height) in (1_u32..60, 1_u32..60),
+            seed in any::<u64>(),
         ) {
             let noise = |n: u32| (seed.wrapping_add(u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             let samples: Vec<u8> = (0..width * height).map(noise).collect();
@@ -287,7 +288,8 @@ mod tests {
         #[test]
         fn every_processor_draws_the_same(
             (width, height) in (1_u32..700, 1_u32..90), (to_width, to_height) in (1_u32..200, 1_u32..60),
-            (left, upper) in (0_u32..70, 0_u32..9), seed in any::<u64>(), opacity in prop::sample::select(vec![255_u8, 77]),
+            (left, upper) in (0_u32..70, 0_u32..9), seed in any::<u64>(),
+            opacity in prop::sample::select(vec![255_u8, 77]),
         ) {
             let noise = |n: u32| (seed.wrapping_add(u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             let stride = (left + width) as usize;

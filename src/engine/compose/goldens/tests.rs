@@ -43,10 +43,10 @@ const LAYOUTS: [(&str, &str); 6] = [
         "custom",
         r##"{"layout": "custom", "regions": [
             {"show": "speaker", "rect": {"x": 0, "y": 0, "width": 1, "height": 1}, "fit": "cover"},
-            {"show": {"seat": 1}, "rect": {"x": 0.04, "y": 0.55, "width": 0.2, "height": 0.36}, "z": 2, "corner_radius": 0.5,
-             "fit": "cover", "border": {"width": 0.012, "colour": "#ffffff"}},
-            {"show": {"seat": 2}, "rect": {"x": 0.62, "y": 0.5, "width": 0.34, "height": 0.42}, "z": 1, "corner_radius": 0.1,
-             "border": {"width": 0.008, "colour": "#ffb454"}, "opacity": 0.85},
+            {"show": {"seat": 1}, "rect": {"x": 0.04, "y": 0.55, "width": 0.2, "height": 0.36}, "z": 2,
+             "corner_radius": 0.5, "fit": "cover", "border": {"width": 0.012, "colour": "#ffffff"}},
+            {"show": {"seat": 2}, "rect": {"x": 0.62, "y": 0.5, "width": 0.34, "height": 0.42}, "z": 1,
+             "corner_radius": 0.1, "border": {"width": 0.008, "colour": "#ffb454"}, "opacity": 0.85},
             {"show": {"seat": 3}, "rect": {"x": 0.5, "y": 0.3, "width": 0.24, "height": 0.32}, "z": 3, "opacity": 0.6}
         ]}"##,
     ),

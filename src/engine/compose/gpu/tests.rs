@@ -134,7 +134,8 @@ fn corners() -> impl Strategy<Value = (u32, u32, u32, u32)> {
 }
 
 fn any_tile() -> impl Strategy<Value = (Tile, (u32, u32, u32, u32))> {
-    let kind = prop_oneof![5 => Just(TilePicture::Camera), 1 => Just(TilePicture::Screen), 1 => Just(TilePicture::Placeholder)];
+    let [camera, screen, empty] = [TilePicture::Camera, TilePicture::Screen, TilePicture::Placeholder].map(Just);
+    let kind = prop_oneof![5 => camera, 1 => screen, 1 => empty];
     let border = prop::option::weighted(0.3, (1..4_u32, any::<[u8; 3]>()));
     let opacity = prop_oneof![3 => Just(255_u8), 1 => any::<u8>()];
     let label = prop::option::weighted(0.4, prop::sample::select(vec!["Ada", "Žofie Кот", "長い名前", ""]));
@@ -295,7 +296,9 @@ proptest! {
     fn masks_stills_and_opacities_land_in_their_order(
         (width, height) in (1..60_u32, 1..40_u32),
         ticks in prop::collection::vec(
-            prop::collection::vec((corners(), any::<[u8; 3]>(), any::<u8>(), any::<bool>(), any::<bool>(), any::<u32>()), 0..6),
+            prop::collection::vec(
+                (corners(), any::<[u8; 3]>(), any::<u8>(), any::<bool>(), any::<bool>(), any::<u32>()), 0..6,
+            ),
             1..4,
         ),
     ) {

@@ -83,8 +83,8 @@ fn a_name_of_ten_kilobytes_and_one_of_controls_are_bounded() {
     load_fonts();
     let mut ink = Ink::new();
     let tile = Size::new(320, 180);
-    for name in ["M".repeat(10_240), "\u{202e}\u{7}\n\u{0}".repeat(2_560), "👩‍👩‍👧".repeat(600), "Z\u{301}".repeat(3_000)]
-    {
+    let (controls, family) = ("\u{202e}\u{7}\n\u{0}".repeat(2_560), "👩‍👩‍👧".repeat(600));
+    for name in ["M".repeat(10_240), controls, family, "Z\u{301}".repeat(3_000)] {
         ink.tick();
         let still = ink.label(tile, &name, Mark::Muted).expect("the first of a tick is drawn");
         let rect = label_rect(&Rect { x: 10, y: 20, width: 320, height: 180 }, still.size);
