@@ -1,4 +1,4 @@
-//! **The question:** what did the operator type? Floor 4: each subcommand is a thin file that parses its flags and
+//! **The question:** what did the operator type? Floor 5: each subcommand is a thin file that parses its flags and
 //! hands over.
 //!
 //! Doors: [`main`]. Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken

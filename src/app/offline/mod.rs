@@ -1,4 +1,4 @@
-//! **The question:** what do these files look like as one room? Floor 4: the scene, kernels and encoders of the live
+//! **The question:** what do these files look like as one room? Floor 5: the scene, kernels and encoders of the live
 //! room, with queues that block in place of slots where the newest wins.
 //!
 //! Doors: [`run`] takes a [`Job`] and writes one MP4. Threads: `decode-n` decode a window of ticks of one file after

@@ -1,4 +1,4 @@
-//! **The question:** what does each one hear? Floor 1: decisions and sums, no codec.
+//! **The question:** what does each one hear? Floor 2: decisions and sums, no codec.
 //!
 //! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is
 //! decoded), with its [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the

@@ -1,4 +1,4 @@
-//! **The question:** who is here, in what role, who speaks? Floor 1.
+//! **The question:** who is here, in what role, who speaks? Floor 2.
 //!
 //! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
 //! who is seen where is `scene/`'s question, what is heard is `mix/`'s.

@@ -1,4 +1,4 @@
-//! **The question:** who is seen where? Floor 1: joins, leaves, cameras, screens and wishes go in, a [`Scene`] of
+//! **The question:** who is seen where? Floor 2: joins, leaves, cameras, screens and wishes go in, a [`Scene`] of
 //! [`Tile`]s comes out.
 //!
 //! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`) says what is seen; [`Layout`] is the document that chooses how

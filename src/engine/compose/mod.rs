@@ -1,4 +1,4 @@
-//! **The question:** Scene + VideoFrames → ComposedFrame. Floor 2.
+//! **The question:** Scene + VideoFrames → ComposedFrame. Floor 3.
 //!
 //! Doors: [`Compositors`] opens what the configuration chooses (`choice`) and makes a [`Compositor`] for each room: the
 //! GPU's (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`). `plan`

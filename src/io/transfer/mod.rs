@@ -1,4 +1,4 @@
-//! **The question:** how does a recording reach its owner's own file host, whole? Floor 3: from the sealed store to S3,
+//! **The question:** how does a recording reach its owner's own file host, whole? Floor 4: from the sealed store to S3,
 //! WebDAV or Dropbox, verified there by what the host gives back, and only then erased here.
 //!
 //! Doors: [`Destination`] (which host, with which [`Credentials`]), [`transfer`] (one recording, now), [`Transfers`] (a
