@@ -24,6 +24,8 @@ pub const FRAGMENT_CANDIDATES_MAX: usize = 64;
 pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
 /// How long the control thread may take to answer one command.
 pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
+/// How long HTTP connections may linger after shutdown was asked for.
+pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 
@@ -39,6 +41,8 @@ pub const AUDIO_TICK: Duration = Duration::from_millis(20);
 pub const VOICES_MAX: usize = 12;
 /// Mixes-minus at once: each voice's, and for a tick that of each who was one.
 pub const MIX_SLOTS: usize = VOICES_MAX * 2;
+/// Parts of one tick's mix: voices, and one announcement.
+pub const MIX_PARTS_MAX: usize = VOICES_MAX + 1;
 /// Voices mixed at once, unless configured otherwise.
 pub const VOICES_DEFAULT: usize = 6;
 
@@ -96,8 +100,12 @@ pub const TRACK_QUEUE_LEN: usize = 64;
 pub const OPUS_QUEUE_LEN: usize = 80;
 /// Compose → encode, in ticks.
 pub const COMPOSED_QUEUE_LEN: usize = 2;
+/// Composed frames at rest in one pool: what the queue to the encoder holds, one being encoded, one being drawn.
+pub const RESTING_FRAMES_MAX: usize = COMPOSED_QUEUE_LEN + 2;
 /// Ticks a GPU may have in flight: one being read back, one being drawn, one being uploaded.
 pub const GPU_TICKS_MAX: usize = 3;
+/// Bytes of a device's tables (axes, masks, stills) for one room.
+pub const GPU_TABLES_LEN: u64 = 32 << 20;
 /// Encode → readers: 2 s at 60 frames/s.
 pub const VIDEO_FAN_LEN: usize = 120;
 /// Mix → readers: 2 s of 20 ms ticks.
@@ -108,6 +116,8 @@ pub const RECORD_FAN_LEN: usize = 480;
 pub const COMMANDS_LEN: usize = 256;
 /// Net, mix and compose → control.
 pub const EVENTS_LEN: usize = 4096;
+/// How often one repeated line may be written to the log.
+pub const LOG_REPEAT_SPACING: Duration = Duration::from_secs(1);
 
 /// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms
 /// late).
@@ -212,6 +222,8 @@ pub const MANIFEST_RESERVE: usize = 16 * 1024;
 pub const RECOMPOSE_WINDOW_TICKS: u64 = 10;
 /// Bytes of decoded pictures that `tessera compose` holds; large pictures make its windows shorter, down to one tick.
 pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of its result that are written at once.
+pub const RECOMPOSE_WRITE_LEN: usize = 256 * 1024;
 /// Characters of one drawn line (a name, a banner, a clock); more are not even looked at.
 pub const LINE_CHARS_MAX: usize = 160;
 /// Font families kept of those installed.
@@ -227,6 +239,10 @@ pub const INK_STILLS_A_TICK: usize = 8;
 /// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none
 /// late.
 pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
+/// Masks of shapes that one canvas keeps; one whose tiles change size all the time costs time, not memory.
+pub const SHAPE_MASKS_MAX: usize = 512;
+/// Pairs of extents whose weights a scaler keeps; a source that changes its size all the time costs time, not memory.
+pub const SCALE_AXES_MAX: usize = 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
 /// Pixels of an uploaded picture.
@@ -252,6 +268,8 @@ pub const HOUR_KEYS_MAX: usize = 168;
 pub const DENIED_MAX: usize = 65_536;
 /// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
 pub const AUDIT_PENDING_MAX: usize = 1024;
+/// Bytes of the longest line of an audit log.
+pub const AUDIT_LINE_LEN_MAX: usize = 512;
 /// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 /// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
@@ -345,6 +363,25 @@ pub const HAND_OVER_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long a recording that could not be handed over waits until it is tried again by itself.
 pub const HAND_OVER_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
+/// Handshakes at once of `tessera load`: more only wait for each other's cores.
+pub const LOAD_JOINS_AT_ONCE: usize = 4;
+/// Its people who decode the composite, unless asked otherwise: each takes a quarter of a core.
+pub const LOAD_DECODERS_MAX: usize = 4;
+/// Its people beyond those who decode the composite whose mix is decoded.
+pub const LOAD_LISTENERS_MAX: usize = 4;
+/// How often its run tells how far it is.
+pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
+/// How long one of its connections may take to say goodbye.
+pub const LOAD_CLOSE_SPAN: Duration = Duration::from_secs(2);
+/// Frames, packets and messages that may wait for a witness of it: two seconds of picture and sound.
+pub const LOAD_SENSES_LEN: usize = 256;
+/// How soon a witness notices that the phase changed.
+pub const LOAD_PHASE_SPACING: Duration = Duration::from_millis(20);
+/// Packets whose arrival a listener remembers, half a second: an onset is told some windows later.
+pub const LOAD_STAMPS_MAX: usize = 25;
+/// Lip-sync measurements that a listener keeps.
+pub const LOAD_SYNCS_MAX: usize = 10_000;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
@@ -359,6 +396,9 @@ const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
 const _: () = assert!(UNRECORDED_LINGER.as_nanos() > MOTION_SPAN_MAX.as_nanos());
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
+const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
+const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
+const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use tessera::core::record::{Contents, Hdr, Object};
-use tessera::core::retention::{Opener, PREFIX_LEN, RecordingId, RecordingName, Secret, open, plain_len, seal};
+use tessera::core::retention::{Opener, PREFIX_BYTES, RecordingId, RecordingName, Secret, open, plain_len, seal};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Draw(u64);
@@ -57,7 +57,7 @@ fn sealed_objects(draw: &mut Draw, key: &Secret) {
     }
     assert!(open(key, b"another purpose", &sealed).is_err());
     let _ = plain_len(draw.next());
-    let Some(prefix) = sealed.first_chunk::<PREFIX_LEN>() else { return };
+    let Some(prefix) = sealed.first_chunk::<PREFIX_BYTES>() else { return };
     // The length is hostile too: a listing says it.
     let told = if draw.below(2) == 0 { sealed.len() as u64 } else { draw.next() >> draw.below(64) };
     let Ok(opener) = Opener::new(key, b"fuzz", prefix, told) else { return };

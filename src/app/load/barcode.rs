@@ -10,9 +10,9 @@ use std::ops::RangeInclusive;
 use crate::base::media::PlaneRef;
 
 /// Highest participant number.
-pub const NUMBER_MAX: u16 = 127;
+pub const HIGHEST_NUMBER: u16 = 127;
 /// Highest frame index.
-pub const FRAME_MAX: u16 = 511;
+pub const HIGHEST_FRAME: u16 = 511;
 
 const COLUMNS: usize = 13;
 const ROWS: usize = 2;
@@ -30,9 +30,9 @@ const TRUSTED: RangeInclusive<f32> = 0.15..=0.85;
 /// What a strip says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Barcode {
-    /// The participant's number, 0 to [`NUMBER_MAX`].
+    /// The participant's number, 0 to [`HIGHEST_NUMBER`].
     pub number: u16,
-    /// The frame's index in its loop, 0 to [`FRAME_MAX`].
+    /// The frame's index in its loop, 0 to [`HIGHEST_FRAME`].
     pub frame: u16,
 }
 
@@ -41,7 +41,7 @@ pub struct Barcode {
 /// # Panics
 /// When a number is out of its range.
 pub fn draw(planes: [&mut [u8]; 3], size: (usize, usize), code: Barcode) {
-    assert!(code.number <= NUMBER_MAX && code.frame <= FRAME_MAX, "the strip has 7 and 9 bits");
+    assert!(code.number <= HIGHEST_NUMBER && code.frame <= HIGHEST_FRAME, "the strip has 7 and 9 bits");
     let (width, height) = size;
     let strip = height / STRIP_PART / 2 * 2;
     let cells = cells_of(code);
@@ -82,7 +82,7 @@ pub fn read(plane: PlaneRef<'_>, tile: (usize, usize, usize, usize)) -> Option<B
         }
     }
     let (payload, check) = ((bits >> 6) as u16, (bits & 0x3f) as u8);
-    (checksum(payload) == check).then_some(Barcode { number: payload >> 9, frame: payload & FRAME_MAX })
+    (checksum(payload) == check).then_some(Barcode { number: payload >> 9, frame: payload & HIGHEST_FRAME })
 }
 
 fn is_fixed(cell: usize) -> bool {
@@ -185,7 +185,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_code_is_read_from_a_small_noisy_tile(
-            number in 0..=NUMBER_MAX, frame in 0..=FRAME_MAX, grey: u8, seed: u64, small in 0..3_usize
+            number in 0..=HIGHEST_NUMBER, frame in 0..=HIGHEST_FRAME, grey: u8, seed: u64, small in 0..3_usize
         ) {
             let (width, height) = [(96, 54), (126, 70), (320, 180)][small];
             let code = Barcode { number, frame };

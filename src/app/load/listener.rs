@@ -11,10 +11,6 @@ use crate::base::limits;
 use crate::base::media::EncodedFrame;
 use crate::engine::decode::{OpusDecodeError, OpusDecoder};
 
-/// Packets whose arrival is remembered, half a second: an onset is told some windows later.
-const STAMPS_MAX: usize = 25;
-/// Lip-sync measurements that are kept.
-const SYNCS_MAX: usize = 10_000;
 /// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the
 /// bank.
 const SETTLING: u64 = 7_680;
@@ -61,7 +57,7 @@ impl Listener {
             decoder: OpusDecoder::new()?,
             bank: PilotBank::new(speakers.iter().copied()),
             position: 0,
-            stamps: VecDeque::with_capacity(STAMPS_MAX),
+            stamps: VecDeque::with_capacity(limits::LOAD_STAMPS_MAX),
             syncs_ms: Vec::new(),
             ways: Gauge::new(),
             broken: 0,
@@ -86,7 +82,7 @@ impl Listener {
         };
         self.bank.push(samples);
         if let Some(ingest) = &frame.ingest {
-            if self.stamps.len() == STAMPS_MAX {
+            if self.stamps.len() == limits::LOAD_STAMPS_MAX {
                 self.stamps.pop_front();
             }
             self.stamps.push_back((self.position, ingest.arrival));
@@ -99,7 +95,8 @@ impl Listener {
             };
             // A microphone takes in a packet's sound before it can send the packet, and begins with its first sample.
             self.ways.add(delay + limits::AUDIO_TICK);
-            if let Some(picture) = picture_delay(onset.number).filter(|_| self.syncs_ms.len() < SYNCS_MAX) {
+            if let Some(picture) = picture_delay(onset.number).filter(|_| self.syncs_ms.len() < limits::LOAD_SYNCS_MAX)
+            {
                 self.syncs_ms.push((delay.as_secs_f64() - picture.as_secs_f64()) * 1000.0);
             }
         }

@@ -2,7 +2,6 @@
 //! has: camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Url;
 use rtc::interceptor::Registry;
@@ -38,8 +37,6 @@ pub(super) const AV1_PAYLOAD_TYPE: u8 = 45;
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// The two inward tracks: composite and mix.
 const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
-/// How long a connection may take to say goodbye.
-const CLOSE_SPAN: Duration = Duration::from_secs(2);
 
 /// Which pictures a person has to do with.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +123,7 @@ impl Participant {
     /// When the node does not take the DELETE; the connection is closed nevertheless.
     pub async fn leave(&self, door: &Door) -> Result<(), LoadError> {
         let left = door.leave(&self.resource).await;
-        let _ = tokio::time::timeout(CLOSE_SPAN, self.connection.close()).await;
+        let _ = tokio::time::timeout(limits::LOAD_CLOSE_SPAN, self.connection.close()).await;
         left
     }
 }

@@ -18,18 +18,11 @@ use super::sender::{Footage, SendLog, Sender};
 use super::summary::summarise;
 use super::voice::{self, LOOP_PACKETS, Voice};
 use super::witness::{Phase, Testimony, Witness};
+use crate::base::limits;
 use crate::base::media::{RoomId, Size};
 
-/// Handshakes at once: more only wait for each other's cores.
-const JOINS_AT_ONCE: usize = 4;
-/// Most decoders of the composite by default: each takes a quarter of a core.
-const DECODERS_MAX: usize = 4;
-/// People beyond those who decode the composite whose mix is decoded.
-const LISTENERS_MAX: usize = 4;
 /// Bits a second and pixel of a simulated camera: 200 kbit/s at 320×180 and 30 frames a second.
 const BITS_PER_KILOPIXEL: u64 = 116;
-/// How often the run tells how far it is.
-const TELL_SPAN: Duration = Duration::from_millis(250);
 
 /// What is to be brought to which node.
 #[derive(Debug, Clone)]
@@ -90,7 +83,7 @@ pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Repor
         }
     };
     let report = runtime.block_on(Call::new(options, door, material).hold(stop, told));
-    runtime.shutdown_timeout(TELL_SPAN);
+    runtime.shutdown_timeout(limits::LOAD_PROGRESS_SPACING);
     report
 }
 
@@ -174,7 +167,7 @@ impl<'a> Call<'a> {
         }
         let begin = Instant::now();
         self.phase.begin();
-        let mut ticks = tokio::time::interval(TELL_SPAN);
+        let mut ticks = tokio::time::interval(limits::LOAD_PROGRESS_SPACING);
         while !is_stopped && begin.elapsed() < self.options.duration {
             tokio::select! {
                 () = &mut stop => break,
@@ -201,7 +194,7 @@ impl<'a> Call<'a> {
 
     /// Everyone joins, a few at a time; who has joined begins to send.
     async fn join_all(&mut self, told: &(dyn Fn(Stage) + Sync)) -> Result<(), LoadError> {
-        let permits = Arc::new(Semaphore::new(JOINS_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(limits::LOAD_JOINS_AT_ONCE));
         let mut joins = JoinSet::new();
         for number in 0..self.options.participants {
             let video = self.options.video;
@@ -231,7 +224,8 @@ impl<'a> Call<'a> {
     fn admit(&mut self, mut person: Participant, part: f64) -> Result<(), LoadError> {
         let number = person.number;
         let looks = number >= self.options.participants - self.decoders();
-        let listens = looks || self.material.speakers.iter().take(LISTENERS_MAX).any(|speaker| *speaker == number);
+        let listens =
+            looks || self.material.speakers.iter().take(limits::LOAD_LISTENERS_MAX).any(|speaker| *speaker == number);
         let witness = listens
             .then(|| {
                 let (log, phase) = (Arc::clone(&self.log), Arc::clone(&self.phase));
@@ -254,7 +248,7 @@ impl<'a> Call<'a> {
         if !self.options.video {
             return 0;
         }
-        let one_in_ten = (self.options.participants / 10).clamp(1, DECODERS_MAX);
+        let one_in_ten = (self.options.participants / 10).clamp(1, limits::LOAD_DECODERS_MAX);
         self.options.decoders.unwrap_or(one_in_ten).min(self.options.participants)
     }
 

@@ -25,7 +25,7 @@ use crate::base::limits;
 use crate::base::media::{Pts, pts_from_tick, rtp_from_pts};
 
 /// Payload bytes of one camera packet, so that the datagram stays below every usual path's limit.
-const PAYLOAD_LEN: usize = 1_150;
+const PAYLOAD_BYTES: usize = 1_150;
 /// Levels (RFC 6464, −dBov) at which a packet is said to carry a voice.
 const VOICED_UP_TO: u8 = 60;
 
@@ -123,7 +123,7 @@ impl Footage {
         }
         let mut frames = Vec::with_capacity(clip.frames.len());
         for frame in &clip.frames {
-            let payloads = Av1Payloader::default().payload(PAYLOAD_LEN, &frame.data);
+            let payloads = Av1Payloader::default().payload(PAYLOAD_BYTES, &frame.data);
             let payloads = payloads.map_err(|e| LoadError::Clip(e.to_string()))?;
             frames.push(Shot { payloads, keyframe: frame.keyframe });
         }

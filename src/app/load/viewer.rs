@@ -11,7 +11,7 @@ use crate::core::signal::TilePlace;
 use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
 
 /// A standstill longer than this is a freeze.
-const FREEZE_SPAN: Duration = Duration::from_millis(500);
+const FREEZE_AFTER: Duration = Duration::from_millis(500);
 
 /// What was seen while it was measured.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Sights {
     pub pictures: u64,
     /// Composites that no decoder could read.
     pub broken: u64,
-    /// Standstills over [`FREEZE_SPAN`].
+    /// Standstills over [`FREEZE_AFTER`].
     pub freezes: u64,
     /// The longest time without anything new, in a tile or in all.
     pub longest_gap: Duration,
@@ -157,7 +157,7 @@ impl Viewer {
 
     fn gap(&mut self, gap: Duration) {
         self.sights.longest_gap = self.sights.longest_gap.max(gap);
-        self.sights.freezes += u64::from(gap > FREEZE_SPAN);
+        self.sights.freezes += u64::from(gap > FREEZE_AFTER);
     }
 }
 

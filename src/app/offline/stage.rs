@@ -15,7 +15,7 @@ use crate::core::scene::{self, Motion, SceneCore};
 use crate::engine::compose::{Compositor, Sources};
 
 /// How long what changes is on its way.
-const MOTION_SPAN: Duration = Duration::from_millis(400);
+const MOTION: Duration = Duration::from_millis(400);
 
 /// The compose thread's own: who is seen where, and with which picture.
 pub(super) struct Stage {
@@ -92,7 +92,7 @@ impl Stage {
         }
         stage.tell(0, scene::Input::Labels(job.names));
         // The first tick shows everyone in place; only what changes later glides.
-        stage.motion = Motion::new(MOTION_SPAN, stage.scene.scene());
+        stage.motion = Motion::new(MOTION, stage.scene.scene());
         stage
     }
 

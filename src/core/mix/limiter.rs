@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::base::limits;
-use crate::core::mix::true_peak::{RISE_MAX, TAPS, TruePeak};
+use crate::core::mix::true_peak::{PHASE_RISE, TAPS, TruePeak};
 
 /// Highest true peak the gain aims at: −1 dBTP, what EBU R 128 allows.
 const CEILING: f32 = 0.891;
@@ -60,7 +60,7 @@ impl Limiter {
     pub fn apply(&mut self, block: &mut [f32; limits::PCM_SAMPLES]) {
         let peak = sane_peak(block);
         // The detector's memory may hold a louder block's end, so that the block after it is looked at too.
-        let quiet = peak * RISE_MAX < CEILING && self.detectors.iter().all(|d| d.tail_peak() * RISE_MAX < CEILING);
+        let quiet = peak * PHASE_RISE < CEILING && self.detectors.iter().all(|d| d.tail_peak() * PHASE_RISE < CEILING);
         for (channel, detector) in self.detectors.iter_mut().enumerate() {
             detector.take(block, channel);
         }

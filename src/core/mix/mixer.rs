@@ -47,8 +47,6 @@ const DUCKED: f32 = -12.0;
 const DUCK_FALL: f32 = 2.0;
 /// dB a tick that it rises by: it is back within 1.2 s, so that pauses between words do not pump.
 const DUCK_RISE: f32 = 0.2;
-/// Parts of one tick: voices, and one announcement.
-const PARTS_MAX: usize = limits::VOICES_MAX + 1;
 
 /// How far sounds of one kind are lowered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -136,14 +134,14 @@ impl Mixer {
             shared: PcmBlock::silence(),
             shared_limiter: Limiter::default(),
             slots: (0..limits::MIX_SLOTS).map(|_| slot()).collect(),
-            faded: (0..PARTS_MAX).map(|_| PcmBlock::silence()).collect(),
+            faded: (0..limits::MIX_PARTS_MAX).map(|_| PcmBlock::silence()).collect(),
         }
     }
 
     /// Mixes one tick of at most `limits::VOICES_MAX` voices and one announcement. What comes out is late by the
     /// limiters' `LIMITER_DELAY_FRAMES`.
     pub fn mix(&mut self, voices: &[Voice<'_>]) {
-        assert!(voices.len() <= PARTS_MAX, "the choice bounds the voices");
+        assert!(voices.len() <= limits::MIX_PARTS_MAX, "the choice bounds the voices");
         let sounds = |kind| voices.iter().any(|voice| voice.kind == kind && voice.fade != Fade::Out);
         let announcement = sounds(SoundKind::Announcement);
         self.speech.tick(announcement);

@@ -37,7 +37,7 @@ const PHASES: [[f32; TAPS]; 2] = [
     ],
 ];
 /// No phase raises a wave by more than the sum of its magnitudes.
-pub(super) const RISE_MAX: f32 = 2.03;
+pub(super) const PHASE_RISE: f32 = 2.03;
 
 /// One channel's detector; remembers the last samples of the block before.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn the_filter_rises_no_more_than_said() {
         for phase in &PHASES {
-            assert!(phase.iter().map(|c| c.abs()).sum::<f32>() < RISE_MAX);
+            assert!(phase.iter().map(|c| c.abs()).sum::<f32>() < PHASE_RISE);
         }
     }
 }

@@ -10,16 +10,16 @@ use crate::core::retention::chunked::{self, Tampered};
 use crate::core::retention::{Hour, RetentionError};
 
 /// Bytes of every key here.
-pub(super) const KEY_LEN: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 /// Bytes of a release as it travels.
-pub const RELEASE_LEN: usize = 8 + KEY_LEN;
+pub const RELEASE_BYTES: usize = 8 + KEY_BYTES;
 /// Stands in every derivation, so that another version derives other keys.
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
 
 /// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy
 /// where it was.
-pub struct Secret(Box<[u8; KEY_LEN]>);
+pub struct Secret(Box<[u8; KEY_BYTES]>);
 
 impl Drop for Secret {
     fn drop(&mut self) {
@@ -38,17 +38,17 @@ impl Secret {
 
     /// From bytes that were secret already; overwriting those is the caller's part.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
         let mut secret = Self::zero();
         secret.0.copy_from_slice(bytes);
         secret
     }
 
     fn zero() -> Self {
-        Self(Box::new([0; KEY_LEN]))
+        Self(Box::new([0; KEY_BYTES]))
     }
 
-    pub(super) fn expose(&self) -> &[u8; KEY_LEN] {
+    pub(super) fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 }
@@ -212,7 +212,7 @@ pub struct Release {
 }
 
 impl Release {
-    pub(super) fn derive(hour_key: &[u8; KEY_LEN], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
+    pub(super) fn derive(hour_key: &[u8; KEY_BYTES], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
         let mut key = Secret::zero();
         expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0[..]);
         Self { keeper, key }
@@ -220,8 +220,8 @@ impl Release {
 
     /// As it travels to the node that asked, through an encrypted channel only: the keeper's id, then the derived key.
     #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_LEN]> {
-        let mut bytes = Zeroizing::new([0; RELEASE_LEN]);
+    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_BYTES]> {
+        let mut bytes = Zeroizing::new([0; RELEASE_BYTES]);
         let (keeper, key) = bytes.split_at_mut(self.keeper.0.len());
         keeper.copy_from_slice(&self.keeper.0);
         key.copy_from_slice(&self.key.0[..]);
@@ -230,7 +230,7 @@ impl Release {
 
     /// What [`Release::to_bytes`] gave.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8; RELEASE_LEN]) -> Self {
+    pub fn from_bytes(bytes: &[u8; RELEASE_BYTES]) -> Self {
         let (keeper, key) = bytes.split_first_chunk().expect("8 of 40 bytes");
         Self { keeper: KeeperId(*keeper), key: Secret::from_bytes(key.try_into().expect("the other 32")) }
     }
@@ -256,7 +256,7 @@ pub fn unwrap(
 ) -> Result<Secret, Tampered> {
     let (key, about) = wrap_key(releases, recording, hour);
     let mut bytes = chunked::open(&key, &about, wrapped)?;
-    let secret = <&[u8; KEY_LEN]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
+    let secret = <&[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
     bytes.zeroize();
     secret
 }
@@ -268,9 +268,9 @@ fn wrap_key((one, other): (&Release, Option<&Release>), recording: RecordingId, 
         Some(other) => (one, other),
         None => (one, one),
     };
-    let mut both = [0; KEY_LEN * 2];
-    both[..KEY_LEN].copy_from_slice(&low.key.0[..]);
-    both[KEY_LEN..].copy_from_slice(&high.key.0[..]);
+    let mut both = [0; KEY_BYTES * 2];
+    both[..KEY_BYTES].copy_from_slice(&low.key.0[..]);
+    both[KEY_BYTES..].copy_from_slice(&high.key.0[..]);
     let about = [WRAP_INFO, &recording.0, &hour.0.to_be_bytes(), &low.keeper.0, &high.keeper.0].concat();
     let mut key = Secret::zero();
     expand_prk(&Salt::none(HKDF_SHA512).extract(&both), &[&about], &mut key.0[..]);
@@ -286,7 +286,7 @@ mod tests {
     const HOUR: Hour = Hour(500_000);
 
     fn release(id: u8, key: u8) -> Release {
-        Release { keeper: KeeperId([id; 8]), key: Secret::from_bytes(&[key; KEY_LEN]) }
+        Release { keeper: KeeperId([id; 8]), key: Secret::from_bytes(&[key; KEY_BYTES]) }
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn what_is_released_differs_for_every_recording_hour_and_keeper() {
-        let hour_key = [5; KEY_LEN];
+        let hour_key = [5; KEY_BYTES];
         let (keeper, recording) = (KeeperId([1; 8]), RecordingId([2; 16]));
         let of = |keeper, recording, hour| Release::derive(&hour_key, keeper, recording, hour).key.0.clone();
         let first = of(keeper, recording, HOUR);

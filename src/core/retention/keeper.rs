@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::limits::{DENIED_MAX, HOUR_KEYS_MAX, KEEPER_SAVED_EVERY, RETENTION};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::{Audit, AuditEvent};
-use crate::core::retention::data_key::{KEY_LEN, fill_random};
+use crate::core::retention::data_key::{KEY_BYTES, fill_random};
 use crate::core::retention::locked::LockedKeys;
 use crate::core::retention::{Clocks, Hour, KeeperId, Ratchet, RecordingId, Release, Retention};
 
@@ -262,7 +262,7 @@ impl Keeper {
     // Keys lie within 168 hours after the floor, so no two share a slot.
     pub(super) fn occupy(&mut self, hour: Hour) -> usize {
         let slot = hour.0 as usize % HOUR_KEYS_MAX;
-        debug_assert!(*self.keys.get(slot) == [0; KEY_LEN], "a slot is free before its next hour");
+        debug_assert!(*self.keys.get(slot) == [0; KEY_BYTES], "a slot is free before its next hour");
         self.hours.insert(hour, slot);
         slot
     }

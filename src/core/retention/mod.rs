@@ -25,8 +25,8 @@ mod state;
 mod tests;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
-pub use chunked::{CHUNK_LEN, Opener, PREFIX_LEN, SEALED_CHUNK_LEN, Tampered, open, plain_len, seal, sealed_len};
-pub use data_key::{KeeperId, Pair, RELEASE_LEN, RecordingId, Release, Secret, unwrap, wrap};
+pub use chunked::{CHUNK_BYTES, Opener, PREFIX_BYTES, SEALED_CHUNK_BYTES, Tampered, open, plain_len, seal, sealed_len};
+pub use data_key::{KeeperId, Pair, RELEASE_BYTES, RecordingId, Release, Secret, unwrap, wrap};
 pub use hour::{Hour, Retention, RetentionError};
 pub use keeper::{Keeper, Refusal, Stats};
 pub use key_shares::{KeyShares, WrappedKey};

@@ -20,9 +20,9 @@ use pcm::{Decoded, VoicePcm};
 /// Pieces kept of a voice that is not heard: 80 ms of 20 ms packets.
 const PREROLL_PIECES: usize = 4;
 /// A packet without a level is taken for silence up to this many bytes: 4.8 kb/s carry comfort noise at most.
-const QUIET_LEN: usize = 12;
+const QUIET_PACKET_BYTES: usize = 12;
 /// A packet that states silence and has more bytes than this may be a lie: 16 kb/s carry speech.
-const SUSPECT_LEN: usize = 40;
+const SUSPECT_PACKET_BYTES: usize = 40;
 /// Such ticks until the voice is probed: 5 s.
 const PROBE_TICKS: u32 = 250;
 /// What states less than this says that nobody speaks: −60 dBov.
@@ -189,8 +189,8 @@ impl VoiceTrack {
                     let level = packet.ingest.as_ref().and_then(|ingest| ingest.audio_level);
                     let loudness = level.map(Loudness::from);
                     let len = packet.data.len();
-                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_LEN;
-                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_LEN;
+                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_PACKET_BYTES;
+                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_PACKET_BYTES;
                     self.stated = loudness;
                     let loudness = loudness.unwrap_or(Loudness::SILENCE);
                     stated = Some(stated.map_or(loudness, |other| Loudness(other.0.max(loudness.0))));

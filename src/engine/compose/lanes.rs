@@ -6,9 +6,9 @@ use crate::engine::compose::scale::Axis;
 /// Inputs a group sees: two vectors of 32.
 pub(super) const WINDOW: usize = 64;
 /// Outputs of a group at most.
-const GROUP_MAX: usize = 16;
+const WIDEST_GROUP: usize = 16;
 /// Pairs of taps at most; more of them are summed one output at a time.
-pub(super) const PAIRS_MAX: usize = 4;
+pub(super) const MOST_PAIRS: usize = 4;
 
 /// The weights of one axis, group by group.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Lanes {
         let pairs = axis.weights().chunks(taps).map(used).max()?.div_ceil(2);
         let span = |starts: &[u32]| (starts[starts.len() - 1] - starts[0]) as usize + 2 * pairs;
         let fits = |group: &usize| axis.starts().chunks(*group).all(|starts| span(starts) <= WINDOW);
-        let group = [GROUP_MAX, 8, 4].into_iter().find(fits).filter(|_| pairs <= PAIRS_MAX)?;
+        let group = [WIDEST_GROUP, 8, 4].into_iter().find(fits).filter(|_| pairs <= MOST_PAIRS)?;
         let left = u32::try_from(axis.window().start).expect("a column");
         let mut lanes = Self { group, pairs, bases: Vec::new(), picks: Vec::new(), weights: Vec::new() };
         for (starts, weights) in axis.starts().chunks(group).zip(axis.weights().chunks(group * taps)) {

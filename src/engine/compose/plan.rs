@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::{Damage, Size, TrackId, TrackKind, VideoFrame};
 use crate::core::scene::{Background, Fit, Overlay, Rect, Rgb, Scene, Tile, TilePicture};
 use crate::engine::compose::Sources;
@@ -26,8 +27,6 @@ pub(super) const LETTERBOX: Rgb = Rgb::new(0x1d, 0x20, 0x26);
 const PANEL_SHADE: u32 = 88;
 /// How much a picture that stands still because nothing new comes is darkened, of 255.
 const STALLED_SHADE: u8 = 110;
-/// Masks of shapes kept; a canvas whose tiles change size all the time costs time, not memory.
-const SHAPES_MAX: usize = 512;
 
 /// What one canvas shows, and what it needs to show the next scene.
 pub(super) struct Planner {
@@ -524,7 +523,7 @@ impl Shapes {
     }
 
     fn get(&mut self, size: Size, radius: u32, inset: Option<u32>, part: Rect) -> Shared<Mask> {
-        if self.0.len() >= SHAPES_MAX {
+        if self.0.len() >= limits::SHAPE_MASKS_MAX {
             self.0.clear();
         }
         let make = || {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::Size;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::compose::lanes::Lanes;
@@ -16,8 +17,6 @@ use crate::engine::compose::lanes::Lanes;
 pub(super) const VERTICAL_BITS: u32 = 8;
 /// Horizontal weights sum to 2^14, the largest power that fits a signed 16-bit value.
 pub(super) const HORIZONTAL_BITS: u32 = 14;
-/// Weights kept for this many pairs of extents; a source that changes its size all the time costs time, not memory.
-const AXES_MAX: usize = 1024;
 
 /// For each output position of one axis: which inputs, with which weights.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl Axes {
     }
 
     fn axis(&mut self, (from, length): (u32, u32), target: u32, bits: u32) -> Arc<Axis> {
-        if self.0.len() >= AXES_MAX {
+        if self.0.len() >= limits::SCALE_AXES_MAX {
             self.0.clear();
         }
         let make = || Arc::new(Axis::new(from, length, target, bits));

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request};
@@ -24,9 +23,6 @@ use crate::io::http::problem::Problem;
 use crate::io::http::{
     Recordings, announcements, branding, layout, legs, moderation, page, recording, recordings, resource, rooms,
 };
-
-/// How long connections may linger after shutdown was asked for.
-const SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 
 /// Where and how to answer.
 #[derive(Debug, Clone)]
@@ -185,7 +181,7 @@ impl HttpDoor {
         let closing = handle.clone();
         tokio::spawn(async move {
             shutdown.await;
-            closing.graceful_shutdown(Some(SHUTDOWN_SPAN));
+            closing.graceful_shutdown(Some(limits::HTTP_SHUTDOWN_SPAN));
         });
         let first = Some(limits::HTTP_REQUEST_SPAN);
         let served = match self.tls {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::base::limits;
 use crate::base::media::RoomId;
 
 /// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured
@@ -130,9 +131,6 @@ impl<T> fmt::Display for Redacted<T> {
     }
 }
 
-/// How often one repeated line may be written.
-pub const REPEAT_SPACING: Duration = Duration::from_secs(1);
-
 /// Turns a flood into one line a second. A static beside the line it guards; any thread may ask.
 ///
 /// ```
@@ -168,7 +166,7 @@ impl Limiter {
             return None;
         }
         // Of the threads that find a line due, the one that moves the time writes it.
-        let next = at.saturating_add(nanos(REPEAT_SPACING));
+        let next = at.saturating_add(nanos(limits::LOG_REPEAT_SPACING));
         self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         Some(self.held.swap(0, Ordering::Relaxed))
     }
@@ -204,7 +202,7 @@ mod tests {
             threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
         });
         assert_eq!(told.len(), 1);
-        let rest = limiter.note(now + REPEAT_SPACING).unwrap();
+        let rest = limiter.note(now + limits::LOG_REPEAT_SPACING).unwrap();
         assert_eq!(told[0] + rest, 4001);
     }
 

@@ -9,7 +9,7 @@ use crate::engine::decode::VoiceDecoder;
 /// Sound that stops or changes its source does so over 5 ms, in sample pairs.
 const JOINT: usize = 240;
 /// Nothing a decoder gives is louder: twice full scale. What a broken packet decodes to may be anything.
-const SAMPLE_MAX: f32 = 2.0;
+const LOUDEST_SAMPLE: f32 = 2.0;
 
 /// Whether libopus took a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl VoicePcm {
 
 fn bound(samples: &mut [f32]) {
     for sample in samples {
-        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) };
+        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-LOUDEST_SAMPLE, LOUDEST_SAMPLE) };
     }
 }
 

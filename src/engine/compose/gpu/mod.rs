@@ -18,6 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::{ComposedFrame, Damage, Pts, Size};
 use crate::core::scene::Scene;
 use crate::engine::compose::draw::Operation;
@@ -30,7 +31,7 @@ pub(super) use self::device::{Device, Wanted};
 use self::in_flight::{Flight, Tick};
 use self::list::{Encoded, Key};
 use self::raster::Raster;
-use self::tables::{TABLES_LEN, Tables};
+use self::tables::Tables;
 
 /// What [`Compositor::name`] says while a GPU draws.
 pub(super) const NAME: &str = "gpu";
@@ -341,7 +342,7 @@ impl Buffers {
         };
         let packed_len = if raster.is_packed() { 4 } else { raster.packed_len() };
         let tick = storage("tick", tick_len, wgpu::BufferUsages::COPY_DST);
-        let tables = storage("tables", TABLES_LEN, wgpu::BufferUsages::COPY_DST);
+        let tables = storage("tables", limits::GPU_TABLES_LEN, wgpu::BufferUsages::COPY_DST);
         let canvas = storage("canvas", raster.len(), wgpu::BufferUsages::COPY_SRC);
         let packed = storage("packed", packed_len, wgpu::BufferUsages::COPY_SRC);
         let group = bind(device, [&tick, &tables, &canvas, &packed]);

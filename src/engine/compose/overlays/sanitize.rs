@@ -9,7 +9,7 @@ pub(super) fn drawable(text: &str, chars_max: usize) -> String {
     for c in text.chars().take(chars_max * 4).filter(|&c| !hidden(c)).map(blank).take(chars_max) {
         marks = if stacks(c) { marks + 1 } else { 0 };
         let doubled = c == ' ' && (line.is_empty() || line.ends_with(' '));
-        if marks <= MARKS_MAX && !doubled {
+        if marks <= MARKS_A_LETTER && !doubled {
             line.push(c);
         }
     }
@@ -18,7 +18,7 @@ pub(super) fn drawable(text: &str, chars_max: usize) -> String {
 }
 
 /// Accents on one letter; more would tower out of the line.
-const MARKS_MAX: usize = 3;
+const MARKS_A_LETTER: usize = 3;
 
 fn blank(c: char) -> char {
     if c.is_whitespace() { ' ' } else { c }
