@@ -14,9 +14,9 @@ use crate::base::media::Bitmap;
 use crate::core::access::Caller;
 use crate::engine::compose::overlays::{PictureError, PictureUse, read_picture};
 use crate::io::api::{BrandingChange, Command, ControlHandle, Refusal};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, text_of_type};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::{Body, ResourcePath, RoomPath, text_of_type};
-use crate::io::http::server::{NodeView, ServerState};
+use crate::io::http::state::{NodeView, ServerState};
 
 /// Pictures that arrive at once; each may take `limits::PICTURE_LEN_MAX`.
 static UPLOADS: Semaphore = Semaphore::const_new(limits::PICTURE_UPLOADS_MAX);

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use crate::core::access::Caller;
 use crate::core::scene::{Layout, TileCount};
 use crate::io::api::{Command, ControlHandle, LayoutShown};
+use crate::io::http::extract::{Body, RoomPath, text_of_type};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::{Body, RoomPath, text_of_type};
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 const JSON: &str = "application/json";
 

@@ -5,8 +5,10 @@
 //! [`Command`]s). This room knows neither peers nor threads: a command carries a one-shot reply, and a [`Refusal`]
 //! becomes a problem (RFC 9457).
 
+mod admission;
 mod announcements;
 mod branding;
+mod extract;
 mod layout;
 mod legs;
 mod link;
@@ -17,13 +19,16 @@ mod poster;
 mod problem;
 mod recording;
 mod recordings;
+mod reply;
 mod resource;
 mod rooms;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
+pub use admission::Recordings;
 pub use link::LinkKey;
-pub use recordings::Recordings;
-pub use server::{HttpDoor, HttpError, HttpSetup, NodeView, Tls};
+pub use server::{HttpDoor, HttpError, HttpSetup, Tls};
+pub use state::NodeView;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::io::http::problem::Problem;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 /// Nothing from elsewhere, no inline code, no tracking, no frames.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::base::limits;
 use crate::engine::compose::overlays::PictureError;
 use crate::io::api::{FragmentError, Refusal};
+use crate::io::store::ReadError;
 
 /// Every `type` begins with this.
 const URN: &str = "urn:tessera:problem:";
@@ -177,6 +178,20 @@ impl From<PictureError> for Problem {
             PictureError::Large { .. } | PictureError::Damaged => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, "bad-picture", "This picture cannot be taken", error.to_string())
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::gone(),
+            ReadError::Missing => Self::no_recording(),
+            ReadError::Damaged => Self::damaged(),
+            ReadError::Store(error) => {
+                tracing::warn!(%error, "the store did not answer");
+                Self::store()
+            }
+        }
     }
 }
 
