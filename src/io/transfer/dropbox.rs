@@ -16,10 +16,11 @@ use tokio::time::timeout;
 use crate::base::limits;
 use crate::io::telemetry::log::Redacted;
 use crate::io::transfer::client::{client, is_loopback, judge, text, unreachable};
+use crate::io::transfer::credentials::Access;
 use crate::io::transfer::deadline::Deadline;
-use crate::io::transfer::destination::Access;
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::pause::pause;
 use crate::io::transfer::source::{Checksum, FileBody};
-use crate::io::transfer::{TransferError, pause};
 
 /// Bytes of the blocks that a content hash is made of.
 const BLOCK_BYTES: usize = 4 * 1024 * 1024;

@@ -13,7 +13,10 @@ use crate::core::record::RecordingState;
 use crate::core::retention::RecordingName;
 use crate::engine::flow::{Counter, Level};
 use crate::io::store::{Archive, ReadError};
-use crate::io::transfer::{Destination, Progress, TransferError, TransferredFile, transfer};
+use crate::io::transfer::copying::{TransferredFile, transfer};
+use crate::io::transfer::destination::Destination;
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::progress::Progress;
 
 /// What hand-overs count; clones share it.
 #[derive(Debug, Clone, Default)]

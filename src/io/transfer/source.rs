@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::base::limits;
 use crate::io::store::{ReadError, Reading};
-use crate::io::transfer::{Progress, Told, TransferError};
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::progress::{Progress, Told};
 
 /// SHA-256 (FIPS 180-4). Text form: hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
