@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::app::cli::Failure;
-use crate::app::cli::serve::Interrupt;
+use crate::app::cli::interrupt::Interrupt;
 use crate::app::config::{Format, Level};
 use crate::app::keeperd::{KeeperProcess, KeeperSetup, KeeperStartError};
 use crate::base::limits::KEEPERS;
