@@ -5,20 +5,17 @@
 
 mod announcing;
 mod branding;
+mod file;
 mod hand_over;
 mod keepers;
+mod value;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::Size;
@@ -33,6 +30,7 @@ pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use value::{Side, ValueError, Within};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +172,14 @@ impl Video {
     #[must_use]
     pub fn motion(&self) -> Duration {
         Duration::from_millis(self.motion_ms.get().into())
+    }
+
+    /// How every room is dressed, its pictures scaled down to what the canvas needs. Takes tens of milliseconds for
+    /// large ones.
+    #[must_use]
+    pub fn branding(&self) -> Branding {
+        let (logo, background) = (self.logo.picture(self.size()), self.background.background(self.size()));
+        Branding { logo, background, clock: self.clock }
     }
 
     /// What every rung is set up with.
@@ -504,130 +510,6 @@ impl Default for Threads {
     }
 }
 
-/// A whole number from `MIN` to `MAX`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "i64")]
-pub struct Within<const MIN: u32, const MAX: u32>(u32);
-
-impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Within<MIN, MAX> {
-    type Error = ValueError;
-
-    fn try_from(value: i64) -> Result<Self, ValueError> {
-        let parsed = u32::try_from(value).ok().filter(|v| (MIN..=MAX).contains(v));
-        parsed.map(Self).ok_or(ValueError::Range { value, min: MIN, max: MAX })
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> From<Within<MIN, MAX>> for i64 {
-    fn from(value: Within<MIN, MAX>) -> Self {
-        value.0.into()
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> FromStr for Within<MIN, MAX> {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
-    }
-}
-
-/// One side of the canvas in pixels: even (4:2:0 halves it), 160 to 3840.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "i64")]
-pub struct Side(u32);
-
-impl Side {
-    const MIN: u32 = 160;
-    const MAX: u32 = 3840;
-
-    /// The pixels.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Side {
-    type Error = ValueError;
-
-    fn try_from(value: i64) -> Result<Self, ValueError> {
-        let parsed = u32::try_from(value).ok().filter(|v| (Self::MIN..=Self::MAX).contains(v));
-        let side = parsed.ok_or(ValueError::Range { value, min: Self::MIN, max: Self::MAX })?;
-        if side % 2 == 0 { Ok(Self(side)) } else { Err(ValueError::Odd(side)) }
-    }
-}
-
-impl From<Side> for i64 {
-    fn from(value: Side) -> Self {
-        value.0.into()
-    }
-}
-
-impl FromStr for Side {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
-    }
-}
-
-impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_i64(WholeNumber(PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Side {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_i64(WholeNumber(PhantomData))
-    }
-}
-
-/// Reads a whole number and parses it further; what is no number is told in the operator's words.
-struct WholeNumber<T>(PhantomData<T>);
-
-impl<T: TryFrom<i64, Error = ValueError>> Visitor<'_> for WholeNumber<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number")
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<T, E> {
-        T::try_from(value).map_err(E::custom)
-    }
-}
-
-/// Why a number is no value of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ValueError {
-    /// Outside its range.
-    #[error("{value} is out of range; choose a number from {min} to {max}")]
-    Range {
-        /// What stood there.
-        value: i64,
-        /// The least allowed.
-        min: u32,
-        /// The most allowed.
-        max: u32,
-    },
-    /// A side that 4:2:0 cannot halve.
-    #[error("{0} is odd; choose an even number")]
-    Odd(u32),
-    /// No whole number at all.
-    #[error("not a whole number")]
-    Number,
-}
-
 /// Why a configuration cannot be used: one line that says where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -690,15 +572,6 @@ impl Config {
             ConfigError::Wrong { place: place(path, text, at), reason }
         })
     }
-}
-
-/// A file that somebody named. One byte more than `len_max` says that it is too long without reading all of it.
-fn read_at_most(path: &str, len_max: usize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened = File::open(path).map(|file| file.take(len_max as u64 + 1));
-    let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| format!("{path}: {error}"))?;
-    Ok(bytes)
 }
 
 fn or_cores(chosen: u32) -> usize {
