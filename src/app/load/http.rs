@@ -3,7 +3,7 @@
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::base::media::RoomId;
 
 /// The HTTP door of one node, as seen from outside.

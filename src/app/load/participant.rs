@@ -25,7 +25,7 @@ use webrtc::peer_connection::{
     RTCSessionDescription, SrtpProtectionProfile,
 };
 
-use super::LoadError;
+use super::error::LoadError;
 use super::http::Door;
 use crate::base::limits;
 use crate::base::media::RoomId;

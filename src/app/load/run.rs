@@ -8,8 +8,8 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::LoadError;
 use super::clip::{self, ClipSetup};
+use super::error::LoadError;
 use super::http::Door;
 use super::participant::{Participant, Pictures};
 use super::receiver::{PacketCounts, receive};

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
-use super::LoadError;
 use super::clip::Clip;
+use super::error::LoadError;
 use super::participant::{AV1_PAYLOAD_TYPE, LocalTrack, OPUS_PAYLOAD_TYPE, Participant};
 use super::voice::Voice;
 use crate::base::limits;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::LoadError;
+use super::error::LoadError;
 use super::listener::{Listener, Sounds};
 use super::receiver::Inward;
 use super::sender::SendLog;
