@@ -4,9 +4,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::app::offline::Written;
 use crate::app::offline::sound::Packets;
-use crate::app::offline::temp_file::Part;
+use crate::app::offline::temp_file::{Part, Written};
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
 use crate::core::fmp4::{

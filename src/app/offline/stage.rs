@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::app::offline::decoded_file::Seen;
-use crate::app::offline::{Ended, Job, Windows};
+use crate::app::offline::job::{Ended, Job};
+use crate::app::offline::windows::Windows;
 use crate::base::media::{ComposedFrame, Outbox, ParticipantId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick};
 use crate::core::scene::{self, Motion, SceneCore};
 use crate::engine::compose::{Compositor, Sources};

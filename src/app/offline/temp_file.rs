@@ -7,6 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::base::limits;
 
+/// What lies in the file out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
 /// A file in the making; gone if nobody finishes it.
 pub(super) struct Part {
     file: BufWriter<File>,
