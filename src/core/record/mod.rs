@@ -10,16 +10,20 @@
 //! missing becomes silence; a picture that is missing is one whose predecessor is shown for longer.
 
 mod chapters;
+mod gap;
 mod manifest;
 mod object;
 mod playlist;
 mod recorder;
 mod take;
 mod track;
+mod track_entry;
 
 pub use chapters::{Chapter, ChapterKind, chapters_vtt};
-pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_compact, utc_text};
+pub use gap::{Gap, GapReason, GapTrack};
+pub use manifest::{Manifest, RecordingState, TakeEntry, utc_text};
 pub use object::{Contents, Hdr, Object, ROOT, RecordedFile, SegmentEntry, folder};
 pub use playlist::{PlaylistPart, Rendition, media_playlist, multivariant_playlist};
 pub use recorder::{Event, Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};
-pub use track::{TrackEntry, TrackInput, TrackOutput, TrackRecorder, TrackSetup};
+pub use track::{TrackInput, TrackOutput, TrackRecorder, TrackSetup};
+pub use track_entry::TrackEntry;

@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, TrackKind, rtp_from_pts};
@@ -16,42 +15,8 @@ use crate::core::fmp4::{
     Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
     VideoSample, opus, sound_header,
 };
-use crate::core::record::manifest::{Gap, GapReason, GapTrack, millis, note_gap};
-
-/// One file of a single track. Times are milliseconds since the recording's zero.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackEntry {
-    /// The file's name, below the recording's.
-    pub file: String,
-    /// Whose: counted as in the chapters, from 1; no name.
-    pub person: u32,
-    /// What it carries.
-    pub kind: TrackKind,
-    /// Where it begins on the recording's timeline, and its own decode times with it.
-    pub from_ms: u64,
-    /// How long it plays from there.
-    pub duration_ms: u64,
-    /// Its length.
-    pub bytes: u64,
-    /// Columns and rows of its picture; 0 for sound.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// What it lacks, in the order it was noticed.
-    pub gaps: Vec<Gap>,
-    /// How many more gaps there are than listed.
-    #[serde(default)]
-    pub gaps_unlisted: u64,
-}
-
-impl TrackEntry {
-    /// A fragment of `len` bytes could not be stored.
-    pub fn lacks(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason) {
-        let track = if self.kind.is_video() { GapTrack::Video } else { GapTrack::Sound };
-        note_gap(self, Gap { from_ms: millis(from), to_ms: millis(to), track, reason });
-        self.bytes = self.bytes.saturating_sub(len as u64);
-    }
-}
+use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
+use crate::core::record::track_entry::{TrackEntry, note_gap};
 
 /// What a single track's recorder is told at its start.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,8 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use crate::base::limits::AUDIT_PENDING_MAX;
 use crate::base::media::Wallclock;
 use crate::core::retention::Hour;
-use crate::core::retention::data_key::{Secret, parse_hex};
+use crate::core::retention::data_key::parse_hex;
+use crate::core::retention::secret::Secret;
 
 const HASH_BYTES: usize = 32;
 const SIGNATURE_BYTES: usize = 64;

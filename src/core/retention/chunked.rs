@@ -10,7 +10,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroize;
 
-use crate::core::retention::data_key::{KEY_BYTES, Secret, expand, fill_random};
+use crate::core::retention::secret::{KEY_BYTES, Secret, expand, fill_random};
 
 /// Plaintext bytes of every chunk but the last.
 pub const CHUNK_BYTES: usize = 16 * 1024;

@@ -3,98 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA512, Salt};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::core::retention::chunked::{self, Tampered};
+use crate::core::retention::secret::{KEY_BYTES, Secret, expand, expand_prk, fill_random, scrub_stack};
 use crate::core::retention::{Hour, RetentionError};
 
-/// Bytes of every key here.
-pub(super) const KEY_BYTES: usize = 32;
 /// Bytes of a release as it travels.
 pub const RELEASE_BYTES: usize = 8 + KEY_BYTES;
 /// Stands in every derivation, so that another version derives other keys.
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
-
-/// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy
-/// where it was.
-pub struct Secret(Box<[u8; KEY_BYTES]>);
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl Secret {
-    /// From the operating system's randomness (through AWS-LC).
-    #[must_use]
-    pub fn random() -> Self {
-        let mut secret = Self::zero();
-        fill_random(&mut *secret.0);
-        secret
-    }
-
-    /// From bytes that were secret already; overwriting those is the caller's part.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
-        let mut secret = Self::zero();
-        secret.0.copy_from_slice(bytes);
-        secret
-    }
-
-    fn zero() -> Self {
-        Self(Box::new([0; KEY_BYTES]))
-    }
-
-    pub(super) fn expose(&self) -> &[u8; KEY_BYTES] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// Fills `bytes` from the operating system's randomness.
-pub(super) fn fill_random(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("a kernel that runs us gives randomness");
-}
-
-/// HKDF-Expand (RFC 5869) with SHA-512 of a uniformly random `key`; the parts of `info` are concatenated.
-pub(super) fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    expand_key(key, info, out);
-    scrub_stack();
-}
-
-#[inline(never)]
-fn expand_key(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    expand_prk(&Prk::new_less_safe(HKDF_SHA512, key), info, out);
-}
-
-/// Overwrites the stack below the caller's: the calls before left copies of keys there, of values that were moved.
-#[inline(never)]
-fn scrub_stack() {
-    let mut below = [0_u8; 8192];
-    below.zeroize();
-    std::hint::black_box(&below);
-}
-
-fn expand_prk(prk: &Prk, info: &[&[u8]], out: &mut [u8]) {
-    let len = Length(out.len());
-    prk.expand(info, len).and_then(|okm| okm.fill(out)).expect("keys are shorter than HKDF's limit");
-}
-
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
 
 macro_rules! random_id {
     ($(#[$about:meta])* $name:ident, $len:expr, $prefix:literal) => {

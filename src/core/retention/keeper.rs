@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::base::limits::{DENIED_MAX, HOUR_KEYS_MAX, KEEPER_SAVED_EVERY, RETENTION};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::{Audit, AuditEvent};
-use crate::core::retention::data_key::{KEY_BYTES, fill_random};
 use crate::core::retention::locked::LockedKeys;
+use crate::core::retention::secret::{KEY_BYTES, fill_random};
 use crate::core::retention::{Clocks, Hour, KeeperId, Ratchet, RecordingId, Release, Retention};
 
 /// Why a keeper says no.
@@ -238,13 +238,6 @@ impl Keeper {
     pub fn audit_stored(&mut self) {
         self.changed |= !self.audit.pending.is_empty();
         self.audit.stored();
-    }
-
-    /// How long until the next key is to be destroyed, by its own time.
-    #[must_use]
-    pub fn until_next(&self) -> Option<Duration> {
-        let next = self.hours.keys().next()?.start();
-        Some(Duration::from_nanos(next.0.saturating_sub(self.ratchet.floor().0)))
     }
 
     /// Figures so far.

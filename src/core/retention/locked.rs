@@ -6,7 +6,7 @@ use std::ptr::from_ref;
 use zeroize::Zeroize;
 
 use crate::base::limits::HOUR_KEYS_MAX;
-use crate::core::retention::data_key::KEY_BYTES;
+use crate::core::retention::secret::KEY_BYTES;
 
 const PAGE: usize = 4096;
 

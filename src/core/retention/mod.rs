@@ -19,6 +19,7 @@ mod key_shares;
 mod locked;
 mod ratchet;
 mod recording_name;
+mod secret;
 mod stage;
 mod state;
 #[cfg(test)]
@@ -26,11 +27,12 @@ mod tests;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
 pub use chunked::{CHUNK_BYTES, Opener, PREFIX_BYTES, SEALED_CHUNK_BYTES, Tampered, open, plain_len, seal, sealed_len};
-pub use data_key::{KeeperId, Pair, RELEASE_BYTES, RecordingId, Release, Secret, unwrap, wrap};
+pub use data_key::{KeeperId, Pair, RELEASE_BYTES, RecordingId, Release, unwrap, wrap};
 pub use hour::{Hour, Retention, RetentionError};
 pub use keeper::{Keeper, Refusal, Stats};
 pub use key_shares::{KeyShares, WrappedKey};
 pub use ratchet::{BootId, Clocks, Ratchet};
 pub use recording_name::RecordingName;
+pub use secret::Secret;
 pub use stage::{OutOfStep, Stage};
 pub use state::StateError;

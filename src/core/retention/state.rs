@@ -13,8 +13,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::base::limits::{AUDIT_LINE_LEN_MAX, AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, DENIED_MAX, HOUR_KEYS_MAX};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::Audit;
-use crate::core::retention::data_key::{KEY_BYTES, Secret};
 use crate::core::retention::ratchet::Jump;
+use crate::core::retention::secret::{KEY_BYTES, Secret};
 use crate::core::retention::{BootId, Clocks, Hour, Keeper, KeeperId, Ratchet, RecordingId};
 
 const MAGIC: &[u8; 16] = b"tessera keeper 1";

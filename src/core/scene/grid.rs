@@ -1,7 +1,7 @@
 //! **The question:** where does each seat of a grid lie?
 
 use crate::base::media::Size;
-use crate::core::scene::Rect;
+use crate::core::scene::rect::{Rect, even};
 
 /// An even grid of 16:9 cells, its block centred in its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +79,6 @@ fn grid(area: Rect, columns: u32, rows: u32) -> Grid {
     // The nearest even height to 9/16 of the width that still fits.
     let height = even((width * 9 + 16) / 16).min(even(highest)).max(2);
     Grid { columns, rows, cell: Size::new(width, height), gap, area }
-}
-
-pub(super) const fn even(value: u32) -> u32 {
-    value & !1
 }
 
 fn to_u32(value: usize) -> u32 {

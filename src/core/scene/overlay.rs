@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::limits;
 use crate::base::media::{Bitmap, Size};
-use crate::core::scene::grid::even;
+use crate::core::scene::rect::even;
 use crate::core::scene::stage::contained;
 use crate::core::scene::{Overlay, OverlayContent, Rect, Rgb};
 

@@ -1,8 +1,7 @@
 //! **The question:** where do the large picture, the strip beside it and the small picture in the corner lie?
 
 use crate::base::media::Size;
-use crate::core::scene::Rect;
-use crate::core::scene::grid::even;
+use crate::core::scene::rect::{Rect, even};
 
 /// The shape of a camera unless it says otherwise.
 pub(super) const WIDE: Size = Size::new(16, 9);
