@@ -2,6 +2,7 @@
 //! a thread and without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
 
 mod channel_strip;
+mod counters;
 mod mix_encoders;
 mod redacted;
 mod voice;
@@ -18,7 +19,9 @@ use crate::engine::audio::mix_encoders::{MixEncoders, Packets};
 use crate::engine::audio::redacted::RedactedSound;
 use crate::engine::audio::voice::VoiceTrack;
 use crate::engine::encode::{OpusEncodeError, OpusEncoderConfig};
-use crate::engine::flow::{Counter, OpusReceiver, PlayoutCell};
+use crate::engine::flow::{OpusReceiver, PlayoutCell};
+
+pub use crate::engine::audio::counters::SoundCounters;
 
 /// How a room sounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,33 +58,6 @@ impl SoundConfig {
     fn opus(&self) -> OpusEncoderConfig {
         OpusEncoderConfig { bitrate: self.bitrate, complexity: self.complexity, ..Default::default() }
     }
-}
-
-/// What a room's sound counts; clones share the counts.
-#[derive(Debug, Clone, Default)]
-pub struct SoundCounters {
-    /// Opus packets discarded by the jitter buffers: late, repeated, malformed or surplus.
-    pub opus_discarded: Counter,
-    /// Sample pairs that were concealed or restored from FEC, in voices that were decoded.
-    pub pcm_concealed: Counter,
-    /// Ticks times voices decoded.
-    pub voices_decoded: Counter,
-    /// Packets that libopus refused; they are concealed.
-    pub opus_malformed: Counter,
-    /// Sample pairs put in or left out to follow networks and clocks, in voices that were decoded.
-    pub pcm_stretched: Counter,
-    /// Ticks of voices whose stated level was not believed.
-    pub levels_corrected: Counter,
-    /// Packets of shared mixes encoded.
-    pub shared_encoded: Counter,
-    /// Packets of mixes-minus encoded.
-    pub minus_encoded: Counter,
-    /// Ticks mixed.
-    pub ticks: Counter,
-    /// Ticks in which nobody was heard, and nothing was encoded.
-    pub silent_ticks: Counter,
-    /// Announcements begun.
-    pub announcements: Counter,
 }
 
 /// How one voice stands.

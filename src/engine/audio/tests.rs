@@ -6,7 +6,7 @@ use super::*;
 use crate::base::media::{Codec, EncodedFrame, Ingest, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
-use crate::engine::flow::{OpusSender, opus_queue};
+use crate::engine::flow::{Counter, OpusSender, opus_queue};
 
 /// A person who sends a tone.
 struct Talker {

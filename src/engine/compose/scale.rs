@@ -103,7 +103,7 @@ impl Axis {
         }
         #[cfg(target_arch = "x86_64")]
         if bits == HORIZONTAL_BITS {
-            axis.lanes = Lanes::of(&axis);
+            axis.lanes = Lanes::of(axis.window.start, &axis.starts, &axis.weights, taps);
         }
         axis
     }
