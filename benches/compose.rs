@@ -12,14 +12,10 @@ use std::time::{Duration, Instant};
 use tessera::base::media::{ParticipantId, Pts, Size};
 use tessera::engine::compose::cpu_compositor;
 
-use stage::{FULL_HD, HD, Pictures, picture, scene};
+use stage::{FULL_HD, HD, Pictures, picture, pictures, scene};
 
 /// Ticks of each kind; the least is told beside the median, because other programs only ever add time.
 const ROUNDS: usize = 200;
-
-fn pictures(people: u64, size: Size, seed: u64) -> Pictures {
-    (0..people).zip(seed..).map(|(id, seed)| (ParticipantId(id), picture(size, seed))).collect()
-}
 
 /// Reads every sample of the pictures that `now` has and `before` has not, and writes a share of the canvas for each.
 fn copy(now: &Pictures, before: &Pictures, canvas: &mut [u8]) {

@@ -11,11 +11,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::base::media::{ParticipantId, Pts, Size, pts_from_tick};
+use tessera::base::media::{Pts, Size, pts_from_tick};
 use tessera::core::scene::Scene;
 use tessera::engine::compose::{Compositor, CompositorChoice, Compositors};
 
-use stage::{FULL_HD, HD, Pictures, picture, scene};
+use stage::{FULL_HD, HD, Pictures, pictures, scene};
 
 /// A row of the table.
 struct Case {
@@ -77,9 +77,9 @@ impl Case {
     fn sets(&self, scene: &Scene) -> Vec<Pictures> {
         let rect = &scene.tiles[0].rect;
         let size = if self.source.width == 0 { Size::new(rect.width, rect.height) } else { self.source };
-        let first: Pictures = (0..self.people).map(|id| (ParticipantId(id), picture(size, id + 1))).collect();
+        let first = pictures(self.people, size, 1);
         let mut second = first.clone();
-        second.extend((0..self.changed).map(|id| (ParticipantId(id), picture(size, id + 1000))));
+        second.extend(pictures(self.changed, size, 1000));
         if self.changed == 0 { vec![first] } else { vec![first, second] }
     }
 }

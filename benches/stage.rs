@@ -42,6 +42,11 @@ pub fn picture(size: Size, seed: u64) -> VideoFrame {
     }
 }
 
+/// Those of so many people, with seeds from `seed` on.
+pub fn pictures(people: u64, size: Size, seed: u64) -> Pictures {
+    (0..people).zip(seed..).map(|(id, seed)| (ParticipantId(id), picture(size, seed))).collect()
+}
+
 /// A grid of so many.
 pub fn scene(canvas: Size, people: u64) -> Arc<Scene> {
     let (mut core, mut out, now) = (SceneCore::new(canvas), Outbox::new(), Instant::now());
