@@ -12,7 +12,7 @@ mod skew;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mp4_atom::Codec as SampleEntry;
 use tessera::base::limits;
@@ -21,7 +21,7 @@ use tessera::core::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE,
 use tessera::core::record::{GapReason, GapTrack, Manifest, RecordingState};
 use tessera::io::recording::room::RecordingPlace;
 
-use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call};
+use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call, record_until_killed};
 use players::{boxes, chromium, chromium_media_source, decode, decode_sound, number, probe, samples};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -305,14 +305,7 @@ fn chromiums_media_source_takes_it_piece_by_piece() {
 #[ignore = "run by a_killed_process_leaves_a_file_that_plays"]
 fn child_that_records_until_it_is_killed() {
     let file = PathBuf::from(std::env::var_os("TESSERA_TEST_FILE").expect("set by the parent"));
-    let mut call = Call::new(RecordingPlace::File(file), Pts(0));
-    let mut now = Pts(0);
-    loop {
-        // Ten times as fast as life.
-        std::thread::sleep(Duration::from_millis(10));
-        call.run(now, now + Duration::from_millis(100), |_| true, |_| true);
-        now = now + Duration::from_millis(100);
-    }
+    record_until_killed(RecordingPlace::File(file));
 }
 
 #[test]
@@ -328,8 +321,10 @@ fn a_killed_process_leaves_a_file_that_plays() {
         .unwrap();
     // Playable while it runs: read it as it grows.
     let mut seen = 0;
+    let until = Instant::now() + Duration::from_secs(60);
     while seen < 4 {
         assert!(child.try_wait().unwrap().is_none(), "the child ended early");
+        assert!(Instant::now() < until, "the child stopped at {seen} fragments");
         std::thread::sleep(Duration::from_millis(20));
         seen = std::fs::read(&file).map_or(0, |data| boxes(&data).1.len());
         if seen == 2 {

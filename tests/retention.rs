@@ -3,7 +3,7 @@
 //! that are killed.
 
 mod bucket;
-mod deadline;
+pub mod deadline;
 mod ending;
 mod hand_over;
 mod hostile;
@@ -18,7 +18,7 @@ mod weed;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tessera::base::limits;
@@ -29,7 +29,7 @@ use tessera::io::recording::room::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, ArchivePlace, ReadError, RecordingDetail};
 use tokio::runtime::Runtime;
 
-use crate::record::material::{Call, FPS, clip, encode, plain_call};
+use crate::record::material::{Call, FPS, clip, encode, plain_call, record_until_killed};
 use crate::record::players::decode;
 
 const CALL: Duration = Duration::from_secs(9);
@@ -309,13 +309,7 @@ fn child_that_seals_until_it_is_killed() {
     let runtime = runtime();
     let counters = ArchiveCounters::default();
     let archive = Archive::open(&place(&folder), Retention::default(), runtime.handle().clone(), counters).unwrap();
-    let mut call = Call::new(RecordingPlace::Sealed(Arc::new(archive)), Pts(0));
-    let mut now = Pts(0);
-    loop {
-        std::thread::sleep(Duration::from_millis(10));
-        call.run(now, now + Duration::from_millis(100), |_| true, |_| true);
-        now = now + Duration::from_millis(100);
-    }
+    record_until_killed(RecordingPlace::Sealed(Arc::new(archive)));
 }
 
 #[test]
@@ -332,11 +326,14 @@ fn killed_processes_leave_recordings_that_play_as_far_as_they_were_stored() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // hdr, wrap, init, idx and some segments; then at another moment in each round.
+        // hdr, wrap, init, idx and some segments.
+        let until = Instant::now() + Duration::from_secs(60);
         while files_under(&store).len() < before + 7 {
             assert!(child.try_wait().unwrap().is_none(), "the child ended early");
+            assert!(Instant::now() < until, "the child stored too little");
             std::thread::sleep(Duration::from_millis(5));
         }
+        // Then at another moment in each round.
         std::thread::sleep(Duration::from_millis(37 * (round % 11)));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -52,6 +52,19 @@ pub fn encode(source: &str, options: &[&str]) -> Vec<Bytes> {
     frames
 }
 
+/// Records ten times as fast as life, until somebody kills the process.
+pub fn record_until_killed(place: RecordingPlace) -> ! {
+    let mut call = Call::new(place, Pts(0));
+    let mut now = Pts(0);
+    let until = Instant::now() + Duration::from_secs(300);
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+        call.run(now, now + Duration::from_millis(100), |_| true, |_| true);
+        now = now + Duration::from_millis(100);
+    }
+    panic!("nobody killed this process");
+}
+
 /// The whole far side of a recording: two fans with their readers, and a clock that only the test moves.
 pub struct Call {
     pub recording: RoomRecording,

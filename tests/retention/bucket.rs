@@ -68,6 +68,7 @@ fn play(call: &mut Call, from: u64, to: u64) {
 /// Ten times as fast as life, so that the store and its failures have time to matter.
 fn live(call: &mut Call, from: u64, to: u64) {
     for tenth in from * 10..to * 10 {
+        // Not made up for when late: the store shall have its time.
         std::thread::sleep(Duration::from_millis(10));
         let (now, next) = (Pts(tenth * 100_000_000), Pts((tenth + 1) * 100_000_000));
         call.run(now, next, |_| true, |_| true);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::deadline::{TOKEN, plain_get};
+use super::deadline::{TOKEN, plain_get, wait_until_recorded};
 use crate::browser::driver::{Driver, client};
 use crate::browser::node::{Load, Node};
 use crate::keepers::process::wait_until;
@@ -111,12 +111,12 @@ fn a_recording_begins_when_asked_and_everyone_is_told() {
     assert!(is_recorded(&node));
     assert_eq!(ask(&node, reqwest::Method::POST, "recording", None), 200, "it goes on");
     wait_until("it is listed", || recordings(&node, "").len() == 1);
-    std::thread::sleep(Duration::from_secs(8));
+    wait_until_recorded(&node, 8);
     assert_eq!(ask(&node, reqwest::Method::DELETE, "recording", None), 204);
     assert!(!is_recorded(&node));
     wait_until("it is final while the call goes on", || final_ones(&node) == 1);
     assert_eq!(ask(&node, reqwest::Method::POST, "recording", None), 201, "another one");
-    std::thread::sleep(Duration::from_secs(3));
+    wait_until_recorded(&node, 3);
     load.stop();
     wait_until("both are final", || final_ones(&node) == 2);
 

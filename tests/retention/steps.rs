@@ -88,7 +88,9 @@ fn child_that_is_killed_at_a_step() {
         std::fs::write(&reached, now.to_string()).unwrap();
         call.run(Pts(now * 1_000_000), Pts((now + 100) * 1_000_000), |_| true, |_| true);
         // As in life, where two seconds pass between two segments, the store keeps up.
+        let until = Instant::now() + Duration::from_secs(60);
         while counters.upload.bytes.get() + counters.upload.spool_bytes.get() < call.counters.bytes.get() {
+            assert!(Instant::now() < until, "the store stands still");
             std::thread::sleep(Duration::from_millis(1));
         }
         runtime.block_on(async { archive.custody().tick() });

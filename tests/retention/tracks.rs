@@ -11,7 +11,7 @@ use tessera::app::load::pilot::PilotBank;
 use tessera::base::media::{Outbox, ParticipantId, PlaneRef, Size};
 use tessera::core::scene::{Input, Layout, Rect, SceneCore};
 
-use super::deadline::{BINARY, TOKEN, plain_get};
+use super::deadline::{BINARY, TOKEN, plain_get, wait_until_recorded};
 use super::playing::{ask, bare, link};
 use crate::browser::node::{Load, Node};
 use crate::record::players::{decode, decode_sound, number, probe};
@@ -91,7 +91,7 @@ fn call(node: &Node) -> (String, Value) {
     let load = Load::start(node, "tracked", PEOPLE, 90);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("tracked", PEOPLE as usize, Duration::from_secs(60)));
-    std::thread::sleep(Duration::from_secs(8));
+    wait_until_recorded(node, 8);
     load.stop();
     let until = Instant::now() + Duration::from_secs(60);
     loop {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tessera::app::load::pilot::PilotBank;
@@ -79,7 +78,6 @@ fn call(folder: &Path, unrecorded: usize) -> (Report, std::path::PathBuf) {
     let file = folder.join("recorded.mp4");
     std::fs::write(&file, plain_get(&node, &format!("recordings/{name}/video.mp4")).1).unwrap();
     node.stop();
-    std::thread::sleep(Duration::from_millis(100));
     (report, file)
 }
 
