@@ -13,7 +13,7 @@ use crate::core::access::Act;
 use crate::core::ladder::{SendTarget, UplinkInput};
 use crate::core::record::Event;
 use crate::core::scene::{self, Layout, Scene, Tile, TilePicture};
-use crate::core::signal::{FromNode, TilePlace, VideoTrack};
+use crate::core::signal::{FromNode, ProblemKind, TilePlace, VideoTrack};
 use crate::io::api::{LayoutShown, Refusal};
 
 /// A screen is read, not looked at: it moves less, and shall be sharp.
@@ -80,17 +80,22 @@ impl Control {
         let Some(entry) = self.peers.get(peer) else { return Ok(()) };
         if self.policy.judge(self.caller(peer), Act::Arrange).is_err() {
             let detail = "Ask whoever runs this node to lay the room out.";
-            return Err(problem("not-allowed", "Participants do not choose the layout here", detail));
+            return Err(FromNode::problem(
+                ProblemKind::NotAllowed,
+                "Participants do not choose the layout here",
+                detail,
+            ));
         }
         let layout = layout.map(|document| Layout::from_value(&document)).transpose();
-        let layout = layout.map_err(|error| problem("bad-layout", "This is no layout", &error.to_string()))?;
+        let layout = layout
+            .map_err(|error| FromNode::problem(ProblemKind::BadLayout, "This is no layout", &error.to_string()))?;
         let name = entry.room.clone();
         let Some(room) = self.rooms.get_mut(&name) else { return Ok(()) };
         let asked = room.layout.asked.replace(now);
         if asked.is_some_and(|asked| now < asked + limits::LAYOUT_SPACING) {
             room.layout.asked = asked;
             let detail = "The room was laid out anew a moment ago; try again.";
-            return Err(problem("too-often", "The layout changes too often", detail));
+            return Err(FromNode::problem(ProblemKind::TooOften, "The layout changes too often", detail));
         }
         // The room exists, so nothing is refused.
         let _ = layout.map(|layout| self.set_layout(&name, layout));
@@ -213,9 +218,4 @@ pub fn scene_message(scene: &Scene) -> FromNode {
 
 fn track_of(tile: &Tile) -> VideoTrack {
     if tile.picture == TilePicture::Screen { VideoTrack::Screen } else { VideoTrack::Camera }
-}
-
-/// What a participant is told who asked for what cannot be.
-pub(super) fn problem(kind: &str, title: &str, detail: &str) -> FromNode {
-    FromNode::Problem { kind: format!("urn:tessera:problem:{kind}"), title: title.into(), detail: detail.into() }
 }

@@ -11,7 +11,7 @@ use crate::base::media::{ParticipantId, PeerId, RoomId, TrackId, TrackKind};
 use crate::core::record::Event;
 use crate::core::room::RoomInput;
 use crate::core::scene;
-use crate::core::signal::{FromClient, FromNode, SignalError};
+use crate::core::signal::{FromClient, FromNode, ProblemKind, SignalError};
 use crate::engine::flow::{self, FrameSlot, KeyframeRequest};
 use crate::io::api::Trickled;
 use crate::io::telemetry::log::alias;
@@ -205,14 +205,10 @@ impl Control {
     fn renegotiated(&mut self, peer: PeerId, answer: Result<String, OfferError>) {
         match answer {
             Ok(sdp) => self.send(peer, &FromNode::Answer { sdp }),
-            Err(error) => self.send(
-                peer,
-                &FromNode::Problem {
-                    kind: "urn:tessera:bad-offer".into(),
-                    title: "The offer cannot be answered".into(),
-                    detail: error.to_string(),
-                },
-            ),
+            Err(error) => {
+                let title = "The offer cannot be answered";
+                self.send(peer, &FromNode::problem(ProblemKind::BadOffer, title, &error.to_string()));
+            }
         }
     }
 
@@ -233,9 +229,5 @@ impl Control {
 }
 
 fn refused_message(error: &SignalError) -> FromNode {
-    FromNode::Problem {
-        kind: "urn:tessera:bad-message".into(),
-        title: "The message cannot be read".into(),
-        detail: error.to_string(),
-    }
+    FromNode::problem(ProblemKind::BadMessage, "The message cannot be read", &error.to_string())
 }

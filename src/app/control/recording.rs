@@ -7,7 +7,6 @@ use std::time::Instant;
 use crossbeam_channel::bounded;
 
 use crate::app::config::RecordingStart;
-use crate::app::control::layouts::problem;
 use crate::app::control::rooms::Room;
 use crate::app::control::{Control, RECORDING_CLOSE};
 use crate::app::workers::package::PackageCommand;
@@ -15,7 +14,7 @@ use crate::base::limits;
 use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId};
 use crate::core::access::Act;
 use crate::core::scene;
-use crate::core::signal::FromNode;
+use crate::core::signal::{FromNode, ProblemKind};
 use crate::engine::flow::{Fan, Waker};
 use crate::io::api::Refusal;
 use crate::io::recording::room::{Reads, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
@@ -109,7 +108,8 @@ impl Control {
         let name = entry.room.clone();
         if self.policy.judge(self.caller(peer), Act::Record).is_err() || !self.may_record() {
             let detail = "Ask whoever runs this node, or a host who may.";
-            return self.send(peer, &problem("not-allowed", "Participants do not record here", detail));
+            return self
+                .send(peer, &FromNode::problem(ProblemKind::NotAllowed, "Participants do not record here", detail));
         }
         let done = if recording {
             self.record(&name, RecordingWish::default()).map(|_| ())
@@ -118,11 +118,13 @@ impl Control {
         };
         let (kind, detail) = match done {
             Ok(()) => return,
-            Err(Refusal::Busy) => ("busy", "The node is too busy to leave somebody out of it; try again later."),
+            Err(Refusal::Busy) => {
+                (ProblemKind::Busy, "The node is too busy to leave somebody out of it; try again later.")
+            }
             // The room exists, the node records, nothing longer was wished for: so it is the keepers.
-            Err(_) => ("keepers-silent", "Too few keepers of recordings answer; try again later."),
+            Err(_) => (ProblemKind::KeepersSilent, "Too few keepers of recordings answer; try again later."),
         };
-        self.send(peer, &problem(kind, "No recording can begin", detail));
+        self.send(peer, &FromNode::problem(kind, "No recording can begin", detail));
     }
 
     /// What a room does, as everyone in it is told.

@@ -92,6 +92,23 @@ fn conforms(schema: &Value, rule: &Value, value: &Value, at: &str) {
     }
 }
 
+/// Both ways: what is sent is documented, and what is documented is sent.
+#[test]
+fn the_documented_kinds_of_problems_are_those_that_are_sent() {
+    let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut documented: Vec<&str> = rows.filter(|name| name.starts_with(PROBLEM_URN)).collect();
+    let messages = ProblemKind::ALL.iter().map(|kind| FromNode::problem(*kind, "title", "detail"));
+    let mut sent: Vec<String> = messages
+        .map(|message| match message {
+            FromNode::Problem { kind, .. } => kind,
+            other => panic!("{other:?} is no problem"),
+        })
+        .collect();
+    documented.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(documented, sent);
+}
+
 #[test]
 fn unknown_types_and_fields_are_ignored() {
     assert_eq!(FromClient::parse(r#"{"v":1,"type":"wave","hands":2}"#), Ok(None));

@@ -6,11 +6,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::base::limits;
+use crate::core::signal::problem_urn;
 use crate::engine::compose::overlays::PictureError;
 use crate::io::api::{FragmentError, Refusal};
-
-/// Every `type` begins with this.
-const URN: &str = "urn:tessera:problem:";
 
 /// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,7 +248,7 @@ impl From<Refusal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({
-            "type": format!("{URN}{}", self.kind),
+            "type": problem_urn(self.kind),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
