@@ -120,6 +120,12 @@ fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
             "Ticks of voices whose stated level was not believed",
             &counters.levels_corrected,
         ),
+        (
+            "tessera_jitter_discarded_total",
+            "Opus packets jitter buffers discarded: late, repeated, malformed or surplus",
+            &counters.jitter_discarded,
+        ),
+        ("tessera_shared_encoded_total", "Packets of shared mixes encoded", &counters.shared_encoded),
         ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
         ("tessera_audio_ticks_silent_total", "Audio ticks in which nobody was heard", &counters.silent_ticks),
         ("tessera_announcements_total", "Announcements begun", &counters.announcements),
@@ -155,4 +161,27 @@ fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
         ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
         ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Both ways, kinds included: what is exported is documented, and what is documented is exported.
+    #[test]
+    fn the_documented_metrics_are_those_that_a_node_exports() {
+        let document = include_str!("../../../docs/operating.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let documented: BTreeSet<(&str, &str)> = rows
+            .filter(|(name, _)| name.starts_with("tessera_"))
+            .map(|(name, rest)| (name, rest.split(' ').next().expect("split yields one")))
+            .collect();
+        let text = metrics(&Counts::default()).render();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let exported: BTreeSet<(&str, &str)> = types.collect();
+        assert_eq!(documented.difference(&exported).collect::<Vec<_>>(), [] as [&_; 0], "documented only");
+        assert_eq!(exported.difference(&documented).collect::<Vec<_>>(), [] as [&_; 0], "exported only");
+    }
 }

@@ -60,8 +60,9 @@ impl SoundConfig {
 /// What a room's sound counts; clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct SoundCounters {
-    /// Opus packets discarded by the jitter buffers: late, repeated, malformed or surplus.
-    pub opus_discarded: Counter,
+    /// Opus packets discarded by the jitter buffers: late, repeated, malformed or surplus. What the queue before them discards,
+    /// because the mix thread is behind, is counted at the queue.
+    pub jitter_discarded: Counter,
     /// Sample pairs that were concealed or restored from FEC, in voices that were decoded.
     pub pcm_concealed: Counter,
     /// Ticks times voices decoded.
@@ -76,8 +77,6 @@ pub struct SoundCounters {
     pub shared_encoded: Counter,
     /// Packets of mixes-minus encoded.
     pub minus_encoded: Counter,
-    /// Ticks mixed.
-    pub ticks: Counter,
     /// Ticks in which nobody was heard, and nothing was encoded.
     pub silent_ticks: Counter,
     /// Announcements begun.
@@ -249,7 +248,6 @@ impl RoomSound {
         self.choice.choose();
         self.render(now);
         self.mix();
-        self.counters.ticks.add(1);
         let Packets { shared, silent, minus } = self.mix_encoders.encode(&self.mixer, pts, &self.counters);
         self.counters.silent_ticks.add(u64::from(silent));
         let redacted = self.redacted.as_mut().map(|redacted| redacted.encode(pts));

@@ -166,7 +166,7 @@ impl VoiceTrack {
         }
         let stats = self.jitter.stats();
         let seen = std::mem::replace(&mut self.jitter_seen, stats);
-        counters.opus_discarded.add(stats.discarded - seen.discarded);
+        counters.jitter_discarded.add(stats.discarded - seen.discarded);
         let stretched = |stats: AudioStats| stats.shrunk_samples + stats.grown_samples;
         if self.decoded_last_tick {
             counters.pcm_stretched.add(stretched(stats) - stretched(seen));
