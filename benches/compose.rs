@@ -3,6 +3,8 @@
 //! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and writing the
 //! canvas, timed in turns with the tick, so that whatever else the machine does slows both.
 
+#![expect(clippy::print_stdout, reason = "figures that criterion does not know")]
+
 mod stage;
 
 use std::hint::black_box;

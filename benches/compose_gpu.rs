@@ -3,6 +3,8 @@
 //! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is hardware, and
 //! where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with a GPU.
 
+#![expect(clippy::print_stdout, reason = "figures that criterion does not know")]
+
 mod stage;
 
 use std::hint::black_box;

@@ -50,8 +50,6 @@
 //! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one shared mix for all
 //! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
 
-#![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
-
 pub mod app;
 pub mod base;
 pub mod core;

@@ -1,5 +1,12 @@
 //! The one integration-test binary: each module is one subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests end the test too"
+)]
+
 mod browser;
 mod call;
 mod client;

@@ -1,6 +1,8 @@
-//! **The question:** what did the operator type? Floor 4: each subcommand is a thin file that parses its flags and hands over.
+//! **The question:** what did the operator type? Each subcommand is a thin file that parses its flags and hands over.
 //!
 //! Doors: [`main`]. Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken port).
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that speaks to a terminal")]
 
 pub mod compose;
 pub mod demo;

@@ -84,7 +84,7 @@ fn conforms(schema: &Value, rule: &Value, value: &Value, at: &str) {
         }
         Value::Array(items) => items.iter().for_each(|item| conforms(schema, &rule["items"], item, at)),
         Value::String(_) => {
-            assert!(rule["type"] == "string" || !rule["const"].is_null() || !rule["enum"].is_null(), "{at}")
+            assert!(rule["type"] == "string" || !rule["const"].is_null() || !rule["enum"].is_null(), "{at}");
         }
         Value::Number(_) => assert!(rule["type"] == "integer" || !rule["const"].is_null(), "{at}"),
         Value::Bool(_) => assert_eq!(rule["type"], "boolean", "{at}"),

@@ -94,9 +94,9 @@ fn read_sequence(payload: &[u8]) -> Option<Sequence> {
     let _still_picture = bits.flag()?;
     let reduced = bits.flag()?;
     if reduced {
-        bits.skip(5)?
+        bits.skip(5)?;
     } else {
-        skip_operating_points(&mut bits)?
+        skip_operating_points(&mut bits)?;
     }
     let (width_bits, height_bits) = (bits.number(4)? + 1, bits.number(4)? + 1);
     bits.skip(width_bits + height_bits)?;

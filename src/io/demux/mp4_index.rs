@@ -137,7 +137,7 @@ pub(super) fn fragment(
         if places.len() + run.samples.len() > SAMPLES_MAX {
             return Err(broken("a fragment of too many samples"));
         }
-        for entry in run.samples.iter() {
+        for entry in &run.samples {
             let len = entry.size.or(tfhd.default_sample_size).unwrap_or(defaults.default_sample_size);
             let units = entry.duration.or(tfhd.default_sample_duration).unwrap_or(defaults.default_sample_duration);
             let flags = entry.flags.or(tfhd.default_sample_flags).unwrap_or(defaults.default_sample_flags);

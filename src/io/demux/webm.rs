@@ -174,7 +174,7 @@ impl Track for WebM {
 
 fn fault(error: DemuxError) -> Fault {
     match error {
-        DemuxError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Fault::Cut,
+        DemuxError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => Fault::Cut,
         DemuxError::IoError(error) => Fault::Read(error),
         other => Fault::Broken(other.to_string()),
     }

@@ -206,7 +206,7 @@ fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
             leaves(inner, format!("{path}/{key}"), found);
         }),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(n, item)| leaves(item, format!("{path}/{n}"), found))
+            items.iter().enumerate().for_each(|(n, item)| leaves(item, format!("{path}/{n}"), found));
         }
         _ => {}
     }
