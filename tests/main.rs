@@ -16,6 +16,7 @@ mod keepers;
 mod layout;
 mod legs;
 mod load;
+mod log;
 mod moderation;
 mod record;
 mod retention;

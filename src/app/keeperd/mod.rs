@@ -99,6 +99,7 @@ impl KeeperProcess {
         runtime.spawn(serve(listener, identity, desk, counters.clone()));
         runtime.spawn(tick(own.clone()));
         runtime.spawn(ask_peers(own.clone(), peers));
+        tracing::info!(keeper = %own.id(), keys = own.stats().keys, in_memory = setup.in_memory, "a keeper begins");
         Ok(Self { own, address, counters, errors, folder: setup.folder, _runtime: runtime })
     }
 

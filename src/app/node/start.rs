@@ -254,6 +254,8 @@ fn start_workers(
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
     });
+    let threads = &config.threads;
+    tracing::debug!(decode = threads.decode(), compose = threads.compose(), mix = threads.mix(), "workers run");
     let package = Worker::start("package", |mailbox| workers::package::run(&mailbox))?;
     Ok(Workers {
         net,
