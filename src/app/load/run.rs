@@ -60,6 +60,26 @@ pub struct LoadOptions {
     pub seed: u64,
 }
 
+impl Default for LoadOptions {
+    /// Sixteen people for 20 s in room `load` of the node on this machine, three of whom speak.
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8080".into(),
+            room: "load".parse().expect("four letters are a room's name"),
+            participants: 16,
+            duration: Duration::from_secs(20),
+            decoders: None,
+            speakers: 3,
+            screens: 0,
+            unrecorded: 0,
+            video: true,
+            size: Size::new(320, 180),
+            fps: 30,
+            seed: 1,
+        }
+    }
+}
+
 /// How far a load is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
