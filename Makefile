@@ -51,9 +51,10 @@ soak: setup ## The long forms: 200 recordings killed at any step, ten minutes wi
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 
-lint: setup-build ## Check format and clippy, warnings are errors
+lint: setup-build ## Check format, clippy and documentation; warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps --document-private-items
 
 audit: setup-build ## Check dependencies' licences, sources and bans; installs cargo-deny if need be
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked

@@ -1,6 +1,6 @@
 //! **The question:** what do real participants see and hear of a node? Floor 4: the far side, in a process of its own.
 //!
-//! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above them [`run`],
+//! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above them [`run()`],
 //! which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC participant of
 //! the crate `webrtc`: another stack than the node's, so that the two check each other.
 

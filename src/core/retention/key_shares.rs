@@ -51,7 +51,7 @@ impl KeyShares {
         self.ways().into_iter().map(|(pair, _)| pair).collect()
     }
 
-    /// The data key, wrapped once for each of [`Releases::pairs`].
+    /// The data key, wrapped once for each of [`KeyShares::pairs`].
     #[must_use]
     pub fn wrap(&self, recording: RecordingName, data_key: &Secret) -> Vec<WrappedKey> {
         let wrapped =

@@ -1,7 +1,7 @@
 //! **The question:** until when can a recording be read, and by whose leave? A pure core: clocks in, refusals and keys out.
 //!
 //! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state and its audit log leave as bytes and text),
-//! [`Retention`] and [`Hour`] (when a recording expires), [`Releases`] (which keepers open a data key together), [`seal`] and
+//! [`Retention`] and [`Hour`] (when a recording expires), [`KeyShares`] (which keepers open a data key together), [`seal`] and
 //! [`Opener`] (the sealed form of every object), [`Stage`] (from reserved to swept).
 //!
 //! A recording is filed under the hour of its expiry. A keeper makes one random key for each such hour, releases only what is

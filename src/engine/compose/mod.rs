@@ -4,7 +4,7 @@
 //! (`gpu/`, which wgpu's types never leave) or its twin, the processor's ([`cpu_compositor`], `cpu/`).
 //! `plan` compares a scene with what the canvas shows and lists the operations (`draw`) that bring it up to date; a compositor
 //! executes them. The CPU's kernels stand in `cpu/`: `scale` does pictures, `place` fills, copies and blends. What is drawn once
-//! and shown often (names, initials, pictures) comes from [`ink`]; `history` spares copying the canvas.
+//! and shown often (names, initials, pictures) comes from [`overlays`]; `history` spares copying the canvas.
 
 mod colour;
 mod cpu;

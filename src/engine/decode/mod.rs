@@ -1,6 +1,6 @@
 //! **The question:** EncodedFrame → VideoFrame or PcmBlock. Floor 2; codec pointers never leave their codec's file.
 //!
-//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`announcement`] whole files of sound.
+//! Doors: [`av1_decoder`] makes a [`VideoDecoder`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`announcement()`] whole files of sound.
 
 mod announcement;
 mod av1;

@@ -1,7 +1,7 @@
 //! **The question:** how does a thing cross from thread to thread? Every seam there is, each with a bound in media time, one
 //! overflow policy and one counter. Floor 2.
 //!
-//! Doors: [`track_queue`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`] (encode or
+//! Doors: [`track_queue()`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`] (encode or
 //! mix → readers), [`TrackTap`] (jitter buffer → recorder), [`KeyframeRequest`] (wishes → peer), [`PlayoutCell`] (camera and microphone share one delay), [`Waker`];
 //! [`Counter`] and [`Level`], numbers that anyone may read.
 

@@ -1,7 +1,7 @@
 //! **The question:** what do HTTP clients ask of the node? WHIP (RFC 9725), WHEP, rooms, recordings, health, metrics and the page. Floor 3.
 //!
-//! Doors: [`HttpDoor`] (bind, then serve), [`ControlHandle`] (where requests are laid for the control thread as [`Command`]s). This room
-//! knows neither peers nor threads: a command carries a one-shot reply, and a [`Refusal`] becomes a problem (RFC 9457).
+//! Doors: [`HttpDoor`] (bind, then serve), `ControlHandle` (where requests are laid for the control thread as `Command`s). This room
+//! knows neither peers nor threads: a command carries a one-shot reply, and a `Refusal` becomes a problem (RFC 9457).
 
 mod announcements;
 mod branding;

@@ -119,7 +119,7 @@ impl Keepers {
         self.0.clock().floor()
     }
 
-    /// A place for a recording that begins now; see [`super::Keeping::reserve`].
+    /// A place for a recording that begins now; see [`super::KeyCustody::reserve`].
     ///
     /// # Errors
     /// When fewer than two keepers agree in time.

@@ -1,7 +1,7 @@
 //! **The question:** where do sealed bytes and wrapped keys lie, and who still opens them?
 //!
 //! Doors: [`Archive`] (every recording of a node: begin, list, read, shred, sweep), [`SealedRecording`] (one in the making),
-//! [`Reading`] (one as a file), [`Keeping`] (whom the node asks: its [`LocalKeeper`] or three [`Keepers`]), [`Vault`] (objects in a folder or bucket);
+//! [`Reading`] (one as a file), [`KeyCustody`] (whom the node asks: its [`LocalKeeper`] or three [`Keepers`]), [`Vault`] (objects in a folder or bucket);
 //! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for anyone who asked for exactly that file).
 //!
 //! A sealed recording never holds up the call: its objects wait in a bounded queue until they are stored, and on disk

@@ -84,7 +84,7 @@ impl<'a> FileBody<'a> {
     /// The next `len` bytes; fewer only at the end, none after it.
     ///
     /// # Errors
-    /// As [`Source::next`].
+    /// As [`Self::next`].
     pub(super) async fn piece(&mut self, len: usize) -> Result<Bytes, ReadError> {
         let rest = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
         let mut piece = Vec::with_capacity(len.min(rest));

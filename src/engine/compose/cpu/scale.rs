@@ -171,7 +171,7 @@ fn sum_rows(down: &Axis, index: usize, source: PlaneRef<'_>, window: std::ops::R
     }
 }
 
-/// `row` = Σ shares[k] · lines[k] − 2^15; the sum stays below 2^16 because all weights together are 2^8.
+/// `row` = Σ `shares[k] · lines[k]` − 2^15; the sum stays below 2^16 because all weights together are 2^8.
 #[inline(always)]
 fn weigh_rows<const TAPS: usize>(row: &mut [i16], lines: &[&[u8]; 4], shares: &[u16; 4]) {
     let length = row.len();
@@ -185,7 +185,7 @@ fn weigh_rows<const TAPS: usize>(row: &mut [i16], lines: &[&[u8]; 4], shares: &[
     }
 }
 
-/// `row` += Σ shares[k] · lines[k].
+/// `row` += Σ `shares[k] · lines[k]`.
 #[inline(always)]
 fn weigh_more_rows(row: &mut [i16], lines: &[&[u8]; 4], shares: &[u16; 4]) {
     let length = row.len();

@@ -148,7 +148,7 @@ struct Lines<'a> {
     width: usize,
 }
 
-/// `row` = Σ weights[k] · lines[k] − 2^15, or more of it if `MORE`. Samples less 128 are signed bytes and weights unsigned ones, so
+/// `row` = Σ `weights[k] · lines[k]` − 2^15, or more of it if `MORE`. Samples less 128 are signed bytes and weights unsigned ones, so
 /// that one instruction multiplies 64 of them and adds pairs: at most 2^8 · 2^7, which a signed 16-bit sum holds.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn weigh<const PAIRS: usize, const MORE: bool>(lines: &Lines<'_>, weights: &[i16], row: &mut [i16]) {
