@@ -4,6 +4,10 @@
 //! runs), [`NetCommand`] and [`NetEvent`] (how the control thread and that loop speak).
 
 mod assemble;
+mod certificate;
+mod command;
+mod counters;
+mod event;
 mod feed;
 mod incoming;
 mod net;
@@ -12,6 +16,7 @@ mod packetise;
 mod peer;
 mod red;
 mod sound;
+mod stun;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -25,21 +30,11 @@ pub use packetise::{Packetised, Packetiser};
 #[doc(hidden)]
 pub use sound::SoundAssembler;
 
-pub use net::{Net, NetCommand, NetCounters, NetEvent, NetWiring};
+pub use certificate::Certificate;
+pub use command::NetCommand;
+pub use counters::NetCounters;
+pub use event::NetEvent;
+pub use net::{Net, NetWiring};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::{CloseReason, IceCredentials, Peer, PeerRole, PeerSetup};
 pub use udp::{BindError, MediaSocket};
-
-/// The node's DTLS certificate: one a process, shown to every peer.
-#[derive(Debug, Clone)]
-pub struct Certificate(str0m::config::DtlsCert);
-
-impl Certificate {
-    /// Makes a fresh self-signed certificate; its fingerprint stands in every answer (RFC 8122).
-    #[must_use]
-    pub fn generate() -> Self {
-        let provider = str0m::crypto::from_feature_flags();
-        let made = provider.dtls_provider.generate_certificate();
-        Self(made.expect("the aws-lc provider can make certificates"))
-    }
-}

@@ -10,9 +10,12 @@ use crate::base::limits;
 use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
 use crate::core::ladder::RequestBudget;
 use crate::engine::flow::{KeyframeRequest, OpusSender, Pushed, TrackSender};
+use crate::io::webrtc::command::NetCommand;
+use crate::io::webrtc::counters::NetCounters;
+use crate::io::webrtc::event::{NetEvent, NetEvents};
 use crate::io::webrtc::feed::RoomFeed;
-use crate::io::webrtc::net::{NetCommand, NetCounters, NetEvent, NetEvents};
 use crate::io::webrtc::peer::{CloseReason, IceCredentials, Peer, PeerOutput};
+use crate::io::webrtc::stun;
 use crate::io::webrtc::udp::{MediaSocket, SendBatch};
 
 enum Sink {
@@ -475,49 +478,5 @@ impl Switch {
         let (sent, refused) = self.send.flush(socket);
         self.counters.datagrams_out.add(sent);
         self.counters.sends_refused.add(refused);
-    }
-}
-
-/// What the demultiplexer reads of STUN; everything else of it is str0m's.
-mod stun {
-    /// The fixed part (RFC 8489 section 5).
-    const HEADER_LEN: usize = 20;
-    const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-    const USERNAME: u16 = 0x0006;
-
-    /// The `USERNAME` of a STUN message, if the datagram is one and has it.
-    pub(super) fn username(datagram: &[u8]) -> Option<&str> {
-        if datagram.len() < HEADER_LEN || datagram[0] > 3 || datagram[4..8] != COOKIE {
-            return None;
-        }
-        let mut rest = &datagram[HEADER_LEN..];
-        while rest.len() >= 4 {
-            let kind = u16::from_be_bytes([rest[0], rest[1]]);
-            let length = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-            let value = rest.get(4..4 + length)?;
-            if kind == USERNAME {
-                return std::str::from_utf8(value).ok();
-            }
-            rest = rest.get(4 + length.next_multiple_of(4)..)?;
-        }
-        None
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_username_is_found_and_truncation_is_no_panic() {
-            let mut message = vec![0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42];
-            message.extend([0; 12]);
-            message.extend([0x80, 0x22, 0, 3, 1, 2, 3, 0]);
-            message.extend([0, 6, 0, 7]);
-            message.extend(*b"ab:cdef\0");
-            assert_eq!(username(&message), Some("ab:cdef"));
-            for length in 0..message.len() - 1 {
-                assert_eq!(username(&message[..length]), None);
-            }
-        }
     }
 }

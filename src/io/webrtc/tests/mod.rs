@@ -16,7 +16,7 @@ use crate::base::media::{
     Wallclock, pts_from_tick,
 };
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
-use crate::io::webrtc::net::NetEvents;
+use crate::io::webrtc::event::NetEvents;
 use crate::io::webrtc::packetise::tests::unit;
 use crate::io::webrtc::peer::PeerOutput;
 use crate::io::webrtc::switch::Switch;
@@ -474,7 +474,8 @@ fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
     let (outlet, events) = bounded(1);
     let (waker, counters) = (Waker::new().unwrap(), NetCounters::default());
     let wiring = NetWiring { commands: inlet, events: outlet, control: waker.clone(), waker, counters };
-    let mut switch = Switch::new(NetEvents::new(&wiring), wiring.counters.clone());
+    let events_end = NetEvents::new(wiring.events, wiring.control, wiring.counters.events_refused.clone());
+    let mut switch = Switch::new(events_end, wiring.counters);
     let certificate = Certificate::generate();
     for n in 0..2 {
         let role = PeerRole::Viewer { minus: None };
