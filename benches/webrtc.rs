@@ -12,7 +12,7 @@ use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tessera::base::limits;
-use tessera::base::media::{Codec, EncodedFrame, MixTick, Outbox, PeerId, Pts, RoomEpoch, RoomId, Wallclock};
+use tessera::base::media::{Codec, EncodedFrame, MixTick, Outbox, PeerId, Pts, RoomEpoch, RoomId, RungId, Wallclock};
 use tessera::engine::flow::{Counter, Fan, KeyframeRequest, Waker};
 use tessera::io::webrtc::{
     Certificate, MediaSocket, Net, NetCommand, NetCounters, NetEvent, NetWiring, Packetiser, Peer, PeerRole, PeerSetup,
@@ -118,13 +118,12 @@ impl Node {
         let thread = std::thread::spawn(move || Net::new(socket, wiring).run());
         let (video, audio) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let room: RoomId = "bench".parse().expect("a room name");
-        let add = NetCommand::AddRoom {
-            room: room.clone(),
-            epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
-            video: video.subscribe(limits::VIDEO_FAN_LEN, waker.clone()),
-            rung: KeyframeRequest::new(Waker::new().expect("descriptors are left"), Counter::default()),
-            audio: audio.subscribe(limits::AUDIO_FAN_LEN, waker.clone()),
-        };
+        let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
+        let keyframe_requests = KeyframeRequest::new(Waker::new().expect("descriptors are left"), Counter::default());
+        let add = [
+            NetCommand::AddRoom { room: room.clone(), epoch, audio: audio.clone() },
+            NetCommand::AddRung { room: room.clone(), rung: RungId(0), video: video.clone(), keyframe_requests },
+        ];
         let certificate = Certificate::generate();
         let node = Self {
             commands,
@@ -139,7 +138,7 @@ impl Node {
             video,
             _audio: audio,
         };
-        node.command(add);
+        add.into_iter().for_each(|command| node.command(command));
         node
     }
 
@@ -161,7 +160,11 @@ impl Node {
                     red: false,
                 };
                 let (peer, answer) = Peer::answer(&setup, &offer, Instant::now()).expect("a good offer");
-                self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });
+                self.command(NetCommand::AddPeer {
+                    room: self.room.clone(),
+                    peer: Box::new(peer),
+                    rung: Some(RungId(0)),
+                });
                 viewer.accept(&answer);
                 viewer
             })

@@ -101,7 +101,9 @@ impl Control {
         let resource = ResourceToken::random();
         self.resources.insert(resource, id);
         self.peers.insert(id, PeerEntry::new(room.clone(), role, resource, peer.ufrag().to_owned()));
-        self.workers.net.send(NetCommand::AddPeer { room: room.clone(), peer: Box::new(peer) });
+        let watches = !matches!(role, PeerRole::Publisher(_));
+        let rung = self.rooms.get(room).filter(|_| watches).map(|room| room.rung);
+        self.workers.net.send(NetCommand::AddPeer { room: room.clone(), peer: Box::new(peer), rung });
         Ok(Joined { answer, resource, participant: role.participant() })
     }
 

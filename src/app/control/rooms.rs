@@ -21,7 +21,7 @@ use crate::app::workers::mix::{MixCommand, SoundWork};
 use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
 use crate::base::media::{
-    ComposedFrame, EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
+    ComposedFrame, EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, RungId, TrackKind, Wallclock, pts_from_tick,
 };
 use crate::core::ladder::KeyframePacer;
 use crate::core::room::{Member, RoomCore};
@@ -71,6 +71,8 @@ pub struct Room {
     pub current_generation: Arc<AtomicU64>,
     /// What the recording reads meanwhile.
     pub masked: Option<MaskedRung>,
+    /// What everybody watches.
+    pub rung: RungId,
     /// Keyframe wishes for the rung.
     pub keyframe_requests: KeyframeRequest,
     /// Whether its first listener is still to hear that it is recorded.
@@ -153,13 +155,6 @@ impl Control {
         let video = Fan::new(self.counts.node.reader_lagged.clone());
         let audio = Fan::new(self.counts.node.reader_lagged.clone());
         let rung = KeyframeRequest::new(self.workers.net.waker(), self.counts.node.wishes_superseded.clone());
-        let net = NetCommand::AddRoom {
-            room: name.clone(),
-            epoch,
-            video: video.subscribe(limits::VIDEO_FAN_LEN, self.workers.net.waker()),
-            rung: rung.clone(),
-            audio: audio.subscribe(limits::AUDIO_FAN_LEN, self.workers.net.waker()),
-        };
         let current_generation = Arc::default();
         let reads = RecordingInputs {
             epoch,
@@ -169,13 +164,19 @@ impl Control {
             current_generation: &current_generation,
         };
         let recording = self.record_from_the_start(name, &reads);
-        let mut room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
+        let mut room = self.start_picture(name, epoch, video.clone(), rung.clone(), recording, audio.clone())?;
         room.current_generation = current_generation;
         let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.workers.mix[room.mix];
         mix.load += 1;
         mix.send(MixCommand::AddRoom(Box::new(SoundWork { room: name.clone(), epoch, sound, fan: audio })));
-        self.workers.net.send(net);
+        self.workers.net.send(NetCommand::AddRoom { room: name.clone(), epoch, audio: room.sounds.clone() });
+        self.workers.net.send(NetCommand::AddRung {
+            room: name.clone(),
+            rung: room.rung,
+            video,
+            keyframe_requests: rung,
+        });
         tracing::info!(room = %alias(name), encoder = room.encoder, compositor = room.compositor, recording, "a room begins");
         self.rooms.insert(name.clone(), room);
         self.mark_recorded(name, recording);
@@ -204,7 +205,7 @@ impl Control {
         sounds: Fan<MixTick>,
     ) -> io::Result<Room> {
         let fps = self.config.video.fps.get();
-        let counters = RoomCounters::default();
+        let (rung, counters) = (RungId(self.rungs_started as u64), RoomCounters::default());
         let (recorded, pictures) = (Arc::new(AtomicBool::new(recording)), fan.clone());
         let plan = RungPlan {
             fan,
@@ -241,6 +242,7 @@ impl Control {
             leaving: Vec::new(),
             current_generation: Arc::default(),
             masked: None,
+            rung,
             keyframe_requests,
             is_to_announce: recording,
             refused: false,

@@ -2,33 +2,56 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, TrackKind};
-use crate::engine::flow::{FanReader, KeyframeRequest, OpusSender, TrackSender};
+use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
+use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
 use crate::io::webrtc::peer::{IceCredentials, Peer};
 
 /// What the control thread tells the net thread.
 pub enum NetCommand {
-    /// A room begins to send.
+    /// A room begins to send: its mixes at once, pictures as its rungs come.
     AddRoom {
         /// Which.
         room: RoomId,
         /// Its media clock.
         epoch: RoomEpoch,
-        /// Its composite.
-        video: FanReader<EncodedFrame>,
-        /// Where keyframes of the composite are wished for.
-        rung: KeyframeRequest,
         /// Its mixes.
-        audio: FanReader<MixTick>,
+        audio: Fan<MixTick>,
     },
-    /// A room ended; its peers were removed before.
+    /// A room ended with its rungs; its peers were removed before.
     RemoveRoom(RoomId),
+    /// A rung of a room begins. Whoever chose it before gets it from its first keyframe on.
+    AddRung {
+        /// Whose.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+        /// Its frames.
+        video: Fan<EncodedFrame>,
+        /// Where its keyframes are requested.
+        keyframe_requests: KeyframeRequest,
+    },
+    /// A rung ended. Whoever still watches it keeps its last picture until another rung is chosen.
+    RemoveRung {
+        /// Whose.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
     /// A connection was answered.
     AddPeer {
-        /// The room it hears and sees.
+        /// The room it hears and sees, begun before.
         room: RoomId,
         /// The connection.
         peer: Box<Peer>,
+        /// What it watches; nothing, if it only publishes.
+        rung: Option<RungId>,
+    },
+    /// Watch another rung from its next keyframe on, which is requested, and the one before until then.
+    WatchRung {
+        /// Who.
+        peer: PeerId,
+        /// Which; it may begin later.
+        rung: RungId,
     },
     /// Say goodbye to a connection and forget it; no event follows.
     RemovePeer(PeerId),

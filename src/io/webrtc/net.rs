@@ -43,7 +43,7 @@ impl Net {
         let (events, control, refused) =
             (wiring.events.clone(), wiring.control.clone(), wiring.counters.events_refused.clone());
         let events = NetEvents::new(events, control, refused);
-        let switch = Switch::new(events, wiring.counters.clone());
+        let switch = Switch::new(events, wiring.counters.clone(), wiring.waker.clone());
         Self { socket, wiring, switch }
     }
 

@@ -163,6 +163,8 @@ struct Outgoing {
     pt: Pt,
     /// The next packet's extended sequence number.
     sequence: u64,
+    /// The last packet's RTP time.
+    time: Option<u64>,
 }
 
 impl Peer {
@@ -309,8 +311,11 @@ impl Peer {
         let (mid, pt, first) = (line.mid, line.pt, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
         let pts = packetised.frame.pts;
-        let time = rtp_from_pts(pts, limits::VIDEO_CLOCK) as u32;
-        let wallclock = epoch.instant_at(pts);
+        // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick last sent, or of
+        // one before it, and a receiver discards whatever is not newer than what it has.
+        let time = rtp_from_pts(pts, limits::VIDEO_CLOCK).max(line.time.map_or(0, |last| last + 1));
+        line.time = Some(time);
+        let (time, wallclock) = (time as u32, epoch.instant_at(pts));
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
         for (at, payload) in packetised.payloads.iter().enumerate() {
@@ -329,6 +334,11 @@ impl Peer {
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), time, wallclock, payload.clone()));
+    }
+
+    /// Whether it may take the composite, now or once it is connected: its m-lines are known only then.
+    pub(super) fn may_take_video(&self) -> bool {
+        !self.closed && (self.composite.is_some() || !self.connected)
     }
 
     /// Whether it takes the composite.
@@ -494,7 +504,7 @@ impl Peer {
             let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
             stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
         }
-        Some(Outgoing { mid, pt, sequence })
+        Some(Outgoing { mid, pt, sequence, time: None })
     }
 
     fn media_changed(&mut self, mid: Mid, direction: Direction, out: &mut Outbox<PeerOutput>) {

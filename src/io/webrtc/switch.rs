@@ -7,48 +7,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
-use crate::core::ladder::RequestBudget;
-use crate::engine::flow::{KeyframeRequest, OpusSender, Pushed, TrackSender};
+use crate::base::media::{EncodedFrame, Outbox, PeerId, TrackKind};
+use crate::engine::flow::{Pushed, Waker};
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
+use crate::io::webrtc::entry::{Entries, Entry, Sink};
 use crate::io::webrtc::event::{NetEvent, NetEvents};
-use crate::io::webrtc::feed::RoomFeed;
-use crate::io::webrtc::peer::{CloseReason, IceCredentials, Peer, PeerOutput};
+use crate::io::webrtc::peer::{CloseReason, IceCredentials, PeerOutput};
+use crate::io::webrtc::rooms::Rooms;
 use crate::io::webrtc::stun;
 use crate::io::webrtc::udp::{MediaSocket, SendBatch};
-
-enum Sink {
-    Video(TrackSender, KeyframeRequest),
-    Sound(OpusSender),
-}
-
-struct Entry {
-    room: RoomId,
-    peer: Box<Peer>,
-    sinks: Vec<(TrackKind, Sink)>,
-    /// Frames of the composite may follow: it got a keyframe.
-    synchronised: bool,
-    /// Something was written and not sent yet.
-    unsent: bool,
-    /// How often it may still ask for keyframes.
-    requests: RequestBudget,
-    /// The earliest entry in `timers` that stands for it.
-    timer: Option<Instant>,
-    /// Addresses it was seen to own, oldest first.
-    addresses: Vec<SocketAddr>,
-    /// Per cent of the mix that it lost of late.
-    sound_lost: f32,
-}
 
 /// Peers, rooms, and what is on its way out.
 pub(super) struct Switch {
     events: NetEvents,
     counters: NetCounters,
-    peers: HashMap<PeerId, Entry>,
-    rooms: HashMap<RoomId, RoomFeed>,
-    /// Who hears and sees a room.
-    members: HashMap<RoomId, Vec<PeerId>>,
+    peers: Entries,
+    rooms: Rooms,
     by_address: HashMap<SocketAddr, PeerId>,
     by_ufrag: HashMap<String, PeerId>,
     /// When peers want to be called. An entry that its peer's `timer` does not name is void.
@@ -67,13 +42,13 @@ pub(super) struct Switch {
 const IDLE_ROUND: Duration = Duration::from_millis(500);
 
 impl Switch {
-    pub(super) fn new(events: NetEvents, counters: NetCounters) -> Self {
+    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker) -> Self {
+        let rooms = Rooms::new(waker, counters.frames_out.clone());
         Self {
             events,
             counters,
             peers: HashMap::new(),
-            rooms: HashMap::new(),
-            members: HashMap::new(),
+            rooms,
             by_address: HashMap::new(),
             by_ufrag: HashMap::new(),
             timers: BinaryHeap::new(),
@@ -132,11 +107,17 @@ impl Switch {
 
     pub(super) fn command(&mut self, socket: &MediaSocket, now: Instant, command: NetCommand) {
         match command {
-            NetCommand::AddRoom { room, epoch, video, rung, audio } => {
-                self.rooms.insert(room, RoomFeed::new(epoch, video, audio, rung));
+            NetCommand::AddRoom { room, epoch, audio } => self.rooms.add(room, epoch, audio),
+            NetCommand::RemoveRoom(room) => self.rooms.remove(&room),
+            NetCommand::AddRung { room, rung, video, keyframe_requests } => {
+                self.rooms.add_rung(&room, rung, video, keyframe_requests, &self.peers);
             }
-            NetCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
-            NetCommand::AddPeer { room, peer } => self.add_peer(socket, now, room, peer),
+            NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
+            NetCommand::AddPeer { room, peer, rung } => self.add_peer(socket, now, Entry::new(room, peer, rung)),
+            NetCommand::WatchRung { peer, rung } => {
+                self.rooms.watch(now, peer, rung, &mut self.peers);
+                self.send_unsent(socket, now, peer);
+            }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
             NetCommand::AttachVideo { peer, kind, sink, keyframe_requests } => {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
@@ -187,23 +168,12 @@ impl Switch {
         self.flush(socket);
     }
 
-    fn add_peer(&mut self, socket: &MediaSocket, now: Instant, room: RoomId, mut peer: Box<Peer>) {
-        let id = peer.id;
-        self.by_ufrag.insert(peer.ufrag().to_owned(), id);
-        self.members.entry(room.clone()).or_default().push(id);
-        peer.handle_timeout(now, &mut self.outbox);
-        let entry = Entry {
-            room,
-            peer,
-            sinks: Vec::new(),
-            synchronised: false,
-            unsent: false,
-            requests: RequestBudget::new(),
-            timer: None,
-            addresses: Vec::new(),
-            sound_lost: 0.0,
-        };
+    fn add_peer(&mut self, socket: &MediaSocket, now: Instant, mut entry: Entry) {
+        let id = entry.peer.id;
+        self.by_ufrag.insert(entry.ufrag.clone(), id);
+        entry.peer.handle_timeout(now, &mut self.outbox);
         self.peers.insert(id, entry);
+        self.rooms.join(id, &self.peers);
         self.drain_outputs(socket, now, id);
     }
 
@@ -218,14 +188,13 @@ impl Switch {
 
     fn forget(&mut self, id: PeerId) {
         let Some(entry) = self.peers.remove(&id) else { return };
-        self.by_address.retain(|_, owner| *owner != id);
-        self.by_ufrag.retain(|_, owner| *owner != id);
-        if let Some(members) = self.members.get_mut(&entry.room) {
-            members.retain(|member| *member != id);
-            if members.is_empty() {
-                self.members.remove(&entry.room);
+        for address in &entry.addresses {
+            if self.by_address.get(address) == Some(&id) {
+                self.by_address.remove(address);
             }
         }
+        self.by_ufrag.remove(&entry.ufrag);
+        self.rooms.leave(&entry.room, id, &self.peers);
     }
 
     /// Tells of peers that ended; what does not fit the control thread's queue is told next time.
@@ -279,11 +248,14 @@ impl Switch {
     /// After a new description: its `ice-ufrag` may be another.
     fn refresh(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
-        if !self.by_ufrag.contains_key(entry.peer.ufrag()) {
-            self.by_ufrag.retain(|_, owner| *owner != id);
-            self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
+        if entry.ufrag != entry.peer.ufrag() {
+            self.by_ufrag.remove(&entry.ufrag);
+            entry.ufrag = entry.peer.ufrag().to_owned();
+            self.by_ufrag.insert(entry.ufrag.clone(), id);
         }
         entry.peer.handle_timeout(now, &mut self.outbox);
+        // It may take the composite or the mix only now.
+        self.rooms.changed(now, id, &mut self.peers);
         self.drain_outputs(socket, now, id);
     }
 
@@ -298,7 +270,7 @@ impl Switch {
                 PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
                 PeerOutput::Connected => {
                     self.events.tell(NetEvent::Connected(id));
-                    self.welcome(now, id);
+                    self.rooms.changed(now, id, &mut self.peers);
                 }
                 PeerOutput::Closed(reason) => self.ended.push((id, reason)),
                 PeerOutput::ChannelOpen => drop(self.events.tell(NetEvent::ChannelOpen(id))),
@@ -362,20 +334,6 @@ impl Switch {
         }
     }
 
-    /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one.
-    fn welcome(&mut self, now: Instant, id: PeerId) {
-        let Some(entry) = self.peers.get_mut(&id) else { return };
-        let Some(feed) = self.rooms.get_mut(&entry.room) else { return };
-        if !entry.peer.wants_video() {
-            return;
-        }
-        let epoch = feed.epoch;
-        for packetised in feed.replay_for_newcomer(now) {
-            entry.peer.write_video(packetised, &epoch);
-            (entry.synchronised, entry.unsent) = (true, true);
-        }
-    }
-
     fn keyframe_requested(&mut self, now: Instant, id: PeerId) {
         self.counters.keyframe_requests_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -383,46 +341,12 @@ impl Switch {
             self.counters.keyframe_requests_refused.add(1);
             return;
         }
-        if let Some(feed) = self.rooms.get(&entry.room) {
-            feed.request_keyframe();
-        }
+        self.rooms.request_keyframe(entry);
     }
 
-    /// Writes what each room has made to all who are in it, then lets each send at once: one run of datagrams a peer.
+    /// Sends what rooms have made since the last call.
     fn feed_rooms(&mut self, socket: &MediaSocket, now: Instant) {
-        let mut unsent: Vec<PeerId> = Vec::new();
-        for (room, feed) in &mut self.rooms {
-            let epoch = feed.epoch;
-            let members = self.members.get(room).map_or(&[][..], Vec::as_slice);
-            let mut written = false;
-            while let Some(packetised) = feed.next_video(now) {
-                written = true;
-                for id in members {
-                    let Some(entry) = self.peers.get_mut(id) else { continue };
-                    if entry.peer.wants_video() && (entry.synchronised || packetised.frame.keyframe) {
-                        entry.peer.write_video(&packetised, &epoch);
-                        (entry.synchronised, entry.unsent) = (true, true);
-                        self.counters.frames_out.add(1);
-                    }
-                }
-            }
-            while let Some(tick) = feed.next_sound() {
-                if tick.may_be_left_out() {
-                    continue;
-                }
-                written = true;
-                for id in members {
-                    let Some(entry) = self.peers.get_mut(id).filter(|entry| entry.peer.wants_sound()) else { continue };
-                    let (frame, payload) = tick.for_listener(entry.peer.role.minus());
-                    entry.peer.write_sound(frame, payload, &epoch);
-                    entry.unsent = true;
-                }
-            }
-            if written {
-                unsent.extend_from_slice(members);
-            }
-        }
-        for id in unsent {
+        for id in self.rooms.feed(now, &mut self.peers) {
             self.send_unsent(socket, now, id);
         }
     }
@@ -439,9 +363,7 @@ impl Switch {
             return;
         }
         self.losses_at = Some(now + limits::LOSS_REPORT_INTERVAL);
-        for (room, members) in &self.members {
-            let listeners = members.iter().filter_map(|id| self.peers.get(id)).filter(|entry| entry.peer.wants_sound());
-            let mut losses: Vec<f32> = listeners.map(|entry| entry.sound_lost).collect();
+        for (room, mut losses) in self.rooms.losses(&self.peers) {
             losses.sort_by(f32::total_cmp);
             if let Some(percent) = losses.get((losses.len() * 9 / 10).min(losses.len().saturating_sub(1))) {
                 self.events.tell(NetEvent::SoundLost { room: room.clone(), percent: *percent });

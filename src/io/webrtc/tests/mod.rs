@@ -12,7 +12,7 @@ use str0m::media::{Direction, MediaKind};
 
 use crate::base::limits;
 use crate::base::media::{
-    AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, TrackKind,
+    AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, RungId, TrackKind,
     Wallclock, pts_from_tick,
 };
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
@@ -28,6 +28,7 @@ use client::{Client, Die};
 
 const ANNA: ParticipantId = ParticipantId(1);
 const BERT: ParticipantId = ParticipantId(2);
+const RUNG: RungId = RungId(0);
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,9 +83,13 @@ impl Node {
         node.command(NetCommand::AddRoom {
             room: node.room.clone(),
             epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
-            video: node.video.subscribe(limits::VIDEO_FAN_LEN, waker.clone()),
-            rung: node.rung.clone(),
-            audio: node.audio.subscribe(limits::AUDIO_FAN_LEN, waker),
+            audio: node.audio.clone(),
+        });
+        node.command(NetCommand::AddRung {
+            room: node.room.clone(),
+            rung: RUNG,
+            video: node.video.clone(),
+            keyframe_requests: node.rung.clone(),
         });
         node
     }
@@ -99,7 +104,7 @@ impl Node {
         self.next_id += 1;
         let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates, red: true };
         let (peer, answer) = Peer::answer(&setup, offer, Instant::now())?;
-        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });
+        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer), rung: Some(RUNG) });
         Ok((id, answer))
     }
 
@@ -475,14 +480,14 @@ fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
     let (waker, counters) = (Waker::new().unwrap(), NetCounters::default());
     let wiring = NetWiring { commands: inlet, events: outlet, control: waker.clone(), waker, counters };
     let events_end = NetEvents::new(wiring.events, wiring.control, wiring.counters.events_refused.clone());
-    let mut switch = Switch::new(events_end, wiring.counters);
+    let mut switch = Switch::new(events_end, wiring.counters, wiring.waker);
     let certificate = Certificate::generate();
     for n in 0..2 {
         let role = PeerRole::Viewer { minus: None };
         let setup =
             PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates(), red: true };
         let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
-        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer) };
+        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer), rung: None };
         switch.command(&socket, start, command);
     }
     let end = start + limits::CONNECT_SPAN;
