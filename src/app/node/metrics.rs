@@ -84,6 +84,9 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
         ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
         ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_frames_out_total", "Frames of composites handed to viewers", &counters.frames_out),
+        ("tessera_gaps_skipped_total", "Gaps in incoming pictures no repair filled in time", &counters.gaps_skipped),
+        ("tessera_frames_malformed_total", "Incoming frames and packets no one could read", &counters.frames_malformed),
         ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (
@@ -93,6 +96,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
         ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+        ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }
 
