@@ -145,6 +145,20 @@ pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Net → net: datagrams that came to another worker's socket than their peer's; those that do not fit are discarded.
+pub const STRAYS_LEN: usize = 1_024;
+/// Times a stray is handed on while its peer moves.
+pub const STRAY_HOPS_MAX: u32 = 2;
+/// Net → net: peers that move, and commands that follow them; the sender keeps what does not fit.
+pub const PASSES_LEN: usize = 256;
+/// Batches of datagrams that a net thread receives before commands, rooms and timers get their turn.
+pub const BATCHES_A_ROUND: usize = 8;
+/// How long a net thread sleeps at most.
+pub const IDLE_ROUND: Duration = Duration::from_millis(500);
+/// Bytes of one segmented send: the kernel's limit, less headers.
+pub const SEND_RUN_LEN_MAX: usize = 60_000;
+/// Bytes on their way out that leave before more is written.
+pub const SEND_BATCH_LEN: usize = 256 * 1024;
 /// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.
 pub const DATAGRAM_LEN_MAX: usize = 2_048;
 /// Outgoing video packets kept for one viewer's NACKs; payloads are shared.

@@ -121,7 +121,7 @@ pub enum TlsError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
-    /// UDP address of the one media socket.
+    /// UDP address of the media sockets, one for each net thread.
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
@@ -298,10 +298,12 @@ impl Recording {
     }
 }
 
-/// `[threads]`; 0: as many as the machine has cores.
+/// `[threads]`; 0: as many as the machine has cores, of net threads half as many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Threads {
+    /// `net-n`: sockets on the one media port, and the peers whose datagrams come by them.
+    pub net: Within<0, 256>,
     /// `decode-n`: jitter buffers and decoders.
     pub decode: Within<0, 256>,
     /// `compose-n`: rooms are spread over them.
@@ -313,6 +315,15 @@ pub struct Threads {
 }
 
 impl Threads {
+    /// Net threads on this machine.
+    #[must_use]
+    pub fn net(&self) -> usize {
+        match self.net.get() {
+            0 => (cores() / 2).max(1),
+            chosen => chosen as usize,
+        }
+    }
+
     /// Decode threads on this machine.
     #[must_use]
     pub fn decode(&self) -> usize {
@@ -499,7 +510,7 @@ impl Default for Recording {
 
 impl Default for Threads {
     fn default() -> Self {
-        Self { decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
+        Self { net: Within(0), decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
     }
 }
 
@@ -775,6 +786,7 @@ mod tests {
         let chosen = Config::parse(path, "[threads]\ndecode = 7\n[video]\nencoder_threads = 3\n").unwrap();
         assert_eq!((chosen.threads.decode(), chosen.video.encoder_threads()), (7, 3));
         assert_eq!((chosen.threads.mix(), chosen.threads.compose()), (cores(), cores()));
+        assert_eq!(chosen.threads.net(), (cores() / 2).max(1));
         let auto = Config::parse(path, "[video]\nencoder_threads = 0\n").unwrap();
         assert!((1..=4).contains(&auto.video.encoder_threads()));
     }

@@ -42,15 +42,15 @@ use crate::io::api::{Request, ResourceToken};
 use crate::io::rtp::LegCommand;
 use crate::io::store::Archive;
 use crate::io::telemetry::log::alias;
-use crate::io::webrtc::{Certificate, NetCommand, NetEvent};
+use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
 
 use peers::Peers;
 use rooms::Room;
 
 /// The worker threads, as the control thread sees them.
 pub struct Workers {
-    /// The one net thread.
-    pub net: Worker<NetCommand>,
+    /// The net threads.
+    pub net: NetWorkers,
     /// The plain-RTP legs' thread, if there are legs.
     pub legs: Option<Worker<LegCommand>>,
     /// The decode pool.
@@ -67,7 +67,7 @@ pub struct Workers {
 pub struct ControlMailbox {
     /// From the doors.
     pub requests: Receiver<Request>,
-    /// From the net thread.
+    /// From the net threads.
     pub net_events: Receiver<NetEvent>,
     /// From the workers.
     pub events: Receiver<Event>,

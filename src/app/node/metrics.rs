@@ -82,6 +82,13 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_datagrams_out_total", "Datagrams sent", &counters.datagrams_out),
         ("tessera_sends_refused_total", "Sends the kernel refused", &counters.sends_refused),
         ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
+        (
+            "tessera_datagrams_strayed_total",
+            "Datagrams passed on to the net thread that holds their peer",
+            &counters.datagrams_strayed,
+        ),
+        ("tessera_strays_discarded_total", "Of those, discarded: it was behind", &counters.strays_discarded),
+        ("tessera_peers_moved_total", "Peers that moved to the net thread they arrive at", &counters.peers_moved),
         ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
         ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
         ("tessera_frames_out_total", "Frames of composites handed to viewers", &counters.frames_out),

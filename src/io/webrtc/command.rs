@@ -101,3 +101,24 @@ pub enum NetCommand {
     /// Say goodbye to all and end.
     Stop,
 }
+
+impl NetCommand {
+    /// Whom it concerns, if that is one peer which was added before.
+    pub(super) fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::WatchRung { peer, .. }
+            | Self::RemovePeer(peer)
+            | Self::AttachVideo { peer, .. }
+            | Self::AttachSound { peer, .. }
+            | Self::Trickle { peer, .. }
+            | Self::Renegotiate { peer, .. }
+            | Self::Signal { peer, .. } => Some(*peer),
+            Self::AddRoom { .. }
+            | Self::RemoveRoom(_)
+            | Self::AddRung { .. }
+            | Self::RemoveRung { .. }
+            | Self::AddPeer { .. }
+            | Self::Stop => None,
+        }
+    }
+}

@@ -13,6 +13,12 @@ pub struct NetCounters {
     pub sends_refused: Counter,
     /// Datagrams of no known peer.
     pub datagrams_unknown: Counter,
+    /// Datagrams that came to another net thread than their peer's and were passed on.
+    pub datagrams_strayed: Counter,
+    /// Of those, the ones for which that thread's inbox had no room.
+    pub strays_discarded: Counter,
+    /// Peers that moved to the net thread at which their datagrams come in.
+    pub peers_moved: Counter,
     /// Datagrams a peer could not read.
     pub datagrams_malformed: Counter,
     /// Frames and packets received whole.

@@ -23,6 +23,8 @@ pub(super) enum Sink {
 /// One peer.
 pub(super) struct Entry {
     pub(super) room: RoomId,
+    /// The worker it was added at, to which its commands go.
+    pub(super) home: usize,
     pub(super) peer: Box<Peer>,
     pub(super) sinks: Vec<(TrackKind, Sink)>,
     pub(super) watching: Watching,
@@ -76,10 +78,11 @@ impl Watching {
 }
 
 impl Entry {
-    /// A peer that was just answered.
-    pub(super) fn new(room: RoomId, peer: Box<Peer>, rung: Option<RungId>) -> Self {
+    /// A peer that was just answered, added at the worker `home`.
+    pub(super) fn new(home: usize, room: RoomId, peer: Box<Peer>, rung: Option<RungId>) -> Self {
         Self {
             room,
+            home,
             ufrag: peer.ufrag().to_owned(),
             peer,
             sinks: Vec::new(),

@@ -1,5 +1,5 @@
-//! **The question:** what does a rung or a mix send, and what does a newcomer get first? A rung since its last keyframe,
-//! packetised once for all; both are read only while somebody here takes them.
+//! **The question:** what does a rung or a mix send, and what does a newcomer get first? A rung since its last
+//! keyframe, packetised once for all; both are read only while somebody here takes them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,8 +70,8 @@ impl RungFeed {
         Some(packetised)
     }
 
-    /// What a newcomer gets at once: everything since a young keyframe. Otherwise a new keyframe is requested, and comes with
-    /// the next tick.
+    /// What a newcomer gets at once: everything since a young keyframe. Otherwise a new keyframe is requested, and
+    /// comes with the next tick.
     pub(super) fn replay_for_newcomer(&self, now: Instant) -> &[Arc<Packetised>] {
         let young = self.keyframe_at.is_some_and(|at| now < at + limits::KEYFRAME_SPACING);
         if young && !self.replay.is_empty() {
@@ -137,7 +137,8 @@ impl SoundTick {
         Self { tick, shared, minus }
     }
 
-    /// Whether it need not be sent: silence is said once every `limits::DTX_TICKS`, and listeners make it up in between.
+    /// Whether it need not be sent: silence is said once every `limits::DTX_TICKS`, and listeners make it up in
+    /// between.
     pub(super) fn may_be_left_out(&self) -> bool {
         let tick = u128::from(self.tick.pts.0) / limits::AUDIO_TICK.as_nanos();
         self.tick.silent && !tick.is_multiple_of(u128::from(limits::DTX_TICKS))

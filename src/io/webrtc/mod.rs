@@ -1,8 +1,10 @@
 //! **The question:** what goes over the wire? Floor 3: RTP, ICE, DTLS and SDP types never leave this room.
 //!
-//! Doors: [`Peer`] (one connection, still without I/O), [`Net`] (the one socket, its peers, and the loop that a `net-0` thread
-//! runs), [`NetCommand`] and [`NetEvent`] (how the control thread and that loop speak).
+//! Doors: [`Peer`] (one connection, still without I/O), [`MediaSocket`], [`NetWorkers`] (the net threads: each has a
+//! socket on the one port and the peers whose datagrams come by it), [`NetCommand`] and [`NetEvent`] (how the control
+//! thread and they speak).
 
+mod addresses;
 mod assemble;
 mod certificate;
 mod command;
@@ -11,11 +13,15 @@ mod entry;
 mod event;
 mod feed;
 mod incoming;
+mod losses;
+mod neighbours;
 mod net;
 mod offer;
 mod packetise;
+mod pass;
 mod peer;
 mod red;
+mod registry;
 mod rooms;
 mod sound;
 mod stun;
@@ -23,6 +29,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod workers;
 
 // For the far side in `load/` and for `benches/webrtc.rs`; nothing else outside this room speaks RTP.
 #[doc(hidden)]
@@ -36,7 +43,7 @@ pub use certificate::Certificate;
 pub use command::NetCommand;
 pub use counters::NetCounters;
 pub use event::NetEvent;
-pub use net::{Net, NetWiring};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::{CloseReason, IceCredentials, Peer, PeerRole, PeerSetup};
 pub use udp::{BindError, MediaSocket};
+pub use workers::NetWorkers;

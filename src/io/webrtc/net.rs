@@ -1,73 +1,81 @@
-//! **The question:** which datagram belongs to which peer, and what is sent next? The loop that a `net-0` thread runs: it owns
-//! the media socket, every peer, and what rooms send.
+//! **The question:** what does a net thread do next? The loop that `net-n` runs: it owns a media socket, its peers, and
+//! what rooms send to them.
 
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, TryRecvError};
 
+use crate::base::limits;
 use crate::engine::flow::Waker;
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
-use crate::io::webrtc::event::{NetEvent, NetEvents};
-use crate::io::webrtc::switch::Switch;
+use crate::io::webrtc::event::NetEvents;
+use crate::io::webrtc::pass::Inbox;
+use crate::io::webrtc::switch::{Seat, Switch};
 use crate::io::webrtc::udp::{MediaSocket, ReceiveBatch};
 
-/// The net thread's ends of its channels.
-pub struct NetWiring {
+/// A net thread's ends of its channels.
+pub(super) struct NetWiring {
     /// From the control thread.
-    pub commands: Receiver<NetCommand>,
+    pub(super) commands: Receiver<NetCommand>,
+    /// From the other net threads.
+    pub(super) inbox: Inbox,
     /// To the control thread.
-    pub events: Sender<NetEvent>,
-    /// The control thread's.
-    pub control: Waker,
+    pub(super) events: NetEvents,
     /// This thread's.
-    pub waker: Waker,
+    pub(super) waker: Waker,
     /// What is counted.
-    pub counters: NetCounters,
+    pub(super) counters: NetCounters,
+    /// Its place among the net threads.
+    pub(super) seat: Seat,
 }
 
 /// The socket, and everything behind it.
-pub struct Net {
+pub(super) struct Net {
     socket: MediaSocket,
-    wiring: NetWiring,
+    commands: Receiver<NetCommand>,
+    inbox: Inbox,
+    waker: Waker,
     switch: Switch,
 }
 
-/// Batches received before commands, rooms and timers get their turn.
-const BATCHES_PER_ROUND: usize = 8;
+/// Whether the loop goes on.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    Stop,
+}
 
 impl Net {
     /// A net thread's state around its socket.
-    #[must_use]
-    pub fn new(socket: MediaSocket, wiring: NetWiring) -> Self {
-        let (events, control, refused) =
-            (wiring.events.clone(), wiring.control.clone(), wiring.counters.events_refused.clone());
-        let events = NetEvents::new(events, control, refused);
-        let switch = Switch::new(events, wiring.counters.clone(), wiring.waker.clone());
-        Self { socket, wiring, switch }
+    pub(super) fn new(socket: MediaSocket, wiring: NetWiring) -> Self {
+        let NetWiring { commands, inbox, events, waker, counters, seat } = wiring;
+        let switch = Switch::new(events, counters, waker.clone(), seat);
+        Self { socket, commands, inbox, waker, switch }
     }
 
     /// Serves until told to stop.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut batch = ReceiveBatch::new(&self.socket);
         loop {
             self.receive(&mut batch);
-            loop {
-                match self.wiring.commands.try_recv() {
-                    Ok(NetCommand::Stop) | Err(TryRecvError::Disconnected) => {
-                        return self.switch.stop(&self.socket, Instant::now());
-                    }
-                    Ok(command) => self.switch.command(&self.socket, Instant::now(), command),
-                    Err(TryRecvError::Empty) => break,
-                }
+            let (passes, strays) = self.inbox.take();
+            if self.obey() == Turn::Stop {
+                return self.switch.stop(&self.socket, Instant::now());
+            }
+            for pass in passes {
+                self.switch.passed(&self.socket, Instant::now(), pass);
+            }
+            for stray in strays {
+                self.switch.stray(&self.socket, Instant::now(), &stray);
             }
             let deadline = self.switch.advance(&self.socket, Instant::now());
-            self.wiring.waker.sleep_until_readable(self.socket.as_fd(), Some(deadline));
+            self.waker.sleep_until_readable(self.socket.as_fd(), Some(deadline));
         }
     }
 
     fn receive(&mut self, batch: &mut ReceiveBatch) {
-        for _ in 0..BATCHES_PER_ROUND {
+        for _ in 0..limits::BATCHES_A_ROUND {
             let now = Instant::now();
             let (socket, switch) = (&self.socket, &mut self.switch);
             let count = batch.receive(socket, |source, destination, datagram| {
@@ -77,5 +85,17 @@ impl Net {
                 break;
             }
         }
+    }
+
+    /// Takes the commands that wait, unless another thread has no room for what it is owed: then they wait too.
+    fn obey(&mut self) -> Turn {
+        while !self.switch.is_owing() {
+            match self.commands.try_recv() {
+                Ok(NetCommand::Stop) | Err(TryRecvError::Disconnected) => return Turn::Stop,
+                Ok(command) => self.switch.command(&self.socket, Instant::now(), command),
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        Turn::GoOn
     }
 }

@@ -1,5 +1,5 @@
-//! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams and time
-//! in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
+//! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams
+//! and time in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -237,6 +237,17 @@ impl Peer {
         Ok(offer::fragment_of(&answer))
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// Whether ICE and DTLS came up.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// This side's `ice-ufrag`, by which datagrams find it and which names its ICE generation.
     #[must_use]
     pub fn ufrag(&self) -> &str {
@@ -256,8 +267,8 @@ impl Peer {
         }
     }
 
-    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody can
-    /// divert the datagrams of another address by naming this peer's `ice-ufrag`.
+    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody
+    /// can divert the datagrams of another address by naming this peer's `ice-ufrag`.
     pub(super) fn accepts(&self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> bool {
         Receive::new(Protocol::Udp, source, destination, datagram)
             .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
@@ -311,8 +322,8 @@ impl Peer {
         let (mid, pt, first) = (line.mid, line.pt, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
         let pts = packetised.frame.pts;
-        // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick last sent, or of
-        // one before it, and a receiver discards whatever is not newer than what it has.
+        // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick
+        // last sent, or of one before it, and a receiver discards whatever is not newer than what it has.
         let time = rtp_from_pts(pts, limits::VIDEO_CLOCK).max(line.time.map_or(0, |last| last + 1));
         line.time = Some(time);
         let (time, wallclock) = (time as u32, epoch.instant_at(pts));
@@ -351,8 +362,8 @@ impl Peer {
         self.connected && !self.closed && self.mix.is_some()
     }
 
-    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has passed since
-    /// it was asked last; a keyframe that comes first fulfils the wish as well.
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has
+    /// passed since it was asked last; a keyframe that comes first fulfils the wish as well.
     pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
         if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
             incoming.wanted = true;

@@ -1,5 +1,5 @@
-//! **The question:** which peers does this frame go to? The rooms of one net thread: their rungs, their mixes, and who of a room
-//! is here.
+//! **The question:** which peers does this frame go to? The rooms of one net thread: their rungs, their mixes, and who
+//! of a room is here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,8 +110,8 @@ impl Rooms {
         self.changed(now, id, entries);
     }
 
-    /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one. Whoever watches
-    /// another rung already is not given what is past: its timestamps would run backwards.
+    /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one. Whoever
+    /// watches another rung already is not given what is past: its timestamps would run backwards.
     fn welcome(&self, now: Instant, entry: &mut Entry) {
         if !entry.peer.wants_video() {
             return;
@@ -135,8 +135,8 @@ impl Rooms {
         }
     }
 
-    /// Writes what each room has made to all who take it; returns those who have something to send now. All are written to before
-    /// one sends: one run of datagrams a peer.
+    /// Writes what each room has made to all who take it; returns those who have something to send now. All are written
+    /// to before one sends: one run of datagrams a peer.
     pub(super) fn feed(&mut self, now: Instant, entries: &mut Entries) -> Vec<PeerId> {
         let mut unsent = Vec::new();
         for room in self.rooms.values_mut() {

@@ -1,4 +1,4 @@
-//! **The question:** what does the demultiplexer read of STUN? Everything else of it is str0m's.
+//! **The question:** what does the demultiplexer read of a datagram? Everything else is str0m's.
 
 /// The fixed part (RFC 8489 section 5).
 const HEADER_LEN: usize = 20;
@@ -6,7 +6,7 @@ const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: u16 = 0x0006;
 
 /// The `USERNAME` of a STUN message, if the datagram is one and has it.
-pub(super) fn username(datagram: &[u8]) -> Option<&str> {
+fn username(datagram: &[u8]) -> Option<&str> {
     if datagram.len() < HEADER_LEN || datagram[0] > 3 || datagram[4..8] != COOKIE {
         return None;
     }
@@ -21,6 +21,17 @@ pub(super) fn username(datagram: &[u8]) -> Option<&str> {
         rest = rest.get(4 + length.next_multiple_of(4)..)?;
     }
     None
+}
+
+/// The `ice-ufrag` of this side that a STUN request names (RFC 8445 section 7.2.2); `None` for all that is no such
+/// request.
+pub(super) fn ufrag(datagram: &[u8]) -> Option<&str> {
+    username(datagram).and_then(|username| username.split_once(':')).map(|(ours, _)| ours)
+}
+
+/// Whether the datagram is DTLS (RFC 7983 section 7).
+pub(super) fn is_dtls(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(20..=63))
 }
 
 #[cfg(test)]

@@ -1,22 +1,40 @@
-//! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and every
-//! room's feed behind one socket; the socket itself is lent for each call.
+//! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and
+//! every room's feed behind one socket; the socket itself is lent for each call.
+
+mod strays;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, PeerId, TrackKind};
+use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
 use crate::engine::flow::{Pushed, Waker};
+use crate::io::webrtc::addresses::Addresses;
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
 use crate::io::webrtc::entry::{Entries, Entry, Sink};
 use crate::io::webrtc::event::{NetEvent, NetEvents};
+use crate::io::webrtc::losses::Losses;
+use crate::io::webrtc::neighbours::Neighbours;
+use crate::io::webrtc::pass::Pass;
 use crate::io::webrtc::peer::{CloseReason, IceCredentials, PeerOutput};
+use crate::io::webrtc::registry::Registry;
 use crate::io::webrtc::rooms::Rooms;
 use crate::io::webrtc::stun;
 use crate::io::webrtc::udp::{MediaSocket, SendBatch};
+
+/// A net thread's place among its kind.
+pub(super) struct Seat {
+    /// `net-n`.
+    pub(super) number: usize,
+    /// Which thread holds which peer.
+    pub(super) registry: Arc<Registry>,
+    /// What listeners of all threads lose.
+    pub(super) losses: Arc<Losses>,
+}
 
 /// Peers, rooms, and what is on its way out.
 pub(super) struct Switch {
@@ -24,36 +42,38 @@ pub(super) struct Switch {
     counters: NetCounters,
     peers: Entries,
     rooms: Rooms,
-    by_address: HashMap<SocketAddr, PeerId>,
-    by_ufrag: HashMap<String, PeerId>,
+    addresses: Addresses,
+    seat: Seat,
+    neighbours: Neighbours,
     /// When peers want to be called. An entry that its peer's `timer` does not name is void.
     timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
     /// When decoders' wishes are looked at next.
     wishes_at: Option<Instant>,
     /// When listeners' losses are told next.
     losses_at: Option<Instant>,
+    /// Rooms whose losses were told last time.
+    losses_of: Vec<RoomId>,
     send: SendBatch,
     outbox: Outbox<PeerOutput>,
     /// Peers that ended by themselves, of whom the control thread does not know yet.
     ended: Vec<(PeerId, CloseReason)>,
 }
 
-/// How long the thread sleeps at most.
-const IDLE_ROUND: Duration = Duration::from_millis(500);
-
 impl Switch {
-    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker) -> Self {
+    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker, seat: Seat) -> Self {
         let rooms = Rooms::new(waker, counters.frames_out.clone());
         Self {
             events,
             counters,
             peers: HashMap::new(),
             rooms,
-            by_address: HashMap::new(),
-            by_ufrag: HashMap::new(),
+            addresses: Addresses::new(seat.number, seat.registry.clone()),
+            neighbours: Neighbours::new(seat.registry.clone()),
+            seat,
             timers: BinaryHeap::new(),
             wishes_at: None,
             losses_at: None,
+            losses_of: Vec::new(),
             send: SendBatch::default(),
             outbox: Outbox::new(),
             ended: Vec::new(),
@@ -71,10 +91,20 @@ impl Switch {
     ) {
         self.counters.datagrams_in.add(1);
         let destination = socket.candidate_for(destination);
-        let Some(id) = self.owner(now, source, destination, datagram) else {
-            self.counters.datagrams_unknown.add(1);
-            return;
-        };
+        match self.owner(now, source, destination, datagram) {
+            Some(id) => self.handle(socket, now, id, (source, destination), datagram),
+            None => self.pass_on(self.seat.number, 0, (source, destination), datagram),
+        }
+    }
+
+    fn handle(
+        &mut self,
+        socket: &MediaSocket,
+        now: Instant,
+        id: PeerId,
+        (source, destination): (SocketAddr, SocketAddr),
+        datagram: &[u8],
+    ) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
         if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
             self.counters.datagrams_malformed.add(1);
@@ -82,13 +112,12 @@ impl Switch {
         self.drain_outputs(socket, now, id);
     }
 
-    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names (RFC 8445 section 7.2.2) and whose
-    /// password it proves to know, to whom the address then belongs.
+    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names and whose password it proves to
+    /// know, to whom the address then belongs.
     fn owner(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> Option<PeerId> {
-        let known = self.by_address.get(&source).copied();
-        let Some(username) = stun::username(datagram) else { return known };
-        let (ours, _) = username.split_once(':')?;
-        let id = self.by_ufrag.get(ours).copied()?;
+        let known = self.addresses.at(source);
+        let Some(ours) = stun::ufrag(datagram) else { return known };
+        let id = self.addresses.of_ufrag(ours)?;
         if known == Some(id) {
             return known;
         }
@@ -96,16 +125,17 @@ impl Switch {
         if !entry.peer.accepts(now, source, destination, datagram) {
             return None;
         }
-        entry.addresses.push(source);
-        if entry.addresses.len() > limits::PEER_ADDRESSES_MAX {
-            let oldest = entry.addresses.remove(0);
-            self.by_address.remove(&oldest);
+        if let Some(other) = self.addresses.prove(id, entry, source) {
+            self.neighbours.hand(other, Pass::AddressTaken(source));
         }
-        self.by_address.insert(source, id);
         Some(id)
     }
 
+    /// What the control thread said.
     pub(super) fn command(&mut self, socket: &MediaSocket, now: Instant, command: NetCommand) {
+        if let Some(to) = command.peer().and_then(|peer| self.neighbours.moved_to(peer)) {
+            return self.neighbours.hand(to, Pass::Command(command));
+        }
         match command {
             NetCommand::AddRoom { room, epoch, audio } => self.rooms.add(room, epoch, audio),
             NetCommand::RemoveRoom(room) => self.rooms.remove(&room),
@@ -113,7 +143,10 @@ impl Switch {
                 self.rooms.add_rung(&room, rung, video, keyframe_requests, &self.peers);
             }
             NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
-            NetCommand::AddPeer { room, peer, rung } => self.add_peer(socket, now, Entry::new(room, peer, rung)),
+            NetCommand::AddPeer { room, peer, rung } => {
+                let entry = Entry::new(self.seat.number, room, peer, rung);
+                self.add_peer(socket, now, entry);
+            }
             NetCommand::WatchRung { peer, rung } => {
                 self.rooms.watch(now, peer, rung, &mut self.peers);
                 self.send_unsent(socket, now, peer);
@@ -139,6 +172,7 @@ impl Switch {
 
     /// Sends what rooms have made, fulfils wishes, serves timers; says when to be called again.
     pub(super) fn advance(&mut self, socket: &MediaSocket, now: Instant) -> Instant {
+        self.neighbours.retry();
         self.feed_rooms(socket, now);
         self.fulfil_wishes(socket, now);
         self.report_losses(now);
@@ -156,7 +190,8 @@ impl Switch {
         self.report_ended();
         self.flush(socket);
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [timer, self.wishes_at].into_iter().flatten().fold(now + IDLE_ROUND, Instant::min)
+        let retry = self.neighbours.is_waiting().then(|| now + limits::TIMER_GRAIN);
+        [timer, self.wishes_at, retry].into_iter().flatten().fold(now + limits::IDLE_ROUND, Instant::min)
     }
 
     /// Says goodbye to everyone.
@@ -170,7 +205,8 @@ impl Switch {
 
     fn add_peer(&mut self, socket: &MediaSocket, now: Instant, mut entry: Entry) {
         let id = entry.peer.id;
-        self.by_ufrag.insert(entry.ufrag.clone(), id);
+        self.addresses.add(id, &entry);
+        entry.timer = None;
         entry.peer.handle_timeout(now, &mut self.outbox);
         self.peers.insert(id, entry);
         self.rooms.join(id, &self.peers);
@@ -188,12 +224,11 @@ impl Switch {
 
     fn forget(&mut self, id: PeerId) {
         let Some(entry) = self.peers.remove(&id) else { return };
-        for address in &entry.addresses {
-            if self.by_address.get(address) == Some(&id) {
-                self.by_address.remove(address);
-            }
+        self.addresses.forget(id, &entry);
+        self.seat.registry.forget(self.seat.number, id);
+        if entry.home != self.seat.number {
+            self.neighbours.hand(entry.home, Pass::Gone(id));
         }
-        self.by_ufrag.remove(&entry.ufrag);
         self.rooms.leave(&entry.room, id, &self.peers);
     }
 
@@ -248,11 +283,7 @@ impl Switch {
     /// After a new description: its `ice-ufrag` may be another.
     fn refresh(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
-        if entry.ufrag != entry.peer.ufrag() {
-            self.by_ufrag.remove(&entry.ufrag);
-            entry.ufrag = entry.peer.ufrag().to_owned();
-            self.by_ufrag.insert(entry.ufrag.clone(), id);
-        }
+        self.addresses.rename(id, entry);
         entry.peer.handle_timeout(now, &mut self.outbox);
         // It may take the composite or the mix only now.
         self.rooms.changed(now, id, &mut self.peers);
@@ -314,7 +345,8 @@ impl Switch {
         }
     }
 
-    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a keyframe.
+    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a
+    /// keyframe.
     fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: EncodedFrame) {
         self.counters.frames_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -357,18 +389,23 @@ impl Switch {
         }
     }
 
-    /// Tells of each room what nine of ten listeners lose at most, so that one bad line does not cost all the others.
+    /// Tells of each room what nine of ten of its listeners lose at most.
     fn report_losses(&mut self, now: Instant) {
         if self.losses_at.is_some_and(|at| now < at) {
             return;
         }
         self.losses_at = Some(now + limits::LOSS_REPORT_INTERVAL);
-        for (room, mut losses) in self.rooms.losses(&self.peers) {
-            losses.sort_by(f32::total_cmp);
-            if let Some(percent) = losses.get((losses.len() * 9 / 10).min(losses.len().saturating_sub(1))) {
-                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent: *percent });
+        let mut told = Vec::new();
+        for (room, losses) in self.rooms.losses(&self.peers) {
+            told.push(room.clone());
+            if let Some(percent) = self.seat.losses.report(self.seat.number, room, losses) {
+                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent });
             }
         }
+        for room in self.losses_of.iter().filter(|room| !told.contains(room)) {
+            self.seat.losses.forget(self.seat.number, room);
+        }
+        self.losses_of = told;
     }
 
     /// Looks at what decoders wish, now and then rather than at each datagram.

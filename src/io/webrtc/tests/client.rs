@@ -34,6 +34,8 @@ impl Die {
 pub struct Client {
     pub rtc: Rtc,
     pub socket: UdpSocket,
+    /// What it sends by since its address changed.
+    rebound: Option<UdpSocket>,
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     mids: Vec<Mid>,
@@ -73,6 +75,7 @@ impl Client {
         Self {
             rtc,
             socket,
+            rebound: None,
             address,
             pending: None,
             mids: Vec::new(),
@@ -194,6 +197,13 @@ impl Client {
         self.drain_outputs(Instant::now());
     }
 
+    /// From now on sends from another port, as behind a NAT that forgot it, and receives at both. It does not know itself.
+    pub fn rebind(&mut self) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        self.rebound = Some(socket);
+    }
+
     /// Says goodbye.
     pub fn close(&mut self) {
         self.rtc.close().unwrap();
@@ -210,18 +220,24 @@ impl Client {
         self.socket.set_read_timeout(Some(span)).unwrap();
         let mut buffer = [0; 2048];
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-            let datagram = &buffer[..length];
-            if !self.is_lost(datagram)
-                && let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram)
-            {
-                self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-                self.drain_outputs(Instant::now());
-            }
+            self.receive(source, &buffer[..length]);
+        }
+        if let Some(Ok((length, source))) = self.rebound.as_ref().map(|socket| socket.recv_from(&mut buffer)) {
+            self.receive(source, &buffer[..length]);
         }
         let now = Instant::now();
         if now >= self.next {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
             self.drain_outputs(now);
+        }
+    }
+
+    fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
+        if !self.is_lost(datagram)
+            && let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram)
+        {
+            self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+            self.drain_outputs(Instant::now());
         }
     }
 
@@ -240,7 +256,8 @@ impl Client {
                 }
                 Output::Transmit(transmit) => {
                     if !self.is_lost(&transmit.contents) {
-                        self.socket.send_to(&transmit.contents, transmit.destination).unwrap();
+                        let socket = self.rebound.as_ref().unwrap_or(&self.socket);
+                        socket.send_to(&transmit.contents, transmit.destination).unwrap();
                     }
                 }
                 Output::Event(event) => self.event(now, event),
