@@ -241,12 +241,6 @@ pub fn utc_text(time: Wallclock) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// UTC to the second as `20260714T093000Z` (ISO 8601, basic form), fit for a file's name.
-#[must_use]
-pub fn utc_compact(time: Wallclock) -> String {
-    utc_text(time).replace(['-', ':'], "")
-}
-
 // Proleptic Gregorian date: years are counted from 1 March of year 0, so that a leap day ends its year.
 fn civil(time: Wallclock) -> (u64, u64, u64, [u64; 3]) {
     let seconds = time.unix_seconds();
@@ -278,7 +272,6 @@ mod tests {
         assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
         assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59Z");
         assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
-        assert_eq!(utc_compact(Wallclock(1_700_000_000 * NANOS_PER_SECOND)), "20231114T221320Z");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod take;
 mod track;
 
 pub use chapters::{Chapter, ChapterKind, chapters_vtt};
-pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_compact, utc_text};
+pub use manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, TakeEntry, utc_text};
 pub use object::{Contents, Hdr, Object, ROOT, RecordedFile, SegmentEntry, folder};
 pub use playlist::{PlaylistPart, Rendition, media_playlist, multivariant_playlist};
 pub use recorder::{Event, Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};

@@ -238,13 +238,6 @@ impl Keeper {
         self.audit.stored();
     }
 
-    /// How long until the next key is to be destroyed, by its own time.
-    #[must_use]
-    pub fn until_next(&self) -> Option<Duration> {
-        let next = self.hours.keys().next()?.start();
-        Some(Duration::from_nanos(next.0.saturating_sub(self.ratchet.floor().0)))
-    }
-
     /// Figures so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

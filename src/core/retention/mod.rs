@@ -2,7 +2,7 @@
 //!
 //! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state and its audit log leave as bytes and text),
 //! [`Retention`] and [`Hour`] (when a recording expires), [`Releases`] (which keepers open a data key together), [`seal`] and
-//! [`Opener`] (the sealed form of every object), [`Stage`] (from reserved to swept).
+//! [`Opener`] (the sealed form of every object).
 //!
 //! A recording is filed under the hour of its expiry. A keeper makes one random key for each such hour, releases only what is
 //! derived from it for one recording, and destroys it when the hour comes. It answers to its own [`Ratchet`], never to a clock
@@ -18,7 +18,6 @@ mod key_shares;
 mod locked;
 mod ratchet;
 mod recording_name;
-mod stage;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,5 +30,4 @@ pub use keeper::{Keeper, Refusal, Stats};
 pub use key_shares::{KeyShares, WrappedKey};
 pub use ratchet::{BootId, Clocks, Ratchet};
 pub use recording_name::RecordingName;
-pub use stage::{OutOfStep, Stage};
 pub use state::StateError;

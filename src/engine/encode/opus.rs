@@ -93,12 +93,6 @@ impl OpusEncoder {
         self.inner.set_packet_loss_perc(i32::from(loss_percent)).map_err(OpusEncodeError::Create)
     }
 
-    /// Samples of delay at 48 kHz that encoder and decoder add (RFC 7845 calls it pre-skip).
-    #[must_use]
-    pub fn lookahead(&mut self) -> u16 {
-        self.inner.get_lookahead().ok().and_then(|n| u16::try_from(n).ok()).unwrap_or(312)
-    }
-
     /// Back to the initial state.
     pub fn reset(&mut self) {
         // OPUS_RESET_STATE has no failing path for a valid encoder.
@@ -135,7 +129,6 @@ mod tests {
             assert!(frame.data.len() > toc::DTX_LEN_MAX, "no DTX, so no gap");
             assert_eq!(frame.pts, Pts(n));
         }
-        assert!(encoder.lookahead() > 0);
     }
 
     #[test]

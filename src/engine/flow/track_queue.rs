@@ -115,12 +115,6 @@ impl TrackReceiver {
         }
         Some(frame)
     }
-
-    /// Whether the sender is gone and nothing is left.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
-    }
 }
 
 impl Drop for TrackReceiver {
@@ -192,12 +186,6 @@ impl OpusReceiver {
     #[must_use]
     pub fn pop(&self) -> Option<EncodedFrame> {
         self.shared.queue.pop()
-    }
-
-    /// Whether the sender is gone and nothing is left.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
     }
 }
 
