@@ -19,7 +19,7 @@ use tessera::base::limits;
 use tessera::base::media::{Pts, pts_from_tick};
 use tessera::core::fmp4::{Header, SequenceHeader, TemporalUnit, VIDEO_TIMESCALE, codecs};
 use tessera::core::record::{GapReason, GapTrack, Manifest, RecordingState};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 
 use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call};
 use players::{boxes, chromium, chromium_media_source, decode, decode_sound, number, probe, samples};

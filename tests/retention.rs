@@ -24,7 +24,7 @@ use tessera::base::limits;
 use tessera::base::media::{Pts, pts_from_tick};
 use tessera::core::record::RecordingState;
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, ArchivePlace, ReadError, RecordingDetail};
 use tokio::runtime::Runtime;
 

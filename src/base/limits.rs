@@ -291,8 +291,17 @@ pub const SPOOL_OBJECTS_MAX: usize = 1_000_000;
 pub const SPOOL_LOOK_AHEAD: usize = 4096;
 /// Recordings whose objects leave the spool side by side.
 pub const SPOOL_STORED_AT_ONCE: usize = 16;
-/// How long closing a recording waits for the store; what waits then is tried on while the node runs.
-pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
+/// How long a recording that ended may take to close: its keepers' answer, its disk, and its last object stored or in the spool.
+/// Then it is told as it stands; what waits is tried on while the node runs. Nobody waits meanwhile, but for a node that ends.
+pub const RECORDING_CLOSE_SPAN: Duration = Duration::from_secs(10);
+/// How long before a recording goes on as another one the keepers are asked for that one's key.
+pub const RECORDING_ROLL_AHEAD: Duration = Duration::from_secs(60);
+/// Spacing of these asks while keepers refuse.
+pub const RECORDING_ROLL_RETRY: Duration = Duration::from_secs(10);
+/// Parts of one recording whose last objects are on their way at once; the end of further ones is not told.
+pub const RECORDING_PARTS_CLOSING_MAX: usize = 4;
+/// Control → recording: events that wait while it waits for its keepers or its disk; later ones begin no chapter.
+pub const RECORD_EVENTS_WAITING_MAX: usize = 256;
 /// Spacing of sweeps of expired objects.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Objects under one folder of the vault that are listed.
@@ -356,9 +365,11 @@ const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
-// While one recording closes and the next one's keepers are asked, the tracks of all others wait.
-const _: () =
-    assert!(TRACK_FAN_LEN as u128 / 60 * 1000 > (UPLOAD_FINISH_SPAN.as_millis() + KEEPERS_BEGIN_SPAN.as_millis()));
+// While a recording's keepers are asked, what it reads waits.
+const _: () = assert!(TRACK_FAN_LEN as u128 / 60 * 1000 > KEEPERS_BEGIN_SPAN.as_millis());
+const _: () = assert!(RECORD_FAN_LEN as u128 / 60 * 1000 > KEEPERS_BEGIN_SPAN.as_millis());
+// A store that hangs has had its last object go to the spool before the recording is given up.
+const _: () = assert!(RECORDING_CLOSE_SPAN.as_millis() > KEEPERS_BEGIN_SPAN.as_millis() + UPLOAD_PATIENCE.as_millis());
 // A call that ends while everybody sends camera and microphone: of each the last fragment and the head.
 const _: () = assert!(UPLOAD_TRACKS_BYTES / UPLOAD_TRACK_BYTES_MIN >= 4 * PARTICIPANTS_MAX);
 const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());

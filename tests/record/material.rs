@@ -12,14 +12,16 @@ use opus::{Application, Channels, Encoder};
 use tessera::base::limits;
 use tessera::base::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
 use tessera::engine::flow::{Counter, Fan, Waker};
-use tessera::io::recording::room::{
-    Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
+use tessera::io::recording::{
+    ClosingRecording, Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
 };
 use tessera::io::store::RecordingWish;
 
 pub const FPS: u32 = 30;
 /// Frames of the clip; a keyframe every four seconds.
 pub const CLIP_FRAMES: u64 = 300;
+/// How long keepers or a disk may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// 2023-11-14T22:13:20Z.
 const STARTED: Wallclock = Wallclock(1_700_000_000_000_000_000);
 
@@ -71,15 +73,21 @@ impl Call {
         let (video, sound) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let waker = Waker::new().unwrap();
         let (counters, current_generation) = (RecordCounters::default(), Arc::<AtomicU64>::default());
-        let setup =
-            RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS, wish: RecordingWish::default() };
+        let setup = RecordingSetup {
+            room: "daily".parse().unwrap(),
+            epoch,
+            place,
+            fps: FPS,
+            wish: RecordingWish::default(),
+            waker: waker.clone(),
+        };
         let recording = RoomRecording::new(
             epoch.instant_at(begins),
             setup,
             Reads {
                 pictures: video.subscribe(limits::RECORD_FAN_LEN, waker.clone()),
                 sounds: sound.subscribe(limits::RECORD_FAN_LEN, waker),
-                mask: 0,
+                view: 0,
                 current_generation: current_generation.clone(),
                 generation: 0,
             },
@@ -122,9 +130,17 @@ impl Call {
         }));
     }
 
-    /// Lets the package thread's body run at `pts`.
+    /// Lets the package thread's body run at `pts`, as often as keepers or the disk answer: this clock stands meanwhile.
     pub fn poll(&mut self, pts: Pts) {
-        assert!(self.recording.poll(self.epoch.instant_at(pts)));
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            assert!(self.recording.poll(self.epoch.instant_at(pts)));
+            if !self.recording.is_waiting() {
+                return;
+            }
+            assert!(Instant::now() < patience, "neither keepers nor disk answer");
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// Runs the call from `from` to `to` in steps of 10 ms; `frame` and `tick` say which frames and ticks are published.
@@ -146,7 +162,14 @@ impl Call {
 
     pub fn finish(self, at: Pts) -> RecordingSummary {
         assert_eq!(pts_from_instant(&self.epoch, self.epoch.instant_at(at)), at);
-        self.recording.finish(self.epoch.instant_at(at))
+        let (begun, now) = (Instant::now(), self.epoch.instant_at(at));
+        let mut closing = ClosingRecording::new(now, Box::new(self.recording));
+        loop {
+            match closing.poll(now + begun.elapsed()) {
+                Some(summary) => return summary,
+                None => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
     }
 }
 

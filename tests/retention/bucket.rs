@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tessera::base::media::Pts;
 use tessera::core::record::{GapReason, RecordingState};
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::{RecordingPlace, RecordingSummary};
+use tessera::io::recording::{RecordingPlace, RecordingSummary};
 use tessera::io::store::{Archive, ArchiveCounters, SpoolPlace, Vault, VaultError};
 use tokio::runtime::Runtime;
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tessera::base::media::Pts;
 use tessera::core::record::folder;
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, ReadError, SpoolPlace, Vault};
 
 use super::deadline::{BINARY, FAKETIME};

@@ -132,7 +132,7 @@ impl Place {
         let named = RemoteKeepers::new(self.keepers.clone(), IdentityFiles::in_folder(certificates));
         let named = named.map_err(|error| usage(&error))?;
         let identity = Identity::load(&named.files).map_err(|error| usage(&error))?;
-        let keepers = Keepers::new(&named.addresses, &identity, Counter::default(), runtime.handle().clone());
+        let keepers = Keepers::new(&named.addresses, &identity, Counter::default());
         let keepers = keepers.map_err(|error| usage(&error))?;
         runtime.block_on(keepers.poll_all());
         let answer = keepers.told().len();

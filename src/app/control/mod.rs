@@ -15,7 +15,7 @@ mod rooms;
 mod tracks;
 mod unrecorded;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,6 +104,12 @@ pub struct Control {
     rungs_started: usize,
     /// Masks made so far.
     masks: u64,
+    /// Recordings begun so far.
+    tickets: u64,
+    /// Where workers report to; read here only while a recording's answer is waited for.
+    events: Receiver<Event>,
+    /// What came meanwhile.
+    deferred: VecDeque<Event>,
     started: Instant,
 }
 
@@ -131,6 +137,8 @@ pub struct ControlParts {
     pub compositors: Compositors,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
+    /// From the workers, as in the mailbox.
+    pub events: Receiver<Event>,
 }
 
 impl Control {
@@ -138,7 +146,17 @@ impl Control {
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
         let ControlParts {
-            config, certificate, candidates, workers, reports, counts, record_to, archive, ended, ..
+            config,
+            certificate,
+            candidates,
+            workers,
+            reports,
+            counts,
+            record_to,
+            archive,
+            ended,
+            events,
+            ..
         } = parts;
         let (encoder, compositors) = (parts.encoder, parts.compositors);
         Self {
@@ -164,6 +182,9 @@ impl Control {
             ended,
             rungs_started: 0,
             masks: 0,
+            tickets: 0,
+            events,
+            deferred: VecDeque::new(),
             started: Instant::now(),
         }
     }
@@ -176,7 +197,7 @@ impl Control {
                 self.net_event(event);
                 idle = false;
             }
-            while let Ok(event) = mailbox.events.try_recv() {
+            while let Some(event) = self.deferred.pop_front().or_else(|| mailbox.events.try_recv().ok()) {
                 self.worker_event(event);
                 idle = false;
             }
@@ -216,6 +237,11 @@ impl Control {
                 self.counts.record.errors.add(1);
                 self.end_recording(&room);
             }
+            Event::RecordingBegan { room, .. }
+            | Event::RecordingRefused { room, .. }
+            | Event::RecordingFinished { room, .. } => {
+                tracing::debug!(room = %alias(&room), "nobody waits for this of a recording any more");
+            }
             Event::RoomFailed(room) => {
                 self.counts.node.rooms_failed.add(1);
                 self.end_room(&room, "a fault of ours");
@@ -242,5 +268,5 @@ impl Control {
     }
 }
 
-/// How long the control thread waits for a recording to close before it goes on without its summary.
-const RECORDING_CLOSE: Duration = Duration::from_secs(10);
+/// How long the control thread waits for a recording to begin or to close before it goes on.
+const RECORDING_CLOSE: Duration = Duration::from_secs(11);

@@ -110,8 +110,8 @@ impl Control {
 
     /// Tells a room's recording, if it has one, what begins in the room.
     pub fn to_recording(&self, name: &RoomId, event: Event) {
-        if self.rooms.get(name).is_some_and(|room| room.recording) {
-            self.workers.package.send(PackageCommand::Event(name.clone(), Instant::now(), event));
+        if let Some(room) = self.rooms.get(name).filter(|room| room.recording) {
+            self.workers.package.send(PackageCommand::Event(room.ticket, Instant::now(), event));
         }
     }
 

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::bounded;
-
 use crate::app::config::RecordingStart;
 use crate::app::control::layouts::problem;
 use crate::app::control::rooms::Room;
 use crate::app::control::{Control, RECORDING_CLOSE};
+use crate::app::workers::event::Event;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId};
+use crate::base::media::{EncodedFrame, MixTick, PeerId, RecordingTicket, RoomEpoch, RoomId};
 use crate::core::access::Act;
 use crate::core::scene;
 use crate::core::signal::FromNode;
 use crate::engine::flow::{Fan, Waker};
 use crate::io::api::Refusal;
-use crate::io::recording::room::{Reads, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
+use crate::io::recording::{Reads, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording};
 use crate::io::store::RecordingWish;
 
 /// What a recording reads.
@@ -29,8 +28,8 @@ pub struct RecordingInputs<'a> {
     pub pictures: &'a Fan<EncodedFrame>,
     /// The mix.
     pub sounds: &'a Fan<MixTick>,
-    /// Which mask hides people in them; 0: none.
-    pub mask: u64,
+    /// Which redacted view of the room they are; 0: the shared one.
+    pub view: u64,
     /// Which readers may take something.
     pub current_generation: &'a Arc<AtomicU64>,
 }
@@ -42,19 +41,43 @@ impl RecordingInputs<'_> {
         let sounds = self.sounds.subscribe(limits::RECORD_FAN_LEN, waker.clone());
         let (current_generation, generation) =
             (self.current_generation.clone(), self.current_generation.load(Ordering::Acquire));
-        Reads { pictures, sounds, mask: self.mask, current_generation, generation }
+        Reads { pictures, sounds, view: self.view, current_generation, generation }
     }
 }
 
 impl Control {
     /// Records a room that is about to begin, if that is the operator's rule: from its first frame on.
-    pub fn record_from_the_start(&self, name: &RoomId, room: &RecordingInputs<'_>) -> bool {
+    pub fn record_from_the_start(&mut self, name: &RoomId, room: &RecordingInputs<'_>) -> Option<RecordingTicket> {
         let by_itself = self.config.recording.start == RecordingStart::Automatic;
         let archive = self.archive.clone().filter(|_| by_itself).map(RecordingPlace::Sealed);
-        let Some(place) = self.record_to.clone().map(RecordingPlace::File).or(archive) else { return false };
+        let place = self.record_to.clone().map(RecordingPlace::File).or(archive)?;
         let recording = self.recording_of(name, room, place, RecordingWish::default());
-        self.workers.package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
-        true
+        Some(self.begin_recording(name, recording, false))
+    }
+
+    fn begin_recording(&mut self, name: &RoomId, recording: RoomRecording, must_agree: bool) -> RecordingTicket {
+        self.tickets += 1;
+        let (ticket, recording) = (RecordingTicket(self.tickets), Box::new(recording));
+        self.workers.package.send(PackageCommand::Begin { room: name.clone(), ticket, recording, must_agree });
+        ticket
+    }
+
+    /// What is told of a recording next; what else is told meanwhile waits.
+    fn answer_of(&mut self, recording: RecordingTicket) -> Option<Event> {
+        let until = Instant::now() + RECORDING_CLOSE;
+        loop {
+            let event = self.events.recv_deadline(until).ok()?;
+            match event {
+                Event::RecordingBegan { ticket, .. }
+                | Event::RecordingRefused { ticket, .. }
+                | Event::RecordingFinished { ticket, .. }
+                    if ticket == recording =>
+                {
+                    return Some(event);
+                }
+                event => self.deferred.push_back(event),
+            }
+        }
     }
 
     /// Begins to record a room; false if it is recorded already.
@@ -72,14 +95,18 @@ impl Control {
             return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
         }
         let masking = self.mask(name).map_err(|_| Refusal::Busy)?;
-        let mut recording =
+        let recording =
             self.recording_of(name, &self.recorded_room(name)?.recordable(), RecordingPlace::Sealed(archive), wish);
-        if !recording.begin() {
+        let ticket = self.begin_recording(name, recording, true);
+        if !matches!(self.answer_of(ticket), Some(Event::RecordingBegan { .. })) {
+            self.workers.package.send(PackageCommand::Finish(ticket));
             self.unmask(name);
             return Err(Refusal::KeepersSilent);
         }
+        if let Some(room) = self.rooms.get_mut(name) {
+            room.ticket = ticket;
+        }
         self.begin_mask(name, masking);
-        self.workers.package.send(PackageCommand::Add(name.clone(), Box::new(recording)));
         self.recording_changed(name, true);
         Ok(true)
     }
@@ -97,8 +124,9 @@ impl Control {
 
     /// Ends a room's recording; nobody waits for its summary.
     pub fn end_recording(&mut self, name: &RoomId) {
-        let (reply, _) = bounded(1);
-        self.workers.package.send(PackageCommand::Finish(name.clone(), reply));
+        if let Some(room) = self.rooms.get(name) {
+            self.workers.package.send(PackageCommand::Finish(room.ticket));
+        }
         self.unmask(name);
         self.recording_changed(name, false);
     }
@@ -166,10 +194,12 @@ impl Control {
     }
 
     /// Closes a room's recording and waits for what it holds.
-    pub fn finish_recording(&self, name: &RoomId) -> Option<RecordingSummary> {
-        let (reply, answer) = bounded(1);
-        self.workers.package.send(PackageCommand::Finish(name.clone(), reply));
-        answer.recv_timeout(RECORDING_CLOSE).ok()
+    pub fn finish_recording(&mut self, ticket: RecordingTicket) -> Option<RecordingSummary> {
+        self.workers.package.send(PackageCommand::Finish(ticket));
+        match self.answer_of(ticket) {
+            Some(Event::RecordingFinished { summary, .. }) => summary,
+            _ => None,
+        }
     }
 
     fn may_record(&self) -> bool {
@@ -190,9 +220,10 @@ impl Control {
         place: RecordingPlace,
         wish: RecordingWish,
     ) -> RoomRecording {
-        let reads = room.reads(&self.workers.package.waker());
+        let waker = self.workers.package.waker();
+        let reads = room.reads(&waker);
         let fps = self.config.video.fps.get();
-        let setup = RecordingSetup { room: name.clone(), epoch: room.epoch, place, fps, wish };
+        let setup = RecordingSetup { room: name.clone(), epoch: room.epoch, place, fps, wish, waker };
         RoomRecording::new(Instant::now(), setup, reads, self.counts.record.clone())
     }
 }

@@ -21,7 +21,8 @@ use crate::app::workers::mix::{MixCommand, SoundWork};
 use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
 use crate::base::media::{
-    ComposedFrame, EncodedFrame, MixTick, ParticipantId, RoomEpoch, RoomId, TrackKind, Wallclock, pts_from_tick,
+    ComposedFrame, EncodedFrame, MixTick, ParticipantId, RecordingTicket, RoomEpoch, RoomId, TrackKind, Wallclock,
+    pts_from_tick,
 };
 use crate::core::ladder::KeyframePacer;
 use crate::core::room::{Member, RoomCore};
@@ -61,6 +62,8 @@ pub struct Room {
     pub mix: usize,
     /// Whether it is recorded.
     pub recording: bool,
+    /// Which recording that is, or was.
+    pub ticket: RecordingTicket,
     /// The same for the encoder, whose keyframes a recording needs.
     pub recorded: Arc<AtomicBool>,
     /// Who does not want to be recorded.
@@ -165,12 +168,13 @@ impl Control {
             epoch,
             pictures: &video,
             sounds: &audio,
-            mask: 0,
+            view: 0,
             current_generation: &current_generation,
         };
-        let recording = self.record_from_the_start(name, &reads);
+        let ticket = self.record_from_the_start(name, &reads);
+        let recording = ticket.is_some();
         let mut room = self.start_picture(name, epoch, video, rung, recording, audio.clone())?;
-        room.current_generation = current_generation;
+        (room.current_generation, room.ticket) = (current_generation, ticket.unwrap_or(room.ticket));
         let sound = RoomSound::new(self.config.audio.sound(), self.counts.sound.clone()).map_err(io::Error::other)?;
         let mix = &mut self.workers.mix[room.mix];
         mix.load += 1;
@@ -236,6 +240,7 @@ impl Control {
             compose,
             mix,
             recording,
+            ticket: RecordingTicket(0),
             recorded,
             unrecorded: BTreeSet::new(),
             leaving: Vec::new(),
@@ -299,7 +304,7 @@ impl Control {
         }
         room.masked.into_iter().for_each(MaskedRung::end);
         self.workers.net.send(NetCommand::RemoveRoom(name.clone()));
-        let recording = room.recording.then(|| self.finish_recording(name)).flatten();
+        let recording = room.recording.then(|| self.finish_recording(room.ticket)).flatten();
         let duration_s = Instant::now().saturating_duration_since(room.epoch.instant).as_secs_f64();
         tracing::info!(room = %alias(name), reason, duration_s, "a room ends");
         let report = RoomReport {

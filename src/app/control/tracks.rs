@@ -9,7 +9,7 @@ use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
 use crate::engine::flow::{Fan, KeyframeRequest, TrackTap};
-use crate::io::recording::tracks::TrackSource;
+use crate::io::recording::TrackSource;
 
 /// What is known of a track that may be recorded.
 #[derive(Debug)]
@@ -48,7 +48,10 @@ impl Control {
     /// Somebody's wish changed: their tracks are recorded from now on, or no longer. What was recorded stays.
     pub(super) fn record_tracks_of(&mut self, room: &RoomId, participant: ParticipantId, recorded: bool) {
         if !recorded {
-            return self.workers.package.send(PackageCommand::EndTracks(room.clone(), participant));
+            if let Some(room) = self.rooms.get(room) {
+                self.workers.package.send(PackageCommand::EndTracks(room.ticket, participant));
+            }
+            return;
         }
         let is_theirs = |theirs| theirs == Some(participant);
         let peers: Vec<PeerId> = self.peers.of_room(room).map(|(peer, _)| peer).collect();
@@ -87,8 +90,8 @@ impl Control {
     fn record_track(&self, room: &RoomId, peer: PeerId, kind: TrackKind) {
         let Some(entry) = self.peers.get(peer) else { return };
         let (Some(tapped), Some(participant)) = (entry.taps.get(&kind), entry.role.participant()) else { return };
-        let recorded = self.rooms.get(room).is_some_and(|room| room.recording);
-        if !recorded || !self.may_record_tracks_of(room, participant) {
+        let Some(ticket) = self.rooms.get(room).filter(|room| room.recording).map(|room| room.ticket) else { return };
+        if !self.may_record_tracks_of(room, participant) {
             return;
         }
         let package = &self.workers.package;
@@ -100,6 +103,6 @@ impl Control {
             keyframe_requests: tapped.keyframe_requests.clone(),
             revoked: tapped.revoked.clone(),
         };
-        package.send(PackageCommand::Track(room.clone(), Box::new(source)));
+        package.send(PackageCommand::Track(ticket, Box::new(source)));
     }
 }

@@ -44,7 +44,7 @@ impl Room {
             epoch: self.epoch,
             pictures: self.masked.as_ref().map_or(&self.pictures, |masked| &masked.fan),
             sounds: &self.sounds,
-            mask: self.masked.as_ref().map_or(0, |masked| masked.mask),
+            view: self.masked.as_ref().map_or(0, |masked| masked.mask),
             current_generation: &self.current_generation,
         }
     }
@@ -178,7 +178,7 @@ impl Control {
         };
         let Some(room) = self.rooms.get(name) else { return };
         let reads = room.recordable().reads(&self.workers.package.waker());
-        self.workers.package.send(PackageCommand::Read(name.clone(), Box::new(reads)));
+        self.workers.package.send(PackageCommand::Read(room.ticket, Box::new(reads)));
         if room.masked.is_none() {
             room.keyframe_requests.request_keyframe();
         }

@@ -3,7 +3,7 @@
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::recording::room::RecordCounters;
+use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::telemetry::metrics::Metrics;

@@ -132,6 +132,7 @@ impl Node {
             record_to,
             archive: archive.clone(),
             ended: ended_sender,
+            events: events.clone(),
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&mailbox))?;
@@ -254,7 +255,8 @@ fn start_workers(
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
     });
-    let package = Worker::start("package", |mailbox| workers::package::run(&mailbox))?;
+    let of_package = reports.clone();
+    let package = Worker::start("package", move |mailbox| workers::package::run(&mailbox, of_package))?;
     Ok(Workers {
         net,
         legs,
@@ -353,10 +355,9 @@ fn archive_with(
     counts: &Counts,
 ) -> Result<Archive, StartError> {
     let identity = Identity::load(&keepers.files)?;
-    let (errors, handle) = (counts.archive.keeper_errors.clone(), runtime.handle().clone());
-    let keepers = Keepers::new(&keepers.addresses, &identity, errors, handle.clone())?;
+    let keepers = Keepers::new(&keepers.addresses, &identity, counts.archive.keeper_errors.clone())?;
     runtime.block_on(keepers.poll_all());
-    let (vault, retention) = (recording.place().vault, recording.retention());
+    let (vault, retention, handle) = (recording.place().vault, recording.retention(), runtime.handle().clone());
     Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{ParticipantId, RoomId, TrackId};
+use crate::base::media::{ParticipantId, RecordingTicket, RoomId, TrackId};
 use crate::core::scene::Scene;
+use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
 
 /// Something a worker saw that others must know.
@@ -42,4 +43,27 @@ pub enum Event {
     RoomFailed(RoomId),
     /// A worker panicked over what is made for this room's recording alone: that ends, the room goes on.
     RecordingFailed(RoomId),
+    /// The keepers agreed to a recording that must not begin without them: from now on the room is recorded.
+    RecordingBegan {
+        /// Which room.
+        room: RoomId,
+        /// Which of its recordings.
+        ticket: RecordingTicket,
+    },
+    /// They did not, or it failed before: nothing was recorded and nothing will be. The last that is told of this recording.
+    RecordingRefused {
+        /// Which room.
+        room: RoomId,
+        /// Which of its recordings.
+        ticket: RecordingTicket,
+    },
+    /// A recording that was to finish is closed, or was given up at its deadline. The last that is told of it.
+    RecordingFinished {
+        /// Which room.
+        room: RoomId,
+        /// Which of its recordings.
+        ticket: RecordingTicket,
+        /// What it holds; `None` when a worker panicked over it.
+        summary: Option<RecordingSummary>,
+    },
 }

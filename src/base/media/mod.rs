@@ -18,7 +18,7 @@ pub use frame::{
     Size, VideoFrame,
 };
 pub use g711::Law;
-pub use ids::{IdError, ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+pub use ids::{IdError, ParticipantId, PeerId, RecordingTicket, RoomId, TrackId, TrackKind};
 pub use outbox::Outbox;
 pub use rung::{NoRungName, RungId, RungName, RungSpec, View};
 pub use time::{NANOS_PER_SECOND, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick, rtp_from_pts};

@@ -147,11 +147,21 @@ impl<T> FanReader<T> {
             None => Read::Empty,
         }
     }
+
+    /// Nothing that is published from now on reaches this reader; what it holds is still read, then it is closed.
+    pub fn stop(&self) {
+        self.unsubscribe();
+        self.ring.closed.store(true, Ordering::Release);
+    }
+
+    fn unsubscribe(&self) {
+        self.readers.rcu(|old| old.iter().filter(|ring| !Arc::ptr_eq(ring, &self.ring)).cloned().collect::<Vec<_>>());
+    }
 }
 
 impl<T> Drop for FanReader<T> {
     fn drop(&mut self) {
-        self.readers.rcu(|old| old.iter().filter(|ring| !Arc::ptr_eq(ring, &self.ring)).cloned().collect::<Vec<_>>());
+        self.unsubscribe();
     }
 }
 
@@ -191,6 +201,18 @@ mod tests {
         assert!(matches!(slow.read(), Read::Closed));
         drop(slow);
         assert_eq!(fan.readers(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_stops_reads_what_it_holds_and_nothing_more() {
+        let fan = Fan::new(Counter::default());
+        let mut reader = fan.subscribe(4, Waker::new().unwrap());
+        fan.publish(&frame(0, true));
+        reader.stop();
+        fan.publish(&frame(1, true));
+        assert!(matches!(reader.read(), Read::Item(frame) if frame.pts == Pts(0)));
+        assert!(matches!(reader.read(), Read::Closed));
+        assert_eq!(fan.readers(), 0);
     }
 
     #[test]

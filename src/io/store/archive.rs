@@ -14,16 +14,19 @@ use crate::base::media::RoomId;
 use crate::core::record::{
     Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
 };
-use crate::core::retention::{RecordingName, Refusal, Retention, Secret, Tampered, open};
-use crate::engine::flow::{Counter, Level};
+use crate::core::retention::{RecordingName, Retention, Secret, open};
+use crate::engine::flow::{Counter, Level, Waker};
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::disk::StoreError;
 use crate::io::store::keeper_file::KeeperFileError;
 use crate::io::store::keepers::{Keepers, LOOK_EVERY};
 use crate::io::store::local_keeper::KeyCustodyError;
+use crate::io::store::read_error::ReadError;
 use crate::io::store::reading::Reading;
+use crate::io::store::reserving::{ReservedRecording, Reserving};
 use crate::io::store::spool::{Spool, SpoolPlace};
-use crate::io::store::upload::{SealedRecording, UploadCounters, drain};
+use crate::io::store::upload::{SealedRecording, drain};
+use crate::io::store::upload_counters::UploadCounters;
 use crate::io::store::vault::{Listed, Vault, VaultError};
 use crate::io::store::wraps::{data_key, repair};
 
@@ -63,44 +66,6 @@ pub enum ArchiveError {
     /// The spool's folder.
     #[error("the spool: {0}")]
     Spool(#[from] StoreError),
-}
-
-/// Why a recording cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Its hour has come, or it was erased. Whether it ever was is not told.
-    #[error("this recording is gone")]
-    Gone,
-    /// There is none of that name.
-    #[error("there is no such recording")]
-    Missing,
-    /// What is stored is not what was recorded.
-    #[error("this recording is damaged")]
-    Damaged,
-    /// The store.
-    #[error(transparent)]
-    Store(VaultError),
-}
-
-impl From<VaultError> for ReadError {
-    fn from(error: VaultError) -> Self {
-        if matches!(error, VaultError::Missing) { Self::Missing } else { Self::Store(error) }
-    }
-}
-
-impl From<Refusal> for ReadError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Expired | Refusal::Denied => Self::Gone,
-            Refusal::NoKey | Refusal::TooFarAhead | Refusal::Full => Self::Missing,
-        }
-    }
-}
-
-impl From<Tampered> for ReadError {
-    fn from(_: Tampered) -> Self {
-        Self::Damaged
-    }
 }
 
 /// What may be wished of one recording.
@@ -238,23 +203,38 @@ impl Archive {
         self.retention
     }
 
-    /// Begins a recording that is kept for `retention`: its expiry is stamped, its data key made and wrapped.
+    /// A place for a recording that begins now and is kept for `retention`: its expiry is stamped, its data key made and wrapped.
+    /// Nothing is stored before [`Archive::begin`]. Takes at most `limits::KEEPERS_BEGIN_SPAN`.
     ///
     /// # Errors
-    /// When too few keepers agree, or the only one's state cannot be stored.
-    pub fn begin(&self, retention: Retention) -> Result<SealedRecording, KeyCustodyError> {
-        let (recording, releases) = self.custody.reserve(retention)?;
+    /// When too few keepers agree in time, or the only one's state cannot be stored.
+    pub async fn reserve(&self, retention: Retention) -> Result<ReservedRecording, KeyCustodyError> {
+        let (recording, releases) = self.custody.reserve(retention).await?;
         let key = Secret::random();
-        let wraps = releases.wrap(recording, &key);
         let keepers = releases.keepers().iter().map(ToString::to_string).collect();
         let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
-        let place = (self.vault.clone(), self.custody.clone());
-        let sealed = SealedRecording::start(recording, key, place, self.counters.upload.clone(), &self.runtime);
-        let wraps = wraps.into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes));
-        for (object, bytes) in [(Object::Hdr, hdr)].into_iter().chain(wraps) {
-            sealed.put_clear(object, bytes.into()).expect("a new queue has room");
+        let wraps = releases.wrap(recording, &key).into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes.into()));
+        let opening = [(Object::Hdr, hdr.into())].into_iter().chain(wraps).collect();
+        Ok(ReservedRecording { recording, key, opening })
+    }
+
+    /// As [`Archive::reserve`], for a thread that never waits: `waker` is woken once there is an answer.
+    #[must_use]
+    pub fn reserve_soon(self: &Arc<Self>, retention: Retention, waker: Waker) -> Reserving {
+        let archive = self.clone();
+        Reserving::spawn(&self.runtime, waker, async move { archive.reserve(retention).await })
+    }
+
+    /// Begins a recording at its place, without waiting. `waker` is woken once everything is stored after its end.
+    #[must_use]
+    pub fn begin(&self, reserved: ReservedRecording, waker: Waker) -> SealedRecording {
+        let ReservedRecording { recording, key, opening } = reserved;
+        let (place, counters) = ((self.vault.clone(), self.custody.clone()), self.counters.upload.clone());
+        let sealed = SealedRecording::start(recording, key, place, counters, (&self.runtime, waker));
+        for (object, bytes) in opening {
+            sealed.put_clear(object, bytes).expect("a new queue has room");
         }
-        Ok(sealed)
+        sealed
     }
 
     /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those that do not

@@ -24,6 +24,9 @@ pub enum KeyCustodyError {
     /// Its state could not be stored, so its answer does not count.
     #[error(transparent)]
     Unsaved(#[from] StoreError),
+    /// No answer came in time.
+    #[error("no keeper answered in time")]
+    Silent,
     /// Two of several keepers have to agree, and too few answer.
     #[error("two keepers have to agree and {agreed} did: {why}")]
     TooFew {
@@ -190,7 +193,7 @@ impl LocalKeeper {
                 tracing::error!(%error, "the keeper's state cannot be stored");
                 Response::Unsaved
             }
-            KeyCustodyError::TooFew { .. } => unreachable!("this keeper asks nobody"),
+            KeyCustodyError::Silent | KeyCustodyError::TooFew { .. } => unreachable!("this keeper asks nobody"),
         })
     }
 

@@ -10,8 +10,8 @@ use crate::base::limits;
 use crate::base::media::Size;
 use crate::core::record::{Contents, Object, PlaylistPart, RecordedFile, RecordingState, SegmentEntry};
 use crate::core::retention::{RecordingName, Secret, open, plain_len};
-use crate::io::store::archive::ReadError;
 use crate::io::store::custody::KeyCustody;
+use crate::io::store::read_error::ReadError;
 use crate::io::store::vault::{Listed, Vault};
 
 /// One take, stitched from its init segment and its segments.

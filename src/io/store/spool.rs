@@ -18,7 +18,7 @@ use crate::base::media::Wallclock;
 use crate::core::record::{ROOT, folder};
 use crate::core::retention::{Hour, RecordingName};
 use crate::io::store::disk::{StoreError, make_folder, replace_file, sync_folder_of};
-use crate::io::store::upload::UploadCounters;
+use crate::io::store::upload_counters::UploadCounters;
 
 /// Where objects wait, and how many bytes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
