@@ -5,6 +5,7 @@ mod bucket;
 mod deadline;
 mod ending;
 mod hand_over;
+mod hanging;
 mod hostile;
 mod memory;
 mod playing;

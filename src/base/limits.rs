@@ -291,8 +291,9 @@ pub const SPOOL_OBJECTS_MAX: usize = 1_000_000;
 pub const SPOOL_LOOK_AHEAD: usize = 4096;
 /// Recordings whose objects leave the spool side by side.
 pub const SPOOL_STORED_AT_ONCE: usize = 16;
-/// How long a recording that ended may take to close: its keepers' answer, its disk, and its last object stored or in the spool.
-/// Then it is told as it stands; what waits is tried on while the node runs. Nobody waits meanwhile, but for a node that ends.
+/// How long a recording that ended may take to close: its keepers' answer, its disk, and its last object stored or in
+/// the spool. Then it is told as it stands; what waits is tried on while the node runs. Nobody waits meanwhile, but for
+/// a node that ends.
 pub const RECORDING_CLOSE_SPAN: Duration = Duration::from_secs(10);
 /// How long before a recording goes on as another one the keepers are asked for that one's key.
 pub const RECORDING_ROLL_AHEAD: Duration = Duration::from_secs(60);

@@ -130,7 +130,8 @@ impl Call {
         }));
     }
 
-    /// Lets the package thread's body run at `pts`, as often as keepers or the disk answer: this clock stands meanwhile.
+    /// Lets the package thread's body run at `pts`, as often as keepers or the disk answer: this clock stands
+    /// meanwhile.
     pub fn poll(&mut self, pts: Pts) {
         let patience = Instant::now() + PATIENCE;
         loop {

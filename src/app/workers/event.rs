@@ -50,7 +50,8 @@ pub enum Event {
         /// Which of its recordings.
         ticket: RecordingTicket,
     },
-    /// They did not, or it failed before: nothing was recorded and nothing will be. The last that is told of this recording.
+    /// They did not, or it failed before: nothing was recorded and nothing will be. The last that is told of this
+    /// recording.
     RecordingRefused {
         /// Which room.
         room: RoomId,

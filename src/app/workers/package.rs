@@ -1,5 +1,5 @@
-//! **The question:** what is packaged as the calls run? The `package` thread owns every room's recording, and waits for none of them:
-//! keepers, disks and stores are asked, and what they answer is told to the control thread.
+//! **The question:** what is packaged as the calls run? The `package` thread owns every room's recording, and waits for
+//! none of them: keepers, disks and stores are asked, and what they answer is told to the control thread.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -22,8 +22,9 @@ pub enum PackageCommand {
         ticket: RecordingTicket,
         /// What reads and stores.
         recording: Box<RoomRecording>,
-        /// Whether keepers have to agree first: answered by [`Event::RecordingBegan`], and what came before it is not recorded, or
-        /// by [`Event::RecordingRefused`]. Otherwise it begins at once, asks them with its first picture, and says nothing.
+        /// Whether keepers have to agree first: answered by [`Event::RecordingBegan`], and what came before it is not
+        /// recorded, or by [`Event::RecordingRefused`]. Otherwise it begins at once, asks them with its first picture,
+        /// and says nothing.
         must_agree: bool,
     },
     /// The recording reads these from now on, and nothing more of what it read so far.
@@ -34,7 +35,8 @@ pub enum PackageCommand {
     Track(RecordingTicket, Box<TrackSource>),
     /// Record a participant's own tracks no longer.
     EndTracks(RecordingTicket, ParticipantId),
-    /// Nothing that comes from now on is recorded: close it. Answered by [`Event::RecordingFinished`], unless it was refused.
+    /// Nothing that comes from now on is recorded: close it. Answered by [`Event::RecordingFinished`], unless it was
+    /// refused.
     Finish(RecordingTicket),
 }
 
@@ -490,7 +492,10 @@ mod tests {
         assert!(events.is_empty() && deadline <= Instant::now() + limits::RECORDING_CLOSE_SPAN);
         assert_eq!(package.advance(Instant::now() + limits::RECORDING_CLOSE_SPAN), None, "nothing is left");
         let told: Vec<_> = events.try_iter().collect();
-        let troubled = |event: &Event| matches!(event, Event::RecordingFinished { summary: Some(summary), .. } if summary.trouble.is_some());
+        let troubled = |event: &Event| match event {
+            Event::RecordingFinished { summary: Some(summary), .. } => summary.trouble.is_some(),
+            _ => false,
+        };
         assert!(told.len() == 3 && told.iter().all(troubled), "{told:?}");
     }
 

@@ -1,5 +1,6 @@
-//! **The question:** how is a recording in the clear written while the package thread never waits for a disk? By a thread of its own,
-//! one batch at a time: until that is on the disk nothing more is read, and what comes waits in the fans' rings.
+//! **The question:** how is a recording in the clear written while the package thread never waits for a disk? By a
+//! thread of its own, one batch at a time: until that is on the disk nothing more is read, and what comes waits in the
+//! fans' rings.
 
 use std::path::PathBuf;
 use std::thread;
@@ -42,7 +43,8 @@ enum Answer {
 pub(super) struct Closing(Receiver<Answer>);
 
 impl ClearFiles {
-    /// Starts the thread, which ends with the recording. A machine out of threads ends the recording at its first batch.
+    /// Starts the thread, which ends with the recording. A machine out of threads ends the recording at its first
+    /// batch.
     pub(super) fn new(first: PathBuf, counters: RecordCounters, waker: Waker) -> Self {
         // A batch, and behind it what closes the files of a recording that is given up.
         let (jobs, to_do) = bounded(2);

@@ -1,5 +1,5 @@
-//! **The question:** when is a recording that ended closed, and when is it told as it stands? Nobody waits for it: it is polled, by a
-//! deadline.
+//! **The question:** when is a recording that ended closed, and when is it told as it stands? Nobody waits for it: it
+//! is polled, by a deadline.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! **The question:** how does a recording in the clear lie on the disk? One file a take, and the manifest beside the first.
+//! **The question:** how does a recording in the clear lie on the disk? One file a take, and the manifest beside the
+//! first.
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,8 @@ enum TakeFile {
 }
 
 impl Files {
-    /// Of a recording whose first file is `first`; it is made with its first bytes, so that a disk in trouble cannot keep a call
-    /// from beginning.
+    /// Of a recording whose first file is `first`; it is made with its first bytes, so that a disk in trouble cannot
+    /// keep a call from beginning.
     pub(super) fn new(first: PathBuf, counters: RecordCounters) -> Self {
         Self { first, takes: Vec::new(), ledger: None, counters, trouble: None }
     }

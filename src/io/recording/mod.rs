@@ -1,8 +1,9 @@
 //! **The question:** how does what a room shows and says become a stored recording? From the room's fans through [`crate::core::record`]
 //! to [`crate::io::store`].
 //!
-//! Doors: [`RoomRecording`] (one that runs), [`ClosingRecording`] (one that ended), [`RecordingSummary`] (what became of it). The
-//! package thread polls them and none of them waits: keepers, disk and store are asked, and wake it when they have answered.
+//! Doors: [`RoomRecording`] (one that runs), [`ClosingRecording`] (one that ended), [`RecordingSummary`] (what became
+//! of it). The package thread polls them and none of them waits: keepers, disk and store are asked, and wake it when
+//! they have answered.
 
 mod clear;
 mod closing;

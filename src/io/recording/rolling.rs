@@ -1,4 +1,5 @@
-//! **The question:** when does a recording that runs long go on as another one, and who is asked for that one's key beforehand?
+//! **The question:** when does a recording that runs long go on as another one, and who is asked for that one's key
+//! beforehand?
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
-//! **The question:** how does one room's recording get from the fans to the store? The package thread calls `poll` when its waker or
-//! a deadline wakes it, and never waits: while keepers or a disk are asked, what is read waits in the fans' rings; a store that fails
-//! costs the recording a gap, never the call.
+//! **The question:** how does one room's recording get from the fans to the store? The package thread calls `poll` when
+//! its waker or a deadline wakes it, and never waits: while keepers or a disk are asked, what is read waits in the
+//! fans' rings; a store that fails costs the recording a gap, never the call.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -77,14 +77,15 @@ impl RoomRecording {
         }
     }
 
-    /// Asks the keepers now, and records only what comes once they agreed: see [`RoomRecording::is_agreed`]. Without this they are
-    /// asked when there is something to store, which waits for them.
+    /// Asks the keepers now, and records only what comes once they agreed: see [`RoomRecording::is_agreed`]. Without
+    /// this they are asked when there is something to store, which waits for them.
     pub fn ask_first(&mut self) {
         self.sink.ask(None);
         self.agreement = Agreement::Awaited;
     }
 
-    /// Whether the keepers that are asked first agreed; `None` while they are asked. Once they refused nothing is recorded.
+    /// Whether the keepers that are asked first agreed; `None` while they are asked. Once they refused nothing is
+    /// recorded.
     #[must_use]
     pub fn is_agreed(&self) -> Option<bool> {
         match self.agreement {
@@ -100,7 +101,8 @@ impl RoomRecording {
         self.sink.is_waiting()
     }
 
-    /// Takes what the fans hold, has stored what is due. False once both fans are closed and empty: then it may be closed.
+    /// Takes what the fans hold, has stored what is due. False once both fans are closed and empty: then it may be
+    /// closed.
     pub fn poll(&mut self, now: Instant) -> bool {
         self.earlier.retain_mut(|part| !part.poll());
         if !self.take_answers(now) {
@@ -198,7 +200,8 @@ impl RoomRecording {
         (self.sink.close(self.recorder.manifest().clone()), self.earlier)
     }
 
-    /// Takes in what keepers or the disk answered. False while an answer has to be waited for, or nothing is to be recorded.
+    /// Takes in what keepers or the disk answered. False while an answer has to be waited for, or nothing is to be
+    /// recorded.
     fn take_answers(&mut self, now: Instant) -> bool {
         loop {
             let Some(lost) = self.sink.poll() else { return false };
@@ -219,8 +222,8 @@ impl RoomRecording {
         self.agreement != Agreement::Refused
     }
 
-    /// The next frame or packet in the order of the room's clock, so that a backlog of one track is not taken for a gap in the
-    /// other; and whether something was left out before it.
+    /// The next frame or packet in the order of the room's clock, so that a backlog of one track is not taken for a gap
+    /// in the other; and whether something was left out before it.
     fn next_input(&mut self, now: Instant) -> Option<(bool, Input)> {
         loop {
             self.video.fill();

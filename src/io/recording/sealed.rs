@@ -1,5 +1,6 @@
-//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed and queued; what
-//! finds no room comes back as a gap. Keepers are asked once while what is read waits for them, then beside what is lost.
+//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed
+//! and queued; what finds no room comes back as a gap. Keepers are asked once while what is read waits for them, then
+//! beside what is lost.
 
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ enum Stage {
     Asking(Reserving),
     /// They refused.
     Refused,
-    /// They refused before and are asked once more; what comes meanwhile is lost, so that a silent keeper does not make it late.
+    /// They refused before and are asked once more; what comes meanwhile is lost, so that a silent keeper does not make
+    /// it late.
     AskingAgain(Reserving),
     /// They agreed.
     Begun(SealedRecording),
@@ -55,8 +57,8 @@ struct SealedTake {
 }
 
 impl SealedFiles {
-    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with [`SealedFiles::ask`]. `waker` is
-    /// woken when keepers or store have answered.
+    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with
+    /// [`SealedFiles::ask`]. `waker` is woken when keepers or store have answered.
     pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters, waker: Waker) -> Self {
         Self {
             archive,
@@ -170,7 +172,8 @@ impl SealedFiles {
         }
     }
 
-    /// Has heads stored with their durations, and the manifest of the whole. What is on its way then, and the last trouble.
+    /// Has heads stored with their durations, and the manifest of the whole. What is on its way then, and the last
+    /// trouble.
     pub(super) fn close(mut self, manifest: &Manifest) -> (Option<Storing>, Option<String>) {
         if !self.has_begun() && self.takes.is_empty() {
             // It ended before there was anything to record.

@@ -13,7 +13,8 @@ use crate::io::store::{Archive, RecordingWish};
 pub enum RecordingPlace {
     /// Into the node's archive, sealed, with an expiry.
     Sealed(Arc<Archive>),
-    /// To exactly this file, in the clear; what stood there is overwritten. Later takes and the manifest stand beside it.
+    /// To exactly this file, in the clear; what stood there is overwritten. Later takes and the manifest stand beside
+    /// it.
     File(PathBuf),
 }
 
@@ -41,10 +42,11 @@ pub struct Reads {
     pub pictures: FanReader<EncodedFrame>,
     /// The mix.
     pub sounds: FanReader<MixTick>,
-    /// Whose packets of a tick it takes: 0 the shared mix's, otherwise those of the redacted mix that carries this number.
+    /// Whose packets of a tick it takes: 0 the shared mix's, otherwise those of the redacted mix that carries this
+    /// number.
     pub view: u64,
-    /// Which readers may take something. From the moment it is another number than `generation`, nothing is taken from these,
-    /// whatever is lifted later: it only rises.
+    /// Which readers may take something. From the moment it is another number than `generation`, nothing is taken from
+    /// these, whatever is lifted later: it only rises.
     pub current_generation: Arc<AtomicU64>,
     /// The number that these readers have.
     pub generation: u64,

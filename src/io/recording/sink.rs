@@ -1,5 +1,5 @@
-//! **The question:** where does what a recorder wants stored go? Into files in the clear or into sealed objects; neither makes anybody
-//! wait, and both say when nothing more may be given.
+//! **The question:** where does what a recorder wants stored go? Into files in the clear or into sealed objects;
+//! neither makes anybody wait, and both say when nothing more may be given.
 
 use crate::core::record::{Input, Manifest, Output};
 use crate::io::recording::clear::{ClearFiles, Closing};

@@ -203,8 +203,8 @@ impl Archive {
         self.retention
     }
 
-    /// A place for a recording that begins now and is kept for `retention`: its expiry is stamped, its data key made and wrapped.
-    /// Nothing is stored before [`Archive::begin`]. Takes at most `limits::KEEPERS_BEGIN_SPAN`.
+    /// A place for a recording that begins now and is kept for `retention`: its expiry is stamped, its data key made
+    /// and wrapped. Nothing is stored before [`Archive::begin`]. Takes at most `limits::KEEPERS_BEGIN_SPAN`.
     ///
     /// # Errors
     /// When too few keepers agree in time, or the only one's state cannot be stored.

@@ -1,13 +1,14 @@
 //! **The question:** where do sealed bytes and wrapped keys lie, and who still opens them?
 //!
-//! Doors: [`Archive`] (every recording of a node: reserve, begin, list, read, shred, sweep), [`SealedRecording`] (one in the
-//! making), [`Reading`] (one as a file), [`KeyCustody`] (whom the node asks: its [`LocalKeeper`] or three [`Keepers`]), [`Vault`]
-//! (objects in a folder or bucket);
-//! [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the clear, for anyone who asked for exactly that file).
+//! Doors: [`Archive`] (every recording of a node: reserve, begin, list, read, shred, sweep), [`SealedRecording`] (one
+//! in the making), [`Reading`] (one as a file), [`KeyCustody`] (whom the node asks: its [`LocalKeeper`] or three
+//! [`Keepers`]), [`Vault`] (objects in a folder or bucket); [`DiskStore`], [`DiskFile`], [`Ledger`] (a file in the
+//! clear, for anyone who asked for exactly that file).
 //!
-//! Nothing here makes a worker thread wait. Keepers answer by a [`Reserving`] that is polled. A sealed recording's objects wait in a
-//! bounded queue until they are stored, and on disk ([`SpoolPlace`]) while the store is slow or down; [`Storing`] says when the last
-//! of them is safe. A file in the clear is written by a thread of its own (`io/recording`).
+//! Nothing here makes a worker thread wait. Keepers answer by a [`Reserving`] that is polled. A sealed recording's
+//! objects wait in a bounded queue until they are stored, and on disk ([`SpoolPlace`]) while the store is slow or down;
+//! [`Storing`] says when the last of them is safe. A file in the clear is written by a thread of its own
+//! (`io/recording`).
 
 mod archive;
 mod custody;

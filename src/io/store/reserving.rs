@@ -10,7 +10,8 @@ use crate::core::retention::{RecordingName, Secret};
 use crate::engine::flow::Waker;
 use crate::io::store::local_keeper::KeyCustodyError;
 
-/// A recording that has a name, an hour and a data key, wrapped by its keepers, of which nothing is stored yet. Dropped, it never was.
+/// A recording that has a name, an hour and a data key, wrapped by its keepers, of which nothing is stored yet.
+/// Dropped, it never was.
 #[derive(Debug)]
 pub struct ReservedRecording {
     pub(super) recording: RecordingName,
