@@ -193,7 +193,7 @@ mod tests {
         let mut files = SealedFiles::new(archive, Retention::default(), RecordCounters::default(), waker);
         files.ask(None);
         while !files.poll() {
-            runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
         }
         assert!(files.has_begun());
 

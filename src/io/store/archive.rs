@@ -317,8 +317,11 @@ impl Archive {
         }
         let denied = self.custody.revoke(recording).await;
         // First of all, so that nothing more comes to the store from there.
-        if let Some(spool) = spool {
-            spool.forget(recording).map_err(|error| VaultError::Failed(error.to_string()))?;
+        if let Some(spool) = spool.cloned() {
+            // It may wait for its disk.
+            let forgotten = tokio::task::spawn_blocking(move || spool.forget(recording)).await;
+            let forgotten = forgotten.map_err(|error| error.to_string());
+            forgotten.and_then(|done| done.map_err(|error| error.to_string())).map_err(VaultError::Failed)?;
         }
         let mut objects = self.vault.list(&folder(recording)).await?;
         // Without its wraps the rest says nothing.
