@@ -1,7 +1,9 @@
 //! How long does the compositor's CPU twin take for a tick, beside the copy of as many bytes?
 //!
-//! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and writing the
-//! canvas, timed in turns with the tick, so that whatever else the machine does slows both.
+//! One table, one thread. Beside each tick stands a plain copy: reading every byte of the pictures that changed and
+//! writing the canvas, timed in turns with the tick, so that whatever else the machine does slows both.
+
+#![expect(clippy::print_stdout, reason = "figures that criterion does not know")]
 
 mod stage;
 
@@ -12,14 +14,10 @@ use std::time::{Duration, Instant};
 use tessera::base::media::{ParticipantId, Pts, Size};
 use tessera::engine::compose::cpu_compositor;
 
-use stage::{FULL_HD, HD, Pictures, picture, scene};
+use stage::{FULL_HD, HD, Pictures, picture, pictures, scene};
 
 /// Ticks of each kind; the least is told beside the median, because other programs only ever add time.
 const ROUNDS: usize = 200;
-
-fn pictures(people: u64, size: Size, seed: u64) -> Pictures {
-    (0..people).zip(seed..).map(|(id, seed)| (ParticipantId(id), picture(size, seed))).collect()
-}
 
 /// Reads every sample of the pictures that `now` has and `before` has not, and writes a share of the canvas for each.
 fn copy(now: &Pictures, before: &Pictures, canvas: &mut [u8]) {

@@ -1,7 +1,11 @@
-//! How long does a tick take on a GPU, from pictures in memory to the canvas in memory, and what does it cost the compose thread?
+//! How long does a tick take on a GPU, from pictures in memory to the canvas in memory, and what does it cost the
+//! compose thread?
 //!
-//! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is hardware, and
-//! where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with a GPU.
+//! `TESSERA_ADAPTER` names the adapter by a part of its name (`TESSERA_ADAPTER=llvmpipe`); unset: the best that is
+//! hardware, and where there is none the bench says so and ends well. `benches/gpu.sh` is the script for a machine with
+//! a GPU.
+
+#![expect(clippy::print_stdout, reason = "figures that criterion does not know")]
 
 mod stage;
 
@@ -9,11 +13,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::base::media::{ParticipantId, Pts, Size, pts_from_tick};
+use tessera::base::media::{Pts, Size, pts_from_tick};
 use tessera::core::scene::Scene;
 use tessera::engine::compose::{Compositor, CompositorChoice, Compositors};
 
-use stage::{FULL_HD, HD, Pictures, picture, scene};
+use stage::{FULL_HD, HD, Pictures, pictures, scene};
 
 /// A row of the table.
 struct Case {
@@ -75,9 +79,9 @@ impl Case {
     fn sets(&self, scene: &Scene) -> Vec<Pictures> {
         let rect = &scene.tiles[0].rect;
         let size = if self.source.width == 0 { Size::new(rect.width, rect.height) } else { self.source };
-        let first: Pictures = (0..self.people).map(|id| (ParticipantId(id), picture(size, id + 1))).collect();
+        let first = pictures(self.people, size, 1);
         let mut second = first.clone();
-        second.extend((0..self.changed).map(|id| (ParticipantId(id), picture(size, id + 1000))));
+        second.extend(pictures(self.changed, size, 1000));
         if self.changed == 0 { vec![first] } else { vec![first, second] }
     }
 }

@@ -1,11 +1,11 @@
 //! How long does the AV1 decoder take for a frame of a camera, and of a composite?
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tessera::base::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
-use tessera::engine::decode::av1_decoder;
+use tessera::base::media::{Codec, ComposedFrame, EncodedFrame, Size, pts_from_tick};
+use tessera::engine::decode::video_decoder;
 use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 /// A drifting texture.
@@ -23,28 +23,14 @@ fn picture(size: Size, n: u64) -> ComposedFrame {
     ComposedFrame::new(size, pts_from_tick(n, 30), samples)
 }
 
-/// Thirty temporal units as they come from the wire; the first is a keyframe.
+/// Thirty temporal units; the first is a keyframe.
 fn units(size: Size) -> Vec<EncodedFrame> {
-    let setup = VideoEncoderSetup { size, fps: 30, bitrate: size.width * size.height * 27 / 10, threads: 1 };
+    let setup =
+        VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: size.width * size.height * 27 / 10, threads: 1 };
     let mut encoder = video_encoder(EncoderChoice::Aom, setup).expect("a plain setup");
     let mut units = Vec::new();
     for n in 0..30 {
         encoder.encode(&picture(size, n), n == 0, &mut units).expect("frames fit the setup");
-    }
-    for unit in &mut units {
-        let arrival = Instant::now();
-        let (rtp_time, audio_level, rid) = (0, None, None);
-        let ingest = Ingest {
-            sequence_first: 0,
-            sequence_last: 0,
-            contiguous: true,
-            rtp_time,
-            arrival,
-            captured: None,
-            audio_level,
-            rid,
-        };
-        unit.ingest = Some(ingest);
     }
     units
 }
@@ -54,11 +40,12 @@ fn decode(criterion: &mut Criterion) {
     group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     for (width, height) in [(320, 180), (640, 360), (1280, 720)] {
         let units = units(Size::new(width, height));
-        let mut decoder = av1_decoder().expect("a decoder opens");
+        let mut decoder = video_decoder(Codec::Av1).expect("a decoder opens");
         let (mut pictures, mut next) = (Vec::new(), units.iter().cycle());
         group.bench_function(BenchmarkId::new("av1", format!("{width}x{height}")), |bencher| {
             bencher.iter(|| {
-                decoder.decode(next.next().expect("a cycle never ends"), &mut pictures).expect("our own bitstream");
+                let unit = next.next().expect("a cycle never ends");
+                decoder.decode(unit.coded(), &mut pictures).expect("our own bitstream");
                 black_box(pictures.drain(..).count());
             });
         });

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tessera::base::media::{ComposedFrame, Size, pts_from_tick};
+use tessera::base::media::{Codec, ComposedFrame, Size, pts_from_tick};
 use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 /// A mosaic of `side`×`side` textures, each drifting its own way.
@@ -28,7 +28,8 @@ fn encode(criterion: &mut Criterion) {
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for (width, height) in [(1280, 720), (640, 360), (320, 180)] {
         let size = Size::new(width, height);
-        let setup = VideoEncoderSetup { size, fps: 30, bitrate: width * height * 27 / 10, threads: 1 };
+        let setup =
+            VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: width * height * 27 / 10, threads: 1 };
         let mut encoder = video_encoder(EncoderChoice::Aom, setup).expect("a plain setup");
         let mut frames: Vec<ComposedFrame> = (0..30).map(|n| mosaic(size, 4, n)).collect();
         let (mut out, mut n) = (Vec::new(), 0_u64);

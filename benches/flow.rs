@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::base::media::{Codec, EncodedFrame, Ingest, Matrix, Picture, PlaneRef, Pts, Size, VideoFrame};
+use tessera::base::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Pts, ReceivedFrame, Size, VideoFrame};
 use tessera::engine::flow::{Counter, Fan, FrameSlot, Read, Waker, opus_queue, track_queue};
 
 struct Grey;
@@ -21,10 +21,12 @@ fn waker() -> Waker {
     Waker::new().expect("a file descriptor")
 }
 
-fn encoded(rtp_time: u64, arrival: Instant) -> EncodedFrame {
-    let ingest = Ingest::whole(rtp_time, rtp_time, arrival);
-    let data = Bytes::from_static(&[0; 1000]);
-    EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) }
+fn received(rtp_time: u64, arrival: Instant) -> ReceivedFrame {
+    ReceivedFrame::of_one_packet(Codec::Av1, Bytes::from_static(&[0; 1000]), rtp_time, rtp_time, arrival)
+}
+
+fn encoded() -> EncodedFrame {
+    EncodedFrame { codec: Codec::Av1, data: Bytes::from_static(&[0; 1000]), pts: Pts(0), keyframe: true }
 }
 
 fn slot(criterion: &mut Criterion) {
@@ -33,7 +35,7 @@ fn slot(criterion: &mut Criterion) {
         size: Size::new(2, 2),
         full_range: false,
         matrix: Matrix::default(),
-        arrival: Instant::now(),
+        arrival: None,
         picture: Arc::new(Grey),
     };
     let mut spare = Some(Box::new(frame));
@@ -53,7 +55,7 @@ fn queues(criterion: &mut Criterion) {
     criterion.bench_function("flow/track_queue/push_and_pop", |bencher| {
         bencher.iter(|| {
             n += 3000;
-            black_box(sender.push(encoded(n, now)));
+            black_box(sender.push(received(n, now)));
             black_box(receiver.pop())
         });
     });
@@ -61,7 +63,7 @@ fn queues(criterion: &mut Criterion) {
     criterion.bench_function("flow/opus_queue/push_and_pop", |bencher| {
         bencher.iter(|| {
             n += 960;
-            black_box(sender.push(encoded(n, now)));
+            black_box(sender.push(received(n, now)));
             black_box(receiver.pop())
         });
     });
@@ -71,7 +73,7 @@ fn fan(criterion: &mut Criterion) {
     for readers in [1, 4] {
         let fan = Fan::new(Counter::default());
         let mut ends: Vec<_> = (0..readers).map(|_| fan.subscribe(120, waker())).collect();
-        let item = Arc::new(encoded(0, Instant::now()));
+        let item = Arc::new(encoded());
         criterion.bench_function(&format!("flow/fan/publish_to_{readers}_and_read"), |bencher| {
             bencher.iter(|| {
                 fan.publish(&item);

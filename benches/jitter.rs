@@ -1,30 +1,20 @@
-//! What does a frame cost in a jitter buffer? A video frame in and out, an Opus packet in and its tick, on a calm and on a bad
-//! network, and a stretch of a tick's sound.
+//! What does a frame cost in a jitter buffer? A video frame in and out, an Opus packet in and its tick, on a calm and
+//! on a bad network, and a stretch of a tick's sound.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use tessera::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts};
-use tessera::core::jitter::{
-    AudioInput, AudioJitter, Likeness, STRETCH_FRAMES_MAX, Stretcher, VideoInput, VideoJitter,
-};
+use tessera::base::limits;
+use tessera::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame};
+use tessera::core::jitter::{AudioInput, AudioJitter, Likeness, Stretcher, VideoInput, VideoJitter};
 
-fn frame(codec: Codec, n: u64, rtp_time: u64, arrival: Instant) -> EncodedFrame {
-    let ingest = Ingest {
-        captured: None,
-        sequence_first: n,
-        sequence_last: n,
-        contiguous: true,
-        rtp_time,
-        arrival,
-        audio_level: Some(AudioLevel(20)),
-        rid: None,
-    };
+fn frame(codec: Codec, n: u64, rtp_time: u64, arrival: Instant) -> ReceivedFrame {
     // One Opus frame of 20 ms; nobody reads it as AV1 here.
     let data = Bytes::from_static(&[31 << 3; 60]);
-    EncodedFrame { codec, data, pts: Pts(0), keyframe: n == 0 || codec == Codec::Opus, ingest: Some(ingest) }
+    let whole = ReceivedFrame::of_one_packet(codec, data, n, rtp_time, arrival);
+    ReceivedFrame { keyframe: n == 0 || codec == Codec::Opus, audio_level: Some(AudioLevel(20)), ..whole }
 }
 
 fn video(criterion: &mut Criterion) {
@@ -91,7 +81,7 @@ fn stretch(criterion: &mut Criterion) {
         bencher.iter(|| {
             waiting.clear();
             waiting.extend_from_slice(&sound);
-            black_box(stretcher.shrink(&mut waiting, STRETCH_FRAMES_MAX, Likeness::High))
+            black_box(stretcher.shrink(&mut waiting, limits::STRETCH_FRAMES_MAX, Likeness::High))
         });
     });
     assert!(waiting.len() < sound.len(), "it shrank");

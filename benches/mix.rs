@@ -1,4 +1,5 @@
-//! What does a room's sound cost at one tick? The sums alone, and everything from the Opus queues to the packets of all mixes.
+//! What does a room's sound cost at one tick? The sums alone, and everything from the Opus queues to the packets of all
+//! mixes.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::base::limits;
 use tessera::base::media::{
-    AudioLevel, EncodedFrame, Ingest, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock,
+    AudioLevel, EncodedFrame, ParticipantId, PcmBlock, Pts, ReceivedFrame, TrackId, TrackKind, Wallclock,
 };
 use tessera::core::mix::{Fade, Mixer, SoundKind, Voice};
 use tessera::engine::audio::{RoomSound, SoundConfig, SoundCounters};
@@ -48,17 +49,9 @@ fn second_of_tone(frequency: f32) -> Vec<EncodedFrame> {
 }
 
 fn send(sender: &mut OpusSender, packet: &EncodedFrame, n: u64, level: u8, now: Instant) {
-    let ingest = Ingest {
-        captured: None,
-        sequence_first: n,
-        sequence_last: n,
-        contiguous: true,
-        rtp_time: n * limits::PCM_FRAMES as u64,
-        arrival: now,
-        audio_level: Some(AudioLevel(level)),
-        rid: None,
-    };
-    assert!(sender.push(EncodedFrame { ingest: Some(ingest), ..packet.clone() }));
+    let rtp_time = n * limits::PCM_FRAMES as u64;
+    let whole = ReceivedFrame::of_one_packet(packet.codec, packet.data.clone(), n, rtp_time, now);
+    assert!(sender.push(ReceivedFrame { audio_level: Some(AudioLevel(level)), ..whole }));
 }
 
 fn room(criterion: &mut Criterion, name: &str, people: u64, speakers: u64, config: SoundConfig) {

@@ -1,5 +1,5 @@
-//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, storing them, and reading a range
-//! of a sealed one, each beside the limit that it cannot pass.
+//! **The question:** what does a recording cost? Fragments of two seconds into memory, sealing them, storing them, and
+//! reading a range of a sealed one, each beside the limit that it cannot pass.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tessera::base::media::{Codec, EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, Wallclock, pts_from_tick};
-use tessera::core::fmp4::opus;
+use tessera::core::bitstream::opus;
 use tessera::core::record::{Input, Output, Recorder, Setup};
 use tessera::core::retention::{Opener, Secret, open, seal};
 use tessera::io::store::Vault;
@@ -34,11 +34,11 @@ fn inputs(frames: u64) -> Vec<Input> {
         while pts_from_tick(tick, 50) <= pts {
             let pts = pts_from_tick(tick, 50);
             let data = packet.clone();
-            inputs.push(Input::Sound(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None }));
+            inputs.push(Input::Sound(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true }));
             tick += 1;
         }
         let data = if keyframe { key.clone() } else { delta.clone() };
-        inputs.push(Input::Video(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None }));
+        inputs.push(Input::Video(EncodedFrame { codec: Codec::Av1, data, pts, keyframe }));
     }
     inputs
 }
@@ -118,8 +118,9 @@ const COMPOSITES: usize = 50;
 /// Two seconds at 2 Mb/s.
 const SEGMENT_LEN: usize = 500_000;
 
-/// Two seconds of fifty composites at 2 Mb/s, sealed and stored by one thread: how many run at once is 50 times 2 s by the time it
-/// takes. Into memory, into a folder of this disk with its fsyncs, and the limit: the same bytes sealed and let go.
+/// Two seconds of fifty composites at 2 Mb/s, sealed and stored by one thread: how many run at once is 50 times 2 s by
+/// the time it takes. Into memory, into a folder of this disk with its fsyncs, and the limit: the same bytes sealed and
+/// let go.
 fn bench_storing(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir_in(".").expect("a folder on this disk, not on a tmpfs");

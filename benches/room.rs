@@ -1,5 +1,6 @@
-//! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite: decode, scene,
-//! compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo` measures with one.
+//! **The question:** what does one tick of a whole room cost? Sixteen cameras from coded frame to coded composite:
+//! decode, scene, compose, encode, packetise, on one thread; beside it each share alone. No network; `tessera demo`
+//! measures with one.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tessera::app::load::clip::{self, Clip, ClipSetup};
-use tessera::base::media::{EncodedFrame, Ingest, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
+use tessera::base::media::{Codec, Outbox, ParticipantId, Size, VideoFrame, pts_from_tick};
 use tessera::core::scene::{Input, SceneCore};
 use tessera::engine::compose::{self, Compositor};
 use tessera::engine::decode::{self, VideoDecoder};
@@ -36,10 +37,10 @@ impl Room {
             let joined = Input::Joined { participant: ParticipantId(number), name: format!("Person {number}") };
             scene.handle(Instant::now(), joined, &mut out);
         }
-        let setup = VideoEncoderSetup { size: CANVAS, fps: 30, bitrate: 2_500_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size: CANVAS, fps: 30, bitrate: 2_500_000, threads: 1 };
         Self {
             clips: clips.to_vec(),
-            decoders: (0..PEOPLE).map(|_| decode::av1_decoder().expect("libdav1d opens")).collect(),
+            decoders: (0..PEOPLE).map(|_| decode::video_decoder(Codec::Av1).expect("libdav1d opens")).collect(),
             scene,
             compositor: compose::cpu_compositor(CANVAS),
             encoder: encode::video_encoder(EncoderChoice::Aom, setup).expect("libaom opens"),
@@ -54,10 +55,7 @@ impl Room {
         for (number, decoder) in self.decoders.iter_mut().enumerate() {
             let frames = &self.clips[number].frames;
             let at = self.tick % frames.len();
-            let ingest =
-                Ingest { contiguous: self.tick > 0, ..Ingest::whole(self.tick as u64, 3000 * self.tick as u64, now) };
-            let frame = EncodedFrame { ingest: Some(ingest), ..frames[at].clone() };
-            decoder.decode(&frame, &mut pictures).expect("the clips are whole");
+            decoder.decode(frames[at].coded(), &mut pictures).expect("the clips are whole");
             let participant = ParticipantId(number as u64);
             if let Some(picture) = pictures.pop() {
                 self.sources.insert(participant, picture);

@@ -37,9 +37,14 @@ pub fn picture(size: Size, seed: u64) -> VideoFrame {
         size,
         full_range: false,
         matrix: Matrix::default(),
-        arrival: Instant::now(),
+        arrival: None,
         picture: Arc::new(Planes(planes, width)),
     }
+}
+
+/// Those of so many people, with seeds from `seed` on.
+pub fn pictures(people: u64, size: Size, seed: u64) -> Pictures {
+    (0..people).zip(seed..).map(|(id, seed)| (ParticipantId(id), picture(size, seed))).collect()
 }
 
 /// A grid of so many.

@@ -1,21 +1,21 @@
-//! **The question:** what does the wire cost? A frame cut once, put together again, and sent to many over a real socket.
+//! **The question:** what does the wire cost? A frame cut once, put together again, and sent to many over a real
+//! socket.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tessera::base::limits;
-use tessera::base::media::{Codec, EncodedFrame, MixTick, Outbox, PeerId, Pts, RoomEpoch, RoomId, Wallclock};
+use tessera::base::media::{Codec, EncodedFrame, Outbox, PeerId, Pts, RoomEpoch, RoomId, RungId, Wallclock};
 use tessera::engine::flow::{Counter, Fan, KeyframeRequest, Waker};
 use tessera::io::webrtc::{
-    Certificate, MediaSocket, Net, NetCommand, NetCounters, NetEvent, NetWiring, Packetiser, Peer, PeerRole, PeerSetup,
+    Certificate, MediaSocket, NetCommand, NetCounters, NetEvent, NetWorkers, Packetiser, Peer, PeerRole, PeerSetup,
     VideoAssembler, WirePacket,
 };
 
@@ -34,7 +34,7 @@ fn unit(keyframe: bool, length: usize) -> Arc<EncodedFrame> {
     data.push(u8::try_from(rest).expect("seven bits"));
     data.push(if keyframe { 0x10 } else { 0x30 });
     data.extend((1..length).map(|at| u8::try_from(at * 7 % 251).expect("below 251")));
-    Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None })
+    Arc::new(EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe })
 }
 
 fn packetise(c: &mut Criterion) {
@@ -73,7 +73,7 @@ fn assemble(c: &mut Criterion) {
     let mut group = c.benchmark_group("assemble");
     group.throughput(Throughput::Elements(packets.len() as u64));
     let run = |packets: &[WirePacket]| {
-        let (mut assembler, mut out, mut frames) = (VideoAssembler::new(), Outbox::new(), 0);
+        let (mut assembler, mut out, mut frames) = (VideoAssembler::new(Codec::Av1), Outbox::new(), 0);
         for packet in packets {
             assembler.push(now, packet.clone(), &mut out);
             frames += out.drain().count();
@@ -91,61 +91,34 @@ fn assemble(c: &mut Criterion) {
 
 /// A net thread with one room.
 struct Node {
-    commands: Sender<NetCommand>,
+    workers: NetWorkers,
     events: Receiver<NetEvent>,
-    waker: Waker,
     counters: NetCounters,
-    thread: Option<JoinHandle<()>>,
     address: SocketAddr,
     candidates: Vec<SocketAddr>,
     certificate: Certificate,
     room: RoomId,
     video: Fan<EncodedFrame>,
-    _audio: Fan<MixTick>,
 }
 
 impl Node {
     fn start() -> Self {
         let socket = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).expect("loopback has free ports");
         let (address, candidates) = (socket.address(), socket.candidates().to_vec());
-        let (commands, inlet) = bounded(limits::COMMANDS_LEN);
         let (outlet, events) = bounded(limits::EVENTS_LEN);
-        let (waker, control) =
-            (Waker::new().expect("descriptors are left"), Waker::new().expect("descriptors are left"));
+        let waker = || Waker::new().expect("descriptors are left");
         let counters = NetCounters::default();
-        let wiring =
-            NetWiring { commands: inlet, events: outlet, control, waker: waker.clone(), counters: counters.clone() };
-        let thread = std::thread::spawn(move || Net::new(socket, wiring).run());
-        let (video, audio) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
+        let workers = NetWorkers::start(vec![socket], &outlet, &waker(), &counters).expect("threads are left");
+        let video = Fan::new(Counter::default());
         let room: RoomId = "bench".parse().expect("a room name");
-        let add = NetCommand::AddRoom {
-            room: room.clone(),
-            epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
-            video: video.subscribe(limits::VIDEO_FAN_LEN, waker.clone()),
-            rung: KeyframeRequest::new(Waker::new().expect("descriptors are left"), Counter::default()),
-            audio: audio.subscribe(limits::AUDIO_FAN_LEN, waker.clone()),
-        };
+        let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
+        let keyframe_requests = KeyframeRequest::new(waker(), Counter::default());
+        let audio = Fan::new(Counter::default());
+        workers.send(NetCommand::AddRoom { room: room.clone(), epoch, audio });
+        let rung = RungId(0);
+        workers.send(NetCommand::AddRung { room: room.clone(), rung, video: video.clone(), keyframe_requests });
         let certificate = Certificate::generate();
-        let node = Self {
-            commands,
-            events,
-            waker,
-            counters,
-            thread: Some(thread),
-            address,
-            candidates,
-            certificate,
-            room,
-            video,
-            _audio: audio,
-        };
-        node.command(add);
-        node
-    }
-
-    fn command(&self, command: NetCommand) {
-        self.commands.send(command).expect("the net thread lives");
-        self.waker.wake();
+        Self { workers, events, counters, address, candidates, certificate, room, video }
     }
 
     /// Connects viewers; they answer what keeps a connection alive and throw media away.
@@ -161,7 +134,8 @@ impl Node {
                     red: false,
                 };
                 let (peer, answer) = Peer::answer(&setup, &offer, Instant::now()).expect("a good offer");
-                self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });
+                let (room, peer) = (self.room.clone(), Box::new(peer));
+                self.workers.send(NetCommand::AddPeer { room, peer, rung: Some(RungId(0)) });
                 viewer.accept(&answer);
                 viewer
             })
@@ -172,13 +146,6 @@ impl Node {
             connected += self.events.try_iter().filter(|event| matches!(event, NetEvent::Connected(_))).count() as u64;
         }
         viewers
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.command(NetCommand::Stop);
-        self.thread.take().map(JoinHandle::join);
     }
 }
 

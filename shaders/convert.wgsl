@@ -1,4 +1,4 @@
-// Which sample of the canvas means the same as this one of a picture? The twin of `compose/colour.rs`: full range to limited
+// Which sample of the canvas means the same as this one of a picture? The twin of `engine/compose/colour.rs`: full range to limited
 // range (Rec. ITU-T H.273, equations 8-24 to 8-32 turned around) in 16.16 fixed point.
 
 const LUMA_SHARE: u32 = 56283u; // 219 / 255

@@ -1,5 +1,5 @@
 // How does something drawn once (initials, a name, a logo, a rounded corner) cover what is below? The twin of
-// `compose/cpu/place.rs`'s `blend`: 255 covers, 0 leaves.
+// `engine/compose/cpu/place.rs`'s `blend`: 255 covers, 0 leaves.
 
 fn blend(under: u32, over: u32, cover: u32) -> u32 {
     return (under * (255u - cover) + over * cover + 127u) / 255u;

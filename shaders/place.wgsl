@@ -1,5 +1,5 @@
 // Where does everything land on the canvas? One workgroup draws one block of 16×16 pixels: its operations in their order, each
-// invocation four samples of one plane, kept in registers in between. Twin: `compose/cpu/place.rs`.
+// invocation four samples of one plane, kept in registers in between. Twin: `engine/compose/cpu/place.rs`.
 
 // Offsets into the header at the start of `tick`.
 const BLOCKS: u32 = 0u;

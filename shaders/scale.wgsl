@@ -1,7 +1,7 @@
-// How does a picture get another size? The twin of `compose/cpu/scale.rs`, axes from `compose/scale.rs`: a weighted sum of rows and columns in whole numbers,
+// How does a picture get another size? The twin of `engine/compose/cpu/scale.rs`, axes from `engine/compose/scale.rs`: a weighted sum of rows and columns in whole numbers,
 // rounded once, so that both twins give the same sample. An axis in `tables`: taps, count, `count` starts, `count * taps` weights.
 
-// Header, blocks, references, operations (see `compose/gpu/list.rs`), then the planes of the tick's pictures.
+// Header, blocks, references, operations (see `engine/compose/gpu/list.rs`), then the planes of the tick's pictures.
 @group(0) @binding(0) var<storage, read> tick: array<u32>;
 // What outlives a tick: axes, masks and stills.
 @group(0) @binding(1) var<storage, read> tables: array<u32>;

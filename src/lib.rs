@@ -1,14 +1,14 @@
 //! # Tessera: the map
 //!
-//! A media processing node. Every camera and voice of a WebRTC call comes in; one picture and one sound go out, to callers,
-//! to viewers and to a recorder. The path of a file says its floor; imports point downward only, and neither rooms nor files import
-//! each other in a circle (`tests/tidy`).
+//! A media processing node. Every camera and voice of a WebRTC call comes in; one picture and one sound go out, to
+//! callers, to viewers and to a recorder. The path of a file says its floor; imports point downward only, and neither
+//! rooms nor files import each other in a circle (`tests/tidy`).
 //!
 //! | floor | folder | room | the one question it answers |
 //! |---|---|---|---|
 //! | 5 | [`app`] | [`cli`](app::cli) | what did the operator type? |
 //! | 5 | | [`node`](app::node) | how does a node come up and go down? |
-//! | 5 | | `control` | who joins, leaves and is told what? |
+//! | 5 | | `control` | which room does this concern, and what follows in it? |
 //! | 5 | | `workers` | what does each worker thread do when it wakes? |
 //! | 5 | | [`config`](app::config) | what did the operator choose? |
 //! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? |
@@ -24,7 +24,7 @@
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
 //! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
-//! | 3 | [`engine`] | [`decode`](engine::decode) | EncodedFrame → VideoFrame or PcmBlock |
+//! | 3 | [`engine`] | [`decode`](engine::decode) | a coded frame → VideoFrame or PcmBlock |
 //! | 3 | | [`encode`](engine::encode) | ComposedFrame or PcmBlock → EncodedFrame |
 //! | 3 | | [`compose`](engine::compose) | Scene + VideoFrames → ComposedFrame |
 //! | 3 | | [`video`](engine::video) | what does one room show at this tick? |
@@ -37,23 +37,27 @@
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |
+//! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one file |
 //!
-//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `EncodedFrame` → `flow::TrackQueue` →
-//! `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick: `core/scene` gives the `Scene` →
-//! `engine/compose` → `ComposedFrame` → `engine/encode`, once → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer |
-//! `core/record` → `io/recording` → `io/store`.
+//! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `ReceivedFrame`, without room
+//! time → `flow::TrackSender` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick in
+//! `engine/video`: `core/scene` gives the `Scene`, each output its view of it → `engine/compose` → `ComposedFrame` →
+//! `engine/encode`, once a rung → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer | `io/recording` →
+//! `core/record` → `io/store`.
 //!
-//! **The life of a word.** Opus packet → `core/jitter` → only voices that are heard are decoded → `core/mix` → one shared mix for all
-//! who are silent, one mix-minus for each who speaks → as many Opus encodes as that, never one per participant.
+//! **The life of a word.** Opus packet → `ReceivedFrame` → `flow::OpusSender` → `core/jitter` → only voices that are
+//! heard are decoded → `core/mix` → one shared mix for all who are silent, one mix-minus for each who speaks → as many
+//! Opus encodes as that, never one per participant → `EncodedFrame`s, in a `MixTick` → `flow::Fan`.
 
-#![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
-
+#[cfg(feature = "node")]
 pub mod app;
 pub mod base;
 pub mod core;
+#[cfg(feature = "node")]
 pub mod engine;
+#[cfg(feature = "node")]
 pub mod io;

@@ -1,5 +1,6 @@
-//! **The question:** does the main job hold, and does it survive bad input? The real binary on both sides, real sockets and files.
-//! Who is seen and heard is asserted; speed is not, for the machine is shared: `docs/benchmarks.md` has the figures.
+//! **The question:** does the main job hold, and does it survive bad input? The real binary on both sides, real sockets
+//! and files. Who is seen and heard is asserted; speed is not, for the machine is shared: `docs/benchmarks.md` has the
+//! figures.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -11,6 +12,7 @@ use tessera::app::load::Report;
 
 use crate::browser::node::Node;
 use crate::record::players::chromium;
+use crate::retention::deadline::{TOKEN, wait_until_recorded};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
 
@@ -123,6 +125,7 @@ fn hostile_datagrams_are_counted_and_disturb_nobody() {
         }
         socket.send_to(&datagram, node.media).unwrap();
         if n.is_multiple_of(50) {
+            // What comes faster than the node reads is discarded by the kernel, and counted nowhere.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -185,10 +188,11 @@ fn a_taken_port_is_one_line_and_exit_code_2() {
 fn ctrl_c_closes_the_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rec");
-    let node = Node::start_with(&["--recordings", store.to_str().unwrap()]);
+    let token = [("TESSERA_RECORDINGS_TOKEN", TOKEN)];
+    let node = Node::start_in(&["--recordings", store.to_str().unwrap()], &token);
     let mut load = start_load(&node, "cut-short", 60, &folder.path().join("load.json"), folder.path());
     wait_for(&node, "v1/rooms/cut-short", |room| room["participants"].as_array().is_some_and(|p| p.len() == 3));
-    std::thread::sleep(Duration::from_secs(4));
+    wait_until_recorded(&node, 4);
     node.stop();
     load.kill().expect("it runs");
     load.wait().expect("it was ours");

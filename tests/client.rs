@@ -1,5 +1,5 @@
-//! **The question:** what would a client of one's own do here? A voice out, the mix in and the data channel, made of str0m over a real
-//! socket. Each client says a tone of its own, in words; who is heard is read from what comes back.
+//! **The question:** what would a client of one's own do here? A voice out, the mix in and the data channel, made of
+//! str0m over a real socket. Each client says a tone of its own, in words; who is heard is read from what comes back.
 
 use std::collections::VecDeque;
 use std::f32::consts::TAU;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -84,10 +85,13 @@ fn interrupted_it_closes_the_file() {
         tessera("--json --quiet", &out, &[&clip]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The unfinished file is there once the encoder is; five minutes of 720p last longer than it takes to look.
     let is_part = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".part");
+    let until = Instant::now() + Duration::from_secs(60);
     while !std::fs::read_dir(folder.path()).unwrap().flatten().any(is_part) {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(Instant::now() < until, "it never began to write");
+        std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // Some ticks; what it has written of them waits in its buffer, so nothing tells from outside.
+    std::thread::sleep(Duration::from_millis(500));
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();

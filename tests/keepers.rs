@@ -1,5 +1,5 @@
-//! **The question:** do any two of three keepers open a recording, and none alone? Real processes, real TLS over loopback, real
-//! pictures and sound.
+//! **The question:** do any two of three keepers open a recording, and none alone? Real processes, real TLS over
+//! loopback, real pictures and sound.
 
 mod copies;
 mod door;
@@ -38,7 +38,7 @@ fn any_two_of_three_open_a_recording_and_begin_one_and_one_does_neither() {
     trio.kill_one(1);
     assert!(is_missing_keepers(home.read(recording)));
     home.see(1);
-    let told = home.archive.begin(Retention::default()).unwrap_err().to_string();
+    let told = home.runtime.block_on(home.archive.reserve(Retention::default())).unwrap_err().to_string();
     assert!(told.contains("two keepers have to agree and 1 did"), "{told}");
     // What runs goes on: its data key is in memory.
     running.run(tessera::base::media::Pts(2_000_000_000), tessera::base::media::Pts(5_000_000_000), |_| true, |_| true);

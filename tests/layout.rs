@@ -1,5 +1,5 @@
-//! **The question:** does a running room's picture follow its layout? A real node, real participants with cameras and a screen, and
-//! the recording of what everyone saw, in which each picture is recognised by its barcode.
+//! **The question:** does a running room's picture follow its layout? A real node, real participants with cameras and a
+//! screen, and the recording of what everyone saw, in which each picture is recognised by its barcode.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,12 @@ const STAY: Duration = Duration::from_secs(4);
 const STUDIO: &str = r#"{"layout":"custom","regions":[
     {"show":{"seat":1},"rect":{"x":0.5,"y":0.5,"width":0.5,"height":0.5}},
     {"show":{"seat":2},"rect":{"x":0,"y":0,"width":0.4,"height":0.4}}]}"#;
+
+/// What is shown now is looked at afterwards, in the recording; nothing tells meanwhile how much of it there is.
+fn stay() {
+    // For as long as it shall be seen.
+    std::thread::sleep(STAY);
+}
 
 struct Call {
     node: Node,
@@ -135,12 +141,12 @@ fn the_picture_follows_the_layout_and_shows_the_screen() {
     let recording = folder.path().join("staged.mp4");
     let call = Call::start(&recording);
     call.wait_until_everyone_is_there();
-    std::thread::sleep(STAY);
+    stay();
     assert_eq!(call.get("/layout"), json!({ "layout": { "layout": "grid" }, "page": 1, "pages": 1 }));
     let grid = r#"{"layout":"grid","screens":false}"#;
     for document in [grid, STUDIO] {
         assert_eq!(call.put("/layout", document).0, 204);
-        std::thread::sleep(STAY);
+        stay();
     }
     let told = call.get("/layout");
     assert_eq!((&told["layout"]["layout"], &told["page"], &told["pages"]), (&json!("custom"), &json!(1), &json!(2)));
@@ -148,7 +154,7 @@ fn the_picture_follows_the_layout_and_shows_the_screen() {
     assert_eq!((status, &problem["type"]), (400, &json!("urn:tessera:problem:bad-layout")));
     assert!(problem["detail"].as_str().unwrap().starts_with("layout: unknown variant `mosaic`"), "{problem}");
     assert_eq!(call.put("/page", r#"{"page":2}"#).0, 204);
-    std::thread::sleep(STAY);
+    stay();
     assert_eq!(call.get("/layout")["page"], json!(2));
     call.end();
     let pictures = pictures(&recording);
@@ -202,14 +208,14 @@ fn a_dressed_room_is_seen_with_banner_logo_and_clock() {
     let call = Call::start(&recording);
     call.wait_until_everyone_is_there();
     assert_eq!(call.put("/layout", MIDDLE).0, 204);
-    std::thread::sleep(STAY);
+    stay();
     let mut logo = std::io::Cursor::new(Vec::new());
     let white = image::RgbaImage::from_pixel(LOGO.width, LOGO.height, image::Rgba([255; 4]));
     white.write_to(&mut logo, image::ImageFormat::Png).unwrap();
     assert_eq!(call.put_as("/logo", "image/png", logo.into_inner()).0, 204);
     assert_eq!(call.put_as("/banner", "text/plain", b"Quarterly figures".to_vec()).0, 204);
     assert_eq!(call.put("/clock", "").0, 204);
-    std::thread::sleep(STAY);
+    stay();
     call.end();
     let pictures = pictures(&recording);
     let [banner, logo, clock] = branding().try_into().expect("three lie over the tiles");

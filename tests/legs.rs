@@ -1,5 +1,5 @@
-//! **The question:** do people on plain RTP hear each other? A real node, legs of every codec over loopback, and strangers who send
-//! to their ports. Each leg says a tone of its own; who is heard is read from what comes back.
+//! **The question:** do people on plain RTP hear each other? A real node, legs of every codec over loopback, and
+//! strangers who send to their ports. Each leg says a tone of its own; who is heard is read from what comes back.
 
 use std::f32::consts::TAU;
 use std::net::{SocketAddr, UdpSocket};

@@ -1,5 +1,12 @@
 //! The one integration-test binary: each module is one subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests end the test too"
+)]
+
 mod browser;
 mod call;
 mod client;
@@ -9,8 +16,10 @@ mod keepers;
 mod layout;
 mod legs;
 mod load;
+mod log;
 mod moderation;
 mod record;
 mod retention;
+mod rungs;
 mod sim;
 mod tidy;

@@ -1,5 +1,5 @@
-//! **The question:** who is heard, and who may change the room? A real node, people who talk over WebRTC, and what each of them hears
-//! and is told on the data channel.
+//! **The question:** who is heard, and who may change the room? A real node, people who talk over WebRTC, and what each
+//! of them hears and is told on the data channel.
 
 use serde_json::{Value, json};
 use tessera::app::config::Config;
@@ -50,7 +50,8 @@ impl Host {
     }
 }
 
-/// Waits until everyone has heard, for one more second, everyone else whose number is `audible`, and nobody of the rest.
+/// Waits until everyone has heard, for one more second, everyone else whose number is `audible`, and nobody of the
+/// rest.
 fn wait_until_heard(clients: &mut [Client], what: &str, audible: &[usize]) {
     clients.iter_mut().for_each(Client::forget);
     wait_until(clients, what, |clients| {

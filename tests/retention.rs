@@ -1,34 +1,36 @@
-//! **The question:** is a sealed recording the recording, only for whom it is meant, and only until its hour? Real pictures and sound,
-//! a real store on disk, the real binary under a clock that is set (libfaketime), and processes that are killed.
+//! **The question:** is a sealed recording the recording, only for whom it is meant, and only until its hour? Real
+//! pictures and sound, a real store on disk, the real binary under a clock that is set (libfaketime), and processes
+//! that are killed.
 
 mod bucket;
-mod deadline;
+pub mod deadline;
 mod ending;
 mod hand_over;
+mod hanging;
 mod hostile;
 mod memory;
 mod playing;
 mod started;
 mod steps;
 mod tracks;
-mod unrecorded;
+pub mod unrecorded;
 mod weed;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tessera::base::limits;
 use tessera::base::media::{Pts, pts_from_tick};
 use tessera::core::record::RecordingState;
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, ArchivePlace, ReadError, RecordingDetail};
 use tokio::runtime::Runtime;
 
-use crate::record::material::{Call, FPS, clip, encode, plain_call};
+use crate::record::material::{Call, FPS, clip, encode, plain_call, record_until_killed};
 use crate::record::players::decode;
 
 const CALL: Duration = Duration::from_secs(9);
@@ -286,8 +288,8 @@ fn a_store_that_fails_costs_a_gap_and_never_the_call() {
     std::fs::remove_file(&store).unwrap();
     std::fs::rename(&aside, &store).unwrap();
     // What waited is stored after all; then there is room again.
-    let until = std::time::Instant::now() + Duration::from_secs(60);
-    while home.counters.upload.bytes.get() < 1_000_000 && std::time::Instant::now() < until {
+    let until = Instant::now() + Duration::from_secs(60);
+    while home.counters.upload.bytes.get() < 1_000_000 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
     }
     call.run(minutes, minutes + CALL, |_| true, |_| true);
@@ -308,13 +310,7 @@ fn child_that_seals_until_it_is_killed() {
     let runtime = runtime();
     let counters = ArchiveCounters::default();
     let archive = Archive::open(&place(&folder), Retention::default(), runtime.handle().clone(), counters).unwrap();
-    let mut call = Call::new(RecordingPlace::Sealed(Arc::new(archive)), Pts(0));
-    let mut now = Pts(0);
-    loop {
-        std::thread::sleep(Duration::from_millis(10));
-        call.run(now, now + Duration::from_millis(100), |_| true, |_| true);
-        now = now + Duration::from_millis(100);
-    }
+    record_until_killed(RecordingPlace::Sealed(Arc::new(archive)));
 }
 
 #[test]
@@ -331,11 +327,14 @@ fn killed_processes_leave_recordings_that_play_as_far_as_they_were_stored() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // hdr, wrap, init, idx and some segments; then at another moment in each round.
+        // hdr, wrap, init, idx and some segments.
+        let until = Instant::now() + Duration::from_secs(60);
         while files_under(&store).len() < before + 7 {
             assert!(child.try_wait().unwrap().is_none(), "the child ended early");
+            assert!(Instant::now() < until, "the child stored too little");
             std::thread::sleep(Duration::from_millis(5));
         }
+        // Then at another moment in each round.
         std::thread::sleep(Duration::from_millis(37 * (round % 11)));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,6 +1,7 @@
 //! A hundred people, a bad network, a minute, in seconds: the pure cores in virtual time.
 //!
-//! Every delay, loss, join and leave comes from one seed. `TESSERA_SEED=n` runs that seed alone; a failing run prints its own.
+//! Every delay, loss, join and leave comes from one seed. `TESSERA_SEED=n` runs that seed alone; a failing run prints
+//! its own.
 
 mod network;
 mod person;

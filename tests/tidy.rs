@@ -1,9 +1,15 @@
-//! Taste is a test: floors, clocks, sizes and heads. Every rule reads the sources as text and tells all that breaks it; each has
-//! a test beside it that shows it a source it must refuse.
+//! Taste is a test: floors, circles, clocks, owners, sizes, heads, bounds and waits. Every rule reads the sources as
+//! text and tells all that breaks it; each has tests beside it that show it a source it must refuse and one that it
+//! must accept.
 
+mod circles;
+mod dead;
 mod floors;
+mod owners;
+mod paths;
 mod rules;
 mod source;
+mod waits;
 
 use source::Source;
 

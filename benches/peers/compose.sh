@@ -7,7 +7,7 @@
 #   TOOLS="tessera svt" benches/peers/compose.sh              some of: tessera aom svt gstreamer
 #
 # Needs ffmpeg with libdav1d, libaom and libsvtav1, and for GStreamer: gstreamer1.0-tools, -plugins-base, -good, -bad, -ugly.
-# The clips are cut from src/load/assets/source.ivf (Big Buck Bunny, see ATTRIBUTION.md there), every fourth is synthetic; they are
+# The clips are cut from src/app/load/assets/source.ivf (Big Buck Bunny, see ATTRIBUTION.md there), every fourth is synthetic; they are
 # made once and kept in $WORK. Builds nothing: make build first, or name the program in TESSERA.
 #
 # PSNR: every tool is compared with its own canvas, unencoded, of the same files: it tells what its encoder loses and nothing
@@ -38,7 +38,7 @@ make_clip() {
     case $((number % 8)) in
     3) ffmpeg_quiet -f lavfi -i "testsrc2=size=320x180:rate=30,hue=h=$((number * 29 % 360))" "${encode[@]}" "$2" ;;
     7) ffmpeg_quiet -f lavfi -i "mandelbrot=size=320x180:rate=30:start_scale=$((1 + number % 5))" "${encode[@]}" "$2" ;;
-    *) ffmpeg_quiet -i src/load/assets/source.ivf -vf "hue=h=$((number * 37 % 360)),loop=-1:300,trim=start_frame=$((number * 7 % 60)),settb=1/30,setpts=N,scale=320:180" \
+    *) ffmpeg_quiet -i src/app/load/assets/source.ivf -vf "hue=h=$((number * 37 % 360)),loop=-1:300,trim=start_frame=$((number * 7 % 60)),settb=1/30,setpts=N,scale=320:180" \
         "${encode[@]}" "$2" ;;
     esac
 }
@@ -50,7 +50,7 @@ for ((number = 0; number < FILES; number++)); do
     clips+=("$clip")
 done
 
-# The grid of src/scene/grid.rs: as many columns as give the largest 16:9 cells.
+# The grid of src/core/scene/grid.rs: as many columns as give the largest 16:9 cells.
 read -r COLUMNS_ TILE_W TILE_H GAP LEFT TOP < <(awk -v people="$FILES" '
 function even(v) { v = int(v); return v - v % 2 }
 function min(a, b) { return a < b ? a : b }

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 pids=""
 trap 'for pid in $pids; do kill "$pid" 2>/dev/null || :; done; rm -rf "$work"' EXIT
-voice="$here/../../src/load/assets/voice1.ogg"
+voice="$here/../../src/app/load/assets/voice1.ogg"
 hertz=$(getconf CLK_TCK)
 
 # Processor time of a process, in clock ticks.

@@ -24,6 +24,8 @@ pub const FRAGMENT_CANDIDATES_MAX: usize = 64;
 pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
 /// How long the control thread may take to answer one command.
 pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
+/// How long HTTP connections may linger after shutdown was asked for.
+pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 
@@ -39,6 +41,8 @@ pub const AUDIO_TICK: Duration = Duration::from_millis(20);
 pub const VOICES_MAX: usize = 12;
 /// Mixes-minus at once: each voice's, and for a tick that of each who was one.
 pub const MIX_SLOTS: usize = VOICES_MAX * 2;
+/// Parts of one tick's mix: voices, and one announcement.
+pub const MIX_PARTS_MAX: usize = VOICES_MAX + 1;
 /// Voices mixed at once, unless configured otherwise.
 pub const VOICES_DEFAULT: usize = 6;
 
@@ -96,8 +100,12 @@ pub const TRACK_QUEUE_LEN: usize = 64;
 pub const OPUS_QUEUE_LEN: usize = 80;
 /// Compose → encode, in ticks.
 pub const COMPOSED_QUEUE_LEN: usize = 2;
+/// Composed frames at rest in one pool: what the queue to the encoder holds, one being encoded, one being drawn.
+pub const RESTING_FRAMES_MAX: usize = COMPOSED_QUEUE_LEN + 2;
 /// Ticks a GPU may have in flight: one being read back, one being drawn, one being uploaded.
 pub const GPU_TICKS_MAX: usize = 3;
+/// Bytes of a device's tables (axes, masks, stills) for one room.
+pub const GPU_TABLES_LEN: u64 = 32 << 20;
 /// Encode → readers: 2 s at 60 frames/s.
 pub const VIDEO_FAN_LEN: usize = 120;
 /// Mix → readers: 2 s of 20 ms ticks.
@@ -108,11 +116,15 @@ pub const RECORD_FAN_LEN: usize = 480;
 pub const COMMANDS_LEN: usize = 256;
 /// Net, mix and compose → control.
 pub const EVENTS_LEN: usize = 4096;
+/// How often one repeated line may be written to the log.
+pub const LOG_REPEAT_SPACING: Duration = Duration::from_secs(1);
 
-/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms late).
+/// How far a picture and its sound may be apart without anybody noticing (ITU-R BT.1359 puts it at 45 ms early, 125 ms
+/// late).
 pub const LIP_SYNC_SKEW_MAX: Duration = Duration::from_millis(40);
 
-/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be believed.
+/// How much slower than its sound a picture's path may be, or the other way round, for their sender reports to be
+/// believed.
 pub const LIP_SYNC_PATH_MAX: Duration = Duration::from_millis(500);
 
 /// The longest playout delay a jitter buffer may choose.
@@ -140,11 +152,44 @@ pub const OVERLAY_TEXT_LEN_MAX: usize = 256;
 pub const LAYOUT_SPACING: Duration = Duration::from_millis(200);
 /// The longest span of a layout's motion.
 pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
-/// How long somebody who left without wanting to be recorded stays masked: until their tile is gone for certain.
+/// How often a command for a worker whose mailbox is full is tried again.
+pub const MAILBOX_RETRY_SPACING: Duration = Duration::from_millis(2);
+/// How long a room that is over may take to finish its encodes and close its recording before nobody waits for it any
+/// more.
+pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(15);
+/// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
+pub const RUNG_LINGER: Duration = Duration::from_secs(3);
+/// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
+/// sharp.
+pub const SCREEN_FPS_MAX: u32 = 15;
+/// How often a GPU is asked for the picture it draws.
+pub const GPU_POLL_SPACING: Duration = Duration::from_millis(1);
+/// How long somebody who left without wanting to be recorded stays hidden: until their tile is gone for certain.
 pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
+/// Bits a second of one encoder beyond which a target is a mistake.
+pub const ENCODER_BITRATE_MAX: u32 = 100_000_000;
+/// Pictures that one temporal unit may show; an encoder shows one, a hostile one may show many (AV1's
+/// `show_existing_frame`).
+pub const PICTURES_PER_UNIT_MAX: usize = 8;
+/// Blocks of one RED payload that are looked at: browsers send two, the format would carry hundreds.
+pub const RED_BLOCKS_MAX: usize = 8;
+/// Net → net: datagrams that came to another worker's socket than their peer's; those that do not fit are discarded.
+pub const STRAYS_LEN: usize = 1_024;
+/// Times a stray is handed on while its peer moves.
+pub const STRAY_HOPS_MAX: u32 = 2;
+/// Net → net: peers that move, and commands that follow them; the sender keeps what does not fit.
+pub const PASSES_LEN: usize = 256;
+/// Batches of datagrams that a net thread receives before commands, rooms and timers get their turn.
+pub const BATCHES_A_ROUND: usize = 8;
+/// How long a net thread sleeps at most.
+pub const IDLE_ROUND: Duration = Duration::from_millis(500);
+/// Bytes of one segmented send: the kernel's limit, less headers.
+pub const SEND_RUN_LEN_MAX: usize = 60_000;
+/// Bytes on their way out that leave before more is written.
+pub const SEND_BATCH_LEN: usize = 256 * 1024;
 /// Bytes of one UDP datagram that is looked at; longer ones are no media of ours.
 pub const DATAGRAM_LEN_MAX: usize = 2_048;
 /// Outgoing video packets kept for one viewer's NACKs; payloads are shared.
@@ -191,7 +236,8 @@ pub const RECORD_CHAPTERS_MAX: usize = 512;
 pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
 /// People whose word is told apart in the chapters of one recording; all further ones count as the last.
 pub const RECORD_SPEAKERS_MAX: usize = 256;
-/// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a request.
+/// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a
+/// request.
 pub const TRACK_FRAGMENT_SPAN: Duration = Duration::from_secs(8);
 /// How far an own track's sound may stand from where the room heard it, so that packets that follow each other touch.
 pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
@@ -199,7 +245,8 @@ pub const TRACK_SOUND_SLACK: Duration = Duration::from_millis(60);
 pub const RECORD_TRACKS_MAX: usize = 1024;
 /// Gaps listed of one such file; the others are counted.
 pub const TRACK_GAPS_MAX: usize = 64;
-/// Jitter buffer → recorder: frames or packets of one own track: 8 s of 60 frames/s, so that a disk or a keeper may pause.
+/// Jitter buffer → recorder: frames or packets of one own track: 8 s of 60 frames/s, so that a disk or a keeper may
+/// pause.
 pub const TRACK_FAN_LEN: usize = 480;
 /// Bytes kept on disk for a recording's manifest, so that a full disk can still say what the recording lacks.
 pub const MANIFEST_RESERVE: usize = 16 * 1024;
@@ -208,18 +255,27 @@ pub const MANIFEST_RESERVE: usize = 16 * 1024;
 pub const RECOMPOSE_WINDOW_TICKS: u64 = 10;
 /// Bytes of decoded pictures that `tessera compose` holds; large pictures make its windows shorter, down to one tick.
 pub const RECOMPOSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of its result that are written at once.
+pub const RECOMPOSE_WRITE_LEN: usize = 256 * 1024;
 /// Characters of one drawn line (a name, a banner, a clock); more are not even looked at.
 pub const LINE_CHARS_MAX: usize = 160;
 /// Font families kept of those installed.
 pub const FONT_FACES_MAX: usize = 256;
-/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout before.
+/// Stills one compositor keeps drawn: each person's portrait, mark and label with every mark, and as many from a layout
+/// before.
 pub const STILLS_MAX: usize = PARTICIPANTS_MAX * 10;
 /// Bytes of all of these.
 pub const STILLS_LEN_MAX: usize = 96 * 1024 * 1024;
-/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred names appear.
+/// Stills drawn in one tick (some 0.3 ms each); the others wait for the next, so that no tick is late when a hundred
+/// names appear.
 pub const INK_STILLS_A_TICK: usize = 8;
-/// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none late.
+/// Pixels of these, and of a background that changes: a canvas of 1920×1080 takes eight ticks, so that it makes none
+/// late.
 pub const INK_PIXELS_A_TICK: usize = 256 * 1024;
+/// Masks of shapes that one canvas keeps; one whose tiles change size all the time costs time, not memory.
+pub const SHAPE_MASKS_MAX: usize = 512;
+/// Pairs of extents whose weights a scaler keeps; a source that changes its size all the time costs time, not memory.
+pub const SCALE_AXES_MAX: usize = 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
 /// Pixels of an uploaded picture.
@@ -234,7 +290,8 @@ pub const PICTURE_UPLOADS_MAX: usize = 8;
 pub const PICTURE_DECODES_MAX: usize = 2;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
-/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens it.
+/// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens
+/// it.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The shortest a recording may be kept: rounded down to the hour, an hour of it remains.
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
@@ -244,6 +301,8 @@ pub const HOUR_KEYS_MAX: usize = 168;
 pub const DENIED_MAX: usize = 65_536;
 /// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
 pub const AUDIT_PENDING_MAX: usize = 1024;
+/// Bytes of the longest line of an audit log.
+pub const AUDIT_LINE_LEN_MAX: usize = 512;
 /// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 /// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
@@ -291,8 +350,18 @@ pub const SPOOL_OBJECTS_MAX: usize = 1_000_000;
 pub const SPOOL_LOOK_AHEAD: usize = 4096;
 /// Recordings whose objects leave the spool side by side.
 pub const SPOOL_STORED_AT_ONCE: usize = 16;
-/// How long closing a recording waits for the store; what waits then is tried on while the node runs.
-pub const UPLOAD_FINISH_SPAN: Duration = Duration::from_secs(4);
+/// How long a recording that ended may take to close: its keepers' answer, its disk, and its last object stored or in
+/// the spool. Then it is told as it stands; what waits is tried on while the node runs. Nobody waits meanwhile, but for
+/// a node that ends.
+pub const RECORDING_CLOSE_SPAN: Duration = Duration::from_secs(10);
+/// How long before a recording goes on as another one the keepers are asked for that one's key.
+pub const RECORDING_ROLL_AHEAD: Duration = Duration::from_secs(60);
+/// Spacing of these asks while keepers refuse.
+pub const RECORDING_ROLL_RETRY: Duration = Duration::from_secs(10);
+/// Parts of one recording whose last objects are on their way at once; the end of further ones is not told.
+pub const RECORDING_PARTS_CLOSING_MAX: usize = 4;
+/// Control → recording: events that wait while it waits for its keepers or its disk; later ones begin no chapter.
+pub const RECORD_EVENTS_WAITING_MAX: usize = 256;
 /// Spacing of sweeps of expired objects.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Objects under one folder of the vault that are listed.
@@ -308,8 +377,9 @@ pub const POSTERS_AT_ONCE: usize = 2;
 /// The longest that a signed link to a recording lives: a player's evening.
 pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
-/// Bytes of a recording that are handed over in one request, where a host takes it in pieces: at least the 5 MiB that S3 asks for,
-/// and whole blocks of Dropbox's checksum. Longer files have longer pieces, so that they are at most `HAND_OVER_PIECES_MAX`.
+/// Bytes of a recording that are handed over in one request, where a host takes it in pieces: at least the 5 MiB that
+/// S3 asks for, and whole blocks of Dropbox's checksum. Longer files have longer pieces, so that they are at most
+/// `HAND_OVER_PIECES_MAX`.
 pub const HAND_OVER_PIECE_LEN: usize = 8 * 1024 * 1024;
 /// Pieces of one file: S3's bound.
 pub const HAND_OVER_PIECES_MAX: u64 = 10_000;
@@ -336,6 +406,46 @@ pub const HAND_OVER_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long a recording that could not be handed over waits until it is tried again by itself.
 pub const HAND_OVER_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
+/// Handshakes at once of `tessera load`: more only wait for each other's cores.
+pub const LOAD_JOINS_AT_ONCE: usize = 4;
+/// Its people who decode the composite, unless asked otherwise: each takes a quarter of a core.
+pub const LOAD_DECODERS_MAX: usize = 4;
+/// Its people beyond those who decode the composite whose mix is decoded.
+pub const LOAD_LISTENERS_MAX: usize = 4;
+/// How often its run tells how far it is.
+pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
+/// How long one of its connections may take to say goodbye.
+pub const LOAD_CLOSE_SPAN: Duration = Duration::from_secs(2);
+/// Frames, packets and messages that may wait for a witness of it: two seconds of picture and sound.
+pub const LOAD_SENSES_LEN: usize = 256;
+/// How soon a witness notices that the phase changed.
+pub const LOAD_PHASE_SPACING: Duration = Duration::from_millis(20);
+/// Packets whose arrival a listener remembers, half a second: an onset is told some windows later.
+pub const LOAD_STAMPS_MAX: usize = 25;
+/// Lip-sync measurements that a listener keeps.
+pub const LOAD_SYNCS_MAX: usize = 10_000;
+
+/// Ticks that a voice with an empty jitter buffer is concealed; libopus has faded to silence by then.
+pub const CONCEAL_TICKS_MAX: u32 = 5;
+/// Ticks of comfort noise after a DTX packet: senders repeat one every 400 ms.
+pub const COMFORT_TICKS_MAX: u32 = 25;
+/// A hole in a voice's timestamps longer than this is a pause or a jump, not a loss: 1 s.
+pub const HOLE_SAMPLES_MAX: u64 = SAMPLE_RATE as u64;
+/// RFC 3550 appendix A.1: a sequence number further off than this begins a new source.
+pub const SEQUENCE_JUMP_MAX: u64 = 3_000;
+/// So many packets behind the playing position in a row mean that the source restarted.
+pub const BEHIND_PACKETS_MAX: u32 = 10;
+/// The shortest pitch period by which a voice is stretched: 2.5 ms, a voice of 400 Hz. In sample pairs.
+pub const STRETCH_FRAMES_MIN: usize = 120;
+/// The longest: 15 ms, a voice of 67 Hz; so much one call changes the length at most. In sample pairs.
+pub const STRETCH_FRAMES_MAX: usize = 720;
+/// Bytes of an MP4 file's `moov` or `moof`: an hour-long index of 100 tracks stays far below.
+pub const MP4_INDEX_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// Samples in one MP4 movie's tables: 37 hours at 30 a second.
+pub const MP4_SAMPLES_MAX: usize = 4_000_000;
+/// Bytes of a line of parameters in a YUV4MPEG2 file.
+pub const Y4M_LINE_LEN_MAX: u64 = 1024;
+
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
@@ -350,15 +460,20 @@ const _: () = assert!(SDP_LEN_MAX >= SIGNAL_LEN_MAX);
 const _: () = assert!(SOURCE_STALLED_AFTER.as_nanos() < SOURCE_STALE_AFTER.as_nanos());
 const _: () = assert!(UNRECORDED_LINGER.as_nanos() > MOTION_SPAN_MAX.as_nanos());
 const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
+const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
+const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
+const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());
 const _: () = assert!(CLOCK_BELIEVED_AFTER.as_secs().is_multiple_of(CLOCK_ALLOWANCE.as_secs()));
 const _: () = assert!(UPLOAD_RESERVE < UPLOAD_QUEUE_LEN);
-// While one recording closes and the next one's keepers are asked, the tracks of all others wait.
-const _: () =
-    assert!(TRACK_FAN_LEN as u128 / 60 * 1000 > (UPLOAD_FINISH_SPAN.as_millis() + KEEPERS_BEGIN_SPAN.as_millis()));
+// While a recording's keepers are asked, what it reads waits.
+const _: () = assert!(TRACK_FAN_LEN as u128 / 60 * 1000 > KEEPERS_BEGIN_SPAN.as_millis());
+const _: () = assert!(RECORD_FAN_LEN as u128 / 60 * 1000 > KEEPERS_BEGIN_SPAN.as_millis());
+// A store that hangs has had its last object go to the spool before the recording is given up.
+const _: () = assert!(RECORDING_CLOSE_SPAN.as_millis() > KEEPERS_BEGIN_SPAN.as_millis() + UPLOAD_PATIENCE.as_millis());
 // A call that ends while everybody sends camera and microphone: of each the last fragment and the head.
 const _: () = assert!(UPLOAD_TRACKS_BYTES / UPLOAD_TRACK_BYTES_MIN >= 4 * PARTICIPANTS_MAX);
 const _: () = assert!(KEEPERS_BEGIN_SPAN.as_millis() > 2 * KEEPER_ANSWER_SPAN.as_millis());

@@ -1,5 +1,5 @@
-//! Floor 1, words: what every floor above says. Ids, units, times, frames, and every bound in one file. Nothing here decides, and
-//! nothing here touches the world.
+//! Floor 1, words: what every floor above says. Ids, units, times, frames, and every bound in one file. Nothing here
+//! decides, and nothing here touches the world.
 
 pub mod limits;
 pub mod media;

@@ -1,7 +1,9 @@
-//! Floor 2, decisions: each room is a pure core. Time is an argument; no clock, socket, file, thread or log. A core is asked through
-//! `handle(now, input, out)`, `deadline()` and `stats()`, and can therefore be tested at a thousand times real time with a seed.
+//! Floor 2, decisions: each room is a pure core. Time is an argument; no clock, socket, file, thread or log. A core is
+//! asked through `handle(now, input, out)`, `deadline()` and `stats()`, and can therefore be tested at a thousand times
+//! real time with a seed.
 
 pub mod access;
+pub mod bitstream;
 pub mod fmp4;
 pub mod jitter;
 pub mod ladder;

@@ -1,5 +1,5 @@
-//! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake camera and
-//! microphone, and simulated people beside it; nothing stands in for anything.
+//! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake
+//! camera and microphone, and simulated people beside it; nothing stands in for anything.
 
 pub mod driver;
 pub mod node;
@@ -15,10 +15,11 @@ use self::node::{Load, Node};
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What `window.tessera` tells, as plain JSON.
-const STATE: &str = "const t = window.tessera; return t && { phase: t.phase, connected: t.connected, participant: t.participant, \
-     participants: t.participants, tiles: t.tiles, problem: t.problem, ...t.figures };";
+const STATE: &str = "const t = window.tessera; return t && { phase: t.phase, connected: t.connected, \
+     participant: t.participant, participants: t.participants, tiles: t.tiles, problem: t.problem, ...t.figures };";
 
-/// Samples the composite twice, 1.5 s apart, and counts for each tile the samples that changed: `[[id, changed, of], …]`.
+/// Samples the composite twice, 1.5 s apart, and counts for each tile the samples that changed:
+/// `[[id, changed, of], …]`.
 const MOTION: &str = r#"
 const done = arguments[0];
 const video = document.getElementById("composite");
@@ -26,7 +27,8 @@ const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
 const paint = canvas.getContext("2d", { willReadFrequently: true });
 const look = () => {
   paint.drawImage(video, 0, 0);
-  return window.tessera.tiles.map((tile) => [tile.participant, paint.getImageData(tile.x, tile.y, tile.width, tile.height).data]);
+  const pixels = (tile) => paint.getImageData(tile.x, tile.y, tile.width, tile.height).data;
+  return window.tessera.tiles.map((tile) => [tile.participant, pixels(tile)]);
 };
 const before = look();
 setTimeout(() => {
@@ -35,8 +37,9 @@ setTimeout(() => {
     const now = after.get(id);
     let changed = 0, of = 0;
     for (let i = 0; now && i < Math.min(old.length, now.length); i += 4 * 7) {
+      const apart = (channel) => Math.abs(old[i + channel] - now[i + channel]);
       of += 1;
-      if (Math.abs(old[i] - now[i]) + Math.abs(old[i + 1] - now[i + 1]) + Math.abs(old[i + 2] - now[i + 2]) > 40) changed += 1;
+      if (apart(0) + apart(1) + apart(2) > 40) changed += 1;
     }
     return [id, changed, of];
   }));

@@ -1,4 +1,5 @@
-//! **The question:** how does a test start real keepers with real certificates, each under a clock of its own, and a node beside them?
+//! **The question:** how does a test start real keepers with real certificates, each under a clock of its own, and a
+//! node beside them?
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -13,7 +14,7 @@ use tessera::base::media::Pts;
 use tessera::core::retention::{RecordingName, Retention};
 use tessera::engine::flow::Counter;
 use tessera::io::keeper::{Identity, IdentityFiles, make_certificates};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, Keepers, ReadError};
 use tokio::runtime::Runtime;
 
@@ -165,7 +166,7 @@ impl Trio {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let identity = Identity::load(&IdentityFiles::in_folder(&self.certificates("node"))).unwrap();
         let (errors, handle) = (Counter::default(), runtime.handle().clone());
-        let keepers = Keepers::new(&self.addresses, &identity, errors.clone(), handle.clone()).unwrap();
+        let keepers = Keepers::new(&self.addresses, &identity, errors.clone()).unwrap();
         let up = self.keepers.iter().flatten().count();
         wait_until("keepers answer", || {
             runtime.block_on(keepers.poll_all());

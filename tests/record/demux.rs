@@ -1,5 +1,5 @@
-//! **The question:** does a demuxer of others' make, which knows nothing of ours, find every sample where and when the manifest says?
-//! The crate `shiguredo_mp4` reads fragmented MP4 as strictly as a receiver has to.
+//! **The question:** does a demuxer of others' make, which knows nothing of ours, find every sample where and when the
+//! manifest says? The crate `shiguredo_mp4` reads fragmented MP4 as strictly as a receiver has to.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use shiguredo_mp4::TrackKind;
 use shiguredo_mp4::boxes::SampleEntry;
 use shiguredo_mp4::demux::{Fmp4FileDemuxer, Input};
 use tessera::base::media::Pts;
-use tessera::core::fmp4::TemporalUnit;
+use tessera::core::bitstream::av1::TemporalUnit;
 
 use super::material::{CLIP_FRAMES, Call, FPS, clip, plain_call};
 use super::{RecordingPlace, manifest_of, seconds};

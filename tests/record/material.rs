@@ -12,18 +12,21 @@ use opus::{Application, Channels, Encoder};
 use tessera::base::limits;
 use tessera::base::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
 use tessera::engine::flow::{Counter, Fan, Waker};
-use tessera::io::recording::room::{
-    Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
+use tessera::io::recording::{
+    ClosingRecording, Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
 };
 use tessera::io::store::RecordingWish;
 
 pub const FPS: u32 = 30;
 /// Frames of the clip; a keyframe every four seconds.
 pub const CLIP_FRAMES: u64 = 300;
+/// How long keepers or a disk may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// 2023-11-14T22:13:20Z.
 const STARTED: Wallclock = Wallclock(1_700_000_000_000_000_000);
 
-/// Ten seconds of 320×180 by libaom in its real-time mode; each temporal unit with its delimiter, as an encoder gives it.
+/// Ten seconds of 320×180 by libaom in its real-time mode; each temporal unit with its delimiter, as an encoder gives
+/// it.
 pub fn clip() -> &'static [Bytes] {
     static CLIP: OnceLock<Vec<Bytes>> = OnceLock::new();
     CLIP.get_or_init(|| {
@@ -51,6 +54,19 @@ pub fn encode(source: &str, options: &[&str]) -> Vec<Bytes> {
     frames
 }
 
+/// Records ten times as fast as life, until somebody kills the process.
+pub fn record_until_killed(place: RecordingPlace) -> ! {
+    let mut call = Call::new(place, Pts(0));
+    let mut now = Pts(0);
+    let until = Instant::now() + Duration::from_secs(300);
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+        call.run(now, now + Duration::from_millis(100), |_| true, |_| true);
+        now = now + Duration::from_millis(100);
+    }
+    panic!("nobody killed this process");
+}
+
 /// The whole far side of a recording: two fans with their readers, and a clock that only the test moves.
 pub struct Call {
     pub recording: RoomRecording,
@@ -71,15 +87,21 @@ impl Call {
         let (video, sound) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let waker = Waker::new().unwrap();
         let (counters, current_generation) = (RecordCounters::default(), Arc::<AtomicU64>::default());
-        let setup =
-            RecordingSetup { room: "daily".parse().unwrap(), epoch, place, fps: FPS, wish: RecordingWish::default() };
+        let setup = RecordingSetup {
+            room: "daily".parse().unwrap(),
+            epoch,
+            place,
+            fps: FPS,
+            wish: RecordingWish::default(),
+            waker: waker.clone(),
+        };
         let recording = RoomRecording::new(
             epoch.instant_at(begins),
             setup,
             Reads {
                 pictures: video.subscribe(limits::RECORD_FAN_LEN, waker.clone()),
                 sounds: sound.subscribe(limits::RECORD_FAN_LEN, waker),
-                mask: 0,
+                view: 0,
                 current_generation: current_generation.clone(),
                 generation: 0,
             },
@@ -96,7 +118,7 @@ impl Call {
     }
 
     pub fn publish(&mut self, pts: Pts, data: Bytes, keyframe: bool) {
-        self.video.publish(&Arc::new(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None }));
+        self.video.publish(&Arc::new(EncodedFrame { codec: Codec::Av1, data, pts, keyframe }));
     }
 
     /// Publishes audio tick `n`: a quiet 440 Hz tone, and a click at each `click`.
@@ -110,7 +132,7 @@ impl Call {
             pair.fill(if loud { 0.9 } else { 0.1 * (TAU * 440.0 * at as f32 / 48_000.0).sin() });
         }
         let data = self.encoder.encode_vec_float(&samples, 1500).unwrap().into();
-        let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None };
+        let shared = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true };
         let wallclock = self.epoch.wallclock_at(pts);
         self.sound.publish(&Arc::new(MixTick {
             pts,
@@ -122,12 +144,22 @@ impl Call {
         }));
     }
 
-    /// Lets the package thread's body run at `pts`.
+    /// Lets the package thread's body run at `pts`, as often as keepers or the disk answer: this clock stands
+    /// meanwhile.
     pub fn poll(&mut self, pts: Pts) {
-        assert!(self.recording.poll(self.epoch.instant_at(pts)));
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            assert!(self.recording.poll(self.epoch.instant_at(pts)));
+            if !self.recording.is_waiting() {
+                return;
+            }
+            assert!(Instant::now() < patience, "neither keepers nor disk answer");
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
-    /// Runs the call from `from` to `to` in steps of 10 ms; `frame` and `tick` say which frames and ticks are published.
+    /// Runs the call from `from` to `to` in steps of 10 ms; `frame` and `tick` say which frames and ticks are
+    /// published.
     pub fn run(&mut self, from: Pts, to: Pts, frame: impl Fn(u64) -> bool, tick: impl Fn(u64) -> bool) {
         let mut now = from;
         let first = *self.first.get_or_insert_with(|| first_frame(from));
@@ -146,7 +178,14 @@ impl Call {
 
     pub fn finish(self, at: Pts) -> RecordingSummary {
         assert_eq!(pts_from_instant(&self.epoch, self.epoch.instant_at(at)), at);
-        self.recording.finish(self.epoch.instant_at(at))
+        let (begun, now) = (Instant::now(), self.epoch.instant_at(at));
+        let mut closing = ClosingRecording::new(now, Box::new(self.recording));
+        loop {
+            match closing.poll(now + begun.elapsed()) {
+                Some(summary) => return summary,
+                None => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! **The question:** what do others make of the file? ffprobe, ffmpeg, headless Chromium, and the boxes as `mp4-atom` reads them.
+//! **The question:** what do others make of the file? ffprobe, ffmpeg, headless Chromium, and the boxes as `mp4-atom`
+//! reads them.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
@@ -93,7 +94,7 @@ video.onloadedmetadata = () => {
   state.duration = video.duration; state.width = video.videoWidth; state.height = video.videoHeight; video.play();
 };
 video.ontimeupdate = () => {
-  if (video.currentTime > 0.5 && !state.seek) { state.seek = Math.max(0, video.duration - 1.5); video.currentTime = state.seek; }
+  if (video.currentTime > 0.5 && !state.seek) video.currentTime = state.seek = Math.max(0, video.duration - 1.5);
 };
 video.onended = () => {
   state.ended = video.currentTime; state.frames = video.webkitDecodedFrameCount;
@@ -127,14 +128,15 @@ source.onsourceopen = async () => {
     });
     state.fragments += 1;
   }
-  state.ranges = [...Array(buffer.buffered.length).keys()].map((n) => [buffer.buffered.start(n), buffer.buffered.end(n)]);
+  const ranges = buffer.buffered;
+  state.ranges = [...Array(ranges.length).keys()].map((n) => [ranges.start(n), ranges.end(n)]);
   source.endOfStream();
   state.duration = source.duration;
   await video.play();
 };
 video.onerror = () => fail(video.error.message || 'code ' + video.error.code);
 video.ontimeupdate = () => {
-  if (video.currentTime > 0.5 && !state.seek) { state.seek = Math.max(0, video.duration - 1.5); video.currentTime = state.seek; }
+  if (video.currentTime > 0.5 && !state.seek) video.currentTime = state.seek = Math.max(0, video.duration - 1.5);
 };
 video.onended = () => {
   state.ended = video.currentTime; state.width = video.videoWidth; state.height = video.videoHeight;
@@ -144,7 +146,8 @@ addEventListener('unhandledrejection', (event) => fail(event.reason));
 video.src = URL.createObjectURL(source);
 </script>"#;
 
-/// Plays the file in headless Chromium: half a second from its start, then from 1.5 s before its end to the end. What it saw.
+/// Plays the file in headless Chromium: half a second from its start, then from 1.5 s before its end to the end. What
+/// it saw.
 pub fn chromium(file: &Path) -> Value {
     play(file, PAGE.to_owned())
 }
@@ -223,8 +226,8 @@ fn serve(stream: TcpStream, file: &Path, page: &str) -> std::io::Result<Option<V
     let to = range.and_then(|(_, to)| to.parse().ok()).unwrap_or(len - 1);
     write!(
         stream,
-        "HTTP/1.1 206 Partial Content\r\nContent-Type: video/mp4\r\nAccept-Ranges: bytes\r\nContent-Range: bytes {from}-{to}/{len}\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 206 Partial Content\r\nContent-Type: video/mp4\r\nAccept-Ranges: bytes\r\n\
+         Content-Range: bytes {from}-{to}/{len}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         to + 1 - from
     )?;
     media.seek(SeekFrom::Start(from))?;

@@ -1,9 +1,10 @@
-//! **The question:** do picture and sound still agree in the file after three hours? Every frame and packet carries its room time,
-//! and the file's tables are read as a player reads them.
+//! **The question:** do picture and sound still agree in the file after three hours? Every frame and packet carries its
+//! room time, and the file's tables are read as a player reads them.
 
 use bytes::Bytes;
 use tessera::base::media::{Codec, EncodedFrame, Pts, pts_from_tick};
-use tessera::core::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE, opus};
+use tessera::core::bitstream::opus;
+use tessera::core::fmp4::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE};
 use tessera::core::record::Input;
 
 use super::players::boxes;
@@ -24,16 +25,17 @@ fn frame(pts: Pts, keyframe: bool) -> Input {
     let mut data = if keyframe { SEQUENCE_HEADER.to_vec() } else { Vec::new() };
     data.extend_from_slice(&FRAME_HEAD);
     data.extend_from_slice(&pts.0.to_be_bytes());
-    Input::Video(EncodedFrame { codec: Codec::Av1, data: Bytes::from(data), pts, keyframe, ingest: None })
+    Input::Video(EncodedFrame { codec: Codec::Av1, data: Bytes::from(data), pts, keyframe })
 }
 
 fn packet(pts: Pts) -> Input {
     let mut data = vec![OPUS_HEAD];
     data.extend_from_slice(&pts.0.to_be_bytes());
-    Input::Sound(EncodedFrame { codec: Codec::Opus, data: Bytes::from(data), pts, keyframe: true, ingest: None })
+    Input::Sound(EncodedFrame { codec: Codec::Opus, data: Bytes::from(data), pts, keyframe: true })
 }
 
-/// Three hours in which ticks of picture and sound are left out now and then, and the disk is full for a moment each half hour.
+/// Three hours in which ticks of picture and sound are left out now and then, and the disk is full for a moment each
+/// half hour.
 fn record() -> Sim {
     let mut sim = Sim::new();
     let (mut shown, mut said, mut state) = (0_u64, 0_u64, 7_u64);
@@ -64,8 +66,8 @@ fn record() -> Sim {
     sim
 }
 
-/// When the file's zero was by room time, nanoseconds, as each sample that carries its own says: of picture and of sound, by the
-/// second of the file in which it stands.
+/// When the file's zero was by room time, nanoseconds, as each sample that carries its own says: of picture and of
+/// sound, by the second of the file in which it stands.
 fn zeros(file: &[u8]) -> [Vec<(u64, i64)>; 2] {
     let (moov, fragments) = boxes(file);
     let moov = moov.expect("the file has its header");

@@ -1,5 +1,5 @@
-//! **The question:** does everything hold in a real bucket too, and when it is slow, failing or down? SeaweedFS, killed and started
-//! again; a proxy before it that answers 500.
+//! **The question:** does everything hold in a real bucket too, and when it is slow, failing or down? SeaweedFS, killed
+//! and started again; a proxy before it that answers 500.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tessera::base::media::Pts;
 use tessera::core::record::{GapReason, RecordingState};
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::{RecordingPlace, RecordingSummary};
+use tessera::io::recording::{RecordingPlace, RecordingSummary};
 use tessera::io::store::{Archive, ArchiveCounters, SpoolPlace, Vault, VaultError};
 use tokio::runtime::Runtime;
 
@@ -68,6 +68,7 @@ fn play(call: &mut Call, from: u64, to: u64) {
 /// Ten times as fast as life, so that the store and its failures have time to matter.
 fn live(call: &mut Call, from: u64, to: u64) {
     for tenth in from * 10..to * 10 {
+        // Not made up for when late: the store shall have its time.
         std::thread::sleep(Duration::from_millis(10));
         let (now, next) = (Pts(tenth * 100_000_000), Pts((tenth + 1) * 100_000_000));
         call.run(now, next, |_| true, |_| true);
@@ -183,7 +184,8 @@ fn a_spool_that_is_full_costs_a_gap_an_alarm_and_never_the_call() {
     let mut call = node.call();
     live(&mut call, 0, 4);
     weed.kill();
-    // The spool holds some seconds of it, the queue two minutes; the rest is lost, and the call goes on as fast as it can.
+    // The spool holds some seconds of it, the queue two minutes; the rest is lost, and the call goes on as fast as it
+    // can.
     play(&mut call, 4, 240);
     let upload = &node.counters.upload;
     assert!(upload.lost.get() > 0 && upload.store_failing.get() == 1, "{upload:?}");

@@ -1,4 +1,5 @@
-//! **The question:** does the real binary keep the deadline, whatever its clock says? libfaketime sets the wall clock of running nodes.
+//! **The question:** does the real binary keep the deadline, whatever its clock says? libfaketime sets the wall clock
+//! of running nodes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,12 +8,15 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
+use tessera::base::limits::FRAGMENT_SPAN;
 
 use crate::browser::node::{Load, Node};
+use crate::keepers::process::wait_until;
+use crate::record::players::boxes;
 
-pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_tessera");
 pub(super) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-pub(super) const TOKEN: &str = "a token for this test alone";
+pub const TOKEN: &str = "a token for this test alone";
 pub(super) const DAY: i64 = 24 * 3600;
 
 /// A node under a clock that the test sets.
@@ -92,16 +96,31 @@ fn get(node: &Node, path: &str, slowly: Option<&dyn Fn()>) -> (u16, String, Vec<
     (status, head, body)
 }
 
-pub(super) fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
+pub fn plain_get(node: &Node, path: &str) -> (u16, Vec<u8>) {
     let (status, _, body) = get(node, path, None);
     (status, body)
+}
+
+/// Waits until so many more seconds of the recording that runs can be read back.
+pub fn wait_until_recorded(node: &Node, seconds: u64) {
+    let recorded = || {
+        let listed: Value = serde_json::from_slice(&plain_get(node, "recordings").1).unwrap();
+        let mut all = listed["recordings"].as_array().unwrap().iter();
+        let running = all.find(|recording| recording["state"] == "recording")?;
+        let name = running["recording"].as_str().unwrap();
+        let (status, video) = plain_get(node, &format!("recordings/{name}/video.mp4"));
+        Some(if status == 200 { boxes(&video).1.len() as u64 * FRAGMENT_SPAN.as_secs() } else { 0 })
+    };
+    wait_until("it is recorded", || recorded().is_some());
+    let before = recorded().unwrap_or(0);
+    wait_until("enough is recorded", || recorded().is_some_and(|now| now >= before + seconds));
 }
 
 pub(super) fn recorded_call(node: &Node, seconds: u64) -> (String, i64) {
     let load = Load::start(node, "quarterly-figures", 2, 120);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("quarterly-figures", 2, Duration::from_secs(60)));
-    std::thread::sleep(Duration::from_secs(seconds));
+    wait_until_recorded(node, seconds);
     load.stop();
     let until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -146,7 +165,7 @@ fn a_recording_is_read_until_its_hour_and_never_after_whatever_the_clock_says() 
     timed.set(until(deadline, 30));
     let meanwhile = || {
         timed.set(until(deadline, 0) + 2);
-        std::thread::sleep(Duration::from_secs(1));
+        wait_until("the hour has come for others", || plain_get(&node, &video).0 == 410);
     };
     let (status, head, part) = get(&node, &video, Some(&meanwhile));
     let announced = format!("content-length: {}", whole.len());

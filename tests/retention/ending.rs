@@ -1,5 +1,6 @@
-//! **The question:** is a recording whole as soon as its call is over? The real binary with a store on disk, and simulated people who
-//! leave by themselves. How long it took is printed, not asserted: `cargo test … retention::ending -- --nocapture`.
+//! **The question:** is a recording whole as soon as its call is over? The real binary with a store on disk, and
+//! simulated people who leave by themselves. How long it took is printed, not asserted:
+//! `cargo test … retention::ending -- --nocapture`.
 
 use std::time::{Duration, Instant};
 

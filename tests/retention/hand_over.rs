@@ -1,5 +1,6 @@
-//! **The question:** does a recording reach its owner's host whole, and is it erased here only then? A real S3 server, a real WebDAV
-//! server (both SeaweedFS), a proxy that breaks off, a host that alters what it is given, and a stand-in for Dropbox.
+//! **The question:** does a recording reach its owner's host whole, and is it erased here only then? A real S3 server,
+//! a real WebDAV server (both SeaweedFS), a proxy that breaks off, a host that alters what it is given, and a stand-in
+//! for Dropbox.
 
 mod dropbox;
 mod hosts;
@@ -49,7 +50,8 @@ impl Home {
         self.runtime.block_on(transfer(&self.archive, recording, destination, keep, &|_| {}))
     }
 
-    /// A recording that no host takes in one piece: its pictures are padded (AV1 specification, section 5.3: padding OBUs).
+    /// A recording that no host takes in one piece: its pictures are padded (AV1 specification, section 5.3: padding
+    /// OBUs).
     pub(super) fn recorded_large(&self) -> RecordingName {
         let mut padding = vec![0x7a, 0xe0, 0xd4, 0x03];
         padding.resize(4 + 60_000, 0x5a);

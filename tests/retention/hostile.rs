@@ -1,12 +1,13 @@
-//! **The question:** what do hostile bytes do to anyone who reads a recording? Sealed objects, manifests, names and a spool's folder that
-//! are cut, altered, lengthened or made up: each is refused or read as what it is, and nothing panics.
+//! **The question:** what do hostile bytes do to anyone who reads a recording? Sealed objects, manifests, names and a
+//! spool's folder that are cut, altered, lengthened or made up: each is refused or read as what it is, and nothing
+//! panics.
 //!
 //! Seeded; `make fuzz` goes on for a minute with new seeds.
 
 use std::time::{Duration, Instant};
 
 use tessera::core::record::{Contents, Hdr, Object};
-use tessera::core::retention::{Opener, PREFIX_LEN, RecordingId, RecordingName, Secret, open, plain_len, seal};
+use tessera::core::retention::{Opener, PREFIX_BYTES, RecordingId, RecordingName, Secret, open, plain_len, seal};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Draw(u64);
@@ -56,7 +57,7 @@ fn sealed_objects(draw: &mut Draw, key: &Secret) {
     }
     assert!(open(key, b"another purpose", &sealed).is_err());
     let _ = plain_len(draw.next());
-    let Some(prefix) = sealed.first_chunk::<PREFIX_LEN>() else { return };
+    let Some(prefix) = sealed.first_chunk::<PREFIX_BYTES>() else { return };
     // The length is hostile too: a listing says it.
     let told = if draw.below(2) == 0 { sealed.len() as u64 } else { draw.next() >> draw.below(64) };
     let Ok(opener) = Opener::new(key, b"fuzz", prefix, told) else { return };
@@ -73,9 +74,11 @@ fn sealed_objects(draw: &mut Draw, key: &Secret) {
     }
 }
 
-const MANIFEST: &str = r#"{"manifest":{"version":1,"room":"daily","state":"final","started":"2026-11-23T08:00:00Z","duration_ms":9000,
-"bytes":123456,"takes":[{"file":"video.mp4","from_ms":0,"duration_ms":9000,"width":320,"height":180,"bytes":123456}],
-"gaps":[{"from_ms":10,"to_ms":20,"track":"both","reason":"store_behind"}],"gaps_unlisted":0,"gap_ms":10},"segments":[5]}"#;
+const MANIFEST: &str = r#"{"manifest":{"version":1,"room":"daily","state":"final","started":"2026-11-23T08:00:00Z",
+"duration_ms":9000,"bytes":123456,"takes":[{"file":"video.mp4","from_ms":0,"duration_ms":9000,
+"width":320,"height":180,"bytes":123456}],
+"gaps":[{"from_ms":10,"to_ms":20,"track":"both","reason":"store_behind"}],
+"gaps_unlisted":0,"gap_ms":10},"segments":[5]}"#;
 
 fn manifests(draw: &mut Draw) {
     let mut bytes = MANIFEST.as_bytes().to_vec();

@@ -1,5 +1,6 @@
-//! **The question:** is the key still anywhere in the process after the hour? The memory of the real binary, searched for the data key
-//! and the hour key of a recording, which the test derives from the keeper's file while that still has them.
+//! **The question:** is the key still anywhere in the process after the hour? The memory of the real binary, searched
+//! for the data key and the hour key of a recording, which the test derives from the keeper's file while that still has
+//! them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,7 +11,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk, Salt};
 use tessera::core::record::folder;
 use tessera::core::retention::{RecordingName, Secret, open};
 
-use super::deadline::{DAY, Timed, plain_get, recorded_call, until};
+use super::deadline::{DAY, Timed, plain_get, recorded_call, until, wait_until_recorded};
 use super::files_under;
 use crate::browser::node::{Load, Node};
 
@@ -79,7 +80,7 @@ fn no_data_key_is_left_in_memory_after_the_hour() {
     let data = data_key(&timed.store(), &hour, recording);
     timed.set(until(deadline, 0) + 10);
     assert_eq!(plain_get(&node, &format!("recordings/{name}/video.mp4")).0, 410);
-    // Answers that were under way are over.
+    // Answers that were under way are over; nothing tells of them.
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(found(&node, &data), 0);
     node.stop();
@@ -107,7 +108,7 @@ fn no_hour_key_is_left_in_memory_after_the_hour() {
     let load = Load::start(&node, "another", 1, 90);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("another", 1, Duration::from_secs(60)));
-    std::thread::sleep(Duration::from_secs(2));
+    wait_until_recorded(&node, 2);
     timed.set(-8 * DAY);
     assert_eq!((found(&node, &hour), found(&node, &data)), (0, 0), "whatever the clock says and whoever is recorded");
     load.stop();

@@ -1,7 +1,8 @@
-//! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link that opens more?
+//! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link
+//! that opens more?
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -67,6 +68,21 @@ pub(super) fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
     (status, format!("{}{}", node.url.trim_end_matches('/'), told["url"].as_str().unwrap_or_default()))
 }
 
+/// That the link to a recording's playlist opens that alone, and another one ends when it says.
+fn assert_opens_nothing_else(node: &Node, name: &str, master: &str) {
+    assert_eq!(bare(&format!("{}v1/recordings/{name}/master.m3u8", node.url)).0, 401);
+    assert_eq!(bare(&master.replace("master.m3u8", "video.mp4")).0, 403, "another file");
+    assert_eq!(bare(&master.replace("take=0", "take=1")).0, 403, "another take");
+    assert_eq!(bare(&master.replace("&until=1", "&until=2")).0, 403, "another deadline");
+    assert_eq!(bare(&master[..master.len() - 1]).0, 403, "half a signature");
+    assert_eq!(bare(&master.replace("-r", "-r0")).0, 403, "another recording");
+    assert_eq!(link(node, name, json!({ "file": "../fin" })).0, 400);
+    let (_, short) = link(node, name, json!({ "seconds": 2 }));
+    let ended = Instant::now() + Duration::from_secs(3);
+    std::thread::sleep(ended.saturating_duration_since(Instant::now()));
+    assert_eq!(bare(&short).0, 403, "it has ended");
+}
+
 #[test]
 fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,8 +103,8 @@ fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     assert!(media_text.ends_with("#EXT-X-ENDLIST\n"), "{media_text}");
     let (seen, said) = frames(&master);
     assert_eq!((seen, said.as_str()), (expected, ""), "{media_text}");
-    // What a player does that is sent to a place: it takes the map and the piece that holds the place. ffmpeg 5 itself finds nothing
-    // when it seeks in any HLS of fragmented MP4, its own included.
+    // What a player does that is sent to a place: it takes the map and the piece that holds the place. ffmpeg 5 itself
+    // finds nothing when it seeks in any HLS of fragmented MP4, its own included.
     let ranges = byte_ranges(&media_text);
     let (map, piece) = (ranges[0], ranges[ranges.len() - 2]);
     let video = media_text.lines().rev().find(|line| line.starts_with("video.mp4")).unwrap();
@@ -123,16 +139,7 @@ fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     let cues: Value = serde_json::from_slice(&cues.stdout).unwrap();
     assert_eq!(cues["packets"].as_array().unwrap().len(), vtt.matches(" --> ").count(), "{vtt}");
 
-    assert_eq!(bare(&format!("{}v1/recordings/{name}/master.m3u8", node.url)).0, 401);
-    assert_eq!(bare(&master.replace("master.m3u8", "video.mp4")).0, 403, "another file");
-    assert_eq!(bare(&master.replace("take=0", "take=1")).0, 403, "another take");
-    assert_eq!(bare(&master.replace("&until=1", "&until=2")).0, 403, "another deadline");
-    assert_eq!(bare(&master[..master.len() - 1]).0, 403, "half a signature");
-    assert_eq!(bare(&master.replace("-r", "-r0")).0, 403, "another recording");
-    assert_eq!(link(&node, &name, json!({ "file": "../fin" })).0, 400);
-    let (_, short) = link(&node, &name, json!({ "seconds": 2 }));
-    std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(bare(&short).0, 403, "it has ended");
+    assert_opens_nothing_else(&node, &name, &master);
     let url = format!("{}v1/recordings/{name}", node.url);
     assert_eq!(ask(reqwest::Method::DELETE, &url, Some(TOKEN), None).0, 204);
     assert_eq!(bare(&master).0, 410, "a link to what was erased");

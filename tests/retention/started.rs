@@ -1,5 +1,5 @@
-//! **The question:** does a recording begin and end when somebody asks for it, and is everyone told? By HTTP and by the page's button,
-//! with real people in the room; the mark and the announcement are looked for in what was recorded.
+//! **The question:** does a recording begin and end when somebody asks for it, and is everyone told? By HTTP and by the
+//! page's button, with real people in the room; the mark and the announcement are looked for in what was recorded.
 
 use std::f32::consts::TAU;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::deadline::{TOKEN, plain_get};
+use super::deadline::{TOKEN, plain_get, wait_until_recorded};
 use crate::browser::driver::{Driver, client};
 use crate::browser::node::{Load, Node};
 use crate::keepers::process::wait_until;
@@ -24,7 +24,8 @@ fn node(folder: &Path, participants_may: bool) -> Node {
     let config = folder.join("tessera.toml");
     let sound = folder.join("announcement.wav");
     let text = format!(
-        "[recording]\nenabled = true\nstart = \"asked\"\nparticipants_may_record = {participants_may}\nannouncement = \"{}\"\n",
+        "[recording]\nenabled = true\nstart = \"asked\"\nparticipants_may_record = {participants_may}\n\
+         announcement = \"{}\"\n",
         sound.display()
     );
     std::fs::write(&config, text).unwrap();
@@ -110,12 +111,12 @@ fn a_recording_begins_when_asked_and_everyone_is_told() {
     assert!(is_recorded(&node));
     assert_eq!(ask(&node, reqwest::Method::POST, "recording", None), 200, "it goes on");
     wait_until("it is listed", || recordings(&node, "").len() == 1);
-    std::thread::sleep(Duration::from_secs(8));
+    wait_until_recorded(&node, 8);
     assert_eq!(ask(&node, reqwest::Method::DELETE, "recording", None), 204);
     assert!(!is_recorded(&node));
     wait_until("it is final while the call goes on", || final_ones(&node) == 1);
     assert_eq!(ask(&node, reqwest::Method::POST, "recording", None), 201, "another one");
-    std::thread::sleep(Duration::from_secs(3));
+    wait_until_recorded(&node, 3);
     load.stop();
     wait_until("both are final", || final_ones(&node) == 2);
 

@@ -1,5 +1,6 @@
-//! **The question:** what is left when a process is killed at any step of writing, erasing or sweeping? Every operation on files is
-//! such a step: `steps.c`, preloaded, ends the child before, in the middle of or after the one that is drawn.
+//! **The question:** what is left when a process is killed at any step of writing, erasing or sweeping? Every operation
+//! on files is such a step: `steps.c`, preloaded, ends the child before, in the middle of or after the one that is
+//! drawn.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use tessera::base::media::Pts;
 use tessera::core::record::folder;
 use tessera::core::retention::{RecordingName, Retention};
-use tessera::io::recording::room::RecordingPlace;
+use tessera::io::recording::RecordingPlace;
 use tessera::io::store::{Archive, ArchiveCounters, ReadError, SpoolPlace, Vault};
 
 use super::deadline::{BINARY, FAKETIME};
@@ -30,8 +31,8 @@ enum Deed {
 }
 
 const DEEDS: [Deed; 5] = [Deed::Record, Deed::Spool, Deed::Record, Deed::Shred, Deed::Sweep];
-/// Virtual milliseconds between what the child says it reached and what may be missing: a segment that is being made or stored
-/// (2 s), the recorder's patience with late sound, and one step of the child.
+/// Virtual milliseconds between what the child says it reached and what may be missing: a segment that is being made or
+/// stored (2 s), the recorder's patience with late sound, and one step of the child.
 const ONE_SEGMENT_MS: u64 = 2_000 + 500 + 200;
 const CALL_MS: u64 = 13_000;
 
@@ -87,7 +88,9 @@ fn child_that_is_killed_at_a_step() {
         std::fs::write(&reached, now.to_string()).unwrap();
         call.run(Pts(now * 1_000_000), Pts((now + 100) * 1_000_000), |_| true, |_| true);
         // As in life, where two seconds pass between two segments, the store keeps up.
+        let until = Instant::now() + Duration::from_secs(60);
         while counters.upload.bytes.get() + counters.upload.spool_bytes.get() < call.counters.bytes.get() {
+            assert!(Instant::now() < until, "the store stands still");
             std::thread::sleep(Duration::from_millis(1));
         }
         runtime.block_on(async { archive.custody().tick() });

@@ -1,4 +1,5 @@
-//! **The question:** are participants' own tracks recorded as they were sent, in the same timeline, and gone with the call's recording?
+//! **The question:** are participants' own tracks recorded as they were sent, in the same timeline, and gone with the
+//! call's recording?
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use tessera::app::load::pilot::PilotBank;
 use tessera::base::media::{Outbox, ParticipantId, PlaneRef, Size};
 use tessera::core::scene::{Input, Layout, Rect, SceneCore};
 
-use super::deadline::{BINARY, TOKEN, plain_get};
+use super::deadline::{BINARY, TOKEN, plain_get, wait_until_recorded};
 use super::playing::{ask, bare, link};
 use crate::browser::node::{Load, Node};
 use crate::record::players::{decode, decode_sound, number, probe};
@@ -90,7 +91,7 @@ fn call(node: &Node) -> (String, Value) {
     let load = Load::start(node, "tracked", PEOPLE, 90);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("tracked", PEOPLE as usize, Duration::from_secs(60)));
-    std::thread::sleep(Duration::from_secs(8));
+    wait_until_recorded(node, 8);
     load.stop();
     let until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -170,8 +171,8 @@ fn pictures_agree(whole: &Path, cameras: &[PathBuf]) {
     assert_eq!(owners, [0, 1, 2], "one file for each person");
 }
 
-/// Onsets that are in the call and in their speaker's own file stand at the same time in both. Some are in one alone: another
-/// voice may cover them in the call, and speech of one's own anywhere.
+/// Onsets that are in the call and in their speaker's own file stand at the same time in both. Some are in one alone:
+/// another voice may cover them in the call, and speech of one's own anywhere.
 fn voices_agree(whole: &Path, microphones: &[PathBuf]) {
     let mut speakers = 0;
     for microphone in microphones {

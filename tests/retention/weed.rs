@@ -1,5 +1,5 @@
-//! **The question:** how does a test get a real S3 server, and take it away again? SeaweedFS on loopback, in a folder and a process of
-//! its own; `.ci/seaweedfs` fetches it.
+//! **The question:** how does a test get a real S3 server, and take it away again? SeaweedFS on loopback, in a folder
+//! and a process of its own; `.ci/seaweedfs` fetches it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -37,10 +37,12 @@ impl Weed {
 
     fn start_with(webdav: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identities = format!(
-            r#"{{"identities":[{{"name":"tests","credentials":[{{"accessKey":"{KEY}","secretKey":"{SECRET}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
-        );
-        std::fs::write(folder.path().join("identities.json"), identities).unwrap();
+        let identities = serde_json::json!({ "identities": [{
+            "name": "tests",
+            "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }] });
+        std::fs::write(folder.path().join("identities.json"), identities.to_string()).unwrap();
         let mut weed = Self { folder, ports: free_ports(), webdav, child: None };
         weed.up();
         weed

@@ -1,10 +1,11 @@
-//! One simulated person: a camera and a microphone that send, and the node's cores that receive them, checked at every step.
+//! One simulated person: a camera and a microphone that send, and the node's cores that receive them, checked at every
+//! step.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tessera::base::limits;
-use tessera::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Size, TrackId};
+use tessera::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Size, TrackId};
 use tessera::core::jitter::{AudioInput, AudioJitter, AudioPiece, VideoInput, VideoJitter, VideoOutput};
 use tessera::core::ladder::{KeyframeInput, KeyframeOutput, KeyframePacer, SendTarget, UplinkInput, UplinkTarget};
 use tessera::core::mix::Loudness;
@@ -96,12 +97,11 @@ impl Person {
     }
 
     /// The node receives a frame of the camera.
-    pub fn frame_arrives(&mut self, now: Instant, frame: EncodedFrame, digest: &mut Digest) {
+    pub fn frame_arrives(&mut self, now: Instant, frame: ReceivedFrame, digest: &mut Digest) {
         if frame.keyframe {
             self.pace(now, KeyframeInput::Seen, digest);
         }
-        let gap = !frame.ingest.as_ref().expect("incoming").contiguous;
-        self.seen.gap_before |= gap;
+        self.seen.gap_before |= !frame.contiguous;
         self.video_input(now, VideoInput::Delay(self.playout.delay(Side::Picture)), digest);
         self.video_input(now, VideoInput::Frame(frame), digest);
         self.playout.want(Side::Picture, self.video.wanted_delay());
@@ -132,17 +132,16 @@ impl Person {
         assert_eq!(stats.frames, stats.released + stats.discarded + stats.queued as u64, "frames are conserved");
     }
 
-    fn check_release(&mut self, now: Instant, frame: &EncodedFrame, late: bool, digest: &mut Digest) {
-        let ingest = frame.ingest.as_ref().expect("incoming");
+    fn check_release(&mut self, now: Instant, frame: &ReceivedFrame, late: bool, digest: &mut Digest) {
         if let Some(last) = self.seen.released {
-            assert!(ingest.sequence_first.wrapping_sub(last).cast_signed() > 0, "frames leave in order, once");
-            let follows = ingest.sequence_first == last.wrapping_add(1);
+            assert!(frame.sequence_first.wrapping_sub(last).cast_signed() > 0, "frames leave in order, once");
+            let follows = frame.sequence_first == last.wrapping_add(1);
             assert!(follows || frame.keyframe, "after a gap only a keyframe can be decoded");
         } else {
             assert!(frame.keyframe, "decoding starts at a keyframe");
         }
-        self.seen.released = Some(ingest.sequence_last);
-        let waited = now.duration_since(ingest.arrival);
+        self.seen.released = Some(frame.sequence_last);
+        let waited = now.duration_since(frame.arrival);
         assert!(waited <= limits::PLAYOUT_DELAY_MAX, "nothing waits longer than the longest delay: {waited:?}");
         digest.frames_released += 1;
         digest.frames_late += u64::from(late);
@@ -169,7 +168,7 @@ impl Person {
         self.pacer.deadline()
     }
 
-    pub fn packet_arrives(&mut self, now: Instant, packet: EncodedFrame) {
+    pub fn packet_arrives(&mut self, now: Instant, packet: ReceivedFrame) {
         let mut out = Outbox::new();
         self.audio.handle(now, AudioInput::Packet(packet), &mut out);
         assert!(out.is_empty(), "sound is pulled");
@@ -188,11 +187,10 @@ impl Person {
                 digest.concealed_samples += u64::from(*samples);
             }
             if let AudioPiece::Play { packet, .. } = &piece {
-                let ingest = packet.ingest.as_ref().expect("incoming");
-                let ordered = |last: u64| ingest.sequence_first.wrapping_sub(last).cast_signed() > 0;
+                let ordered = |last: u64| packet.sequence_first.wrapping_sub(last).cast_signed() > 0;
                 assert!(self.seen.played.is_none_or(ordered), "packets play in order, once");
-                self.seen.played = Some(ingest.sequence_first);
-                loudness = ingest.audio_level.map_or(Loudness::SILENCE, Loudness::from);
+                self.seen.played = Some(packet.sequence_first);
+                loudness = packet.audio_level.map_or(Loudness::SILENCE, Loudness::from);
                 digest.packets_played += 1;
             }
         }
@@ -242,7 +240,7 @@ impl Camera {
         start: Instant,
         path: &Path,
         random: &mut Random,
-    ) -> Option<(Duration, EncodedFrame)> {
+    ) -> Option<(Duration, ReceivedFrame)> {
         let keyframe = std::mem::take(&mut self.keyframe_next);
         let sequence = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
@@ -256,9 +254,9 @@ impl Camera {
         let arrival = (at + path.transit(random)).max(self.last_arrival);
         self.last_arrival = arrival;
         let contiguous = !std::mem::take(&mut self.gap);
-        let ingest = ingest(sequence, rtp_time, start + arrival, None, contiguous);
         let data = Bytes::from_static(&[0; 8]);
-        Some((arrival, EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) }))
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, data, sequence, rtp_time, start + arrival);
+        Some((arrival, ReceivedFrame { keyframe, contiguous, ..whole }))
     }
 }
 
@@ -270,7 +268,7 @@ impl Microphone {
         start: Instant,
         path: &Path,
         random: &mut Random,
-    ) -> Vec<(Duration, EncodedFrame)> {
+    ) -> Vec<(Duration, ReceivedFrame)> {
         let sequence = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
         let rtp_time = self.rtp_offset.wrapping_add(self.packets_sent * limits::PCM_FRAMES as u64);
@@ -281,24 +279,11 @@ impl Microphone {
         (0..copies)
             .map(|_| {
                 let arrival = at + path.transit(random);
-                let ingest = ingest(sequence, rtp_time, start + arrival, Some(level), true);
                 let data = Bytes::from_static(&[OPUS_TOC_20_MS; 40]);
-                (arrival, EncodedFrame { codec: Codec::Opus, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) })
+                let whole = ReceivedFrame::of_one_packet(Codec::Opus, data, sequence, rtp_time, start + arrival);
+                (arrival, ReceivedFrame { audio_level: Some(level), ..whole })
             })
             .collect()
-    }
-}
-
-fn ingest(sequence: u64, rtp_time: u64, arrival: Instant, level: Option<AudioLevel>, contiguous: bool) -> Ingest {
-    Ingest {
-        captured: None,
-        sequence_first: sequence,
-        sequence_last: sequence,
-        contiguous,
-        rtp_time,
-        arrival,
-        audio_level: level,
-        rid: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tessera::base::limits;
-use tessera::base::media::{EncodedFrame, Outbox, ParticipantId, Size, TrackKind};
+use tessera::base::media::{Outbox, ParticipantId, ReceivedFrame, Size, TrackKind};
 use tessera::core::jitter::AudioPiece;
 use tessera::core::ladder::{KeyframeInput, UplinkInput};
 use tessera::core::mix::{Fade, VoiceChoice};
@@ -40,8 +40,8 @@ pub struct Digest {
 enum Event {
     Captures(u64),
     Speaks(u64),
-    FrameArrives(u64, EncodedFrame),
-    PacketArrives(u64, EncodedFrame),
+    FrameArrives(u64, ReceivedFrame),
+    PacketArrives(u64, ReceivedFrame),
     KeyframeRequestArrives(u64),
     VideoDue(u64),
     PacerDue(u64),

@@ -9,6 +9,8 @@ pub struct Source {
     pub path: String,
     /// As it lies on disk.
     pub text: String,
+    /// With comments blanked and literals left as they are.
+    pub told: String,
     /// With comments and the contents of literals blanked.
     pub code: String,
     /// As `code`, with everything under `#[cfg(test)]` blanked too.
@@ -18,17 +20,36 @@ pub struct Source {
 impl Source {
     /// The file at `path` with contents `text`.
     pub fn new(path: &str, text: &str) -> Self {
-        let code = blank_comments_and_literals(text);
-        let shipped = if is_tests_alone(path) { "\n".repeat(code.lines().count()) } else { blank_tests(&code) };
-        Self { path: path.to_owned(), text: text.to_owned(), code, shipped }
+        let told = blank(text, |begin| begin.starts_with('/'));
+        let code = blank(text, |_| true);
+        let shipped = blank_tests(path, &code);
+        Self { path: path.to_owned(), text: text.to_owned(), told, code, shipped }
     }
 
-    /// The room that the file belongs to: the folder or file name below `src/`. None for `lib.rs`, `main.rs` and what lies
-    /// elsewhere.
+    /// The floor and room that the file belongs to, such as `core/mix`: the two folders below `src/`, or a folder and
+    /// the file in it. None for `lib.rs`, `main.rs`, each floor's own `mod.rs`, and what lies elsewhere.
     pub fn room(&self) -> Option<&str> {
         let below = self.path.strip_prefix("src/")?;
-        let room = below.split('/').next()?.trim_end_matches(".rs");
-        (room != "lib" && room != "main").then_some(room)
+        let end = below.match_indices('/').nth(1).map_or(below.len(), |(at, _)| at);
+        let room = below[..end].trim_end_matches(".rs");
+        (room != "lib" && room != "main" && !room.ends_with("/mod")).then_some(room)
+    }
+
+    /// The module that the file is, from the crate's root: `["core", "mix", "voice"]`; none for `lib.rs`.
+    pub fn module(&self) -> Vec<String> {
+        let below = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        let below = below.strip_suffix("/mod").unwrap_or(below);
+        below.split('/').filter(|name| *name != "lib" && *name != "main").map(str::to_owned).collect()
+    }
+
+    /// Whether the code at byte `at` is compiled for tests alone.
+    pub fn is_test(&self, at: usize) -> bool {
+        self.path.starts_with("tests/") || self.shipped.as_bytes()[at] != self.code.as_bytes()[at]
+    }
+
+    /// Where byte `at` stands, as every rule tells it: `src/core/mix/mod.rs:7`.
+    pub fn place(&self, at: usize) -> String {
+        format!("{}:{}", self.path, line_of(&self.code, at))
     }
 }
 
@@ -86,18 +107,23 @@ pub fn block_end(code: &str, open: usize) -> usize {
     code.len()
 }
 
-fn blank_comments_and_literals(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut code = bytes.to_vec();
+/// Blanks each comment and literal that `wanted` likes; it is given the text from there on.
+fn blank(text: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut code = text.as_bytes().to_vec();
     let mut at = 0;
-    while at < bytes.len() {
+    while at < text.len() {
         let end = skipped_to(text, at);
-        for byte in code.iter_mut().take(end).skip(at).filter(|byte| **byte != b'\n') {
-            *byte = b' ';
+        if end > at && text.is_char_boundary(at) && wanted(&text[at..]) {
+            spaces(&mut code[at..end]);
         }
         at = end.max(at + 1);
     }
-    String::from_utf8(code).expect("blanking whole characters leaves UTF-8")
+    String::from_utf8(code).expect("whole characters were blanked")
+}
+
+/// Spaces in place of all bytes, except where a line ends.
+fn spaces(bytes: &mut [u8]) {
+    bytes.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
 }
 
 /// The end of the comment or literal that begins at byte `at`; `at` itself if none does.
@@ -108,7 +134,7 @@ fn skipped_to(text: &str, at: usize) -> usize {
         [b'/', b'/', ..] => text[at..].find('\n').map_or(text.len(), |n| at + n),
         [b'/', b'*', ..] => comment_end(text, at),
         [b'"', ..] => quoted_end(text, at, b'"'),
-        [b'b', b'"', ..] | [b'c', b'"', ..] if begins_word => quoted_end(text, at + 1, b'"'),
+        [b'b' | b'c', b'"', ..] if begins_word => quoted_end(text, at + 1, b'"'),
         [b'b', b'\'', ..] if begins_word => quoted_end(text, at + 1, b'\''),
         [b'r', b'"' | b'#', ..] if begins_word => raw_end(text, at + 1).unwrap_or(at),
         [b'b' | b'c', b'r', b'"' | b'#', ..] if begins_word => raw_end(text, at + 2).unwrap_or(at),
@@ -159,42 +185,79 @@ fn raw_end(text: &str, open: usize) -> Option<usize> {
     Some(text[body..].find(&close).map_or(text.len(), |n| body + n + close.len()))
 }
 
-/// A module of tests in a file of its own: its `#[cfg(test)]` stands in the file above it.
+/// A module of tests in a file or folder of its own: its `#[cfg(test)]` stands in the file above it.
 fn is_tests_alone(path: &str) -> bool {
-    path.ends_with("/tests.rs")
+    path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-fn blank_tests(code: &str) -> String {
-    let mut bytes = code.as_bytes().to_vec();
+fn blank_tests(path: &str, code: &str) -> String {
+    let mut shipped = code.as_bytes().to_vec();
     let mut from = 0;
-    while let Some(start) = code[from..].find("#[cfg(test)]").map(|n| from + n) {
-        let end = match code[start..].find(['{', ';']).map(|n| start + n) {
-            Some(open) if code.as_bytes()[open] == b'{' => block_end(code, open),
-            Some(semicolon) => semicolon + 1,
-            None => code.len(),
-        };
-        bytes[start..end].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
-        from = end;
+    if is_tests_alone(path) {
+        spaces(&mut shipped);
+        from = code.len();
     }
-    String::from_utf8(bytes).expect("code outside literals is ASCII, or was blanked whole")
+    while let Some(start) = code[from..].find("#[cfg(test)]").map(|n| from + n) {
+        from = item_end(code, start);
+        spaces(&mut shipped[start..from]);
+    }
+    String::from_utf8(shipped).expect("whole characters were blanked")
+}
+
+/// The end (exclusive) of the item that begins at byte `start`: its block's, or its semicolon's outside all brackets.
+pub fn item_end(code: &str, start: usize) -> usize {
+    let mut depth = 0;
+    for (at, byte) in code.bytes().enumerate().skip(start) {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth -= 1,
+            b'{' if depth == 0 => return block_end(code, at),
+            b';' if depth == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    code.len()
 }
 
 #[test]
 fn a_file_of_tests_alone_ships_nothing() {
-    assert_eq!(Source::new("src/jitter/audio/tests.rs", "fn a() {}\nfn b() {}\n").shipped, "\n\n");
-    assert_ne!(Source::new("src/jitter/attests.rs", "fn a() {}\n").shipped, "\n");
+    for path in ["src/core/jitter/audio/tests.rs", "src/io/webrtc/tests/client.rs"] {
+        assert_eq!(Source::new(path, "fn a() {}\nfn b() {}\n").shipped.trim(), "");
+    }
+    for path in ["src/core/jitter/attests.rs", "tests/record/sim.rs"] {
+        assert_ne!(Source::new(path, "fn a() {}\n").shipped.trim(), "");
+    }
+}
+
+#[test]
+fn a_file_knows_its_room_and_its_module() {
+    let known = |path: &str| {
+        let source = Source::new(path, "");
+        (source.room().map(str::to_owned), source.module().join("::"))
+    };
+    assert_eq!(known("src/core/mix/mod.rs"), (Some("core/mix".into()), "core::mix".into()));
+    assert_eq!(known("src/core/mix/voice/pcm.rs"), (Some("core/mix".into()), "core::mix::voice::pcm".into()));
+    assert_eq!(known("src/base/limits.rs"), (Some("base/limits".into()), "base::limits".into()));
+    assert_eq!(known("src/core/mod.rs"), (None, "core".into()));
+    assert_eq!(known("src/lib.rs"), (None, String::new()));
+    assert_eq!(known("src/attic.rs").0, Some("attic".into()));
+    assert_eq!(known("tests/sim.rs").0, None);
 }
 
 #[test]
 fn comments_literals_and_tests_are_blanked_and_lines_stay() {
-    let text = "fn a<'x>() { f(\"} /* \\\" todo\", '\"', '\\'', r#\"x\" \"#, b'{', 'ß'); } // fn b\n/* /* { */ } */ fn c() {}\n\
-                #[cfg(test)]\nmod tests { fn d() {} }\nfn r#e() {}\n";
-    let source = Source::new("src/room/mod.rs", text);
+    let text = "fn a<'x>() { f(\"} /* \\\" todo\", '\"', '\\'', r#\"x\" \"#, b'{', 'ß'); } // fn b\n\
+                /* /* { */ } */ fn c() {}\n\
+                #[cfg(test)]\nmod tests { fn d() {} }\nfn r#e() {}\n#[cfg(test)]\nfn f(a: [u8; 4]) {}\n";
+    let source = Source::new("src/core/room/mod.rs", text);
     assert_eq!(source.text.len(), source.shipped.len());
     assert_eq!(source.text.matches('\n').count(), source.shipped.matches('\n').count());
     let words = source.shipped.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(words, "fn a<'x>() { f( , , , , , ); } fn c() {} fn r#e() {}");
     assert!(source.code.contains("fn d()") && !source.shipped.contains("fn d()"));
+    assert!(source.told.contains("r#\"x\" \"#") && !source.told.contains("fn b"));
+    let (tests, ours) = (source.code.find("fn d").unwrap(), source.code.find("fn c").unwrap());
+    assert!(source.is_test(tests) && !source.is_test(ours));
 }
 
 #[test]

@@ -79,12 +79,12 @@ not by name. 1 to 100 files, pictures up to 2560x1440. Anything else becomes rea
 What is written: one MP4 with AV1, and Opus if a file has Opus sound: all of it mixed. Other sound is left out.
 A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
 
-Layouts: grid shows all alike; speaker and pip show the first file large, single shows it alone. docs/layout.md tells how to
-write a document of regions.
+Layouts: grid shows all alike; speaker and pip show the first file large, single shows it alone. docs/layout.md tells
+how to write a document of regions.
 
-How files meet: each begins at its own time zero (an IVF or Y4M file at its first picture). A tick shows each file's newest
-picture, so frame rates may differ. Pictures keep their shape. Broken frames leave their tile as it was until a keyframe
-heals it; a file that is cut off ends there, with a warning. The result is as long as the longest file.
+How files meet: each begins at its own time zero (an IVF or Y4M file at its first picture). A tick shows each file's
+newest picture, so frame rates may differ. Pictures keep their shape. Broken frames leave their tile as it was until
+a keyframe heals it; a file that is cut off ends there, with a warning. The result is as long as the longest file.
 
 The same files and flags give the same bytes. Ctrl-C closes the file where it is; it plays.
 

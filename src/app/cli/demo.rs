@@ -61,7 +61,8 @@ Examples:
   tessera demo --participants 4 --duration 5m         time enough to join from a browser
   tessera demo --json demo.json --out call.mp4        numbers for a machine, the recording for you";
 
-/// Simulated people for each core: 16 on two cores ran at 30 frames a second with the load beside them (`docs/benchmarks.md`).
+/// Simulated people for each core: 16 on two cores ran at 30 frames a second with the load beside them
+/// (`docs/benchmarks.md`).
 const PARTICIPANTS_PER_CORE: u32 = 8;
 /// How long the room may take to end, and its recording to close, once the people left.
 const ROOM_END: Duration = Duration::from_secs(10);

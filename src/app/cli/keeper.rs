@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::app::cli::Failure;
-use crate::app::cli::serve::Interrupt;
+use crate::app::cli::interrupt::Interrupt;
 use crate::app::config::{Format, Level};
 use crate::app::keeperd::{KeeperProcess, KeeperSetup, KeeperStartError};
 use crate::base::limits::KEEPERS;
@@ -40,8 +40,9 @@ pub struct KeeperArgs {
 }
 
 const EXAMPLES: &str = "\
-A keeper holds one key for each hour in which recordings expire, and destroys it when the hour comes. Three of them, on three
-machines, hold a node's recordings together: any two open one, none does alone. docs/retention.md says what that promises.
+A keeper holds one key for each hour in which recordings expire, and destroys it when the hour comes. Three of them, on
+three machines, hold a node's recordings together: any two open one, none does alone. docs/retention.md says what that
+promises.
 
 Examples:
   tessera keeper init --out pki a.example:7443 b.example:7443 c.example:7443

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
 use crate::app::load::{self, LoadError, LoadOptions, Report, Stage};
-use crate::base::media::{RoomId, Size};
+use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
 #[derive(Debug, Args)]
@@ -22,7 +22,10 @@ pub struct LoadArgs {
     #[arg(long, short, default_value = "load")]
     pub room: RoomId,
     /// Simulated people
-    #[arg(long, short, value_name = "COUNT", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(
+        long, short, value_name = "COUNT", default_value = "16",
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     pub participants: u32,
     /// How long they stay once everyone is connected, such as 20s or 2m
     #[arg(long, short, value_name = "TIME", default_value = "20s")]
@@ -39,6 +42,9 @@ pub struct LoadArgs {
     /// How many of them, from the first on, do not want to be recorded
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub unrecorded: u32,
+    /// The rungs that people ask for, in turn, such as 1280x720,640x360 [default: the room's first]
+    #[arg(long, value_name = "RUNGS", value_delimiter = ',', conflicts_with = "no_video")]
+    pub rungs: Vec<RungName>,
     /// Nobody sends or takes pictures: voices and the mix alone
     #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps"])]
     pub no_video: bool,
@@ -81,6 +87,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         speakers: args.speakers as usize,
         screens: args.screens as usize,
         unrecorded: args.unrecorded as usize,
+        rungs: args.rungs,
         video: !args.no_video,
         size: Size::new(args.width.get(), args.height.get()),
         fps: args.fps.get(),

@@ -39,12 +39,12 @@ Examples:
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
   tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
-Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by itself. So does
-hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
+Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by
+itself. So does hand-over without --keep: ask a node that runs by POST /v1/recordings/…/hand-over.
 
-hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV), _TOKEN
-(WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION and
-_AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
+hand-over takes what the host knows you by from the environment only: TESSERA_HAND_OVER_USER and _PASSWORD (WebDAV),
+_TOKEN (WebDAV, Dropbox), _APP_KEY and _REFRESH_TOKEN (Dropbox), _AWS_ACCESS_KEY_ID, _AWS_SECRET_ACCESS_KEY, _AWS_REGION
+and _AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -132,7 +132,7 @@ impl Place {
         let named = RemoteKeepers::new(self.keepers.clone(), IdentityFiles::in_folder(certificates));
         let named = named.map_err(|error| usage(&error))?;
         let identity = Identity::load(&named.files).map_err(|error| usage(&error))?;
-        let keepers = Keepers::new(&named.addresses, &identity, Counter::default(), runtime.handle().clone());
+        let keepers = Keepers::new(&named.addresses, &identity, Counter::default());
         let keepers = keepers.map_err(|error| usage(&error))?;
         runtime.block_on(keepers.poll_all());
         let answer = keepers.told().len();

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::cli::Failure;
+use crate::app::cli::failure::Failure;
+use crate::app::cli::interrupt::Interrupt;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
-use crate::app::node::{Node, StartError};
+use crate::app::node::Node;
 use crate::base::limits::KEEPERS_AGREEING;
 use crate::io::store::Keepers;
 
@@ -125,8 +124,8 @@ fn print_recording(recording: &Recording, node: &Node) {
     );
     match node.keepers() {
         None => println!(
-            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired can open it; \
-             docs/retention.md"
+            "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired \
+             can open it; docs/retention.md"
         ),
         Some(keepers) => print_keepers(keepers),
     }
@@ -145,47 +144,6 @@ fn print_keepers(keepers: &Keepers) {
     );
     if told.len() < KEEPERS_AGREEING {
         println!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
-    }
-}
-
-/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: anyone who waits for that
-/// line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
-pub(super) struct Interrupt {
-    runtime: Runtime,
-    signals: [Signal; 2],
-}
-
-impl Interrupt {
-    /// From now on neither ends the process by itself.
-    pub(super) fn listen() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let entered = runtime.enter();
-        let listen = |kind| signal(kind).map_err(failed);
-        let signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
-        drop(entered);
-        Ok(Self { runtime, signals })
-    }
-
-    /// Returns when either came.
-    pub(super) fn wait(self) {
-        let [mut interrupt, mut terminate] = self.signals;
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-    }
-}
-
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        match error {
-            // Nothing the operator typed would help against a system without threads.
-            StartError::System(_) => Self::Failed(error.to_string()),
-            _ => Self::Usage(error.to_string()),
-        }
     }
 }
 

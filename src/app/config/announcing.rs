@@ -1,11 +1,11 @@
-//! **The question:** what does everybody hear when a recording begins? A sound file, read and checked together with the configuration.
+//! **The question:** what does everybody hear when a recording begins? A sound file, read and checked together with the
+//! configuration.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::config::read_at_most;
+use crate::app::config::file::CheckedFile;
 use crate::base::limits;
 use crate::base::media::PcmBlock;
 use crate::engine::decode;
@@ -15,15 +15,15 @@ use crate::engine::decode;
 #[serde(try_from = "String", into = "String")]
 pub struct Announcement {
     written: String,
-    file: Option<SoundFile>,
+    file: Option<CheckedFile>,
 }
 
 impl Announcement {
     /// Its sound, decoded anew: some milliseconds of work for each second of it.
     #[must_use]
     pub fn blocks(&self) -> Option<Arc<[PcmBlock]>> {
-        let SoundFile(bytes) = self.file.as_ref()?;
-        Some(decode::announcement(bytes).expect("it was decoded when the configuration was read").into())
+        let file = self.file.as_ref()?;
+        Some(decode::announcement(file.bytes()).expect("it was decoded when the configuration was read").into())
     }
 }
 
@@ -31,7 +31,7 @@ impl TryFrom<String> for Announcement {
     type Error = String;
 
     fn try_from(written: String) -> Result<Self, String> {
-        let file = (!written.is_empty()).then(|| SoundFile::read(&written)).transpose()?;
+        let file = (!written.is_empty()).then(|| read(&written)).transpose()?;
         Ok(Self { written, file })
     }
 }
@@ -42,23 +42,11 @@ impl From<Announcement> for String {
     }
 }
 
-/// A file that could be decoded when the configuration was read.
-#[derive(Clone, PartialEq, Eq)]
-struct SoundFile(Arc<[u8]>);
-
-impl fmt::Debug for SoundFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a sound of {} bytes", self.0.len())
-    }
-}
-
-impl SoundFile {
-    fn read(path: &str) -> Result<Self, String> {
-        let bytes = read_at_most(path, limits::ANNOUNCEMENT_LEN_MAX)?;
+fn read(path: &str) -> Result<CheckedFile, String> {
+    CheckedFile::read(path, limits::ANNOUNCEMENT_LEN_MAX, |bytes| {
         if bytes.len() > limits::ANNOUNCEMENT_LEN_MAX {
-            return Err(format!("{path}: longer than {} KiB", limits::ANNOUNCEMENT_LEN_MAX / 1024));
+            return Err(format!("longer than {} KiB", limits::ANNOUNCEMENT_LEN_MAX / 1024));
         }
-        decode::announcement(&bytes).map_err(|error| format!("{path}: {error}"))?;
-        Ok(Self(bytes.into()))
-    }
+        decode::announcement(bytes).map(|_| ()).map_err(|error| error.to_string())
+    })
 }

@@ -1,13 +1,11 @@
-//! **The question:** how is every room dressed until somebody dresses it? Logo, background and clock of `[video]`; files are read and
-//! checked together with the configuration, so that a wrong one is told with its line before anything runs.
-
-use std::fmt;
-use std::sync::Arc;
+//! **The question:** how is every room dressed until somebody dresses it? Logo, background and clock of `[video]`;
+//! files are read and checked together with the configuration, so that a wrong one is told with its line before
+//! anything runs.
 
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::app::config::{Video, read_at_most};
+use crate::app::config::file::CheckedFile;
 use crate::base::limits;
 use crate::base::media::{Bitmap, Size};
 use crate::core::scene::{Background, Colour, Rgb};
@@ -27,35 +25,26 @@ pub struct Branding {
     pub clock: bool,
 }
 
-impl Video {
-    /// How every room is dressed, its pictures scaled down to what the canvas needs. Takes tens of milliseconds for large ones.
-    #[must_use]
-    pub fn branding(&self) -> Branding {
-        let background = match &self.background.filling {
-            Filling::Nothing => None,
-            Filling::Colour(Colour(colour)) => Some(Background { colour: *colour, image: None }),
-            Filling::Picture(file) => {
-                Some(Background { colour: BEHIND, image: Some(file.picture(PictureUse::Background(self.size()))) })
-            }
-        };
-        let logo = self.logo.file.as_ref().map(|file| file.picture(PictureUse::logo_on(self.size())));
-        Branding { logo, background, clock: self.clock }
-    }
-}
-
 /// `video.logo`: the path of a PNG or JPEG; empty: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Logo {
     written: String,
-    file: Option<PictureFile>,
+    file: Option<CheckedFile>,
+}
+
+impl Logo {
+    /// Scaled down to what a canvas of that size needs.
+    pub(super) fn picture(&self, canvas: Size) -> Option<Bitmap> {
+        self.file.as_ref().map(|file| picture(file, PictureUse::logo_on(canvas)))
+    }
 }
 
 impl TryFrom<String> for Logo {
     type Error = String;
 
     fn try_from(written: String) -> Result<Self, String> {
-        let file = (!written.is_empty()).then(|| PictureFile::read(&written)).transpose()?;
+        let file = (!written.is_empty()).then(|| read(&written)).transpose()?;
         Ok(Self { written, file })
     }
 }
@@ -79,7 +68,19 @@ enum Filling {
     #[default]
     Nothing,
     Colour(Colour),
-    Picture(PictureFile),
+    Picture(CheckedFile),
+}
+
+impl Backdrop {
+    /// Scaled down to what a canvas of that size needs; `None`: the scene's own.
+    pub(super) fn background(&self, canvas: Size) -> Option<Background> {
+        let image = |file| Some(picture(file, PictureUse::Background(canvas)));
+        match &self.filling {
+            Filling::Nothing => None,
+            Filling::Colour(Colour(colour)) => Some(Background { colour: *colour, image: None }),
+            Filling::Picture(file) => Some(Background { colour: BEHIND, image: image(file) }),
+        }
+    }
 }
 
 impl TryFrom<String> for Backdrop {
@@ -92,7 +93,7 @@ impl TryFrom<String> for Backdrop {
             let colour = Colour::deserialize(StrDeserializer::<Error>::new(&written));
             Filling::Colour(colour.map_err(|error| format!("{written}: {error}, or name a PNG or JPEG"))?)
         } else {
-            Filling::Picture(PictureFile::read(&written)?)
+            Filling::Picture(read(&written)?)
         };
         Ok(Self { written, filling })
     }
@@ -104,25 +105,11 @@ impl From<Backdrop> for String {
     }
 }
 
-/// A file that could be decoded when the configuration was read.
-#[derive(Clone, PartialEq, Eq)]
-struct PictureFile(Arc<[u8]>);
-
-impl fmt::Debug for PictureFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a picture of {} bytes", self.0.len())
-    }
+fn read(path: &str) -> Result<CheckedFile, String> {
+    let small = PictureUse::Logo(Size::new(1, 1));
+    CheckedFile::read(path, limits::PICTURE_LEN_MAX, |bytes| read_picture(bytes, small).map(|_| ()))
 }
 
-impl PictureFile {
-    fn read(path: &str) -> Result<Self, String> {
-        let bytes = read_at_most(path, limits::PICTURE_LEN_MAX)?;
-        let small = PictureUse::Logo(Size::new(1, 1));
-        read_picture(&bytes, small).map_err(|error| format!("{path}: {error}"))?;
-        Ok(Self(bytes.into()))
-    }
-
-    fn picture(&self, purpose: PictureUse) -> Bitmap {
-        read_picture(&self.0, purpose).expect("it was decoded when the configuration was read")
-    }
+fn picture(file: &CheckedFile, purpose: PictureUse) -> Bitmap {
+    read_picture(file.bytes(), purpose).expect("it was decoded when the configuration was read")
 }

@@ -1,4 +1,5 @@
-//! **The question:** which keepers did the operator name? None, and the node has its own; or three, and certificates to ask them with.
+//! **The question:** which keepers did the operator name? None, and the node has its own; or three, and certificates to
+//! ask them with.
 
 use std::path::PathBuf;
 

@@ -1,27 +1,24 @@
-//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold a wrong
-//! value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
+//! **The question:** what did the operator configure? One file, read once at start, parsed into types that cannot hold
+//! a wrong value; the annotated example `tessera.example.toml` is its documentation, and a test keeps the two equal.
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
 mod announcing;
 mod branding;
+mod file;
 mod hand_over;
 mod keepers;
+mod value;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::Size;
+use crate::base::media::{Codec, RungSpec, Size};
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
@@ -33,6 +30,7 @@ pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use value::{Side, ValueError, Within};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +119,7 @@ pub enum TlsError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
-    /// UDP address of the one media socket.
+    /// UDP address of the media sockets, one for each net thread.
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
@@ -176,10 +174,32 @@ impl Video {
         Duration::from_millis(self.motion_ms.get().into())
     }
 
+    /// What rooms can send: the canvas itself, and half of each side for a share of its bits.
+    #[must_use]
+    pub fn rung_specs(&self) -> Vec<RungSpec> {
+        let (size, fps, bitrate) = (self.size(), self.fps.get(), self.bitrate.get());
+        let half = |side: u32| (side / 2).next_multiple_of(2);
+        let small = Size::new(half(size.width), half(size.height));
+        // A quarter of the pixels, whose every bit counts for more.
+        let specs = [(size, bitrate), (small, bitrate * 3 / 10)];
+        let specs = specs.into_iter().filter(|(size, _)| size.width >= 16 && size.height >= 16);
+        let specs = specs.map(|(size, bitrate)| RungSpec { codec: Codec::Av1, size, fps, bitrate });
+        specs.collect()
+    }
+
+    /// How every room is dressed, its pictures scaled down to what the canvas needs. Takes tens of milliseconds for
+    /// large ones.
+    #[must_use]
+    pub fn branding(&self) -> Branding {
+        let (logo, background) = (self.logo.picture(self.size()), self.background.background(self.size()));
+        Branding { logo, background, clock: self.clock }
+    }
+
     /// What every rung is set up with.
     #[must_use]
     pub fn encoder_setup(&self) -> VideoEncoderSetup {
         VideoEncoderSetup {
+            codec: Codec::Av1,
             size: self.size(),
             fps: self.fps.get(),
             bitrate: self.bitrate.get(),
@@ -298,10 +318,12 @@ impl Recording {
     }
 }
 
-/// `[threads]`; 0: as many as the machine has cores.
+/// `[threads]`; 0: as many as the machine has cores, of net threads half as many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Threads {
+    /// `net-n`: sockets on the one media port, and the peers whose datagrams come by them.
+    pub net: Within<0, 256>,
     /// `decode-n`: jitter buffers and decoders.
     pub decode: Within<0, 256>,
     /// `compose-n`: rooms are spread over them.
@@ -313,6 +335,15 @@ pub struct Threads {
 }
 
 impl Threads {
+    /// Net threads on this machine.
+    #[must_use]
+    pub fn net(&self) -> usize {
+        match self.net.get() {
+            0 => (cores() / 2).max(1),
+            chosen => chosen as usize,
+        }
+    }
+
     /// Decode threads on this machine.
     #[must_use]
     pub fn decode(&self) -> usize {
@@ -356,7 +387,8 @@ impl Default for Rooms {
     }
 }
 
-/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in `.json`.
+/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in
+/// `.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DefaultLayout {
@@ -499,132 +531,8 @@ impl Default for Recording {
 
 impl Default for Threads {
     fn default() -> Self {
-        Self { decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
+        Self { net: Within(0), decode: Within(0), compose: Within(0), mix: Within(0), http: Within(2) }
     }
-}
-
-/// A whole number from `MIN` to `MAX`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "i64")]
-pub struct Within<const MIN: u32, const MAX: u32>(u32);
-
-impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Within<MIN, MAX> {
-    type Error = ValueError;
-
-    fn try_from(value: i64) -> Result<Self, ValueError> {
-        let parsed = u32::try_from(value).ok().filter(|v| (MIN..=MAX).contains(v));
-        parsed.map(Self).ok_or(ValueError::Range { value, min: MIN, max: MAX })
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> From<Within<MIN, MAX>> for i64 {
-    fn from(value: Within<MIN, MAX>) -> Self {
-        value.0.into()
-    }
-}
-
-impl<const MIN: u32, const MAX: u32> FromStr for Within<MIN, MAX> {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
-    }
-}
-
-/// One side of the canvas in pixels: even (4:2:0 halves it), 160 to 3840.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "i64")]
-pub struct Side(u32);
-
-impl Side {
-    const MIN: u32 = 160;
-    const MAX: u32 = 3840;
-
-    /// The pixels.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Side {
-    type Error = ValueError;
-
-    fn try_from(value: i64) -> Result<Self, ValueError> {
-        let parsed = u32::try_from(value).ok().filter(|v| (Self::MIN..=Self::MAX).contains(v));
-        let side = parsed.ok_or(ValueError::Range { value, min: Self::MIN, max: Self::MAX })?;
-        if side % 2 == 0 { Ok(Self(side)) } else { Err(ValueError::Odd(side)) }
-    }
-}
-
-impl From<Side> for i64 {
-    fn from(value: Side) -> Self {
-        value.0.into()
-    }
-}
-
-impl FromStr for Side {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        text.parse::<i64>().map_err(|_| ValueError::Number)?.try_into()
-    }
-}
-
-impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_i64(WholeNumber(PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Side {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_i64(WholeNumber(PhantomData))
-    }
-}
-
-/// Reads a whole number and parses it further; what is no number is told in the operator's words.
-struct WholeNumber<T>(PhantomData<T>);
-
-impl<T: TryFrom<i64, Error = ValueError>> Visitor<'_> for WholeNumber<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number")
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<T, E> {
-        T::try_from(value).map_err(E::custom)
-    }
-}
-
-/// Why a number is no value of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ValueError {
-    /// Outside its range.
-    #[error("{value} is out of range; choose a number from {min} to {max}")]
-    Range {
-        /// What stood there.
-        value: i64,
-        /// The least allowed.
-        min: u32,
-        /// The most allowed.
-        max: u32,
-    },
-    /// A side that 4:2:0 cannot halve.
-    #[error("{0} is odd; choose an even number")]
-    Odd(u32),
-    /// No whole number at all.
-    #[error("not a whole number")]
-    Number,
 }
 
 /// Why a configuration cannot be used: one line that says where, what, and what to do.
@@ -689,15 +597,6 @@ impl Config {
             ConfigError::Wrong { place: place(path, text, at), reason }
         })
     }
-}
-
-/// A file that somebody named. One byte more than `len_max` says that it is too long without reading all of it.
-fn read_at_most(path: &str, len_max: usize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened = File::open(path).map(|file| file.take(len_max as u64 + 1));
-    let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| format!("{path}: {error}"))?;
-    Ok(bytes)
 }
 
 fn or_cores(chosen: u32) -> usize {
@@ -775,6 +674,7 @@ mod tests {
         let chosen = Config::parse(path, "[threads]\ndecode = 7\n[video]\nencoder_threads = 3\n").unwrap();
         assert_eq!((chosen.threads.decode(), chosen.video.encoder_threads()), (7, 3));
         assert_eq!((chosen.threads.mix(), chosen.threads.compose()), (cores(), cores()));
+        assert_eq!(chosen.threads.net(), (cores() / 2).max(1));
         let auto = Config::parse(path, "[video]\nencoder_threads = 0\n").unwrap();
         assert!((1..=4).contains(&auto.video.encoder_threads()));
     }

@@ -1,209 +1,184 @@
-//! **The question:** how does a connection begin and end? The commands of every door, one function each.
+//! **The question:** which room does a request concern, and may its caller ask for it? New rooms begin here.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::Rng as _;
-use tokio::sync::oneshot;
 
-use crate::app::control::Control;
-use crate::app::control::peers::PeerEntry;
+use crate::app::control::room::Input;
+use crate::app::control::room::effect::LegShown;
+use crate::app::control::room::input::{Joining, JoiningLeg};
+use crate::app::control::thread::Control;
 use crate::base::limits;
-use crate::base::media::{ParticipantId, PeerId, RoomId};
-use crate::core::access::{Caller, Denied};
-use crate::core::room::{self, RoomInput};
-use crate::io::api::{
-    Command, Joined, Refusal, Request, ResourceToken, RoomDetail, RoomSummary, SdpFragment, Trickled,
-};
+use crate::base::media::{ParticipantId, RoomId, RungName};
+use crate::core::access::Denied;
+use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, Request, ResourceToken, RoomSummary};
+use crate::io::rtp::{Leg, LegSetup, LegWatch};
 use crate::io::telemetry::log::alias;
-use crate::io::webrtc::{IceCredentials, NetCommand, OfferError, Peer, PeerRole, PeerSetup};
+use crate::io::webrtc::{OfferError, Peer, PeerRole, PeerSetup};
+
+/// Somebody who wants in.
+struct Wanted {
+    room: RoomId,
+    role: PeerRole,
+    display: String,
+    offer: String,
+    consents_to_recording: bool,
+    rung: Option<RungName>,
+}
 
 impl Control {
     /// One request of any door, judged first.
-    pub fn request(&mut self, Request { caller, command }: Request) {
-        match self.policy.judge(caller, command.act()) {
+    pub(super) fn request(&mut self, Request { caller, command }: Request) {
+        match self.setup.policy.judge(caller, command.act()) {
+            // Nothing begins any more that would have to be ended at once.
+            Ok(()) if self.is_stopping => command.refuse(Refusal::Draining),
             Ok(()) => self.command(command),
             Err(Denied) => command.refuse(Refusal::NotAllowed),
         }
     }
 
-    /// Who stands behind a connection.
-    pub(super) fn caller(&self, peer: PeerId) -> Caller {
-        match self.peers.get(peer).map(|entry| entry.role) {
-            Some(PeerRole::Participant(participant)) => Caller::Participant(participant),
-            _ => Caller::Guest,
-        }
-    }
-
-    /// Does what was asked. A reply that nobody waits for means the client hung up: what was done for it is undone.
     fn command(&mut self, command: Command) {
         match command {
-            Command::Join { room, name, offer, consents_to_recording, reply } => {
+            Command::Join { room, name, offer, consents_to_recording, rung, reply } => {
                 let role = PeerRole::Participant(new_participant());
-                let result = self.join(&room, role, &name, &offer);
-                self.note_recordable(&room, role, result.is_ok(), consents_to_recording);
-                self.answer_join(result, reply);
+                self.join(Wanted { room, role, display: name, offer, consents_to_recording, rung }, reply);
             }
             Command::Publish { room, name, offer, consents_to_recording, reply } => {
                 let role = PeerRole::Publisher(new_participant());
-                let result = self.join(&room, role, &name, &offer);
-                self.note_recordable(&room, role, result.is_ok(), consents_to_recording);
-                self.answer_join(result, reply);
+                self.join(Wanted { room, role, display: name, offer, consents_to_recording, rung: None }, reply);
             }
-            Command::Watch { room, minus, offer, reply } => {
-                let result = self.join(&room, PeerRole::Viewer { minus }, "", &offer);
-                self.answer_join(result, reply);
+            Command::Watch { room, minus, offer, rung, reply } => {
+                let (role, display) = (PeerRole::Viewer { minus }, String::new());
+                self.join(Wanted { room, role, display, offer, consents_to_recording: true, rung }, reply);
             }
-            Command::Trickle { resource, session, fragment, reply } => {
-                self.trickle(resource, session.as_deref(), fragment, reply);
-            }
-            Command::Leave { resource, reply } => {
-                let peer = self.resources.get(&resource).copied().ok_or(Refusal::ResourceNotFound);
-                if let Ok(peer) = peer {
-                    self.dismiss(peer, "the client left");
-                }
-                let _ = reply.send(peer.map(|_| ()));
-            }
-            Command::AddLeg { room, name, leg, reply } => self.answer_leg(&room, &name, leg, reply),
-            Command::Leg { resource, reply } => drop(reply.send(self.leg_state(resource))),
+            Command::AddLeg { room, name, leg, reply } => self.join_leg(&room, name, leg, reply),
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
-            Command::Room { room, reply } => drop(reply.send(self.room_detail(&room))),
-            Command::Layout { room, reply } => drop(reply.send(self.layout_shown(&room))),
-            Command::SetLayout { room, layout, reply } => drop(reply.send(self.set_layout(&room, layout))),
-            Command::SetBranding { room, branding, reply } => drop(reply.send(self.set_branding(&room, branding))),
-            Command::SetAvatar { resource, avatar, reply } => drop(reply.send(self.set_avatar(resource, avatar))),
-            Command::TurnPage { room, page, reply } => drop(reply.send(self.turn_page(&room, page))),
-            Command::Announce { room, blocks, reply } => drop(reply.send(self.announce(&room, blocks))),
-            Command::Moderate { room, moderation, reply } => drop(reply.send(self.moderate(&room, &moderation))),
-            Command::Record { room, wish, reply } => drop(reply.send(self.record(&room, wish))),
-            Command::StopRecording { room, reply } => drop(reply.send(self.stop_recording(&room))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
+            command => self.command_of_one(command),
         }
     }
 
-    /// Before the answer leaves, so that nothing of theirs comes sooner.
-    fn note_recordable(&mut self, room: &RoomId, role: PeerRole, joined: bool, consents_to_recording: bool) {
-        if let (true, false, Some(participant)) = (joined, consents_to_recording, role.participant()) {
-            self.set_recordable(room, participant, false);
+    /// A command about one room or one connection that is there.
+    fn command_of_one(&mut self, command: Command) {
+        if let Some(resource) = command.resource() {
+            let found = self.resources.get(&resource).and_then(|peer| Some((*peer, self.peers.get(peer)?.clone())));
+            return match found {
+                Some((peer, name)) => self.input(&name, Input::AskOf(peer, command)),
+                None => command.refuse(Refusal::ResourceNotFound),
+            };
+        }
+        match command.room().cloned() {
+            Some(name) if self.rooms.contains_key(&name) => self.input(&name, Input::Ask(command)),
+            _ => command.refuse(Refusal::RoomNotFound),
         }
     }
 
-    fn join(&mut self, room: &RoomId, role: PeerRole, name: &str, offer: &str) -> Result<Joined, Refusal> {
-        let (id, now) = (self.peers.next_id(), Instant::now());
+    fn join(&mut self, wanted: Wanted, reply: Reply<Joined>) {
+        match self.answer(&wanted) {
+            Ok((peer, joined)) => {
+                let Wanted { room, role, display, consents_to_recording, rung, .. } = wanted;
+                self.resources.insert(joined.resource, peer.id());
+                self.peers.insert(peer.id(), room.clone());
+                let (id, resource) = (peer.id(), joined.resource);
+                let joining = Joining { peer, role, display, consents_to_recording, rung, joined, reply };
+                self.input(&room, Input::Join(Box::new(joining)));
+                if !self.is_in(&room, id) {
+                    self.forget(id, resource);
+                }
+            }
+            // A caller that is gone needs no answer.
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    /// Answers an offer; the room begins if need be.
+    fn answer(&mut self, wanted: &Wanted) -> Result<(Box<Peer>, Joined), Refusal> {
+        if let Some(rung) = wanted.rung
+            && !self.setup.rungs.iter().any(|spec| spec.name() == rung)
+        {
+            return Err(Refusal::RungNotFound(self.setup.rung_names()));
+        }
         let setup = PeerSetup {
-            id,
-            role,
+            id: self.next_peer(),
+            role: wanted.role,
             certificate: &self.certificate,
             candidates: &self.candidates,
-            red: self.config.audio.red,
+            red: self.setup.config.audio.red,
         };
-        let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
-        self.admit(room, id, role, name, now)?;
-        let resource = ResourceToken::random();
+        let (peer, answer) = Peer::answer(&setup, &wanted.offer, Instant::now()).map_err(|error| refusal(&error))?;
+        match wanted.role {
+            PeerRole::Viewer { .. } if !self.rooms.contains_key(&wanted.room) => return Err(Refusal::RoomNotFound),
+            PeerRole::Viewer { .. } => {}
+            PeerRole::Participant(_) | PeerRole::Publisher(_) => self.admit_room(&wanted.room)?,
+        }
+        let (resource, participant) = (ResourceToken::random(), wanted.role.participant());
+        Ok((Box::new(peer), Joined { answer, resource, participant }))
+    }
+
+    fn join_leg(&mut self, name: &RoomId, display: String, setup: LegSetup, reply: Reply<LegJoined>) {
+        let joining = match self.bind_leg(name, display, setup) {
+            Ok(joining) => joining,
+            Err(refusal) => return drop(reply.send(Err(refusal))),
+        };
+        let (id, resource) = (joining.peer, joining.resource);
         self.resources.insert(resource, id);
-        self.peers.insert(id, PeerEntry::new(room.clone(), role, resource, peer.ufrag().to_owned()));
-        self.workers.net.send(NetCommand::AddPeer { room: room.clone(), peer: Box::new(peer) });
-        Ok(Joined { answer, resource, participant: role.participant() })
-    }
-
-    fn answer_join(&mut self, result: Result<Joined, Refusal>, reply: oneshot::Sender<Result<Joined, Refusal>>) {
-        if let Err(Ok(joined)) = reply.send(result)
-            && let Some(peer) = self.resources.get(&joined.resource).copied()
-        {
-            self.dismiss(peer, "the client hung up before its answer");
+        self.peers.insert(id, name.clone());
+        self.input(name, Input::JoinLeg(Box::new(joining), reply));
+        if !self.is_in(name, id) {
+            self.forget(id, resource);
         }
     }
 
-    /// Reserves a place, in a room that comes to be if need be.
-    pub(super) fn admit(
-        &mut self,
-        name: &RoomId,
-        peer: PeerId,
-        role: PeerRole,
-        display: &str,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        if let PeerRole::Viewer { minus } = role {
-            let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
-            let known = |id| room.core.members().iter().any(|member| member.participant == id);
-            if minus.is_some_and(|id| !known(id)) {
-                return Err(Refusal::ParticipantNotFound);
-            }
-        } else if !self.rooms.contains_key(name) {
-            if self.rooms.len() >= limits::ROOMS_MAX {
-                return Err(Refusal::NodeFull);
-            }
-            self.ensure_room(name).map_err(|error| {
-                tracing::error!(room = %alias(name), %error, "a room could not begin");
-                Refusal::NodeFull
-            })?;
+    fn bind_leg(&mut self, name: &RoomId, display: String, setup: LegSetup) -> Result<JoiningLeg, Refusal> {
+        if self.workers.legs.is_none() {
+            return Err(Refusal::LegsOff);
         }
-        let input = match role {
-            PeerRole::Participant(id) => RoomInput::Join(id, display.to_owned(), room::Role::Participant),
-            PeerRole::Publisher(id) => RoomInput::Join(id, display.to_owned(), room::Role::Publisher),
-            PeerRole::Viewer { .. } => RoomInput::ViewerJoin(peer),
-        };
-        self.room_input(name, now, input);
-        let refused = self.rooms.get_mut(name).is_some_and(|room| std::mem::take(&mut room.refused));
-        if refused { Err(Refusal::RoomFull) } else { Ok(()) }
+        let socket = self.setup.config.media.legs.bind(rand::rng().random_range(0..limits::LEGS_MAX));
+        let bound = socket.and_then(|socket| socket.local_addr().map(|address| (socket, address)));
+        let (socket, address) = bound.map_err(|error| {
+            tracing::warn!(%error, "no port for a leg");
+            Refusal::LegsFull
+        })?;
+        self.admit_room(name)?;
+        let (peer, participant, watch) = (self.next_peer(), new_participant(), LegWatch::default());
+        let counters = [watch.counters.clone(), self.setup.counts.legs.clone()];
+        let leg = Leg::new(Instant::now(), setup, participant, rand::rng().random(), counters);
+        let shown = LegShown { setup, local: self.reached_at(address), watch };
+        let resource = ResourceToken::random();
+        Ok(JoiningLeg { peer, participant, display, socket, leg, shown, resource })
     }
 
-    /// Ends a connection from this side.
-    pub fn dismiss(&mut self, peer: PeerId, reason: &str) {
-        self.hang_up(peer);
-        self.workers.net.send(NetCommand::RemovePeer(peer));
-        self.forget(peer, reason);
+    /// Begins a room that is not there yet.
+    fn admit_room(&mut self, name: &RoomId) -> Result<(), Refusal> {
+        if !self.rooms.contains_key(name) && !self.has_room_left() {
+            return Err(Refusal::NodeFull);
+        }
+        self.ensure_room(name).map_err(|error| {
+            tracing::error!(room = %alias(name), %error, "a room could not begin");
+            Refusal::NodeFull
+        })
     }
 
-    fn trickle(
-        &mut self,
-        resource: ResourceToken,
-        session: Option<&str>,
-        fragment: SdpFragment,
-        reply: oneshot::Sender<Result<Trickled, Refusal>>,
-    ) {
-        let Some(peer) = self.resources.get(&resource).copied() else {
-            let _ = reply.send(Err(Refusal::ResourceNotFound));
-            return;
-        };
-        let entry = self.peers.get_mut(peer).expect("every resource names a connection");
-        if entry.leg.is_some() {
-            let _ = reply.send(Err(Refusal::ResourceNotFound));
-            return;
-        }
-        if session.is_some_and(|ufrag| ufrag != entry.ufrag) {
-            let _ = reply.send(Err(Refusal::SessionChanged));
-            return;
-        }
-        let restart = match (fragment.ufrag, fragment.pwd) {
-            (Some(ufrag), Some(password)) => Some(IceCredentials { ufrag, password }),
-            _ => None,
-        };
-        let candidates = fragment.candidates.into_iter().map(|c| c.candidate).collect();
-        entry.trickles.push_back(reply);
-        self.workers.net.send(NetCommand::Trickle { peer, credentials: restart, candidates });
+    /// The address to send to: the one bound, or where clients reach this node if that is every address.
+    fn reached_at(&self, bound: SocketAddr) -> SocketAddr {
+        let known = self.candidates.first().filter(|_| bound.ip().is_unspecified());
+        known.map_or(bound, |candidate| SocketAddr::new(candidate.ip(), bound.port()))
     }
 
     fn room_list(&self) -> Vec<RoomSummary> {
-        let mut list: Vec<_> = self
-            .rooms
-            .iter()
-            .map(|(name, room)| {
-                let stats = room.core.stats();
-                RoomSummary { room: name.clone(), participants: stats.participants, viewers: stats.viewers }
-            })
-            .collect();
+        let summary = |(name, stats): (&RoomId, crate::app::control::room::RoomStats)| RoomSummary {
+            room: name.clone(),
+            participants: stats.participants,
+            viewers: stats.viewers,
+        };
+        let mut list: Vec<_> = self.rooms.iter().map(|(name, entry)| (name, entry.room.stats())).map(summary).collect();
         list.sort_by(|a, b| a.room.cmp(&b.room));
         list
     }
-
-    fn room_detail(&self, name: &RoomId) -> Result<RoomDetail, Refusal> {
-        let room = self.rooms.get(name).ok_or(Refusal::RoomNotFound)?;
-        let viewers = room.core.stats().viewers;
-        Ok(RoomDetail { room: name.clone(), participants: room.people(), viewers, recording: room.recording })
-    }
 }
 
-pub(super) fn new_participant() -> ParticipantId {
+fn new_participant() -> ParticipantId {
     ParticipantId(rand::rng().random())
 }
 

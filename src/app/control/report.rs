@@ -2,7 +2,7 @@
 
 use crate::base::media::{RoomId, Size};
 use crate::engine::flow::Counter;
-use crate::io::recording::room::RecordingSummary;
+use crate::io::recording::RecordingSummary;
 
 /// A room's own counts; clones share them.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,5 @@
-//! **The question:** how does a keeper's process come up, and what does it do all day? It answers, it ticks every second, and it asks
-//! the other keepers how late it is.
+//! **The question:** how does a keeper's process come up, and what does it do all day? It answers, it ticks every
+//! second, and it asks the other keepers how late it is.
 
 use std::io;
 use std::net::SocketAddr;
@@ -99,6 +99,7 @@ impl KeeperProcess {
         runtime.spawn(serve(listener, identity, desk, counters.clone()));
         runtime.spawn(tick(own.clone()));
         runtime.spawn(ask_peers(own.clone(), peers));
+        tracing::info!(keeper = %own.id(), keys = own.stats().keys, in_memory = setup.in_memory, "a keeper begins");
         Ok(Self { own, address, counters, errors, folder: setup.folder, _runtime: runtime })
     }
 

@@ -1,17 +1,18 @@
-//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still read when the
-//! tile is 96×54 and was coded at a low bitrate.
+//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still
+//! read when the tile is 96×54 and was coded at a low bitrate.
 //!
-//! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry the
-//! participant's number (7 bits), the frame's index (9 bits) and a checksum (6 bits, CRC with polynomial x⁶ + x + 1).
+//! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry
+//! the participant's number (7 bits), the frame's index (9 bits) and a checksum (6 bits, CRC with polynomial x⁶ + x +
+//! 1).
 
 use std::ops::RangeInclusive;
 
 use crate::base::media::PlaneRef;
 
 /// Highest participant number.
-pub const NUMBER_MAX: u16 = 127;
+pub const HIGHEST_NUMBER: u16 = 127;
 /// Highest frame index.
-pub const FRAME_MAX: u16 = 511;
+pub const HIGHEST_FRAME: u16 = 511;
 
 const COLUMNS: usize = 13;
 const ROWS: usize = 2;
@@ -22,16 +23,16 @@ const BLACK: u8 = 16;
 const WHITE: u8 = 235;
 /// Black and white must be so far apart to be told.
 const CONTRAST_MIN: f32 = 60.0;
-/// How far from the threshold a cell may lie, in parts of the contrast; one half is where a clean cell lies. What is greyer than
-/// black or white, or far beyond them, belongs to no strip.
+/// How far from the threshold a cell may lie, in parts of the contrast; one half is where a clean cell lies. What is
+/// greyer than black or white, or far beyond them, belongs to no strip.
 const TRUSTED: RangeInclusive<f32> = 0.15..=0.85;
 
 /// What a strip says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Barcode {
-    /// The participant's number, 0 to [`NUMBER_MAX`].
+    /// The participant's number, 0 to [`HIGHEST_NUMBER`].
     pub number: u16,
-    /// The frame's index in its loop, 0 to [`FRAME_MAX`].
+    /// The frame's index in its loop, 0 to [`HIGHEST_FRAME`].
     pub frame: u16,
 }
 
@@ -40,7 +41,7 @@ pub struct Barcode {
 /// # Panics
 /// When a number is out of its range.
 pub fn draw(planes: [&mut [u8]; 3], size: (usize, usize), code: Barcode) {
-    assert!(code.number <= NUMBER_MAX && code.frame <= FRAME_MAX, "the strip has 7 and 9 bits");
+    assert!(code.number <= HIGHEST_NUMBER && code.frame <= HIGHEST_FRAME, "the strip has 7 and 9 bits");
     let (width, height) = size;
     let strip = height / STRIP_PART / 2 * 2;
     let cells = cells_of(code);
@@ -81,7 +82,7 @@ pub fn read(plane: PlaneRef<'_>, tile: (usize, usize, usize, usize)) -> Option<B
         }
     }
     let (payload, check) = ((bits >> 6) as u16, (bits & 0x3f) as u8);
-    (checksum(payload) == check).then_some(Barcode { number: payload >> 9, frame: payload & FRAME_MAX })
+    (checksum(payload) == check).then_some(Barcode { number: payload >> 9, frame: payload & HIGHEST_FRAME })
 }
 
 fn is_fixed(cell: usize) -> bool {
@@ -147,12 +148,10 @@ fn cell_level(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{ComposedFrame, EncodedFrame, Ingest, Size, pts_from_tick};
+    use crate::base::media::{Codec, ComposedFrame, Size, pts_from_tick};
     use crate::engine::decode;
     use crate::engine::encode::{self, EncoderChoice, VideoEncoderSetup};
 
@@ -184,7 +183,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_code_is_read_from_a_small_noisy_tile(
-            number in 0..=NUMBER_MAX, frame in 0..=FRAME_MAX, grey: u8, seed: u64, small in 0..3_usize
+            number in 0..=HIGHEST_NUMBER, frame in 0..=HIGHEST_FRAME, grey: u8, seed: u64, small in 0..3_usize
         ) {
             let (width, height) = [(96, 54), (126, 70), (320, 180)][small];
             let code = Barcode { number, frame };
@@ -204,9 +203,9 @@ mod tests {
     #[test]
     fn every_tile_of_a_coarsely_coded_composite_is_read() {
         let (size, grid, tile) = (Size::new(480, 270), 5, (96, 54));
-        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 150_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 150_000, threads: 1 };
         let mut encoder = encode::video_encoder(EncoderChoice::Aom, setup).unwrap();
-        let mut decoder = decode::av1_decoder().unwrap();
+        let mut decoder = decode::video_decoder(Codec::Av1).unwrap();
         for tick in 0..20_u16 {
             let code = |at: usize| Barcode { number: at as u16 * 5, frame: tick * 19 + at as u16 };
             let mut samples = vec![128; 480 * 270 * 3 / 2];
@@ -220,18 +219,13 @@ mod tests {
             let (mut units, mut pictures) = (Vec::new(), Vec::new());
             let frame = ComposedFrame::new(size, pts_from_tick(u64::from(tick), 30), samples);
             encoder.encode(&frame, tick == 0, &mut units).unwrap();
-            decoder.decode(&received(units.remove(0)), &mut pictures).unwrap();
+            decoder.decode(units.remove(0).coded(), &mut pictures).unwrap();
             let plane = pictures[0].picture.plane(0);
             for at in 0..grid * grid {
                 let place = (at % grid * tile.0, at / grid * tile.1, tile.0, tile.1);
                 assert_eq!(read(plane, place), Some(code(at)), "tile {at} of picture {tick}");
             }
         }
-    }
-
-    fn received(unit: EncodedFrame) -> EncodedFrame {
-        let ingest = Ingest::whole(0, 0, Instant::now());
-        EncodedFrame { ingest: Some(ingest), ..unit }
     }
 
     #[test]

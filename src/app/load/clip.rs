@@ -1,17 +1,16 @@
-//! **The question:** what does each simulated camera send? A loop of real video with its barcode burnt in, encoded once per
-//! participant number and cached.
+//! **The question:** what does each simulated camera send? A loop of real video with its barcode burnt in, encoded once
+//! per participant number and cached.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::app::load::barcode::{self, Barcode};
 use crate::app::load::container;
-use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Ingest, Pts, Size, VideoFrame, pts_from_tick};
+use crate::base::media::{Codec, CodedFrame, ComposedFrame, EncodedFrame, Size, VideoFrame, pts_from_tick};
 use crate::engine::decode;
 use crate::engine::encode::{self, EncoderChoice, VideoEncoderSetup};
 
@@ -144,7 +143,6 @@ impl Clip {
             data,
             pts: pts_from_tick(at as u64, fps),
             keyframe: at.is_multiple_of(fps as usize),
-            ingest: None,
         };
         Self { frames: frames.into_iter().enumerate().map(frame).collect(), fps }
     }
@@ -152,7 +150,7 @@ impl Clip {
 
 fn make(number: usize, source: &SourceVideo, setup: &ClipSetup) -> io::Result<Clip> {
     let ClipSetup { size, fps, bitrate } = *setup;
-    let encoder_setup = VideoEncoderSetup { size, fps, bitrate, threads: 1 };
+    let encoder_setup = VideoEncoderSetup { codec: Codec::Av1, size, fps, bitrate, threads: 1 };
     let mut encoder = encode::video_encoder(EncoderChoice::Aom, encoder_setup).map_err(io::Error::other)?;
     let mut out = Vec::new();
     for index in 0..setup.frames() {
@@ -171,12 +169,11 @@ struct SourceVideo {
 
 impl SourceVideo {
     fn decode(setup: &ClipSetup) -> io::Result<Self> {
-        let mut decoder = decode::av1_decoder().map_err(io::Error::other)?;
+        let mut decoder = decode::video_decoder(Codec::Av1).map_err(io::Error::other)?;
         let mut pictures = Vec::new();
         for (at, data) in container::ivf_frames(SOURCE)?.into_iter().enumerate() {
-            let ingest = Ingest::whole(at as u64, 0, Instant::now());
-            let frame = EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: at == 0, ingest: Some(ingest) };
-            decoder.decode(&frame, &mut pictures).map_err(io::Error::other)?;
+            let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: at == 0, arrival: None };
+            decoder.decode(frame, &mut pictures).map_err(io::Error::other)?;
         }
         Ok(Self { frames: pictures.iter().map(|picture| scaled(picture, setup.size)).collect() })
     }
@@ -236,12 +233,10 @@ mod tests {
         let progress = |done| heard.store(done, Ordering::Relaxed);
         let clips = prepare(2, &setup, folder.path(), &progress).unwrap();
         assert_eq!((clips.len(), heard.load(Ordering::Relaxed)), (2, 2));
-        let mut decoder = decode::av1_decoder().unwrap();
+        let mut decoder = decode::video_decoder(Codec::Av1).unwrap();
         let mut pictures = Vec::new();
         for (index, frame) in clips[1].frames.iter().enumerate() {
-            let ingest = Ingest::whole(0, 0, Instant::now());
-            let frame = EncodedFrame { ingest: Some(ingest), ..frame.clone() };
-            decoder.decode(&frame, &mut pictures).unwrap();
+            decoder.decode(frame.coded(), &mut pictures).unwrap();
             let picture = pictures.pop().unwrap();
             let code = barcode::read(picture.picture.plane(0), (0, 0, 320, 180));
             assert_eq!(code, Some(Barcode { number: 1, frame: index as u16 }));

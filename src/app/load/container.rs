@@ -1,16 +1,16 @@
-//! **The question:** which frames and packets does a small media file hold? As much IVF and Ogg as the shipped and cached clips
-//! need; anything malformed is an error, never a panic.
+//! **The question:** which frames and packets does a small media file hold? As much IVF and Ogg as the shipped and
+//! cached clips need; anything malformed is an error, never a panic.
 
 use std::io;
 
 use bytes::Bytes;
 
 /// Bytes of an IVF file's header.
-const IVF_HEADER_LEN: usize = 32;
+const IVF_HEADER_BYTES: usize = 32;
 /// Bytes before each IVF frame: its length, and a 64-bit timestamp.
-const IVF_FRAME_HEADER_LEN: usize = 12;
+const IVF_FRAME_HEADER_BYTES: usize = 12;
 /// Bytes of an Ogg page's header before its segment table (RFC 3533 section 6).
-const OGG_HEADER_LEN: usize = 27;
+const OGG_HEADER_BYTES: usize = 27;
 
 /// The frames of an IVF file, in order.
 ///
@@ -20,11 +20,11 @@ pub fn ivf_frames(file: &[u8]) -> io::Result<Vec<Bytes>> {
     if !file.starts_with(b"DKIF") {
         return Err(invalid("no IVF file"));
     }
-    let mut rest = file.get(IVF_HEADER_LEN..).ok_or_else(|| invalid("an IVF file cut off"))?;
+    let mut rest = file.get(IVF_HEADER_BYTES..).ok_or_else(|| invalid("an IVF file cut off"))?;
     let mut frames = Vec::new();
     while let Some((length, _)) = rest.split_first_chunk::<4>() {
-        let end = IVF_FRAME_HEADER_LEN + u32::from_le_bytes(*length) as usize;
-        let frame = rest.get(IVF_FRAME_HEADER_LEN..end).ok_or_else(|| invalid("an IVF file cut off"))?;
+        let end = IVF_FRAME_HEADER_BYTES + u32::from_le_bytes(*length) as usize;
+        let frame = rest.get(IVF_FRAME_HEADER_BYTES..end).ok_or_else(|| invalid("an IVF file cut off"))?;
         frames.push(Bytes::copy_from_slice(frame));
         rest = &rest[end..];
     }
@@ -36,7 +36,7 @@ pub fn ivf_frames(file: &[u8]) -> io::Result<Vec<Bytes>> {
 pub fn ivf_file(width: u16, height: u16, fps: u32, frames: &[Bytes]) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(b"DKIF");
-    file.extend([0, 0, IVF_HEADER_LEN as u8, 0]);
+    file.extend([0, 0, IVF_HEADER_BYTES as u8, 0]);
     file.extend(b"AV01");
     file.extend(width.to_le_bytes());
     file.extend(height.to_le_bytes());
@@ -62,10 +62,10 @@ pub fn ogg_opus_packets(file: &[u8]) -> io::Result<Vec<Bytes>> {
     let mut rest = file;
     while !rest.is_empty() {
         let cut = || invalid("an Ogg file cut off");
-        let header = rest.get(..OGG_HEADER_LEN).filter(|h| h.starts_with(b"OggS")).ok_or_else(cut)?;
+        let header = rest.get(..OGG_HEADER_BYTES).filter(|h| h.starts_with(b"OggS")).ok_or_else(cut)?;
         let segments = header[26] as usize;
-        let table = rest.get(OGG_HEADER_LEN..OGG_HEADER_LEN + segments).ok_or_else(cut)?;
-        let mut at = OGG_HEADER_LEN + segments;
+        let table = rest.get(OGG_HEADER_BYTES..OGG_HEADER_BYTES + segments).ok_or_else(cut)?;
+        let mut at = OGG_HEADER_BYTES + segments;
         for length in table {
             let segment = rest.get(at..at + *length as usize).ok_or_else(cut)?;
             packet.extend_from_slice(segment);

@@ -1,4 +1,5 @@
-//! **The question:** how were these spans distributed? A histogram of fixed size, so that a long load needs no more memory.
+//! **The question:** how were these spans distributed? A histogram of fixed size, so that a long load needs no more
+//! memory.
 
 use std::time::Duration;
 

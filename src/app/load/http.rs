@@ -3,7 +3,8 @@
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::LoadError;
+use super::error::LoadError;
+use super::wants::Wants;
 use crate::base::media::RoomId;
 
 /// The HTTP door of one node, as seen from outside.
@@ -23,7 +24,8 @@ pub(super) struct Admission {
 }
 
 impl Door {
-    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is accepted.
+    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is
+    /// accepted.
     ///
     /// # Errors
     /// [`LoadError::Url`] when `url` is no HTTP address.
@@ -49,22 +51,19 @@ impl Door {
         is_loopback(&self.node)
     }
 
-    /// Offers one person's connection; `unrecorded`: recordings must neither show nor sound them.
+    /// Offers one person's connection.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`] and [`LoadError::Refused`].
-    pub async fn join(
-        &self,
-        room: &RoomId,
-        name: &str,
-        unrecorded: bool,
-        offer: String,
-    ) -> Result<Admission, LoadError> {
+    pub async fn join(&self, room: &RoomId, name: &str, wants: Wants, offer: String) -> Result<Admission, LoadError> {
         let mut url = self.node.clone();
         url.set_path(&format!("/v1/rooms/{room}/participants"));
         url.query_pairs_mut().clear().append_pair("name", name);
-        if unrecorded {
+        if wants.unrecorded {
             url.query_pairs_mut().append_pair("record", "no");
+        }
+        if let Some(rung) = wants.rung {
+            url.query_pairs_mut().append_pair("rung", &rung.to_string());
         }
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer);
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;

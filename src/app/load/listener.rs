@@ -1,4 +1,5 @@
-//! **The question:** what does one simulated person hear? The mix is decoded, and every speaker's pilot tone looked for.
+//! **The question:** what does one simulated person hear? The mix is decoded, and every speaker's pilot tone looked
+//! for.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,14 +8,11 @@ use super::gauge::Gauge;
 use super::pilot::{Onset, PilotBank};
 use super::sender::SendLog;
 use crate::base::limits;
-use crate::base::media::EncodedFrame;
+use crate::base::media::ReceivedFrame;
 use crate::engine::decode::{OpusDecodeError, OpusDecoder};
 
-/// Packets whose arrival is remembered, half a second: an onset is told some windows later.
-const STAMPS_MAX: usize = 25;
-/// Lip-sync measurements that are kept.
-const SYNCS_MAX: usize = 10_000;
-/// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the bank.
+/// Sample pairs after the begin in which a gate that is open already looks as if it had just opened: two windows of the
+/// bank.
 const SETTLING: u64 = 7_680;
 /// Packets of voice in a second: the gate of a pilot opens at each whole second of its loop.
 const WORDS_PER_SECOND: usize = 50;
@@ -59,7 +57,7 @@ impl Listener {
             decoder: OpusDecoder::new()?,
             bank: PilotBank::new(speakers.iter().copied()),
             position: 0,
-            stamps: VecDeque::with_capacity(STAMPS_MAX),
+            stamps: VecDeque::with_capacity(limits::LOAD_STAMPS_MAX),
             syncs_ms: Vec::new(),
             ways: Gauge::new(),
             broken: 0,
@@ -77,18 +75,16 @@ impl Listener {
     }
 
     /// Decodes one packet of the mix; `picture_delay` tells how late a speaker's picture was last.
-    pub fn listen(&mut self, frame: &EncodedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
+    pub fn listen(&mut self, frame: &ReceivedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
         let Ok(samples) = self.decoder.decode(&frame.data) else {
             self.broken += 1;
             return;
         };
         self.bank.push(samples);
-        if let Some(ingest) = &frame.ingest {
-            if self.stamps.len() == STAMPS_MAX {
-                self.stamps.pop_front();
-            }
-            self.stamps.push_back((self.position, ingest.arrival));
+        if self.stamps.len() == limits::LOAD_STAMPS_MAX {
+            self.stamps.pop_front();
         }
+        self.stamps.push_back((self.position, frame.arrival));
         self.position += samples.len() as u64 / 2;
         for onset in self.bank.take_onsets() {
             let delay = self.sound_delay(onset, log);
@@ -97,7 +93,8 @@ impl Listener {
             };
             // A microphone takes in a packet's sound before it can send the packet, and begins with its first sample.
             self.ways.add(delay + limits::AUDIO_TICK);
-            if let Some(picture) = picture_delay(onset.number).filter(|_| self.syncs_ms.len() < SYNCS_MAX) {
+            if let Some(picture) = picture_delay(onset.number).filter(|_| self.syncs_ms.len() < limits::LOAD_SYNCS_MAX)
+            {
                 self.syncs_ms.push((delay.as_secs_f64() - picture.as_secs_f64()) * 1000.0);
             }
         }
@@ -108,8 +105,8 @@ impl Listener {
         Sounds { heard: self.bank.heard(), syncs_ms: self.syncs_ms, ways: self.ways, broken: self.broken }
     }
 
-    /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the arrival of
-    /// the packet that holds it, plus its place in there.
+    /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the
+    /// arrival of the packet that holds it, plus its place in there.
     fn sound_delay(&self, onset: Onset, log: &SendLog) -> Option<Duration> {
         let (start, arrival) = self.stamps.iter().rev().find(|(start, _)| *start <= onset.sample)?;
         let into = Duration::from_nanos((onset.sample - start) * 1_000_000_000 / u64::from(limits::SAMPLE_RATE));
@@ -128,11 +125,10 @@ impl Listener {
 mod tests {
     use super::*;
     use crate::app::load::voice;
-    use crate::base::media::{Codec, Ingest, Pts};
+    use crate::base::media::Codec;
 
-    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> EncodedFrame {
-        let ingest = Ingest::whole(at, at * 960, arrival);
-        EncodedFrame { codec: Codec::Opus, data: data.clone(), pts: Pts(0), keyframe: true, ingest: Some(ingest) }
+    fn packet(data: &bytes::Bytes, at: u64, arrival: Instant) -> ReceivedFrame {
+        ReceivedFrame::of_one_packet(Codec::Opus, data.clone(), at, at * 960, arrival)
     }
 
     #[test]
@@ -143,7 +139,8 @@ mod tests {
         let sent = log.word_sent(1, 50).unwrap();
         let mut listener = Listener::new(0, &[1, 2]).unwrap();
         listener.begin();
-        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was sent.
+        // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was
+        // sent.
         for (at, data) in (0..75_u64).zip(&voice.packets).skip(25) {
             let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
             listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));

@@ -1,8 +1,7 @@
-//! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant has:
-//! camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
+//! **The question:** how does one simulated person connect? One `PeerConnection` with the m-lines every participant
+//! has: camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Url;
 use rtc::interceptor::Registry;
@@ -26,8 +25,9 @@ use webrtc::peer_connection::{
     RTCSessionDescription, SrtpProtectionProfile,
 };
 
-use super::LoadError;
+use super::error::LoadError;
 use super::http::Door;
+use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::signal;
@@ -38,17 +38,6 @@ pub(super) const AV1_PAYLOAD_TYPE: u8 = 45;
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// The two inward tracks: composite and mix.
 const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
-/// How long a connection may take to say goodbye.
-const CLOSE_SPAN: Duration = Duration::from_secs(2);
-
-/// Which pictures a person has to do with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pictures {
-    /// They send their camera's, and take the composite.
-    pub camera: bool,
-    /// They share a screen.
-    pub screen: bool,
-}
 
 /// One connected simulated person.
 pub(super) struct Participant {
@@ -78,16 +67,13 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media flows.
+    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media
+    /// flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
-    pub async fn join(
-        door: &Door,
-        room: &RoomId,
-        (number, unrecorded): (usize, bool),
-        pictures: Pictures,
-    ) -> Result<Self, LoadError> {
+    pub async fn join(door: &Door, room: &RoomId, number: usize, wants: Wants) -> Result<Self, LoadError> {
+        let Wants { pictures, .. } = wants;
         let (ear, mut state, mut gathered, tracks) = Ear::new();
         let connection = connection(door.is_loopback(), ear).await?;
         let camera = pictures.camera.then(|| LocalTrack::new(number, RtpCodecKind::Video, "camera"));
@@ -97,7 +83,7 @@ impl Participant {
         let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
         let channel = lay_out(&*connection, &outward, inward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
-        let admission = door.join(room, &format!("Load {number}"), unrecorded, offer).await?;
+        let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
         let resource = admission.resource;
         let settled = settle(&*connection, admission.answer, &mut state).await;
         if let Err(error) = settled {
@@ -125,7 +111,7 @@ impl Participant {
     /// When the node does not take the DELETE; the connection is closed nevertheless.
     pub async fn leave(&self, door: &Door) -> Result<(), LoadError> {
         let left = door.leave(&self.resource).await;
-        let _ = tokio::time::timeout(CLOSE_SPAN, self.connection.close()).await;
+        let _ = tokio::time::timeout(limits::LOAD_CLOSE_SPAN, self.connection.close()).await;
         left
     }
 }

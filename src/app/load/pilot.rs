@@ -1,5 +1,5 @@
-//! **The question:** whose voice is in this sound? Each speaker's loop carries a pilot tone; a bank of Goertzel filters (Goertzel,
-//! 1958) over windows of 80 ms tells which are there, and when they begin.
+//! **The question:** whose voice is in this sound? Each speaker's loop carries a pilot tone; a bank of Goertzel filters
+//! (Goertzel, 1958) over windows of 80 ms tells which are there, and when they begin.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::f32::consts::TAU;
@@ -117,9 +117,9 @@ impl PilotBank {
 }
 
 impl Pilot {
-    /// Notes one window's amplitude, and whether it is the tone's. When the tone has just become steady after a pause, says how
-    /// many hops ago the middle of the window passed the onset: where the amplitude rose through half. A tone that comes out
-    /// from under speech was no pause: there was sound at its frequency before.
+    /// Notes one window's amplitude, and whether it is the tone's. When the tone has just become steady after a pause,
+    /// says how many hops ago the middle of the window passed the onset: where the amplitude rose through half. A tone
+    /// that comes out from under speech was no pause: there was sound at its frequency before.
     fn note(&mut self, amplitude: f32, there: bool) -> Option<f32> {
         let is_steady = std::mem::replace(&mut self.was_there, there) && there;
         self.recent.rotate_left(1);

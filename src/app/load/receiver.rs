@@ -1,5 +1,5 @@
-//! **The question:** what arrives at one simulated person? Every packet is counted; for those who look and listen, composite
-//! and mix become frames and go to a thread of their own.
+//! **The question:** what arrives at one simulated person? Every packet is counted; for those who look and listen,
+//! composite and mix become frames and go to a thread of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::report::PacketReport;
-use crate::base::media::{EncodedFrame, Outbox};
+use crate::base::media::{Codec, Outbox, ReceivedFrame};
 use crate::core::signal::FromNode;
 use crate::io::webrtc::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 
@@ -26,9 +26,9 @@ const HALF_ROUND: u64 = 1 << 15;
 #[derive(Debug)]
 pub(super) enum Inward {
     /// A frame of the composite, and when its last packet arrived.
-    Picture(EncodedFrame),
+    Picture(ReceivedFrame),
     /// A packet of the mix.
-    Sound(EncodedFrame),
+    Sound(ReceivedFrame),
     /// What the node tells on the data channel.
     Told(FromNode),
 }
@@ -111,11 +111,11 @@ impl Frames {
     fn new(is_video: bool) -> Self {
         match is_video {
             true => Self::Picture {
-                assembler: Box::new(VideoAssembler::new()),
+                assembler: Box::new(VideoAssembler::new(Codec::Av1)),
                 out: Outbox::new(),
                 time: Unwrap::default(),
             },
-            false => Self::Sound { assembler: SoundAssembler::new(), time: Unwrap::default() },
+            false => Self::Sound { assembler: SoundAssembler::new(Codec::Opus), time: Unwrap::default() },
         }
     }
 
@@ -169,8 +169,8 @@ struct Round {
 }
 
 impl Round {
-    /// The extended number of the packet that is numbered `sequence`; begins in the second round, so that an early packet
-    /// that comes late has a place.
+    /// The extended number of the packet that is numbered `sequence`; begins in the second round, so that an early
+    /// packet that comes late has a place.
     fn extend(&mut self, sequence: u16) -> u64 {
         self.received += 1;
         let Some(first) = self.first else {

@@ -11,6 +11,9 @@ pub struct Report {
     pub participants: ParticipantReport,
     /// The picture that came back.
     pub composite: CompositeReport,
+    /// What each decoder saw, in the order of their numbers.
+    #[serde(default)]
+    pub decoders: Vec<DecoderReport>,
     /// From a frame's sending to its being decoded as part of the composite, milliseconds.
     pub latency_ms: LatencyReport,
     /// Standstills of the composite, or of one tile whose sender sends.
@@ -47,6 +50,21 @@ pub struct CompositeReport {
     pub fps: f64,
 }
 
+/// The picture that came back to one person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecoderReport {
+    /// Who looked.
+    pub number: usize,
+    /// Columns of the newest picture.
+    pub width: u32,
+    /// Rows of the newest picture.
+    pub height: u32,
+    /// People whose barcode was read.
+    pub seen: usize,
+    /// Pictures decoded.
+    pub pictures: u64,
+}
+
 /// Glass-to-glass latency of all tiles, milliseconds; each new frame in each tile counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyReport {
@@ -78,15 +96,16 @@ pub struct AudioReport {
     pub heard: usize,
     /// Listeners who heard themselves, which nobody should.
     pub own_heard: usize,
-    /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not measured.
+    /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not
+    /// measured.
     pub lip_sync_ms: Option<f64>,
     /// From mouth to ear. Absent if not measured.
     pub mouth_to_ear_ms: Option<MouthToEarReport>,
 }
 
-/// From the moment a microphone takes in a sound, a packet's length before its packet is sent, to the moment the mix with that
-/// sound arrives decoded, milliseconds: both Opus codecs are in it, a jitter buffer of the listener's is not. Told by the pilots
-/// of all speakers to all listeners, once a second each, to ±20 ms, and only up to half a second.
+/// From the moment a microphone takes in a sound, a packet's length before its packet is sent, to the moment the mix
+/// with that sound arrives decoded, milliseconds: both Opus codecs are in it, a jitter buffer of the listener's is not.
+/// Told by the pilots of all speakers to all listeners, once a second each, to ±20 ms, and only up to half a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct MouthToEarReport {
     /// Median.

@@ -8,28 +8,22 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::LoadError;
 use super::clip::{self, ClipSetup};
+use super::error::LoadError;
 use super::http::Door;
-use super::participant::{Participant, Pictures};
+use super::participant::Participant;
 use super::receiver::{PacketCounts, receive};
 use super::report::Report;
 use super::sender::{Footage, SendLog, Sender};
 use super::summary::summarise;
 use super::voice::{self, LOOP_PACKETS, Voice};
+use super::wants::{Pictures, Wants};
 use super::witness::{Phase, Testimony, Witness};
-use crate::base::media::{RoomId, Size};
+use crate::base::limits;
+use crate::base::media::{RoomId, RungName, Size};
 
-/// Handshakes at once: more only wait for each other's cores.
-const JOINS_AT_ONCE: usize = 4;
-/// Most decoders of the composite by default: each takes a quarter of a core.
-const DECODERS_MAX: usize = 4;
-/// People beyond those who decode the composite whose mix is decoded.
-const LISTENERS_MAX: usize = 4;
 /// Bits a second and pixel of a simulated camera: 200 kbit/s at 320×180 and 30 frames a second.
 const BITS_PER_KILOPIXEL: u64 = 116;
-/// How often the run tells how far it is.
-const TELL_SPAN: Duration = Duration::from_millis(250);
 
 /// What is to be brought to which node.
 #[derive(Debug, Clone)]
@@ -50,6 +44,8 @@ pub struct LoadOptions {
     pub screens: usize,
     /// How many of them, from the first on, do not want to be recorded.
     pub unrecorded: usize,
+    /// The rungs that people ask for, in turn; none: the room's first for all.
+    pub rungs: Vec<RungName>,
     /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
     pub video: bool,
     /// Extent of each camera's picture.
@@ -58,6 +54,27 @@ pub struct LoadOptions {
     pub fps: u32,
     /// Seed of everything random.
     pub seed: u64,
+}
+
+impl Default for LoadOptions {
+    /// Sixteen people for 20 s in room `load` of the node on this machine, three of whom speak.
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8080".into(),
+            room: "load".parse().expect("four letters are a room's name"),
+            participants: 16,
+            duration: Duration::from_secs(20),
+            decoders: None,
+            speakers: 3,
+            screens: 0,
+            unrecorded: 0,
+            rungs: Vec::new(),
+            video: true,
+            size: Size::new(320, 180),
+            fps: 30,
+            seed: 1,
+        }
+    }
 }
 
 /// How far a load is.
@@ -73,8 +90,8 @@ pub enum Stage {
     Leaving,
 }
 
-/// Brings simulated people to a node, and tells what they saw and heard. Ends early, with a report, on Ctrl-C; `told` hears
-/// how far it is, from any thread.
+/// Brings simulated people to a node, and tells what they saw and heard. Ends early, with a report, on Ctrl-C; `told`
+/// hears how far it is, from any thread.
 ///
 /// # Errors
 /// When the address is none, nobody could join, or this machine lacks memory or threads.
@@ -90,7 +107,7 @@ pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Repor
         }
     };
     let report = runtime.block_on(Call::new(options, door, material).hold(stop, told));
-    runtime.shutdown_timeout(TELL_SPAN);
+    runtime.shutdown_timeout(limits::LOAD_PROGRESS_SPACING);
     report
 }
 
@@ -174,7 +191,7 @@ impl<'a> Call<'a> {
         }
         let begin = Instant::now();
         self.phase.begin();
-        let mut ticks = tokio::time::interval(TELL_SPAN);
+        let mut ticks = tokio::time::interval(limits::LOAD_PROGRESS_SPACING);
         while !is_stopped && begin.elapsed() < self.options.duration {
             tokio::select! {
                 () = &mut stop => break,
@@ -201,16 +218,18 @@ impl<'a> Call<'a> {
 
     /// Everyone joins, a few at a time; who has joined begins to send.
     async fn join_all(&mut self, told: &(dyn Fn(Stage) + Sync)) -> Result<(), LoadError> {
-        let permits = Arc::new(Semaphore::new(JOINS_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(limits::LOAD_JOINS_AT_ONCE));
         let mut joins = JoinSet::new();
         for number in 0..self.options.participants {
             let video = self.options.video;
             let pictures = Pictures { camera: video, screen: video && number < self.options.screens };
-            let unrecorded = number < self.options.unrecorded;
+            let rungs = &self.options.rungs;
+            let rung = (!rungs.is_empty()).then(|| rungs[number % rungs.len()]);
+            let wants = Wants { pictures, unrecorded: number < self.options.unrecorded, rung };
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, (number, unrecorded), pictures).await
+                Participant::join(&door, &room, number, wants).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);
@@ -231,7 +250,8 @@ impl<'a> Call<'a> {
     fn admit(&mut self, mut person: Participant, part: f64) -> Result<(), LoadError> {
         let number = person.number;
         let looks = number >= self.options.participants - self.decoders();
-        let listens = looks || self.material.speakers.iter().take(LISTENERS_MAX).any(|speaker| *speaker == number);
+        let listens =
+            looks || self.material.speakers.iter().take(limits::LOAD_LISTENERS_MAX).any(|speaker| *speaker == number);
         let witness = listens
             .then(|| {
                 let (log, phase) = (Arc::clone(&self.log), Arc::clone(&self.phase));
@@ -254,7 +274,7 @@ impl<'a> Call<'a> {
         if !self.options.video {
             return 0;
         }
-        let one_in_ten = (self.options.participants / 10).clamp(1, DECODERS_MAX);
+        let one_in_ten = (self.options.participants / 10).clamp(1, limits::LOAD_DECODERS_MAX);
         self.options.decoders.unwrap_or(one_in_ten).min(self.options.participants)
     }
 

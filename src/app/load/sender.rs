@@ -1,5 +1,5 @@
-//! **The question:** what does one simulated person send, and when? A looped clip and a looped voice on one absolute schedule,
-//! whose two RTP clocks start at the same instant.
+//! **The question:** what does one simulated person send, and when? A looped clip and a looped voice on one absolute
+//! schedule, whose two RTP clocks start at the same instant.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,15 +17,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
-use super::LoadError;
 use super::clip::Clip;
+use super::error::LoadError;
 use super::participant::{AV1_PAYLOAD_TYPE, LocalTrack, OPUS_PAYLOAD_TYPE, Participant};
 use super::voice::Voice;
 use crate::base::limits;
 use crate::base::media::{Pts, pts_from_tick, rtp_from_pts};
 
 /// Payload bytes of one camera packet, so that the datagram stays below every usual path's limit.
-const PAYLOAD_LEN: usize = 1_150;
+const PAYLOAD_BYTES: usize = 1_150;
 /// Levels (RFC 6464, −dBov) at which a packet is said to carry a voice.
 const VOICED_UP_TO: u8 = 60;
 
@@ -123,7 +123,7 @@ impl Footage {
         }
         let mut frames = Vec::with_capacity(clip.frames.len());
         for frame in &clip.frames {
-            let payloads = Av1Payloader::default().payload(PAYLOAD_LEN, &frame.data);
+            let payloads = Av1Payloader::default().payload(PAYLOAD_BYTES, &frame.data);
             let payloads = payloads.map_err(|e| LoadError::Clip(e.to_string()))?;
             frames.push(Shot { payloads, keyframe: frame.keyframe });
         }
@@ -307,7 +307,7 @@ mod tests {
     /// A temporal unit of one frame OBU (type 6, with a size field) of `len` bytes, at most 127.
     fn unit(len: u8, keyframe: bool) -> EncodedFrame {
         let data: Vec<u8> = [0x32, len].into_iter().chain((0..len).map(|byte| byte | 1)).collect();
-        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe, ingest: None }
+        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe }
     }
 
     #[test]

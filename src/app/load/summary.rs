@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::gauge::Gauge;
 use super::report::{
-    AudioReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, ParticipantReport, Report,
+    AudioReport, CompositeReport, DecoderReport, FreezeReport, LatencyReport, MouthToEarReport, ParticipantReport,
+    Report,
 };
 use super::viewer::Sights;
 use super::witness::Testimony;
+use crate::base::media::Size;
 
-/// The report of what `testimonies` say, over the `measured` span; who was asked, who connected and packets are left out.
+/// The report of what `testimonies` say, over the `measured` span; who was asked, who connected and packets are left
+/// out.
 pub(super) fn summarise(testimonies: &[Testimony], speakers: &[usize], measured: Duration) -> Report {
     let sights: Vec<&Sights> = testimonies.iter().filter_map(|testimony| testimony.sights.as_ref()).collect();
     let seconds = measured.as_secs_f64();
@@ -25,6 +28,7 @@ pub(super) fn summarise(testimonies: &[Testimony], speakers: &[usize], measured:
     Report {
         participants: ParticipantReport { seen: seen_by_all(&sights), ..ParticipantReport::default() },
         composite: composite(&sights, seconds),
+        decoders: decoders(testimonies),
         latency_ms: latency(&sights),
         freezes: FreezeReport {
             count: sights.iter().map(|sights| sights.freezes).sum(),
@@ -50,6 +54,17 @@ fn composite(sights: &[&Sights], seconds: f64) -> CompositeReport {
         height: size.map_or(0, |size| size.height),
         fps: if seconds > 0.0 { fewest as f64 / seconds } else { 0.0 },
     }
+}
+
+fn decoders(testimonies: &[Testimony]) -> Vec<DecoderReport> {
+    let told = |testimony: &Testimony| {
+        let (number, sights) = (testimony.number, testimony.sights.as_ref()?);
+        let (Size { width, height }, seen) = (sights.size, sights.seen.len());
+        Some(DecoderReport { number, width, height, seen, pictures: sights.pictures })
+    };
+    let mut decoders: Vec<_> = testimonies.iter().filter_map(told).collect();
+    decoders.sort_by_key(|decoder| decoder.number);
+    decoders
 }
 
 fn latency(sights: &[&Sights]) -> LatencyReport {

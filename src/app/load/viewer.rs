@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::barcode;
 use super::gauge::Gauge;
 use super::sender::SendLog;
-use crate::base::media::{EncodedFrame, Size, VideoFrame};
+use crate::base::media::{Codec, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::TilePlace;
-use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
+use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
 /// A standstill longer than this is a freeze.
-const FREEZE_SPAN: Duration = Duration::from_millis(500);
+const FREEZE_AFTER: Duration = Duration::from_millis(500);
 
 /// What was seen while it was measured.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Sights {
     pub pictures: u64,
     /// Composites that no decoder could read.
     pub broken: u64,
-    /// Standstills over [`FREEZE_SPAN`].
+    /// Standstills over [`FREEZE_AFTER`].
     pub freezes: u64,
     /// The longest time without anything new, in a tile or in all.
     pub longest_gap: Duration,
@@ -59,6 +59,8 @@ pub(super) struct Viewer {
     decoder: Box<dyn VideoDecoder>,
     pictures: Vec<VideoFrame>,
     tiles: Vec<TilePlace>,
+    /// The canvas that the tiles were laid out for; a rung may be smaller.
+    canvas: Size,
     newest: Vec<Option<Sighting>>,
     picture_at: Option<Instant>,
     sights: Sights,
@@ -71,18 +73,19 @@ impl Viewer {
     /// When no decoder can be opened.
     pub fn new(people: usize) -> Result<Self, DecodeError> {
         Ok(Self {
-            decoder: av1_decoder()?,
+            decoder: video_decoder(Codec::Av1)?,
             pictures: Vec::new(),
             tiles: Vec::new(),
+            canvas: Size::new(0, 0),
             newest: vec![None; people],
             picture_at: None,
             sights: Sights::new(),
         })
     }
 
-    /// The node tells where the tiles lie from now on.
-    pub fn rearrange(&mut self, tiles: Vec<TilePlace>) {
-        self.tiles = tiles;
+    /// The node tells where the tiles lie on a canvas from now on.
+    pub fn rearrange(&mut self, tiles: Vec<TilePlace>, canvas: Size) {
+        (self.tiles, self.canvas) = (tiles, canvas);
     }
 
     /// Forgets what was measured; the measured span begins at `now`.
@@ -93,9 +96,9 @@ impl Viewer {
     }
 
     /// Decodes one frame of the composite and reads it. Frames are counted as shown when they have been decoded.
-    pub fn look(&mut self, frame: &EncodedFrame, log: &SendLog) {
+    pub fn look(&mut self, frame: &ReceivedFrame, log: &SendLog) {
         let mut pictures = std::mem::take(&mut self.pictures);
-        match self.decoder.decode(frame, &mut pictures) {
+        match self.decoder.decode(frame.coded(), &mut pictures) {
             Ok(()) | Err(DecodeError::AwaitingKeyframe) => {}
             Err(_) => self.sights.broken += 1,
         }
@@ -132,7 +135,10 @@ impl Viewer {
         }
         for at in 0..self.tiles.len() {
             let TilePlace { x, y, width, height, .. } = self.tiles[at];
-            let [x, y, width, height] = [x, y, width, height].map(|side| side as usize);
+            let along = |at: u32, of: u32, on: u32| at as usize * on as usize / (of as usize).max(1);
+            let wide = |at| along(at, self.canvas.width, picture.size.width);
+            let high = |at| along(at, self.canvas.height, picture.size.height);
+            let (x, y, width, height) = (wide(x), high(y), wide(width), high(height));
             if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
                 self.sight(code, now, log);
             }
@@ -157,7 +163,7 @@ impl Viewer {
 
     fn gap(&mut self, gap: Duration) {
         self.sights.longest_gap = self.sights.longest_gap.max(gap);
-        self.sights.freezes += u64::from(gap > FREEZE_SPAN);
+        self.sights.freezes += u64::from(gap > FREEZE_AFTER);
     }
 }
 
@@ -198,7 +204,7 @@ mod tests {
             size,
             full_range: false,
             matrix: Matrix::default(),
-            arrival: Instant::now(),
+            arrival: None,
             picture: Arc::new(Luma(canvas)),
         }
     }
@@ -214,7 +220,7 @@ mod tests {
             height: 180,
             z: 0,
         };
-        viewer.rearrange(vec![tile(0), tile(320)]);
+        viewer.rearrange(vec![tile(0), tile(320)], Size::new(WIDTH as u32, HEIGHT as u32));
         viewer
     }
 

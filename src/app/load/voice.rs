@@ -1,5 +1,5 @@
-//! **The question:** what does each simulated microphone send? A loop of speech with a pilot tone of its own, gated in step with
-//! the picture, as Opus packets; or silence.
+//! **The question:** what does each simulated microphone send? A loop of speech with a pilot tone of its own, gated in
+//! step with the picture, as Opus packets; or silence.
 
 use std::f32::consts::TAU;
 use std::io;

@@ -1,25 +1,22 @@
-//! **The question:** what does one simulated person notice? A thread that looks and listens, so that decoding holds up no
-//! sender.
+//! **The question:** what does one simulated person notice? A thread that looks and listens, so that decoding holds up
+//! no sender.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::LoadError;
+use super::error::LoadError;
 use super::listener::{Listener, Sounds};
 use super::receiver::Inward;
 use super::sender::SendLog;
 use super::viewer::{Sights, Viewer};
+use crate::base::limits;
+use crate::base::media::Size;
 use crate::core::signal::FromNode;
-
-/// Frames, packets and messages that may wait for a witness: two seconds of picture and sound.
-const SENSES_LEN: usize = 256;
-/// How soon a witness notices that the phase changed.
-const PHASE_SPAN: Duration = Duration::from_millis(20);
 
 /// Whether what happens counts. Written by the run, read by every witness.
 #[derive(Debug, Default)]
@@ -78,7 +75,7 @@ impl Witness {
         let failed = |why: String| LoadError::System(format!("a decoder for person {number}: {why}"));
         let viewer = looks.then(|| Viewer::new(log.people())).transpose().map_err(|e| failed(e.to_string()))?;
         let listener = Listener::new(number, speakers).map_err(|e| failed(e.to_string()))?;
-        let (senses, inward) = bounded(SENSES_LEN);
+        let (senses, inward) = bounded(limits::LOAD_SENSES_LEN);
         let attention = Attention { number, viewer, listener, log, phase };
         let body = move || attention.pay(&inward);
         let thread = thread::Builder::new().name(format!("witness-{number}")).spawn(body);
@@ -112,11 +109,11 @@ impl Attention {
                     viewer.begin(Instant::now());
                 }
             }
-            match inward.recv_timeout(PHASE_SPAN) {
+            match inward.recv_timeout(limits::LOAD_PHASE_SPACING) {
                 Ok(sense) => self.notice(sense),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Nothing comes any more, and the end is still to be waited for.
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(PHASE_SPAN),
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(limits::LOAD_PHASE_SPACING),
             }
         }
         let sights = self.viewer.map(|viewer| viewer.end(Instant::now(), &self.log));
@@ -126,7 +123,9 @@ impl Attention {
     fn notice(&mut self, sense: Inward) {
         match (sense, &mut self.viewer) {
             (Inward::Picture(frame), Some(viewer)) => viewer.look(&frame, &self.log),
-            (Inward::Told(FromNode::Scene { tiles, .. }), Some(viewer)) => viewer.rearrange(tiles),
+            (Inward::Told(FromNode::Scene { width, height, tiles }), Some(viewer)) => {
+                viewer.rearrange(tiles, Size::new(width, height));
+            }
             (Inward::Sound(frame), viewer) => {
                 let delay = |number| viewer.as_ref().and_then(|viewer| viewer.delay(number));
                 self.listener.listen(&frame, &self.log, delay);

@@ -1,5 +1,5 @@
-//! **The question:** who encodes and who composes on this machine? The encoder's calibration, which needs a clock, and the choice of
-//! the compositor.
+//! **The question:** who encodes and who composes on this machine? The encoder's calibration, which needs a clock, and
+//! the choice of the compositor.
 
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -48,8 +48,8 @@ pub fn choose_compositor(config: &Config) -> Result<Compositors, DeviceError> {
     Ok(compositors)
 }
 
-/// Whether a driver for a GPU has made its device. Without one, asking Vulkan would only load Mesa with all of LLVM, and have it look
-/// for a desktop and complain that there is none. Where `/dev` cannot be read, Vulkan is asked.
+/// Whether a driver for a GPU has made its device. Without one, asking Vulkan would only load Mesa with all of LLVM,
+/// and have it look for a desktop and complain that there is none. Where `/dev` cannot be read, Vulkan is asked.
 fn is_a_gpu_there() -> bool {
     // Of the kernel's own drivers; NVIDIA's, WSL's, Mali's, Adreno's and Tegra's.
     let starts = [("/dev/dri", "renderD"), ("/dev", "nvidia"), ("/dev", "dxg"), ("/dev", "mali")];

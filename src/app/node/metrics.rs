@@ -3,7 +3,7 @@
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::recording::room::RecordCounters;
+use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::telemetry::metrics::Metrics;
@@ -82,8 +82,18 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_datagrams_out_total", "Datagrams sent", &counters.datagrams_out),
         ("tessera_sends_refused_total", "Sends the kernel refused", &counters.sends_refused),
         ("tessera_datagrams_unknown_total", "Datagrams of no known peer", &counters.datagrams_unknown),
+        (
+            "tessera_datagrams_strayed_total",
+            "Datagrams passed on to the net thread that holds their peer",
+            &counters.datagrams_strayed,
+        ),
+        ("tessera_strays_discarded_total", "Of those, discarded: it was behind", &counters.strays_discarded),
+        ("tessera_peers_moved_total", "Peers that moved to the net thread they arrive at", &counters.peers_moved),
         ("tessera_datagrams_malformed_total", "Datagrams no peer could read", &counters.datagrams_malformed),
         ("tessera_frames_in_total", "Frames and Opus packets received", &counters.frames_in),
+        ("tessera_frames_out_total", "Frames of composites handed to viewers", &counters.frames_out),
+        ("tessera_gaps_skipped_total", "Gaps in incoming pictures no repair filled in time", &counters.gaps_skipped),
+        ("tessera_frames_malformed_total", "Incoming frames and packets no one could read", &counters.frames_malformed),
         ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (
@@ -93,6 +103,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
         ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+        ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }
 
@@ -120,6 +131,12 @@ fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
             "Ticks of voices whose stated level was not believed",
             &counters.levels_corrected,
         ),
+        (
+            "tessera_jitter_discarded_total",
+            "Opus packets jitter buffers discarded: late, repeated, malformed or surplus",
+            &counters.jitter_discarded,
+        ),
+        ("tessera_shared_encoded_total", "Packets of shared mixes encoded", &counters.shared_encoded),
         ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
         ("tessera_audio_ticks_silent_total", "Audio ticks in which nobody was heard", &counters.silent_ticks),
         ("tessera_announcements_total", "Announcements begun", &counters.announcements),
@@ -155,4 +172,27 @@ fn archive(counters: &ArchiveCounters) -> Vec<Named<'_>> {
         ("tessera_archive_swept_total", "Expired objects deleted", &counters.swept),
         ("tessera_archive_sweep_errors_total", "Expired objects that could not be deleted yet", &counters.sweep_errors),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Both ways, kinds included: what is exported is documented, and what is documented is exported.
+    #[test]
+    fn the_documented_metrics_are_those_that_a_node_exports() {
+        let document = include_str!("../../../docs/operating.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let documented: BTreeSet<(&str, &str)> = rows
+            .filter(|(name, _)| name.starts_with("tessera_"))
+            .map(|(name, rest)| (name, rest.split(' ').next().expect("split yields one")))
+            .collect();
+        let text = metrics(&Counts::default()).render();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let exported: BTreeSet<(&str, &str)> = types.collect();
+        assert_eq!(documented.difference(&exported).collect::<Vec<_>>(), [] as [&_; 0], "documented only");
+        assert_eq!(exported.difference(&documented).collect::<Vec<_>>(), [] as [&_; 0], "exported only");
+    }
 }

@@ -1,6 +1,7 @@
-//! **The question:** how does a node come up and go down? Opens the sockets, starts the threads, wires them, and ends them in order.
+//! **The question:** how does a node come up and go down? Opens the sockets, starts the threads, wires them, and ends
+//! them in order.
 //!
-//! Door: [`Node`]. A thread is a lane of [`crate::app::workers`]; `control` wires rooms and peers through them.
+//! Door: [`Node`]. A thread is a worker of [`crate::app::workers`]; `control` wires rooms and peers through them.
 
 mod calibration;
 mod metrics;

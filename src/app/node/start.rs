@@ -1,4 +1,5 @@
-//! **The question:** how does a node come up and go down? Sockets first, so that a taken port is told before anything runs.
+//! **The question:** how does a node come up and go down? Sockets first, so that a taken port is told before anything
+//! runs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
-use crate::io::webrtc::{BindError, Certificate, MediaSocket, Net, NetEvent, NetWiring};
+use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
 
 /// Why a node did not start. Each is one clear line.
 #[derive(Debug, thiserror::Error)]
@@ -88,18 +89,21 @@ impl Node {
         Self::start_recording_to(config, None)
     }
 
-    /// As [`Node::start`]; the next room is recorded to exactly `record_to`, in the clear, for anyone who asked for that file.
+    /// As [`Node::start`]; the next room is recorded to exactly `record_to`, in the clear, for anyone who asked for
+    /// that file.
     ///
     /// # Errors
     /// As [`Node::start`].
     pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
         // Anyone who needs words before it is done asks again at the next tick.
         thread::Builder::new().name("fonts".into()).spawn(load_fonts)?;
-        let socket = MediaSocket::bind(config.media.listen, &config.media.advertise)?;
-        let door = HttpDoor::open(&http_setup(&config, &socket))?;
+        let (listen, advertise) = (config.media.listen, &config.media.advertise);
+        let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
+        let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
+        let door = HttpDoor::open(&http_setup(&config, &candidates))?;
         let encoder = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
-        let (http, url, media) = (door.address(), door.url(), socket.address());
+        let (http, url) = (door.address(), door.url());
         let counts = Counts::default();
         let runtime = http_runtime(&config)?;
         let archive = match &record_to {
@@ -118,8 +122,7 @@ impl Node {
         let (stop_control, stop) = bounded(1);
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let candidates = socket.candidates().to_vec();
-        let workers = start_workers(&config, socket, net_sender, &control_waker, &reports, &counts)?;
+        let workers = start_workers(&config, sockets, &net_sender, &control_waker, &reports, &counts)?;
         let parts = ControlParts {
             config: config.clone(),
             encoder,
@@ -226,18 +229,13 @@ impl Drop for Node {
 
 fn start_workers(
     config: &Config,
-    socket: MediaSocket,
-    net_events: Sender<NetEvent>,
+    sockets: Vec<MediaSocket>,
+    net_events: &Sender<NetEvent>,
     control: &Waker,
     reports: &Reports<Event>,
     counts: &Counts,
 ) -> io::Result<Workers> {
-    let (control, net_counters) = (control.clone(), counts.net.clone());
-    let net = Worker::start("net-0", move |mailbox| {
-        let (commands, waker) = (mailbox.commands, mailbox.waker);
-        let wiring = NetWiring { commands, events: net_events, control, waker, counters: net_counters };
-        Net::new(socket, wiring).run();
-    })?;
+    let net = NetWorkers::start(sockets, net_events, control, &counts.net)?;
     let legs = match config.media.legs.is_off() {
         true => None,
         false => Some(legs_worker(reports.clone())?),
@@ -254,7 +252,10 @@ fn start_workers(
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
     });
-    let package = Worker::start("package", |mailbox| workers::package::run(&mailbox))?;
+    let of_package = reports.clone();
+    let package = Worker::start("package", move |mailbox| workers::package::run(&mailbox, of_package))?;
+    let threads = &config.threads;
+    tracing::debug!(decode = threads.decode(), compose = threads.compose(), mix = threads.mix(), "workers run");
     Ok(Workers {
         net,
         legs,
@@ -274,13 +275,11 @@ fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
     })
 }
 
-fn http_setup(config: &Config, socket: &MediaSocket) -> HttpSetup {
+fn http_setup(config: &Config, candidates: &[SocketAddr]) -> HttpSetup {
     let tls = match &config.http.tls {
         Tls::Off => http::Tls::Off,
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
-        Tls::SelfSigned => {
-            http::Tls::SelfSigned { names: socket.candidates().iter().map(|a| a.ip().to_string()).collect() }
-        }
+        Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
     HttpSetup { listen: config.http.listen, tls }
 }
@@ -324,7 +323,8 @@ fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<A
     Ok(archive)
 }
 
-/// What the HTTP door shows of the archive, and the way to the configured host; where every recording takes it by itself, from now on.
+/// What the HTTP door shows of the archive, and the way to the configured host; where every recording takes it by
+/// itself, from now on.
 fn recordings(
     config: &Config,
     archive: Arc<Archive>,
@@ -353,10 +353,9 @@ fn archive_with(
     counts: &Counts,
 ) -> Result<Archive, StartError> {
     let identity = Identity::load(&keepers.files)?;
-    let (errors, handle) = (counts.archive.keeper_errors.clone(), runtime.handle().clone());
-    let keepers = Keepers::new(&keepers.addresses, &identity, errors, handle.clone())?;
+    let keepers = Keepers::new(&keepers.addresses, &identity, counts.archive.keeper_errors.clone())?;
     runtime.block_on(keepers.poll_all());
-    let (vault, retention) = (recording.place().vault, recording.retention());
+    let (vault, retention, handle) = (recording.place().vault, recording.retention(), runtime.handle().clone());
     Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
 }
 

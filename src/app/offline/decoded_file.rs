@@ -1,15 +1,12 @@
 //! **The question:** what does one file show at which tick? Demuxer and decoder together, a window of ticks at a time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::limits;
-use crate::base::media::{
-    Codec, EncodedFrame, Ingest, Matrix, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame, rtp_from_pts,
-};
-use crate::engine::decode::{DecodeError, VideoDecoder, av1_decoder};
+use crate::base::media::{Codec, CodedFrame, Matrix, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame};
+use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 use crate::io::demux::{Coding, Fault, Pictures, Stored};
 
 /// What becomes visible, or does not.
@@ -43,18 +40,17 @@ pub(super) struct DecodedFile {
     ended: bool,
     /// How the file ended before its end.
     fault: Option<Fault>,
-    number: u64,
     scratch: Vec<VideoFrame>,
 }
 
 impl DecodedFile {
     pub(super) fn new(pictures: Pictures, fps: u32) -> Result<Self, Fault> {
         let decoder = match pictures.coding {
-            Coding::Av1 => Some(av1_decoder().map_err(|error| Fault::Broken(error.to_string()))?),
+            Coding::Av1 => Some(video_decoder(Codec::Av1).map_err(|error| Fault::Broken(error.to_string()))?),
             Coding::Raw { .. } => None,
         };
         let (ahead, last, ended, fault) = (None, None, false, None);
-        let mut source = Self { pictures, decoder, fps, ahead, last, ended, fault, number: 0, scratch: Vec::new() };
+        let mut source = Self { pictures, decoder, fps, ahead, last, ended, fault, scratch: Vec::new() };
         source.read();
         Ok(source)
     }
@@ -96,26 +92,16 @@ impl DecodedFile {
     }
 
     fn decode(&mut self, tick: u64, stored: Stored, seen: &mut Vec<Seen>) {
-        self.number += 1;
-        // Latency has no meaning here, but a picture carries an arrival.
-        let arrival = Instant::now();
         let Some(decoder) = &mut self.decoder else {
             let Coding::Raw { full_range } = self.pictures.coding else { unreachable!("AV1 has a decoder") };
             let size = self.pictures.size;
             let picture = Arc::new(RawPicture { data: stored.data, size });
-            show(
-                seen,
-                Seen::Picture {
-                    tick,
-                    frame: VideoFrame { size, full_range, matrix: Matrix::default(), arrival, picture },
-                },
-            );
+            let frame = VideoFrame { size, full_range, matrix: Matrix::default(), arrival: None, picture };
+            show(seen, Seen::Picture { tick, frame });
             return;
         };
-        let ingest = Ingest::whole(self.number, rtp_from_pts(stored.at, limits::VIDEO_CLOCK), arrival);
-        let Stored { data, keyframe, at, .. } = stored;
-        let unit = EncodedFrame { codec: Codec::Av1, data, pts: at, keyframe, ingest: Some(ingest) };
-        let result = decoder.decode(&unit, &mut self.scratch);
+        let unit = CodedFrame { codec: Codec::Av1, data: &stored.data, keyframe: stored.keyframe, arrival: None };
+        let result = decoder.decode(unit, &mut self.scratch);
         if let Some(frame) = self.scratch.drain(..).next_back() {
             show(seen, Seen::Picture { tick, frame });
         }
@@ -131,9 +117,9 @@ fn show(seen: &mut Vec<Seen>, new: Seen) {
     seen.push(new);
 }
 
-/// The first tick at which something of `at` is shown: the nearest, but not quite half a tick early, so that of 60 pictures a
-/// second every other one falls on a tick of 30. Containers round times (WebM to a millisecond), and encoders begin some
-/// milliseconds late for their sound.
+/// The first tick at which something of `at` is shown: the nearest, but not quite half a tick early, so that of 60
+/// pictures a second every other one falls on a tick of 30. Containers round times (WebM to a millisecond), and
+/// encoders begin some milliseconds late for their sound.
 fn first_tick(at: Pts, fps: u32) -> u64 {
     let second = u128::from(NANOS_PER_SECOND);
     let nanos = (u128::from(at.as_nanos()) * u128::from(fps)).saturating_sub(second * 9 / 20);

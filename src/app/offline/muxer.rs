@@ -1,16 +1,17 @@
-//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder writes it.
+//! **The question:** which bytes does the composed file get, and when is it whole? A fragmented MP4 as the recorder
+//! writes it.
 
 use std::io;
 use std::path::Path;
 
-use crate::app::offline::Written;
 use crate::app::offline::sound::Packets;
-use crate::app::offline::temp_file::Part;
+use crate::app::offline::temp_file::{Part, Written};
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
-    VideoSample, opus,
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// A file that is being written.

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::app::offline::Written;
-use crate::app::offline::temp_file::Part;
+use crate::app::offline::temp_file::{Part, Written};
 use crate::base::media::{ComposedFrame, Size};
 
 /// A Y4M file that is being written.

@@ -1,4 +1,5 @@
-//! **The question:** what do the files sound like together? Every Opus track decoded, added up, limited and encoded once.
+//! **The question:** what do the files sound like together? Every Opus track decoded, added up, limited and encoded
+//! once.
 
 use std::collections::VecDeque;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::app::offline::RecomposeError;
+use crate::app::offline::error::RecomposeError;
 use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, PcmBlock, Pts, pts_from_tick};
 use crate::core::mix::Limiter;

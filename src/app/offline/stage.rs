@@ -1,5 +1,5 @@
-//! **The question:** who is seen where at this tick, and with which picture? The compose thread's own; the scene core of the live
-//! room hears here what the files do.
+//! **The question:** who is seen where at this tick, and with which picture? The compose thread's own; the scene core
+//! of the live room hears here what the files do.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::app::offline::decoded_file::Seen;
-use crate::app::offline::{Ended, Job, Windows};
+use crate::app::offline::job::{Ended, Job};
+use crate::app::offline::windows::Windows;
 use crate::base::media::{ComposedFrame, Outbox, ParticipantId, Size, TrackId, TrackKind, VideoFrame, pts_from_tick};
 use crate::core::scene::{self, Motion, SceneCore};
 use crate::engine::compose::{Compositor, Sources};
 
 /// How long what changes is on its way.
-const MOTION_SPAN: Duration = Duration::from_millis(400);
+const MOTION: Duration = Duration::from_millis(400);
 
 /// The compose thread's own: who is seen where, and with which picture.
 pub(super) struct Stage {
@@ -92,7 +93,7 @@ impl Stage {
         }
         stage.tell(0, scene::Input::Labels(job.names));
         // The first tick shows everyone in place; only what changes later glides.
-        stage.motion = Motion::new(MOTION_SPAN, stage.scene.scene());
+        stage.motion = Motion::new(MOTION, stage.scene.scene());
         stage
     }
 

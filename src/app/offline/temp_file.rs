@@ -1,12 +1,18 @@
-//! **The question:** under which name does an unfinished file lie? Under one of its own beside the place it will take, so that what
-//! stood there before is never half overwritten.
+//! **The question:** under which name does an unfinished file lie? Under one of its own beside the place it will take,
+//! so that what stood there before is never half overwritten.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes written at once.
-const BUFFER_LEN: usize = 256 * 1024;
+use crate::base::limits;
+
+/// What lies in the file out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
 
 /// A file in the making; gone if nobody finishes it.
 pub(super) struct Part {
@@ -24,7 +30,7 @@ impl Part {
         }
         let name = place.file_name().ok_or_else(|| io::Error::other("it names no file"))?.to_string_lossy();
         let path = place.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let file = BufWriter::with_capacity(BUFFER_LEN, File::create(&path)?);
+        let file = BufWriter::with_capacity(limits::RECOMPOSE_WRITE_LEN, File::create(&path)?);
         Ok(Self { file, path, place: place.to_owned(), finished: false })
     }
 

@@ -1,17 +1,19 @@
 //! Real files in, one real file out, looked at by FFmpeg and by our own decoder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::app::offline::decoded_file::{DecodedFile, Seen};
-use crate::base::media::{PlaneRef, Pts};
-use crate::core::scene;
-use crate::io::demux::Coding;
+use crate::base::media::{PlaneRef, Pts, Size};
+use crate::core::scene::{self, Layout};
+use crate::engine::encode::EncoderChoice;
+use crate::io::demux::{self, Coding};
 
 const SIZE: Size = Size::new(320, 180);
 

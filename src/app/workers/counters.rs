@@ -3,7 +3,7 @@
 use crate::base::limits;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::Counter;
-use crate::io::recording::room::RecordCounters;
+use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::transfer::TransferCounters;

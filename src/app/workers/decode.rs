@@ -1,13 +1,13 @@
-//! **The question:** which incoming frame is decoded when? A `decode-n` thread owns jitter buffer and decoder of each video
-//! track assigned to it; all rooms share the pool.
+//! **The question:** which incoming frame is decoded when? A `decode-n` thread owns jitter buffer and decoder of each
+//! video track assigned to it; all rooms share the pool.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
-use crate::app::workers::worker::{Mailbox, Reports, guard};
-use crate::base::media::{EncodedFrame, Outbox, RoomId, TrackId, VideoFrame};
+use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
+use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
 use crate::engine::decode::{self, DecodeError, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
@@ -18,6 +18,8 @@ pub struct TrackWork {
     pub room: RoomId,
     /// Whose track.
     pub track: TrackId,
+    /// How it is coded, by which its decoder is chosen.
+    pub codec: Codec,
     /// Frames from the peer.
     pub frames: TrackReceiver,
     /// Pictures for the compositor.
@@ -39,15 +41,26 @@ pub enum DecodeCommand {
 struct Track {
     work: Box<TrackWork>,
     jitter: VideoJitter,
+    /// `None` once it could not be opened: its frames still go to whoever records them.
     decoder: Option<Box<dyn VideoDecoder>>,
     /// A slot's box that came back, so that none is allocated per frame.
     spare: Option<Box<VideoFrame>>,
 }
 
 impl Track {
+    /// Asks the sender for a keyframe, unless nothing here could decode it.
     fn ask_for_keyframe(&self, counters: &NodeCounters) {
+        if self.decoder.is_none() {
+            return;
+        }
         counters.keyframes_requested.add(1);
         self.work.keyframe_requests.request_keyframe();
+    }
+
+    /// There is no decoder for it from now on, and everybody hears why, once.
+    fn fail(&mut self, error: DecodeError, reports: &Reports<Event>) {
+        self.decoder = None;
+        reports.send(Event::DecoderFailed { room: self.work.room.clone(), track: self.work.track, error });
     }
 }
 
@@ -60,15 +73,7 @@ pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters:
         outbox: Outbox::new(),
         pictures: Vec::new(),
     };
-    loop {
-        loop {
-            match mailbox.commands.try_recv() {
-                Ok(DecodeCommand::Add(work)) => worker.add(work),
-                Ok(DecodeCommand::Remove(track)) => drop(worker.tracks.remove(&track)),
-                Err(crossbeam_channel::TryRecvError::Empty) => break,
-                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
-            }
-        }
+    while mailbox.drain(|command| worker.command(command)) {
         let deadline = worker.round();
         mailbox.waker.sleep_until(deadline);
     }
@@ -83,10 +88,22 @@ struct DecodeWorker {
 }
 
 impl DecodeWorker {
+    fn command(&mut self, command: DecodeCommand) {
+        match command {
+            DecodeCommand::Add(work) => self.add(work),
+            DecodeCommand::Remove(track) => drop(self.tracks.remove(&track)),
+        }
+    }
+
     fn add(&mut self, work: Box<TrackWork>) {
-        let decoder = decode::av1_decoder().ok();
-        let jitter = VideoJitter::new();
-        self.tracks.insert(work.track, Track { work, jitter, decoder, spare: None });
+        let id = work.track;
+        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder(work.codec));
+        let mut track = Track { work, jitter, decoder: None, spare: None };
+        match opened {
+            Ok(decoder) => track.decoder = Some(decoder),
+            Err(error) => track.fail(error, &self.reports),
+        }
+        self.tracks.insert(id, track);
     }
 
     /// One look at every track; says when to look again.
@@ -130,7 +147,7 @@ impl Step<'_> {
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
-            let told = frame.captured();
+            let told = frame.capture();
             track.jitter.handle(now, VideoInput::Frame(frame), outbox);
             playout.want(Side::Picture, track.jitter.wanted_delay());
             if let Some((rtp_time, captured)) = told
@@ -145,11 +162,15 @@ impl Step<'_> {
                 // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
                 VideoOutput::Release { frame, .. } => {
                     give_to_tap(track, now, &frame);
-                    if let Some((_, captured)) = frame.captured() {
+                    if let Some((_, captured)) = frame.capture() {
                         track.work.playout.played(Side::Picture, now, captured);
                         counters.lip_sync.note(track.work.playout.skew());
                     }
-                    broken |= !decode_one(track, &frame, pictures, counters);
+                    match decode_one(track, &frame, pictures, counters) {
+                        Ok(()) => {}
+                        Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
+                        Err(_) => broken = true,
+                    }
                 }
                 VideoOutput::RequestKeyframe => track.ask_for_keyframe(counters),
             }
@@ -169,24 +190,22 @@ impl Step<'_> {
 }
 
 /// A frame's place in a recording is when it is due, not when a thread got to it.
-fn give_to_tap(track: &Track, now: Instant, frame: &EncodedFrame) {
-    if let (Some(tap), Some(ingest)) = (track.work.frames.tap(), &frame.ingest) {
-        let due = track.jitter.expected(ingest.rtp_time);
+fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
+    if let Some(tap) = track.work.frames.tap() {
+        let due = track.jitter.expected(frame.rtp_time);
         tap.give(due.map_or(now, |at| at + track.work.playout.delay(Side::Picture)), frame);
     }
 }
 
-/// Decodes and publishes; false when the bitstream is broken.
+/// Decodes and publishes. A track without a decoder shows nothing, and nothing is wrong with its frames.
 fn decode_one(
     track: &mut Track,
-    frame: &EncodedFrame,
+    frame: &ReceivedFrame,
     pictures: &mut Vec<VideoFrame>,
     counters: &NodeCounters,
-) -> bool {
-    let result = match track.decoder.as_mut() {
-        Some(decoder) => decoder.decode(frame, pictures),
-        None => Err(DecodeError::AwaitingKeyframe),
-    };
+) -> Result<(), DecodeError> {
+    let Some(decoder) = track.decoder.as_mut() else { return Ok(()) };
+    let result = decoder.decode(frame.coded(), pictures);
     counters.frames_decoded.add(pictures.len() as u64);
     for picture in pictures.drain(..) {
         let boxed = match track.spare.take() {
@@ -198,17 +217,8 @@ fn decode_one(
         };
         track.spare = track.work.slot.publish(boxed);
     }
-    let broken = result.is_err();
-    counters.frames_broken.add(u64::from(broken));
-    !broken
-}
-
-/// The earlier of two deadlines, where either may be absent.
-pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+    counters.frames_broken.add(u64::from(result.is_err()));
+    result
 }
 
 #[cfg(test)]
@@ -216,7 +226,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, ComposedFrame, Ingest, ParticipantId, Pts, Size, TrackKind};
+    use crate::base::media::{CodedFrame, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
 
@@ -226,7 +236,19 @@ mod tests {
         keyframe_requests: KeyframeRequest,
     }
 
-    fn track(worker: &mut DecodeWorker, number: u64) -> Far {
+    fn worker() -> (DecodeWorker, crossbeam_channel::Receiver<Event>) {
+        let (sender, events) = crossbeam_channel::bounded(16);
+        let worker = DecodeWorker {
+            tracks: HashMap::new(),
+            reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
+            counters: NodeCounters::default(),
+            outbox: Outbox::new(),
+            pictures: Vec::new(),
+        };
+        (worker, events)
+    }
+
+    fn track(worker: &mut DecodeWorker, number: u64, codec: Codec) -> Far {
         let waker = Waker::new().unwrap();
         let (sender, frames) = flow::track_queue(waker.clone(), Counter::default());
         let slot = FrameSlot::default();
@@ -234,6 +256,7 @@ mod tests {
         worker.add(Box::new(TrackWork {
             room: "tested".parse().unwrap(),
             track: TrackId { participant: ParticipantId(number), kind: TrackKind::Camera },
+            codec,
             frames,
             slot: slot.clone(),
             keyframe_requests: keyframe_requests.clone(),
@@ -244,7 +267,7 @@ mod tests {
 
     fn frames(count: u64) -> Vec<Bytes> {
         let size = Size::new(64, 64);
-        let setup = VideoEncoderSetup { size, fps: 30, bitrate: 200_000, threads: 1 };
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 200_000, threads: 1 };
         let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
         let mut out = Vec::new();
         for n in 0..count {
@@ -254,9 +277,9 @@ mod tests {
         out.into_iter().map(|frame| frame.data).collect()
     }
 
-    fn arriving(data: Bytes, number: u64) -> EncodedFrame {
-        let ingest = Ingest { contiguous: number > 0, ..Ingest::whole(number, number * 3000, Instant::now()) };
-        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe: number == 0, ingest: Some(ingest) }
+    fn arriving(data: Bytes, number: u64) -> ReceivedFrame {
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, data, number, number * 3000, Instant::now());
+        ReceivedFrame { keyframe: number == 0, contiguous: number > 0, ..whole }
     }
 
     /// Looks until nothing waits any more.
@@ -268,15 +291,9 @@ mod tests {
 
     #[test]
     fn a_broken_bitstream_asks_for_a_keyframe_and_nobody_else_notices() {
-        let (sender, events) = crossbeam_channel::bounded(16);
-        let mut worker = DecodeWorker {
-            tracks: HashMap::new(),
-            reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
-            counters: NodeCounters::default(),
-            outbox: Outbox::new(),
-            pictures: Vec::new(),
-        };
-        let (mut broken, mut fine) = (track(&mut worker, 1), track(&mut worker, 2));
+        let (mut worker, events) = worker();
+        let mut broken = track(&mut worker, 1, Codec::Av1);
+        let mut fine = track(&mut worker, 2, Codec::Av1);
         let good = frames(3);
         for (number, data) in good.iter().enumerate() {
             let number = number as u64;
@@ -300,5 +317,45 @@ mod tests {
         broken.sender.push(healed);
         drain_outputs(&mut worker);
         assert!(broken.slot.take().is_some(), "a keyframe heals it");
+    }
+    /// A decoder whose library has no memory left for another.
+    struct Exhausted;
+
+    impl VideoDecoder for Exhausted {
+        fn decode(&mut self, _: CodedFrame<'_>, _: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+            Err(DecodeError::Open("out of memory".into()))
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_cannot_be_opened_is_told_once_and_asks_for_nothing() {
+        let (mut worker, events) = worker();
+        // Nothing decodes pictures of the first one's codec; the second one's decoder fails while it runs.
+        let mut never = track(&mut worker, 1, Codec::Opus);
+        let mut failing = track(&mut worker, 2, Codec::Av1);
+        let failing_id = TrackId { participant: ParticipantId(2), kind: TrackKind::Camera };
+        worker.tracks.get_mut(&failing_id).unwrap().decoder = Some(Box::new(Exhausted));
+        for (number, data) in frames(3).into_iter().enumerate() {
+            for far in [&mut never, &mut failing] {
+                // The second frame follows a gap: a decoder would need a keyframe for it.
+                let contiguous = number != 1;
+                far.sender.push(ReceivedFrame { contiguous, ..arriving(data.clone(), number as u64) });
+            }
+            drain_outputs(&mut worker);
+        }
+        let told: Vec<_> = events.try_iter().collect();
+        let [
+            Event::DecoderFailed { track: first, error: DecodeError::Codec("opus"), .. },
+            Event::DecoderFailed { track: second, error: DecodeError::Open(_), .. },
+        ] = &told[..]
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!((first.participant, *second), (ParticipantId(1), failing_id));
+        for far in [never, failing] {
+            assert!(!far.keyframe_requests.take_keyframe(), "no keyframe would help");
+            assert!(far.slot.take().is_none());
+        }
+        assert_eq!(worker.counters.keyframes_requested.get(), 0);
     }
 }

@@ -1,10 +1,10 @@
-//! **The question:** how does a room's composite become frames for everyone? An `encode-<rung>` thread owns one encoder; it
-//! ends when the compositor's end of its queue does.
+//! **The question:** how does a room's composite become frames for everyone? An `encode-<rung>` thread owns one
+//! encoder; it ends when the compositor's end of its queue does.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, guard};
-use crate::base::media::{ComposedFrame, EncodedFrame, Outbox, RoomId};
+use crate::base::media::{ComposedFrame, EncodedFrame, Outbox, RoomId, RungId};
 use crate::core::ladder::{KeyframeInput, KeyframeOutput, KeyframePacer};
 use crate::engine::compose::FramePool;
 use crate::engine::encode::VideoEncoder;
@@ -23,6 +23,8 @@ use crate::io::telemetry::log::alias;
 pub struct RungWork {
     /// Which room.
     pub room: RoomId,
+    /// Which of its encodes.
+    pub rung: RungId,
     /// The encoder, set up for the rung's life.
     pub encoder: Box<dyn VideoEncoder>,
     /// From the compositor.
@@ -41,19 +43,15 @@ pub struct RungWork {
     pub frames_encoded: Counter,
 }
 
-/// Starts the rung's thread; if it panics, it reports `failure` and ends.
+/// Starts the rung's thread; if it panics, it reports `failure`. However it ends, it reports that its last frame is
+/// published.
 ///
 /// # Errors
 /// When the process is out of threads.
-pub fn start_rung(
-    number: usize,
-    work: RungWork,
-    failure: Event,
-    reports: Reports<Event>,
-    counters: NodeCounters,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(format!("encode-{number}")).spawn(move || {
-        let room = work.room.clone();
+pub fn start_rung(work: RungWork, failure: Event, reports: Reports<Event>, counters: NodeCounters) -> io::Result<()> {
+    let thread = thread::Builder::new().name(format!("encode-{}", work.rung.0));
+    thread.spawn(move || {
+        let (room, id) = (work.room.clone(), work.rung);
         let mut rung = Rung { work, out: Vec::new(), due: Outbox::new(), counters };
         while let Ok(frame) = rung.work.composed.recv() {
             if guard(&room, || rung.encode(&frame)).is_none() {
@@ -63,7 +61,9 @@ pub fn start_rung(
             rung.work.pool.recycle(frame);
         }
         rung.work.fan.close();
-    })
+        reports.send(Event::RungEnded { room, rung: id });
+    })?;
+    Ok(())
 }
 
 struct Rung {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{ParticipantId, RoomId, TrackId};
+use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId, TrackId};
 use crate::core::scene::Scene;
+use crate::engine::decode::DecodeError;
+use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
 
 /// Something a worker saw that others must know.
@@ -15,6 +17,15 @@ pub enum Event {
         room: RoomId,
         /// Which track.
         track: TrackId,
+    },
+    /// A track's pictures cannot be decoded, now or later; told once, and no keyframe is asked for.
+    DecoderFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which track.
+        track: TrackId,
+        /// Why there is no decoder.
+        error: DecodeError,
     },
     /// The room's picture is laid out anew.
     SceneChanged {
@@ -38,8 +49,58 @@ pub enum Event {
     },
     /// Something became of a plain-RTP leg.
     Leg(LegEvent),
+    /// An encode published its last frame.
+    RungEnded {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
+    /// The keepers agreed: what was asked for is recorded from now on.
+    RecordingBegan {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// The keepers did not agree: nothing is recorded.
+    RecordingRefused {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// A recording is closed.
+    RecordingFinished {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+        /// What it holds; `None` if closing it panicked.
+        summary: Option<RecordingSummary>,
+    },
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),
     /// A worker panicked over what is made for this room's recording alone: that ends, the room goes on.
     RecordingFailed(RoomId),
+}
+
+impl Event {
+    /// The room that it is about; a leg's is known by its connection.
+    #[must_use]
+    pub const fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::PicturesBroken { room, .. }
+            | Self::DecoderFailed { room, .. }
+            | Self::SceneChanged { room, .. }
+            | Self::Speech { room, .. }
+            | Self::RungEnded { room, .. }
+            | Self::RecordingBegan { room, .. }
+            | Self::RecordingRefused { room, .. }
+            | Self::RecordingFinished { room, .. }
+            | Self::RoomFailed(room)
+            | Self::RecordingFailed(room) => Some(room),
+            Self::Leg(_) => None,
+        }
+    }
 }

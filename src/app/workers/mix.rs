@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::workers::counters::NodeCounters;
-use crate::app::workers::decode::earlier;
 use crate::app::workers::event::Event;
-use crate::app::workers::worker::{Mailbox, Reports, guard};
+use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::limits;
 use crate::base::media::{MixTick, ParticipantId, PcmBlock, Pts, RoomEpoch, RoomId, TrackId};
 use crate::engine::audio::RoomSound;
-use crate::engine::flow::{Fan, OpusReceiver, PlayoutCell};
+use crate::engine::flow::{Fan, PlayoutCell, TrackReceiver};
 use crate::io::telemetry::log::alias;
 
 /// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
@@ -36,7 +35,7 @@ pub enum MixCommand {
     /// A room ends.
     RemoveRoom(RoomId),
     /// A track's packets come through this queue from now on.
-    AddVoice(RoomId, TrackId, OpusReceiver, PlayoutCell),
+    AddVoice(RoomId, TrackId, TrackReceiver, PlayoutCell),
     /// A track ended.
     RemoveVoice(RoomId, TrackId),
     /// Nobody hears a person's microphone, or everybody again.
@@ -62,14 +61,7 @@ struct Channel {
 /// The body of a `mix-n` thread.
 pub fn run(mailbox: &Mailbox<MixCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
     let mut rooms: HashMap<RoomId, Channel> = HashMap::new();
-    loop {
-        loop {
-            match mailbox.commands.try_recv() {
-                Ok(command) => apply(&mut rooms, command),
-                Err(crossbeam_channel::TryRecvError::Empty) => break,
-                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
-            }
-        }
+    while mailbox.drain(|command| apply(&mut rooms, command)) {
         let mut deadline = None;
         let mut panicked = Vec::new();
         for (room, channel) in &mut rooms {

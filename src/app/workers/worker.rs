@@ -1,20 +1,21 @@
-//! **The question:** how does the control thread reach a worker thread? A lane: one named thread, one bounded inlet, one waker.
+//! **The question:** how does the control thread reach a worker thread? A worker: one named thread, one bounded
+//! mailbox, one waker.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::engine::flow::{Counter, Waker};
+use crate::engine::flow::{CommandSender, Counter, Waker};
 use crate::io::telemetry::log::alias;
 
 /// The control thread's end of a worker thread.
 pub struct Worker<C> {
-    commands: Sender<C>,
-    waker: Waker,
+    commands: CommandSender<C>,
     thread: Option<JoinHandle<()>>,
     /// What it carries, in the unit its owner spreads by (tracks, rooms).
     pub load: usize,
@@ -28,6 +29,19 @@ pub struct Mailbox<C> {
     pub waker: Waker,
 }
 
+impl<C> Mailbox<C> {
+    /// Takes every command there is; false once the other end is gone: then the worker ends.
+    pub fn drain(&self, mut apply: impl FnMut(C)) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => apply(command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+}
+
 impl<C: Send + 'static> Worker<C> {
     /// Starts the thread `name`.
     ///
@@ -35,35 +49,44 @@ impl<C: Send + 'static> Worker<C> {
     /// When the process is out of threads or file descriptors.
     pub fn start(name: &str, body: impl FnOnce(Mailbox<C>) + Send + 'static) -> io::Result<Self> {
         let waker = Waker::new()?;
-        let (commands, mailbox) = bounded(limits::COMMANDS_LEN);
-        let mailbox = Mailbox { commands: mailbox, waker: waker.clone() };
+        let (commands, mailbox) = CommandSender::new(limits::COMMANDS_LEN, waker.clone());
+        let mailbox = Mailbox { commands: mailbox, waker };
         let thread = thread::Builder::new().name(name.into()).spawn(move || body(mailbox))?;
-        Ok(Self { commands, waker, thread: Some(thread), load: 0 })
+        Ok(Self { commands, thread: Some(thread), load: 0 })
     }
 
-    /// Hands over a command. Waits while the inlet is full: workers never wait for the control thread, so it empties.
+    /// Hands over a command; never waits.
     pub fn send(&self, command: C) {
-        // A worker that ended (its panic was reported) has nothing left to command.
-        let _ = self.commands.send(command);
-        self.waker.wake();
+        self.commands.send(command);
+    }
+
+    /// Hands over what found no room so far; whether all of it is handed over now.
+    pub fn flush(&self) -> bool {
+        self.commands.flush()
     }
 
     /// The waker of the worker, for the seams it reads.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        self.waker.clone()
+        self.commands.waker()
     }
 }
 
 impl<C> Drop for Worker<C> {
     fn drop(&mut self) {
-        let (closed, _) = bounded(0);
-        self.commands = closed;
-        self.waker.wake();
+        self.commands.close();
         if let Some(thread) = self.thread.take() {
             // A panic that got past `guard` was printed by the thread itself.
             let _ = thread.join();
         }
+    }
+}
+
+/// The earlier of two deadlines, where either may be absent.
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::base::media::Size;
 
-/// A still picture: sRGB, straight alpha, 4 bytes a pixel (red, green, blue, alpha), rows packed. Cloning shares it, and two are
-/// equal when they are the same memory: a still is compared at every tick and changes at none.
+/// A still picture: sRGB, straight alpha, 4 bytes a pixel (red, green, blue, alpha), rows packed. Cloning shares it,
+/// and two are equal when they are the same memory: a still is compared at every tick and changes at none.
 #[derive(Clone)]
 pub struct Bitmap(Arc<Pixels>);
 

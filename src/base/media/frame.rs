@@ -6,43 +6,22 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{Damage, Law, ParticipantId, Pts, Wallclock};
-
-/// A raster's extent in luma pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Size {
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-impl Size {
-    /// Columns by rows.
-    #[must_use]
-    pub const fn new(width: u32, height: u32) -> Self {
-        Self { width, height }
-    }
-}
-
-/// The codecs the node speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec {
-    /// AV1, one temporal unit a frame, OBUs with size fields, no temporal delimiter.
-    Av1,
-    /// Opus, one packet a frame.
-    Opus,
-    /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
-    G711(Law),
-}
+use crate::base::media::{Codec, Damage, ParticipantId, Pts, Size, Wallclock};
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AudioLevel(pub u8);
 
-/// What the wire knew about an incoming frame.
+/// One temporal unit or one packet of sound as the wire brought it. It has no room time yet: the jitter buffer says
+/// when it plays. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingest {
+pub struct ReceivedFrame {
+    /// How to read `data`.
+    pub codec: Codec,
+    /// The bitstream.
+    pub data: Bytes,
+    /// Whether decoding may start here (always true for sound).
+    pub keyframe: bool,
     /// Extended sequence number of its first packet.
     pub sequence_first: u64,
     /// Extended sequence number of its last packet.
@@ -53,8 +32,8 @@ pub struct Ingest {
     pub rtp_time: u64,
     /// When its last packet arrived.
     pub arrival: Instant,
-    /// When it was captured, by its sender's clock, as sender reports tell (RFC 3550 section 6.4.1). Only differences between tracks
-    /// of one sender mean something: nobody sets these clocks.
+    /// When it was captured, by its sender's clock, as sender reports tell (RFC 3550 section 6.4.1). Only differences
+    /// between tracks of one sender mean something: nobody sets these clocks.
     pub captured: Option<Wallclock>,
     /// RFC 6464 level, if sent.
     pub audio_level: Option<AudioLevel>,
@@ -62,37 +41,83 @@ pub struct Ingest {
     pub rid: Option<[u8; 8]>,
 }
 
-impl Ingest {
-    /// A frame that came whole, in one packet, right after its predecessor, without level or layer.
+impl ReceivedFrame {
+    /// What came in one packet right after its predecessor and may be decoded by itself, such as sound: without level
+    /// or layer.
     #[must_use]
-    pub const fn whole(sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
-        let (sequence_first, sequence_last) = (sequence, sequence);
-        let (captured, audio_level, rid) = (None, None, None);
-        Self { sequence_first, sequence_last, contiguous: true, rtp_time, arrival, captured, audio_level, rid }
+    pub const fn of_one_packet(codec: Codec, data: Bytes, sequence: u64, rtp_time: u64, arrival: Instant) -> Self {
+        Self {
+            codec,
+            data,
+            keyframe: true,
+            sequence_first: sequence,
+            sequence_last: sequence,
+            contiguous: true,
+            rtp_time,
+            arrival,
+            captured: None,
+            audio_level: None,
+            rid: None,
+        }
+    }
+
+    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    #[must_use]
+    pub fn capture(&self) -> Option<(u64, Wallclock)> {
+        self.captured.map(|captured| (self.rtp_time, captured))
+    }
+
+    /// What a decoder asks of it.
+    #[must_use]
+    pub const fn coded(&self) -> CodedFrame<'_> {
+        let Self { codec, data, keyframe, arrival, .. } = self;
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: Some(*arrival) }
     }
 }
 
-/// One temporal unit or one packet of sound. Cloning shares the bytes.
-#[derive(Debug, Clone)]
+/// A received frame whose room time is known: what a participant's own track is recorded from. It keeps what the wire
+/// knew, because the recording of one track follows its sender's clock and tells what was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TappedFrame {
+    /// When it plays.
+    pub pts: Pts,
+    /// As it was sent.
+    pub received: ReceivedFrame,
+}
+
+/// One temporal unit or one packet of sound in room time, as the node sends and records it. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedFrame {
     /// How to read `data`.
     pub codec: Codec,
     /// The bitstream.
     pub data: Bytes,
-    /// Room time; outgoing frames only, `Pts(0)` for incoming ones, which carry `ingest.rtp_time`.
+    /// When it plays.
     pub pts: Pts,
-    /// Whether decoding may start here (always true for Opus).
+    /// Whether decoding may start here (always true for sound).
     pub keyframe: bool,
-    /// What the wire knew; `None` for frames that this node encoded.
-    pub ingest: Option<Ingest>,
 }
 
 impl EncodedFrame {
-    /// Its RTP time, and when it was captured by its sender's clock, once that is known.
+    /// What a decoder asks of it.
     #[must_use]
-    pub fn captured(&self) -> Option<(u64, Wallclock)> {
-        self.ingest.as_ref().and_then(|ingest| Some((ingest.rtp_time, ingest.captured?)))
+    pub const fn coded(&self) -> CodedFrame<'_> {
+        let Self { codec, data, keyframe, .. } = self;
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: None }
     }
+}
+
+/// What a decoder asks of a frame, wherever it comes from: the wire, this node, or a file.
+#[derive(Debug, Clone, Copy)]
+pub struct CodedFrame<'a> {
+    /// How to read `data`.
+    pub codec: Codec,
+    /// The bitstream; a decoder may share it.
+    pub data: &'a Bytes,
+    /// Whether decoding may start here.
+    pub keyframe: bool,
+    /// When it arrived, if it came over the wire.
+    pub arrival: Option<Instant>,
 }
 
 /// One plane of 8-bit samples.
@@ -110,8 +135,8 @@ pub trait Picture: Send + Sync {
     fn plane(&self, index: usize) -> PlaneRef<'_>;
 }
 
-/// What a picture's samples mean (ITU-T H.273 `MatrixCoefficients`): how luma and the two colour differences follow from red,
-/// green and blue.
+/// What a picture's samples mean (ITU-T H.273 `MatrixCoefficients`): how luma and the two colour differences follow
+/// from red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Matrix {
     /// Rec. ITU-R BT.709, and whatever does not say.
@@ -141,8 +166,8 @@ pub struct VideoFrame {
     pub full_range: bool,
     /// How its samples make colours.
     pub matrix: Matrix,
-    /// When its encoded form arrived, for latency figures.
-    pub arrival: Instant,
+    /// When its encoded form arrived, for latency figures; `None` for what did not come over the wire.
+    pub arrival: Option<Instant>,
     /// The planes' owner.
     pub picture: Arc<dyn Picture>,
 }
@@ -212,10 +237,11 @@ pub struct MixTick {
     pub pts: Pts,
     /// UTC of the tick, for sender reports.
     pub wallclock: Wallclock,
-    /// The mix for everyone who is not heard in it: viewers, recorder, silent participants. A whole packet at every tick.
+    /// The mix for everyone who is not heard in it: viewers, recorder, silent participants. A whole packet at every
+    /// tick.
     pub shared: EncodedFrame,
-    /// Nobody is heard, and nothing of it is still to come: `shared` is silence, which the wire may leave out (DTX), and which
-    /// recorder and HLS take as any other packet.
+    /// Nobody is heard, and nothing of it is still to come: `shared` is silence, which the wire may leave out (DTX),
+    /// and which recorder and HLS take as any other packet.
     pub silent: bool,
     /// For each participant heard in the shared mix: everyone but them.
     pub minus: Vec<(ParticipantId, EncodedFrame)>,

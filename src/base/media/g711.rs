@@ -1,4 +1,5 @@
-//! **The question:** which sample does a byte of G.711 stand for? ITU-T G.711 (11/88), both laws, on 16-bit linear samples.
+//! **The question:** which sample does a byte of G.711 stand for? ITU-T G.711 (11/88), both laws, on 16-bit linear
+//! samples.
 
 /// One of the two laws by which G.711 makes a byte of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,7 +13,7 @@ pub enum Law {
 /// Added to µ-law's magnitudes, so that every segment begins at a power of two.
 const MU_BIAS: i32 = 0x84;
 /// µ-law's largest magnitude before the bias is added.
-const MU_MAX: i32 = 32_635;
+const MU_LARGEST: i32 = 32_635;
 /// A-law's bytes are sent with their even bits inverted (G.711 table 1a, note 2).
 const A_INVERTED: u8 = 0x55;
 
@@ -45,7 +46,7 @@ impl Law {
                 (magnitude_byte(magnitude, 7, magnitude >= 0x100) | sign) ^ A_INVERTED
             }
             Self::Mu => {
-                let magnitude = wide.abs().min(MU_MAX) + MU_BIAS;
+                let magnitude = wide.abs().min(MU_LARGEST) + MU_BIAS;
                 let sign = if wide < 0 { 0x80 } else { 0 };
                 !(magnitude_byte(magnitude, 7, true) | sign)
             }
@@ -109,7 +110,7 @@ mod tests {
                 let segment = u32::from(if law == Law::A { byte ^ A_INVERTED } else { !byte } >> 4 & 7);
                 let step = if law == Law::A { 16 << segment.saturating_sub(1) } else { 8 << segment };
                 // Beyond the last decision value everything is the last sample.
-                let within = i32::from(sample).clamp(-MU_MAX, MU_MAX);
+                let within = i32::from(sample).clamp(-MU_LARGEST, MU_LARGEST);
                 let error = (i32::from(got) - if law == Law::A { i32::from(sample) } else { within }).abs();
                 assert!(error <= step / 2, "{law:?} {sample} became {got}");
                 assert!(got >= below, "{law:?} {sample} became {got}, its neighbour {below}");

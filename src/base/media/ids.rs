@@ -113,9 +113,14 @@ impl From<ParticipantId> for String {
     }
 }
 
-/// One WebRTC connection of this process: a participant's, a WHIP publisher's or a viewer's. Counted up, never on the wire.
+/// One WebRTC connection of this process: a participant's, a WHIP publisher's or a viewer's. Counted up, never on the
+/// wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub u64);
+
+/// One recording of one room in this process. Counted up, never used again, never on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordingTicket(pub u64);
 
 /// What a published track carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

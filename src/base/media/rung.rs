@@ -64,7 +64,8 @@ impl fmt::Display for RungName {
 pub struct View {
     /// Shown as nobody, heard by nobody.
     pub hidden: BTreeSet<ParticipantId>,
-    /// Which of a room's views this is: 0 hides nobody, and every other set of people has a number of its own that is never used again.
+    /// Which of a room's views this is: 0 hides nobody, and every other set of people has a number of its own that is
+    /// never used again.
     pub generation: u64,
 }
 

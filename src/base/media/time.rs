@@ -1,5 +1,5 @@
-//! **The question:** which of the three times is meant? `Instant` is now, [`Pts`] the room's media clock, [`Wallclock`] UTC.
-//! Every conversion stands here and carries its name.
+//! **The question:** which of the three times is meant? `Instant` is now, [`Pts`] the room's media clock, [`Wallclock`]
+//! UTC. Every conversion stands here and carries its name.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

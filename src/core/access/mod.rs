@@ -1,4 +1,5 @@
-//! **The question:** who may do what? Every command names its caller, and every caller is judged here, whatever door they came through.
+//! **The question:** who may do what? Every command names its caller, and every caller is judged here, whatever door
+//! they came through.
 
 use crate::base::media::ParticipantId;
 

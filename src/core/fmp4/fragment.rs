@@ -1,11 +1,11 @@
-//! **The question:** what does one fragment say? `moof` and `mdat` with a run of each track. Times are absolute, computed from
-//! the room's clock by the caller, so a lost fragment moves nothing after it.
+//! **The question:** what does one fragment say? `moof` and `mdat` with a run of each track. Times are absolute,
+//! computed from the room's clock by the caller, so a lost fragment moves nothing after it.
 
 use bytes::Bytes;
 use mp4_atom::{Encode, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry, TrunSamples};
 
 use crate::base::limits;
-use crate::core::fmp4::{DELTA_FLAGS, SOUND_TRACK, SYNC_FLAGS, VIDEO_TRACK};
+use crate::core::fmp4::tracks::{DELTA_FLAGS, SOUND_TRACK, SYNC_FLAGS, VIDEO_TRACK};
 
 /// One temporal unit as it is stored.
 #[derive(Debug, Clone)]

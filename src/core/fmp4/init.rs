@@ -7,9 +7,9 @@ use mp4_atom::{
 };
 
 use crate::base::media::Wallclock;
-use crate::core::fmp4::{
-    DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, SequenceHeader, VIDEO_TIMESCALE, VIDEO_TRACK, opus,
-};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::core::bitstream::opus;
+use crate::core::fmp4::tracks::{DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, VIDEO_TIMESCALE, VIDEO_TRACK};
 
 /// Seconds from 1904, where MP4 counts from, to 1970.
 const MP4_EPOCH_OFFSET: u64 = 2_082_844_800;
@@ -35,8 +35,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The bytes that go to `duration_at` once the total duration is known: the `free` box kept there becomes `mehd`. A file
-    /// that never gets them (a crash) is as valid; its players count the fragments.
+    /// The bytes that go to `duration_at` once the total duration is known: the `free` box kept there becomes `mehd`. A
+    /// file that never gets them (a crash) is as valid; its players count the fragments.
     #[must_use]
     pub fn duration_patch(duration: u64) -> Bytes {
         encode(&Mehd { fragment_duration: duration }).into()
@@ -94,8 +94,8 @@ impl InitSegment {
     }
 }
 
-/// The head of a file with nothing but a sound track: `started` is UTC of its time zero, `skip` where in the track that lies, in
-/// samples from the start of its first packet, decoder delay included.
+/// The head of a file with nothing but a sound track: `started` is UTC of its time zero, `skip` where in the track that
+/// lies, in samples from the start of its first packet, decoder delay included.
 #[must_use]
 pub fn sound_header(started: Wallclock, skip: u32) -> Header {
     let created = created(started);

@@ -1,11 +1,12 @@
-//! **The question:** what does a stored piece of ours say of itself: its codecs, its first picture? For playlists and posters.
+//! **The question:** what does a stored piece of ours say of itself: its codecs, its first picture? For playlists and
+//! posters.
 
 use std::io::Cursor;
 use std::ops::Range;
 
 use mp4_atom::{Decode, Moof, TrunSamples};
 
-use crate::core::fmp4::{SYNC_FLAGS, VIDEO_TRACK};
+use crate::core::fmp4::tracks::{SYNC_FLAGS, VIDEO_TRACK};
 
 /// The first picture of a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub struct FirstPicture {
     pub sync: bool,
 }
 
-/// The first picture of a fragment as [`crate::core::fmp4::Fragment::encode`] writes it; `None` if it holds none or is none of ours.
+/// The first picture of a fragment as [`crate::core::fmp4::Fragment::encode`] writes it; `None` if it holds none or is
+/// none of ours.
 #[must_use]
 pub fn first_picture(fragment: &[u8]) -> Option<FirstPicture> {
     let moof = Moof::decode(&mut Cursor::new(fragment)).ok()?;
@@ -30,8 +32,8 @@ pub fn first_picture(fragment: &[u8]) -> Option<FirstPicture> {
     Some(FirstPicture { at, sync: sample.flags == Some(SYNC_FLAGS) })
 }
 
-/// The CODECS attribute (RFC 6381) of an init segment of ours: `av01.P.LLT.DD` (av1-isobmff 1.3, section 5) and Opus. `None` if
-/// there is no `av1C` in it.
+/// The CODECS attribute (RFC 6381) of an init segment of ours: `av01.P.LLT.DD` (av1-isobmff 1.3, section 5) and Opus.
+/// `None` if there is no `av1C` in it.
 #[must_use]
 pub fn codecs(init: &[u8]) -> Option<String> {
     let at = init.windows(4).position(|four| four == b"av1C")? + 4;

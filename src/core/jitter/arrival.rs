@@ -1,6 +1,6 @@
-//! **The question:** how long must packets wait so that nearly all of them are in time? A histogram of how much slower than the
-//! fastest recent packet each one came, which slowly forgets, and a memory of peaks that come again and again. This is the
-//! design known from WebRTC's NetEq, written anew.
+//! **The question:** how long must packets wait so that nearly all of them are in time? A histogram of how much slower
+//! than the fastest recent packet each one came, which slowly forgets, and a memory of peaks that come again and again.
+//! This is the design known from WebRTC's NetEq, written anew.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const MARGIN: Duration = Duration::from_millis(3);
 /// A packet so much slower than the wish is a peak.
 const PEAK_ABOVE: Duration = Duration::from_millis(40);
 /// Peaks less than this apart are one.
-const PEAK_SPAN: Duration = Duration::from_millis(250);
+const PEAK_APART: Duration = Duration::from_millis(250);
 /// So many peaks within their memory are a pattern.
 const PEAKS_MIN: usize = 3;
 /// Peaks remembered.
@@ -83,7 +83,7 @@ impl Arrivals {
     fn note_peak(&mut self, peak: Peak) {
         let latest = self.peaks.iter_mut().flatten().max_by_key(|known| known.at);
         if let Some(latest) = latest
-            && peak.at.saturating_duration_since(latest.at) < PEAK_SPAN
+            && peak.at.saturating_duration_since(latest.at) < PEAK_APART
         {
             latest.excess = latest.excess.max(peak.excess);
             return;
@@ -92,7 +92,8 @@ impl Arrivals {
         *oldest.expect("there are slots") = Some(peak);
     }
 
-    /// The height of peaks that come again and again; zero when they don't. The highest one is left out: it may be a freak.
+    /// The height of peaks that come again and again; zero when they don't. The highest one is left out: it may be a
+    /// freak.
     fn peak_height(&mut self, now: Instant) -> Duration {
         for slot in &mut self.peaks {
             if slot.is_some_and(|peak| now.saturating_duration_since(peak.at) > PEAK_MEMORY) {

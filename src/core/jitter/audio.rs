@@ -1,8 +1,9 @@
-//! **The question:** which Opus packet plays at this tick, and what when there is none? Packets come in any order; each tick takes
-//! 20 ms of sound out: packets, concealment, comfort noise or silence. It is pulled, so it has no deadline.
+//! **The question:** which Opus packet plays at this tick, and what when there is none? Packets come in any order; each
+//! tick takes 20 ms of sound out: packets, concealment, comfort noise or silence. It is pulled, so it has no deadline.
 //!
-//! The delay follows the network and the sender's clock: at each tick [`AudioJitter::advice`] says whether the sound shall be made
-//! a little shorter or longer, anyone who has the samples does so ([`Stretcher`](crate::core::jitter::Stretcher)) and tells by how much.
+//! The delay follows the network and the sender's clock: at each tick [`AudioJitter::advice`] says whether the sound
+//! shall be made a little shorter or longer, anyone who has the samples does so
+//! ([`Stretcher`](crate::core::jitter::Stretcher)) and tells by how much.
 
 mod repair;
 
@@ -12,31 +13,21 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, EncodedFrame, Outbox};
+use crate::base::media::{AudioLevel, Outbox, ReceivedFrame};
+use crate::core::bitstream::{self, opus};
 use crate::core::jitter::arrival::Arrivals;
-use crate::core::jitter::stretch::{Likeness, STRETCH_FRAMES_MAX, STRETCH_FRAMES_MIN};
-use crate::core::jitter::toc;
+use crate::core::jitter::stretch::Likeness;
 use crate::core::jitter::transit::TimeMap;
 use repair::Repair;
 
 /// Samples of one tick.
 const TICK: u32 = limits::PCM_FRAMES as u32;
 /// The longest cut, samples.
-const SHRINK_MAX: u32 = STRETCH_FRAMES_MAX as u32;
+const LONGEST_CUT: u32 = limits::STRETCH_FRAMES_MAX as u32;
 /// The shortest cut, samples.
-const SHRINK_MIN: u32 = STRETCH_FRAMES_MIN as u32;
-/// Ticks that an empty buffer is concealed; libopus has faded to silence by then.
-const CONCEAL_TICKS_MAX: u32 = 5;
-/// Ticks of comfort noise after a DTX packet: senders repeat one every 400 ms.
-const COMFORT_TICKS_MAX: u32 = 25;
-/// A hole in the timestamps longer than this is a pause or a jump, not a loss: 1 s.
-const HOLE_SAMPLES_MAX: u64 = limits::SAMPLE_RATE as u64;
-/// RFC 3550 appendix A.1: a sequence number further off than this begins a new source.
-const SEQUENCE_JUMP_MAX: u64 = 3_000;
-/// So many packets behind the playing position in a row mean that the source restarted.
-const BEHIND_MAX: u32 = 10;
-/// Packets may be taken so much before they are due, or a tick and so much after, before the delay is corrected: 4 ms. Without it
-/// a packet on the border would have sound cut out and put in by turns.
+const SHORTEST_CUT: u32 = limits::STRETCH_FRAMES_MIN as u32;
+/// Packets may be taken so much before they are due, or a tick and so much after, before the delay is corrected: 4 ms.
+/// Without it a packet on the border would have sound cut out and put in by turns.
 const SLACK_UNREST: i64 = 192;
 /// So far off, sound is stretched at every tick: 40 ms.
 const URGENT: i64 = 1_920;
@@ -54,22 +45,23 @@ const QUIET: AudioLevel = AudioLevel(60);
 /// What the mix thread tells a voice's jitter buffer.
 #[derive(Debug)]
 pub enum AudioInput {
-    /// A packet in any order, its `ingest` set.
-    Packet(EncodedFrame),
+    /// A packet in any order.
+    Packet(ReceivedFrame),
     /// The audio tick: push what plays now. The delay is the larger of what camera and microphone want.
     Tick(Duration),
-    /// What the tick's pieces sound like was made so many samples longer (or shorter, if negative), as the advice asked.
+    /// What the tick's pieces sound like was made so many samples longer (or shorter, if negative), as the advice
+    /// asked.
     Stretched(i32),
 }
 
-/// A piece of what plays at a tick. The pieces of all ticks follow each other without a hole; those of one tick reach at
-/// least 20 ms past the last tick (a packet of 60 ms is pushed whole, and the next two ticks push nothing).
+/// A piece of what plays at a tick. The pieces of all ticks follow each other without a hole; those of one tick reach
+/// at least 20 ms past the last tick (a packet of 60 ms is pushed whole, and the next two ticks push nothing).
 #[derive(Debug)]
 pub enum AudioPiece {
     /// Decode this packet.
     Play {
         /// The packet.
-        packet: EncodedFrame,
+        packet: ReceivedFrame,
         /// How long it lasts, samples at 48 kHz.
         samples: u32,
         /// A timeline begins with it: what the decoder remembers is of another one.
@@ -79,7 +71,8 @@ pub enum AudioPiece {
     Conceal {
         /// For how long, samples at 48 kHz; a multiple of 120.
         samples: u32,
-        /// The packet right after the hole, whose in-band FEC may restore the last frame of the hole (RFC 6716 section 2.1.7).
+        /// The packet right after the hole, whose in-band FEC may restore the last frame of the hole (RFC 6716 section
+        /// 2.1.7).
         next: Option<Bytes>,
     },
     /// The sender pauses (DTX) and nothing is missing: the decoder makes up its background noise.
@@ -190,7 +183,7 @@ pub struct AudioJitter {
 
 #[derive(Debug)]
 struct Waiting {
-    packet: EncodedFrame,
+    packet: ReceivedFrame,
     rtp_time: u64,
     sequence: u64,
     samples: u32,
@@ -283,7 +276,8 @@ impl AudioJitter {
         self.advice
     }
 
-    /// Samples pushed so far that belong after the last tick: the rest of a packet longer than a tick, or what a cut left over.
+    /// Samples pushed so far that belong after the last tick: the rest of a packet longer than a tick, or what a cut
+    /// left over.
     #[must_use]
     pub fn samples_ahead(&self) -> u32 {
         self.ahead
@@ -301,22 +295,21 @@ impl AudioJitter {
         AudioStats { queued: self.queue.len(), ..self.stats }
     }
 
-    fn admit(&mut self, packet: EncodedFrame) {
+    fn admit(&mut self, packet: ReceivedFrame) {
         self.stats.packets += 1;
-        let ingest = packet.ingest.as_ref().expect("an incoming packet carries what the wire knew");
-        let (rtp_time, sequence, arrival) = (ingest.rtp_time, ingest.sequence_first, ingest.arrival);
-        let Some(samples) = toc::samples(&packet) else {
+        let (rtp_time, sequence, arrival) = (packet.rtp_time, packet.sequence_first, packet.arrival);
+        let Some(samples) = bitstream::packet_samples(packet.codec, &packet.data) else {
             self.stats.discarded += 1;
             return;
         };
-        if self.newest.is_some_and(|newest| distance(newest.sequence, sequence) > SEQUENCE_JUMP_MAX) {
+        if self.newest.is_some_and(|newest| distance(newest.sequence, sequence) > limits::SEQUENCE_JUMP_MAX) {
             self.map.forget();
         }
         self.learn(rtp_time, sequence, arrival);
         if self.is_behind(rtp_time, sequence) {
             self.stats.discarded += 1;
             self.behind_in_a_row += 1;
-            if self.behind_in_a_row >= BEHIND_MAX {
+            if self.behind_in_a_row >= limits::BEHIND_PACKETS_MAX {
                 self.map.forget();
                 self.restart();
             }
@@ -326,12 +319,13 @@ impl AudioJitter {
         self.enqueue(Waiting { packet, rtp_time, sequence, samples });
     }
 
-    /// What the arrival tells of the network. A copy that RED carried (RFC 2198) comes with a newer packet and tells nothing.
+    /// What the arrival tells of the network. A copy that RED carried (RFC 2198) comes with a newer packet and tells
+    /// nothing.
     fn learn(&mut self, rtp_time: u64, sequence: u64, arrival: Instant) {
         if let Some(newest) = self.newest
             && newest.arrival == arrival
             && is_after(newest.sequence, sequence)
-            && distance(newest.sequence, sequence) <= SEQUENCE_JUMP_MAX
+            && distance(newest.sequence, sequence) <= limits::SEQUENCE_JUMP_MAX
         {
             self.repair.copied(newest.rtp_time.wrapping_sub(rtp_time));
             return;
@@ -414,11 +408,11 @@ impl AudioJitter {
         let Some(front) = self.queue.front() else { return self.starve() };
         let hole = front.rtp_time.wrapping_sub(playing.next);
         let follows = self.last.is_some_and(|last| front.sequence == last.sequence.wrapping_add(1));
-        let shortest = u64::from(toc::FRAME_SAMPLES_MIN);
+        let shortest = u64::from(opus::FRAME_SAMPLES_MIN);
         if hole < shortest {
             return Step::Play;
         }
-        if follows || hole > HOLE_SAMPLES_MAX || self.last.is_some_and(|last| last.dtx) {
+        if follows || hole > limits::HOLE_SAMPLES_MAX || self.last.is_some_and(|last| last.dtx) {
             // Nothing was lost: the sender paused (DTX). Its next word starts when it is due.
             self.playing = None;
             return self.begin(now, delay);
@@ -432,7 +426,7 @@ impl AudioJitter {
     fn settle(&mut self) {
         let (Some(playing), Some(front)) = (&mut self.playing, self.queue.front()) else { return };
         let hole = front.rtp_time.wrapping_sub(playing.next);
-        if playing.made_up == 0 || hole > HOLE_SAMPLES_MAX {
+        if playing.made_up == 0 || hole > limits::HOLE_SAMPLES_MAX {
             return;
         }
         let made_up = u64::from(std::mem::take(&mut playing.made_up)).min(hole);
@@ -452,13 +446,13 @@ impl AudioJitter {
         Step::Play
     }
 
-    /// Nothing waits: conceal for a while, then call it silence. Time stands still meanwhile: a packet that is only slow will
-    /// still be played, and one that is lost was concealed.
+    /// Nothing waits: conceal for a while, then call it silence. Time stands still meanwhile: a packet that is only
+    /// slow will still be played, and one that is lost was concealed.
     fn starve(&mut self) -> Step {
         let playing = self.playing.as_mut().expect("only a playing voice starves");
         playing.starved_ticks += 1;
         let dtx = self.last.is_some_and(|last| last.dtx);
-        if dtx || playing.starved_ticks > CONCEAL_TICKS_MAX {
+        if dtx || playing.starved_ticks > limits::CONCEAL_TICKS_MAX {
             self.playing = None;
             return Step::Pause;
         }
@@ -469,13 +463,13 @@ impl AudioJitter {
 
     fn play(&mut self, out: &mut Outbox<AudioPiece>) {
         let waiting = self.queue.pop_front().expect("a packet to play waits");
-        let dtx = waiting.packet.data.len() <= toc::DTX_LEN_MAX;
+        let dtx = waiting.packet.data.len() <= opus::DTX_BYTES;
         let Waiting { packet, rtp_time, sequence, samples } = waiting;
         let begins = self.last.is_none();
         self.last = Some(Last { rtp_time, sequence, samples, dtx });
         self.playing = Some(Playing { next: rtp_time.wrapping_add(u64::from(samples)), starved_ticks: 0, made_up: 0 });
-        self.repair.played(samples, toc::restores(&packet));
-        self.comfort_ticks = if dtx { COMFORT_TICKS_MAX } else { 0 };
+        self.repair.played(samples, bitstream::restores_previous(packet.codec, &packet.data));
+        self.comfort_ticks = if dtx { limits::COMFORT_TICKS_MAX } else { 0 };
         self.stats.played += 1;
         self.ahead += samples;
         out.push(AudioPiece::Play { packet, samples, begins });
@@ -485,7 +479,7 @@ impl AudioJitter {
     /// Packets that overlap what was just played can no longer be.
     fn forget_overtaken(&mut self) {
         let Some(playing) = self.playing else { return };
-        let half_frame = u64::from(toc::FRAME_SAMPLES_MIN) / 2;
+        let half_frame = u64::from(opus::FRAME_SAMPLES_MIN) / 2;
         while self.queue.front().is_some_and(|w| is_after(playing.next, w.rtp_time.wrapping_add(half_frame))) {
             self.queue.pop_front();
             self.stats.discarded += 1;
@@ -506,7 +500,7 @@ impl AudioJitter {
     fn pause(&mut self, out: &mut Outbox<AudioPiece>) {
         let samples = TICK - self.ahead;
         self.ahead = TICK;
-        if self.comfort_ticks > 0 && samples.is_multiple_of(toc::FRAME_SAMPLES_MIN) {
+        if self.comfort_ticks > 0 && samples.is_multiple_of(opus::FRAME_SAMPLES_MIN) {
             self.comfort_ticks -= 1;
             out.push(AudioPiece::Comfort { samples });
         } else {
@@ -525,8 +519,8 @@ impl AudioJitter {
         self.late(now, next, delay) + i64::from(self.ahead / TICK * TICK)
     }
 
-    /// What shall be done about the delay. While packets are due within the tick before they are needed, nothing can be gained;
-    /// what lies ahead of a tick is given back as far as no packet is needed earlier for it.
+    /// What shall be done about the delay. While packets are due within the tick before they are needed, nothing can be
+    /// gained; what lies ahead of a tick is given back as far as no packet is needed earlier for it.
     fn advise(&mut self, now: Instant, delay: Duration) -> Stretch {
         self.unstretched_ticks = self.unstretched_ticks.saturating_add(1);
         let Some(playing) = self.playing.filter(|playing| playing.made_up == 0) else {
@@ -546,10 +540,10 @@ impl AudioJitter {
         if slack < -SLACK_UNREST {
             Stretch::Grow { likeness }
         } else if slack > i64::from(TICK) + SLACK_UNREST {
-            Stretch::Shrink { samples_max: SHRINK_MAX, likeness }
-        } else if part >= SHRINK_MIN && slack >= 0 {
+            Stretch::Shrink { samples_max: LONGEST_CUT, likeness }
+        } else if part >= SHORTEST_CUT && slack >= 0 {
             // No hurry: it waits for a place where nobody notices.
-            Stretch::Shrink { samples_max: part.min(SHRINK_MAX), likeness: Likeness::High }
+            Stretch::Shrink { samples_max: part.min(LONGEST_CUT), likeness: Likeness::High }
         } else {
             Stretch::Keep
         }
@@ -610,8 +604,7 @@ impl AudioJitter {
 
 impl Waiting {
     fn is_quiet(&self) -> bool {
-        let ingest = self.packet.ingest.as_ref().expect("admitted with it");
-        ingest.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= toc::DTX_LEN_MAX
+        self.packet.audio_level.is_some_and(|level| level >= QUIET) || self.packet.data.len() <= opus::DTX_BYTES
     }
 }
 

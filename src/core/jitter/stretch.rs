@@ -1,11 +1,9 @@
-//! **The question:** how does a voice play a little faster or slower without a click and at its pitch? One pitch period is left
-//! out or played twice, with an overlap-add of 10 ms around the place (WSOLA: Verhelst and Roelands, ICASSP 1993). Samples in,
-//! samples out; what to do and when is [`AudioJitter`](crate::core::jitter::AudioJitter)'s decision.
+//! **The question:** how does a voice play a little faster or slower without a click and at its pitch? One pitch period
+//! is left out or played twice, with an overlap-add of 10 ms around the place (WSOLA: Verhelst and Roelands, ICASSP
+//! 1993). Samples in, samples out; what to do and when is [`AudioJitter`](crate::core::jitter::AudioJitter)'s decision.
 
-/// The shortest period looked for: 2.5 ms, a voice of 400 Hz. In sample pairs, as all lengths here.
-pub const STRETCH_FRAMES_MIN: usize = 120;
-/// The longest: 15 ms, a voice of 67 Hz. So much a call changes the length at most.
-pub const STRETCH_FRAMES_MAX: usize = 720;
+use crate::base::limits;
+
 /// How long old and new are overlapped, and how much of them is compared: 10 ms.
 const OVERLAP: usize = 480;
 /// The search runs on every sixth sample, 8 kHz: pitch lies far below.
@@ -52,11 +50,11 @@ impl Stretcher {
         Self::default()
     }
 
-    /// Shortens `waiting` (interleaved stereo, 48 kHz) near its begin by at most `frames_max` sample pairs, and says by how many:
-    /// none when it is too short or nothing in it is alike enough. Its first samples stay as they are.
+    /// Shortens `waiting` (interleaved stereo, 48 kHz) near its begin by at most `frames_max` sample pairs, and says by
+    /// how many: none when it is too short or nothing in it is alike enough. Its first samples stay as they are.
     pub fn shrink(&mut self, waiting: &mut Vec<f32>, frames_max: usize, likeness: Likeness) -> usize {
         let frames = waiting.len() / 2;
-        let longest = STRETCH_FRAMES_MAX.min(frames_max).min(frames.saturating_sub(OVERLAP + COARSE));
+        let longest = limits::STRETCH_FRAMES_MAX.min(frames_max).min(frames.saturating_sub(OVERLAP + COARSE));
         self.line.clear();
         self.line.extend_from_slice(waiting);
         let Some(period) = self.period(0, longest, Direction::Later, likeness) else { return 0 };
@@ -67,13 +65,14 @@ impl Stretcher {
         period
     }
 
-    /// Lengthens `waiting` by repeating the end of `played`, the samples right before it, and says by how many sample pairs: none
-    /// when either is too short or nothing in them is alike enough. The first sample stays as it is, the rest comes later.
+    /// Lengthens `waiting` by repeating the end of `played`, the samples right before it, and says by how many sample
+    /// pairs: none when either is too short or nothing in them is alike enough. The first sample stays as it is, the
+    /// rest comes later.
     pub fn grow(&mut self, played: &[f32], waiting: &mut Vec<f32>, likeness: Likeness) -> usize {
         if waiting.len() < (OVERLAP + COARSE) * 2 {
             return 0;
         }
-        let longest = STRETCH_FRAMES_MAX.min(played.len() / 2);
+        let longest = limits::STRETCH_FRAMES_MAX.min(played.len() / 2);
         self.line.clear();
         self.line.extend_from_slice(&played[played.len() - longest * 2..]);
         self.line.extend_from_slice(waiting);
@@ -87,7 +86,7 @@ impl Stretcher {
 
     /// The distance from `at` to where the line sounds alike, 120 to `longest` sample pairs.
     fn period(&mut self, at: usize, longest: usize, direction: Direction, likeness: Likeness) -> Option<usize> {
-        if longest < STRETCH_FRAMES_MIN {
+        if longest < limits::STRETCH_FRAMES_MIN {
             return None;
         }
         self.make_mono();
@@ -98,7 +97,7 @@ impl Stretcher {
             let (here, there) = (self.coarse.get(start..start + span)?, self.coarse.get(other..other + span)?);
             Some(correlation(here, there))
         };
-        let lags = STRETCH_FRAMES_MIN / COARSE..=longest / COARSE;
+        let lags = limits::STRETCH_FRAMES_MIN / COARSE..=longest / COARSE;
         let best = lags.clone().filter_map(score).fold(f32::NEG_INFINITY, f32::max);
         if best < likeness.correlation() {
             return None;
@@ -110,7 +109,7 @@ impl Stretcher {
     /// The best period within one coarse step of `about`, at full rate.
     fn refine(&self, at: usize, about: usize, longest: usize, direction: Direction) -> Option<usize> {
         let here = self.mono.get(at..at + OVERLAP)?;
-        let first = about.saturating_sub(COARSE - 1).max(STRETCH_FRAMES_MIN);
+        let first = about.saturating_sub(COARSE - 1).max(limits::STRETCH_FRAMES_MIN);
         let scored = (first..=(about + COARSE - 1).min(longest)).filter_map(|lag| {
             let other = direction.from(at, lag)?;
             Some((lag, correlation(here, self.mono.get(other..other + OVERLAP)?)))
@@ -206,14 +205,14 @@ mod tests {
         let mut stretcher = Stretcher::new();
         let (mut played, mut waiting, mut made, mut changed) = (Vec::new(), Vec::new(), 0, 0_i64);
         for tick in 0..500 {
-            while waiting.len() / 2 < 960 + STRETCH_FRAMES_MAX {
+            while waiting.len() / 2 < 960 + limits::STRETCH_FRAMES_MAX {
                 waiting.extend(voiced(960, pitch, made));
                 made += 960;
             }
             if tick % 4 == 3 {
                 let frames = waiting.len() as i64 / 2;
                 let by = if faster {
-                    -(stretcher.shrink(&mut waiting, STRETCH_FRAMES_MAX, Likeness::High) as i64)
+                    -(stretcher.shrink(&mut waiting, limits::STRETCH_FRAMES_MAX, Likeness::High) as i64)
                 } else {
                     stretcher.grow(&played, &mut waiting, Likeness::High) as i64
                 };
@@ -244,11 +243,11 @@ mod tests {
     fn noise_is_left_alone_until_it_must_change_and_then_does_not_click() {
         let mut stretcher = Stretcher::new();
         let mut waiting = noise(1920, 0.3);
-        assert_eq!(stretcher.shrink(&mut waiting, STRETCH_FRAMES_MAX, Likeness::High), 0);
+        assert_eq!(stretcher.shrink(&mut waiting, limits::STRETCH_FRAMES_MAX, Likeness::High), 0);
         assert_eq!(stretcher.grow(&noise(960, 0.3), &mut waiting, Likeness::High), 0);
         assert_eq!(waiting, noise(1920, 0.3), "untouched");
-        let by = stretcher.shrink(&mut waiting, STRETCH_FRAMES_MAX, Likeness::Any);
-        assert!(by >= STRETCH_FRAMES_MIN && waiting.len() == (1920 - by) * 2);
+        let by = stretcher.shrink(&mut waiting, limits::STRETCH_FRAMES_MAX, Likeness::Any);
+        assert!(by >= limits::STRETCH_FRAMES_MIN && waiting.len() == (1920 - by) * 2);
         assert_eq!(waiting[..2], noise(1920, 0.3)[..2], "it goes on from what was played");
         assert!(waiting.iter().all(|s| s.abs() <= 0.3));
     }
@@ -267,7 +266,7 @@ mod tests {
         for frames in (0..2000).step_by(37) {
             for past in [0, 1, 119, 120, 500, 960] {
                 let (mut short, mut long) = (voiced(frames, 150.0, 0), voiced(frames, 150.0, 0));
-                let less = stretcher.shrink(&mut short, STRETCH_FRAMES_MAX, Likeness::Any);
+                let less = stretcher.shrink(&mut short, limits::STRETCH_FRAMES_MAX, Likeness::Any);
                 assert_eq!(short.len() / 2, frames - less);
                 let more = stretcher.grow(&voiced(past, 150.0, 0), &mut long, Likeness::Any);
                 assert_eq!(long.len() / 2, frames + more);

@@ -1,7 +1,7 @@
 //! **The question:** when should a frame have come, and how long must it wait so that its followers are in time too?
 //!
-//! The time map's base is the fastest transit (arrival − RTP time) of the last seconds, so it follows the drift of the sender's
-//! clock. The wish for delay is a high percentile of how much slower than that the recent frames came.
+//! The time map's base is the fastest transit (arrival − RTP time) of the last seconds, so it follows the drift of the
+//! sender's clock. The wish for delay is a high percentile of how much slower than that the recent frames came.
 
 use std::time::{Duration, Instant};
 
@@ -159,7 +159,8 @@ impl TimeMap {
         })
     }
 
-    /// Nanoseconds by which `now` is after the moment that `rtp_time` is due under `delay`; `None` before the first arrival.
+    /// Nanoseconds by which `now` is after the moment that `rtp_time` is due under `delay`; `None` before the first
+    /// arrival.
     pub(super) fn lateness(&self, now: Instant, rtp_time: u64, delay: Duration) -> Option<i64> {
         let anchor = self.anchor?;
         Some(elapsed(anchor.instant, now) - (self.base + self.rtp_nanos(anchor, rtp_time) + nanos(delay)))

@@ -1,11 +1,11 @@
-//! **The question:** when is a picture decoded, and may it be at all? Frames leave in sequence order at their due time; after a gap
-//! nothing leaves until a keyframe.
+//! **The question:** when is a picture decoded, and may it be at all? Frames leave in sequence order at their due time;
+//! after a gap nothing leaves until a keyframe.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Ingest, Outbox};
+use crate::base::media::{Outbox, ReceivedFrame};
 use crate::core::jitter::Transit;
 
 /// Share of frames that shall be in time.
@@ -18,8 +18,8 @@ const LATE_AFTER: Duration = Duration::from_millis(5);
 /// What the decode thread tells its jitter buffer. Every call also releases what is due.
 #[derive(Debug)]
 pub enum VideoInput {
-    /// The next frame in sequence order, its `ingest` set.
-    Frame(EncodedFrame),
+    /// The next frame in sequence order.
+    Frame(ReceivedFrame),
     /// The delay to use from now on: the larger of what camera and microphone want.
     Delay(Duration),
     /// Frames were lost on the way here, or the decoder refused one: nothing can be decoded before the next keyframe.
@@ -34,7 +34,7 @@ pub enum VideoOutput {
     /// Decode this frame now.
     Release {
         /// The frame, in sequence order.
-        frame: EncodedFrame,
+        frame: ReceivedFrame,
         /// It missed its time. Others refer to it, so decode it, but a newer picture supersedes it.
         late: bool,
     },
@@ -67,7 +67,7 @@ pub struct VideoStats {
 #[derive(Debug)]
 pub struct VideoJitter {
     transit: Transit,
-    queue: VecDeque<EncodedFrame>,
+    queue: VecDeque<ReceivedFrame>,
     delay: Duration,
     /// The last frame taken in, by which order is judged.
     last: Option<Last>,
@@ -139,16 +139,14 @@ impl VideoJitter {
         VideoStats { queued: self.queue.len(), ..self.stats }
     }
 
-    fn admit(&mut self, now: Instant, frame: EncodedFrame, out: &mut Outbox<VideoOutput>) {
+    fn admit(&mut self, now: Instant, frame: ReceivedFrame, out: &mut Outbox<VideoOutput>) {
         self.stats.frames += 1;
-        let ingest = ingest(&frame);
-        let (rtp_time, arrival, contiguous) = (ingest.rtp_time, ingest.arrival, ingest.contiguous);
-        let last = Last { sequence: ingest.sequence_last, rtp_time };
-        if self.is_repeated(ingest) {
+        let last = Last { sequence: frame.sequence_last, rtp_time: frame.rtp_time };
+        if self.is_repeated(&frame) {
             self.stats.discarded += 1;
             return;
         }
-        if self.transit.observe(rtp_time, arrival).restarted {
+        if self.transit.observe(frame.rtp_time, frame.arrival).restarted {
             self.stats.restarts += 1;
             // What waits has no place on the new timeline: out with it, in order.
             while !self.queue.is_empty() {
@@ -159,7 +157,7 @@ impl VideoJitter {
         if frame.keyframe {
             self.needs_keyframe = false;
             self.requested = None;
-        } else if self.needs_keyframe || !contiguous {
+        } else if self.needs_keyframe || !frame.contiguous {
             self.needs_keyframe = true;
             self.stats.discarded += 1;
             self.request_keyframe(now, out);
@@ -173,15 +171,15 @@ impl VideoJitter {
     }
 
     /// Behind the last frame in sequence and in time: a repetition. Behind in one of them only: a new timeline.
-    fn is_repeated(&self, ingest: &Ingest) -> bool {
+    fn is_repeated(&self, frame: &ReceivedFrame) -> bool {
         self.last.is_some_and(|last| {
-            !is_after(ingest.sequence_first, last.sequence) && !is_after(ingest.rtp_time, last.rtp_time)
-        }) && !self.is_far(ingest)
+            !is_after(frame.sequence_first, last.sequence) && !is_after(frame.rtp_time, last.rtp_time)
+        }) && !self.is_far(frame)
     }
 
-    fn is_far(&self, ingest: &Ingest) -> bool {
+    fn is_far(&self, frame: &ReceivedFrame) -> bool {
         let far = u64::from(limits::VIDEO_CLOCK) * 3;
-        self.last.is_some_and(|last| last.rtp_time.wrapping_sub(ingest.rtp_time) > far)
+        self.last.is_some_and(|last| last.rtp_time.wrapping_sub(frame.rtp_time) > far)
     }
 
     fn lose_reference(&mut self, now: Instant, out: &mut Outbox<VideoOutput>) {
@@ -218,13 +216,9 @@ impl VideoJitter {
         out.push(VideoOutput::Release { frame, late });
     }
 
-    fn due(&self, frame: &EncodedFrame) -> Option<Instant> {
-        self.transit.due(ingest(frame).rtp_time, self.delay)
+    fn due(&self, frame: &ReceivedFrame) -> Option<Instant> {
+        self.transit.due(frame.rtp_time, self.delay)
     }
-}
-
-fn ingest(frame: &EncodedFrame) -> &Ingest {
-    frame.ingest.as_ref().expect("an incoming frame carries what the wire knew")
 }
 
 fn is_after(later: u64, earlier: u64) -> bool {
@@ -236,22 +230,21 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, Pts};
+    use crate::base::media::Codec;
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
     }
 
     fn frame(n: u64, arrival: Instant, keyframe: bool, contiguous: bool) -> VideoInput {
-        let ingest = Ingest { contiguous, ..Ingest::whole(n, n * 3000, arrival) };
-        let data = Bytes::new();
-        VideoInput::Frame(EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) })
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, Bytes::new(), n, n * 3000, arrival);
+        VideoInput::Frame(ReceivedFrame { keyframe, contiguous, ..whole })
     }
 
     fn released(out: &mut Outbox<VideoOutput>) -> Vec<(u64, bool)> {
         out.drain()
             .filter_map(|output| match output {
-                VideoOutput::Release { frame, late } => Some((ingest(&frame).sequence_first, late)),
+                VideoOutput::Release { frame, late } => Some((frame.sequence_first, late)),
                 VideoOutput::RequestKeyframe => None,
             })
             .collect()

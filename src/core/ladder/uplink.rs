@@ -1,5 +1,5 @@
-//! **The question:** what is a sender asked for, given the tile it fills? Sizes in steps, more at once, less only after a while, so
-//! that a layout that moves does not make encoders start over.
+//! **The question:** what is a sender asked for, given the tile it fills? Sizes in steps, more at once, less only after
+//! a while, so that a layout that moves does not make encoders start over.
 
 use std::time::{Duration, Instant};
 

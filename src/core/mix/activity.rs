@@ -1,5 +1,5 @@
-//! **The question:** is this voice speech, or a room's noise? A floor that follows the quietest of the last second, and what
-//! stands out above it; told by levels alone, so that nobody is decoded for it.
+//! **The question:** is this voice speech, or a room's noise? A floor that follows the quietest of the last second, and
+//! what stands out above it; told by levels alone, so that nobody is decoded for it.
 
 use crate::core::mix::Loudness;
 
@@ -7,10 +7,11 @@ use crate::core::mix::Loudness;
 const AUDIBLE: f32 = 127.0 - 60.0;
 /// Speech is louder than −55 dBov.
 const SPEECH: f32 = 127.0 - 55.0;
-/// What stands out of the noise by so many dB is no noise: the floor is the noise's minimum, and its level wobbles by 6 dB.
+/// What stands out of the noise by so many dB is no noise: the floor is the noise's minimum, and its level wobbles by 6
+/// dB.
 const ABOVE_FLOOR: f32 = 9.0;
 /// However steady, what is louder than −45 dBov and this is worth hearing: an instrument, a tone, music in a shop.
-const FLOOR_HEARD_MAX: f32 = 127.0 - 45.0;
+const LOUD_FLOOR: f32 = 127.0 - 45.0;
 /// A room is at least so noisy: −80 dBov. Less is a sender's own silence and says nothing of the room.
 const FLOOR_MIN: f32 = 127.0 - 80.0;
 /// Below this a level is digital silence (DTX, a gate), which is no floor to measure from: −90 dBov.
@@ -57,7 +58,7 @@ impl Activity {
         }
         self.peak = (self.peak - PEAK_DECAY).max(level);
         let floor = self.floor().0;
-        self.audible = level >= AUDIBLE && level >= floor.min(FLOOR_HEARD_MAX) + ABOVE_FLOOR;
+        self.audible = level >= AUDIBLE && level >= floor.min(LOUD_FLOOR) + ABOVE_FLOOR;
         self.speech = level >= SPEECH && level >= floor + ABOVE_FLOOR && level >= self.peak - BELOW_PEAK;
         self.ticks += 1;
         if self.ticks == BUCKET_TICKS {

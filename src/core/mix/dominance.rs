@@ -1,6 +1,6 @@
-//! **The question:** who speaks, and who has the word? Three windows over what looked like speech, after the idea of Volfin and
-//! Cohen ("Dominant speaker identification for multipoint videoconferencing", 2013): 100 ms say that somebody speaks now, half a
-//! second that it is speech and no cough, 2.5 seconds whose speech it mostly is.
+//! **The question:** who speaks, and who has the word? Three windows over what looked like speech, after the idea of
+//! Volfin and Cohen ("Dominant speaker identification for multipoint videoconferencing", 2013): 100 ms say that
+//! somebody speaks now, half a second that it is speech and no cough, 2.5 seconds whose speech it mostly is.
 
 use crate::base::media::ParticipantId;
 use crate::core::mix::Loudness;

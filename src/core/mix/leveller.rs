@@ -1,5 +1,5 @@
-//! **The question:** how much louder or quieter should this voice be, so that all are heard alike? A slow gain towards a target,
-//! moved by speech only, so that pauses are not pumped up.
+//! **The question:** how much louder or quieter should this voice be, so that all are heard alike? A slow gain towards
+//! a target, moved by speech only, so that pauses are not pumped up.
 
 use crate::base::limits;
 use crate::core::mix::Loudness;
@@ -7,11 +7,11 @@ use crate::core::mix::Loudness;
 /// Where speech shall lie: −20 dBov, some 7 dB above what R 128 asks of programmes; calls are heard on small speakers.
 const TARGET: f32 = 127.0 - 20.0;
 /// The most a quiet voice is raised, dB.
-const RAISE_MAX: f32 = 18.0;
+const HIGHEST_RAISE: f32 = 18.0;
 /// The most a loud voice is lowered, dB.
-const LOWER_MAX: f32 = 14.0;
+const DEEPEST_CUT: f32 = 14.0;
 /// A voice's noise is not raised above −50 dBov.
-const NOISE_MAX: f32 = 127.0 - 50.0;
+const LOUDEST_NOISE: f32 = 127.0 - 50.0;
 /// dB a tick that the gain rises: 6 dB a second.
 const RISE: f32 = 0.12;
 /// dB a tick that it falls: 25 dB a second, for too loud is worse than too quiet.
@@ -49,8 +49,8 @@ impl Leveller {
         self.volume = volume.clamp(0.0, 4.0);
     }
 
-    /// Levels one tick. `speech` and `floor` are what the voice's activity says of it; `None` leaves the level as it is and sets
-    /// the volume only.
+    /// Levels one tick. `speech` and `floor` are what the voice's activity says of it; `None` leaves the level as it is
+    /// and sets the volume only.
     pub fn apply(&mut self, block: &mut [f32; limits::PCM_SAMPLES], speech: Option<(bool, Loudness)>) {
         if let Some((true, floor)) = speech {
             self.learn(block, floor);
@@ -75,8 +75,8 @@ impl Leveller {
         let share = if self.ticks < FIRST_TICKS { 1.0 / self.ticks } else { SMOOTHING };
         self.power += (power - self.power) * share;
         let known = Loudness::of_power(self.power).0;
-        let quiet_noise = (NOISE_MAX - floor.0).max(0.0);
-        let wanted = (TARGET - known).clamp(-LOWER_MAX, RAISE_MAX.min(quiet_noise));
+        let quiet_noise = (LOUDEST_NOISE - floor.0).max(0.0);
+        let wanted = (TARGET - known).clamp(-DEEPEST_CUT, HIGHEST_RAISE.min(quiet_noise));
         let step = wanted - self.gain_db;
         if step.abs() > CLOSE {
             self.gain_db += step.clamp(-FALL, RISE);
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(leveller.gain_db(), before);
         let mut noisy = Leveller::default();
         for _ in 0..500 {
-            noisy.apply(&mut speech(0.02), Some((true, Loudness(NOISE_MAX - 3.0))));
+            noisy.apply(&mut speech(0.02), Some((true, Loudness(LOUDEST_NOISE - 3.0))));
         }
         assert!(noisy.gain_db() <= 3.1, "{}", noisy.gain_db());
     }
@@ -152,7 +152,7 @@ mod tests {
                 let before = leveller.gain_db();
                 leveller.apply(&mut speech(amplitude), Some((true, Loudness(47.0))));
                 assert!((leveller.gain_db() - before).abs() <= FALL + 1e-6);
-                assert!((-LOWER_MAX..=RAISE_MAX).contains(&leveller.gain_db()));
+                assert!((-DEEPEST_CUT..=HIGHEST_RAISE).contains(&leveller.gain_db()));
             }
         }
     }

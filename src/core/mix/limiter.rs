@@ -1,10 +1,10 @@
-//! **The question:** how does a sum of voices stay below full scale without clipping? A gain that looks ahead at the true peaks,
-//! has fallen smoothly before one comes, and recovers slowly.
+//! **The question:** how does a sum of voices stay below full scale without clipping? A gain that looks ahead at the
+//! true peaks, has fallen smoothly before one comes, and recovers slowly.
 
 use std::collections::VecDeque;
 
 use crate::base::limits;
-use crate::core::mix::true_peak::{RISE_MAX, TAPS, TruePeak};
+use crate::core::mix::true_peak::{PHASE_RISE, TAPS, TruePeak};
 
 /// Highest true peak the gain aims at: −1 dBTP, what EBU R 128 allows.
 const CEILING: f32 = 0.891;
@@ -14,7 +14,8 @@ const ATTACK_FRAMES: usize = 144;
 pub const LIMITER_DELAY_FRAMES: usize = ATTACK_FRAMES + TAPS;
 /// How much of the way back to unity the gain goes in a sample: a time constant of 150 ms.
 const RELEASE: f32 = 1.0 / (0.150 * limits::SAMPLE_RATE as f32);
-/// What is left of a recovery beyond this is none: four thousandths of a decibel. (Nearer to one, a step is below an f32's grain.)
+/// What is left of a recovery beyond this is none: four thousandths of a decibel. (Nearer to one, a step is below an
+/// f32's grain.)
 const RECOVERED: f32 = 0.9995;
 /// No sample is louder than this; what comes in beyond is a fault somewhere, and silenced.
 const SANE: f32 = 1e6;
@@ -54,12 +55,12 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// Brings a block of interleaved stereo below −1 dBTP; it comes out late by `LIMITER_DELAY_FRAMES`. What is quiet enough is
-    /// only delayed.
+    /// Brings a block of interleaved stereo below −1 dBTP; it comes out late by `LIMITER_DELAY_FRAMES`. What is quiet
+    /// enough is only delayed.
     pub fn apply(&mut self, block: &mut [f32; limits::PCM_SAMPLES]) {
         let peak = sane_peak(block);
         // The detector's memory may hold a louder block's end, so that the block after it is looked at too.
-        let quiet = peak * RISE_MAX < CEILING && self.detectors.iter().all(|d| d.tail_peak() * RISE_MAX < CEILING);
+        let quiet = peak * PHASE_RISE < CEILING && self.detectors.iter().all(|d| d.tail_peak() * PHASE_RISE < CEILING);
         for (channel, detector) in self.detectors.iter_mut().enumerate() {
             detector.take(block, channel);
         }

@@ -41,8 +41,8 @@ impl LossFollower {
         Some(self.tuning()).filter(|tuning| *tuning != before)
     }
 
-    /// The set-up for now. FEC takes bits from the words themselves, so it gets its own: half as much again at 20 % loss. In steps,
-    /// so that an encoder is not asked anew for each report.
+    /// The set-up for now. FEC takes bits from the words themselves, so it gets its own: half as much again at 20 %
+    /// loss. In steps, so that an encoder is not asked anew for each report.
     #[must_use]
     pub fn tuning(&self) -> OpusTuning {
         let percent = self.percent.clamp(LEAST, MOST).round();

@@ -1,5 +1,5 @@
-//! **The question:** what is the sum for each listener? The shared mix is the sum of all voices; a mix-minus is summed anew
-//! without the listener's own, because a limited sum cannot be subtracted from. After start nothing is allocated.
+//! **The question:** what is the sum for each listener? The shared mix is the sum of all voices; a mix-minus is summed
+//! anew without the listener's own, because a limited sum cannot be subtracted from. After start nothing is allocated.
 
 use crate::base::limits;
 use crate::base::media::{ParticipantId, PcmBlock};
@@ -47,8 +47,6 @@ const DUCKED: f32 = -12.0;
 const DUCK_FALL: f32 = 2.0;
 /// dB a tick that it rises by: it is back within 1.2 s, so that pauses between words do not pump.
 const DUCK_RISE: f32 = 0.2;
-/// Parts of one tick: voices, and one announcement.
-const PARTS_MAX: usize = limits::VOICES_MAX + 1;
 
 /// How far sounds of one kind are lowered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,8 +82,8 @@ pub struct Mixer {
     faded: Vec<PcmBlock>,
 }
 
-/// Where a mix-minus is made. A participant keeps their slot from tick to tick, so that its limiter and the encoder behind it
-/// keep their state.
+/// Where a mix-minus is made. A participant keeps their slot from tick to tick, so that its limiter and the encoder
+/// behind it keep their state.
 #[derive(Debug)]
 struct Slot {
     participant: Option<ParticipantId>,
@@ -136,14 +134,14 @@ impl Mixer {
             shared: PcmBlock::silence(),
             shared_limiter: Limiter::default(),
             slots: (0..limits::MIX_SLOTS).map(|_| slot()).collect(),
-            faded: (0..PARTS_MAX).map(|_| PcmBlock::silence()).collect(),
+            faded: (0..limits::MIX_PARTS_MAX).map(|_| PcmBlock::silence()).collect(),
         }
     }
 
-    /// Mixes one tick of at most `limits::VOICES_MAX` voices and one announcement. What comes out is late by the limiters'
-    /// `LIMITER_DELAY_FRAMES`.
+    /// Mixes one tick of at most `limits::VOICES_MAX` voices and one announcement. What comes out is late by the
+    /// limiters' `LIMITER_DELAY_FRAMES`.
     pub fn mix(&mut self, voices: &[Voice<'_>]) {
-        assert!(voices.len() <= PARTS_MAX, "the choice bounds the voices");
+        assert!(voices.len() <= limits::MIX_PARTS_MAX, "the choice bounds the voices");
         let sounds = |kind| voices.iter().any(|voice| voice.kind == kind && voice.fade != Fade::Out);
         let announcement = sounds(SoundKind::Announcement);
         self.speech.tick(announcement);
@@ -180,8 +178,8 @@ impl Mixer {
         &self.shared
     }
 
-    /// The last tick's mix-minus of each who is heard in it, or was at the tick before: the shared mix still puts out what the
-    /// limiter delayed of them, and a codec's lookahead comes on top.
+    /// The last tick's mix-minus of each who is heard in it, or was at the tick before: the shared mix still puts out
+    /// what the limiter delayed of them, and a codec's lookahead comes on top.
     pub fn minus(&self) -> impl Iterator<Item = Minus<'_>> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let participant = slot.participant?;

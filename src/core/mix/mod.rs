@@ -1,8 +1,9 @@
-//! **The question:** what does each one hear? Floor 1: decisions and sums, no codec.
+//! **The question:** what does each one hear? Floor 2: decisions and sums, no codec.
 //!
-//! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is decoded), with its
-//! [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the shared mix and each speaker's
-//! mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are asked for), [`Upsampler`] and [`Downsampler`] (to and from the telephone's rate). All are pulled at audio ticks, so
+//! Doors: [`VoiceChoice`] (which voices are heard, by their [`Activity`]; asked once a tick, before anything is
+//! decoded), with its [`Dominance`] (who speaks, who has the word); [`Leveller`] (a voice's gain), [`Mixer`] (the
+//! shared mix and each speaker's mix-minus, each through its [`Limiter`]), [`LossFollower`] (what the encoders are
+//! asked for), [`Upsampler`] and [`Downsampler`] (to and from the telephone's rate). All are pulled at audio ticks, so
 //! there is no outbox and no deadline here.
 
 mod activity;
@@ -10,6 +11,7 @@ mod dominance;
 mod leveller;
 mod limiter;
 mod loss;
+mod loudness;
 mod mixer;
 mod resample;
 mod selection;
@@ -20,6 +22,7 @@ pub use dominance::Dominance;
 pub use leveller::Leveller;
 pub use limiter::{LIMITER_DELAY_FRAMES, Limiter};
 pub use loss::{LossFollower, OpusTuning};
+pub use loudness::Loudness;
 pub use mixer::{Fade, Minus, Mixer, SoundKind, Voice};
 pub use resample::{Downsampler, Upsampler};
-pub use selection::{Chosen, Loudness, VoiceChoice, VoiceStats};
+pub use selection::{Chosen, VoiceChoice, VoiceStats};

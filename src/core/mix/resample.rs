@@ -1,5 +1,6 @@
-//! **The question:** how does sound go from the telephone's 8 kHz to the node's 48 kHz and back? One windowed-sinc low-pass (Kaiser
-//! and Schafer, 1980) of 6 ms, in six phases: flat to 3.4 kHz, the telephone's band (ITU-T G.712), and 60 dB down from 4 kHz on.
+//! **The question:** how does sound go from the telephone's 8 kHz to the node's 48 kHz and back? One windowed-sinc
+//! low-pass (Kaiser and Schafer, 1980) of 6 ms, in six phases: flat to 3.4 kHz, the telephone's band (ITU-T G.712), and
+//! 60 dB down from 4 kHz on.
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;

@@ -1,9 +1,10 @@
-//! **The question:** which voices are heard at this tick? The loudest few that stand out of their noise, chosen by what the senders
-//! say of their level (RFC 6464), or by what was measured, with hysteresis and hangover, so that no voice flutters.
+//! **The question:** which voices are heard at this tick? The loudest few that stand out of their noise, chosen by what
+//! the senders say of their level (RFC 6464), or by what was measured, with hysteresis and hangover, so that no voice
+//! flutters.
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, TrackId, TrackKind};
-use crate::core::mix::{Activity, Dominance, Fade};
+use crate::base::media::{TrackId, TrackKind};
+use crate::core::mix::{Activity, Dominance, Fade, Loudness};
 
 /// What a voice that is heard has ahead of one that is not, dB.
 const HYSTERESIS: f32 = 6.0;
@@ -11,45 +12,6 @@ const HYSTERESIS: f32 = 6.0;
 const HANGOVER_TICKS: u32 = 20;
 /// How fast the remembered loudness fades, dB a tick: 25 dB a second.
 const DECAY: f32 = 0.5;
-
-/// How loud a voice is: 0 is silence, 127 full scale; 127 − the RFC 6464 level.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Loudness(pub f32);
-
-impl Loudness {
-    /// Nothing to hear.
-    pub const SILENCE: Self = Self(0.0);
-
-    /// Of samples within −1.0 to 1.0, by their mean power (RFC 6464 section 3).
-    #[must_use]
-    pub fn of_samples(samples: &[f32]) -> Self {
-        if samples.is_empty() {
-            return Self::SILENCE;
-        }
-        Self::of_power(samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32)
-    }
-
-    /// Of the mean power of samples.
-    #[must_use]
-    pub fn of_power(power: f32) -> Self {
-        // A sine at full scale has a power of one half and is 0 dBov.
-        let dbov = 10.0 * (power * 2.0).max(1e-13).log10();
-        Self((127.0 + dbov).clamp(0.0, 127.0))
-    }
-
-    /// The RFC 6464 level.
-    #[must_use]
-    pub fn level(self) -> AudioLevel {
-        // In range by the clamp; NaN becomes silence.
-        AudioLevel(127 - self.0.round().clamp(0.0, 127.0) as u8)
-    }
-}
-
-impl From<AudioLevel> for Loudness {
-    fn from(level: AudioLevel) -> Self {
-        Self(127.0 - f32::from(level.0.min(127)))
-    }
-}
 
 /// A voice that takes part in this tick's mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +121,8 @@ impl VoiceChoice {
         }
     }
 
-    /// Ends the tick: who is heard in it, at most `voices_max`, fading ones included. A newcomer whose place is still taken by one
-    /// who fades out begins one tick later.
+    /// Ends the tick: who is heard in it, at most `voices_max`, fading ones included. A newcomer whose place is still
+    /// taken by one who fades out begins one tick later.
     pub fn choose(&mut self) -> &[Chosen] {
         self.take_reports();
         self.rank();
@@ -263,6 +225,7 @@ fn key(track: TrackId) -> (u64, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::media::AudioLevel;
     use crate::base::media::ParticipantId;
 
     const PLACES: usize = 6;
@@ -345,15 +308,5 @@ mod tests {
         heard(&mut choice, &[(0, 10), (1, 10)]);
         choice.leave(track(0));
         assert_eq!(heard(&mut choice, &[(0, 10), (1, 10)]), [(1, Fade::Hold)]);
-    }
-
-    #[test]
-    fn loudness_of_samples_agrees_with_rfc_6464() {
-        let sine: Vec<f32> = (0..960).map(|i| (i as f32 * 0.1309).sin()).collect();
-        assert_eq!(Loudness::of_samples(&sine).level(), AudioLevel(0));
-        let quiet: Vec<f32> = sine.iter().map(|s| s * 0.01).collect();
-        assert_eq!(Loudness::of_samples(&quiet).level(), AudioLevel(40));
-        assert_eq!(Loudness::of_samples(&[0.0; 960]).level(), AudioLevel(127));
-        assert_eq!(Loudness::from(AudioLevel(30)).level(), AudioLevel(30));
     }
 }

@@ -1,5 +1,5 @@
-//! **The question:** how high does a wave rise between its samples? ITU-R BS.1770-4, annex 2: four times as many samples, by the
-//! interpolating filter printed there.
+//! **The question:** how high does a wave rise between its samples? ITU-R BS.1770-4, annex 2: four times as many
+//! samples, by the interpolating filter printed there.
 
 use crate::base::limits;
 
@@ -37,7 +37,7 @@ const PHASES: [[f32; TAPS]; 2] = [
     ],
 ];
 /// No phase raises a wave by more than the sum of its magnitudes.
-pub(super) const RISE_MAX: f32 = 2.03;
+pub(super) const PHASE_RISE: f32 = 2.03;
 
 /// One channel's detector; remembers the last samples of the block before.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ impl TruePeak {
         self.samples[limits::PCM_FRAMES..].iter().fold(0.0, |most, sample| most.max(sample.abs()))
     }
 
-    /// The peak around each sample of the block taken last, late by up to `TAPS` samples; never below the sample itself.
+    /// The peak around each sample of the block taken last, late by up to `TAPS` samples; never below the sample
+    /// itself.
     pub(super) fn peaks(&mut self) -> &[f32; limits::PCM_FRAMES] {
         let newest = &self.samples[TAPS - 1..];
         for (peak, sample) in self.peaks.iter_mut().zip(newest) {
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn the_filter_rises_no_more_than_said() {
         for phase in &PHASES {
-            assert!(phase.iter().map(|c| c.abs()).sum::<f32>() < RISE_MAX);
+            assert!(phase.iter().map(|c| c.abs()).sum::<f32>() < PHASE_RISE);
         }
     }
 }

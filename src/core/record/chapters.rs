@@ -1,4 +1,5 @@
-//! **The question:** where in a recording did something change that a person looks for? A bounded list without names, and as WebVTT.
+//! **The question:** where in a recording did something change that a person looks for? A bounded list without names,
+//! and as WebVTT.
 
 use std::fmt::Write;
 
@@ -34,7 +35,8 @@ pub struct Chapter {
 }
 
 /// Adds a chapter. A speaker who has the word already begins none; what follows one of its own kind within
-/// `limits::RECORD_CHAPTER_SPACING` takes its place, so that an argument is not a chapter a second. False if the list is full.
+/// `limits::RECORD_CHAPTER_SPACING` takes its place, so that an argument is not a chapter a second. False if the list
+/// is full.
 pub(super) fn note(chapters: &mut Vec<Chapter>, chapter: Chapter) -> bool {
     let speaks = |kind: ChapterKind| matches!(kind, ChapterKind::Speaker { .. });
     let same_kind = |old: &&mut Chapter| std::mem::discriminant(&old.kind) == std::mem::discriminant(&chapter.kind);

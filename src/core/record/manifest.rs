@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::limits;
 use crate::base::media::{RoomId, Size, Wallclock};
 use crate::core::record::chapters::{Chapter, note};
-use crate::core::record::track::TrackEntry;
+use crate::core::record::gap::{Gap, GapTrack, millis};
+use crate::core::record::track_entry::TrackEntry;
 
 /// Whether more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,49 +18,6 @@ pub enum RecordingState {
     Recording,
     /// The recording was closed.
     Final,
-}
-
-/// What a gap is missing from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapTrack {
-    /// The picture stands still.
-    Video,
-    /// Silence.
-    Sound,
-    /// Both.
-    Both,
-}
-
-/// Why it is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// The node gave nothing: no tick of sound, or a picture that could not be stored.
-    Missing,
-    /// The recorder fell behind and its ring discarded what it could not hold.
-    Lagged,
-    /// The disk was full.
-    DiskFull,
-    /// The disk refused for another reason.
-    DiskFailed,
-    /// The store took nothing for so long that no room was left to wait in.
-    StoreBehind,
-    /// Pictures that cannot be decoded because what they build upon was lost: up to the next keyframe.
-    AwaitingKeyframe,
-}
-
-/// A span that lacks something. Times are milliseconds since the recording's zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    /// Where it begins.
-    pub from_ms: u64,
-    /// Where it ends.
-    pub to_ms: u64,
-    /// What is missing.
-    pub track: GapTrack,
-    /// Why.
-    pub reason: GapReason,
 }
 
 /// One file of a recording. Times are milliseconds since the recording's zero.
@@ -111,7 +69,8 @@ pub struct Manifest {
     /// How many more chapters there are than listed.
     #[serde(default)]
     pub chapters_unlisted: u64,
-    /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums above.
+    /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums
+    /// above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<TrackEntry>,
 }
@@ -212,39 +171,11 @@ impl Manifest {
     }
 }
 
-/// Adds what a single track's file lacks; what continues the gap before is one with it.
-pub(super) fn note_gap(entry: &mut TrackEntry, gap: Gap) {
-    if gap.to_ms <= gap.from_ms {
-        return;
-    }
-    if let Some(last) = entry.gaps.last_mut()
-        && last.reason == gap.reason
-        && last.to_ms >= gap.from_ms
-    {
-        last.to_ms = last.to_ms.max(gap.to_ms);
-    } else if entry.gaps.len() < limits::TRACK_GAPS_MAX {
-        entry.gaps.push(gap);
-    } else {
-        entry.gaps_unlisted += 1;
-    }
-}
-
-/// Milliseconds, rounded to the nearest.
-pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from((span.as_micros() + 500) / 1000).expect("a recording lasts below 584 million years")
-}
-
 /// UTC to the second as `2026-07-14T09:30:00Z` (RFC 3339).
 #[must_use]
 pub fn utc_text(time: Wallclock) -> String {
     let (year, month, day, [hour, minute, second]) = civil(time);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// UTC to the second as `20260714T093000Z` (ISO 8601, basic form), fit for a file's name.
-#[must_use]
-pub fn utc_compact(time: Wallclock) -> String {
-    utc_text(time).replace(['-', ':'], "")
 }
 
 // Proleptic Gregorian date: years are counted from 1 March of year 0, so that a leap day ends its year.
@@ -265,6 +196,7 @@ fn civil(time: Wallclock) -> (u64, u64, u64, [u64; 3]) {
 mod tests {
     use super::*;
     use crate::base::media::NANOS_PER_SECOND;
+    use crate::core::record::GapReason;
 
     fn gap(from_ms: u64, to_ms: u64, track: GapTrack) -> Gap {
         Gap { from_ms, to_ms, track, reason: GapReason::Missing }
@@ -278,7 +210,6 @@ mod tests {
         assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
         assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59Z");
         assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
-        assert_eq!(utc_compact(Wallclock(1_700_000_000 * NANOS_PER_SECOND)), "20231114T221320Z");
     }
 
     #[test]

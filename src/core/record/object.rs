@@ -1,4 +1,5 @@
-//! **The question:** which objects does a sealed recording consist of, what are they called, and what does each prove to be?
+//! **The question:** which objects does a sealed recording consist of, what are they called, and what does each prove
+//! to be?
 //!
 //! All lie under `rec/{hour}/{recording}/`:
 //!

@@ -1,5 +1,6 @@
-//! **The question:** how does a player that speaks HLS find its way in a finished recording? Playlists (RFC 8216, RFC 8216bis for
-//! fragmented MP4) whose segments are byte ranges of the one file, so that each request passes the same door.
+//! **The question:** how does a player that speaks HLS find its way in a finished recording? Playlists (RFC 8216, RFC
+//! 8216bis for fragmented MP4) whose segments are byte ranges of the one file, so that each request passes the same
+//! door.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -44,8 +45,8 @@ pub fn multivariant_playlist(rendition: &Rendition, uri: &str) -> String {
 pub fn media_playlist(init: &Range<u64>, parts: &[PlaylistPart], uri: &str) -> String {
     let longest = parts.iter().map(|part| part.ms.div_ceil(1000)).max().unwrap_or(1).max(1);
     let mut text = format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@{}\"\n",
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@{}\"\n",
         init.end - init.start,
         init.start
     );

@@ -7,9 +7,12 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, RoomId};
-use crate::core::fmp4::{Header, SequenceHeader, TemporalUnit, opus};
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::opus;
+use crate::core::fmp4::Header;
 use crate::core::record::chapters::{Chapter, ChapterKind};
-use crate::core::record::manifest::{Gap, GapReason, GapTrack, Manifest, RecordingState, millis, utc_text};
+use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
+use crate::core::record::manifest::{Manifest, RecordingState, utc_text};
 use crate::core::record::take::{Cut, Late, Take, Taken};
 
 /// What a recording is told at its start.

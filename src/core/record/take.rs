@@ -6,15 +6,17 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, Pts, Size, Wallclock, rtp_from_pts};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
-    opus,
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// Samples of one audio tick.
 const TICK: u64 = limits::PCM_FRAMES as u64;
 
-/// One file in the making. Video times are units of `VIDEO_TIMESCALE` since the file's zero, sound is counted in packets.
+/// One file in the making. Video times are units of `VIDEO_TIMESCALE` since the file's zero, sound is counted in
+/// packets.
 #[derive(Debug)]
 pub(super) struct Take {
     /// Room time of the file's zero.
@@ -71,7 +73,8 @@ impl Take {
     /// A file whose zero is the keyframe at `zero`. The sound track begins with the tick that sounds then.
     pub(super) fn new(zero: Pts, started: Wallclock, sequence: SequenceHeader) -> Self {
         let zero_sound = rtp_from_pts(zero, SOUND_TIMESCALE);
-        // Audio ticks lie on the room clock's multiples of a tick, so the place of every packet is known before the first comes.
+        // Audio ticks lie on the room clock's multiples of a tick, so the place of every packet is known before the
+        // first comes.
         let sound_base = zero_sound / TICK * TICK;
         let ahead = u32::try_from(zero_sound - sound_base).expect("less than a tick");
         let init = InitSegment { sequence: sequence.clone(), started, sound_skip: ahead + u32::from(opus::PRE_SKIP) };
@@ -156,8 +159,8 @@ impl Take {
         Some(Cut { bytes, from, to, silence })
     }
 
-    /// Ends the file: the last frame is shown for `frame_span` or until the sound ends, the sound lasts as long. Returns the last
-    /// fragment, and what sound was missing.
+    /// Ends the file: the last frame is shown for `frame_span` or until the sound ends, the sound lasts as long.
+    /// Returns the last fragment, and what sound was missing.
     pub(super) fn finish(&mut self, frame_span: Duration) -> (Option<Cut>, Option<(Duration, Duration)>) {
         if let Some(at) = self.pending.as_ref().map(|pending| pending.at) {
             let sound_end = video_units(self.sound_end());
@@ -178,7 +181,8 @@ impl Take {
         video_units(span)
     }
 
-    /// The newest closed fragment, which ends at `to`, was not written. Its sound becomes silence; pictures go on at the next keyframe.
+    /// The newest closed fragment, which ends at `to`, was not written. Its sound becomes silence; pictures go on at
+    /// the next keyframe.
     pub(super) fn lost(&mut self, to: Duration) {
         let span = self.packets_from - self.closed_from;
         if span > 0 && span + self.packets.len() as u64 <= limits::RECORD_SILENCE_TICKS {

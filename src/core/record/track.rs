@@ -1,56 +1,25 @@
-//! **The question:** what is written of one participant's own track? Its frames or packets as they were sent, placed on the
-//! recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line up.
+//! **The question:** what is written of one participant's own track? Its frames or packets as they were sent, placed on
+//! the recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line
+//! up.
 //!
-//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost stand
-//! still; sound that is lost, and what its sender left out (DTX), becomes silence.
+//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost
+//! stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, NANOS_PER_SECOND, Outbox, Pts, RoomEpoch, TrackKind, rtp_from_pts};
-use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SequenceHeader, SoundRun, TemporalUnit, VIDEO_TIMESCALE, VideoRun,
-    VideoSample, opus, sound_header,
+use crate::base::media::{
+    NANOS_PER_SECOND, Outbox, Pts, ReceivedFrame, RoomEpoch, TappedFrame, TrackKind, rtp_from_pts,
 };
-use crate::core::record::manifest::{Gap, GapReason, GapTrack, millis, note_gap};
-
-/// One file of a single track. Times are milliseconds since the recording's zero.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackEntry {
-    /// The file's name, below the recording's.
-    pub file: String,
-    /// Whose: counted as in the chapters, from 1; no name.
-    pub person: u32,
-    /// What it carries.
-    pub kind: TrackKind,
-    /// Where it begins on the recording's timeline, and its own decode times with it.
-    pub from_ms: u64,
-    /// How long it plays from there.
-    pub duration_ms: u64,
-    /// Its length.
-    pub bytes: u64,
-    /// Columns and rows of its picture; 0 for sound.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// What it lacks, in the order it was noticed.
-    pub gaps: Vec<Gap>,
-    /// How many more gaps there are than listed.
-    #[serde(default)]
-    pub gaps_unlisted: u64,
-}
-
-impl TrackEntry {
-    /// A fragment of `len` bytes could not be stored.
-    pub fn lacks(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason) {
-        let track = if self.kind.is_video() { GapTrack::Video } else { GapTrack::Sound };
-        note_gap(self, Gap { from_ms: millis(from), to_ms: millis(to), track, reason });
-        self.bytes = self.bytes.saturating_sub(len as u64);
-    }
-}
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::core::bitstream::opus;
+use crate::core::fmp4::{
+    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample, sound_header,
+};
+use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
+use crate::core::record::track_entry::{TrackEntry, note_gap};
 
 /// What a single track's recorder is told at its start.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +38,7 @@ pub struct TrackSetup {
 #[derive(Debug, Clone)]
 pub enum TrackInput {
     /// The next frame or packet; its `pts` says when it plays.
-    Frame(EncodedFrame),
+    Frame(TappedFrame),
     /// Some were discarded before the next one.
     Lagged,
     /// The newest fragment could not be stored.
@@ -202,7 +171,8 @@ impl TrackRecorder {
         rtp_from_pts(Pts(0) + pts.since(self.setup.zero), self.timescale())
     }
 
-    fn picture(&mut self, now: Instant, frame: &EncodedFrame, out: &mut Outbox<TrackOutput>) {
+    fn picture(&mut self, now: Instant, tapped: &TappedFrame, out: &mut Outbox<TrackOutput>) {
+        let TappedFrame { pts, received: frame } = tapped;
         let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(out) };
         let opening = unit.sequence_header.filter(|_| frame.keyframe);
         if let Some(header) = &opening {
@@ -210,11 +180,11 @@ impl TrackRecorder {
             if !same {
                 let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(out) };
                 self.finish(out);
-                self.begin(frame.pts, Some(sequence), out);
+                self.begin(*pts, Some(sequence), out);
             }
         }
         let sync = opening.is_some();
-        let at = self.units_at(frame.pts);
+        let at = self.units_at(*pts);
         let lost = self.take_loss(frame);
         let Some(file) = self.file.as_mut().filter(|file| sync || !file.awaits_keyframe) else {
             self.discarded += 1;
@@ -238,20 +208,20 @@ impl TrackRecorder {
         file.opened_at.get_or_insert(now);
     }
 
-    fn sound(&mut self, now: Instant, packet: EncodedFrame, out: &mut Outbox<TrackOutput>) {
-        let Some(samples) = opus::packet_samples(&packet.data).filter(|_| packet.pts >= self.setup.zero) else {
+    fn sound(&mut self, now: Instant, tapped: TappedFrame, out: &mut Outbox<TrackOutput>) {
+        let TappedFrame { pts, received: packet } = tapped;
+        let Some(samples) = opus::packet_samples(&packet.data).filter(|_| pts >= self.setup.zero) else {
             self.discarded += 1;
             return;
         };
         // What is decoded plays when the packet does; a player leaves out the pre-skip.
-        let due = self.units_at(packet.pts) + u64::from(opus::PRE_SKIP);
+        let due = self.units_at(pts) + u64::from(opus::PRE_SKIP);
         let lost = self.take_loss(&packet);
         if self.file.is_none() {
-            self.begin(packet.pts, None, out);
+            self.begin(pts, None, out);
         }
-        let rtp_time = packet.ingest.as_ref().map(|ingest| ingest.rtp_time);
         let file = self.file.as_mut().expect("one was begun");
-        let at = file.sound_place(due, rtp_time);
+        let at = file.sound_place(due, packet.rtp_time);
         if at < file.end {
             self.discarded += 1;
             file.lacks((at, at + u64::from(samples)), SOUND_TIMESCALE, GapTrack::Sound, GapReason::Missing);
@@ -269,7 +239,7 @@ impl TrackRecorder {
         }
         file.samples.push(VideoSample { data: packet.data, duration: samples, sync: true });
         file.end = at + u64::from(samples);
-        file.rtp_end = rtp_time.map(|time| time.wrapping_add(samples.into()));
+        file.rtp_end = Some(packet.rtp_time.wrapping_add(samples.into()));
         file.opened_at.get_or_insert(now);
         if units_span(file.end - file.start, SOUND_TIMESCALE) >= limits::TRACK_FRAGMENT_SPAN {
             self.cut(out);
@@ -277,11 +247,10 @@ impl TrackRecorder {
     }
 
     /// Why something is missing before this frame, if anything is.
-    fn take_loss(&mut self, frame: &EncodedFrame) -> Option<GapReason> {
+    fn take_loss(&mut self, frame: &ReceivedFrame) -> Option<GapReason> {
         let lagged = std::mem::take(&mut self.lagged);
-        let ingest = frame.ingest.as_ref();
-        let last = std::mem::replace(&mut self.last_sequence, ingest.map(|ingest| ingest.sequence_last));
-        let follows = last.zip(ingest).is_none_or(|(last, ingest)| last.wrapping_add(1) == ingest.sequence_first);
+        let last = self.last_sequence.replace(frame.sequence_last);
+        let follows = last.is_none_or(|last| last.wrapping_add(1) == frame.sequence_first);
         if lagged { Some(GapReason::Lagged) } else { (!follows).then_some(GapReason::Missing) }
     }
 
@@ -398,13 +367,14 @@ impl File {
         self.end = at + u64::from(duration);
     }
 
-    /// Where a packet stands that is due at `due`: right where its sender's clock puts it, as long as that agrees with the room's.
-    fn sound_place(&self, due: u64, rtp_time: Option<u64>) -> u64 {
+    /// Where a packet stands that is due at `due`: right where its sender's clock puts it, as long as that agrees with
+    /// the room's.
+    fn sound_place(&self, due: u64, rtp_time: u64) -> u64 {
         if self.fragments == 0 && self.samples.is_empty() {
             return due.max(self.end);
         }
         let slack = u64::from(SOUND_TIMESCALE) * limits::TRACK_SOUND_SLACK.as_millis() as u64 / 1000;
-        let hole = rtp_time.zip(self.rtp_end).and_then(|(time, end)| time.checked_sub(end));
+        let hole = self.rtp_end.and_then(|end| rtp_time.checked_sub(end));
         let told = hole.and_then(|hole| self.end.checked_add(hole)).unwrap_or(due);
         let at = if told.abs_diff(due) <= slack { told } else { due };
         if at < self.end && self.end - at <= slack { self.end } else { at }
@@ -457,7 +427,7 @@ fn units_span(units: u64, timescale: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::{Codec, Ingest, Size, Wallclock};
+    use crate::base::media::{Codec, Size, Wallclock};
 
     // libaom 3.6, real time: temporal delimiter, sequence header of 640×360, and padding in place of the frame.
     const KEYFRAME: &[u8] =
@@ -484,9 +454,8 @@ mod tests {
         fn frame(&mut self, ms: u64, rtp_time: u64, data: &'static [u8]) {
             self.sequence += 1;
             let pts = ZERO + Duration::from_millis(ms);
-            let ingest = Ingest::whole(self.sequence, rtp_time, self.start);
-            let (keyframe, codec) = (data == KEYFRAME || data.len() < 4, Codec::Av1);
-            let frame = EncodedFrame { codec, data: Bytes::from_static(data), pts, keyframe, ingest: Some(ingest) };
+            let keyframe = data == KEYFRAME || data.len() < 4;
+            let frame = tapped(pts, Bytes::from_static(data), keyframe, self.sequence, rtp_time, self.start);
             let now = self.start + Duration::from_millis(ms);
             self.recorder.handle(now, TrackInput::Frame(frame), &mut self.out);
         }
@@ -502,6 +471,11 @@ mod tests {
             let entries = outputs.iter().filter_map(ended).collect();
             (outputs, entries)
         }
+    }
+
+    fn tapped(pts: Pts, data: Bytes, keyframe: bool, sequence: u64, rtp_time: u64, arrival: Instant) -> TappedFrame {
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, data, sequence, rtp_time, arrival);
+        TappedFrame { pts, received: ReceivedFrame { keyframe, ..whole } }
     }
 
     fn spans(outputs: &[TrackOutput]) -> Vec<(u64, u64)> {
@@ -558,8 +532,7 @@ mod tests {
         far.frame(80, 0, KEYFRAME);
         far.sequence += 1;
         let pts = ZERO + Duration::from_millis(120);
-        let ingest = Some(Ingest::whole(far.sequence, 0, far.start));
-        let frame = EncodedFrame { codec: Codec::Av1, data: OTHER.clone().into(), pts, keyframe: true, ingest };
+        let frame = tapped(pts, OTHER.clone().into(), true, far.sequence, 0, far.start);
         far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
         let (_, entries) = far.finish();
         let told: Vec<_> = entries.iter().map(|entry| (entry.from_ms, Size::new(entry.width, entry.height))).collect();
@@ -572,10 +545,8 @@ mod tests {
         let mut far = Far::new(TrackKind::Camera);
         for n in 0..4 {
             let frame = if n == 0 { KEYFRAME } else { DELTA };
-            let ingest = Some(Ingest::whole(n, 0, far.start));
             let pts = Pts(ZERO.0 - 100_000_000 + n * 40_000_000);
-            let data = Bytes::from_static(frame);
-            let frame = EncodedFrame { codec: Codec::Av1, data, pts, keyframe: n == 0, ingest };
+            let frame = tapped(pts, Bytes::from_static(frame), n == 0, n, 0, far.start);
             far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
         }
         far.sequence = 3;

@@ -1,9 +1,10 @@
-//! **The question:** which hour keys were made and destroyed, and can anybody deny it afterwards? A log of hours, not of people:
-//! each line names the one before it by its hash and is signed; no room, name, recording or address stands in it.
+//! **The question:** which hour keys were made and destroyed, and can anybody deny it afterwards? A log of hours, not
+//! of people: each line names the one before it by its hash and is signed; no room, name, recording or address stands
+//! in it.
 //!
 //! A line is `number time event hash signature`: decimal number from 0; the keeper's time in Unix seconds; `began`,
-//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before the first);
-//! Ed25519 over all that stands before it.
+//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before
+//! the first); Ed25519 over all that stands before it.
 
 use std::fmt;
 
@@ -13,10 +14,11 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use crate::base::limits::AUDIT_PENDING_MAX;
 use crate::base::media::Wallclock;
 use crate::core::retention::Hour;
-use crate::core::retention::data_key::{Secret, parse_hex};
+use crate::core::retention::data_key::parse_hex;
+use crate::core::retention::secret::Secret;
 
-const HASH_LEN: usize = 32;
-const SIGNATURE_LEN: usize = 64;
+const HASH_BYTES: usize = 32;
+const SIGNATURE_BYTES: usize = 64;
 
 /// What a line tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +65,13 @@ impl AuditEvent {
 pub struct Audit {
     pub(super) seed: Secret,
     pub(super) next: u64,
-    pub(super) head: [u8; HASH_LEN],
+    pub(super) head: [u8; HASH_BYTES],
     pub(super) pending: Vec<String>,
 }
 
 impl Audit {
     pub(super) fn new() -> Self {
-        Self { seed: Secret::random(), next: 0, head: [0; HASH_LEN], pending: Vec::new() }
+        Self { seed: Secret::random(), next: 0, head: [0; HASH_BYTES], pending: Vec::new() }
     }
 
     /// Ed25519 public key of the signatures, 32 bytes.
@@ -120,7 +122,7 @@ pub struct AuditError {
 /// # Errors
 /// At the first line that is not in its place, not signed, or not of this form.
 pub fn verify_audit(log: &str, public_key: &[u8; 32]) -> Result<Vec<AuditEvent>, AuditError> {
-    let mut head = [0; HASH_LEN];
+    let mut head = [0; HASH_BYTES];
     let check = |(at, line): (usize, &str)| {
         let event = verify_line(line, at as u64, &head, public_key).ok_or(AuditError { line: at + 1 })?;
         head = hash(line);
@@ -129,11 +131,11 @@ pub fn verify_audit(log: &str, public_key: &[u8; 32]) -> Result<Vec<AuditEvent>,
     log.lines().enumerate().map(check).collect()
 }
 
-fn verify_line(line: &str, number: u64, head: &[u8; HASH_LEN], public_key: &[u8; 32]) -> Option<AuditEvent> {
+fn verify_line(line: &str, number: u64, head: &[u8; HASH_BYTES], public_key: &[u8; 32]) -> Option<AuditEvent> {
     let (signed, signature_text) = line.rsplit_once(' ')?;
     let (told, head_text) = signed.rsplit_once(' ')?;
-    let mut signature = [0; SIGNATURE_LEN];
-    let mut before = [0; HASH_LEN];
+    let mut signature = [0; SIGNATURE_BYTES];
+    let mut before = [0; HASH_BYTES];
     let well_formed = parse_hex(signature_text, &mut signature) && parse_hex(head_text, &mut before);
     if !well_formed || before != *head {
         return None;
@@ -145,7 +147,7 @@ fn verify_line(line: &str, number: u64, head: &[u8; HASH_LEN], public_key: &[u8;
     AuditEvent::parse(event).filter(|_| in_place)
 }
 
-fn hash(line: &str) -> [u8; HASH_LEN] {
+fn hash(line: &str) -> [u8; HASH_BYTES] {
     digest(&SHA256, line.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 

@@ -1,8 +1,8 @@
 //! **The question:** how are bytes sealed so that any range of them opens alone? C2SP chunked encryption
 //! (<https://c2sp.org/chunked-encryption>) as Cobblestone-256: SHA-512 and AES-256-GCM.
 //!
-//! A sealed message is a salt of 24 bytes, a commitment to the key of 32, and chunks of 16 KiB with a tag of 16 bytes each; the
-//! last chunk is always shorter than the others, which tells a whole message from a truncated one.
+//! A sealed message is a salt of 24 bytes, a commitment to the key of 32, and chunks of 16 KiB with a tag of 16 bytes
+//! each; the last chunk is always shorter than the others, which tells a whole message from a truncated one.
 
 use std::ops::Range;
 
@@ -10,20 +10,20 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroize;
 
-use crate::core::retention::data_key::{KEY_LEN, Secret, expand, fill_random};
+use crate::core::retention::secret::{KEY_BYTES, Secret, expand, fill_random};
 
 /// Plaintext bytes of every chunk but the last.
-pub const CHUNK_LEN: usize = 16 * 1024;
+pub const CHUNK_BYTES: usize = 16 * 1024;
 /// Bytes of every sealed chunk but the last.
-pub const SEALED_CHUNK_LEN: usize = CHUNK_LEN + TAG_LEN;
+pub const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 /// Bytes before the first chunk: salt and commitment.
-pub const PREFIX_LEN: usize = SALT_LEN + COMMITMENT_LEN;
+pub const PREFIX_BYTES: usize = SALT_BYTES + COMMITMENT_BYTES;
 
-const SALT_LEN: usize = 24;
-const COMMITMENT_LEN: usize = 32;
-const TAG_LEN: usize = 16;
+const SALT_BYTES: usize = 24;
+const COMMITMENT_BYTES: usize = 32;
+const TAG_BYTES: usize = 16;
 /// From the specification, section "Message chunking".
-const CHUNKS_MAX: u64 = 1 << 38;
+const CHUNKS_IN_ONE_MESSAGE: u64 = 1 << 38;
 const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
 
 /// The bytes are not what was sealed with this key for this purpose: altered, truncated, moved, or another's.
@@ -34,7 +34,7 @@ pub struct Tampered;
 /// Bytes of a sealed message of `plain` bytes.
 #[must_use]
 pub fn sealed_len(plain: u64) -> u64 {
-    PREFIX_LEN as u64 + plain + (plain / CHUNK_LEN as u64 + 1) * TAG_LEN as u64
+    PREFIX_BYTES as u64 + plain + (plain / CHUNK_BYTES as u64 + 1) * TAG_BYTES as u64
 }
 
 /// Bytes of the message in a sealed one of that length. Nobody vouches for it until the last chunk has been opened.
@@ -42,31 +42,31 @@ pub fn sealed_len(plain: u64) -> u64 {
 /// # Errors
 /// When no sealed message has that length.
 pub fn plain_len(sealed_len: u64) -> Result<u64, Tampered> {
-    let chunks = sealed_len.checked_sub(PREFIX_LEN as u64).ok_or(Tampered)?;
-    let (full, last) = (chunks / SEALED_CHUNK_LEN as u64, chunks % SEALED_CHUNK_LEN as u64);
+    let chunks = sealed_len.checked_sub(PREFIX_BYTES as u64).ok_or(Tampered)?;
+    let (full, last) = (chunks / SEALED_CHUNK_BYTES as u64, chunks % SEALED_CHUNK_BYTES as u64);
     // A last chunk that is empty still has its tag; without one the message is truncated.
-    if last < TAG_LEN as u64 || full >= CHUNKS_MAX {
+    if last < TAG_BYTES as u64 || full >= CHUNKS_IN_ONE_MESSAGE {
         return Err(Tampered);
     }
-    Ok(full * CHUNK_LEN as u64 + last - TAG_LEN as u64)
+    Ok(full * CHUNK_BYTES as u64 + last - TAG_BYTES as u64)
 }
 
-/// Seals a message. `context` says what it is; only who names the same opens it. The salt is random, so that a key may seal any
-/// number of messages.
+/// Seals a message. `context` says what it is; only who names the same opens it. The salt is random, so that a key may
+/// seal any number of messages.
 #[must_use]
 pub fn seal(key: &Secret, context: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut salt = [0; SALT_LEN];
+    let mut salt = [0; SALT_BYTES];
     fill_random(&mut salt);
     seal_with(key, context, salt, message)
 }
 
-fn seal_with(key: &Secret, context: &[u8], salt: [u8; SALT_LEN], message: &[u8]) -> Vec<u8> {
+fn seal_with(key: &Secret, context: &[u8], salt: [u8; SALT_BYTES], message: &[u8]) -> Vec<u8> {
     let (keys, commitment) = Keys::derive(key, &salt, context);
     let len = usize::try_from(sealed_len(message.len() as u64)).expect("a message in memory has a length in memory");
     let mut sealed = Vec::with_capacity(len);
     sealed.extend_from_slice(&salt);
     sealed.extend_from_slice(&commitment);
-    let mut chunks = message.chunks_exact(CHUNK_LEN);
+    let mut chunks = message.chunks_exact(CHUNK_BYTES);
     let mut number = 0;
     for chunk in &mut chunks {
         keys.seal_chunk(number, chunk, &mut sealed);
@@ -82,7 +82,7 @@ fn seal_with(key: &Secret, context: &[u8], salt: [u8; SALT_LEN], message: &[u8])
 /// # Errors
 /// When it is not exactly what was sealed.
 pub fn open(key: &Secret, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Tampered> {
-    let (prefix, chunks) = sealed.split_first_chunk::<PREFIX_LEN>().ok_or(Tampered)?;
+    let (prefix, chunks) = sealed.split_first_chunk::<PREFIX_BYTES>().ok_or(Tampered)?;
     let opener = Opener::new(key, context, prefix, sealed.len() as u64)?;
     let mut chunks = chunks.to_vec();
     let plain = opener.open_in_place(0..opener.plain_len(), &mut chunks)?;
@@ -98,10 +98,10 @@ struct Keys {
 }
 
 impl Keys {
-    fn derive(key: &Secret, salt: &[u8; SALT_LEN], context: &[u8]) -> (Self, [u8; COMMITMENT_LEN]) {
-        let mut derived = [0; KEY_LEN + NONCE_LEN + COMMITMENT_LEN];
+    fn derive(key: &Secret, salt: &[u8; SALT_BYTES], context: &[u8]) -> (Self, [u8; COMMITMENT_BYTES]) {
+        let mut derived = [0; KEY_BYTES + NONCE_LEN + COMMITMENT_BYTES];
         expand(key.expose(), &[INFO, salt, context], &mut derived);
-        let (message_key, rest) = derived.split_at(KEY_LEN);
+        let (message_key, rest) = derived.split_at(KEY_BYTES);
         let (base_nonce, commitment) = rest.split_at(NONCE_LEN);
         let unbound = UnboundKey::new(&AES_256_GCM, message_key).expect("AES-256 has keys of 32 bytes");
         let keys = Self { key: LessSafeKey::new(unbound), base_nonce: base_nonce.try_into().expect("it was split so") };
@@ -111,7 +111,7 @@ impl Keys {
     }
 
     fn nonce(&self, number: u64) -> Nonce {
-        assert!(number < CHUNKS_MAX, "a message has fewer than 2^38 chunks");
+        assert!(number < CHUNKS_IN_ONE_MESSAGE, "a message has fewer than 2^38 chunks");
         let mut nonce = self.base_nonce;
         nonce[NONCE_LEN - 8..].iter_mut().zip(number.to_be_bytes()).for_each(|(byte, count)| *byte ^= count);
         Nonce::assume_unique_for_key(nonce)
@@ -146,9 +146,9 @@ impl Opener {
     ///
     /// # Errors
     /// When the key or the context is another's, or no message has that length.
-    pub fn new(key: &Secret, context: &[u8], prefix: &[u8; PREFIX_LEN], sealed_len: u64) -> Result<Self, Tampered> {
+    pub fn new(key: &Secret, context: &[u8], prefix: &[u8; PREFIX_BYTES], sealed_len: u64) -> Result<Self, Tampered> {
         let plain_len = plain_len(sealed_len)?;
-        let (salt, commitment) = prefix.split_first_chunk::<SALT_LEN>().expect("a prefix begins with the salt");
+        let (salt, commitment) = prefix.split_first_chunk::<SALT_BYTES>().expect("a prefix begins with the salt");
         let (keys, expected) = Keys::derive(key, salt, context);
         verify_slices_are_equal(&expected, commitment).map_err(|_| Tampered)?;
         Ok(Self { keys, plain_len })
@@ -160,16 +160,18 @@ impl Opener {
         self.plain_len
     }
 
-    /// Which sealed bytes, prefix included in the count, hold the plaintext `plain`: whole chunks. What lies beyond the message
-    /// is left out; a range that reaches its end, or an empty one, takes in the last chunk, which vouches for the length.
+    /// Which sealed bytes, prefix included in the count, hold the plaintext `plain`: whole chunks. What lies beyond the
+    /// message is left out; a range that reaches its end, or an empty one, takes in the last chunk, which vouches for
+    /// the length.
     #[must_use]
     pub fn sealed_range(&self, plain: Range<u64>) -> Range<u64> {
         let (first, end) = self.chunks(&plain);
-        let at = |chunk: u64| PREFIX_LEN as u64 + chunk * SEALED_CHUNK_LEN as u64;
+        let at = |chunk: u64| PREFIX_BYTES as u64 + chunk * SEALED_CHUNK_BYTES as u64;
         at(first)..at(end).min(sealed_len(self.plain_len))
     }
 
-    /// Opens the chunks that `sealed_range(plain)` names, in place. Where in `sealed` the plaintext asked for now stands.
+    /// Opens the chunks that `sealed_range(plain)` names, in place. Where in `sealed` the plaintext asked for now
+    /// stands.
     ///
     /// # Errors
     /// When a chunk was altered, moved or cut; `sealed` holds nothing of use then.
@@ -180,32 +182,32 @@ impl Opener {
         }
         let (first, _) = self.chunks(&plain);
         let (mut opened, mut number) = (0, first);
-        for at in (0..sealed.len()).step_by(SEALED_CHUNK_LEN) {
-            let end = sealed.len().min(at + SEALED_CHUNK_LEN);
+        for at in (0..sealed.len()).step_by(SEALED_CHUNK_BYTES) {
+            let end = sealed.len().min(at + SEALED_CHUNK_BYTES);
             if let Err(tampered) = self.keys.open_chunk(number, &mut sealed[at..end]) {
                 sealed.zeroize();
                 return Err(tampered);
             }
-            sealed.copy_within(at..end - TAG_LEN, opened);
-            opened += end - TAG_LEN - at;
+            sealed.copy_within(at..end - TAG_BYTES, opened);
+            opened += end - TAG_BYTES - at;
             number += 1;
         }
         let within = |at: u64| {
-            let at = at.min(self.plain_len).saturating_sub(first * CHUNK_LEN as u64);
+            let at = at.min(self.plain_len).saturating_sub(first * CHUNK_BYTES as u64);
             usize::try_from(at).expect("what is in memory has a length in memory").min(opened)
         };
         Ok(within(plain.start)..within(plain.end.max(plain.start)))
     }
 
-    // The chunks that hold a range: from the first to one past the last. A range that reaches the message's end takes in the last
-    // chunk even where that is empty.
+    // The chunks that hold a range: from the first to one past the last. A range that reaches the message's end takes
+    // in the last chunk even where that is empty.
     fn chunks(&self, plain: &Range<u64>) -> (u64, u64) {
-        let last = self.plain_len / CHUNK_LEN as u64;
+        let last = self.plain_len / CHUNK_BYTES as u64;
         if plain.start >= plain.end || plain.start >= self.plain_len {
             return (last, last + 1);
         }
-        let end = if plain.end >= self.plain_len { last + 1 } else { plain.end.div_ceil(CHUNK_LEN as u64) };
-        (plain.start / CHUNK_LEN as u64, end)
+        let end = if plain.end >= self.plain_len { last + 1 } else { plain.end.div_ceil(CHUNK_BYTES as u64) };
+        (plain.start / CHUNK_BYTES as u64, end)
     }
 }
 
@@ -235,8 +237,8 @@ mod tests {
         digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    // Made with another implementation, pyca/cryptography 50.0.0, class Cobblestone256Encryptor, key 00 … 1f: length, salt,
-    // SHA-256 of the sealed message. The specification has no vectors.
+    // Made with another implementation, pyca/cryptography 50.0.0, class Cobblestone256Encryptor, key 00 … 1f: length,
+    // salt, SHA-256 of the sealed message. The specification has no vectors.
     const VECTORS: [(usize, &str, &str); 7] = [
         (
             0,
@@ -296,8 +298,8 @@ mod tests {
 
     #[test]
     fn every_truncation_is_told() {
-        let sealed = seal(&key(), CONTEXT, &message(2 * CHUNK_LEN + 5));
-        let chunk = |n: usize| PREFIX_LEN + n * SEALED_CHUNK_LEN;
+        let sealed = seal(&key(), CONTEXT, &message(2 * CHUNK_BYTES + 5));
+        let chunk = |n: usize| PREFIX_BYTES + n * SEALED_CHUNK_BYTES;
         let near =
             [0, 55, 56, 57, 71, 72, chunk(1) - 1, chunk(1), chunk(1) + 15, chunk(1) + 16, chunk(2), chunk(2) + 16];
         for len in near.into_iter().chain((0..sealed.len()).step_by(991)) {
@@ -309,9 +311,9 @@ mod tests {
 
     #[test]
     fn chunks_that_change_places_are_told() {
-        let sealed = seal(&key(), CONTEXT, &message(3 * CHUNK_LEN));
-        let (prefix, chunks) = sealed.split_at(PREFIX_LEN);
-        let pieces: Vec<_> = chunks.chunks(SEALED_CHUNK_LEN).collect();
+        let sealed = seal(&key(), CONTEXT, &message(3 * CHUNK_BYTES));
+        let (prefix, chunks) = sealed.split_at(PREFIX_BYTES);
+        let pieces: Vec<_> = chunks.chunks(SEALED_CHUNK_BYTES).collect();
         let swapped = [prefix, pieces[1], pieces[0], pieces[2], pieces[3]].concat();
         let doubled = [prefix, pieces[0], pieces[0], pieces[1], pieces[2], pieces[3]].concat();
         let missing = [prefix, pieces[0], pieces[2], pieces[3]].concat();

@@ -3,97 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA512, Salt};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::core::retention::chunked::{self, Tampered};
+use crate::core::retention::secret::{KEY_BYTES, Secret, expand, expand_prk, fill_random, scrub_stack};
 use crate::core::retention::{Hour, RetentionError};
 
-/// Bytes of every key here.
-pub(super) const KEY_LEN: usize = 32;
 /// Bytes of a release as it travels.
-pub const RELEASE_LEN: usize = 8 + KEY_LEN;
+pub const RELEASE_BYTES: usize = 8 + KEY_BYTES;
 /// Stands in every derivation, so that another version derives other keys.
 const RELEASE_INFO: &[u8] = b"tessera keeper release v1";
 const WRAP_INFO: &[u8] = b"tessera data key wrap v1";
-
-/// 32 secret bytes; overwritten when let go, never shown. In a box of their own, for whatever is moved leaves a copy where it was.
-pub struct Secret(Box<[u8; KEY_LEN]>);
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl Secret {
-    /// From the operating system's randomness (through AWS-LC).
-    #[must_use]
-    pub fn random() -> Self {
-        let mut secret = Self::zero();
-        fill_random(&mut *secret.0);
-        secret
-    }
-
-    /// From bytes that were secret already; overwriting those is the caller's part.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
-        let mut secret = Self::zero();
-        secret.0.copy_from_slice(bytes);
-        secret
-    }
-
-    fn zero() -> Self {
-        Self(Box::new([0; KEY_LEN]))
-    }
-
-    pub(super) fn expose(&self) -> &[u8; KEY_LEN] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// Fills `bytes` from the operating system's randomness.
-pub(super) fn fill_random(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("a kernel that runs us gives randomness");
-}
-
-/// HKDF-Expand (RFC 5869) with SHA-512 of a uniformly random `key`; the parts of `info` are concatenated.
-pub(super) fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    expand_key(key, info, out);
-    scrub_stack();
-}
-
-#[inline(never)]
-fn expand_key(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    expand_prk(&Prk::new_less_safe(HKDF_SHA512, key), info, out);
-}
-
-/// Overwrites the stack below the caller's: the calls before left copies of keys there, of values that were moved.
-#[inline(never)]
-fn scrub_stack() {
-    let mut below = [0_u8; 8192];
-    below.zeroize();
-    std::hint::black_box(&below);
-}
-
-fn expand_prk(prk: &Prk, info: &[&[u8]], out: &mut [u8]) {
-    let len = Length(out.len());
-    prk.expand(info, len).and_then(|okm| okm.fill(out)).expect("keys are shorter than HKDF's limit");
-}
-
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
 
 macro_rules! random_id {
     ($(#[$about:meta])* $name:ident, $len:expr, $prefix:literal) => {
@@ -157,7 +78,8 @@ pub(super) fn parse_hex(digits: &str, out: &mut [u8]) -> bool {
     true
 }
 
-/// The keepers for whom a data key is wrapped: two, or a node's only one. Text form: both ids, the lower first, `-` between.
+/// The keepers for whom a data key is wrapped: two, or a node's only one. Text form: both ids, the lower first, `-`
+/// between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pair {
     low: KeeperId,
@@ -210,7 +132,7 @@ pub struct Release {
 }
 
 impl Release {
-    pub(super) fn derive(hour_key: &[u8; KEY_LEN], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
+    pub(super) fn derive(hour_key: &[u8; KEY_BYTES], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
         let mut key = Secret::zero();
         expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0[..]);
         Self { keeper, key }
@@ -218,8 +140,8 @@ impl Release {
 
     /// As it travels to the node that asked, through an encrypted channel only: the keeper's id, then the derived key.
     #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_LEN]> {
-        let mut bytes = Zeroizing::new([0; RELEASE_LEN]);
+    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_BYTES]> {
+        let mut bytes = Zeroizing::new([0; RELEASE_BYTES]);
         let (keeper, key) = bytes.split_at_mut(self.keeper.0.len());
         keeper.copy_from_slice(&self.keeper.0);
         key.copy_from_slice(&self.key.0[..]);
@@ -228,14 +150,14 @@ impl Release {
 
     /// What [`Release::to_bytes`] gave.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8; RELEASE_LEN]) -> Self {
+    pub fn from_bytes(bytes: &[u8; RELEASE_BYTES]) -> Self {
         let (keeper, key) = bytes.split_first_chunk().expect("8 of 40 bytes");
         Self { keeper: KeeperId(*keeper), key: Secret::from_bytes(key.try_into().expect("the other 32")) }
     }
 }
 
-/// Wraps a recording's data key so that both releases, or the only keeper's, open it again. The same key may be wrapped anew
-/// at any time: each wrap has a salt of its own.
+/// Wraps a recording's data key so that both releases, or the only keeper's, open it again. The same key may be wrapped
+/// anew at any time: each wrap has a salt of its own.
 #[must_use]
 pub fn wrap(releases: (&Release, Option<&Release>), recording: RecordingId, hour: Hour, data_key: &Secret) -> Vec<u8> {
     let (key, about) = wrap_key(releases, recording, hour);
@@ -254,7 +176,7 @@ pub fn unwrap(
 ) -> Result<Secret, Tampered> {
     let (key, about) = wrap_key(releases, recording, hour);
     let mut bytes = chunked::open(&key, &about, wrapped)?;
-    let secret = <&[u8; KEY_LEN]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
+    let secret = <&[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
     bytes.zeroize();
     secret
 }
@@ -266,9 +188,9 @@ fn wrap_key((one, other): (&Release, Option<&Release>), recording: RecordingId, 
         Some(other) => (one, other),
         None => (one, one),
     };
-    let mut both = [0; KEY_LEN * 2];
-    both[..KEY_LEN].copy_from_slice(&low.key.0[..]);
-    both[KEY_LEN..].copy_from_slice(&high.key.0[..]);
+    let mut both = [0; KEY_BYTES * 2];
+    both[..KEY_BYTES].copy_from_slice(&low.key.0[..]);
+    both[KEY_BYTES..].copy_from_slice(&high.key.0[..]);
     let about = [WRAP_INFO, &recording.0, &hour.0.to_be_bytes(), &low.keeper.0, &high.keeper.0].concat();
     let mut key = Secret::zero();
     expand_prk(&Salt::none(HKDF_SHA512).extract(&both), &[&about], &mut key.0[..]);
@@ -284,7 +206,7 @@ mod tests {
     const HOUR: Hour = Hour(500_000);
 
     fn release(id: u8, key: u8) -> Release {
-        Release { keeper: KeeperId([id; 8]), key: Secret::from_bytes(&[key; KEY_LEN]) }
+        Release { keeper: KeeperId([id; 8]), key: Secret::from_bytes(&[key; KEY_BYTES]) }
     }
 
     #[test]
@@ -330,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_released_differs_for_every_recording_hour_and_keeper() {
-        let hour_key = [5; KEY_LEN];
+        let hour_key = [5; KEY_BYTES];
         let (keeper, recording) = (KeeperId([1; 8]), RecordingId([2; 16]));
         let of = |keeper, recording, hour| Release::derive(&hour_key, keeper, recording, hour).key.0.clone();
         let first = of(keeper, recording, HOUR);

@@ -89,15 +89,16 @@ impl Retention {
         self.0
     }
 
-    /// The hour at which what starts at `start` expires: `start` + span, rounded down. Stamped once, never computed again.
+    /// The hour at which what starts at `start` expires: `start` + span, rounded down. Stamped once, never computed
+    /// again.
     #[must_use]
     pub fn expiry(self, start: Wallclock) -> Hour {
         let span = u64::try_from(self.0.as_nanos()).expect("7 days of nanoseconds fit");
         Hour::containing(Wallclock(start.0.saturating_add(span)))
     }
 
-    /// How long one recording may run before it goes on as another with an expiry of its own: a seventh, so that what is recorded
-    /// last still lives for six sevenths.
+    /// How long one recording may run before it goes on as another with an expiry of its own: a seventh, so that what
+    /// is recorded last still lives for six sevenths.
     #[must_use]
     pub fn recording_span(self) -> Duration {
         self.0 / 7

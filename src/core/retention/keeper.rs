@@ -1,4 +1,5 @@
-//! **The question:** does this keeper let a recording be opened? It holds one key per expiry hour, and a time that only rises.
+//! **The question:** does this keeper let a recording be opened? It holds one key per expiry hour, and a time that only
+//! rises.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,8 +7,8 @@ use std::time::Duration;
 use crate::base::limits::{DENIED_MAX, HOUR_KEYS_MAX, KEEPER_SAVED_EVERY, RETENTION};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::{Audit, AuditEvent};
-use crate::core::retention::data_key::{KEY_LEN, fill_random};
 use crate::core::retention::locked::LockedKeys;
+use crate::core::retention::secret::{KEY_BYTES, fill_random};
 use crate::core::retention::{Clocks, Hour, KeeperId, Ratchet, RecordingId, Release, Retention};
 
 /// Why a keeper says no.
@@ -106,7 +107,8 @@ impl Keeper {
         self.ratchet.latest()
     }
 
-    /// The time that has certainly come: what is destroyed and swept by. A clock that is not believed has no part in it.
+    /// The time that has certainly come: what is destroyed and swept by. A clock that is not believed has no part in
+    /// it.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
         self.ratchet.floor()
@@ -130,8 +132,8 @@ impl Keeper {
         self.destroy();
     }
 
-    /// Stamps the expiry of a recording that starts now, and makes the hour's key if there is none. Stamped from the earlier of
-    /// wall clock and own time, so that a clock wrongly ahead lengthens nothing.
+    /// Stamps the expiry of a recording that starts now, and makes the hour's key if there is none. Stamped from the
+    /// earlier of wall clock and own time, so that a clock wrongly ahead lengthens nothing.
     ///
     /// # Errors
     /// When a clock that is not believed claims that the hour has come already.
@@ -238,13 +240,6 @@ impl Keeper {
         self.audit.stored();
     }
 
-    /// How long until the next key is to be destroyed, by its own time.
-    #[must_use]
-    pub fn until_next(&self) -> Option<Duration> {
-        let next = self.hours.keys().next()?.start();
-        Some(Duration::from_nanos(next.0.saturating_sub(self.ratchet.floor().0)))
-    }
-
     /// Figures so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -260,7 +255,7 @@ impl Keeper {
     // Keys lie within 168 hours after the floor, so no two share a slot.
     pub(super) fn occupy(&mut self, hour: Hour) -> usize {
         let slot = hour.0 as usize % HOUR_KEYS_MAX;
-        debug_assert!(*self.keys.get(slot) == [0; KEY_LEN], "a slot is free before its next hour");
+        debug_assert!(*self.keys.get(slot) == [0; KEY_BYTES], "a slot is free before its next hour");
         self.hours.insert(hour, slot);
         slot
     }

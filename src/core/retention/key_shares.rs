@@ -1,6 +1,7 @@
 //! **The question:** who has to agree before a recording opens? The only keeper there is, or any two of several.
 
-use crate::core::retention::data_key::{Pair, Release, Secret, unwrap, wrap};
+use crate::core::retention::data_key::{Pair, Release, unwrap, wrap};
+use crate::core::retention::secret::Secret;
 use crate::core::retention::{KeeperId, RecordingName, Tampered};
 
 /// What keepers gave out for one recording.
@@ -51,7 +52,7 @@ impl KeyShares {
         self.ways().into_iter().map(|(pair, _)| pair).collect()
     }
 
-    /// The data key, wrapped once for each of [`Releases::pairs`].
+    /// The data key, wrapped once for each of [`KeyShares::pairs`].
     #[must_use]
     pub fn wrap(&self, recording: RecordingName, data_key: &Secret) -> Vec<WrappedKey> {
         let wrapped =

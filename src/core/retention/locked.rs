@@ -1,24 +1,24 @@
-//! **The question:** where do hour keys lie while they live? On pages of their own that are never swapped out and never dumped,
-//! and that are overwritten before they are given back.
+//! **The question:** where do hour keys lie while they live? On pages of their own that are never swapped out and never
+//! dumped, and that are overwritten before they are given back.
 
 use std::ptr::from_ref;
 
 use zeroize::Zeroize;
 
 use crate::base::limits::HOUR_KEYS_MAX;
-use crate::core::retention::data_key::KEY_LEN;
+use crate::core::retention::secret::KEY_BYTES;
 
 const PAGE: usize = 4096;
 
 #[repr(C, align(4096))]
 struct Pages {
-    keys: [[u8; KEY_LEN]; HOUR_KEYS_MAX],
+    keys: [[u8; KEY_BYTES]; HOUR_KEYS_MAX],
     // Pages are locked whole; nothing else may share the last one.
-    rest: [u8; PAGES_LEN - HOUR_KEYS_MAX * KEY_LEN],
+    rest: [u8; PAGES_BYTES - HOUR_KEYS_MAX * KEY_BYTES],
 }
 
-const PAGES_LEN: usize = (HOUR_KEYS_MAX * KEY_LEN).next_multiple_of(PAGE);
-const _: () = assert!(size_of::<Pages>() == PAGES_LEN && align_of::<Pages>() == PAGE);
+const PAGES_BYTES: usize = (HOUR_KEYS_MAX * KEY_BYTES).next_multiple_of(PAGE);
+const _: () = assert!(size_of::<Pages>() == PAGES_BYTES && align_of::<Pages>() == PAGE);
 
 /// Room for every hour key a keeper may hold at one time; all zero where there is none.
 pub(super) struct LockedKeys {
@@ -28,12 +28,13 @@ pub(super) struct LockedKeys {
 
 impl LockedKeys {
     pub(super) fn new() -> Self {
-        let keys = [[0; KEY_LEN]; HOUR_KEYS_MAX];
-        let pages = Box::new(Pages { keys, rest: [0; PAGES_LEN - HOUR_KEYS_MAX * KEY_LEN] });
+        let keys = [[0; KEY_BYTES]; HOUR_KEYS_MAX];
+        let pages = Box::new(Pages { keys, rest: [0; PAGES_BYTES - HOUR_KEYS_MAX * KEY_BYTES] });
         let at = from_ref::<Pages>(&pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: `at` is the start of PAGES_LEN mapped bytes that this box owns alone, aligned to a page. Neither call reads or
-        // writes them, and a refusal changes nothing.
-        let (kept, hidden) = unsafe { (libc::mlock(at, PAGES_LEN), libc::madvise(at, PAGES_LEN, libc::MADV_DONTDUMP)) };
+        // SAFETY: `at` is the start of PAGES_BYTES mapped bytes that this box owns alone, aligned to a page. Neither
+        // call reads or writes them, and a refusal changes nothing.
+        let (kept, hidden) =
+            unsafe { (libc::mlock(at, PAGES_BYTES), libc::madvise(at, PAGES_BYTES, libc::MADV_DONTDUMP)) };
         Self { pages, locked: kept == 0 && hidden == 0 }
     }
 
@@ -42,11 +43,11 @@ impl LockedKeys {
         self.locked
     }
 
-    pub(super) fn get(&self, slot: usize) -> &[u8; KEY_LEN] {
+    pub(super) fn get(&self, slot: usize) -> &[u8; KEY_BYTES] {
         &self.pages.keys[slot]
     }
 
-    pub(super) fn get_mut(&mut self, slot: usize) -> &mut [u8; KEY_LEN] {
+    pub(super) fn get_mut(&mut self, slot: usize) -> &mut [u8; KEY_BYTES] {
         &mut self.pages.keys[slot]
     }
 
@@ -60,11 +61,11 @@ impl Drop for LockedKeys {
         self.pages.keys.zeroize();
         self.pages.rest.zeroize();
         let at = from_ref::<Pages>(&self.pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: as in `new`; the box is still whole, and both calls only undo what was asked for there, so that the allocator
-        // gets back ordinary pages.
+        // SAFETY: as in `new`; the box is still whole, and both calls only undo what was asked for there, so that the
+        // allocator gets back ordinary pages.
         unsafe {
-            libc::munlock(at, PAGES_LEN);
-            libc::madvise(at, PAGES_LEN, libc::MADV_DODUMP);
+            libc::munlock(at, PAGES_BYTES);
+            libc::madvise(at, PAGES_BYTES, libc::MADV_DODUMP);
         }
     }
 }
@@ -78,9 +79,9 @@ mod tests {
         let mut keys = LockedKeys::new();
         keys.get_mut(0).fill(7);
         keys.get_mut(HOUR_KEYS_MAX - 1).fill(9);
-        assert_eq!((keys.get(0), keys.get(1)), (&[7; KEY_LEN], &[0; KEY_LEN]));
+        assert_eq!((keys.get(0), keys.get(1)), (&[7; KEY_BYTES], &[0; KEY_BYTES]));
         keys.erase(0);
-        assert_eq!((keys.get(0), keys.get(HOUR_KEYS_MAX - 1)), (&[0; KEY_LEN], &[9; KEY_LEN]));
+        assert_eq!((keys.get(0), keys.get(HOUR_KEYS_MAX - 1)), (&[0; KEY_BYTES], &[9; KEY_BYTES]));
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! **The question:** until when can a recording be read, and by whose leave? A pure core: clocks in, refusals and keys out.
+//! **The question:** until when can a recording be read, and by whose leave? A pure core: clocks in, refusals and keys
+//! out.
 //!
 //! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state and its audit log leave as bytes and text),
-//! [`Retention`] and [`Hour`] (when a recording expires), [`Releases`] (which keepers open a data key together), [`seal`] and
-//! [`Opener`] (the sealed form of every object), [`Stage`] (from reserved to swept).
+//! [`Retention`] and [`Hour`] (when a recording expires), [`KeyShares`] (which keepers open a data key together),
+//! [`seal`] and [`Opener`] (the sealed form of every object).
 //!
-//! A recording is filed under the hour of its expiry. A keeper makes one random key for each such hour, releases only what is
-//! derived from it for one recording, and destroys it when the hour comes. It answers to its own [`Ratchet`], never to a clock
-//! alone: what has expired once stays expired, whatever the clock says. Nothing here reads a clock or a file; time is an
-//! argument, and anyone who owns a keeper saves its bytes before an answer leaves.
+//! A recording is filed under the hour of its expiry. A keeper makes one random key for each such hour, releases only
+//! what is derived from it for one recording, and destroys it when the hour comes. It answers to its own [`Ratchet`],
+//! never to a clock alone: what has expired once stays expired, whatever the clock says. Nothing here reads a clock or
+//! a file; time is an argument, and anyone who owns a keeper saves its bytes before an answer leaves.
 
 mod audit;
 mod chunked;
@@ -18,18 +19,18 @@ mod key_shares;
 mod locked;
 mod ratchet;
 mod recording_name;
-mod stage;
+mod secret;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
-pub use chunked::{CHUNK_LEN, Opener, PREFIX_LEN, SEALED_CHUNK_LEN, Tampered, open, plain_len, seal, sealed_len};
-pub use data_key::{KeeperId, Pair, RELEASE_LEN, RecordingId, Release, Secret, unwrap, wrap};
+pub use chunked::{CHUNK_BYTES, Opener, PREFIX_BYTES, SEALED_CHUNK_BYTES, Tampered, open, plain_len, seal, sealed_len};
+pub use data_key::{KeeperId, Pair, RELEASE_BYTES, RecordingId, Release, unwrap, wrap};
 pub use hour::{Hour, Retention, RetentionError};
 pub use keeper::{Keeper, Refusal, Stats};
 pub use key_shares::{KeyShares, WrappedKey};
 pub use ratchet::{BootId, Clocks, Ratchet};
 pub use recording_name::RecordingName;
-pub use stage::{OutOfStep, Stage};
+pub use secret::Secret;
 pub use state::StateError;

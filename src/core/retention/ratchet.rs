@@ -1,9 +1,10 @@
 //! **The question:** how late is it at least? A time that only rises, whatever the clocks say.
 //!
-//! Two witnesses move it: the time that has elapsed since boot, which nobody sets, and the wall clock, which may be set wrongly.
-//! A wall clock that runs ahead is believed at once within a small allowance; a greater jump is believed at once only if another
-//! keeper's clock agrees, else after it has stood for a day. Until then nothing is destroyed for its sake, yet everything that
-//! would have expired by it is refused: a clock wrongly ahead destroys nothing, a clock set back reveals nothing.
+//! Two witnesses move it: the time that has elapsed since boot, which nobody sets, and the wall clock, which may be set
+//! wrongly. A wall clock that runs ahead is believed at once within a small allowance; a greater jump is believed at
+//! once only if another keeper's clock agrees, else after it has stood for a day. Until then nothing is destroyed for
+//! its sake, yet everything that would have expired by it is refused: a clock wrongly ahead destroys nothing, a clock
+//! set back reveals nothing.
 
 use std::time::Duration;
 
@@ -156,7 +157,8 @@ fn later(time: Wallclock, span: Duration) -> Wallclock {
     Wallclock(time.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
 }
 
-// The whole allowance in the time after which a clock is believed anyway: small jumps in a row lead no faster than one great one.
+// The whole allowance in the time after which a clock is believed anyway: small jumps in a row lead no faster than one
+// great one.
 fn refill(elapsed: Duration) -> Duration {
     let whole_in = u32::try_from(CLOCK_BELIEVED_AFTER.as_secs() / CLOCK_ALLOWANCE.as_secs()).expect("some hundreds");
     elapsed / whole_in

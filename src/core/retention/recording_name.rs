@@ -1,5 +1,5 @@
-//! **The question:** which recording is meant, and when does it expire? Its public name carries both, so that what has expired is
-//! refused without looking whether it ever was.
+//! **The question:** which recording is meant, and when does it expire? Its public name carries both, so that what has
+//! expired is refused without looking whether it ever was.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,24 +1,24 @@
-//! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys included.
+//! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys
+//! included.
 //!
-//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is one; hours
-//! with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of it all.
+//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is
+//! one; hours with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of
+//! it all.
 
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::base::limits::{AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, DENIED_MAX, HOUR_KEYS_MAX};
+use crate::base::limits::{AUDIT_LINE_LEN_MAX, AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, DENIED_MAX, HOUR_KEYS_MAX};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::Audit;
-use crate::core::retention::data_key::{KEY_LEN, Secret};
 use crate::core::retention::ratchet::Jump;
+use crate::core::retention::secret::{KEY_BYTES, Secret};
 use crate::core::retention::{BootId, Clocks, Hour, Keeper, KeeperId, Ratchet, RecordingId};
 
 const MAGIC: &[u8; 16] = b"tessera keeper 1";
-const CHECK_LEN: usize = 32;
-/// The longest line an audit log has.
-const AUDIT_LINE_LEN_MAX: usize = 512;
+const CHECK_BYTES: usize = 32;
 
 /// Bytes that are no keeper's state: damaged, cut short, or of another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ impl Keeper {
     pub fn state(&self) -> Zeroizing<Vec<u8>> {
         // Reserved at once: growing would leave copies of keys behind.
         let lines: usize = self.audit.pending.iter().map(|line| line.len() + 4).sum();
-        let len = 512 + self.hours.len() * (KEY_LEN + 4) + self.denied.len() * 20 + lines;
+        let len = 512 + self.hours.len() * (KEY_BYTES + 4) + self.denied.len() * 20 + lines;
         let mut out = Zeroizing::new(Vec::with_capacity(len));
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&self.id.0);
@@ -60,12 +60,13 @@ impl Keeper {
         out
     }
 
-    /// The keeper that these bytes are the state of, at what the clocks say now: what has expired meanwhile is destroyed.
+    /// The keeper that these bytes are the state of, at what the clocks say now: what has expired meanwhile is
+    /// destroyed.
     ///
     /// # Errors
     /// When the bytes are no keeper's state.
     pub fn restore(bytes: &[u8], clocks: Clocks) -> Result<Self, StateError> {
-        let (body, check) = bytes.split_last_chunk::<CHECK_LEN>().ok_or(StateError)?;
+        let (body, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(StateError)?;
         if digest(&SHA256, body).as_ref() != check {
             return Err(StateError);
         }
@@ -166,7 +167,7 @@ impl<'a> Rest<'a> {
     }
 
     // In rising order and within one round of the slots, else two would share one.
-    fn hours(&mut self) -> Result<Vec<(Hour, [u8; KEY_LEN])>, StateError> {
+    fn hours(&mut self) -> Result<Vec<(Hour, [u8; KEY_BYTES])>, StateError> {
         let hours = self.list(HOUR_KEYS_MAX, |rest| Ok((Hour(rest.u32()?), rest.take()?)))?;
         let rising = hours.is_sorted_by(|one, next| one.0 < next.0);
         let span = hours.last().zip(hours.first()).map_or(0, |(last, first)| last.0.0.saturating_sub(first.0.0));

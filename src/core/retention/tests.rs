@@ -402,7 +402,9 @@ fn fate() -> impl Strategy<Value = Fate> {
 
 proptest! {
     #[test]
-    fn expiry_is_a_whole_hour_within_the_retention(start in 0_u64..4_000_000_000_000_000_000, span in 7200_u64..=604_800) {
+    fn expiry_is_a_whole_hour_within_the_retention(
+        start in 0_u64..4_000_000_000_000_000_000, span in 7200_u64..=604_800,
+    ) {
         let start = Wallclock(start);
         let retention = Retention::new(Duration::from_secs(span)).unwrap();
         let expiry = retention.expiry(start).start();

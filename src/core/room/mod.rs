@@ -1,7 +1,7 @@
-//! **The question:** who is here, in what role, who speaks? Floor 1.
+//! **The question:** who is here, in what role, who speaks? Floor 2.
 //!
-//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks; who is seen
-//! where is `scene/`'s question, what is heard is `mix/`'s.
+//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
+//! who is seen where is `scene/`'s question, what is heard is `mix/`'s.
 
 mod moderation;
 mod roster;
@@ -32,8 +32,8 @@ pub enum RoomInput {
     ViewerLeave(PeerId),
     /// Whether a person's track is on: a camera that shows something, a microphone that is not muted.
     Track(ParticipantId, TrackKind, bool),
-    /// Who speaks and who has the word, as `mix::Dominance` found; people who are not here, or whose microphone is off, are left
-    /// out.
+    /// Who speaks and who has the word, as `mix::Dominance` found; people who are not here, or whose microphone is off,
+    /// are left out.
     Speech {
         /// Everybody who speaks.
         speaking: Vec<ParticipantId>,

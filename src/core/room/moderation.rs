@@ -1,4 +1,5 @@
-//! **The question:** whose microphone may be heard, and who raised a hand? Rules of the room, and what host and person said.
+//! **The question:** whose microphone may be heard, and who raised a hand? Rules of the room, and what host and person
+//! said.
 
 use crate::base::media::ParticipantId;
 

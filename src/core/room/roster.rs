@@ -34,7 +34,8 @@ pub enum Refused {
 pub struct Member {
     /// Who.
     pub participant: ParticipantId,
-    /// The name to show: trimmed, without control characters, at most `limits::DISPLAY_NAME_LEN_MAX` bytes; may be empty.
+    /// The name to show: trimmed, without control characters, at most `limits::DISPLAY_NAME_LEN_MAX` bytes; may be
+    /// empty.
     pub name: String,
     /// What they may do.
     pub role: Role,

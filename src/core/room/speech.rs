@@ -1,5 +1,5 @@
-//! **The question:** who of those here speaks, and who has the word? `mix/` finds it out tick by tick; the room remembers it for the
-//! people it knows, and forgets it when somebody is muted or leaves.
+//! **The question:** who of those here speaks, and who has the word? `mix/` finds it out tick by tick; the room
+//! remembers it for the people it knows, and forgets it when somebody is muted or leaves.
 
 use crate::base::media::ParticipantId;
 

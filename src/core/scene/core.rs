@@ -1,5 +1,5 @@
-//! **The question:** what is seen from now on, given all that happened? Keeps people, seats, screen, stage and page, and issues a
-//! scene whenever the picture changes.
+//! **The question:** what is seen from now on, given all that happened? Keeps people, seats, screen, stage and page,
+//! and issues a scene whenever the picture changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::core::scene::{Background, Fit, Identity, Rgb, Scene, Tile, TilePictur
 /// What lies behind and between tiles: nearly black, so that pictures stand out.
 const BACKGROUND: Rgb = Rgb::new(0x12, 0x14, 0x18);
 /// A camera fills its tile when that cuts off at most this share, in millionths: 16:10 in 16:9, but not 4:3.
-const CUT_MAX: u64 = 120_000;
+const CUT_AWAY_UNSEEN: u64 = 120_000;
 /// How long pictures of an ended screen may still come out of jitter buffer and decoder.
 const SCREEN_ECHO: Duration = Duration::from_millis(limits::PLAYOUT_DELAY_MAX.as_millis() as u64 * 2);
 
@@ -48,8 +48,8 @@ pub enum Input {
         /// Whose.
         participant: ParticipantId,
     },
-    /// A picture of someone's shared screen was decoded; the first one puts the screen on show. A screen without motion sends
-    /// little, so it never counts as stalled.
+    /// A picture of someone's shared screen was decoded; the first one puts the screen on show. A screen without motion
+    /// sends little, so it never counts as stalled.
     ScreenFrame {
         /// Whose.
         participant: ParticipantId,
@@ -154,8 +154,8 @@ struct Person {
     muted: bool,
 }
 
-/// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most, and who
-/// comes to the front changes places with one who is there.
+/// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most,
+/// and who comes to the front changes places with one who is there.
 #[derive(Debug)]
 pub struct SceneCore {
     canvas: Size,
@@ -519,7 +519,7 @@ impl SceneCore {
 /// Fills the tile where that cuts off little; else all of the picture is seen.
 fn whole_face(shape: Option<Size>, tile: Size) -> Fit {
     match shape {
-        Some(shape) if cut_by_cover(shape, tile) <= CUT_MAX => Fit::Cover,
+        Some(shape) if cut_by_cover(shape, tile) <= CUT_AWAY_UNSEEN => Fit::Cover,
         _ => Fit::Contain,
     }
 }

@@ -1,6 +1,6 @@
-//! **The question:** which layouts can be asked for, and how is one written down? A small JSON document, parsed into types that
-//! cannot hold a wrong value; an error names the field by its path. `docs/layout.md` documents it, `docs/layout.schema.json` is
-//! its JSON Schema (2020-12), made from these types; tests hold the three together.
+//! **The question:** which layouts can be asked for, and how is one written down? A small JSON document, parsed into
+//! types that cannot hold a wrong value; an error names the field by its path. `docs/layout.md` documents it,
+//! `docs/layout.schema.json` is its JSON Schema (2020-12), made from these types; tests hold the three together.
 
 use std::sync::Arc;
 
@@ -46,16 +46,16 @@ pub enum LayoutName {
 pub struct Layout {
     /// Which one.
     layout: LayoutName,
-    /// At most so many tiles at once, the large one included; more people come on further pages. Without it `grid` shows
-    /// everyone and `speaker` and `presentation` a strip of five. Not for `custom`, whose regions say it.
+    /// At most so many tiles at once, the large one included; more people come on further pages. Without it `grid`
+    /// shows everyone and `speaker` and `presentation` a strip of five. Not for `custom`, whose regions say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tiles_max: Option<TileCount>,
-    /// Whether a shared screen is shown: `grid` and `speaker` then turn into `presentation` while it lasts. Without it, yes.
-    /// Not for `custom`, which has regions for screens.
+    /// Whether a shared screen is shown: `grid` and `speaker` then turn into `presentation` while it lasts. Without it,
+    /// yes. Not for `custom`, which has regions for screens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     screens: Option<bool>,
-    /// Radius of every tile's corners as a share of its shorter side; without it they are square, except in the corner of `pip`.
-    /// Not for `custom`, whose regions each have their own.
+    /// Radius of every tile's corners as a share of its shorter side; without it they are square, except in the corner
+    /// of `pip`. Not for `custom`, whose regions each have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     corner_radius: Option<CornerRadius>,
     /// Where who is seen; for `custom`, which needs it.
@@ -101,7 +101,8 @@ pub struct Region {
     pub opacity: Fraction<0, WHOLE>,
 }
 
-/// Who is seen in a region. Nobody is seen twice in a layout: those named by their id first, then the speaker, then the seats.
+/// Who is seen in a region. Nobody is seen twice in a layout: those named by their id first, then the speaker, then the
+/// seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {

@@ -1,5 +1,5 @@
-//! **The question:** who speaks for long enough to come to the front? The word passes within a third of a second; a picture that
-//! jumped as often could not be looked at.
+//! **The question:** who speaks for long enough to come to the front? The word passes within a third of a second; a
+//! picture that jumped as often could not be looked at.
 
 use std::time::{Duration, Instant};
 

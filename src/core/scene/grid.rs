@@ -1,7 +1,7 @@
 //! **The question:** where does each seat of a grid lie?
 
 use crate::base::media::Size;
-use crate::core::scene::Rect;
+use crate::core::scene::rect::{Rect, even};
 
 /// An even grid of 16:9 cells, its block centred in its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl Grid {
         (self.columns * self.rows) as usize
     }
 
-    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the rows taken stand in the middle, the
-    /// last one's cells too.
+    /// Where seat `index` (row by row) lies when the highest taken seat is `seats - 1`; the rows taken stand in the
+    /// middle, the last one's cells too.
     #[must_use]
     pub fn rect(&self, index: usize, seats: usize) -> Rect {
         debug_assert!(index < seats && seats <= self.capacity(), "seat {index} of {seats} in {self:?}");
@@ -68,7 +68,8 @@ pub(super) fn grid_in(area: Rect, people: usize) -> Grid {
 }
 
 fn grid(area: Rect, columns: u32, rows: u32) -> Grid {
-    // Wide gaps for few tiles, 2 pixels for a hundred: what is left belongs to the pictures. A single tile fills the canvas.
+    // Wide gaps for few tiles, 2 pixels for a hundred: what is left belongs to the pictures. A single tile fills the
+    // canvas.
     let gap = if columns * rows == 1 { 0 } else { even(area.height / rows / 30).clamp(2, 8) };
     let margin = even(gap / 2);
     let space = |extent: u32, count: u32| extent.saturating_sub(2 * margin + (count - 1) * gap) / count;
@@ -78,10 +79,6 @@ fn grid(area: Rect, columns: u32, rows: u32) -> Grid {
     // The nearest even height to 9/16 of the width that still fits.
     let height = even((width * 9 + 16) / 16).min(even(highest)).max(2);
     Grid { columns, rows, cell: Size::new(width, height), gap, area }
-}
-
-pub(super) const fn even(value: u32) -> u32 {
-    value & !1
 }
 
 fn to_u32(value: usize) -> u32 {

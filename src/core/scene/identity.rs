@@ -45,8 +45,8 @@ pub fn colour_of(participant: ParticipantId) -> Rgb {
     PALETTE[usize::try_from(spread).expect("32 bits fit") % PALETTE.len()]
 }
 
-/// The initials of a display name: first letters of its first and last word, upper case, at most two letters; empty when
-/// the name has no letter or digit.
+/// The initials of a display name: first letters of its first and last word, upper case, at most two letters; empty
+/// when the name has no letter or digit.
 #[must_use]
 pub fn initials_of(name: &str) -> String {
     let mut firsts = name

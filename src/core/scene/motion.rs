@@ -1,6 +1,6 @@
-//! **The question:** what is seen at this tick, while one scene turns into the next? Everything glides from where it is to where
-//! the newest scene wants it; who comes fades in, who leaves fades out. Integers only: the same `Pts` gives the same picture on
-//! every machine.
+//! **The question:** what is seen at this tick, while one scene turns into the next? Everything glides from where it is
+//! to where the newest scene wants it; who comes fades in, who leaves fades out. Integers only: the same `Pts` gives
+//! the same picture on every machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +51,8 @@ impl Motion {
         Self { span: span.min(limits::MOTION_SPAN_MAX), target: scene, course: None, between }
     }
 
-    /// From `at` on, everything moves from where it is then to where `scene` wants it. A scene that places everything as the one
-    /// before (somebody speaks, a camera came up) disturbs no motion.
+    /// From `at` on, everything moves from where it is then to where `scene` wants it. A scene that places everything
+    /// as the one before (somebody speaks, a camera came up) disturbs no motion.
     pub fn retarget(&mut self, at: Pts, scene: Arc<Scene>) {
         let same_place = |(old, new): (&Tile, &Tile)| key(old) == key(new) && stance(old) == stance(new);
         let tiles = self.target.tiles.len() == scene.tiles.len();
@@ -115,8 +115,8 @@ impl Motion {
         self.progress(pts).is_none()
     }
 
-    /// How far things are on their way, eased: fast at first and gently to a stop, so that a change in mid-motion does not stop
-    /// and start again. `None` at rest.
+    /// How far things are on their way, eased: fast at first and gently to a stop, so that a change in mid-motion does
+    /// not stop and start again. `None` at rest.
     fn progress(&self, pts: Pts) -> Option<u64> {
         let begins = self.course.as_ref()?.begins;
         let (passed, span) = (pts.since(begins).as_nanos(), self.span.as_nanos());

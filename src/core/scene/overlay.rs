@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::limits;
 use crate::base::media::{Bitmap, Size};
-use crate::core::scene::grid::even;
+use crate::core::scene::rect::even;
 use crate::core::scene::stage::contained;
 use crate::core::scene::{Overlay, OverlayContent, Rect, Rgb};
 
@@ -26,8 +26,8 @@ pub(super) struct Overlays {
 }
 
 impl Overlays {
-    /// Their places on `canvas`: the banner below, the logo in the upper right corner, the clock in the upper left one, the mark of a
-    /// recording in the lower right one.
+    /// Their places on `canvas`: the banner below, the logo in the upper right corner, the clock in the upper left one,
+    /// the mark of a recording in the lower right one.
     pub(super) fn on(&self, canvas: Size) -> Vec<Overlay> {
         let short = canvas.width.min(canvas.height);
         let margin = even(short / 36);
@@ -65,8 +65,8 @@ fn words(text: &Arc<str>) -> OverlayContent {
     OverlayContent::Text { text: text.clone(), colour: WHITE, panel: Some(PANEL) }
 }
 
-/// `text` as it may be drawn: one line, no control characters, none that turn the direction of writing, at most `bytes`.
-/// `None` when nothing is left.
+/// `text` as it may be drawn: one line, no control characters, none that turn the direction of writing, at most
+/// `bytes`. `None` when nothing is left.
 pub(super) fn drawable(text: &str, bytes: usize) -> Option<Arc<str>> {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut line = String::new();

@@ -2,7 +2,8 @@
 
 use crate::base::media::{ParticipantId, Size};
 use crate::core::scene::document::{CornerRadius, Layout, LayoutName, Region, Who};
-use crate::core::scene::grid::{even, grid_for, grid_in};
+use crate::core::scene::grid::{grid_for, grid_in};
+use crate::core::scene::rect::even;
 use crate::core::scene::stage::{WIDE, contained, corner, stage, whole};
 use crate::core::scene::value::WHOLE;
 use crate::core::scene::{Border, Fit, Rect, Rgb};

@@ -1,12 +1,12 @@
 //! **The question:** where do the large picture, the strip beside it and the small picture in the corner lie?
 
 use crate::base::media::Size;
-use crate::core::scene::Rect;
-use crate::core::scene::grid::even;
+use crate::core::scene::rect::{Rect, even};
 
 /// The shape of a camera unless it says otherwise.
 pub(super) const WIDE: Size = Size::new(16, 9);
-/// With fewer places the strip does not get wider than for these: the large picture keeps three quarters of the canvas' side.
+/// With fewer places the strip does not get wider than for these: the large picture keeps three quarters of the canvas'
+/// side.
 const STRIP_PLACES_MIN: u32 = 4;
 /// The small picture's width, as a share of the canvas' width: one in this many.
 const INSET_SHARE: u32 = 4;
@@ -25,8 +25,8 @@ pub(super) fn whole(canvas: Size) -> Rect {
     Rect { x: 0, y: 0, width: canvas.width, height: canvas.height }
 }
 
-/// Cuts `canvas` so that the large picture, of `shape`, gets most beside a strip of `places`: right of it, or below it on canvases
-/// that are narrower.
+/// Cuts `canvas` so that the large picture, of `shape`, gets most beside a strip of `places`: right of it, or below it
+/// on canvases that are narrower.
 pub(super) fn stage(canvas: Size, shape: Size, places: usize) -> Stage {
     let places = u32::try_from(places).expect("bounded by limits::PARTICIPANTS_MAX").max(STRIP_PLACES_MIN);
     let beside = {

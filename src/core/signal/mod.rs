@@ -1,13 +1,18 @@
 //! **The question:** what may be said on the data channel? A small versioned JSON grammar, floor 1, pure.
 //!
-//! Doors: [`FromNode`] and [`FromClient`], each with `encode` and `parse`. The channel's label is [`LABEL`]; every message is
-//! one JSON object `{"v":1,"type":"…",…}`. Unknown types and unknown fields are ignored, so that either side may learn new
-//! words first. `docs/signalling.md` documents each message with an example; a test below keeps it true.
+//! Doors: [`FromNode`] and [`FromClient`], each with `encode` and `parse`; [`ProblemKind`]. The channel's label is
+//! [`LABEL`]; every message is one JSON object `{"v":1,"type":"…",…}`. Unknown types and unknown fields are ignored, so
+//! that either side may learn new words first. `docs/signalling.md` documents each message with an example; a test
+//! below keeps it true.
+
+mod problem;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, TrackKind};
+
+pub use problem::{PROBLEM_URN, ProblemKind, problem_urn};
 
 /// Label of the data channel that carries this grammar.
 pub const LABEL: &str = "tessera";
@@ -102,7 +107,7 @@ pub enum FromNode {
     },
     /// Something you asked cannot be; the fields are those of RFC 9457, its `type` called `kind` here.
     Problem {
-        /// The problem's type, a URN as in the HTTP door's problems.
+        /// The problem's type, a URN as in the HTTP door's problems; [`FromNode::problem`] makes it.
         kind: String,
         /// What is wrong, in a few words.
         title: String,
@@ -135,7 +140,8 @@ pub enum FromClient {
         /// A document as `docs/layout.md` describes it; absent: the layout stays.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         layout: Option<serde_json::Value>,
-        /// The page to show, counted from 1; beyond the last, the last shows. Absent: a new layout begins with its first.
+        /// The page to show, counted from 1; beyond the last, the last shows. Absent: a new layout begins with its
+        /// first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         page: Option<u32>,
     },
@@ -254,6 +260,12 @@ impl FromNode {
     /// Every `type` the node says.
     pub const TYPES: [&str; 10] =
         ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "problem"];
+
+    /// That something asked cannot be: what is wrong in a few words, and what to do.
+    #[must_use]
+    pub fn problem(kind: ProblemKind, title: &str, detail: &str) -> Self {
+        Self::Problem { kind: problem_urn(kind.name()), title: title.into(), detail: detail.into() }
+    }
 
     /// The message as one line of JSON.
     #[must_use]

@@ -46,7 +46,8 @@ fn every_message_of_a_client_is_documented_by_an_example_that_parses() {
     }
 }
 
-/// Each example's encoded form against the schema: its keys are known there, the required ones present, nested ones too.
+/// Each example's encoded form against the schema: its keys are known there, the required ones present, nested ones
+/// too.
 #[test]
 fn the_schema_knows_every_field_the_grammar_writes() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -84,12 +85,29 @@ fn conforms(schema: &Value, rule: &Value, value: &Value, at: &str) {
         }
         Value::Array(items) => items.iter().for_each(|item| conforms(schema, &rule["items"], item, at)),
         Value::String(_) => {
-            assert!(rule["type"] == "string" || !rule["const"].is_null() || !rule["enum"].is_null(), "{at}")
+            assert!(rule["type"] == "string" || !rule["const"].is_null() || !rule["enum"].is_null(), "{at}");
         }
         Value::Number(_) => assert!(rule["type"] == "integer" || !rule["const"].is_null(), "{at}"),
         Value::Bool(_) => assert_eq!(rule["type"], "boolean", "{at}"),
         Value::Null => panic!("the grammar writes no nulls: {at}"),
     }
+}
+
+/// Both ways: what is sent is documented, and what is documented is sent.
+#[test]
+fn the_documented_kinds_of_problems_are_those_that_are_sent() {
+    let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut documented: Vec<&str> = rows.filter(|name| name.starts_with(PROBLEM_URN)).collect();
+    let messages = ProblemKind::ALL.iter().map(|kind| FromNode::problem(*kind, "title", "detail"));
+    let mut sent: Vec<String> = messages
+        .map(|message| match message {
+            FromNode::Problem { kind, .. } => kind,
+            other => panic!("{other:?} is no problem"),
+        })
+        .collect();
+    documented.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(documented, sent);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! **The question:** what is done to one heard voice before it is mixed? Noise suppression if asked, levelling, its volume.
+//! **The question:** what is done to one heard voice before it is mixed? Noise suppression if asked, levelling, its
+//! volume.
 
 use nnnoiseless::DenoiseState;
 

@@ -1,5 +1,6 @@
-//! **The question:** how do the mixes of one tick become packets, so that nobody hears where they change from one to another? One
-//! encoder for the shared mix, one for each who is in it; anyone who begins or ends to be heard changes encoders at a joint.
+//! **The question:** how do the mixes of one tick become packets, so that nobody hears where they change from one to
+//! another? One encoder for the shared mix, one for each who is in it; anyone who begins or ends to be heard changes
+//! encoders at a joint.
 
 use std::collections::VecDeque;
 
@@ -7,12 +8,13 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, ParticipantId, PcmBlock, Pts};
-use crate::core::fmp4::opus::SILENCE;
+use crate::core::bitstream::opus::SILENCE;
 use crate::core::mix::{LossFollower, Minus, Mixer};
 use crate::engine::audio::SoundCounters;
 use crate::engine::encode::{OpusEncodeError, OpusEncoder, OpusEncoderConfig};
 
-/// Blocks of the shared mix that a mix-minus' encoder hears before its first packet: 80 ms, until its own state has settled.
+/// Blocks of the shared mix that a mix-minus' encoder hears before its first packet: 80 ms, until its own state has
+/// settled.
 const PREROLL_BLOCKS: usize = 4;
 /// Ticks of silence after which nothing is encoded any more: 400 ms, the span of one DTX packet.
 const SILENT_TICKS: u32 = 20;
@@ -66,8 +68,8 @@ impl MixEncoders {
     pub(super) fn encode(&mut self, mixer: &Mixer, pts: Pts, counters: &SoundCounters) -> Packets {
         let minus: Vec<_> = mixer.minus().filter_map(|minus| self.encode_minus(&minus, pts)).collect();
         counters.minus_encoded.add(minus.len() as u64);
-        // Anyone who is no longer heard comes back to the shared mix at this packet, or at the next one. CELT's pitch filter reaches
-        // from packet to packet, so both encoders do without prediction on both sides of the joint.
+        // Anyone who is no longer heard comes back to the shared mix at this packet, or at the next one. CELT's pitch
+        // filter reaches from packet to packet, so both encoders do without prediction on both sides of the joint.
         let returns = self.heard.iter().any(|before| mixer.minus().all(|minus| minus.participant != *before));
         let returns = returns || mixer.minus().any(|minus| minus.last);
         self.heard.clear();
@@ -94,7 +96,7 @@ impl MixEncoders {
             self.shared.reset();
         }
         let data = Bytes::from_static(SILENCE);
-        EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None }
+        EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true }
     }
 
     /// `None` only when memory is out; the listener then hears the shared mix for a tick.

@@ -1,7 +1,8 @@
-//! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without a thread and
-//! without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
+//! **The question:** what does one room hear at one audio tick? Everything between the Opus queues and the fan, without
+//! a thread and without a clock: the mix thread calls [`RoomSound::tick`] every 20 ms for each of its rooms.
 
 mod channel_strip;
+mod counters;
 mod mix_encoders;
 mod redacted;
 mod voice;
@@ -18,7 +19,9 @@ use crate::engine::audio::mix_encoders::{MixEncoders, Packets};
 use crate::engine::audio::redacted::RedactedSound;
 use crate::engine::audio::voice::VoiceTrack;
 use crate::engine::encode::{OpusEncodeError, OpusEncoderConfig};
-use crate::engine::flow::{Counter, OpusReceiver, PlayoutCell};
+use crate::engine::flow::{PlayoutCell, TrackReceiver};
+
+pub use crate::engine::audio::counters::SoundCounters;
 
 /// How a room sounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,33 +58,6 @@ impl SoundConfig {
     fn opus(&self) -> OpusEncoderConfig {
         OpusEncoderConfig { bitrate: self.bitrate, complexity: self.complexity, ..Default::default() }
     }
-}
-
-/// What a room's sound counts; clones share the counts.
-#[derive(Debug, Clone, Default)]
-pub struct SoundCounters {
-    /// Opus packets discarded by the jitter buffers: late, repeated, malformed or surplus.
-    pub opus_discarded: Counter,
-    /// Sample pairs that were concealed or restored from FEC, in voices that were decoded.
-    pub pcm_concealed: Counter,
-    /// Ticks times voices decoded.
-    pub voices_decoded: Counter,
-    /// Packets that libopus refused; they are concealed.
-    pub opus_malformed: Counter,
-    /// Sample pairs put in or left out to follow networks and clocks, in voices that were decoded.
-    pub pcm_stretched: Counter,
-    /// Ticks of voices whose stated level was not believed.
-    pub levels_corrected: Counter,
-    /// Packets of shared mixes encoded.
-    pub shared_encoded: Counter,
-    /// Packets of mixes-minus encoded.
-    pub minus_encoded: Counter,
-    /// Ticks mixed.
-    pub ticks: Counter,
-    /// Ticks in which nobody was heard, and nothing was encoded.
-    pub silent_ticks: Counter,
-    /// Announcements begun.
-    pub announcements: Counter,
 }
 
 /// How one voice stands.
@@ -170,7 +146,7 @@ impl RoomSound {
     }
 
     /// A microphone or a screen's sound begins; one that is here already is replaced.
-    pub fn add_voice(&mut self, track: TrackId, receiver: OpusReceiver, playout: PlayoutCell) {
+    pub fn add_voice(&mut self, track: TrackId, receiver: TrackReceiver, playout: PlayoutCell) {
         self.remove_voice(track);
         self.choice.join(track);
         let voice = VoiceTrack::new(track, receiver, playout);
@@ -184,7 +160,8 @@ impl RoomSound {
         self.channels.retain(|channel| channel.voice.track() != track);
     }
 
-    /// Nobody hears a muted person's microphone, and it does not speak, whatever its sender says. Holds for tracks to come.
+    /// Nobody hears a muted person's microphone, and it does not speak, whatever its sender says. Holds for tracks to
+    /// come.
     pub fn mute(&mut self, participant: ParticipantId, muted: bool) {
         self.person(participant).muted = muted;
         self.apply_people();
@@ -249,7 +226,6 @@ impl RoomSound {
         self.choice.choose();
         self.render(now);
         self.mix();
-        self.counters.ticks.add(1);
         let Packets { shared, silent, minus } = self.mix_encoders.encode(&self.mixer, pts, &self.counters);
         self.counters.silent_ticks.add(u64::from(silent));
         let redacted = self.redacted.as_mut().map(|redacted| redacted.encode(pts));

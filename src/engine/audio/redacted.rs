@@ -1,5 +1,5 @@
-//! **The question:** what does a recording hear of a room in which somebody does not want to be recorded? A mix and an encode of its own,
-//! made of everybody else's voices alone.
+//! **The question:** what does a recording hear of a room in which somebody does not want to be recorded? A mix and an
+//! encode of its own, made of everybody else's voices alone.
 
 use std::collections::BTreeSet;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::base::media::{Codec, EncodedFrame, Ingest, TrackKind};
+use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
-use crate::engine::flow::{OpusSender, opus_queue};
+use crate::engine::flow::{Counter, OpusSender, opus_queue};
 
 /// A person who sends a tone.
 struct Talker {
@@ -65,7 +65,8 @@ impl Stage {
 }
 
 impl Talker {
-    /// Makes the next packet; sends it unless it is `lost`. Who states silence sends silence: liars are found out elsewhere.
+    /// Makes the next packet; sends it unless it is `lost`. Who states silence sends silence: liars are found out
+    /// elsewhere.
     fn say(&mut self, now: Instant, lost: bool) {
         let mut block = PcmBlock::silence();
         let amplitude = if self.level == Some(AudioLevel(127)) { 0.0 } else { self.amplitude };
@@ -73,17 +74,10 @@ impl Talker {
             let at = (self.sent * limits::PCM_FRAMES as u64 + n as u64) as f64 * f64::from(self.frequency) / 48_000.0;
             pair.fill((at.fract() * std::f64::consts::TAU).sin() as f32 * amplitude);
         }
-        let mut packet = self.encoder.encode(&block, Pts(0)).unwrap();
-        packet.ingest = Some(Ingest {
-            captured: None,
-            sequence_first: self.sent,
-            sequence_last: self.sent,
-            contiguous: true,
-            rtp_time: self.sent * limits::PCM_FRAMES as u64,
-            arrival: now,
-            audio_level: self.level,
-            rid: None,
-        });
+        let EncodedFrame { codec, data, .. } = self.encoder.encode(&block, Pts(0)).unwrap();
+        let rtp_time = self.sent * limits::PCM_FRAMES as u64;
+        let whole = ReceivedFrame::of_one_packet(codec, data, self.sent, rtp_time, now);
+        let packet = ReceivedFrame { audio_level: self.level, ..whole };
         self.sent += 1;
         assert!(lost || self.sender.push(packet));
     }
@@ -285,8 +279,8 @@ fn received(ear: &mut Ear, tick: &MixTick, participant: ParticipantId) {
     ear.hear(minus_of(tick, participant).unwrap_or(&tick.shared));
 }
 
-/// Power of each 5 ms of what is left of a wave once its tones are taken out of it by least squares, 40 ms at a time: dB below full
-/// scale. A click is broadband, so it stays.
+/// Power of each 5 ms of what is left of a wave once its tones are taken out of it by least squares, 40 ms at a time:
+/// dB below full scale. A click is broadband, so it stays.
 fn residue(wave: &[f32], tones: &[f32]) -> Vec<f64> {
     let mut left = Vec::new();
     for window in wave.chunks_exact(1920) {

@@ -1,5 +1,6 @@
-//! **The question:** what are the next 20 ms of one voice? Its queue, jitter buffer and decoder. A voice that is not heard is
-//! advanced without being decoded, and its last packets are kept, so that it starts with a warm decoder when it is.
+//! **The question:** what are the next 20 ms of one voice? Its queue, jitter buffer and decoder. A voice that is not
+//! heard is advanced without being decoded, and its last packets are kept, so that it starts with a warm decoder when
+//! it is.
 
 mod level;
 mod pcm;
@@ -12,16 +13,16 @@ use crate::base::media::{Outbox, PcmBlock, TrackId};
 use crate::core::jitter::{AudioInput, AudioJitter, AudioPiece, AudioStats};
 use crate::core::mix::{Fade, Loudness};
 use crate::engine::audio::SoundCounters;
-use crate::engine::flow::{OpusReceiver, PlayoutCell, Side};
+use crate::engine::flow::{PlayoutCell, Side, TrackReceiver};
 use level::LevelCheck;
 use pcm::{Decoded, VoicePcm};
 
 /// Pieces kept of a voice that is not heard: 80 ms of 20 ms packets.
 const PREROLL_PIECES: usize = 4;
 /// A packet without a level is taken for silence up to this many bytes: 4.8 kb/s carry comfort noise at most.
-const QUIET_LEN: usize = 12;
+const QUIET_PACKET_BYTES: usize = 12;
 /// A packet that states silence and has more bytes than this may be a lie: 16 kb/s carry speech.
-const SUSPECT_LEN: usize = 40;
+const SUSPECT_PACKET_BYTES: usize = 40;
 /// Such ticks until the voice is probed: 5 s.
 const PROBE_TICKS: u32 = 250;
 /// What states less than this says that nobody speaks: −60 dBov.
@@ -31,7 +32,7 @@ const AUDIBLE: Loudness = Loudness(67.0);
 #[derive(Debug)]
 pub(super) struct VoiceTrack {
     track: TrackId,
-    receiver: OpusReceiver,
+    receiver: TrackReceiver,
     playout: PlayoutCell,
     jitter: AudioJitter,
     jitter_seen: AudioStats,
@@ -43,7 +44,8 @@ pub(super) struct VoiceTrack {
     /// What the sender states, if it does.
     stated: Option<Loudness>,
     loudness: Loudness,
-    /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is decoded.
+    /// The loudness is measured, because the sender states none or a wrong one: every tick that is not silent is
+    /// decoded.
     measured: bool,
     decoded_last_tick: bool,
     /// This tick's block is there before anybody was chosen.
@@ -54,7 +56,7 @@ pub(super) struct VoiceTrack {
 }
 
 impl VoiceTrack {
-    pub(super) fn new(track: TrackId, receiver: OpusReceiver, playout: PlayoutCell) -> Self {
+    pub(super) fn new(track: TrackId, receiver: TrackReceiver, playout: PlayoutCell) -> Self {
         Self {
             track,
             receiver,
@@ -91,7 +93,7 @@ impl VoiceTrack {
     /// Takes what came and what plays now, and learns how loud it is. Nothing is decoded unless no level is stated.
     pub(super) fn pull(&mut self, now: Instant, counters: &SoundCounters) {
         while let Some(packet) = self.receiver.pop() {
-            let told = packet.captured();
+            let told = packet.capture();
             self.jitter.handle(now, AudioInput::Packet(packet), &mut self.pieces);
             if let Some((rtp_time, captured)) = told
                 && let Some(at) = self.jitter.expected(rtp_time)
@@ -125,7 +127,7 @@ impl VoiceTrack {
     /// Tells the camera's side what plays now, for the skew of lips and voice.
     fn report_played(&self, delay: Duration) {
         let told = self.pieces.as_slice().iter().find_map(|piece| match piece {
-            AudioPiece::Play { packet, .. } => packet.captured(),
+            AudioPiece::Play { packet, .. } => packet.capture(),
             _ => None,
         });
         let Some((rtp_time, captured)) = told else { return };
@@ -139,8 +141,7 @@ impl VoiceTrack {
         let Some(tap) = self.receiver.tap() else { return };
         for piece in self.pieces.as_slice() {
             if let AudioPiece::Play { packet, .. } = piece
-                && let Some(ingest) = &packet.ingest
-                && let Some(at) = self.plays_at(ingest.rtp_time, delay)
+                && let Some(at) = self.plays_at(packet.rtp_time, delay)
             {
                 tap.give(at, packet);
             }
@@ -166,15 +167,15 @@ impl VoiceTrack {
         }
         let stats = self.jitter.stats();
         let seen = std::mem::replace(&mut self.jitter_seen, stats);
-        counters.opus_discarded.add(stats.discarded - seen.discarded);
+        counters.jitter_discarded.add(stats.discarded - seen.discarded);
         let stretched = |stats: AudioStats| stats.shrunk_samples + stats.grown_samples;
         if self.decoded_last_tick {
             counters.pcm_stretched.add(stretched(stats) - stretched(seen));
         }
     }
 
-    /// What the packets of this tick say of their loudness; a tick in the middle of a long packet, or of a loss, keeps what the
-    /// last packet said. True when one states silence and is too large for it.
+    /// What the packets of this tick say of their loudness; a tick in the middle of a long packet, or of a loss, keeps
+    /// what the last packet said. True when one states silence and is too large for it.
     fn learn_loudness(&mut self) -> bool {
         let mut stated: Option<Loudness> = None;
         let mut suspicious = false;
@@ -184,11 +185,11 @@ impl VoiceTrack {
                     if *begins {
                         self.check.forget();
                     }
-                    let level = packet.ingest.as_ref().and_then(|ingest| ingest.audio_level);
+                    let level = packet.audio_level;
                     let loudness = level.map(Loudness::from);
                     let len = packet.data.len();
-                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_LEN;
-                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_LEN;
+                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_PACKET_BYTES;
+                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_PACKET_BYTES;
                     self.stated = loudness;
                     let loudness = loudness.unwrap_or(Loudness::SILENCE);
                     stated = Some(stated.map_or(loudness, |other| Loudness(other.0.max(loudness.0))));
@@ -204,7 +205,8 @@ impl VoiceTrack {
         suspicious
     }
 
-    /// Whether this tick is decoded to find out if its sender lies. Once in five seconds, so that it costs next to nothing.
+    /// Whether this tick is decoded to find out if its sender lies. Once in five seconds, so that it costs next to
+    /// nothing.
     fn is_probed(&mut self, suspicious: bool) -> bool {
         self.suspect_ticks += u32::from(suspicious);
         let due = suspicious && !self.decoded_last_tick && self.suspect_ticks >= PROBE_TICKS;
@@ -253,7 +255,8 @@ impl VoiceTrack {
         }
     }
 
-    /// Runs the remembered packets through a fresh decoder, so that its prediction is warm when the first sample is heard.
+    /// Runs the remembered packets through a fresh decoder, so that its prediction is warm when the first sample is
+    /// heard.
     fn preroll(&mut self) {
         self.pcm.reset();
         while let Some(piece) = self.recent.pop_front() {

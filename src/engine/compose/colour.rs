@@ -1,4 +1,5 @@
-//! **The question:** which sample values mean this colour? BT.709 (Rec. ITU-R BT.709-6, section 3), 8 bits, limited range.
+//! **The question:** which sample values mean this colour? BT.709 (Rec. ITU-R BT.709-6, section 3), 8 bits, limited
+//! range.
 
 use crate::core::scene::Rgb;
 
@@ -40,8 +41,8 @@ pub(in crate::engine::compose) enum Range {
 }
 
 impl Range {
-    /// Full range to limited range, in place (Rec. ITU-T H.273, equations 8-24 to 8-32 turned around). Inlined into kernels that
-    /// are compiled for several processors.
+    /// Full range to limited range, in place (Rec. ITU-T H.273, equations 8-24 to 8-32 turned around). Inlined into
+    /// kernels that are compiled for several processors.
     #[inline(always)]
     pub(in crate::engine::compose) fn limit(self, row: &mut [u8]) {
         // 16.16 fixed point; `offset` holds the new zero and the rounding half.

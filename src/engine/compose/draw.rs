@@ -1,5 +1,6 @@
-//! **The question:** what does a tick draw, anyone who draws it? A list of operations, painted in order onto the canvas that the
-//! last tick left. The processor's compositor and the GPU's execute the same list with the same whole-number arithmetic.
+//! **The question:** what does a tick draw, anyone who draws it? A list of operations, painted in order onto the canvas
+//! that the last tick left. The processor's compositor and the GPU's execute the same list with the same whole-number
+//! arithmetic.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

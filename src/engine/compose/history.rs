@@ -1,5 +1,5 @@
-//! **The question:** what must be copied so that an older picture of a canvas becomes the newest one? Only the blocks that
-//! changed in between; a tick that changed nothing costs nothing.
+//! **The question:** what must be copied so that an older picture of a canvas becomes the newest one? Only the blocks
+//! that changed in between; a tick that changed nothing costs nothing.
 
 use std::collections::VecDeque;
 

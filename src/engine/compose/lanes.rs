@@ -1,14 +1,12 @@
-//! **The question:** how do an axis's weights lie so that a vector of outputs is summed at once? In groups: one window of 64
-//! inputs, and for each pair of taps which inputs every output of the group picks from it, and their weights.
-
-use crate::engine::compose::scale::Axis;
+//! **The question:** how do an axis's weights lie so that a vector of outputs is summed at once? In groups: one window
+//! of 64 inputs, and for each pair of taps which inputs every output of the group picks from it, and their weights.
 
 /// Inputs a group sees: two vectors of 32.
 pub(super) const WINDOW: usize = 64;
 /// Outputs of a group at most.
-const GROUP_MAX: usize = 16;
+const WIDEST_GROUP: usize = 16;
 /// Pairs of taps at most; more of them are summed one output at a time.
-pub(super) const PAIRS_MAX: usize = 4;
+pub(super) const MOST_PAIRS: usize = 4;
 
 /// The weights of one axis, group by group.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,17 +29,17 @@ pub(super) struct Lanes {
 pub(super) struct Lane(pub(super) [i16; 32]);
 
 impl Lanes {
-    /// `None` where outputs lie so far apart that a window holds fewer than four.
-    pub(super) fn of(axis: &Axis) -> Option<Self> {
-        let taps = axis.taps();
+    /// Of an axis whose first input is `left`: where each output's window starts, and its `taps` weights. `None` where
+    /// outputs lie so far apart that a window holds fewer than four.
+    pub(super) fn of(left: usize, starts: &[u32], weights: &[i16], taps: usize) -> Option<Self> {
         let used = |weights: &[i16]| weights.iter().rposition(|&weight| weight != 0).map_or(1, |last| last + 1);
-        let pairs = axis.weights().chunks(taps).map(used).max()?.div_ceil(2);
+        let pairs = weights.chunks(taps).map(used).max()?.div_ceil(2);
         let span = |starts: &[u32]| (starts[starts.len() - 1] - starts[0]) as usize + 2 * pairs;
-        let fits = |group: &usize| axis.starts().chunks(*group).all(|starts| span(starts) <= WINDOW);
-        let group = [GROUP_MAX, 8, 4].into_iter().find(fits).filter(|_| pairs <= PAIRS_MAX)?;
-        let left = u32::try_from(axis.window().start).expect("a column");
+        let fits = |group: &usize| starts.chunks(*group).all(|starts| span(starts) <= WINDOW);
+        let group = [WIDEST_GROUP, 8, 4].into_iter().find(fits).filter(|_| pairs <= MOST_PAIRS)?;
+        let left = u32::try_from(left).expect("a column");
         let mut lanes = Self { group, pairs, bases: Vec::new(), picks: Vec::new(), weights: Vec::new() };
-        for (starts, weights) in axis.starts().chunks(group).zip(axis.weights().chunks(group * taps)) {
+        for (starts, weights) in starts.chunks(group).zip(weights.chunks(group * taps)) {
             lanes.bases.push(starts[0] - left);
             for pair in 0..pairs {
                 let (mut pick, mut weight) = (Lane([0; 32]), Lane([0; 32]));
@@ -66,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::compose::scale::HORIZONTAL_BITS;
+    use crate::engine::compose::scale::{Axis, HORIZONTAL_BITS};
 
     proptest! {
         #[test]
@@ -74,7 +72,7 @@ mod tests {
             from in 0_u32..50, length in 1_u32..2000, target in 1_u32..700,
         ) {
             let axis = Axis::new(from, length, target, HORIZONTAL_BITS);
-            let Some(lanes) = Lanes::of(&axis) else {
+            let Some(lanes) = axis.lanes() else {
                 prop_assert!(length > 3 * target, "only far apart");
                 return Ok(());
             };

@@ -1,12 +1,13 @@
-//! **The question:** what must be drawn at this tick? Compares the scene and its pictures with what the canvas shows, and lists
-//! the operations that bring it up to date, from the lowest to the highest.
+//! **The question:** what must be drawn at this tick? Compares the scene and its pictures with what the canvas shows,
+//! and lists the operations that bring it up to date, from the lowest to the highest.
 //!
-//! What changed is drawn anew with all that overlaps it, from the background up, so that no clipping is needed and nothing is
-//! blended twice. In layouts without overlaps, the usual ones, that is the changed tiles alone.
+//! What changed is drawn anew with all that overlaps it, from the background up, so that no clipping is needed and
+//! nothing is blended twice. In layouts without overlaps, the usual ones, that is the changed tiles alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::{Damage, Size, TrackId, TrackKind, VideoFrame};
 use crate::core::scene::{Background, Fit, Overlay, Rect, Rgb, Scene, Tile, TilePicture};
 use crate::engine::compose::Sources;
@@ -26,8 +27,6 @@ pub(super) const LETTERBOX: Rgb = Rgb::new(0x1d, 0x20, 0x26);
 const PANEL_SHADE: u32 = 88;
 /// How much a picture that stands still because nothing new comes is darkened, of 255.
 const STALLED_SHADE: u8 = 110;
-/// Masks of shapes kept; a canvas whose tiles change size all the time costs time, not memory.
-const SHAPES_MAX: usize = 512;
 
 /// What one canvas shows, and what it needs to show the next scene.
 pub(super) struct Planner {
@@ -117,10 +116,15 @@ impl Planner {
         assert_eq!(scene.canvas, self.canvas, "a room's canvas keeps its size");
         self.operations.clear();
         self.damage.clear();
+        // Words and portraits have an allowance a tick. Where it ran out at the last one, what lacks something may get
+        // it now.
         if self.ink.tick() {
             self.items.iter_mut().for_each(|item| item.dirty |= item.lacks);
         }
         let anew = !self.stands(scene) || self.backdrop_arrives(scene);
+        // While every item keeps its place, what touches what stays true, and only what changed is drawn. While
+        // something moves, nothing on the canvas can be trusted: all of it is drawn, and no rectangle is kept for what
+        // it uncovers.
         if anew {
             self.place(scene);
             self.draw_background(None);
@@ -132,10 +136,12 @@ impl Planner {
         }
         if !anew {
             self.spread();
+            // Below a tile that hides what it covers, the background would be drawn for nothing.
             let open: Vec<Rect> =
                 self.items.iter().filter(|item| item.dirty && !item.hides()).map(|item| item.rect).collect();
             open.into_iter().for_each(|rect| self.draw_background(Some(rect)));
         }
+        // From the lowest to the highest, so that each lies over those before it.
         for index in 0..self.items.len() {
             if std::mem::take(&mut self.items[index].dirty) {
                 let Rect { x, y, width, height } = self.items[index].rect;
@@ -143,6 +149,7 @@ impl Planner {
                 self.draw(index);
             }
         }
+        // The items' own marks lack the background that was drawn between them.
         if anew {
             self.damage = Damage::full(self.canvas);
         }
@@ -186,8 +193,12 @@ impl Planner {
         let image = scene.background.image.as_ref();
         let still = image.and_then(|image| self.ink.background(self.canvas, image));
         self.awaits_backdrop = image.is_some() && still.is_none();
+        // A new picture takes some ticks to be made ready. The one before it stays meanwhile: a flash of bare colour
+        // would be seen.
         let before = self.background.take().and_then(|(_, still)| still).filter(|_| self.awaits_backdrop);
         self.background = Some((scene.background.clone(), still.or(before)));
+        // A tile that only moves keeps its picture, name and portrait: they are made once, and during a glide this runs
+        // at each tick.
         let mut before: HashMap<_, Box<Shown>> = HashMap::new();
         for item in self.items.drain(..) {
             if let What::Tile(shown) = item.what {
@@ -207,6 +218,7 @@ impl Planner {
             assert!(contains(self.canvas, &overlay.rect), "{:?} lies inside the even canvas", overlay.rect);
             put(overlay.rect, What::Overlay(overlay.clone()));
         }
+        // Pairs are looked at here, once for each placing, so that a tick of a room that stands still compares nothing.
         for index in 0..self.items.len() {
             let rect = self.items[index].rect;
             let others = self.items.iter().enumerate().filter(|(n, other)| *n != index && other.rect.overlaps(&rect));
@@ -336,6 +348,7 @@ impl Shown {
 
     /// Draws the tile; whether something of it is still to come.
     fn draw(&mut self, easel: &mut Easel<'_>) -> bool {
+        // What this tile adds from here on is made translucent together at the end.
         let first = easel.out.len();
         let mut lacks = false;
         match &self.content {
@@ -356,6 +369,8 @@ impl Shown {
             draw_frame(tile, border.width, border.colour, easel);
         }
         if let Some(name) = &tile.label {
+            // While a tile glides to another size, each tick would want a label of its own. The old one stays, if it
+            // still fits.
             if self.settled {
                 self.label = easel.ink.label(size, name, Mark::of(tile.muted, tile.speaking));
                 lacks |= self.label.is_none();
@@ -364,6 +379,7 @@ impl Shown {
             let label = self.label.as_ref().filter(fits);
             easel.out.extend(label.map(|label| still_on(label_rect(&tile.rect, label.size), label)));
         }
+        // Last, so that neither name nor border covers who speaks.
         if tile.speaking {
             draw_frame(tile, RING, RING_COLOUR, easel);
         }
@@ -429,8 +445,8 @@ fn draw_picture(tile: &Tile, frame: &VideoFrame, easel: &mut Easel<'_>) {
     out.push(Operation { rect: inner, paint, opacity: 255, mask: shapes.part(tile, &inner) });
 }
 
-/// Where a picture of `source` goes on `tile`, and which part of it. Pictures within 4 % of the tile's shape fill it (a 320×180
-/// camera in a 126×70 tile is 1 % off, which nobody sees).
+/// Where a picture of `source` goes on `tile`, and which part of it. Pictures within 4 % of the tile's shape fill it (a
+/// 320×180 camera in a 126×70 tile is 1 % off, which nobody sees).
 pub(super) fn fit(source: Size, tile: &Tile) -> (Rect, Crop) {
     let rect = tile.rect;
     let all = Crop { x: 0, y: 0, size: source };
@@ -524,7 +540,7 @@ impl Shapes {
     }
 
     fn get(&mut self, size: Size, radius: u32, inset: Option<u32>, part: Rect) -> Shared<Mask> {
-        if self.0.len() >= SHAPES_MAX {
+        if self.0.len() >= limits::SHAPE_MASKS_MAX {
             self.0.clear();
         }
         let make = || {

@@ -8,16 +8,13 @@ use crate::base::limits;
 use crate::base::media::{ComposedFrame, Damage, Pts, Size};
 use crate::engine::compose::history::History;
 
-/// Frames at rest: what the queue to the encoder holds, one being encoded, one being drawn.
-const RESTING_MAX: usize = limits::COMPOSED_QUEUE_LEN + 2;
-
 /// A lock-free queue of frames' buffers, bounded; clones are the same pool. Buffers beyond the bound are freed.
 #[derive(Debug, Clone)]
 pub struct FramePool(Arc<ArrayQueue<ComposedFrame>>);
 
 impl Default for FramePool {
     fn default() -> Self {
-        Self(Arc::new(ArrayQueue::new(RESTING_MAX)))
+        Self(Arc::new(ArrayQueue::new(limits::RESTING_FRAMES_MAX)))
     }
 }
 
@@ -28,8 +25,8 @@ impl FramePool {
         let _ = self.0.push(frame);
     }
 
-    /// A frame that shows `canvas` (I420) as `history` knows it; memory is allocated only while the pool warms up, and only what
-    /// changed since a buffer was last used is copied.
+    /// A frame that shows `canvas` (I420) as `history` knows it; memory is allocated only while the pool warms up, and
+    /// only what changed since a buffer was last used is copied.
     pub(super) fn frame_of(
         &self,
         size: Size,
@@ -64,9 +61,9 @@ mod tests {
             (address, &[2_u8; 6][..]),
             "the same memory, new samples"
         );
-        for _ in 0..RESTING_MAX + 3 {
+        for _ in 0..limits::RESTING_FRAMES_MAX + 3 {
             pool.recycle(ComposedFrame::new(size, Pts(0), vec![0; 6]));
         }
-        assert_eq!(pool.0.len(), RESTING_MAX);
+        assert_eq!(pool.0.len(), limits::RESTING_FRAMES_MAX);
     }
 }

@@ -1,13 +1,14 @@
-//! **The question:** which input samples does each output sample weigh, and how much? Whole-number weights, computed once for
-//! each pair of extents, that the processor's `scale` kernel and the GPU's read alike.
+//! **The question:** which input samples does each output sample weigh, and how much? Whole-number weights, computed
+//! once for each pair of extents, that the processor's `scale` kernel and the GPU's read alike.
 //!
-//! Shrinking weighs by area: each output sample is the mean of what it covers, which lets no frequency through that the output
-//! cannot carry and rings nowhere. Growing is bilinear.
+//! Shrinking weighs by area: each output sample is the mean of what it covers, which lets no frequency through that the
+//! output cannot carry and rings nowhere. Growing is bilinear.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::Size;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::compose::lanes::Lanes;
@@ -16,8 +17,6 @@ use crate::engine::compose::lanes::Lanes;
 pub(super) const VERTICAL_BITS: u32 = 8;
 /// Horizontal weights sum to 2^14, the largest power that fits a signed 16-bit value.
 pub(super) const HORIZONTAL_BITS: u32 = 14;
-/// Weights kept for this many pairs of extents; a source that changes its size all the time costs time, not memory.
-const AXES_MAX: usize = 1024;
 
 /// For each output position of one axis: which inputs, with which weights.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +47,8 @@ pub(super) struct Crop {
 pub(super) struct Axes(HashMap<(u32, u32, u32, u32), Arc<Axis>>);
 
 impl Axes {
-    /// The weights that draw `crop` of a picture of `source` at `target` (even): luma across, luma down, chroma across, down.
+    /// The weights that draw `crop` of a picture of `source` at `target` (even): luma across, luma down, chroma across,
+    /// down.
     pub(super) fn of(&mut self, source: Size, crop: Crop, target: Size) -> [Arc<Axis>; 4] {
         // A source of odd extent has a last chroma sample of its own: it belongs to the window.
         let half = |from: u32, length: u32, whole: u32| {
@@ -66,7 +66,7 @@ impl Axes {
     }
 
     fn axis(&mut self, (from, length): (u32, u32), target: u32, bits: u32) -> Arc<Axis> {
-        if self.0.len() >= AXES_MAX {
+        if self.0.len() >= limits::SCALE_AXES_MAX {
             self.0.clear();
         }
         let make = || Arc::new(Axis::new(from, length, target, bits));
@@ -103,7 +103,7 @@ impl Axis {
         }
         #[cfg(target_arch = "x86_64")]
         if bits == HORIZONTAL_BITS {
-            axis.lanes = Lanes::of(&axis);
+            axis.lanes = Lanes::of(axis.window.start, &axis.starts, &axis.weights, taps);
         }
         axis
     }
@@ -160,8 +160,8 @@ fn bilinear(source: u32, target: u32, index: u32) -> (u32, Vec<f64>) {
     if fraction < 1e-9 { (first, vec![1.0]) } else { (first, vec![1.0 - fraction, fraction]) }
 }
 
-/// Weights as integers that sum to exactly 2^`bits`, so that a flat picture stays flat: what rounding leaves over goes from
-/// each weight to the next.
+/// Weights as integers that sum to exactly 2^`bits`, so that a flat picture stays flat: what rounding leaves over goes
+/// from each weight to the next.
 fn round_weights(weights: &[f64], bits: u32) -> Vec<i16> {
     let whole = f64::from(1_u32 << bits) / weights.iter().sum::<f64>();
     let (mut exact, mut given) = (0.0, 0);
@@ -200,11 +200,12 @@ mod tests {
 
         #[test]
         fn chroma_windows_cover_what_luma_shows(
-            (width, height) in (2_u32..400, 2_u32..400), (x, y) in (0_u32..100, 0_u32..100), (w, h) in (1_u32..200, 1_u32..200),
+            (width, height) in (2_u32..400, 2_u32..400), (x, y) in (0_u32..100, 0_u32..100),
+            (w, h) in (1_u32..200, 1_u32..200),
         ) {
             let x = (x * 2).min(width - 1) & !1;
             let y = (y * 2).min(height - 1) & !1;
-            let even = |length: u32, from: u32, whole: u32| if from + length * 2 > whole { whole - from } else { length * 2 };
+            let even = |length: u32, from: u32, whole: u32| (length * 2).min(whole - from);
             let size = Size::new(even(w, x, width), even(h, y, height));
             let axes = Axes::default().of(Size::new(width, height), Crop { x, y, size }, Size::new(64, 36));
             prop_assert_eq!(axes[0].window(), x as usize..(x + size.width) as usize);

@@ -25,8 +25,8 @@ pub struct Compositors {
 }
 
 impl Compositors {
-    /// Settles `choice`. `adapter`, if not empty, is a part of the name of the adapter to take (letter case ignored); only so is a
-    /// software adapter such as Mesa's llvmpipe taken.
+    /// Settles `choice`. `adapter`, if not empty, is a part of the name of the adapter to take (letter case ignored);
+    /// only so is a software adapter such as Mesa's llvmpipe taken.
     ///
     /// # Errors
     /// When a GPU is asked for, by choice or by name, and none that fits gives a device.

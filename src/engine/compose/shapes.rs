@@ -2,8 +2,8 @@
 
 use crate::base::media::Size;
 
-/// Coverage of a rectangle of `size` whose corners are rounded by `radius`, less the one that lies `inset` inside it: a filled
-/// shape if `inset` is `None`, a frame otherwise.
+/// Coverage of a rectangle of `size` whose corners are rounded by `radius`, less the one that lies `inset` inside it: a
+/// filled shape if `inset` is `None`, a frame otherwise.
 pub(super) fn rounded(size: Size, radius: u32, inset: Option<u32>) -> Vec<u8> {
     #[expect(clippy::cast_precision_loss, reason = "canvas extents are far below 2^23")]
     let real = |value: u32| value as f32;
@@ -50,8 +50,8 @@ fn round_corners(mask: &mut [u8], size: Size, radius: f32) {
     });
 }
 
-/// Signed distance to a rectangle's edge, negative inside: `dx` and `dy` are the distances to its nearer sides, its corners are
-/// rounded by `radius`.
+/// Signed distance to a rectangle's edge, negative inside: `dx` and `dy` are the distances to its nearer sides, its
+/// corners are rounded by `radius`.
 fn corner_distance(dx: f32, dy: f32, radius: f32) -> f32 {
     let (out_x, out_y) = (dx + radius, dy + radius);
     out_x.max(0.0).hypot(out_y.max(0.0)) + out_x.max(out_y).min(0.0) - radius

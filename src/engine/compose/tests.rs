@@ -35,13 +35,7 @@ fn picture(width: usize, height: usize, sample: impl Fn(usize, usize, usize) -> 
     };
     let planes = Planes([plane(0), plane(1), plane(2)], width);
     let size = Size::new(u32::try_from(width).unwrap(), u32::try_from(height).unwrap());
-    VideoFrame {
-        size,
-        full_range: false,
-        matrix: Matrix::default(),
-        arrival: Instant::now(),
-        picture: Arc::new(planes),
-    }
+    VideoFrame { size, full_range: false, matrix: Matrix::default(), arrival: None, picture: Arc::new(planes) }
 }
 
 fn flat(width: usize, height: usize, level: u8) -> VideoFrame {

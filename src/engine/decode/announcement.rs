@@ -1,5 +1,5 @@
-//! **The question:** how does a file that an operator hands in become blocks for the mix? WAV, or Opus in Ogg (RFC 7845), bounded in
-//! length; one channel or two, of any usual rate.
+//! **The question:** how does a file that an operator hands in become blocks for the mix? WAV, or Opus in Ogg (RFC
+//! 7845), bounded in length; one channel or two, of any usual rate.
 
 use std::io::Cursor;
 
@@ -14,7 +14,7 @@ const RATES: std::ops::RangeInclusive<u32> = 8_000..=96_000;
 /// Input samples each side of an output one that the resampler looks at.
 const REACH: i64 = 16;
 /// Bytes before each Ogg page's segment table (RFC 3533 section 6).
-const OGG_HEADER_LEN: usize = 27;
+const OGG_HEADER_BYTES: usize = 27;
 
 /// Why a file cannot be announced.
 #[derive(Debug, thiserror::Error)]
@@ -145,9 +145,9 @@ fn ogg_opus(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
 fn ogg_packets(file: &[u8]) -> Option<Vec<Bytes>> {
     let (mut packets, mut packet, mut rest) = (Vec::new(), Vec::new(), file);
     while !rest.is_empty() {
-        let header = rest.get(..OGG_HEADER_LEN).filter(|header| header.starts_with(b"OggS"))?;
-        let mut at = OGG_HEADER_LEN + usize::from(header[26]);
-        for length in rest.get(OGG_HEADER_LEN..at)? {
+        let header = rest.get(..OGG_HEADER_BYTES).filter(|header| header.starts_with(b"OggS"))?;
+        let mut at = OGG_HEADER_BYTES + usize::from(header[26]);
+        for length in rest.get(OGG_HEADER_BYTES..at)? {
             let end = at + usize::from(*length);
             packet.extend_from_slice(rest.get(at..end)?);
             at = end;

@@ -1,5 +1,5 @@
-//! **The question:** how does an AV1 temporal unit become a picture? By dav1d, or by its memory-safe twin rav1d, which has the
-//! same API: one thread, no delay, one operating point.
+//! **The question:** how does an AV1 temporal unit become a picture? By dav1d, or by its memory-safe twin rav1d, which
+//! has the same API: one thread, no delay, one operating point.
 
 // rav1d wins if both features are on, so that `--features rav1d` alone is enough.
 #[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
@@ -16,18 +16,15 @@ use std::time::Instant;
 use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 
 use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
-use crate::engine::decode::av1_sequence::find_sequence;
-use crate::engine::decode::{DecodeError, VideoDecoder};
-
-/// Pictures one temporal unit may show; an encoder shows one, a hostile one may show many (`show_existing_frame`).
-const PICTURES_PER_UNIT_MAX: usize = 8;
+use crate::base::media::{Codec, CodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::engine::decode::video::{DecodeError, VideoDecoder};
 
 /// A decoder for one AV1 track.
 ///
 /// # Errors
 /// [`DecodeError::Open`] if the library refuses (out of memory).
-pub fn av1_decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
+pub(super) fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
     let decoder = open()?;
     Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false, matrix: Matrix::default() }))
 }
@@ -51,29 +48,29 @@ fn open() -> Result<library::Decoder, DecodeError> {
     library::Decoder::with_settings(&settings).map_err(|error| DecodeError::Open(error.to_string()))
 }
 
-/// Takes the logger away: by default the library writes a line on standard error for every broken frame, and anyone who sends
-/// broken frames could flood the log.
+/// Takes the logger away: by default the library writes a line on standard error for every broken frame, and anyone who
+/// sends broken frames could flood the log.
 fn silence(settings: &mut library::Settings) {
     const _: () = assert!(size_of::<library::Settings>() == size_of::<Dav1dSettings>());
     const _: () = assert!(align_of::<library::Settings>() == align_of::<Dav1dSettings>());
     let inner = std::ptr::from_mut(settings).cast::<Dav1dSettings>();
-    // SAFETY: `Settings` (both crates, at their pinned versions) has one field, a `Dav1dSettings`; being of the same size, it
-    // holds it at offset 0. The logger is a C struct of a cookie and a callback, for which all zeros mean "none".
+    // SAFETY: `Settings` (both crates, at their pinned versions) has one field, a `Dav1dSettings`; being of the same
+    // size, it holds it at offset 0. The logger is a C struct of a cookie and a callback, for which all zeros mean
+    // "none".
     unsafe { (&raw mut (*inner).logger).write_bytes(0, 1) };
 }
 
 impl VideoDecoder for Av1Decoder {
-    fn decode(&mut self, frame: &EncodedFrame, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         assert_eq!(frame.codec, Codec::Av1, "the caller sorts frames by codec");
-        let arrival = frame.ingest.as_ref().ok_or(DecodeError::NoArrival)?.arrival;
-        let sequence = find_sequence(&frame.data);
+        let sequence = SequenceHeader::find(frame.data);
         if self.awaiting_keyframe && !frame.keyframe && sequence.is_none() {
             return Err(DecodeError::AwaitingKeyframe);
         }
         if let Some(sequence) = sequence {
-            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix);
+            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix());
         }
-        let result = self.decode_unit(frame, arrival, out);
+        let result = self.decode_unit(frame, out);
         match result {
             Ok(()) => self.awaiting_keyframe = false,
             Err(_) => self.forget()?,
@@ -83,18 +80,13 @@ impl VideoDecoder for Av1Decoder {
 }
 
 impl Av1Decoder {
-    fn decode_unit(
-        &mut self,
-        frame: &EncodedFrame,
-        arrival: Instant,
-        out: &mut Vec<VideoFrame>,
-    ) -> Result<(), DecodeError> {
+    fn decode_unit(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         if frame.data.is_empty() || frame.data.len() > limits::INGEST_FRAME_LEN_MAX {
             return Err(DecodeError::Bitstream(format!("a temporal unit of {} bytes", frame.data.len())));
         }
         // The library shares the bytes until it has read them; nothing is copied.
         let mut sent = self.decoder.send_data(frame.data.clone(), None, None, None);
-        for _ in 0..PICTURES_PER_UNIT_MAX {
+        for _ in 0..limits::PICTURES_PER_UNIT_MAX {
             let waits = match sent {
                 Ok(()) => false,
                 Err(library::Error::Again) => true,
@@ -103,7 +95,7 @@ impl Av1Decoder {
             let mut progress = false;
             match self.decoder.get_picture() {
                 Ok(picture) => {
-                    out.push(self.accept(&picture, arrival)?);
+                    out.push(self.accept(&picture, frame.arrival)?);
                     progress = true;
                 }
                 Err(library::Error::Again) => {}
@@ -124,7 +116,7 @@ impl Av1Decoder {
     }
 
     /// Checks a picture's kind and takes its planes over.
-    fn accept(&self, picture: &library::Picture, arrival: Instant) -> Result<VideoFrame, DecodeError> {
+    fn accept(&self, picture: &library::Picture, arrival: Option<Instant>) -> Result<VideoFrame, DecodeError> {
         let size = Size::new(picture.width(), picture.height());
         if picture.bit_depth() != 8 || picture.pixel_layout() != PixelLayout::I420 {
             let kind = format!("{:?} with {} bits", picture.pixel_layout(), picture.bit_depth());
@@ -170,10 +162,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::media::{Ingest, Pts};
+    use crate::base::media::{EncodedFrame, Pts, ReceivedFrame};
 
-    // FFmpeg's testsrc2 by libaom, in IVF: `ffmpeg -f lavfi -i testsrc2=size=64x48:rate=10 -c:v libaom-av1 -usage realtime`
-    // with `-pix_fmt`, `-color_range` and sizes as the names say.
+    // FFmpeg's testsrc2 by libaom, in IVF: `ffmpeg -f lavfi -i testsrc2=size=64x48:rate=10 -c:v libaom-av1 -usage
+    // realtime` with `-pix_fmt`, `-color_range` and sizes as the names say.
     const LIMITED: &[u8] = include_bytes!("clips/limited.ivf");
     const FULL_ODD: &[u8] = include_bytes!("clips/full_odd.ivf");
     const TEN_BITS: &[u8] = include_bytes!("clips/ten_bits.ivf");
@@ -181,7 +173,7 @@ mod tests {
     const TOO_LARGE: &[u8] = include_bytes!("clips/too_large.ivf");
 
     /// IVF: a header of 32 bytes, then frames, each behind 4 bytes of length and 8 of time.
-    fn units(ivf: &'static [u8]) -> Vec<EncodedFrame> {
+    fn units(ivf: &'static [u8]) -> Vec<ReceivedFrame> {
         let mut rest = &ivf[32..];
         let mut units = Vec::new();
         while let Some((header, following)) = rest.split_first_chunk::<12>() {
@@ -192,14 +184,13 @@ mod tests {
         units
     }
 
-    fn frame(data: Bytes, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest::whole(0, 0, Instant::now());
-        EncodedFrame { codec: Codec::Av1, data, pts: Pts(0), keyframe, ingest: Some(ingest) }
+    fn frame(data: Bytes, keyframe: bool) -> ReceivedFrame {
+        ReceivedFrame { keyframe, ..ReceivedFrame::of_one_packet(Codec::Av1, data, 0, 0, Instant::now()) }
     }
 
-    fn decode(decoder: &mut dyn VideoDecoder, frame: &EncodedFrame) -> Result<Vec<VideoFrame>, DecodeError> {
+    fn decode(decoder: &mut dyn VideoDecoder, frame: &ReceivedFrame) -> Result<Vec<VideoFrame>, DecodeError> {
         let mut out = Vec::new();
-        decoder.decode(frame, &mut out).map(|()| out)
+        decoder.decode(frame.coded(), &mut out).map(|()| out)
     }
 
     /// Sums of all samples, by plane.
@@ -215,14 +206,14 @@ mod tests {
 
     #[test]
     fn every_unit_gives_its_picture_bit_by_bit() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = decoder().unwrap();
         let units = units(LIMITED);
         assert_eq!(units.len(), 8);
         for unit in &units {
             let pictures = decode(&mut *decoder, unit).unwrap();
             assert_eq!(pictures.len(), 1, "no delay: one in, one out");
             assert_eq!((pictures[0].size, pictures[0].full_range), (Size::new(64, 48), false));
-            assert_eq!(pictures[0].arrival, unit.ingest.as_ref().unwrap().arrival);
+            assert_eq!(pictures[0].arrival, Some(unit.arrival));
             if std::ptr::eq(unit, units.last().unwrap()) {
                 assert_eq!(sums(&pictures[0]), [220_825, 94_746, 104_527], "as FFmpeg decodes it");
             }
@@ -231,7 +222,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_and_full_range_are_told() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = decoder().unwrap();
         let pictures: Vec<VideoFrame> =
             units(FULL_ODD).iter().flat_map(|unit| decode(&mut *decoder, unit).unwrap()).collect();
         assert_eq!((pictures[1].size, pictures[1].full_range), (Size::new(65, 47), true));
@@ -240,7 +231,7 @@ mod tests {
 
     #[test]
     fn other_kinds_of_picture_are_refused_and_the_next_keyframe_accepted() {
-        let mut decoder = av1_decoder().unwrap();
+        let mut decoder = decoder().unwrap();
         for clip in [TEN_BITS, NO_SUBSAMPLING] {
             let refused = decode(&mut *decoder, &units(clip)[0]).unwrap_err();
             assert!(matches!(refused, DecodeError::Unsupported(_)), "{refused:?}");
@@ -253,14 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn decoding_starts_at_a_keyframe_that_came_over_the_wire() {
-        let mut decoder = av1_decoder().unwrap();
+    fn decoding_starts_at_a_keyframe_wherever_it_comes_from() {
+        let mut decoder = decoder().unwrap();
         let units = units(LIMITED);
         assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
-        let own = EncodedFrame { ingest: None, ..units[0].clone() };
-        assert_eq!(decode(&mut *decoder, &own).unwrap_err(), DecodeError::NoArrival);
-        let unmarked = EncodedFrame { keyframe: false, ..units[0].clone() };
+        let unmarked = ReceivedFrame { keyframe: false, ..units[0].clone() };
         assert_eq!(decode(&mut *decoder, &unmarked).unwrap().len(), 1, "a sequence header is as good as the mark");
+        let own = EncodedFrame { codec: Codec::Av1, data: units[0].data.clone(), pts: Pts(0), keyframe: true };
+        let mut pictures = Vec::new();
+        decoder.decode(own.coded(), &mut pictures).unwrap();
+        assert_eq!(pictures[0].arrival, None, "what was made here did not arrive");
     }
 
     #[test]
@@ -269,7 +262,7 @@ mod tests {
         let whole = &units[0].data;
         let mut errors = 0;
         for length in 0..whole.len() {
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = decoder().unwrap();
             if decode(&mut *decoder, &frame(whole.slice(..length), true)).is_err() {
                 errors += 1;
                 assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
@@ -289,7 +282,7 @@ mod tests {
             which in 0_usize..8,
         ) {
             let units = units(LIMITED);
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = decoder().unwrap();
             let _ = decode(&mut *decoder, &frame(Bytes::from(noise), true));
             let _ = decode(&mut *decoder, &units[0]);
             for (number, unit) in units.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! **The question:** how does a G.711 packet become samples? Expanded by its law, lost ones repeated, brought to 48 kHz stereo.
+//! **The question:** how does a G.711 packet become samples? Expanded by its law, lost ones repeated, brought to 48 kHz
+//! stereo.
 
 use crate::base::limits;
 use crate::base::media::Law;

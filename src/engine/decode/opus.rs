@@ -1,9 +1,11 @@
-//! **The question:** how does an Opus packet become samples? Always 48 kHz stereo out: libopus itself turns mono into stereo.
+//! **The question:** how does an Opus packet become samples? Always 48 kHz stereo out: libopus itself turns mono into
+//! stereo.
 
 use crate::base::limits;
+use crate::core::bitstream::opus::LONGEST_PACKET_SAMPLES;
 
 /// Samples of the longest packet: 120 ms, two channels.
-pub const OPUS_SAMPLES_MAX: usize = 5_760 * 2;
+const PACKET_SAMPLES: usize = LONGEST_PACKET_SAMPLES as usize * 2;
 
 /// Why a packet gave no samples.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +26,7 @@ pub enum OpusDecodeError {
 pub struct OpusDecoder {
     inner: opus::Decoder,
     /// Where libopus writes; interleaved stereo.
-    samples: Box<[f32; OPUS_SAMPLES_MAX]>,
+    samples: Box<[f32; PACKET_SAMPLES]>,
 }
 
 impl OpusDecoder {
@@ -34,7 +36,7 @@ impl OpusDecoder {
     /// [`OpusDecodeError::Create`] when memory is out.
     pub fn new() -> Result<Self, OpusDecodeError> {
         let inner = opus::Decoder::new(limits::SAMPLE_RATE, opus::Channels::Stereo).map_err(OpusDecodeError::Create)?;
-        Ok(Self { inner, samples: Box::new([0.0; OPUS_SAMPLES_MAX]) })
+        Ok(Self { inner, samples: Box::new([0.0; PACKET_SAMPLES]) })
     }
 
     /// Decodes a packet of 2.5 to 120 ms to interleaved stereo samples.
@@ -45,7 +47,7 @@ impl OpusDecoder {
         if packet.is_empty() {
             return Err(OpusDecodeError::Empty);
         }
-        self.run(packet, OPUS_SAMPLES_MAX / 2, false)
+        self.run(packet, PACKET_SAMPLES / 2, false)
     }
 
     /// Makes up `frames` sample pairs (a multiple of 120) for what was lost, from what came before.
@@ -56,8 +58,8 @@ impl OpusDecoder {
         self.run(&[], frames, false)
     }
 
-    /// Restores the lost `frames` sample pairs right before `next` from its in-band FEC (RFC 6716 section 2.1.7); conceals where
-    /// it carries none.
+    /// Restores the lost `frames` sample pairs right before `next` from its in-band FEC (RFC 6716 section 2.1.7);
+    /// conceals where it carries none.
     ///
     /// # Errors
     /// As [`Self::conceal`], and when `next` is malformed.
@@ -72,7 +74,7 @@ impl OpusDecoder {
     }
 
     fn run(&mut self, packet: &[u8], frames: usize, fec: bool) -> Result<&[f32], OpusDecodeError> {
-        let room = (frames * 2).min(OPUS_SAMPLES_MAX);
+        let room = (frames * 2).min(PACKET_SAMPLES);
         let output = &mut self.samples[..room];
         let written = self.inner.decode_float(packet, output, fec).map_err(OpusDecodeError::Packet)?;
         Ok(&self.samples[..written * 2])
@@ -142,7 +144,7 @@ mod tests {
         assert!(matches!(decoder.decode(&[]), Err(OpusDecodeError::Empty)));
         assert!(matches!(decoder.decode(&[0xff]), Err(OpusDecodeError::Packet(_))));
         assert!(decoder.conceal(961).is_err());
-        assert!(decoder.conceal(100_000).is_ok_and(|s| s.len() <= OPUS_SAMPLES_MAX));
+        assert!(decoder.conceal(100_000).is_ok_and(|s| s.len() <= PACKET_SAMPLES));
         assert!(decoder.decode(&packets[0]).is_ok());
     }
 }

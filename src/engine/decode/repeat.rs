@@ -1,5 +1,5 @@
-//! **The question:** what fills the place of lost G.711? The last pitch period over and over, fading out: the idea of ITU-T G.711
-//! Appendix I, at 8 kHz and one channel, without its look-back delay.
+//! **The question:** what fills the place of lost G.711? The last pitch period over and over, fading out: the idea of
+//! ITU-T G.711 Appendix I, at 8 kHz and one channel, without its look-back delay.
 
 /// Samples remembered: two of the longest periods, and a window to compare over.
 const HISTORY: usize = 400;

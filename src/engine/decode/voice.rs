@@ -1,7 +1,8 @@
 //! **The question:** how does a packet of a voice become samples, whatever its codec? Always 48 kHz stereo out.
 
-use crate::base::media::{Codec, EncodedFrame};
-use crate::engine::decode::{G711Decoder, OpusDecodeError, OpusDecoder};
+use crate::base::media::{Codec, CodedFrame};
+use crate::engine::decode::g711::G711Decoder;
+use crate::engine::decode::opus::{OpusDecodeError, OpusDecoder};
 
 /// One voice's decoder; it is made by the first packet, and made anew by one of another codec.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ impl VoiceDecoder {
     ///
     /// # Errors
     /// As [`OpusDecoder::decode`]; [`OpusDecodeError::Empty`] for what is no sound. G.711 never fails.
-    pub fn decode(&mut self, packet: &EncodedFrame) -> Result<&[f32], OpusDecodeError> {
+    pub fn decode(&mut self, packet: CodedFrame<'_>) -> Result<&[f32], OpusDecodeError> {
         match (packet.codec, &self.0) {
             (Codec::Av1, _) => return Err(OpusDecodeError::Empty),
             (Codec::Opus, State::Opus(_)) | (Codec::G711(_), State::G711(_)) => {}
@@ -28,8 +29,8 @@ impl VoiceDecoder {
             (Codec::G711(_), _) => self.0 = State::G711(Box::default()),
         }
         match (&mut self.0, packet.codec) {
-            (State::Opus(decoder), _) => decoder.decode(&packet.data),
-            (State::G711(decoder), Codec::G711(law)) => Ok(decoder.decode(law, &packet.data)),
+            (State::Opus(decoder), _) => decoder.decode(packet.data),
+            (State::G711(decoder), Codec::G711(law)) => Ok(decoder.decode(law, packet.data)),
             (State::G711(_) | State::Nothing, _) => unreachable!("the decoder was made for the packet's codec above"),
         }
     }

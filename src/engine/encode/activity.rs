@@ -1,11 +1,12 @@
-//! **The question:** which blocks of this frame are worth coding? Those that changed, and those that are still being refined.
+//! **The question:** which blocks of this frame are worth coding? Those that changed, and those that are still being
+//! refined.
 //!
 //! A pure state machine over 16×16 blocks, the unit of [`Damage`] and of libaom's active map alike.
 
 use crate::base::media::{Damage, Size};
 
-/// Ticks for which a block stays active after its last change: real-time rate control codes a change coarsely at first and
-/// needs a few more frames to bring it to the quality of its surroundings.
+/// Ticks for which a block stays active after its last change: real-time rate control codes a change coarsely at first
+/// and needs a few more frames to bring it to the quality of its surroundings.
 pub(super) const REFINE_TICKS: u8 = 8;
 
 /// The activity of each block of one rung.

@@ -1,4 +1,5 @@
-//! **The question:** how does libaom encode a tick in real time? Every `unsafe` block of the encoder stands in this file.
+//! **The question:** how does libaom encode a tick in real time? Every `unsafe` block of the encoder stands in this
+//! file.
 
 use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
@@ -7,15 +8,15 @@ use bytes::Bytes;
 use libaom_sys as ffi;
 
 use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Pts};
+use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::activity::Activity;
-use crate::engine::encode::temporal_unit::strip_delimiters;
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "aom";
 
-/// The real-time set-up, measured with libaom 3.11 at 1280×720, 2 Mb/s, one thread, mosaics of real video (16 tiles, 5 tiles):
-/// 66 and 75 frames/s, 36.8 and 42.9 dB. Off is whatever buys less quality than it costs time. cpu-used 11 gives the same bits
-/// at 720p, 12 is refused.
+/// The real-time set-up, measured with libaom 3.11 at 1280×720, 2 Mb/s, one thread, mosaics of real video (16 tiles, 5
+/// tiles): 66 and 75 frames/s, 36.8 and 42.9 dB. Off is whatever buys less quality than it costs time. cpu-used 11
+/// gives the same bits at 720p, 12 is refused.
 const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AOME_SET_CPUUSED, 10),
     // Cyclic refresh: spreads intra refinement over frames, so no frame stands out in size.
@@ -51,8 +52,25 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_MATRIX_COEFFICIENTS, 1),
 ];
 
-/// The finest quantizer, of 63. A 5-tile mosaic of real video reaches 45 dB with it, where more bits show nobody anything: without
-/// this floor an easy picture is refined to the full bitrate (48 dB), at 5 to 15 % more encoding time and 40 % more packets.
+/// What a libaom built for real time alone leaves out unless told (`.cargo/libaom.cmake`), and one built whole does
+/// not: with these both write the same bits.
+const SPELT_OUT: &[(ffi::aome_enc_control_id, c_int)] = &[
+    (ffi::AV1E_SET_ENABLE_DUAL_FILTER, 1),
+    (ffi::AV1E_SET_ENABLE_RECT_PARTITIONS, 1),
+    (ffi::AV1E_SET_ENABLE_AB_PARTITIONS, 1),
+    (ffi::AV1E_SET_ENABLE_1TO4_PARTITIONS, 1),
+    (ffi::AV1E_SET_ENABLE_INTRA_EDGE_FILTER, 1),
+    (ffi::AV1E_SET_ENABLE_TX64, 1),
+    (ffi::AV1E_SET_MAX_REFERENCE_FRAMES, 7),
+    (ffi::AV1E_SET_ENABLE_MASKED_COMP, 1),
+    (ffi::AV1E_SET_ENABLE_INTERINTRA_COMP, 1),
+    (ffi::AV1E_SET_ENABLE_PAETH_INTRA, 1),
+    (ffi::AV1E_SET_ENABLE_RESTORATION, 0),
+];
+
+/// The finest quantizer, of 63. A 5-tile mosaic of real video reaches 45 dB with it, where more bits show nobody
+/// anything: without this floor an easy picture is refined to the full bitrate (48 dB), at 5 to 15 % more encoding time
+/// and 40 % more packets.
 const MIN_QUANTIZER: u32 = 24;
 
 /// Makes an encoder; the setup has been checked.
@@ -69,8 +87,8 @@ struct AomEncoder {
     activity: Activity,
 }
 
-// SAFETY: the context is used by one thread at a time (`&mut self` everywhere), and libaom ties nothing to the thread that
-// made it: its worker threads are joined with pthread primitives that any thread may call.
+// SAFETY: the context is used by one thread at a time (`&mut self` everywhere), and libaom ties nothing to the thread
+// that made it: its worker threads are joined with pthread primitives that any thread may call.
 unsafe impl Send for AomEncoder {}
 
 impl AomEncoder {
@@ -78,8 +96,8 @@ impl AomEncoder {
         let configuration = Box::new(configuration(&setup)?);
         let mut context = Box::new(MaybeUninit::<ffi::aom_codec_ctx_t>::zeroed());
         let version = c_int::try_from(ffi::AOM_ENCODER_ABI_VERSION).expect("a small number");
-        // SAFETY: the context is writable memory of its type, the interface pointer is libaom's static, and the configuration
-        // lives in a box that this struct keeps as long as the context.
+        // SAFETY: the context is writable memory of its type, the interface pointer is libaom's static, and the
+        // configuration lives in a box that this struct keeps as long as the context.
         let code = unsafe {
             ffi::aom_codec_enc_init_ver(
                 context.as_mut_ptr(),
@@ -92,14 +110,16 @@ impl AomEncoder {
         if code != ffi::AOM_CODEC_OK {
             return Err(library_error("opening", code));
         }
-        // SAFETY: `aom_codec_enc_init_ver` returned OK, so it has filled the (zeroed before, all fields plain C) context.
+        // SAFETY: `aom_codec_enc_init_ver` returned OK, so it has filled the (zeroed before, all fields plain C)
+        // context.
         let context = unsafe { context.assume_init() };
         let activity = Activity::new(setup.size);
         let mut encoder = Self { context, configuration, setup, last_micros: None, activity };
-        for &(control, value) in CONTROLS {
+        for &(control, value) in CONTROLS.iter().chain(SPELT_OUT) {
             encoder.control(control, value)?;
         }
-        // AV1 tiles let threads work in parallel beyond rows; log2, at most one column a thread and 256 pixels a column.
+        // AV1 tiles let threads work in parallel beyond rows; log2, at most one column a thread and 256 pixels a
+        // column.
         let columns = setup.threads.min((setup.size.width / 256).max(1) as usize).ilog2();
         encoder.control(ffi::AV1E_SET_TILE_COLUMNS, c_int::try_from(columns).expect("a logarithm"))?;
         Ok(encoder)
@@ -121,8 +141,8 @@ impl AomEncoder {
             cols: columns,
         };
         let id = c_int::try_from(ffi::AOME_SET_ACTIVEMAP).expect("control ids are small");
-        // SAFETY: the context is initialised; this control takes an `aom_active_map_t*` (aomcx.h) whose map holds rows * cols
-        // bytes, which libaom copies before it returns.
+        // SAFETY: the context is initialised; this control takes an `aom_active_map_t*` (aomcx.h) whose map holds rows
+        // * cols bytes, which libaom copies before it returns.
         let code = unsafe { ffi::aom_codec_control(&raw mut *self.context, id, &raw mut map) };
         if code == ffi::AOM_CODEC_OK { Ok(()) } else { Err(library_error("the active map", code)) }
     }
@@ -135,7 +155,8 @@ impl AomEncoder {
             if packet.is_null() {
                 return Ok(());
             }
-            // SAFETY: a non-null packet is valid until the next call on the context; `kind` says which union field is set.
+            // SAFETY: a non-null packet is valid until the next call on the context; `kind` says which union field is
+            // set.
             let frame = unsafe {
                 if (*packet).kind != ffi::AOM_CODEC_CX_FRAME_PKT {
                     continue;
@@ -144,12 +165,12 @@ impl AomEncoder {
             };
             // SAFETY: `buf` holds `sz` bytes until the next call on the context; they are copied before.
             let bytes = unsafe { std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz) };
-            let unit = strip_delimiters(NAME, bytes)?;
+            let unit = StrippedUnit::copy(bytes).map_err(|error| library_failure(&error.to_string()))?;
             let keyframe = frame.flags & ffi::AOM_FRAME_IS_KEY != 0;
             if keyframe && !unit.has_sequence_header {
                 return Err(library_failure("a keyframe without a sequence header"));
             }
-            out.push(EncodedFrame { codec: Codec::Av1, data: Bytes::from(unit.data), pts, keyframe, ingest: None });
+            out.push(EncodedFrame { codec: Codec::Av1, data: Bytes::from(unit.data), pts, keyframe });
         }
     }
 }
@@ -172,8 +193,8 @@ impl VideoEncoder for AomEncoder {
         let duration = self.last_micros.map_or(nominal, |last| (micros - last).clamp(1, 1_000_000));
         let mut image = MaybeUninit::<ffi::aom_image_t>::zeroed();
         let (width, height) = (self.setup.size.width, self.setup.size.height);
-        // SAFETY: `check_frame` has asserted that the samples are width * height * 3 / 2 bytes, which is exactly an I420
-        // image of alignment 1. libaom only reads them, although the C type is not const, and copies them before
+        // SAFETY: `check_frame` has asserted that the samples are width * height * 3 / 2 bytes, which is exactly an
+        // I420 image of alignment 1. libaom only reads them, although the C type is not const, and copies them before
         // `aom_codec_encode` returns.
         let wrapped = unsafe {
             let samples = frame.samples.as_ptr().cast_mut();

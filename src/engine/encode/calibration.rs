@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::media::{ComposedFrame, EncodedFrame, pts_from_tick};
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, aom, rav1e};
+use crate::engine::encode::aom;
+#[cfg(feature = "rav1e")]
+use crate::engine::encode::rav1e;
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup};
 
 /// An encoder's name in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -32,6 +35,17 @@ impl fmt::Display for EncoderChoice {
     }
 }
 
+impl EncoderChoice {
+    /// The library that encodes, as in the configuration.
+    #[must_use]
+    pub const fn library(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Aom => "aom",
+            Self::Rav1e => "rav1e",
+        }
+    }
+}
+
 impl FromStr for EncoderChoice {
     type Err = EncodeError;
 
@@ -48,12 +62,16 @@ impl FromStr for EncoderChoice {
 /// Makes the encoder named by `choice`; `Auto` without a calibration is libaom.
 ///
 /// # Errors
-/// [`EncodeError::Setup`] for an impossible setup; [`EncodeError::Library`] if the library refuses.
+/// [`EncodeError::Setup`] for an impossible setup; [`EncodeError::Library`] if the library refuses;
+/// [`EncodeError::NotBuilt`] for an encoder that this program lacks.
 pub fn video_encoder(choice: EncoderChoice, setup: VideoEncoderSetup) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     setup.check()?;
     match choice {
         EncoderChoice::Auto | EncoderChoice::Aom => aom::encoder(setup),
+        #[cfg(feature = "rav1e")]
         EncoderChoice::Rav1e => rav1e::encoder(setup),
+        #[cfg(not(feature = "rav1e"))]
+        EncoderChoice::Rav1e => Err(EncodeError::NotBuilt),
     }
 }
 
@@ -69,8 +87,8 @@ pub struct Chosen {
 /// Frames of moving picture a calibration encodes after its keyframe.
 const CALIBRATION_FRAMES: u64 = 8;
 
-/// Settles `Auto`: libaom if it encodes a moving test picture within the tick, else whichever is faster. `measure` runs a
-/// closure and says how long it took, because this floor reads no clock.
+/// Settles `Auto`: libaom if it encodes a moving test picture within the tick, else whichever is faster. `measure` runs
+/// a closure and says how long it took, because this floor reads no clock.
 ///
 /// # Errors
 /// As [`video_encoder`].
@@ -79,6 +97,9 @@ pub fn choose_video_encoder(
     setup: VideoEncoderSetup,
     measure: &mut dyn FnMut(&mut dyn FnMut()) -> Duration,
 ) -> Result<Chosen, EncodeError> {
+    if choice == EncoderChoice::Rav1e && !cfg!(feature = "rav1e") {
+        return Err(EncodeError::NotBuilt);
+    }
     if choice != EncoderChoice::Auto {
         return Ok(Chosen { choice, reason: "named in the configuration".into() });
     }
@@ -90,6 +111,10 @@ pub fn choose_video_encoder(
     };
     if aom <= tick {
         return Ok(Chosen { choice: EncoderChoice::Aom, reason: figures("libaom", aom) });
+    }
+    if !cfg!(feature = "rav1e") {
+        let reason = format!("{}: ticks will be skipped", figures("libaom", aom));
+        return Ok(Chosen { choice: EncoderChoice::Aom, reason });
     }
     let rav1e = frame_time(EncoderChoice::Rav1e, setup, measure)?;
     let choice = if rav1e < aom { EncoderChoice::Rav1e } else { EncoderChoice::Aom };

@@ -18,7 +18,8 @@ impl G711Encoder {
         Self { law, downsampler: Downsampler::default(), narrow: Vec::new() }
     }
 
-    /// Appends a byte for every six sample pairs of `stereo` (interleaved, 48 kHz); what is beyond full scale is clipped.
+    /// Appends a byte for every six sample pairs of `stereo` (interleaved, 48 kHz); what is beyond full scale is
+    /// clipped.
     pub fn encode(&mut self, stereo: &[f32], out: &mut Vec<u8>) {
         self.narrow.clear();
         let mono = stereo.chunks_exact(2).map(|pair| (pair[0] + pair[1]) / 2.0);

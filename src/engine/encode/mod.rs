@@ -1,140 +1,34 @@
-//! **The question:** ComposedFrame or PcmBlock → EncodedFrame. Floor 2; codec pointers never leave their codec's file.
+//! **The question:** ComposedFrame or PcmBlock → EncodedFrame. Floor 3; codec pointers never leave their codec's file.
 //!
-//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide. The
-//! load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the telephone.
+//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide.
+//! The load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the
+//! telephone.
 
 mod activity;
 mod aom;
 mod calibration;
 mod g711;
 mod opus;
+#[cfg(feature = "rav1e")]
 mod rav1e;
-mod temporal_unit;
+mod video;
 
 pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;
 pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};
-
-use crate::base::media::{ComposedFrame, EncodedFrame, Size};
-
-/// What is fixed for a rung's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VideoEncoderSetup {
-    /// Extent of every frame; both sides even, 16 to 4096.
-    pub size: Size,
-    /// Nominal frames a second, 1 to 120. Frames may be missing; their `pts` says so.
-    pub fps: u32,
-    /// Target, bits a second.
-    pub bitrate: u32,
-    /// Threads the encoder may use, at least 1.
-    pub threads: usize,
-}
-
-/// Composed pictures in, AV1 temporal units out. One per rung; owned by one thread.
-pub trait VideoEncoder: Send {
-    /// The library's name, as in the configuration.
-    fn name(&self) -> &'static str;
-
-    /// Encodes one frame, as a keyframe if asked, and pushes finished temporal units onto `out`: AV1 OBUs with size fields, no
-    /// temporal delimiter, a sequence header in each keyframe. `pts` must grow from frame to frame. A unit carries the `pts` of
-    /// the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
-    ///
-    /// # Errors
-    /// [`EncodeError::Frame`] if the frame's size is not the setup's or its `pts` does not grow; [`EncodeError::Library`] if
-    /// the library fails.
-    fn encode(&mut self, frame: &ComposedFrame, keyframe: bool, out: &mut Vec<EncodedFrame>)
-    -> Result<(), EncodeError>;
-
-    /// Finishes the frames held back, if any. Afterwards only a new encoder encodes.
-    ///
-    /// # Errors
-    /// [`EncodeError::Library`].
-    fn finish(&mut self, out: &mut Vec<EncodedFrame>) -> Result<(), EncodeError>;
-
-    /// Sets a new target in bits a second; libaom takes it at the next frame, rav1e at the next requested keyframe.
-    ///
-    /// # Errors
-    /// [`EncodeError::Setup`] for zero or above 100 Mb/s; [`EncodeError::Library`].
-    fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError>;
-}
-
-/// Why nothing was encoded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    /// The setup asks for what cannot be.
-    #[error("no such encoder setup: {0}")]
-    Setup(String),
-    /// The frame does not belong to this rung.
-    #[error("the frame does not fit: {0}")]
-    Frame(String),
-    /// The library said no.
-    #[error("{encoder} failed: {reason}")]
-    Library {
-        /// Which library.
-        encoder: &'static str,
-        /// Its words.
-        reason: String,
-    },
-    /// Not an encoder's name.
-    #[error("'{0}' is no video encoder; say auto, aom or rav1e")]
-    UnknownName(String),
-}
-
-/// Bits a second beyond which a target is a mistake.
-const BITRATE_MAX: u32 = 100_000_000;
-
-impl VideoEncoderSetup {
-    /// Parses, so that an encoder never sees an impossible setup.
-    fn check(&self) -> Result<(), EncodeError> {
-        let Size { width, height } = self.size;
-        let error = |text: String| Err(EncodeError::Setup(text));
-        if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
-            return error(format!("{width}x{height} has an odd side; 4:2:0 needs even ones"));
-        }
-        if !(16..=4096).contains(&width) || !(16..=4096).contains(&height) {
-            return error(format!("{width}x{height}; sides are 16 to 4096"));
-        }
-        if !(1..=120).contains(&self.fps) {
-            return error(format!("{} frames a second; 1 to 120 are possible", self.fps));
-        }
-        if !(1..=64).contains(&self.threads) {
-            return error(format!("{} threads; 1 to 64 are possible", self.threads));
-        }
-        check_bitrate(self.bitrate)
-    }
-}
-
-fn check_bitrate(bitrate: u32) -> Result<(), EncodeError> {
-    if !(10_000..=BITRATE_MAX).contains(&bitrate) {
-        return Err(EncodeError::Setup(format!("{bitrate} bits a second; 10,000 to {BITRATE_MAX} are possible")));
-    }
-    Ok(())
-}
-
-/// The checks both encoders share; returns the frame's `pts` in microseconds.
-fn check_frame(setup: &VideoEncoderSetup, frame: &ComposedFrame, last: Option<i64>) -> Result<i64, EncodeError> {
-    if frame.size != setup.size {
-        return Err(EncodeError::Frame(format!("{:?} on a rung of {:?}", frame.size, setup.size)));
-    }
-    let length = (setup.size.width * setup.size.height * 3 / 2) as usize;
-    assert_eq!(frame.samples.len(), length, "a ComposedFrame holds three packed planes");
-    let micros = i64::try_from(frame.pts.as_nanos() / 1000).expect("584 years of microseconds fit");
-    if last.is_some_and(|last| micros <= last) {
-        return Err(EncodeError::Frame(format!("its pts {micros} µs does not follow {} µs", last.unwrap_or(0))));
-    }
-    Ok(micros)
-}
+pub use video::{EncodeError, VideoEncoder, VideoEncoderSetup};
 
 #[cfg(test)]
+#[cfg(feature = "rav1e")]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
-    use crate::base::media::{Damage, Ingest, Pts, VideoFrame, pts_from_tick};
-    use crate::engine::decode::av1_decoder;
+    use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Law, Pts, Size, VideoFrame, pts_from_tick};
+    use crate::engine::decode::video_decoder;
 
     const SETUP: VideoEncoderSetup =
-        VideoEncoderSetup { size: Size::new(320, 180), fps: 30, bitrate: 400_000, threads: 1 };
+        VideoEncoderSetup { codec: Codec::Av1, size: Size::new(320, 180), fps: 30, bitrate: 400_000, threads: 1 };
     const BOTH: [EncoderChoice; 2] = [EncoderChoice::Aom, EncoderChoice::Rav1e];
 
     /// Soft shapes that cross a shaded background, with a little grain so that the rate control has work to do.
@@ -177,13 +71,6 @@ mod tests {
         out
     }
 
-    /// As if it came over the wire.
-    fn received(unit: &EncodedFrame) -> EncodedFrame {
-        let arrival = Instant::now();
-        let ingest = Ingest::whole(0, 0, arrival);
-        EncodedFrame { ingest: Some(ingest), ..unit.clone() }
-    }
-
     /// Peak signal-to-noise ratio of all three planes together, dB.
     fn psnr(frame: &ComposedFrame, picture: &VideoFrame) -> f64 {
         let (mut squares, mut count) = (0_u64, 0_u64);
@@ -211,13 +98,13 @@ mod tests {
             let mut units = encode_all(&mut *encoder, 0..24, |n| n == 0);
             encoder.finish(&mut units).unwrap();
             assert_eq!(units.len(), 24, "{choice}");
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = video_decoder(Codec::Av1).unwrap();
             let mut pictures = Vec::new();
             for (unit, n) in units.iter().zip(0_u64..) {
                 assert_eq!(unit.pts, pts_from_tick(n, SETUP.fps), "{choice}: each unit carries its frame's time");
                 assert_eq!(unit.keyframe, n == 0, "{choice}: keyframes only on request");
                 assert_ne!(unit.data[0] >> 3 & 0xf, 2, "{choice}: no temporal delimiter");
-                decoder.decode(&received(unit), &mut pictures).unwrap();
+                decoder.decode(unit.coded(), &mut pictures).unwrap();
                 assert_eq!(pictures.len() as u64, n + 1, "{choice}: one unit, one picture");
             }
             for (picture, n) in pictures.iter().zip(0_u64..) {
@@ -236,10 +123,10 @@ mod tests {
             encoder.finish(&mut units).unwrap();
             let keyframes: Vec<usize> = (0..units.len()).filter(|&n| units[n].keyframe).collect();
             assert_eq!(keyframes, [0, 7], "{choice}");
-            let mut decoder = av1_decoder().unwrap();
+            let mut decoder = video_decoder(Codec::Av1).unwrap();
             let mut pictures = Vec::new();
             for unit in &units[7..] {
-                decoder.decode(&received(unit), &mut pictures).unwrap();
+                decoder.decode(unit.coded(), &mut pictures).unwrap();
             }
             assert_eq!(pictures.len(), 9, "{choice}");
             assert!(psnr(&moving_frame(SETUP.size, 15), &pictures[8]) > 30.0, "{choice}");
@@ -261,10 +148,11 @@ mod tests {
         assert!((rate / f64::from(setup.bitrate / 2) - 1.0).abs() < 0.25, "{rate:.0} bits a second after halving");
     }
 
-    /// Encodes a picture whose right half stands still from frame 40 on; what its last frame loses there, and how many bytes the
-    /// frames after the 60th took.
+    /// Encodes a picture whose right half stands still from frame 40 on; what its last frame loses there, and how many
+    /// bytes the frames after the 60th took.
     fn frozen_half(damage: impl Fn(u64) -> Damage) -> (f64, usize) {
-        let (mut encoder, mut decoder) = (video_encoder(EncoderChoice::Aom, SETUP).unwrap(), av1_decoder().unwrap());
+        let (mut encoder, mut decoder) =
+            (video_encoder(EncoderChoice::Aom, SETUP).unwrap(), video_decoder(Codec::Av1).unwrap());
         let (mut units, mut pictures) = (Vec::new(), Vec::new());
         let width = SETUP.size.width as usize;
         let frame = |n: u64| {
@@ -283,7 +171,7 @@ mod tests {
         };
         for n in 0..100 {
             encoder.encode(&frame(n), n == 0, &mut units).unwrap();
-            decoder.decode(&received(&units[units.len() - 1]), &mut pictures).unwrap();
+            decoder.decode(units[units.len() - 1].coded(), &mut pictures).unwrap();
         }
         let (last, shown) = (frame(99), pictures.last().unwrap().picture.plane(0));
         let rows = last.planes()[0].data.chunks(width).zip(shown.data.chunks(shown.stride));
@@ -333,6 +221,7 @@ mod tests {
         };
         assert!(refused(VideoEncoderSetup { size: Size::new(321, 180), ..SETUP }).contains("321x180 has an odd side"));
         assert!(refused(VideoEncoderSetup { size: Size::new(320, 181), ..SETUP }).contains("odd side"));
+        assert!(refused(VideoEncoderSetup { codec: Codec::G711(Law::A), ..SETUP }).contains("pictures as pcma"));
         assert!(refused(VideoEncoderSetup { size: Size::new(0, 0), ..SETUP }).contains("sides are 16 to 4096"));
         assert!(refused(VideoEncoderSetup { fps: 0, ..SETUP }).contains("frames a second"));
         assert!(refused(VideoEncoderSetup { threads: 0, ..SETUP }).contains("threads"));
@@ -365,8 +254,8 @@ mod tests {
                 }
                 encoder.finish(&mut out).unwrap();
                 assert_eq!(out.len(), 6, "{choice} at {size:?}");
-                let (mut decoder, mut pictures) = (av1_decoder().unwrap(), Vec::new());
-                out.iter().for_each(|unit| decoder.decode(&received(unit), &mut pictures).unwrap());
+                let (mut decoder, mut pictures) = (video_decoder(Codec::Av1).unwrap(), Vec::new());
+                out.iter().for_each(|unit| decoder.decode(unit.coded(), &mut pictures).unwrap());
                 assert!(pictures.iter().all(|picture| picture.size == size));
             }
         }

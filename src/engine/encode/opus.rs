@@ -1,5 +1,5 @@
-//! **The question:** how does a PcmBlock become an Opus packet? 20 ms, stereo, with in-band FEC; never DTX, for a recorder must
-//! find no gap: anyone who is silent says so (`MixTick::silent`), and is not encoded at all.
+//! **The question:** how does a PcmBlock become an Opus packet? 20 ms, stereo, with in-band FEC; never DTX, for a
+//! recorder must find no gap: anyone who is silent says so (`MixTick::silent`), and is not encoded at all.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ const LOSS_PERCENT: u8 = 5;
 /// libopus' complexity unless asked otherwise: 5 costs about 0.6 % of a core.
 const COMPLEXITY: u8 = 5;
 /// RFC 6716 section 3.2.1: one frame has at most 1,275 bytes, and 20 ms are one frame.
-const PACKET_LEN_MAX: usize = 1_276;
+const PACKET_BYTES: usize = 1_276;
 
 /// Why there is no encoder, or no packet.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ impl Default for OpusEncoderConfig {
 #[derive(Debug)]
 pub struct OpusEncoder {
     inner: opus::Encoder,
-    packet: Box<[u8; PACKET_LEN_MAX]>,
+    packet: Box<[u8; PACKET_BYTES]>,
 }
 
 impl OpusEncoder {
@@ -57,7 +57,7 @@ impl OpusEncoder {
     /// [`OpusEncodeError::Create`] for a bitrate out of range, or without memory.
     pub fn new(config: OpusEncoderConfig) -> Result<Self, OpusEncodeError> {
         let inner = configured(config).map_err(OpusEncodeError::Create)?;
-        Ok(Self { inner, packet: Box::new([0; PACKET_LEN_MAX]) })
+        Ok(Self { inner, packet: Box::new([0; PACKET_BYTES]) })
     }
 
     /// One block to one packet of 20 ms.
@@ -68,11 +68,11 @@ impl OpusEncoder {
         let written =
             self.inner.encode_float(&block.samples[..], &mut self.packet[..]).map_err(OpusEncodeError::Block)?;
         let data = Bytes::copy_from_slice(&self.packet[..written]);
-        Ok(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest: None })
+        Ok(EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true })
     }
 
-    /// As [`Self::encode`], but the packet decodes right after packets of another encoder that heard the same until now: nothing
-    /// in it is predicted from earlier packets, and what overlaps is the same sound.
+    /// As [`Self::encode`], but the packet decodes right after packets of another encoder that heard the same until
+    /// now: nothing in it is predicted from earlier packets, and what overlaps is the same sound.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -91,12 +91,6 @@ impl OpusEncoder {
         let bits = opus::Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX));
         self.inner.set_bitrate(bits).map_err(OpusEncodeError::Create)?;
         self.inner.set_packet_loss_perc(i32::from(loss_percent)).map_err(OpusEncodeError::Create)
-    }
-
-    /// Samples of delay at 48 kHz that encoder and decoder add (RFC 7845 calls it pre-skip).
-    #[must_use]
-    pub fn lookahead(&mut self) -> u16 {
-        self.inner.get_lookahead().ok().and_then(|n| u16::try_from(n).ok()).unwrap_or(312)
     }
 
     /// Back to the initial state.
@@ -120,7 +114,7 @@ fn configured(config: OpusEncoderConfig) -> Result<opus::Encoder, opus::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::jitter::toc;
+    use crate::core::bitstream::opus as bitstream;
 
     #[test]
     fn silence_and_noise_become_full_packets_of_20_ms() {
@@ -131,11 +125,10 @@ mod tests {
                 block.samples.iter_mut().enumerate().for_each(|(i, s)| *s = ((i * 7919) % 2000) as f32 / 1000.0 - 1.0);
             }
             let frame = encoder.encode(&block, Pts(n)).unwrap();
-            assert_eq!(toc::packet_samples(&frame.data), Some(960));
-            assert!(frame.data.len() > toc::DTX_LEN_MAX, "no DTX, so no gap");
+            assert_eq!(bitstream::packet_samples(&frame.data), Some(960));
+            assert!(frame.data.len() > bitstream::DTX_BYTES, "no DTX, so no gap");
             assert_eq!(frame.pts, Pts(n));
         }
-        assert!(encoder.lookahead() > 0);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! **The question:** how does rav1e encode a tick? At its fastest, without reordering, for rungs where cores are plenty.
+//! **The question:** how does rav1e encode a tick? At its fastest, without reordering, for rungs where cores are
+//! plenty.
 
 use std::collections::VecDeque;
 
@@ -7,8 +8,8 @@ use ::rav1e::prelude as library;
 use bytes::Bytes;
 
 use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts};
-use crate::engine::encode::temporal_unit::strip_delimiters;
-use crate::engine::encode::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
+use crate::core::bitstream::av1::StrippedUnit;
+use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
 const NAME: &str = "rav1e";
 
@@ -59,14 +60,14 @@ impl Rav1eEncoder {
         loop {
             match self.context.receive_packet() {
                 Ok(packet) => {
-                    let unit = strip_delimiters(NAME, &packet.data)?;
+                    let unit = StrippedUnit::copy(&packet.data).map_err(|error| failure(&error.to_string()))?;
                     let keyframe = packet.frame_type == library::FrameType::KEY;
                     if keyframe && !unit.has_sequence_header {
                         return Err(failure("a keyframe without a sequence header"));
                     }
                     let pts = self.held.pop_front().expect("each packet shows one frame that was sent");
                     let data = Bytes::from(unit.data);
-                    out.push(EncodedFrame { codec: Codec::Av1, data, pts, keyframe, ingest: None });
+                    out.push(EncodedFrame { codec: Codec::Av1, data, pts, keyframe });
                 }
                 Err(library::EncoderStatus::Encoded) => {}
                 Err(library::EncoderStatus::NeedMoreData | library::EncoderStatus::LimitReached) => return Ok(()),

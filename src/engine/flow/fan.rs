@@ -1,5 +1,5 @@
-//! **The question:** how does one encode reach every thread that reads it? One bounded ring a reader; a slow reader lags alone
-//! and goes on at the next keyframe.
+//! **The question:** how does one encode reach every thread that reads it? One bounded ring a reader; a slow reader
+//! lags alone and goes on at the next keyframe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use crossbeam_queue::ArrayQueue;
 
-use crate::base::media::{EncodedFrame, MixTick};
+use crate::base::media::{EncodedFrame, MixTick, TappedFrame};
 use crate::engine::flow::{Counter, Waker};
 
 /// What a fan may carry.
@@ -22,13 +22,20 @@ impl FanItem for EncodedFrame {
     }
 }
 
+impl FanItem for TappedFrame {
+    fn resumes(&self) -> bool {
+        self.received.keyframe
+    }
+}
+
 impl FanItem for MixTick {
     fn resumes(&self) -> bool {
         true
     }
 }
 
-/// The writing end. `subscribe` may be called from any thread; clones write to the same readers, but only one thread may publish.
+/// The writing end. `subscribe` may be called from any thread; clones write to the same readers, but only one thread
+/// may publish.
 #[derive(Debug)]
 pub struct Fan<T> {
     readers: Arc<ArcSwap<Vec<Arc<Ring<T>>>>>,
@@ -147,11 +154,21 @@ impl<T> FanReader<T> {
             None => Read::Empty,
         }
     }
+
+    /// Nothing that is published from now on reaches this reader; what it holds is still read, then it is closed.
+    pub fn stop(&self) {
+        self.unsubscribe();
+        self.ring.closed.store(true, Ordering::Release);
+    }
+
+    fn unsubscribe(&self) {
+        self.readers.rcu(|old| old.iter().filter(|ring| !Arc::ptr_eq(ring, &self.ring)).cloned().collect::<Vec<_>>());
+    }
 }
 
 impl<T> Drop for FanReader<T> {
     fn drop(&mut self) {
-        self.readers.rcu(|old| old.iter().filter(|ring| !Arc::ptr_eq(ring, &self.ring)).cloned().collect::<Vec<_>>());
+        self.unsubscribe();
     }
 }
 
@@ -163,7 +180,7 @@ mod tests {
     use crate::base::media::{Codec, Pts};
 
     fn frame(n: u64, keyframe: bool) -> Arc<EncodedFrame> {
-        Arc::new(EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(n), keyframe, ingest: None })
+        Arc::new(EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(n), keyframe })
     }
 
     #[test]
@@ -191,6 +208,18 @@ mod tests {
         assert!(matches!(slow.read(), Read::Closed));
         drop(slow);
         assert_eq!(fan.readers(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_stops_reads_what_it_holds_and_nothing_more() {
+        let fan = Fan::new(Counter::default());
+        let mut reader = fan.subscribe(4, Waker::new().unwrap());
+        fan.publish(&frame(0, true));
+        reader.stop();
+        fan.publish(&frame(1, true));
+        assert!(matches!(reader.read(), Read::Item(frame) if frame.pts == Pts(0)));
+        assert!(matches!(reader.read(), Read::Closed));
+        assert_eq!(fan.readers(), 0);
     }
 
     #[test]

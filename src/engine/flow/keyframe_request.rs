@@ -1,7 +1,7 @@
 //! **The question:** does somebody need a keyframe, of a sender or of a rung? Any number of wishes are one.
 //!
-//! What a sender is asked to send (size, rate, bitrate) is decided by the control thread and told on the data channel, so it needs
-//! no seam of its own.
+//! What a sender is asked to send (size, rate, bitrate) is decided by the control thread and told on the data channel,
+//! so it needs no seam of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,6 @@
-//! **The question:** how long do a person's camera and microphone wait before they play, so that lips and voice agree? The larger
-//! wish wins; where sender reports tell when each was captured, the quicker path waits for the slower one too.
+//! **The question:** how long do a person's camera and microphone wait before they play, so that lips and voice agree?
+//! The larger wish wins; where sender reports tell when each was captured, the quicker path waits for the slower one
+//! too.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +18,8 @@ pub enum Side {
     Sound,
 }
 
-/// A path is stated anew when it has changed by so much; less is the noise of sender reports, and not worth a stretched sound.
+/// A path is stated anew when it has changed by so much; less is the noise of sender reports, and not worth a stretched
+/// sound.
 const PATH_STEP_NANOS: i64 = 5_000_000;
 /// A path not stated for so long tells nothing: the track is muted, and clocks drift.
 const PATH_LIFE_NANOS: i64 = 5_000_000_000;
@@ -75,8 +77,8 @@ impl PlayoutCell {
         half.stated.store(self.since_origin(at), Ordering::Relaxed);
     }
 
-    /// The delay that a side uses: at least its own wish, and so much more that both sides play what was captured at the same time
-    /// together (RFC 3550 section 6.4.1). At most `limits::PLAYOUT_DELAY_MAX`.
+    /// The delay that a side uses: at least its own wish, and so much more that both sides play what was captured at
+    /// the same time together (RFC 3550 section 6.4.1). At most `limits::PLAYOUT_DELAY_MAX`.
     #[must_use]
     pub fn delay(&self, side: Side) -> Duration {
         let [picture, sound] = [Side::Picture, Side::Sound].map(|side| self.half(side).wish.load(Ordering::Relaxed));
@@ -93,8 +95,8 @@ impl PlayoutCell {
         }
     }
 
-    /// By how many nanoseconds the picture played last was behind the sound; `None` while one of them has no sender reports, or
-    /// has been silent for a while.
+    /// By how many nanoseconds the picture played last was behind the sound; `None` while one of them has no sender
+    /// reports, or has been silent for a while.
     #[must_use]
     pub fn skew(&self) -> Option<i64> {
         self.paths()?;

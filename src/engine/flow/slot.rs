@@ -7,7 +7,8 @@ use crossbeam_utils::atomic::AtomicCell;
 use crate::base::media::VideoFrame;
 use crate::engine::flow::Counter;
 
-/// A lock-free cell for one frame; clones are the same cell. Superseded frames are counted and returned to the producer.
+/// A lock-free cell for one frame; clones are the same cell. Superseded frames are counted and returned to the
+/// producer.
 #[derive(Clone, Default)]
 pub struct FrameSlot(Arc<Inner>);
 
@@ -51,8 +52,6 @@ impl FrameSlot {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::base::media::{Matrix, Picture, PlaneRef, Size};
 
@@ -72,7 +71,6 @@ mod tests {
         let picture: Arc<dyn Picture> = Arc::new(Grey);
         let (producer_slot, producer_done) = (slot.clone(), done.clone());
         let producer = std::thread::spawn(move || {
-            let arrival = Instant::now();
             let mut spare: Option<Box<VideoFrame>> = None;
             for n in 0..PUBLISHED {
                 let size = Size::new(u32::try_from(n).unwrap(), 1);
@@ -80,7 +78,7 @@ mod tests {
                     size,
                     full_range: false,
                     matrix: Matrix::default(),
-                    arrival,
+                    arrival: None,
                     picture: picture.clone(),
                 };
                 let boxed = match spare.take() {

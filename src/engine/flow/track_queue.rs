@@ -1,5 +1,5 @@
-//! **The question:** how does an incoming track cross from its peer to its decoder? Bounded by media time; a full video queue
-//! discards up to the next keyframe, a full sound queue discards its oldest packet.
+//! **The question:** how does an incoming track cross from its peer to its decoder? Bounded by media time; a full video
+//! queue discards up to the next keyframe, a full sound queue discards its oldest packet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crossbeam_queue::ArrayQueue;
 
 use crate::base::limits;
-use crate::base::media::EncodedFrame;
+use crate::base::media::ReceivedFrame;
 use crate::engine::flow::{Counter, TrackTap, Waker};
 
 /// What became of a pushed frame.
@@ -23,12 +23,25 @@ pub enum Pushed {
 
 #[derive(Debug)]
 struct Shared {
-    queue: ArrayQueue<EncodedFrame>,
+    queue: ArrayQueue<ReceivedFrame>,
     /// RTP time of the last frame taken, by which the sender knows the span that waits.
     taken_rtp_time: AtomicU64,
     closed: AtomicBool,
-    waker: Waker,
+    /// Who takes, where they are to be woken.
+    waker: Option<Waker>,
     discarded: Counter,
+}
+
+impl Shared {
+    fn new(len: usize, waker: Option<Waker>, discarded: Counter) -> Arc<Self> {
+        let (queue, taken_rtp_time) = (ArrayQueue::new(len), AtomicU64::new(u64::MAX));
+        Arc::new(Self { queue, taken_rtp_time, closed: AtomicBool::new(false), waker, discarded })
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.waker.iter().for_each(Waker::wake);
+    }
 }
 
 /// The peer's end of a video track's queue.
@@ -38,7 +51,7 @@ pub struct TrackSender {
     discarding: bool,
 }
 
-/// The decoder's end of a video track's queue.
+/// The end of a track's queue where its frames are decoded or mixed.
 #[derive(Debug)]
 pub struct TrackReceiver {
     shared: Arc<Shared>,
@@ -48,31 +61,24 @@ pub struct TrackReceiver {
 /// A video track's queue: at most `limits::TRACK_QUEUE_SPAN` of media time wait. `waker` wakes the decode thread.
 #[must_use]
 pub fn track_queue(waker: Waker, discarded: Counter) -> (TrackSender, TrackReceiver) {
-    let shared = Arc::new(Shared {
-        queue: ArrayQueue::new(limits::TRACK_QUEUE_LEN),
-        taken_rtp_time: AtomicU64::new(u64::MAX),
-        closed: AtomicBool::new(false),
-        waker,
-        discarded,
-    });
+    let shared = Shared::new(limits::TRACK_QUEUE_LEN, Some(waker), discarded);
     (TrackSender { shared: shared.clone(), discarding: false }, TrackReceiver { shared, tap: None })
 }
 
 impl TrackSender {
-    /// Hands over one frame; `frame.ingest` must be set.
-    pub fn push(&mut self, frame: EncodedFrame) -> Pushed {
+    /// Hands over one frame.
+    pub fn push(&mut self, frame: ReceivedFrame) -> Pushed {
         if self.shared.closed.load(Ordering::Acquire) {
             return Pushed::Closed;
         }
-        let rtp_time = frame.ingest.as_ref().expect("an incoming frame carries what the wire knew").rtp_time;
-        let full = self.span_waiting(rtp_time) > span_max_rtp();
+        let full = self.span_waiting(frame.rtp_time) > span_max_rtp();
         if full || (self.discarding && !frame.keyframe) || self.shared.queue.push(frame).is_err() {
             self.discarding = true;
             self.shared.discarded.add(1);
             return Pushed::DiscardedUntilKeyframe;
         }
         self.discarding = false;
-        self.shared.waker.wake();
+        self.shared.waker.iter().for_each(Waker::wake);
         Pushed::Queued
     }
 
@@ -87,8 +93,7 @@ impl TrackSender {
 
 impl Drop for TrackSender {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.waker.wake();
+        self.shared.close();
     }
 }
 
@@ -108,56 +113,35 @@ impl TrackReceiver {
 
     /// The next frame, in the order of arrival.
     #[must_use]
-    pub fn pop(&self) -> Option<EncodedFrame> {
+    pub fn pop(&self) -> Option<ReceivedFrame> {
         let frame = self.shared.queue.pop()?;
-        if let Some(ingest) = &frame.ingest {
-            self.shared.taken_rtp_time.store(ingest.rtp_time, Ordering::Release);
-        }
+        self.shared.taken_rtp_time.store(frame.rtp_time, Ordering::Release);
         Some(frame)
-    }
-
-    /// Whether the sender is gone and nothing is left.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
     }
 }
 
 impl Drop for TrackReceiver {
     fn drop(&mut self) {
+        // Nobody is woken: the sender looks when it pushes.
         self.shared.closed.store(true, Ordering::Release);
     }
 }
 
-#[derive(Debug)]
-struct SharedOpus {
-    queue: ArrayQueue<EncodedFrame>,
-    closed: AtomicBool,
-    discarded: Counter,
-}
-
 /// The peer's end of a sound track's queue.
 #[derive(Debug)]
-pub struct OpusSender(Arc<SharedOpus>);
+pub struct OpusSender(Arc<Shared>);
 
-/// The mixer's end of a sound track's queue.
-#[derive(Debug)]
-pub struct OpusReceiver {
-    shared: Arc<SharedOpus>,
-    tap: Option<TrackTap>,
-}
-
-/// A sound track's queue: at most `limits::OPUS_QUEUE_LEN` packets wait. The mixer pulls at its tick, so nobody is woken.
+/// A sound track's queue: at most `limits::OPUS_QUEUE_LEN` packets wait. The mixer pulls at its tick, so nobody is
+/// woken.
 #[must_use]
-pub fn opus_queue(discarded: Counter) -> (OpusSender, OpusReceiver) {
-    let queue = ArrayQueue::new(limits::OPUS_QUEUE_LEN);
-    let shared = Arc::new(SharedOpus { queue, closed: AtomicBool::new(false), discarded });
-    (OpusSender(shared.clone()), OpusReceiver { shared, tap: None })
+pub fn opus_queue(discarded: Counter) -> (OpusSender, TrackReceiver) {
+    let shared = Shared::new(limits::OPUS_QUEUE_LEN, None, discarded);
+    (OpusSender(shared.clone()), TrackReceiver { shared, tap: None })
 }
 
 impl OpusSender {
     /// Hands over one packet; a full queue discards its oldest. False once the receiver is gone.
-    pub fn push(&mut self, packet: EncodedFrame) -> bool {
+    pub fn push(&mut self, packet: ReceivedFrame) -> bool {
         if self.0.closed.load(Ordering::Acquire) {
             return false;
         }
@@ -170,40 +154,7 @@ impl OpusSender {
 
 impl Drop for OpusSender {
     fn drop(&mut self) {
-        self.0.closed.store(true, Ordering::Release);
-    }
-}
-
-impl OpusReceiver {
-    /// The same, with a tap for who records the track.
-    #[must_use]
-    pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {
-        self.tap = tap;
-        self
-    }
-
-    /// Where packets that are about to play are given to, if anywhere.
-    #[must_use]
-    pub fn tap(&self) -> Option<&TrackTap> {
-        self.tap.as_ref()
-    }
-
-    /// The next packet, in the order of arrival.
-    #[must_use]
-    pub fn pop(&self) -> Option<EncodedFrame> {
-        self.shared.queue.pop()
-    }
-
-    /// Whether the sender is gone and nothing is left.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire) && self.shared.queue.is_empty()
-    }
-}
-
-impl Drop for OpusReceiver {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
+        self.0.close();
     }
 }
 
@@ -219,11 +170,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::media::{Codec, Ingest, Pts};
+    use crate::base::media::Codec;
 
-    fn frame(rtp_time: u64, keyframe: bool) -> EncodedFrame {
-        let ingest = Ingest::whole(0, rtp_time, Instant::now());
-        EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe, ingest: Some(ingest) }
+    fn frame(rtp_time: u64, keyframe: bool) -> ReceivedFrame {
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, Bytes::new(), 0, rtp_time, Instant::now());
+        ReceivedFrame { keyframe, ..whole }
     }
 
     #[test]
@@ -251,6 +202,6 @@ mod tests {
             assert!(sender.push(frame(n, true)));
         }
         assert_eq!(discarded.get(), 1);
-        assert_eq!(receiver.pop().and_then(|p| p.ingest).map(|i| i.rtp_time), Some(1));
+        assert_eq!(receiver.pop().map(|packet| packet.rtp_time), Some(1));
     }
 }

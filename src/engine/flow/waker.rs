@@ -1,4 +1,5 @@
-//! **The question:** how does one thread rouse another that may sleep in `poll`? An eventfd that is written at most once a sleep.
+//! **The question:** how does one thread rouse another that may sleep in `poll`? An eventfd that is written at most
+//! once a sleep.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -58,8 +59,9 @@ impl Waker {
         };
         // EINTR reads as an early return; every caller looks at its queues and its deadline anyway.
         let _ = polled;
-        // Emptied before the flag falls: a wake in between finds the flag up and its work is seen by the round that follows. The
-        // other way round it would leave the flag up over an empty eventfd, and every later wake would be swallowed.
+        // Emptied before the flag falls: a wake in between finds the flag up and its work is seen by the round that
+        // follows. The other way round it would leave the flag up over an empty eventfd, and every later wake would be
+        // swallowed.
         let _ = rustix::io::read(&self.0.eventfd, &mut [0_u8; 8]);
         self.0.raised.store(false, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -93,6 +93,27 @@ pub struct RoomDetail {
     pub recording: bool,
 }
 
+/// What can be watched in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RungShown {
+    /// What `?rung=` names it by.
+    pub rung: String,
+    /// How it is coded.
+    pub codec: &'static str,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second at most.
+    pub fps: u32,
+    /// Target, bits a second.
+    pub bitrate: u32,
+    /// Whether it is encoded now: only while somebody reads it.
+    pub running: bool,
+    /// How many connections watch it.
+    pub viewers: usize,
+}
+
 /// How a room is laid out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayoutShown {

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use crate::base::media::{Bitmap, ParticipantId, PcmBlock, RoomId};
+use crate::base::media::{Bitmap, ParticipantId, PcmBlock, RoomId, RungName};
 use crate::core::access::Act;
 use crate::core::scene::Layout;
 use crate::io::api::{
-    Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, SdpFragment, Trickled,
+    Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, RungShown, SdpFragment,
+    Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
 
-/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for it.
+/// Where a command's reply goes. A reply that cannot be delivered means that the client is gone: undo what was done for
+/// it.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What is asked of the control thread. The routes that ask it over HTTP stand beside each.
@@ -31,6 +33,8 @@ pub enum Command {
         offer: String,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
+        /// The rung they want to see; `None`: the first.
+        rung: Option<RungName>,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -55,6 +59,8 @@ pub enum Command {
         minus: Option<ParticipantId>,
         /// SDP offer.
         offer: String,
+        /// The rung they want to see; `None`: the first.
+        rung: Option<RungName>,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -105,6 +111,13 @@ pub enum Command {
         room: RoomId,
         /// Who is there.
         reply: Reply<RoomDetail>,
+    },
+    /// `GET /whep/{room}`.
+    Rungs {
+        /// Which room.
+        room: RoomId,
+        /// What can be watched.
+        reply: Reply<Vec<RungShown>>,
     },
     /// `GET /v1/rooms/{room}/layout`.
     Layout {
@@ -197,10 +210,51 @@ impl Command {
         match self {
             Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
-            Self::Rooms { .. } | Self::Room { .. } | Self::Layout { .. } | Self::Stats { .. } => Act::Look,
+            Self::Rooms { .. } | Self::Room { .. } | Self::Rungs { .. } | Self::Layout { .. } | Self::Stats { .. } => {
+                Act::Look
+            }
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
+        }
+    }
+
+    /// The room that it is about, or that it wants into.
+    #[must_use]
+    pub const fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Join { room, .. }
+            | Self::Publish { room, .. }
+            | Self::Watch { room, .. }
+            | Self::AddLeg { room, .. }
+            | Self::Room { room, .. }
+            | Self::Rungs { room, .. }
+            | Self::Layout { room, .. }
+            | Self::SetLayout { room, .. }
+            | Self::SetBranding { room, .. }
+            | Self::TurnPage { room, .. }
+            | Self::Announce { room, .. }
+            | Self::Moderate { room, .. }
+            | Self::Record { room, .. }
+            | Self::StopRecording { room, .. } => Some(room),
+            Self::Trickle { .. }
+            | Self::Leave { .. }
+            | Self::Leg { .. }
+            | Self::SetAvatar { .. }
+            | Self::Rooms { .. }
+            | Self::Stats { .. } => None,
+        }
+    }
+
+    /// The connection that it is about.
+    #[must_use]
+    pub const fn resource(&self) -> Option<ResourceToken> {
+        match self {
+            Self::Trickle { resource, .. }
+            | Self::Leave { resource, .. }
+            | Self::Leg { resource, .. }
+            | Self::SetAvatar { resource, .. } => Some(*resource),
+            _ => None,
         }
     }
 
@@ -216,6 +270,7 @@ impl Command {
             Self::Leg { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Rooms { reply } => drop(reply.send(Err(refusal))),
             Self::Room { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Rungs { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Layout { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Record { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Stats { reply } => drop(reply.send(Err(refusal))),

@@ -1,4 +1,5 @@
-//! **The question:** what does a trickled fragment say? `application/trickle-ice-sdpfrag` (RFC 8840 section 9), bounded.
+//! **The question:** what does a trickled fragment say? `application/trickle-ice-sdpfrag` (RFC 8840 section 9),
+//! bounded.
 
 use crate::base::limits;
 
@@ -94,8 +95,8 @@ mod tests {
     #[test]
     fn candidates_know_their_mid() {
         let text = format!(
-            "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na={CANDIDATE}\r\n\
-             m=video 9 RTP/AVP 0\r\na=mid:v\r\na={CANDIDATE}\r\na=end-of-candidates\r\n"
+            "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n\
+             a={CANDIDATE}\r\nm=video 9 RTP/AVP 0\r\na=mid:v\r\na={CANDIDATE}\r\na=end-of-candidates\r\n"
         );
         let fragment = SdpFragment::parse(&text).unwrap();
         assert_eq!(fragment.ufrag.as_deref(), Some("EsAw"));

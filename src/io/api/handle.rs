@@ -1,4 +1,5 @@
-//! **The question:** how does a command reach the control thread? A bounded queue of requests, each with a one-shot reply.
+//! **The question:** how does a command reach the control thread? A bounded queue of requests, each with a one-shot
+//! reply.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;

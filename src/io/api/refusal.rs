@@ -36,6 +36,8 @@ pub enum Refusal {
     SessionChanged,
     /// Nobody gave the caller leave.
     NotAllowed,
+    /// The room has no such rung; those that it has.
+    RungNotFound(Vec<String>),
     /// The control thread has no time now.
     Busy,
     /// The node is about to stop and takes nobody in.

@@ -1,15 +1,15 @@
-//! **The question:** which frames does an IVF file hold? 32 bytes of header, then frames, each behind 4 bytes of length and 8 of
-//! time; all little-endian. The first frame is the file's zero.
+//! **The question:** which frames does an IVF file hold? 32 bytes of header, then frames, each behind 4 bytes of length
+//! and 8 of time; all little-endian. The first frame is the file's zero.
 
 use std::io::Read;
 
 use bytes::Bytes;
 
 use crate::base::media::{Pts, Size};
-use crate::io::demux::{Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, read_bytes, sample_len, span};
+use crate::io::demux::stored::{Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, read_bytes, sample_len, span};
 
-const HEADER_LEN: usize = 32;
-const FRAME_HEADER_LEN: usize = 12;
+const HEADER_BYTES: usize = 32;
+const FRAME_HEADER_BYTES: usize = 12;
 
 struct Ivf {
     file: Reader,
@@ -20,7 +20,7 @@ struct Ivf {
 }
 
 pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
-    let header = read_bytes(&mut file, HEADER_LEN)?;
+    let header = read_bytes(&mut file, HEADER_BYTES)?;
     let half = |at: usize| u32::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let word = |at: usize| u64::from(u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     if &header[8..12] != b"AV01" {
@@ -30,8 +30,8 @@ pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
             other => other.escape_ascii().to_string(),
         }));
     }
-    if half(6) > HEADER_LEN as u32 {
-        read_bytes(&mut file, half(6) as usize - HEADER_LEN)?;
+    if half(6) > HEADER_BYTES as u32 {
+        read_bytes(&mut file, half(6) as usize - HEADER_BYTES)?;
     }
     let (rate, scale, frames) = (word(16).max(1), word(20).max(1), word(24));
     // Writers of units finer than a frame (1/90000 and the like) say nothing about its span.
@@ -45,8 +45,8 @@ pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
 
 impl Track for Ivf {
     fn next(&mut self) -> Result<Option<Stored>, Fault> {
-        let mut header = Vec::with_capacity(FRAME_HEADER_LEN);
-        (&mut self.file).take(FRAME_HEADER_LEN as u64).read_to_end(&mut header)?;
+        let mut header = Vec::with_capacity(FRAME_HEADER_BYTES);
+        (&mut self.file).take(FRAME_HEADER_BYTES as u64).read_to_end(&mut header)?;
         if header.is_empty() {
             return Ok(None);
         }

@@ -1,122 +1,31 @@
-//! **The question:** what lies in a media file? Floor 3: one reader a container, told apart by content, never by name.
+//! **The question:** what lies in a media file? Floor 4: one reader a container, told apart by content, never by name.
 //!
-//! Doors: [`pictures`] opens a file's picture track (AV1 in IVF, MP4 or WebM; raw 8-bit 4:2:0 in Y4M), [`sound`] its Opus track
-//! (MP4, WebM). A file is read front to back through a small buffer; files of any length cost the same memory.
+//! Doors: [`pictures`] opens a file's picture track (AV1 in IVF, MP4 or WebM; raw 8-bit 4:2:0 in Y4M), [`sound`] its
+//! Opus track (MP4, WebM). A file is read front to back through a small buffer; files of any length cost the same
+//! memory.
 
 mod ivf;
 mod mp4;
 mod mp4_index;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod webm;
 mod y4m;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::time::Duration;
+pub use stored::{Coding, Fault, Pictures, Stored, Track};
 
-use bytes::Bytes;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
 
 use crate::base::limits;
-use crate::base::media::{NANOS_PER_SECOND, Pts, Size};
-use crate::core::fmp4::{SequenceHeader, TemporalUnit};
+use crate::base::media::Size;
+use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use stored::Reader;
 
-/// One stored sample of a track.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// When it is shown or heard, since the file's zero.
-    pub at: Pts,
-    /// How much of it lies before the file's zero and is decoded only (an edit list or a codec delay says so).
-    pub skip: Duration,
-    /// For how long, where the container says so.
-    pub span: Option<Duration>,
-    /// An AV1 temporal unit with OBU sizes, an Opus packet, or the planes Y, U, V.
-    pub data: Bytes,
-    /// Whether decoding may start here.
-    pub keyframe: bool,
-}
-
-/// One track of a file, front to back.
-pub trait Track: Send {
-    /// The next sample; `None` after the last one.
-    ///
-    /// # Errors
-    /// [`Fault::Cut`], [`Fault::Broken`] or [`Fault::Read`]; nothing more comes after any of them.
-    fn next(&mut self) -> Result<Option<Stored>, Fault>;
-}
-
-/// What the samples of a picture track are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// AV1, one temporal unit a sample.
-    Av1,
-    /// Planes as they are, packed, chroma rounded up.
-    Raw {
-        /// Whether samples use 0..=255 rather than 16..=235.
-        full_range: bool,
-    },
-}
-
-/// An opened picture track.
-pub struct Pictures {
-    /// What its samples are.
-    pub coding: Coding,
-    /// Extent of its first picture.
-    pub size: Size,
-    /// How long the file says it plays, if it does.
-    pub span: Option<Duration>,
-    /// For how long a picture is shown where nothing better is known.
-    pub nominal: Duration,
-    /// The samples.
-    pub track: Box<dyn Track>,
-}
-
-impl std::fmt::Debug for Pictures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pictures").field("coding", &self.coding).field("size", &self.size).finish_non_exhaustive()
-    }
-}
-
-/// Why a file gives nothing, or nothing more. Each says what to do where there is something to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The system says no.
-    #[error("{}", read_reason(.0))]
-    Read(#[from] io::Error),
-    /// None of the containers that are read here.
-    #[error("is no media file known here; give IVF, MP4, WebM or Y4M")]
-    Unknown,
-    /// There is no picture track.
-    #[error("holds no pictures; leave it out")]
-    NoPictures,
-    /// Pictures by another codec.
-    #[error("holds {0}, but AV1 is read; make it with: ffmpeg -i IN -c:v libsvtav1 -preset 10 OUT.webm")]
-    Codec(String),
-    /// Pictures that are not composed.
-    #[error("holds {0}, but 8-bit 4:2:0 up to 2560x1440 is composed; make it with ffmpeg's -pix_fmt yuv420p or scale")]
-    Kind(String),
-    /// The file ends within a sample or before its index.
-    #[error("is cut off")]
-    Cut,
-    /// The file contradicts its format.
-    #[error("is broken: {0}")]
-    Broken(String),
-}
-
-fn read_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "is not there; look at its name".to_owned(),
-        io::ErrorKind::PermissionDenied => "may not be read; look at its permissions".to_owned(),
-        io::ErrorKind::IsADirectory => "is a folder; name the files in it".to_owned(),
-        _ => format!("cannot be read: {error}"),
-    }
-}
-
-/// Nominal spacing of pictures where a file says nothing: 30 a second.
-const NOMINAL: Duration = Duration::from_nanos(NANOS_PER_SECOND / 30);
 /// Bytes read at once.
-const BUFFER_LEN: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
 
 /// The containers that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,10 +64,8 @@ pub fn sound(path: &Path) -> Result<Option<Box<dyn Track>>, Fault> {
     }
 }
 
-type Reader = BufReader<File>;
-
 fn open(path: &Path) -> Result<(Container, Reader), Fault> {
-    let mut file = BufReader::with_capacity(BUFFER_LEN, File::open(path)?);
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
     let mut head = Vec::with_capacity(16);
     (&mut file).take(16).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
@@ -216,29 +123,4 @@ impl Track for Again {
             None => self.rest.next(),
         }
     }
-}
-
-/// A temporal unit that decoding can start at: the container's own sequence header goes before a keyframe that lacks one.
-fn with_sequence(data: Bytes, keyframe: bool, config: &[u8]) -> Bytes {
-    let bare = keyframe && !config.is_empty() && TemporalUnit::parse(&data).is_ok_and(|u| u.sequence_header.is_none());
-    if bare { [config, &data[..]].concat().into() } else { data }
-}
-
-/// `units` of a clock of `per_second` units as a span.
-fn span(units: u64, per_second: u64) -> Duration {
-    let nanos = u128::from(units) * u128::from(NANOS_PER_SECOND) / u128::from(per_second.max(1));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
-}
-
-/// Reads exactly `len` bytes; a file that ends before is cut off.
-fn read_bytes(file: &mut impl Read, len: usize) -> Result<Bytes, Fault> {
-    let mut data = Vec::with_capacity(len);
-    file.take(len as u64).read_to_end(&mut data)?;
-    if data.len() < len { Err(Fault::Cut) } else { Ok(data.into()) }
-}
-
-/// A sample's length as a container gives it, if it is one that is read.
-fn sample_len(len: u64) -> Result<usize, Fault> {
-    let fits = usize::try_from(len).ok().filter(|len| *len <= limits::INGEST_FRAME_LEN_MAX);
-    fits.ok_or_else(|| Fault::Broken(format!("a sample of {len} bytes")))
 }

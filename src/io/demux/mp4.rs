@@ -1,5 +1,5 @@
-//! **The question:** which samples does an MP4 file hold (ISO/IEC 14496-12), fragmented or not? The boxes are parsed by mp4-atom;
-//! `mp4_index` turns them into places in the file.
+//! **The question:** which samples does an MP4 file hold (ISO/IEC 14496-12), fragmented or not? The boxes are parsed by
+//! mp4-atom; `mp4_index` turns them into places in the file.
 
 use std::collections::VecDeque;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,14 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp4_atom::{Codec, Decode, Moof, Moov, Trak};
 
+use crate::base::limits;
 use crate::base::media::Size;
 use crate::io::demux::mp4_index::{Clock, Place, fragment, whole};
-use crate::io::demux::{
+use crate::io::demux::stored::{
     Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, read_bytes, sample_len, span, with_sequence,
 };
-
-/// Bytes of a `moov` or `moof`: an hour-long index of 100 tracks stays far below.
-const INDEX_LEN_MAX: u64 = 64 * 1024 * 1024;
 
 struct Mp4 {
     file: Reader,
@@ -108,7 +106,7 @@ fn atom(file: &mut Reader, at: u64, len: u64) -> Result<Option<Atom>, Fault> {
 
 fn parse<A: Decode>(file: &mut Reader, atom: &Atom) -> Result<A, Fault> {
     let len = atom.end - atom.at;
-    if len > INDEX_LEN_MAX {
+    if len > limits::MP4_INDEX_LEN_MAX {
         return Err(Fault::Broken(format!("an index of {len} bytes")));
     }
     file.seek(SeekFrom::Start(atom.at))?;

@@ -1,17 +1,16 @@
 //! **The question:** where in an MP4 file does each sample lie, and when is it shown? From the sample tables of a movie
-//! (ISO/IEC 14496-12, section 8.6 and 8.7) or from a fragment's runs (section 8.8). AV1 and Opus are stored in the order in which they
-//! play, so composition offsets add nothing.
+//! (ISO/IEC 14496-12, section 8.6 and 8.7) or from a fragment's runs (section 8.8). AV1 and Opus are stored in the
+//! order in which they play, so composition offsets add nothing.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use mp4_atom::{Stbl, StszSamples, Tfhd, Traf, Trak, Trex};
 
+use crate::base::limits;
 use crate::base::media::Pts;
-use crate::io::demux::{Fault, span};
+use crate::io::demux::stored::{Fault, span};
 
-/// Samples in one movie's tables: 37 hours at 30 a second.
-const SAMPLES_MAX: usize = 4_000_000;
 /// `sample_is_non_sync_sample` (section 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
 
@@ -78,7 +77,7 @@ pub(super) fn whole(stbl: &Stbl) -> Result<VecDeque<Place>, Fault> {
         StszSamples::Identical { count, .. } => *count as usize,
         StszSamples::Different { sizes } => sizes.len(),
     };
-    if count > SAMPLES_MAX {
+    if count > limits::MP4_SAMPLES_MAX {
         return Err(Fault::Broken(format!("an index of {count} samples")));
     }
     let size = |index: usize| match &stbl.stsz.samples {
@@ -134,10 +133,10 @@ pub(super) fn fragment(
         if let Some(from) = run.data_offset {
             offset = base.checked_add_signed(from.into()).ok_or_else(|| broken("a run before the file"))?;
         }
-        if places.len() + run.samples.len() > SAMPLES_MAX {
+        if places.len() + run.samples.len() > limits::MP4_SAMPLES_MAX {
             return Err(broken("a fragment of too many samples"));
         }
-        for entry in run.samples.iter() {
+        for entry in &run.samples {
             let len = entry.size.or(tfhd.default_sample_size).unwrap_or(defaults.default_sample_size);
             let units = entry.duration.or(tfhd.default_sample_duration).unwrap_or(defaults.default_sample_duration);
             let flags = entry.flags.or(tfhd.default_sample_flags).unwrap_or(defaults.default_sample_flags);

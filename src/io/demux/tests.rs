@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::stored::span;
 use super::*;
+use crate::base::media::Pts;
 
 /// Runs FFmpeg with `arguments` and gives the file it made.
 fn made(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {

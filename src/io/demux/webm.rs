@@ -1,5 +1,5 @@
-//! **The question:** which samples does a WebM or Matroska file hold (RFC 9559; AV1 and Opus mappings of the Matroska project)?
-//! The demuxer crate reads the elements; this file knows codecs and clocks.
+//! **The question:** which samples does a WebM or Matroska file hold (RFC 9559; AV1 and Opus mappings of the Matroska
+//! project)? The demuxer crate reads the elements; this file knows codecs and clocks.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -8,10 +8,12 @@ use bytes::Bytes;
 use matroska_demuxer::{DemuxError, Frame, MatroskaFile, TrackEntry, TrackType};
 
 use crate::base::media::{NANOS_PER_SECOND, Pts, Size};
-use crate::io::demux::{Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, sample_len, span, with_sequence};
+use crate::io::demux::stored::{
+    Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, sample_len, span, with_sequence,
+};
 
 /// Bytes of `av1C` before its OBUs (AV1 in Matroska, section "CodecPrivate").
-const AV1C_HEADER_LEN: usize = 4;
+const AV1C_HEADER_BYTES: usize = 4;
 /// The names of two elements.
 const SEEK_HEAD: [u8; 4] = [0x11, 0x4d, 0x9b, 0x74];
 const VOID: u8 = 0xec;
@@ -43,7 +45,7 @@ pub(super) fn pictures(file: Reader) -> Result<Pictures, Fault> {
     let video = entry.video().ok_or_else(|| Fault::Broken("its video track has no size".into()))?;
     let side = |pixels: std::num::NonZeroU64| u32::try_from(pixels.get()).unwrap_or(u32::MAX);
     let size = Size::new(side(video.pixel_width()), side(video.pixel_height()));
-    let config = entry.codec_private().and_then(|bytes| bytes.get(AV1C_HEADER_LEN..)).unwrap_or_default();
+    let config = entry.codec_private().and_then(|bytes| bytes.get(AV1C_HEADER_BYTES..)).unwrap_or_default();
     let (config, nominal) =
         (Bytes::copy_from_slice(config), entry.default_duration().map(|n| Duration::from_nanos(n.get())));
     let unit = file.info().timestamp_scale().get();
@@ -60,7 +62,8 @@ pub(super) fn sound(file: Reader) -> Result<Option<Box<dyn Track>>, Fault> {
     Ok(entry.map(|entry| track(entry, file, Bytes::new(), false)))
 }
 
-/// Opens the file; one whose list of elements (`SeekHead`) points beyond its end, because it was cut off, without that list.
+/// Opens the file; one whose list of elements (`SeekHead`) points beyond its end, because it was cut off, without that
+/// list.
 fn open(file: Reader) -> Result<File, Fault> {
     let again = file.get_ref().try_clone()?;
     match MatroskaFile::open(View::of(file)) {
@@ -174,7 +177,7 @@ impl Track for WebM {
 
 fn fault(error: DemuxError) -> Fault {
     match error {
-        DemuxError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Fault::Cut,
+        DemuxError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => Fault::Cut,
         DemuxError::IoError(error) => Fault::Read(error),
         other => Fault::Broken(other.to_string()),
     }

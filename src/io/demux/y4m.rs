@@ -1,14 +1,11 @@
-//! **The question:** which pictures does a YUV4MPEG2 file hold? A line of parameters, then pictures, each behind a line that
-//! begins with `FRAME`. The format has no other specification than mjpegtools' manual page yuv4mpeg(5).
+//! **The question:** which pictures does a YUV4MPEG2 file hold? A line of parameters, then pictures, each behind a line
+//! that begins with `FRAME`. The format has no other specification than mjpegtools' manual page yuv4mpeg(5).
 
 use std::io::{BufRead, Read};
 
 use crate::base::limits;
 use crate::base::media::{Pts, Size};
-use crate::io::demux::{Coding, Fault, Pictures, Reader, Stored, Track, read_bytes, span};
-
-/// Bytes of a line of parameters.
-const LINE_LEN_MAX: u64 = 1024;
+use crate::io::demux::stored::{Coding, Fault, Pictures, Reader, Stored, Track, read_bytes, span};
 
 struct Y4m {
     file: Reader,
@@ -57,13 +54,13 @@ pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
 /// One line without its end; `None` at the end of the file.
 fn line(file: &mut Reader) -> Result<Option<String>, Fault> {
     let mut line = Vec::new();
-    file.take(LINE_LEN_MAX).read_until(b'\n', &mut line)?;
+    file.take(limits::Y4M_LINE_LEN_MAX).read_until(b'\n', &mut line)?;
     if line.is_empty() {
         return Ok(None);
     }
     match line.pop() {
         Some(b'\n') => String::from_utf8(line).map(Some).map_err(|_| Fault::Broken("a line that is no text".into())),
-        _ if line.len() as u64 + 1 == LINE_LEN_MAX => Err(Fault::Broken("a line without an end".into())),
+        _ if line.len() as u64 + 1 == limits::Y4M_LINE_LEN_MAX => Err(Fault::Broken("a line without an end".into())),
         _ => Err(Fault::Cut),
     }
 }

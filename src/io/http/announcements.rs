@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +14,9 @@ use crate::base::media::PcmBlock;
 use crate::core::access::Caller;
 use crate::engine::decode;
 use crate::io::api::{Command, ControlHandle};
+use crate::io::http::extract::{Body, RoomPath};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::RoomPath;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 /// The endpoint, with a bound of its own.
 pub(super) fn routes() -> Router<ServerState> {
@@ -30,7 +28,7 @@ pub(super) fn routes() -> Router<ServerState> {
 async fn announce(
     State(control): State<ControlHandle>,
     RoomPath(room): RoomPath,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     let file = body.map_err(|rejection| Problem::body(&rejection, limits::ANNOUNCEMENT_LEN_MAX))?;
     let read = tokio::task::spawn_blocking(move || decode::announcement(&file)).await;

@@ -1,5 +1,6 @@
-//! **The question:** how does an operator dress a room, and a participant themselves? Background, logo, banner, clock, avatar.
-//! Pictures are read here, on threads that nobody waits for, so that the media path sees only what is ready to be drawn.
+//! **The question:** how does an operator dress a room, and a participant themselves? Background, logo, banner, clock,
+//! avatar. Pictures are read here, on threads that nobody waits for, so that the media path sees only what is ready to
+//! be drawn.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,9 +14,9 @@ use crate::base::media::Bitmap;
 use crate::core::access::Caller;
 use crate::engine::compose::overlays::{PictureError, PictureUse, read_picture};
 use crate::io::api::{BrandingChange, Command, ControlHandle, Refusal};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, text_of_type};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::{Body, ResourcePath, RoomPath, text_of_type};
-use crate::io::http::server::{NodeView, ServerState};
+use crate::io::http::state::{NodeView, ServerState};
 
 /// Pictures that arrive at once; each may take `limits::PICTURE_LEN_MAX`.
 static UPLOADS: Semaphore = Semaphore::const_new(limits::PICTURE_UPLOADS_MAX);
@@ -106,8 +107,8 @@ async fn branding(control: ControlHandle, RoomPath(room): RoomPath, branding: Br
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The picture a request carries, read on a blocking thread. How many arrive and are read at once is bounded; the next is told to
-/// come back.
+/// The picture a request carries, read on a blocking thread. How many arrive and are read at once is bounded; the next
+/// is told to come back.
 async fn picture_in(request: Request, purpose: PictureUse) -> Result<Bitmap, Problem> {
     let _upload = UPLOADS.try_acquire().map_err(|_| Refusal::Busy)?;
     let file = Bytes::from_request(request, &()).await.map_err(|rejection| {

@@ -1,4 +1,5 @@
-//! **The question:** how does an operator see and choose a room's layout and page? `docs/layout.md` describes the document.
+//! **The question:** how does an operator see and choose a room's layout and page? `docs/layout.md` describes the
+//! document.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,9 +11,9 @@ use serde::Deserialize;
 use crate::core::access::Caller;
 use crate::core::scene::{Layout, TileCount};
 use crate::io::api::{Command, ControlHandle, LayoutShown};
+use crate::io::http::extract::{Body, RoomPath, text_of_type};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::{Body, RoomPath, text_of_type};
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 const JSON: &str = "application/json";
 

@@ -1,9 +1,8 @@
-//! **The question:** how does a voice over plain RTP come into a room, and go? For a telephone gateway, which signals by itself.
+//! **The question:** how does a voice over plain RTP come into a room, and go? For a telephone gateway, which signals
+//! by itself.
 
 use std::net::SocketAddr;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,9 +13,10 @@ use serde::Deserialize;
 use crate::base::limits;
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::{ResourcePath, RoomPath, display_name, insert_text};
-use crate::io::http::server::ServerState;
+use crate::io::http::reply::insert_text;
+use crate::io::http::state::ServerState;
 use crate::io::rtp::{LegCodec, LegSetup};
 
 /// The endpoint and its resources.
@@ -39,11 +39,7 @@ struct Asked {
 }
 
 /// 201 with the capability in `Location`, and where to send.
-async fn add(
-    State(control): State<ControlHandle>,
-    RoomPath(room): RoomPath,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
+async fn add(State(control): State<ControlHandle>, RoomPath(room): RoomPath, body: Body) -> Result<Response, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::LEG_REQUEST_LEN_MAX))?;
     let asked: Asked = serde_json::from_slice(&body).map_err(|why| Problem::leg(why.to_string()))?;
     let name = display_name(&asked.name)?;

@@ -1,5 +1,5 @@
-//! **The question:** may a player read this file of a recording without the token? Short-lived links, signed with a key that this node
-//! makes at its start and never stores: HMAC-SHA-256 over recording, file, take and deadline.
+//! **The question:** may a player read this file of a recording without the token? Short-lived links, signed with a key
+//! that this node makes at its start and never stores: HMAC-SHA-256 over recording, file, take and deadline.
 
 use std::sync::Arc;
 
@@ -60,7 +60,8 @@ impl LinkTarget<'_> {
     }
 }
 
-/// When a link ends that is asked for at `now` for so many seconds (all times in seconds since 1970): never after the recording.
+/// When a link ends that is asked for at `now` for so many seconds (all times in seconds since 1970): never after the
+/// recording.
 pub(super) fn deadline(recording: RecordingName, now: u64, seconds: u64) -> u64 {
     let expires = recording.hour.start().0 / NANOS_PER_SECOND;
     now.saturating_add(seconds.min(limits::LINK_SPAN_MAX.as_secs())).min(expires)

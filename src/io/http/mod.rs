@@ -1,10 +1,15 @@
-//! **The question:** what do HTTP clients ask of the node? WHIP (RFC 9725), WHEP, rooms, recordings, health, metrics and the page. Floor 3.
+//! **The question:** what do HTTP clients ask of the node? WHIP (RFC 9725), WHEP, rooms, recordings, health, metrics
+//! and the page. Floor 4.
 //!
-//! Doors: [`HttpDoor`] (bind, then serve), [`ControlHandle`] (where requests are laid for the control thread as [`Command`]s). This room
-//! knows neither peers nor threads: a command carries a one-shot reply, and a [`Refusal`] becomes a problem (RFC 9457).
+//! Doors: [`HttpDoor`] (bind, then serve), [`NodeView`] (what is told without asking anybody). Inside: `server` merges
+//! the routes; those read requests by `extract` and `admission`, ask through `crate::io::api`, and answer by `reply`
+//! and `problem`. This room knows neither peers nor threads: a command carries a one-shot reply, and a refusal becomes
+//! a problem (RFC 9457).
 
+mod admission;
 mod announcements;
 mod branding;
+mod extract;
 mod layout;
 mod legs;
 mod link;
@@ -15,13 +20,16 @@ mod poster;
 mod problem;
 mod recording;
 mod recordings;
+mod reply;
 mod resource;
 mod rooms;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
+pub use admission::Recordings;
 pub use link::LinkKey;
-pub use recordings::Recordings;
-pub use server::{HttpDoor, HttpError, HttpSetup, NodeView, Tls};
+pub use server::{HttpDoor, HttpError, HttpSetup, Tls};
+pub use state::NodeView;

@@ -1,8 +1,6 @@
 //! **The question:** how does a host steer over HTTP who is heard?
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::patch;
@@ -10,9 +8,9 @@ use axum::routing::patch;
 use crate::base::limits;
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle, Moderation};
+use crate::io::http::extract::{Body, RoomPath};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::RoomPath;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 /// The endpoint, with a bound of its own.
 pub(super) fn routes() -> Router<ServerState> {
@@ -23,7 +21,7 @@ pub(super) fn routes() -> Router<ServerState> {
 async fn moderate(
     State(control): State<ControlHandle>,
     RoomPath(room): RoomPath,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::MODERATION_LEN_MAX))?;
     let parsed = serde_json::from_slice::<Moderation>(&body);

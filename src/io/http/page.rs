@@ -1,4 +1,5 @@
-//! **The question:** what does a browser get at `/`? The page's files, compiled in, with the headers that keep them safe.
+//! **The question:** what does a browser get at `/`? The page's files, compiled in, with the headers that keep them
+//! safe.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::io::http::problem::Problem;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 
 /// Nothing from elsewhere, no inline code, no tracking, no frames.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     media-src 'self' blob: mediastream:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     media-src 'self' blob: mediastream:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
 const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), geolocation=()";
 
 struct Asset {

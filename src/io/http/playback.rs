@@ -1,4 +1,5 @@
-//! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work without the token.
+//! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work
+//! without the token.
 
 use axum::Json;
 use axum::Router;
@@ -14,11 +15,12 @@ use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::fmp4::codecs;
 use crate::core::record::{PlaylistPart, Rendition, chapters_vtt, media_playlist, multivariant_playlist, utc_text};
+use crate::io::http::admission::{Admitted, Shown, recording};
 use crate::io::http::link::{FILES, LinkTarget, deadline};
 use crate::io::http::poster;
 use crate::io::http::problem::Problem;
-use crate::io::http::recordings::{Admitted, Shown, private, recording};
-use crate::io::http::server::ServerState;
+use crate::io::http::reply::private;
+use crate::io::http::state::ServerState;
 use crate::io::store::ReadError;
 
 static DECODING: Semaphore = Semaphore::const_new(limits::POSTERS_AT_ONCE);

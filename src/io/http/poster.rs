@@ -1,31 +1,26 @@
-//! **The question:** what does a recording look like before it is played? One keyframe, decoded, scaled and written as JPEG.
+//! **The question:** what does a recording look like before it is played? One keyframe, decoded, scaled and written as
+//! JPEG.
 
 use std::io::Cursor;
-use std::time::Instant;
 
 use bytes::Bytes;
 use image::imageops::thumbnail;
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Ingest, Pts, VideoFrame};
+use crate::base::media::{Codec, CodedFrame, VideoFrame};
 use crate::core::fmp4::first_picture;
-use crate::engine::decode::av1_decoder;
+use crate::engine::decode::video_decoder;
 
-/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin with a
-/// keyframe that decodes.
+/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin
+/// with a keyframe that decodes.
 pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     let segment = Bytes::from(segment);
     let picture = first_picture(&segment).filter(|picture| picture.sync)?;
-    let frame = EncodedFrame {
-        codec: Codec::Av1,
-        data: segment.slice(picture.at),
-        pts: Pts(0),
-        keyframe: true,
-        ingest: Some(Ingest::whole(0, 0, Instant::now())),
-    };
+    let data = segment.slice(picture.at);
+    let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: true, arrival: None };
     let mut shown = Vec::new();
-    av1_decoder().ok()?.decode(&frame, &mut shown).ok()?;
+    video_decoder(Codec::Av1).ok()?.decode(frame, &mut shown).ok()?;
     let full = rgb(shown.first()?);
     let (width, height) = full.dimensions();
     let small_width = width.min(limits::POSTER_WIDTH);

@@ -6,11 +6,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::base::limits;
+use crate::core::signal::problem_urn;
 use crate::engine::compose::overlays::PictureError;
 use crate::io::api::{FragmentError, Refusal};
-
-/// Every `type` begins with this.
-const URN: &str = "urn:tessera:problem:";
+use crate::io::store::ReadError;
 
 /// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,8 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, /readyz and /metrics.";
+        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, \
+                      /readyz and /metrics.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 
@@ -179,6 +179,20 @@ impl From<PictureError> for Problem {
     }
 }
 
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::gone(),
+            ReadError::Missing => Self::no_recording(),
+            ReadError::Damaged => Self::damaged(),
+            ReadError::Store(error) => {
+                tracing::warn!(%error, "the store did not answer");
+                Self::store()
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -188,6 +202,10 @@ impl From<Refusal> for Problem {
                 Self::new(S::UNPROCESSABLE_ENTITY, "unsupported-codec", "No codec of the offer is taken", why)
             }
             Refusal::BadFragment(why) => Self::bad_request("bad-fragment", "The SDP fragment does not fit", why),
+            Refusal::RungNotFound(there) => {
+                let detail = format!("Name one of {} as 'rung', or none for the first.", there.join(", "));
+                Self::new(S::NOT_FOUND, "rung-not-found", "The room has no such rung", detail)
+            }
             Refusal::NotAllowed => {
                 let detail = "Ask whoever runs this node for leave.";
                 Self::new(S::FORBIDDEN, "not-allowed", "You may not do this here", detail)
@@ -250,7 +268,7 @@ impl From<Refusal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({
-            "type": format!("{URN}{}", self.kind),
+            "type": problem_urn(self.kind),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,

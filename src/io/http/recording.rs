@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -14,9 +12,9 @@ use crate::base::limits;
 use crate::core::access::Caller;
 use crate::core::retention::Retention;
 use crate::io::api::{Command, ControlHandle};
+use crate::io::http::extract::{Body, RoomPath};
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::RoomPath;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::ServerState;
 use crate::io::store::RecordingWish;
 
 /// Begin and end.
@@ -37,7 +35,7 @@ struct Wish {
 async fn begin(
     State(control): State<ControlHandle>,
     RoomPath(room): RoomPath,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::RECORDING_WISH_LEN_MAX))?;
     let wish = if body.is_empty() { RecordingWish::default() } else { wish(&body)? };

@@ -1,22 +1,25 @@
-//! **The question:** how is a connection made, steered and ended over HTTP? WHIP (RFC 9725), WHEP, and the participants of a room.
+//! **The question:** how is a connection made, steered and ended over HTTP? WHIP (RFC 9725), WHEP, and the participants
+//! of a room.
 
 use std::collections::HashMap;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
+use axum::{Json, Router};
 
-use crate::base::limits;
-use crate::base::media::{ParticipantId, RoomId};
+use serde_json::json;
+
+use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, Joined, Refusal, ResourceToken, SdpFragment, Trickled};
+use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trickled};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name, text_of_type};
 use crate::io::http::problem::Problem;
-use crate::io::http::server::ServerState;
+use crate::io::http::reply::insert_text;
+use crate::io::http::state::ServerState;
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -32,81 +35,51 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave).options(resource_options))
         .route("/whip/{room}", post(publish).options(endpoint_options))
         .route("/whip/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
-        .route("/whep/{room}", post(watch).options(endpoint_options))
+        .route("/whep/{room}", post(watch).get(rungs).options(watch_options))
         .route("/whep/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
 }
 
-/// The room a path names; another path is a problem.
-pub(super) struct RoomPath(pub(super) RoomId);
-
-/// The connection a path names.
-pub(super) struct ResourcePath(pub(super) ResourceToken);
-
-/// `?name=`, `?as=` and `?record=`.
+/// `?name=`, `?as=`, `?record=` and `?rung=`.
 struct Asked {
     name: String,
+    rung: Option<RungName>,
     consents_to_recording: bool,
     minus: Option<ParticipantId>,
 }
 
-/// A request's body.
-pub(super) type Body = Result<Bytes, BytesRejection>;
-
-async fn join(
-    State(control): State<ControlHandle>,
-    RoomPath(room): RoomPath,
+/// What every way into a room brings: the room, what is asked of it, and an SDP offer.
+struct Offered {
+    room: RoomId,
     asked: Asked,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offer = offer_in(&headers, body)?;
+    offer: String,
+}
+
+async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
+    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer } = offered;
     let base = format!("/v1/rooms/{room}/participants");
-    let Asked { name, consents_to_recording, .. } = asked;
-    let joined = control
-        .request(Caller::Anyone, |reply| Command::Join {
-            room: room.clone(),
-            name,
-            offer,
-            consents_to_recording,
-            reply,
-        })
-        .await?;
-    Ok(created(&base, &room, &joined))
+    let of = room.clone();
+    let join = |reply| Command::Join { room, name, offer, consents_to_recording, rung, reply };
+    Ok(created(&base, &of, &control.request(Caller::Anyone, join).await?))
 }
 
-async fn publish(
-    State(control): State<ControlHandle>,
-    RoomPath(room): RoomPath,
-    asked: Asked,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offer = offer_in(&headers, body)?;
-    let Asked { name, consents_to_recording, .. } = asked;
-    let joined = control
-        .request(Caller::Anyone, |reply| Command::Publish {
-            room: room.clone(),
-            name,
-            offer,
-            consents_to_recording,
-            reply,
-        })
-        .await?;
-    Ok(created(&format!("/whip/{room}"), &room, &joined))
+async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
+    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer } = offered;
+    let of = room.clone();
+    let publish = |reply| Command::Publish { room, name, offer, consents_to_recording, reply };
+    Ok(created(&format!("/whip/{of}"), &of, &control.request(Caller::Anyone, publish).await?))
 }
 
-async fn watch(
-    State(control): State<ControlHandle>,
-    RoomPath(room): RoomPath,
-    asked: Asked,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offer = offer_in(&headers, body)?;
-    let joined = control
-        .request(Caller::Anyone, |reply| Command::Watch { room: room.clone(), minus: asked.minus, offer, reply })
-        .await?;
-    Ok(created(&format!("/whep/{room}"), &room, &joined))
+async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
+    let Offered { room, asked: Asked { minus, rung, .. }, offer } = offered;
+    let of = room.clone();
+    let watch = |reply| Command::Watch { room, minus, offer, rung, reply };
+    Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
+}
+
+/// What can be watched in a room, and what of it runs.
+async fn rungs(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Response, Problem> {
+    let rungs = control.request(Caller::Anyone, |reply| Command::Rungs { room, reply }).await?;
+    Ok(Json(json!({ "rungs": rungs })).into_response())
 }
 
 async fn trickle(
@@ -140,6 +113,10 @@ async fn endpoint_options() -> Response {
     (StatusCode::NO_CONTENT, [(header::ALLOW, "POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
 }
 
+async fn watch_options() -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
+}
+
 async fn resource_options() -> Response {
     (StatusCode::NO_CONTENT, [(header::ALLOW, "PATCH, DELETE, OPTIONS"), (ACCEPT_PATCH, FRAGMENT)]).into_response()
 }
@@ -168,13 +145,6 @@ fn insert_etag(headers: &mut HeaderMap, sdp: &str) {
     }
 }
 
-pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
-    // Room names, tokens and ids are ASCII by their types; an answer's ufrag is, or the header is left out.
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(name, value);
-    }
-}
-
 /// `If-Match`: `Some` of the quoted tag, `None` for `*`, which RFC 9725 writes with quotes.
 fn condition(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let value = headers.get(header::IF_MATCH).ok_or_else(Problem::no_condition)?;
@@ -192,35 +162,16 @@ fn offer_in(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     Ok(text)
 }
 
-pub(super) fn text_of_type(headers: &HeaderMap, body: Body, wanted: &'static str) -> Result<String, Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = given.split(';').next().unwrap_or("").trim();
-    if !essence.eq_ignore_ascii_case(wanted) {
-        return Err(Problem::content_type(wanted));
-    }
-    String::from_utf8(body?.to_vec())
-        .map_err(|_| Problem::bad_request("bad-body", "The body is no text", "Send the body as UTF-8."))
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for RoomPath {
+impl<S: Send + Sync> FromRequest<S> for Offered {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let bad = |why: String| Problem::bad_request("bad-room", "This is no room's name", why);
-        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let Path(fields) = parsed.map_err(|rejection| bad(rejection.body_text()))?;
-        let name = fields.get("room").map_or("", String::as_str);
-        name.parse().map(Self).map_err(|why: crate::base::media::IdError| bad(why.to_string()))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
-        token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let RoomPath(room) = RoomPath::from_request_parts(&mut parts, state).await?;
+        let asked = Asked::from_request_parts(&mut parts, state).await?;
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        Ok(Self { room, asked, offer: offer_in(&headers, body)? })
     }
 }
 
@@ -233,7 +184,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             Problem::bad_request("bad-query", "The query cannot be read", rejection.body_text())
         })?;
         let minus = match fields.get("as") {
-            Some(text) => Some(text.parse().map_err(|why: crate::base::media::IdError| {
+            Some(text) => Some(text.parse().map_err(|why: IdError| {
                 Problem::bad_request("bad-participant", "'as' is no participant's id", why.to_string())
             })?),
             None => None,
@@ -246,19 +197,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
                 return Err(Problem::bad_request("bad-query", "The query cannot be read", why));
             }
         };
-        Ok(Self { name: display_name(fields.get("name").map_or("", String::as_str))?, consents_to_recording, minus })
+        let rung = fields.get("rung").map(|text| text.parse()).transpose();
+        let rung = rung.map_err(|why: NoRungName| {
+            Problem::bad_request("bad-query", "The query cannot be read", format!("{why}."))
+        })?;
+        Ok(Self {
+            rung,
+            name: display_name(fields.get("name").map_or("", String::as_str))?,
+            consents_to_recording,
+            minus,
+        })
     }
-}
-
-/// A name as others will read it: trimmed, bounded, printable. Nobody gave one: `Guest`.
-pub(super) fn display_name(text: &str) -> Result<String, Problem> {
-    let name = text.trim();
-    let bad = |why: String| Err(Problem::bad_request("bad-name", "This is no name to show", why));
-    if name.len() > limits::DISPLAY_NAME_LEN_MAX {
-        return bad(format!("A name has at most {} bytes of UTF-8.", limits::DISPLAY_NAME_LEN_MAX));
-    }
-    if name.chars().any(char::is_control) {
-        return bad("A name has no control characters.".into());
-    }
-    Ok(if name.is_empty() { "Guest".into() } else { name.into() })
 }

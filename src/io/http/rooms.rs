@@ -11,10 +11,9 @@ use serde_json::json;
 
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle, Refusal, RoomDetail};
-use crate::io::http::NodeView;
+use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
-use crate::io::http::resource::RoomPath;
-use crate::io::http::server::ServerState;
+use crate::io::http::state::{NodeView, ServerState};
 
 /// Everything that is only read.
 pub(super) fn routes() -> Router<ServerState> {

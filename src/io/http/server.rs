@@ -5,11 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef, Request};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -18,15 +16,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
-use crate::base::media::Size;
 use crate::io::api::ControlHandle;
 use crate::io::http::problem::Problem;
+use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    Recordings, announcements, branding, layout, legs, moderation, page, recording, recordings, resource, rooms,
+    announcements, branding, layout, legs, moderation, page, playback, recording, recordings, resource, rooms, transfer,
 };
-
-/// How long connections may linger after shutdown was asked for.
-const SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 
 /// Where and how to answer.
 #[derive(Debug, Clone)]
@@ -54,19 +49,6 @@ pub enum Tls {
         /// Host names or IP addresses.
         names: Vec<String>,
     },
-}
-
-/// What the door tells without asking the control thread.
-#[derive(Clone)]
-pub struct NodeView {
-    /// The extent of the composite, to which background pictures are made.
-    pub canvas: Size,
-    /// Renders the metrics in Prometheus' text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Whether the node takes people in.
-    pub ready: Arc<AtomicBool>,
-    /// The node's recordings, if it records.
-    pub recordings: Option<Recordings>,
 }
 
 /// Why the door does not open.
@@ -108,31 +90,6 @@ pub struct HttpDoor {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
-}
-
-/// What every request may use.
-#[derive(Clone)]
-pub(super) struct ServerState {
-    control: ControlHandle,
-    view: NodeView,
-}
-
-impl ServerState {
-    pub(super) fn recordings(&self) -> Option<Recordings> {
-        self.view.recordings.clone()
-    }
-}
-
-impl FromRef<ServerState> for ControlHandle {
-    fn from_ref(shared: &ServerState) -> Self {
-        shared.control.clone()
-    }
-}
-
-impl FromRef<ServerState> for NodeView {
-    fn from_ref(shared: &ServerState) -> Self {
-        shared.view.clone()
-    }
 }
 
 impl HttpDoor {
@@ -185,7 +142,7 @@ impl HttpDoor {
         let closing = handle.clone();
         tokio::spawn(async move {
             shutdown.await;
-            closing.graceful_shutdown(Some(SHUTDOWN_SPAN));
+            closing.graceful_shutdown(Some(limits::HTTP_SHUTDOWN_SPAN));
         });
         let first = Some(limits::HTTP_REQUEST_SPAN);
         let served = match self.tls {
@@ -211,6 +168,8 @@ fn router(shared: ServerState) -> Router {
         .merge(branding::routes())
         .merge(rooms::routes())
         .merge(recordings::routes())
+        .merge(playback::routes())
+        .merge(transfer::routes())
         .merge(recording::routes())
         .merge(announcements::routes())
         .merge(moderation::routes())
@@ -240,7 +199,8 @@ async fn cross_origin(mut response: Response) -> Response {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, Range"),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, Content-Disposition",
+            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, \
+             Content-Disposition",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "3600"),
     ];

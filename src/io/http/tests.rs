@@ -1,5 +1,5 @@
-//! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread that
-//! answers by simple rules; everything from the socket to the command is the real thing.
+//! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
+//! that answers by simple rules; everything from the socket to the command is the real thing.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -42,7 +42,8 @@ fn client() -> Client {
     Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap()
 }
 
-/// Opens a door whose requests are read by `control`, which runs on a thread of its own and stands in for node's control thread.
+/// Opens a door whose requests are read by `control`, which runs on a thread of its own and stands in for node's
+/// control thread.
 fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Request>) + Send + 'static) -> Fixture {
     let setup = HttpSetup { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls };
     let door = HttpDoor::open(&setup).unwrap();
@@ -62,14 +63,27 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Request>) + S
 
 /// Stands in for node's control thread: one room `daily`, connections by token, ICE generations `gen1`, `gen2`, …
 fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
-    let mut connections: HashMap<ResourceToken, u32> = HashMap::new();
-    let (mut layout, mut page) = (Layout::default(), 0);
-    let sdp = |generation: u32| format!("v=0\r\na=ice-ufrag:gen{generation}\r\n");
+    let mut control = StandIn::default();
     for Request { command, .. } in commands {
+        control.answer(command);
+    }
+}
+
+#[derive(Default)]
+struct StandIn {
+    connections: HashMap<ResourceToken, u32>,
+    layout: Layout,
+    page: usize,
+}
+
+impl StandIn {
+    /// Those who come, go on and leave.
+    fn answer(&mut self, command: Command) {
+        let sdp = |generation: u32| format!("v=0\r\na=ice-ufrag:gen{generation}\r\n");
         match command {
             Command::Join { offer, name, reply, .. } | Command::Publish { offer, name, reply, .. } => {
                 let resource = ResourceToken::random();
-                connections.insert(resource, 1);
+                self.connections.insert(resource, 1);
                 let answer = format!("{}s={name} {}\r\n", sdp(1), offer.len());
                 let _ = reply.send(Ok(Joined { answer, resource, participant: Some(ADA) }));
             }
@@ -81,7 +95,7 @@ fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
                 let _ = reply.send(Ok(Joined { answer, resource: ResourceToken::random(), participant: None }));
             }
             Command::Trickle { resource, session, reply, .. } => {
-                let result = match (connections.get_mut(&resource), session) {
+                let result = match (self.connections.get_mut(&resource), session) {
                     (None, _) => Err(Refusal::ResourceNotFound),
                     (Some(generation), None) => {
                         *generation += 1;
@@ -93,8 +107,15 @@ fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
                 let _ = reply.send(result);
             }
             Command::Leave { resource, reply } => {
-                let _ = reply.send(connections.remove(&resource).map(|_| ()).ok_or(Refusal::ResourceNotFound));
+                let _ = reply.send(self.connections.remove(&resource).map(|_| ()).ok_or(Refusal::ResourceNotFound));
             }
+            other => self.tell(other),
+        }
+    }
+
+    /// What is only asked.
+    fn tell(&mut self, command: Command) {
+        match command {
             Command::Rooms { reply } => {
                 let room = "daily".parse().unwrap();
                 let _ = reply.send(Ok(vec![RoomSummary { room, participants: 1, viewers: 2 }]));
@@ -114,8 +135,20 @@ fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
                 let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
             }
             Command::Layout { room, reply } if room.as_str() == "daily" => {
-                let _ = reply.send(Ok(LayoutShown { layout: layout.clone(), page: page + 1, pages: 9 }));
+                let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));
             }
+            Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
+            Command::Stats { reply } => {
+                let _ = reply.send(Ok(json!({ "threads": 7 })));
+            }
+            other => self.steer(other),
+        }
+    }
+
+    /// What changes a room.
+    fn steer(&mut self, command: Command) {
+        match command {
             Command::SetBranding { room, branding, reply } => {
                 let known = room.as_str() == "daily";
                 if let (true, BrandingChange::Background(Some(picture))) = (known, &branding) {
@@ -124,16 +157,15 @@ fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
                 let _ = reply.send(if known { Ok(()) } else { Err(Refusal::RoomNotFound) });
             }
             Command::SetAvatar { resource, reply, .. } => {
-                let known = connections.contains_key(&resource);
+                let known = self.connections.contains_key(&resource);
                 let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ResourceNotFound) });
             }
-            Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
             Command::SetLayout { layout: chosen, reply, .. } => {
-                layout = chosen;
+                self.layout = chosen;
                 let _ = reply.send(Ok(()));
             }
             Command::TurnPage { page: turned, reply, .. } => {
-                page = turned;
+                self.page = turned;
                 let _ = reply.send(Ok(()));
             }
             Command::Record { room, wish, reply } => {
@@ -155,10 +187,7 @@ fn stand_in(commands: crossbeam_channel::Receiver<Request>) {
                 let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ParticipantNotFound) });
             }
             Command::AddLeg { reply, .. } => drop(reply.send(Err(Refusal::LegsOff))),
-            Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
-            Command::Stats { reply } => {
-                let _ = reply.send(Ok(json!({ "threads": 7 })));
-            }
+            _ => unreachable!("answered above"),
         }
     }
 }
@@ -243,7 +272,7 @@ async fn whip_and_whep_follow_their_documents() {
         assert_eq!(options.headers()["accept-post"], "application/sdp");
         assert_eq!(options.headers()["access-control-allow-origin"], "*");
         assert!(options.headers()["access-control-expose-headers"].to_str().unwrap().contains("Location"));
-        let got = door.get(path).await;
+        let got = door.client.put(&url).send().await.unwrap();
         assert!(text(&got, &ALLOW).contains("POST"), "405 names what is allowed");
         problem(got, 405, "method-not-allowed").await;
     }

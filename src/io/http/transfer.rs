@@ -1,5 +1,5 @@
-//! **The question:** how is a recording handed over on request? Only to the host that the node's operator configured: no request names
-//! another.
+//! **The question:** how is a recording handed over on request? Only to the host that the node's operator configured:
+//! no request names another.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::io::http::admission::{Admitted, Recordings, recording};
 use crate::io::http::problem::Problem;
-use crate::io::http::recordings::{Admitted, Recordings, private, recording};
-use crate::io::http::server::ServerState;
+use crate::io::http::reply::private;
+use crate::io::http::state::ServerState;
 use crate::io::transfer::{Refused, TransferState, Transfers};
 
 pub(super) fn routes() -> Router<ServerState> {

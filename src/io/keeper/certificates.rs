@@ -1,4 +1,5 @@
-//! **The question:** how do three keepers and a node come by certificates? A small authority, made once, on the operator's own machine.
+//! **The question:** how do three keepers and a node come by certificates? A small authority, made once, on the
+//! operator's own machine.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -37,8 +38,8 @@ pub enum CertificateError {
     },
 }
 
-/// Makes an authority and, in folders of their own below `out`, `ca.pem`, `cert.pem` and `key.pem` of a node (`node/`) and of one
-/// keeper for each host (`keeper-1/`, …). Good for ten years. The folders, in that order.
+/// Makes an authority and, in folders of their own below `out`, `ca.pem`, `cert.pem` and `key.pem` of a node (`node/`)
+/// and of one keeper for each host (`keeper-1/`, …). Good for ten years. The folders, in that order.
 ///
 /// # Errors
 /// When a host has no valid name, anything is there already, or the disk refuses.
@@ -88,7 +89,8 @@ fn leaf(name: &str, names: &[&str]) -> Result<CertificateParams, CertificateErro
     Ok(params)
 }
 
-// From long ago: a machine whose clock is set back is to be refused by the keepers' time, not for its certificate's sake.
+// From long ago: a machine whose clock is set back is to be refused by the keepers' time, not for its certificate's
+// sake.
 fn date(params: &mut CertificateParams) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let year = 1970 + i32::try_from(since / SECONDS_A_YEAR).expect("a year of four digits");

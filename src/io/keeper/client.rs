@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use crate::base::limits;
 use crate::io::keeper::identity::Identity;
-use crate::io::keeper::protocol::{FRAME_LEN_MAX, Request, Response};
+use crate::io::keeper::protocol::{LONGEST_FRAME_BYTES, Request, Response};
 use crate::io::keeper::server::{read_frame, write_frame};
 
 /// Why a keeper did not answer.
@@ -134,7 +134,7 @@ impl KeeperClient {
 
 async fn exchange(stream: &mut TlsStream<TcpStream>, ask: Request) -> Result<Response, &'static str> {
     write_frame(stream, &ask.to_bytes()).await.map_err(|_| "it ended the line")?;
-    let mut frame = [0; FRAME_LEN_MAX];
+    let mut frame = [0; LONGEST_FRAME_BYTES];
     let body = read_frame(stream, &mut frame).await.map_err(|_| "it ended the line")?;
     let answer = Response::parse(body).map_err(|_| "it speaks another language");
     frame.zeroize();

@@ -1,7 +1,8 @@
-//! **The question:** who is at the other end? Certificates of one authority of the operator's own, on both sides of every line.
+//! **The question:** who is at the other end? Certificates of one authority of the operator's own, on both sides of
+//! every line.
 //!
-//! A certificate says whether it is a node's or a keeper's by a name of its own beside those of its machine: a keeper in a
-//! stranger's hands cannot pass for a node, and so cannot ask another keeper for more than the time.
+//! A certificate says whether it is a node's or a keeper's by a name of its own beside those of its machine: a keeper
+//! in a stranger's hands cannot pass for a node, and so cannot ask another keeper for more than the time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

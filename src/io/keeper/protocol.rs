@@ -1,19 +1,19 @@
 //! **The question:** what can be said to a keeper, and what does it answer?
 //!
-//! A frame is its length (2 bytes), the version, a kind, and fields of fixed length, all big-endian. An ask is answered before the
-//! next one is read. Every ask may be repeated: it changes nothing the second time.
+//! A frame is its length (2 bytes), the version, a kind, and fields of fixed length, all big-endian. An ask is answered
+//! before the next one is read. Every ask may be repeated: it changes nothing the second time.
 
 use zeroize::Zeroizing;
 
 use crate::base::media::Wallclock;
-use crate::core::retention::{Hour, KeeperId, RELEASE_LEN, RecordingId, RecordingName, Refusal, Release};
+use crate::core::retention::{Hour, KeeperId, RELEASE_BYTES, RecordingId, RecordingName, Refusal, Release};
 
 const VERSION: u8 = 1;
-const FILED_LEN: usize = 20;
-const TOLD_LEN: usize = 33;
+const NAME_BYTES: usize = 20;
+const STATUS_BYTES: usize = 33;
 /// The longest body of a frame: version, kind and a release.
-pub(super) const FRAME_LEN_MAX: usize = 2 + RELEASE_LEN;
-const _: () = assert!(TOLD_LEN <= RELEASE_LEN && FILED_LEN < RELEASE_LEN);
+pub(super) const LONGEST_FRAME_BYTES: usize = 2 + RELEASE_BYTES;
+const _: () = assert!(STATUS_BYTES <= RELEASE_BYTES && NAME_BYTES < RELEASE_BYTES);
 
 /// What a node asks; another keeper asks for the time alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Response {
     /// The body of its frame; overwritten when let go.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(FRAME_LEN_MAX));
+        let mut out = Zeroizing::new(Vec::with_capacity(LONGEST_FRAME_BYTES));
         out.push(VERSION);
         match self {
             Self::Time(told) => {
@@ -165,16 +165,16 @@ fn put_name(recording: RecordingName, out: &mut Vec<u8>) {
 }
 
 fn recording(fields: &[u8]) -> Result<RecordingName, Malformed> {
-    let fields: &[u8; FILED_LEN] = fields.try_into().map_err(|_| Malformed)?;
+    let fields: &[u8; NAME_BYTES] = fields.try_into().map_err(|_| Malformed)?;
     let (hour, recording) = fields.split_first_chunk().expect("4 of 20 bytes");
     let recording = RecordingId(recording.try_into().expect("the other 16"));
     Ok(RecordingName { hour: Hour(u32::from_be_bytes(*hour)), recording })
 }
 
 fn told(fields: &[u8]) -> Result<Status, Malformed> {
-    let fields: &[u8; TOLD_LEN] = fields.try_into().map_err(|_| Malformed)?;
+    let fields: &[u8; STATUS_BYTES] = fields.try_into().map_err(|_| Malformed)?;
     let time = |at: usize| Wallclock(u64::from_be_bytes(fields[at..at + 8].try_into().expect("8 bytes")));
-    let flags = fields[TOLD_LEN - 1];
+    let flags = fields[STATUS_BYTES - 1];
     if flags > 3 {
         return Err(Malformed);
     }
@@ -229,7 +229,7 @@ mod tests {
         }
         for answer in answers() {
             let bytes = answer.to_bytes();
-            assert!(bytes.len() <= FRAME_LEN_MAX && bytes.capacity() == FRAME_LEN_MAX, "{answer:?}");
+            assert!(bytes.len() <= LONGEST_FRAME_BYTES && bytes.capacity() == LONGEST_FRAME_BYTES, "{answer:?}");
             assert_eq!(Response::parse(&bytes).unwrap().to_bytes(), bytes);
         }
     }

@@ -1,4 +1,5 @@
-//! **The question:** who comes in at a keeper's door, and for how long? Bounded lines, bounded frames, bounded patience.
+//! **The question:** who comes in at a keeper's door, and for how long? Bounded lines, bounded frames, bounded
+//! patience.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use crate::base::limits;
 use crate::engine::flow::Counter;
 use crate::io::keeper::identity::{Identity, Role};
-use crate::io::keeper::protocol::{FRAME_LEN_MAX, Request, Response};
+use crate::io::keeper::protocol::{LONGEST_FRAME_BYTES, Request, Response};
 
 /// Who answers behind the door; may block on a disk.
 pub type Desk = Arc<dyn Fn(Request) -> Response + Send + Sync>;
@@ -79,7 +80,7 @@ async fn admit(
 }
 
 async fn converse(stream: &mut TlsStream<TcpStream>, role: Role, desk: &Desk, counters: &ServerCounters) {
-    let mut frame = [0; FRAME_LEN_MAX];
+    let mut frame = [0; LONGEST_FRAME_BYTES];
     loop {
         let asked = match timeout(limits::KEEPER_IDLE_SPAN, read_frame(stream, &mut frame)).await {
             Ok(Ok(body)) => Request::parse(body).ok(),
@@ -123,7 +124,7 @@ pub(super) enum Broken {
 /// The body of the next frame, in `frame`.
 pub(super) async fn read_frame<'a>(
     stream: &mut (impl AsyncReadExt + Unpin),
-    frame: &'a mut [u8; FRAME_LEN_MAX],
+    frame: &'a mut [u8; LONGEST_FRAME_BYTES],
 ) -> Result<&'a [u8], Broken> {
     let len = usize::from(stream.read_u16().await.map_err(|_| Broken::Gone)?);
     let body = frame.get_mut(..len).ok_or(Broken::TooLong)?;

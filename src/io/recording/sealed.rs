@@ -1,5 +1,6 @@
-//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed and queued; what
-//! finds no room comes back as a gap, never as a wait.
+//! **The question:** how does one room's recording become sealed objects? What the recorder wants appended is sealed
+//! and queued; what finds no room comes back as a gap. Keepers are asked once while what is read waits for them, then
+//! beside what is lost.
 
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use crate::core::fmp4::first_picture;
 use crate::core::record::{
     Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span, TrackEntry,
 };
-use crate::core::retention::{RecordingName, Retention};
-use crate::io::recording::room::RecordCounters;
-use crate::io::recording::tracks::SealedTracks;
-use crate::io::store::{Archive, Behind, SealedRecording};
+use crate::core::retention::Retention;
+use crate::engine::flow::Waker;
+use crate::io::recording::counters::RecordCounters;
+use crate::io::recording::sealed_tracks::SealedTracks;
+use crate::io::store::{Archive, Behind, Reserving, SealedRecording, Storing};
 
 /// Segments between two manifests on the way, so that after a crash little is unknown.
 const INDEX_EVERY: u32 = 8;
@@ -20,14 +22,29 @@ const INDEX_EVERY: u32 = 8;
 pub(super) struct SealedFiles {
     archive: Arc<Archive>,
     retention: Retention,
-    /// `None` while the keeper refuses.
-    recording: Option<SealedRecording>,
+    stage: Stage,
     takes: Vec<SealedTake>,
     tracks: SealedTracks,
     index: u32,
     index_due: bool,
     counters: RecordCounters,
     trouble: Option<String>,
+    waker: Waker,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing was to be stored yet.
+    Unasked,
+    /// The keepers are asked; what is read waits.
+    Asking(Reserving),
+    /// They refused.
+    Refused,
+    /// They refused before and are asked once more; what comes meanwhile is lost, so that a silent keeper does not make
+    /// it late.
+    AskingAgain(Reserving),
+    /// They agreed.
+    Begun(SealedRecording),
 }
 
 /// One take; its head is kept in the clear in memory, for its duration is known last.
@@ -40,32 +57,72 @@ struct SealedTake {
 }
 
 impl SealedFiles {
-    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with [`SealedFiles::begin`].
-    pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters) -> Self {
+    /// Of a recording that is kept for `retention`; it begins with its first init segment, or with
+    /// [`SealedFiles::ask`]. `waker` is woken when keepers or store have answered.
+    pub(super) fn new(archive: Arc<Archive>, retention: Retention, counters: RecordCounters, waker: Waker) -> Self {
         Self {
             archive,
             retention,
-            recording: None,
+            stage: Stage::Unasked,
             takes: Vec::new(),
             tracks: SealedTracks::default(),
             index: 0,
             index_due: false,
             counters,
             trouble: None,
+            waker,
         }
     }
 
-    /// Asks the keepers, which may wait for them. Whether they agreed.
-    pub(super) fn begin(&mut self) -> bool {
-        match self.archive.begin(self.retention) {
-            Ok(recording) => self.recording = Some(recording),
-            Err(error) => {
+    /// Asks the keepers, unless they were; `ahead`: who was asked already.
+    pub(super) fn ask(&mut self, ahead: Option<Reserving>) {
+        if matches!(self.stage, Stage::Unasked) {
+            self.stage = Stage::Asking(ahead.unwrap_or_else(|| self.reserve()));
+        }
+    }
+
+    /// Asks for a place beforehand.
+    pub(super) fn reserve(&self) -> Reserving {
+        self.archive.reserve_soon(self.retention, self.waker.clone())
+    }
+
+    /// Whether the keepers agreed.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.stage, Stage::Begun(_))
+    }
+
+    /// Whether nothing may be put until the keepers have answered.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Asking(_))
+    }
+
+    /// Takes in what the keepers answered. False while it has to be waited for.
+    pub(super) fn poll(&mut self) -> bool {
+        let (Stage::Asking(reserving) | Stage::AskingAgain(reserving)) = &mut self.stage else { return true };
+        if reserving.look().is_none() {
+            return !self.is_waiting();
+        }
+        let (Stage::Asking(reserving) | Stage::AskingAgain(reserving)) =
+            std::mem::replace(&mut self.stage, Stage::Refused)
+        else {
+            unreachable!("it was asked a moment ago")
+        };
+        match reserving.take() {
+            Ok(Ok(reserved)) => {
+                self.stage = Stage::Begun(self.archive.begin(reserved, self.waker.clone()));
+                if !self.takes.is_empty() {
+                    // If it finds no room the first fragment tries again.
+                    let _ = self.store_init();
+                }
+            }
+            Ok(Err(error)) => {
                 self.counters.errors.add(1);
                 tracing::error!(%error, "a recording cannot begin");
                 self.trouble = Some(error.to_string());
             }
+            Err(_) => unreachable!("its answer was in sight"),
         }
-        self.recording.is_some()
+        true
     }
 
     /// A fragment that could not be queued comes back as the recorder's next input.
@@ -78,8 +135,11 @@ impl SealedFiles {
                     segments: 0,
                     timeline: Vec::new(),
                 });
-                // If it finds no room the first fragment tries again.
-                let _ = self.store_init();
+                self.ask(None);
+                if self.has_begun() {
+                    // If it finds no room the first fragment tries again.
+                    let _ = self.store_init();
+                }
                 None
             }
             Output::Append(Piece { kind: PieceKind::Fragment(span), bytes }) => self.append(span, &bytes),
@@ -100,7 +160,7 @@ impl SealedFiles {
 
     /// Whether the manifest so far is to be stored, and can be.
     pub(super) fn index_due(&self) -> bool {
-        self.index_due && self.recording.is_some()
+        self.index_due && self.has_begun()
     }
 
     /// Stores the manifest so far.
@@ -112,9 +172,10 @@ impl SealedFiles {
         }
     }
 
-    /// Stores heads with their durations and the manifest of the whole. Which recording it was, and the last trouble.
-    pub(super) fn finish(mut self, manifest: &Manifest) -> (Option<RecordingName>, Option<String>) {
-        if self.recording.is_none() && self.takes.is_empty() {
+    /// Has heads stored with their durations, and the manifest of the whole. What is on its way then, and the last
+    /// trouble.
+    pub(super) fn close(mut self, manifest: &Manifest) -> (Option<Storing>, Option<String>) {
+        if !self.has_begun() && self.takes.is_empty() {
             // It ended before there was anything to record.
             return (None, self.trouble);
         }
@@ -124,11 +185,11 @@ impl SealedFiles {
             let _ = self.put(Object::Head { take: number(take) }, &head);
         }
         let _ = self.put(Object::Fin, &self.contents(manifest, true));
-        let recording = self.recording.as_ref().map(SealedRecording::recording);
-        if self.recording.is_some_and(|recording| !recording.finish()) {
-            self.trouble = Some("the store is behind; what is missing is tried on".to_owned());
-        }
-        (recording, self.trouble)
+        let storing = match self.stage {
+            Stage::Begun(recording) => Some(recording.finish()),
+            _ => None,
+        };
+        (storing, self.trouble)
     }
 
     /// A file of an own track begins; `None` when there are too many.
@@ -175,6 +236,9 @@ impl SealedFiles {
     }
 
     fn append(&mut self, span: Span, bytes: &[u8]) -> Option<Input> {
+        if matches!(self.stage, Stage::Refused) {
+            self.stage = Stage::AskingAgain(self.reserve());
+        }
         let take = self.takes.len() - 1;
         let object = Object::Segment { take: number(take), number: self.takes[take].segments };
         if self.store_init().and_then(|()| self.put(object, bytes)).is_err() {
@@ -192,9 +256,6 @@ impl SealedFiles {
     fn store_init(&mut self) -> Result<(), Behind> {
         let take = self.takes.len() - 1;
         if !self.takes[take].init_stored {
-            if self.recording.is_none() {
-                self.begin();
-            }
             let head = self.takes[take].head.clone();
             self.put(Object::Init { take: number(take) }, &head)?;
             self.takes[take].init_stored = true;
@@ -203,7 +264,10 @@ impl SealedFiles {
     }
 
     fn put(&mut self, object: Object, plain: &[u8]) -> Result<(), Behind> {
-        let put = self.recording.as_ref().map_or(Err(Behind), |recording| recording.put(object, plain));
+        let put = match &self.stage {
+            Stage::Begun(recording) => recording.put(object, plain),
+            _ => Err(Behind),
+        };
         match put {
             Ok(len) => self.counters.bytes.add(len as u64),
             Err(behind) => {

@@ -1,13 +1,12 @@
-//! **The question:** how do participants' own tracks get from their taps into the room's recording? Readers of the taps, a pure
-//! recorder for each, and the sealed objects of their files.
+//! **The question:** how do participants' own tracks get from their taps into the room's recording? Readers of the
+//! taps, a pure recorder for each, and the sealed objects of their files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, TrackId};
-use crate::core::record::{GapReason, TrackEntry, TrackInput, TrackOutput, TrackRecorder, TrackSetup};
+use crate::base::media::{Outbox, ParticipantId, Pts, RoomEpoch, TappedFrame, TrackId};
+use crate::core::record::{GapReason, TrackInput, TrackOutput, TrackRecorder, TrackSetup};
 use crate::engine::flow::{FanReader, KeyframeRequest, Read};
 use crate::io::recording::sealed::SealedFiles;
 
@@ -17,7 +16,7 @@ pub struct TrackSource {
     /// Whose, and what it carries.
     pub track: TrackId,
     /// Its frames or packets, behind the jitter buffer.
-    pub reader: FanReader<EncodedFrame>,
+    pub reader: FanReader<TappedFrame>,
     /// Where keyframes are wished for, of a picture.
     pub keyframe_requests: Option<KeyframeRequest>,
     /// Once this is set, nothing more is taken.
@@ -81,6 +80,11 @@ impl TrackRecordings {
         self.tracks.iter().filter_map(|track| track.recorder.as_ref()?.deadline()).min()
     }
 
+    /// Nothing that is published from now on is taken; what the taps hold still is.
+    pub(super) fn stop(&self) {
+        self.tracks.iter().for_each(|track| track.source.reader.stop());
+    }
+
     /// Ends every file. The tracks go on in the next recording, pictures with the keyframe that is wished for.
     pub(super) fn finish(&mut self, now: Instant, files: &mut SealedFiles) {
         for track in &mut self.tracks {
@@ -120,7 +124,7 @@ impl OwnTrack {
             if lagged {
                 self.take(now, TrackInput::Lagged, out, files);
             }
-            self.take(now, TrackInput::Frame(EncodedFrame::clone(&frame)), out, files);
+            self.take(now, TrackInput::Frame(TappedFrame::clone(&frame)), out, files);
         }
     }
 
@@ -160,54 +164,6 @@ impl OwnTrack {
     }
 }
 
-/// The files of own tracks, as their objects are stored.
-#[derive(Debug, Default)]
-pub(super) struct SealedTracks {
-    files: Vec<SealedTrack>,
-}
-
-/// One of them; its head is kept in the clear in memory, for its duration is known last.
-#[derive(Debug)]
-pub(super) struct SealedTrack {
-    pub head: Vec<u8>,
-    pub init_stored: bool,
-    pub segments: u32,
-    entry: TrackEntry,
-}
-
-impl SealedTracks {
-    /// Takes in a file with this head; `None` beyond the bound.
-    pub(super) fn begin(&mut self, head: &[u8], entry: TrackEntry) -> Option<usize> {
-        if self.files.len() == limits::RECORD_TRACKS_MAX {
-            return None;
-        }
-        self.files.push(SealedTrack { head: head.to_vec(), init_stored: false, segments: 0, entry: entry.clone() });
-        let n = self.files.len() - 1;
-        self.tell(n, &entry);
-        Some(n)
-    }
-
-    /// A file.
-    pub(super) fn file(&mut self, n: usize) -> &mut SealedTrack {
-        &mut self.files[n]
-    }
-
-    /// What a file holds so far.
-    pub(super) fn tell(&mut self, n: usize, entry: &TrackEntry) {
-        self.files[n].entry = TrackEntry { file: format!("track.mp4?take={n}"), ..entry.clone() };
-    }
-
-    /// What all files hold.
-    pub(super) fn entries(&self) -> Vec<TrackEntry> {
-        self.files.iter().map(|file| file.entry.clone()).collect()
-    }
-
-    /// How many segments each has.
-    pub(super) fn segments(&self) -> Vec<u32> {
-        self.files.iter().map(|file| file.segments).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -216,24 +172,33 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
-    use crate::base::media::{Codec, Ingest, TrackKind, Wallclock};
+    use crate::base::limits;
+    use crate::base::media::{Codec, ReceivedFrame, TrackKind, Wallclock};
+
     use crate::core::record::TrackSetup;
     use crate::core::retention::Retention;
     use crate::engine::flow::{Counter, Fan, Waker};
-    use crate::io::recording::room::RecordCounters;
+    use crate::io::recording::counters::RecordCounters;
     use crate::io::store::{Archive, ArchiveCounters, Vault};
 
     #[test]
     fn what_a_track_lost_last_is_told_of_the_file_that_lost_it() {
         let home = tempfile::tempdir().unwrap();
-        // Nothing drives it: no object ever leaves the queue.
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // Nothing drives it once the keeper has answered: no object ever leaves the queue.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let vault = Vault::on(Arc::new(InMemory::new()), "memory");
         let handle = runtime.handle().clone();
         let archive =
             Archive::on_vault(vault, home.path(), Retention::default(), handle, ArchiveCounters::default()).unwrap();
-        let mut files = SealedFiles::new(Arc::new(archive), Retention::default(), RecordCounters::default());
-        assert!(files.begin());
+        let (archive, waker) = (Arc::new(archive), Waker::new().unwrap());
+        let mut files = SealedFiles::new(archive, Retention::default(), RecordCounters::default(), waker);
+        files.ask(None);
+        let until = Instant::now() + Duration::from_secs(30);
+        while !files.poll() {
+            assert!(Instant::now() < until, "the keeper never answered");
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        }
+        assert!(files.has_begun());
 
         let (now, zero) = (Instant::now(), Pts(0));
         let epoch = RoomEpoch { instant: now, wallclock: Wallclock(0) };
@@ -244,11 +209,11 @@ mod tests {
         let mut own = OwnTrack { source, recorder: Some(TrackRecorder::new(setup)), file: None };
         let mut out = Outbox::new();
         for n in 0..10 {
-            let ingest = Some(Ingest::whole(n, 960 * n, now));
             // 20 ms of silence.
             let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
             let pts = zero + Duration::from_millis(20 * n);
-            let packet = EncodedFrame { codec: Codec::Opus, data, pts, keyframe: true, ingest };
+            let packet =
+                TappedFrame { pts, received: ReceivedFrame::of_one_packet(Codec::Opus, data, n, 960 * n, now) };
             own.take(now, TrackInput::Frame(packet), &mut out, &mut files);
         }
         let before = own.recorder.as_ref().and_then(TrackRecorder::entry).unwrap().clone();

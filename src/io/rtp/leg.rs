@@ -7,9 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::{
-    Codec, EncodedFrame, Ingest, Law, MixTick, Outbox, ParticipantId, Pts, Wallclock, rtp_from_pts,
-};
+use crate::base::media::{Codec, Law, MixTick, Outbox, ParticipantId, Pts, ReceivedFrame, Wallclock, rtp_from_pts};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::G711Encoder;
 use crate::engine::flow::Counter;
@@ -128,6 +126,8 @@ pub struct Leg {
     setup: LegSetup,
     participant: ParticipantId,
     source: VoiceSource,
+    /// Extended sequence number of the packet taken last.
+    taken: Option<u64>,
     remote: Option<SocketAddr>,
     voice: Option<(OpusDecoder, G711Encoder)>,
     /// G.711 that waits until a packet is whole, and the time it begins at.
@@ -148,8 +148,8 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// A leg that has heard nothing. `random` chooses its source number and where its numbers begin (RFC 3550 section 5.1); what it
-    /// counts goes to each of `counters`.
+    /// A leg that has heard nothing. `random` chooses its source number and where its numbers begin (RFC 3550 section
+    /// 5.1); what it counts goes to each of `counters`.
     #[must_use]
     pub fn new(
         now: Instant,
@@ -165,6 +165,7 @@ impl Leg {
             setup,
             participant,
             source: VoiceSource::default(),
+            taken: None,
             remote: setup.remote,
             voice,
             waiting: Vec::new(),
@@ -200,7 +201,7 @@ impl Leg {
     }
 
     /// A datagram's voice, if it has one. What is not the leg's is counted and changes nothing.
-    pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<EncodedFrame> {
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<ReceivedFrame> {
         if self.remote.is_some_and(|remote| remote != from) {
             return self.refuse();
         }
@@ -226,9 +227,10 @@ impl Leg {
         self.heard = Some(now);
         self.count(|counters| &counters.packets_in, 1);
         let (codec, scale) = self.setup.codec.law().map_or((Codec::Opus, 1), |law| (Codec::G711(law), RATIO));
-        let ingest = Ingest::whole(sequence, rtp_time.wrapping_mul(scale), now);
         let data = Bytes::copy_from_slice(packet.payload);
-        Some(EncodedFrame { codec, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) })
+        let contiguous = self.taken.replace(sequence).is_some_and(|last| last.wrapping_add(1) == sequence);
+        let whole = ReceivedFrame::of_one_packet(codec, data, sequence, rtp_time.wrapping_mul(scale), now);
+        Some(ReceivedFrame { contiguous, ..whole })
     }
 
     /// Pushes what the leg hears of a tick: the mix without its own voice. `gap`: ticks were lost before it.
@@ -294,7 +296,7 @@ impl Leg {
         }
     }
 
-    fn refuse(&self) -> Option<EncodedFrame> {
+    fn refuse(&self) -> Option<ReceivedFrame> {
         self.count(|counters| &counters.datagrams_refused, 1);
         None
     }

@@ -1,7 +1,8 @@
-//! **The question:** which bytes are an RTP packet, and which a report? RFC 3550 sections 5.1 and 6.4, both on one port (RFC 5761).
+//! **The question:** which bytes are an RTP packet, and which a report? RFC 3550 sections 5.1 and 6.4, both on one port
+//! (RFC 5761).
 
 /// Bytes of an RTP header without extras.
-const HEADER_LEN: usize = 12;
+const HEADER_BYTES: usize = 12;
 /// RTCP packet types (RFC 3550 section 12.1).
 const SENDER_REPORT: u8 = 200;
 const SOURCE_DESCRIPTION: u8 = 202;
@@ -21,8 +22,8 @@ pub(super) struct RtpPacket<'a> {
 impl<'a> RtpPacket<'a> {
     /// Reads a datagram; `None` when it is no RTP packet of version 2.
     pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
-        let header = datagram.get(..HEADER_LEN).filter(|header| header[0] >> 6 == 2)?;
-        let mut rest = datagram.get(HEADER_LEN + 4 * usize::from(header[0] & 0xf)..)?;
+        let header = datagram.get(..HEADER_BYTES).filter(|header| header[0] >> 6 == 2)?;
+        let mut rest = datagram.get(HEADER_BYTES + 4 * usize::from(header[0] & 0xf)..)?;
         if header[0] & 0x10 != 0 {
             let words = u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]);
             rest = rest.get(4 + 4 * usize::from(words)..)?;
@@ -43,7 +44,7 @@ impl<'a> RtpPacket<'a> {
 
     /// The datagram of it.
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_LEN + self.payload.len());
+        let mut out = Vec::with_capacity(HEADER_BYTES + self.payload.len());
         out.extend([0x80, self.payload_type | u8::from(self.marker) << 7]);
         out.extend(self.sequence.to_be_bytes());
         out.extend(self.timestamp.to_be_bytes());

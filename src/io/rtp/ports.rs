@@ -1,4 +1,5 @@
-//! **The question:** on which UDP ports may legs listen? A range of one address, as the operator writes it; none unless written.
+//! **The question:** on which UDP ports may legs listen? A range of one address, as the operator writes it; none unless
+//! written.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -34,7 +35,8 @@ impl LegPorts {
         self.range.is_none()
     }
 
-    /// Binds a free port, looking from the `start`-th on, so that what is late for an ended leg seldom reaches the next one.
+    /// Binds a free port, looking from the `start`-th on, so that what is late for an ended leg seldom reaches the next
+    /// one.
     ///
     /// # Errors
     /// When every port is taken, or the address is not this machine's.

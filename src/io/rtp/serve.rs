@@ -1,5 +1,5 @@
-//! **The question:** whose turn is it? The loop of the `legs` thread: it owns every leg's socket, reads those that have something, and
-//! sends each what its room made.
+//! **The question:** whose turn is it? The loop of the `legs` thread: it owns every leg's socket, reads those that have
+//! something, and sends each what its room made.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -113,7 +113,8 @@ pub fn run(commands: &Receiver<LegCommand>, waker: &Waker, tell: impl Fn(LegEven
     }
 }
 
-/// Whether `work` on one leg came to its end. One that panicked is given up by the caller, so no broken invariant is ever observed.
+/// Whether `work` on one leg came to its end. One that panicked is given up by the caller, so no broken invariant is
+/// ever observed.
 fn holds(work: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(work)).is_ok()
 }

@@ -1,5 +1,5 @@
-//! **The question:** which packets are the leg's voice, and in which order were they sent? RFC 3550 appendix A: one source at a time,
-//! its numbers extended, its losses and jitter counted.
+//! **The question:** which packets are the leg's voice, and in which order were they sent? RFC 3550 appendix A: one
+//! source at a time, its numbers extended, its losses and jitter counted.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! **The question:** which recordings are there, who may still open them, and what is to be deleted? The vault, the keeper and the
-//! time of the keeper together.
+//! **The question:** which recordings are there, who may still open them, and what is to be deleted? The vault, the
+//! keeper and the time of the keeper together.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,16 +14,19 @@ use crate::base::media::RoomId;
 use crate::core::record::{
     Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
 };
-use crate::core::retention::{RecordingName, Refusal, Retention, Secret, Tampered, open};
-use crate::engine::flow::{Counter, Level};
+use crate::core::retention::{RecordingName, Retention, Secret, open};
+use crate::engine::flow::{Counter, Level, Waker};
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::disk::StoreError;
 use crate::io::store::keeper_file::KeeperFileError;
 use crate::io::store::keepers::{Keepers, LOOK_EVERY};
 use crate::io::store::local_keeper::KeyCustodyError;
+use crate::io::store::read_error::ReadError;
 use crate::io::store::reading::Reading;
+use crate::io::store::reserving::{ReservedRecording, Reserving};
 use crate::io::store::spool::{Spool, SpoolPlace};
-use crate::io::store::upload::{SealedRecording, UploadCounters, drain};
+use crate::io::store::upload::{SealedRecording, drain};
+use crate::io::store::upload_counters::UploadCounters;
 use crate::io::store::vault::{Listed, Vault, VaultError};
 use crate::io::store::wraps::{data_key, repair};
 
@@ -63,44 +66,6 @@ pub enum ArchiveError {
     /// The spool's folder.
     #[error("the spool: {0}")]
     Spool(#[from] StoreError),
-}
-
-/// Why a recording cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Its hour has come, or it was erased. Whether it ever was is not told.
-    #[error("this recording is gone")]
-    Gone,
-    /// There is none of that name.
-    #[error("there is no such recording")]
-    Missing,
-    /// What is stored is not what was recorded.
-    #[error("this recording is damaged")]
-    Damaged,
-    /// The store.
-    #[error(transparent)]
-    Store(VaultError),
-}
-
-impl From<VaultError> for ReadError {
-    fn from(error: VaultError) -> Self {
-        if matches!(error, VaultError::Missing) { Self::Missing } else { Self::Store(error) }
-    }
-}
-
-impl From<Refusal> for ReadError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Expired | Refusal::Denied => Self::Gone,
-            Refusal::NoKey | Refusal::TooFarAhead | Refusal::Full => Self::Missing,
-        }
-    }
-}
-
-impl From<Tampered> for ReadError {
-    fn from(_: Tampered) -> Self {
-        Self::Damaged
-    }
 }
 
 /// What may be wished of one recording.
@@ -238,27 +203,42 @@ impl Archive {
         self.retention
     }
 
-    /// Begins a recording that is kept for `retention`: its expiry is stamped, its data key made and wrapped.
+    /// A place for a recording that begins now and is kept for `retention`: its expiry is stamped, its data key made
+    /// and wrapped. Nothing is stored before [`Archive::begin`]. Takes at most `limits::KEEPERS_BEGIN_SPAN`.
     ///
     /// # Errors
-    /// When too few keepers agree, or the only one's state cannot be stored.
-    pub fn begin(&self, retention: Retention) -> Result<SealedRecording, KeyCustodyError> {
-        let (recording, releases) = self.custody.reserve(retention)?;
+    /// When too few keepers agree in time, or the only one's state cannot be stored.
+    pub async fn reserve(&self, retention: Retention) -> Result<ReservedRecording, KeyCustodyError> {
+        let (recording, releases) = self.custody.reserve(retention).await?;
         let key = Secret::random();
-        let wraps = releases.wrap(recording, &key);
         let keepers = releases.keepers().iter().map(ToString::to_string).collect();
         let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
-        let place = (self.vault.clone(), self.custody.clone());
-        let sealed = SealedRecording::start(recording, key, place, self.counters.upload.clone(), &self.runtime);
-        let wraps = wraps.into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes));
-        for (object, bytes) in [(Object::Hdr, hdr)].into_iter().chain(wraps) {
-            sealed.put_clear(object, bytes.into()).expect("a new queue has room");
-        }
-        Ok(sealed)
+        let wraps = releases.wrap(recording, &key).into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes.into()));
+        let opening = [(Object::Hdr, hdr.into())].into_iter().chain(wraps).collect();
+        Ok(ReservedRecording { recording, key, opening })
     }
 
-    /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those that do not
-    /// open are left out, and those that `wanted` does not want.
+    /// As [`Archive::reserve`], for a thread that never waits: `waker` is woken once there is an answer.
+    #[must_use]
+    pub fn reserve_soon(self: &Arc<Self>, retention: Retention, waker: Waker) -> Reserving {
+        let archive = self.clone();
+        Reserving::spawn(&self.runtime, waker, async move { archive.reserve(retention).await })
+    }
+
+    /// Begins a recording at its place, without waiting. `waker` is woken once everything is stored after its end.
+    #[must_use]
+    pub fn begin(&self, reserved: ReservedRecording, waker: Waker) -> SealedRecording {
+        let ReservedRecording { recording, key, opening } = reserved;
+        let (place, counters) = ((self.vault.clone(), self.custody.clone()), self.counters.upload.clone());
+        let sealed = SealedRecording::start(recording, key, place, counters, (&self.runtime, waker));
+        for (object, bytes) in opening {
+            sealed.put_clear(object, bytes).expect("a new queue has room");
+        }
+        sealed
+    }
+
+    /// Recordings that have not expired, in the order of their expiry, at most `limits::RECORDINGS_LISTED_MAX`. Those
+    /// that do not open are left out, and those that `wanted` does not want.
     ///
     /// # Errors
     /// When the store cannot be reached.
@@ -337,8 +317,11 @@ impl Archive {
         }
         let denied = self.custody.revoke(recording).await;
         // First of all, so that nothing more comes to the store from there.
-        if let Some(spool) = spool {
-            spool.forget(recording).map_err(|error| VaultError::Failed(error.to_string()))?;
+        if let Some(spool) = spool.cloned() {
+            // It may wait for its disk.
+            let forgotten = tokio::task::spawn_blocking(move || spool.forget(recording)).await;
+            let forgotten = forgotten.map_err(|error| error.to_string());
+            forgotten.and_then(|done| done.map_err(|error| error.to_string())).map_err(VaultError::Failed)?;
         }
         let mut objects = self.vault.list(&folder(recording)).await?;
         // Without its wraps the rest says nothing.
@@ -421,8 +404,8 @@ impl Archive {
         tokio::join!(ticking, sweeping);
     }
 
-    /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the node runs.
-    /// Returns at once where the keeper is the node's own.
+    /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the
+    /// node runs. Returns at once where the keeper is the node's own.
     pub async fn run_keepers(self: Arc<Self>) {
         let Some(keepers) = self.custody.keepers() else { return };
         let looking = async {
@@ -444,7 +427,8 @@ impl Archive {
         tokio::join!(looking, mending);
     }
 
-    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers. Whether some could not be added yet.
+    /// Adds the wraps that keepers missed, if any may be missing and every keeper answers. Whether some could not be
+    /// added yet.
     pub async fn mend_wraps(&self) -> bool {
         let Some(keepers) = self.custody.keepers().filter(|keepers| keepers.are_all_up() && keepers.take_mend_due())
         else {
@@ -461,8 +445,8 @@ impl Archive {
         mended.failed > 0
     }
 
-    /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at once where
-    /// there is no spool.
+    /// Stores what waits in the spool, this node's and what it left before, for as long as the node runs. Returns at
+    /// once where there is no spool.
     pub async fn run_spool(self: Arc<Self>) {
         if let Some(spool) = self.vault.spool() {
             drain(spool, &self.vault, &self.custody, &self.counters.upload).await;

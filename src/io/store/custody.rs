@@ -1,7 +1,10 @@
-//! **The question:** whom does this node ask before a recording begins or opens, and how late is it? Its own keeper, or three others.
+//! **The question:** whom does this node ask before a recording begins or opens, and how late is it? Its own keeper, or
+//! three others.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::base::limits::KEEPERS_BEGIN_SPAN;
 use crate::base::media::Wallclock;
 use crate::core::retention::{Hour, KeyShares, RecordingName, Retention, Stats};
 use crate::engine::flow::Counter;
@@ -16,18 +19,18 @@ pub struct KeyCustody(Custody);
 
 #[derive(Debug)]
 enum Custody {
-    Local(Box<LocalKeeper>),
+    Local(Arc<LocalKeeper>),
     Remote(Keepers),
 }
 
 impl KeyCustody {
-    /// Level 1: the keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not be
-    /// stored.
+    /// Level 1: the keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what
+    /// could not be stored.
     ///
     /// # Errors
     /// When another process has it, it is damaged, or the disk refuses.
     pub fn open(folder: &Path, errors: Counter) -> Result<Self, KeeperFileError> {
-        LocalKeeper::open(folder, errors).map(|local| Self(Custody::Local(Box::new(local))))
+        LocalKeeper::open(folder, errors).map(|local| Self(Custody::Local(Arc::new(local))))
     }
 
     /// Level 1, only to read recordings by: nothing is made, nothing stored.
@@ -35,7 +38,7 @@ impl KeyCustody {
     /// # Errors
     /// When there is none or it is damaged.
     pub fn look_at(folder: &Path) -> Result<Self, KeeperFileError> {
-        LocalKeeper::look_at(folder).map(|local| Self(Custody::Local(Box::new(local))))
+        LocalKeeper::look_at(folder).map(|local| Self(Custody::Local(Arc::new(local))))
     }
 
     /// Levels 2 and 3: keepers in other processes.
@@ -77,26 +80,33 @@ impl KeyCustody {
         }
     }
 
-    /// To be called every second: the keeper's own keys of hours that have come are destroyed, in memory and on disk. Keepers in
-    /// other processes do that by themselves.
+    /// To be called every second: the keeper's own keys of hours that have come are destroyed, in memory and on disk.
+    /// Keepers in other processes do that by themselves.
     pub fn tick(&self) {
         if let Custody::Local(local) = &self.0 {
             local.tick();
         }
     }
 
-    /// A place for a recording that begins now, and what its data key is wrapped under. Never called on the runtime's own threads;
-    /// waits for keepers in other processes at most `limits::KEEPERS_BEGIN_SPAN`, and not at all while they are known to be down.
+    /// A place for a recording that begins now, and what its data key is wrapped under. Takes at most
+    /// `limits::KEEPERS_BEGIN_SPAN`, and no time at all while keepers in other processes are known to be down.
     ///
     /// # Errors
-    /// When too few keepers agree, or the only one's state cannot be stored.
-    pub fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
-        match &self.0 {
-            Custody::Local(local) => {
-                local.reserve(retention).map(|(recording, release)| (recording, KeyShares::Alone(release)))
+    /// When too few keepers agree in time, or the only one's state cannot be stored.
+    pub async fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
+        let reserved = tokio::time::timeout(KEEPERS_BEGIN_SPAN, async {
+            match &self.0 {
+                Custody::Local(local) => {
+                    let local = local.clone();
+                    // It waits for its disk.
+                    let reserved = tokio::task::spawn_blocking(move || local.reserve(retention)).await;
+                    let (recording, release) = reserved.map_err(|_| KeyCustodyError::Silent)??;
+                    Ok((recording, KeyShares::Alone(release)))
+                }
+                Custody::Remote(remote) => remote.reserve(retention).await,
             }
-            Custody::Remote(remote) => remote.reserve(retention),
-        }
+        });
+        reserved.await.unwrap_or(Err(KeyCustodyError::Silent))
     }
 
     /// What opens a recording's data key.
@@ -110,7 +120,8 @@ impl KeyCustody {
         }
     }
 
-    /// Never releases anything for this recording again: it counts when the only keeper, or two of several, have stored it.
+    /// Never releases anything for this recording again: it counts when the only keeper, or two of several, have stored
+    /// it.
     ///
     /// # Errors
     /// When it does not count: then the recording may be opened again from a copy.

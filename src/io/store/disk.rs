@@ -193,8 +193,8 @@ impl Ledger {
         &self.path
     }
 
-    /// Rewrites the text, in place: blanks fill what was kept for it, which JSON allows. A text longer than the place kept
-    /// needs space like any other.
+    /// Rewrites the text, in place: blanks fill what was kept for it, which JSON allows. A text longer than the place
+    /// kept needs space like any other.
     ///
     /// # Errors
     /// When the disk is full or refuses.
@@ -205,8 +205,8 @@ impl Ledger {
         self.file.write_all_at(&padded, 0).map_err(StoreError::at(&self.path))
     }
 
-    /// Writes the last text and closes the file: a whole new file without blanks takes its place if there is space, else it
-    /// is rewritten in place.
+    /// Writes the last text and closes the file: a whole new file without blanks takes its place if there is space,
+    /// else it is rewritten in place.
     ///
     /// # Errors
     /// When the disk refuses.

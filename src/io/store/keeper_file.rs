@@ -1,5 +1,5 @@
-//! **The question:** how does a keeper's state lie on disk? One small file that is replaced whole, its former content overwritten,
-//! and beside it the audit log, which only grows.
+//! **The question:** how does a keeper's state lie on disk? One small file that is replaced whole, its former content
+//! overwritten, and beside it the audit log, which only grows.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -79,8 +79,8 @@ impl KeeperFile {
         Ok((file, keeper))
     }
 
-    /// Stores the keeper's state, then its audit lines. The former state is overwritten on the disk, as far as the medium really
-    /// does that.
+    /// Stores the keeper's state, then its audit lines. The former state is overwritten on the disk, as far as the
+    /// medium really does that.
     ///
     /// # Errors
     /// When the disk is full or refuses; the former state stands then.

@@ -1,15 +1,13 @@
-//! **The question:** what do three keepers in other processes say, and how late is it if two of them agree? One that is down,
-//! lost or lying neither hinders nor suffices.
+//! **The question:** what do three keepers in other processes say, and how late is it if two of them agree? One that is
+//! down, lost or lying neither hinders nor suffices.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use futures_util::future::join_all;
-use tokio::runtime::Handle;
 
-use crate::base::limits::{KEEPERS_AGREEING, KEEPERS_BEGIN_SPAN};
+use crate::base::limits::KEEPERS_AGREEING;
 use crate::base::media::Wallclock;
 use crate::core::retention::{
     BootId, Clocks, Hour, KeeperId, KeyShares, Ratchet, RecordingId, RecordingName, Refusal, Release, Retention,
@@ -32,32 +30,26 @@ struct Inner {
     /// Whether wraps may be missing that could be added now.
     mend_due: AtomicBool,
     errors: Counter,
-    runtime: Handle,
 }
 
 /// How one keeper answered.
 type Answered = Result<Response, KeeperClientError>;
 
 impl Keepers {
-    /// Lines to the keepers at `addresses` (`HOST:PORT`). `errors` counts what they could not do: every ask without an answer, and
-    /// every time one says that its state could not be stored.
+    /// Lines to the keepers at `addresses` (`HOST:PORT`). `errors` counts what they could not do: every ask without an
+    /// answer, and every time one says that its state could not be stored.
     ///
     /// # Errors
     /// When an address is none.
-    pub fn new(
-        addresses: &[String],
-        identity: &Identity,
-        errors: Counter,
-        runtime: Handle,
-    ) -> Result<Self, KeeperClientError> {
+    pub fn new(addresses: &[String], identity: &Identity, errors: Counter) -> Result<Self, KeeperClientError> {
         let lines =
             addresses.iter().map(|address| KeeperClient::new(address, identity)).collect::<Result<Vec<_>, _>>()?;
         let boot = boot_id();
         let told = Mutex::new(vec![None; lines.len()]);
-        // Nothing is certain before two keepers have told the time; what the wall clock claims is refused by until then, and
-        // nothing is deleted for its sake.
+        // Nothing is certain before two keepers have told the time; what the wall clock claims is refused by until
+        // then, and nothing is deleted for its sake.
         let clock = Mutex::new(Ratchet::new(Clocks { wall: Wallclock(0), ..clocks(boot) }));
-        Ok(Self(Arc::new(Inner { lines, told, clock, boot, mend_due: AtomicBool::new(false), errors, runtime })))
+        Ok(Self(Arc::new(Inner { lines, told, clock, boot, mend_due: AtomicBool::new(false), errors })))
     }
 
     /// How many there are.
@@ -119,26 +111,15 @@ impl Keepers {
         self.0.clock().floor()
     }
 
-    /// A place for a recording that begins now; see [`super::Keeping::reserve`].
+    /// A place for a recording that begins now; see [`super::KeyCustody::reserve`], which says how long it may take.
     ///
     /// # Errors
-    /// When fewer than two keepers agree in time.
-    pub fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
-        let agreed = self.0.lines.iter().filter(|line| line.is_up()).count();
-        if agreed < KEEPERS_AGREEING {
-            return Err(KeyCustodyError::TooFew { agreed, why: "the others do not answer".to_owned() });
+    /// When fewer than two keepers agree.
+    pub async fn reserve(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
+        let up = self.0.lines.iter().filter(|line| line.is_up()).count();
+        if up < KEEPERS_AGREEING {
+            return Err(KeyCustodyError::TooFew { agreed: up, why: "the others do not answer".to_owned() });
         }
-        let (sender, receiver) = bounded(1);
-        let keepers = self.clone();
-        self.0.runtime.spawn(async move {
-            // Anyone who waited may have given up.
-            let _ = sender.try_send(keepers.reserve_now(retention).await);
-        });
-        let late = || KeyCustodyError::TooFew { agreed: 0, why: "no answer in time".to_owned() };
-        receiver.recv_timeout(KEEPERS_BEGIN_SPAN).unwrap_or_else(|_| Err(late()))
-    }
-
-    async fn reserve_now(&self, retention: Retention) -> Result<(RecordingName, KeyShares), KeyCustodyError> {
         let start = self.certain().min(clocks(self.0.boot).wall);
         let mut recording = RecordingName { hour: retention.expiry(start), recording: RecordingId::random() };
         let answered = self.ask(Request::Release { recording, make: true }).await;
@@ -156,8 +137,8 @@ impl Keepers {
         agreed(answered).map(|releases| (recording, releases))
     }
 
-    /// What opens a recording's data key, from all who answer; `make`: keepers that have no key for its hour make one, so that the
-    /// data key can be wrapped for them too.
+    /// What opens a recording's data key, from all who answer; `make`: keepers that have no key for its hour make one,
+    /// so that the data key can be wrapped for them too.
     ///
     /// # Errors
     /// When fewer than two agree.
@@ -220,7 +201,8 @@ impl Inner {
         clock
     }
 
-    /// What two keepers agree on is believed: the second latest of their times, so that one clock wrongly ahead moves nothing.
+    /// What two keepers agree on is believed: the second latest of their times, so that one clock wrongly ahead moves
+    /// nothing.
     fn agree_on_time(&self) {
         let told: Vec<_> = self.told().iter().flatten().copied().collect();
         if let Some(certain) = second_latest(&told, |told| told.certain) {
@@ -321,13 +303,14 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
         let errors = Counter::default();
-        let keepers = Keepers::new(&addresses, &identity, errors.clone(), runtime.handle().clone()).unwrap();
+        let keepers = Keepers::new(&addresses, &identity, errors.clone()).unwrap();
         let before = clocks(keepers.0.boot).wall;
         runtime.block_on(keepers.poll_all());
         assert!(keepers.now() >= before, "it refuses by its own clock");
         assert!(keepers.certain() < Wallclock(3_600_000_000_000), "and sweeps nothing for its sake");
         assert_eq!((keepers.told().len(), errors.get()), (0, 3));
-        assert!(matches!(keepers.reserve(Retention::default()), Err(KeyCustodyError::TooFew { agreed: 0, .. })));
+        let reserved = runtime.block_on(keepers.reserve(Retention::default()));
+        assert!(matches!(reserved, Err(KeyCustodyError::TooFew { agreed: 0, .. })));
     }
 
     fn release(keeper: u8) -> Answered {

@@ -1,5 +1,5 @@
-//! **The question:** how is the keeper in this process asked? What an answer rests upon is stored before the answer leaves. Level 1
-//! has one in the node; at levels 2 and 3 each keeper process has one.
+//! **The question:** how is the keeper in this process asked? What an answer rests upon is stored before the answer
+//! leaves. Level 1 has one in the node; at levels 2 and 3 each keeper process has one.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,9 @@ pub enum KeyCustodyError {
     /// Its state could not be stored, so its answer does not count.
     #[error(transparent)]
     Unsaved(#[from] StoreError),
+    /// No answer came in time.
+    #[error("no keeper answered in time")]
+    Silent,
     /// Two of several keepers have to agree, and too few answer.
     #[error("two keepers have to agree and {agreed} did: {why}")]
     TooFew {
@@ -55,7 +58,8 @@ struct Kept {
 }
 
 impl LocalKeeper {
-    /// The keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not be stored.
+    /// The keeper in `folder`, locked for this process; a new one where there is none. `errors` counts what could not
+    /// be stored.
     ///
     /// # Errors
     /// When another process has it, it is damaged, or the disk refuses.
@@ -167,7 +171,8 @@ impl LocalKeeper {
         self.count(kept.save())
     }
 
-    /// Another keeper's clock, authenticated, read just now: it confirms a wall clock that leads, and changes nothing else.
+    /// Another keeper's clock, authenticated, read just now: it confirms a wall clock that leads, and changes nothing
+    /// else.
     pub fn witness(&self, wall: Wallclock) {
         let mut kept = self.kept();
         kept.witness = Some((wall, clocks(kept.boot).since_boot));
@@ -190,7 +195,7 @@ impl LocalKeeper {
                 tracing::error!(%error, "the keeper's state cannot be stored");
                 Response::Unsaved
             }
-            KeyCustodyError::TooFew { .. } => unreachable!("this keeper asks nobody"),
+            KeyCustodyError::Silent | KeyCustodyError::TooFew { .. } => unreachable!("this keeper asks nobody"),
         })
     }
 
@@ -265,7 +270,8 @@ pub(super) fn clocks(boot: BootId) -> Clocks {
     Clocks { wall: Wallclock::from_system_time(SystemTime::now()), boot, since_boot }
 }
 
-/// Which boot this is; where the system does not say, one that no other process knows, so that no readings are compared.
+/// Which boot this is; where the system does not say, one that no other process knows, so that no readings are
+/// compared.
 pub(super) fn boot_id() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = text.bytes().filter_map(|c| char::from(c).to_digit(16)).map(|digit| digit as u8).collect();

@@ -10,8 +10,8 @@ use crate::base::limits;
 use crate::base::media::Size;
 use crate::core::record::{Contents, Object, PlaylistPart, RecordedFile, RecordingState, SegmentEntry};
 use crate::core::retention::{RecordingName, Secret, open, plain_len};
-use crate::io::store::archive::ReadError;
 use crate::io::store::custody::KeyCustody;
+use crate::io::store::read_error::ReadError;
 use crate::io::store::vault::{Listed, Vault};
 
 /// One take, stitched from its init segment and its segments.
@@ -96,8 +96,8 @@ impl Reading {
         &self.name
     }
 
-    /// The next bytes of `range`, at most `limits::READ_PIECE_LEN`, which begin at its start; empty at its end. The time is looked
-    /// at before anything is read and again before anything is given out.
+    /// The next bytes of `range`, at most `limits::READ_PIECE_LEN`, which begin at its start; empty at its end. The
+    /// time is looked at before anything is read and again before anything is given out.
     ///
     /// # Errors
     /// When the hour has come meanwhile, or an object is missing or does not open.
@@ -139,7 +139,8 @@ impl Reading {
         0..self.parts[0].len
     }
 
-    /// The file in parts that each begin with a keyframe, in order; `None` while the recording is not final, or was never closed.
+    /// The file in parts that each begin with a keyframe, in order; `None` while the recording is not final, or was
+    /// never closed.
     #[must_use]
     pub fn playlist_parts(&self) -> Option<Vec<PlaylistPart>> {
         let segments = &self.parts[1..];
@@ -160,8 +161,8 @@ impl Reading {
         Some(parts)
     }
 
-    /// The segment that a poster is taken from: it begins with a keyframe and lies near the middle, so that people have arrived;
-    /// the first one while the recording is not final. `None` while there is none.
+    /// The segment that a poster is taken from: it begins with a keyframe and lies near the middle, so that people have
+    /// arrived; the first one while the recording is not final. `None` while there is none.
     #[must_use]
     pub fn poster_segment(&self) -> Option<Range<u64>> {
         let middle = self.timeline.len() / 2;

@@ -1,8 +1,8 @@
-//! **The question:** where do sealed objects wait while the store is slow or down? In one local folder, in the order in which they
-//! came, up to a bound; what waits there survives the node.
+//! **The question:** where do sealed objects wait while the store is slow or down? In one local folder, in the order in
+//! which they came, up to a bound; what waits there survives the node.
 //!
-//! One file for each object, `{number}@{path with @ for /}`, so that the folder itself says what waits and until when. What
-//! reaches it is sealed already.
+//! One file for each object, `{number}@{path with @ for /}`, so that the folder itself says what waits and until when.
+//! What reaches it is sealed already.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -18,7 +18,7 @@ use crate::base::media::Wallclock;
 use crate::core::record::{ROOT, folder};
 use crate::core::retention::{Hour, RecordingName};
 use crate::io::store::disk::{StoreError, make_folder, replace_file, sync_folder_of};
-use crate::io::store::upload::UploadCounters;
+use crate::io::store::upload_counters::UploadCounters;
 
 /// Where objects wait, and how many bytes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,12 @@
-//! **The question:** how does a growing recording reach the vault without ever holding up the call? Sealed objects go into a bounded
-//! queue of each recording; a task stores them in order, or has them wait in the spool, and tries again for as long as it takes.
+//! **The question:** how does a growing recording reach the vault without ever holding up the call? Sealed objects go
+//! into a bounded queue of each recording; a task stores them in order, or has them wait in the spool, and tries again
+//! for as long as it takes.
 
-use std::fmt;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crossbeam_channel::TryRecvError;
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -13,29 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::base::limits;
 use crate::core::record::Object;
 use crate::core::retention::{RecordingName, Secret, seal};
-use crate::engine::flow::{Counter, Level};
+use crate::engine::flow::Waker;
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::spool::{Spool, Waiting};
+use crate::io::store::upload_counters::UploadCounters;
 use crate::io::store::vault::Vault;
-
-/// What recordings count on their way to the vault; clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct UploadCounters {
-    /// Bytes stored, sealed.
-    pub bytes: Counter,
-    /// Tries that failed.
-    pub errors: Counter,
-    /// 1 while the last try failed.
-    pub store_failing: Level,
-    /// Segments for which no room was left: a recording lacks them.
-    pub lost: Counter,
-    /// Sealed bytes that wait on disk.
-    pub spool_bytes: Level,
-    /// 1 while the spool takes nothing more: its bound is reached, or its disk refuses.
-    pub spool_full: Level,
-    /// Times that the spool's disk refused.
-    pub spool_errors: Counter,
-}
 
 /// The queue had no room: the store is down or too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +54,7 @@ impl SealedRecording {
         key: Secret,
         (vault, custody): (Vault, Arc<KeyCustody>),
         counters: UploadCounters,
-        runtime: &Handle,
+        (runtime, waker): (&Handle, Waker),
     ) -> Self {
         let tracks = limits::UPLOAD_TRACKS_BYTES / limits::UPLOAD_TRACK_BYTES_MIN;
         let (jobs, queue) = mpsc::channel(limits::UPLOAD_QUEUE_LEN + tracks);
@@ -83,6 +66,7 @@ impl SealedRecording {
             store(queue, recording, &vault, &custody, &counters).await;
             // Anyone who waited may have given up.
             let _ = finished.try_send(());
+            waker.wake();
         });
         Self { recording, key, jobs, call, tracks, counters: own, done }
     }
@@ -131,16 +115,41 @@ impl SealedRecording {
         self.jobs.try_send(job).map(|()| len).map_err(|_| Behind)
     }
 
-    /// Whether everything was stored or waits on disk within `limits::UPLOAD_FINISH_SPAN`. What was not is tried on as long as the node runs.
+    /// Nothing more comes. What waits is stored, for as long as the node runs.
     #[must_use]
-    pub fn finish(self) -> bool {
-        drop(self.jobs);
-        self.done.recv_timeout(limits::UPLOAD_FINISH_SPAN).is_ok()
+    pub fn finish(self) -> Storing {
+        Storing { recording: self.recording, done: self.done }
+    }
+}
+
+/// A recording whose last objects are on their way.
+#[derive(Debug)]
+pub struct Storing {
+    recording: RecordingName,
+    done: crossbeam_channel::Receiver<()>,
+}
+
+impl Storing {
+    /// Which recording it is.
+    #[must_use]
+    pub fn recording(&self) -> RecordingName {
+        self.recording
+    }
+
+    /// Whether everything is stored or waits on disk; false if that will never be told, `None` while it is on its way.
+    #[must_use]
+    pub fn poll(&self) -> Option<bool> {
+        match self.done.try_recv() {
+            Ok(()) => Some(true),
+            Err(TryRecvError::Empty) => None,
+            // The runtime ended.
+            Err(TryRecvError::Disconnected) => Some(false),
+        }
     }
 }
 
 /// Stores what waits in the spool, the oldest of each recording first. What has expired meanwhile is left to the sweep.
-pub(super) async fn drain(spool: &Spool, vault: &Vault, custody: &KeyCustody, counters: &UploadCounters) {
+pub(super) async fn drain(spool: &Arc<Spool>, vault: &Vault, custody: &KeyCustody, counters: &UploadCounters) {
     let mut pause = limits::UPLOAD_RETRY;
     loop {
         let oldest = spool.oldest(custody.certain());
@@ -158,11 +167,11 @@ pub(super) async fn drain(spool: &Spool, vault: &Vault, custody: &KeyCustody, co
     }
 }
 
-async fn store_waiting(spool: &Spool, waiting: &Waiting, vault: &Vault, counters: &UploadCounters) -> bool {
-    let sealed = match spool.read(waiting) {
+async fn store_waiting(spool: &Arc<Spool>, waiting: &Waiting, vault: &Vault, counters: &UploadCounters) -> bool {
+    let sealed = match on_disk(spool, waiting, Spool::read).await {
         Ok(sealed) => sealed,
         // Swept or erased meanwhile.
-        Err(error) if error.kind() == ErrorKind::NotFound => return spool.remove(waiting).is_ok(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return is_removed(spool, waiting).await,
         Err(error) => {
             counters.spool_errors.add(1);
             tracing::warn!(%error, "an object that waits cannot be read");
@@ -177,13 +186,29 @@ async fn store_waiting(spool: &Spool, waiting: &Waiting, vault: &Vault, counters
                 // Erased meanwhile, and so is this; what is not is the sweep's.
                 let _ = vault.delete(&waiting.path).await;
             }
-            spool.remove(waiting).is_ok()
+            is_removed(spool, waiting).await
         }
         Err(error) => {
             counters.failed(&error);
             false
         }
     }
+}
+
+async fn is_removed(spool: &Arc<Spool>, waiting: &Waiting) -> bool {
+    on_disk(spool, waiting, |spool, waiting| spool.remove(waiting).map_err(io::Error::other)).await.is_ok()
+}
+
+// The spool's disk may take its time, and the runtime's own threads have others to serve.
+async fn on_disk<T: Send + 'static>(
+    spool: &Arc<Spool>,
+    waiting: &Waiting,
+    act: impl FnOnce(&Spool, &Waiting) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (spool, waiting) = (spool.clone(), waiting.clone());
+    tokio::task::spawn_blocking(move || act(&spool, &waiting))
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 async fn store(
@@ -237,28 +262,13 @@ async fn store_now(path: &str, sealed: &Bytes, vault: &Vault, counters: &UploadC
     }
 }
 
-impl UploadCounters {
-    fn stored(&self, len: u64) {
-        self.bytes.add(len);
-        if self.store_failing.set(0) == 1 {
-            tracing::info!("the store takes recordings again");
-        }
-    }
-
-    fn failed(&self, error: &dyn fmt::Display) {
-        self.errors.add(1);
-        if self.store_failing.set(1) == 0 {
-            tracing::warn!(%error, "objects of recordings could not be stored; trying again");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
     use crate::core::retention::{Hour, RecordingId};
+    use crate::engine::flow::Counter;
 
     #[test]
     fn a_call_whose_store_hangs_is_closed_whole_however_many_own_tracks_wait() {
@@ -268,8 +278,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (vault, counters) = (Vault::on(Arc::new(InMemory::new()), "memory"), UploadCounters::default());
         let recording = RecordingName { hour: Hour(500_000), recording: RecordingId([7; 16]) };
-        let place = (vault, custody);
-        let sealed = SealedRecording::start(recording, Secret::random(), place, counters.clone(), runtime.handle());
+        let (place, waker) = ((vault, custody), Waker::new().unwrap());
+        let sealed =
+            SealedRecording::start(recording, Secret::random(), place, counters.clone(), (runtime.handle(), waker));
 
         let all = 2 * limits::PARTICIPANTS_MAX as u32;
         let fragment = vec![0; 200_000];

@@ -121,7 +121,8 @@ impl Vault {
         self.spool.as_ref()
     }
 
-    /// Stores nothing before [`Vault::check_residues`] has passed: a store that is down at the node's start is asked later.
+    /// Stores nothing before [`Vault::check_residues`] has passed: a store that is down at the node's start is asked
+    /// later.
     pub fn demand_proof(&self) {
         self.unproven.store(true, Ordering::Relaxed);
     }
@@ -132,11 +133,12 @@ impl Vault {
         &self.place
     }
 
-    /// Refuses a bucket that keeps versions of what is deleted (versioning; object lock needs it): writes a small object, looks
-    /// whether it was given a version, and deletes it.
+    /// Refuses a bucket that keeps versions of what is deleted (versioning; object lock needs it): writes a small
+    /// object, looks whether it was given a version, and deletes it.
     ///
     /// # Errors
-    /// When the bucket keeps versions, is not there, refuses, or cannot be reached ([`VaultError::Failed`]: may be tried again).
+    /// When the bucket keeps versions, is not there, refuses, or cannot be reached ([`VaultError::Failed`]: may be
+    /// tried again).
     pub async fn check_residues(&self) -> Result<(), VaultError> {
         let probe = Path::from("probe");
         let put = self.store.put(&probe, PutPayload::from_static(b"tessera")).await.map_err(|why| self.refused(why))?;
@@ -250,8 +252,8 @@ impl Vault {
         }
     }
 
-    /// Deletes what a listing does not show: half-written files that a killed process left in `folder` of a local disk, and the
-    /// empty folders around them. To be called when everything listed there has been deleted.
+    /// Deletes what a listing does not show: half-written files that a killed process left in `folder` of a local disk,
+    /// and the empty folders around them. To be called when everything listed there has been deleted.
     ///
     /// # Errors
     /// When the disk refuses.

@@ -1,5 +1,5 @@
-//! **The question:** is what expired really gone? Tries to open every expired recording of a copy the way a thief would: with the
-//! keeper's file that lies beside it, and a clock set back.
+//! **The question:** is what expired really gone? Tries to open every expired recording of a copy the way a thief
+//! would: with the keeper's file that lies beside it, and a clock set back.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,8 +24,8 @@ pub struct Verified {
     pub current: u64,
 }
 
-/// Tries to open every recording of `place` whose hour has come by this machine's clock. `progress` hears how many recordings are
-/// done, and of how many.
+/// Tries to open every recording of `place` whose hour has come by this machine's clock. `progress` hears how many
+/// recordings are done, and of how many.
 ///
 /// # Errors
 /// When the store cannot be read, or there is no keeper to try with.
@@ -34,7 +34,8 @@ pub async fn verify_expiry(place: &ArchivePlace, progress: &dyn Fn(u64, u64)) ->
     verify(&vault, progress, async |recording| opens(&vault, place, recording).await).await
 }
 
-/// As [`verify_expiry`], with the keepers themselves, whatever their clocks say: every pair of what they give out is tried.
+/// As [`verify_expiry`], with the keepers themselves, whatever their clocks say: every pair of what they give out is
+/// tried.
 ///
 /// # Errors
 /// When the store cannot be read.

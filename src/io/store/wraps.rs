@@ -1,12 +1,11 @@
-//! **The question:** which pairs of keepers open a recording, and who adds the pairs that are missing? A wrap is written once; one
-//! that its own pair does not open any more, for a keeper lost its keys, is replaced.
+//! **The question:** which pairs of keepers open a recording, and who adds the pairs that are missing? A wrap is
+//! written once; one that its own pair does not open any more, for a keeper lost its keys, is replaced.
 
 use crate::core::record::{Object, folder};
 use crate::core::retention::{KeyShares, Pair, RecordingName, Secret};
-use crate::io::store::archive::ReadError;
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::keepers::Keepers;
-use crate::io::store::local_keeper::KeyCustodyError;
+use crate::io::store::read_error::ReadError;
 use crate::io::store::vault::{Vault, VaultError};
 
 /// What adding wraps came to.
@@ -117,13 +116,4 @@ async fn mend_one(vault: &Vault, keepers: &Keepers, recording: RecordingName) ->
         added += 1;
     }
     Ok(added)
-}
-
-impl From<KeyCustodyError> for ReadError {
-    fn from(error: KeyCustodyError) -> Self {
-        match error {
-            KeyCustodyError::Refused(refusal) => refusal.into(),
-            other => Self::Store(VaultError::Failed(other.to_string())),
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! **The question:** what may a log line say, and how often? Names of people and rooms, IP addresses and SDP never appear; what repeats is
-//! told once a second with its count.
+//! **The question:** what may a log line say, and how often? Names of people and rooms, IP addresses and SDP never
+//! appear; what repeats is told once a second with its count.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -8,11 +8,15 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::base::limits;
 use crate::base::media::RoomId;
 
-/// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured level.
+/// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured
+/// level.
 pub const LOG_VARIABLE: &str = "TESSERA_LOG";
 
 /// The least level that is written.
@@ -48,16 +52,17 @@ const LIBRARIES: &str = "str0m=error,is=error,sctp_proto=error,dimpl=error,webrt
 
 /// Begins writing this process's log to stderr. A second call changes nothing: a log is set up once.
 pub fn init(level: Level, format: Format) {
-    let filter = EnvFilter::new(directives(level, std::env::var(LOG_VARIABLE).ok().as_deref()));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let allowed = tracing_subscriber::registry().with(filter(level, std::env::var(LOG_VARIABLE).ok().as_deref()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Both fail only if this process already has a log, which then stays.
     let _ = match format {
-        Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
+        Format::Text => allowed.with(lines).try_init(),
+        Format::Json => allowed.with(lines.json().flatten_event(true)).try_init(),
     };
 }
 
-/// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets about what.
+/// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets
+/// about what.
 #[must_use]
 pub fn alias(room: &RoomId) -> Alias {
     static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -74,9 +79,10 @@ impl fmt::Display for Alias {
     }
 }
 
-/// What is written: the level for everything, the libraries' own, and what the variable says, each over those before it. The level is
-/// spelled out because a filter's default directive holds only where no other directive stands.
-fn directives(level: Level, variable: Option<&str>) -> String {
+/// What is written: the level for everything, the libraries' own, and what the variable says, each over those before
+/// it. The level is spelled out because a filter's default holds only where nothing else is said. A directive that
+/// cannot be read is left out.
+fn filter(level: Level, variable: Option<&str>) -> Targets {
     let level = match level {
         Level::Error => "error",
         Level::Warn => "warn",
@@ -85,10 +91,13 @@ fn directives(level: Level, variable: Option<&str>) -> String {
         Level::Trace => "trace",
     };
     let all = [Some(level), Some(LIBRARIES), variable];
-    all.into_iter().flatten().filter(|some| !some.trim().is_empty()).collect::<Vec<_>>().join(",")
+    let each = all.into_iter().flatten().flat_map(|some| some.split(',')).map(str::trim);
+    let known = each.filter(|one| !one.is_empty() && one.parse::<Targets>().is_ok()).collect::<Vec<_>>();
+    known.join(",").parse().expect("each of them can be read")
 }
 
-/// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows it.
+/// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows
+/// it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Redacted<T>(T);
 
@@ -127,9 +136,6 @@ impl<T> fmt::Display for Redacted<T> {
     }
 }
 
-/// How often one repeated line may be written.
-pub const REPEAT_SPACING: Duration = Duration::from_secs(1);
-
 /// Turns a flood into one line a second. A static beside the line it guards; any thread may ask.
 ///
 /// ```
@@ -165,7 +171,7 @@ impl Limiter {
             return None;
         }
         // Of the threads that find a line due, the one that moves the time writes it.
-        let next = at.saturating_add(nanos(REPEAT_SPACING));
+        let next = at.saturating_add(nanos(limits::LOG_REPEAT_SPACING));
         self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         Some(self.held.swap(0, Ordering::Relaxed))
     }
@@ -201,20 +207,23 @@ mod tests {
             threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
         });
         assert_eq!(told.len(), 1);
-        let rest = limiter.note(now + REPEAT_SPACING).unwrap();
+        let rest = limiter.note(now + limits::LOG_REPEAT_SPACING).unwrap();
         assert_eq!(told[0] + rest, 4001);
     }
 
     #[test]
     fn the_configured_level_holds_beside_the_libraries_and_the_variable_wins() {
-        for (level, name) in [(Level::Error, "error"), (Level::Info, "info"), (Level::Trace, "trace")] {
-            assert_eq!(directives(level, None), format!("{name},{LIBRARIES}"));
-            let filter = EnvFilter::new(directives(level, None));
-            assert_eq!(filter.max_level_hint().map(|hint| hint.to_string()), Some(name.into()));
+        use tracing::Level as L;
+        let levels =
+            [(Level::Error, L::ERROR, L::WARN), (Level::Info, L::INFO, L::DEBUG), (Level::Debug, L::DEBUG, L::TRACE)];
+        for (level, written, not) in levels {
+            let filter = filter(level, None);
+            assert!(filter.would_enable("tessera::app", &written) && !filter.would_enable("tessera::app", &not));
+            assert!(!filter.would_enable("str0m::rtp", &L::WARN), "libraries say less");
         }
-        assert_eq!(directives(Level::Info, Some("debug,str0m=info")), format!("info,{LIBRARIES},debug,str0m=info"));
-        let filter = EnvFilter::new(directives(Level::Info, Some("debug")));
-        assert_eq!(filter.max_level_hint().map(|hint| hint.to_string()), Some("debug".into()));
+        let asked = filter(Level::Info, Some("debug,str0m=info,no such thing"));
+        assert!(asked.would_enable("tessera::app", &L::DEBUG) && asked.would_enable("str0m::rtp", &L::INFO));
+        assert!(!asked.would_enable("str0m::rtp", &L::DEBUG));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! **The question:** which numbers may a scraper read? A registry of families, rendered in Prometheus' text format 0.0.4.
+//! **The question:** which numbers may a scraper read? A registry of families, rendered in Prometheus' text format
+//! 0.0.4.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -98,8 +99,8 @@ impl Metrics {
     /// Shows every sample that `read` pushes at each scrape: a family whose further labels are known only then.
     ///
     /// # Panics
-    /// When the name breaks the house's rule (`tessera_` first; `_total` last for counters and for them alone), or when one
-    /// name is registered as two kinds: both are mistakes in the source, not in the world.
+    /// When the name breaks the house's rule (`tessera_` first; `_total` last for counters and for them alone), or when
+    /// one name is registered as two kinds: both are mistakes in the source, not in the world.
     pub fn series(
         &self,
         name: &'static str,

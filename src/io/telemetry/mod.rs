@@ -1,7 +1,7 @@
-//! **The question:** what does the node tell its operator? Floor 3.
+//! **The question:** what does the node tell its operator? Floor 4.
 //!
-//! Doors: [`log`] (lines, and what must never stand in one), [`metrics`] (numbers for a scraper), [`threads`] (who burns the
-//! processor).
+//! Doors: [`log`] (lines, and what must never stand in one), [`metrics`] (numbers for a scraper), [`threads`] (who
+//! burns the processor).
 
 pub mod log;
 pub mod metrics;

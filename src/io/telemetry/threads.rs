@@ -1,4 +1,5 @@
-//! **The question:** who burns the processor, and how much memory is held? Read from `/proc` (proc(5)), for this process or any.
+//! **The question:** who burns the processor, and how much memory is held? Read from `/proc` (proc(5)), for this
+//! process or any.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,7 +7,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// Linux reports processor time in hundredths of a second to user space, whatever the kernel's own tick (proc(5), time(7)).
+/// Linux reports processor time in hundredths of a second to user space, whatever the kernel's own tick (proc(5),
+/// time(7)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Processor seconds by the name of the thread: the part before the first `-`.
@@ -61,8 +63,8 @@ impl Usage {
     }
 }
 
-/// One clock for the whole life of every thread: what a thread has used stays with its group when it ends, so that no group's time ever
-/// falls. A scraper takes a fall for a restart and counts everything anew.
+/// One clock for the whole life of every thread: what a thread has used stays with its group when it ends, so that no
+/// group's time ever falls. A scraper takes a fall for a restart and counts everything anew.
 #[derive(Debug, Default)]
 pub struct ThreadClock {
     /// The threads that lived when last read, by id and start: an id is used again.
@@ -89,12 +91,16 @@ impl ThreadClock {
         let root = format!("/proc/{pid}");
         let mut living = HashMap::with_capacity(self.living.len());
         for task in fs::read_dir(format!("{root}/task"))? {
-            // A thread may end between the listing and the reading; what it used since it was last seen then counts as `other`.
+            // A thread may end between the listing and the reading; what it used since it was last seen then counts as
+            // `other`.
             let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
             if let Some(Stat { id, name, started, seconds }) = Stat::parse(&stat) {
                 let before = self.living.remove(&(id, started));
-                // A thread has its parent's name for a moment; what it used by then is too little to be read.
-                let (group, before) = before.map_or((Group::of(name), 0.0), |spent| (spent.group, spent.seconds));
+                // A thread has its parent's name for a moment: it may still come to its group, and never leaves one.
+                let (group, before) = match before {
+                    Some(Spent { group, seconds }) if group != Group::Other => (group, seconds),
+                    other => (Group::of(name), other.map_or(0.0, |spent| spent.seconds)),
+                };
                 living.insert((id, started), Spent { group, seconds: seconds.max(before) });
             }
         }
@@ -206,8 +212,8 @@ struct Stat<'a> {
 }
 
 impl<'a> Stat<'a> {
-    /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and system time are
-    /// fields 14 and 15 of the whole line, the start is field 22.
+    /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and
+    /// system time are fields 14 and 15 of the whole line, the start is field 22.
     fn parse(line: &'a str) -> Option<Self> {
         let (head, tail) = line.rsplit_once(')')?;
         let (id, name) = head.split_once('(')?;

@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::base::limits;
-use crate::io::transfer::TransferError;
+use crate::io::transfer::error::TransferError;
 
 /// A client that follows no redirect: a recording goes where its owner said, and nowhere else.
 ///

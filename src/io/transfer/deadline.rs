@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::core::retention::Hour;
 use crate::io::store::{KeyCustody, ReadError};
-use crate::io::transfer::TransferError;
+use crate::io::transfer::error::TransferError;
 
 /// The hour of one recording, by its keepers' time.
 #[derive(Debug, Clone, Copy)]

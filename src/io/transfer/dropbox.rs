@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach Dropbox? By an upload session of its HTTP API, whose last answer tells the checksum of
-//! what Dropbox then holds.
+//! **The question:** how does a file reach Dropbox? By an upload session of its HTTP API, whose last answer tells the
+//! checksum of what Dropbox then holds.
 //!
 //! Source: Dropbox' documentation of its HTTP API (`files/upload_session/*`, `files/delete_v2`) and of `content_hash`.
 
@@ -16,13 +16,14 @@ use tokio::time::timeout;
 use crate::base::limits;
 use crate::io::telemetry::log::Redacted;
 use crate::io::transfer::client::{client, is_loopback, judge, text, unreachable};
+use crate::io::transfer::credentials::Access;
 use crate::io::transfer::deadline::Deadline;
-use crate::io::transfer::destination::Access;
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::pause::pause;
 use crate::io::transfer::source::{Checksum, FileBody};
-use crate::io::transfer::{TransferError, pause};
 
 /// Bytes of the blocks that a content hash is made of.
-const BLOCK_LEN: usize = 4 * 1024 * 1024;
+const BLOCK_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where Dropbox answers.
 #[derive(Debug, Clone)]
@@ -64,11 +65,11 @@ impl ContentHash {
     /// Adds the next bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK_LEN - self.block_len));
+            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.block_len));
             self.block.update(now);
             self.block_len += now.len();
             bytes = rest;
-            if self.block_len == BLOCK_LEN {
+            if self.block_len == BLOCK_BYTES {
                 self.close_block();
             }
         }
@@ -318,13 +319,13 @@ mod tests {
         let hex = |bytes: Vec<u8>| Checksum(bytes.try_into().unwrap()).to_string();
         assert_eq!(hash(b"", 1), hex(sha(b"")));
         assert_eq!(hash(b"abc", 1), hex(sha(&sha(b"abc"))));
-        let long: Vec<u8> = (0..2 * BLOCK_LEN + 5).map(|n| (n % 251) as u8).collect();
-        let blocks: Vec<u8> = long.chunks(BLOCK_LEN).flat_map(sha).collect();
-        for step in [7919, 65_536, BLOCK_LEN, long.len()] {
+        let long: Vec<u8> = (0..2 * BLOCK_BYTES + 5).map(|n| (n % 251) as u8).collect();
+        let blocks: Vec<u8> = long.chunks(BLOCK_BYTES).flat_map(sha).collect();
+        for step in [7919, 65_536, BLOCK_BYTES, long.len()] {
             assert_eq!(hash(&long, step), hex(sha(&blocks)), "{step}");
         }
-        let whole = &long[..2 * BLOCK_LEN];
-        let blocks: Vec<u8> = whole.chunks(BLOCK_LEN).flat_map(sha).collect();
+        let whole = &long[..2 * BLOCK_BYTES];
+        let blocks: Vec<u8> = whole.chunks(BLOCK_BYTES).flat_map(sha).collect();
         assert_eq!(hash(whole, 1 << 20), hex(sha(&blocks)), "no empty block at the end");
     }
 

@@ -1,5 +1,5 @@
-//! **The question:** which of a node's recordings are on their way to the configured host, and how did it go? On request, or each as
-//! soon as it is final.
+//! **The question:** which of a node's recordings are on their way to the configured host, and how did it go? On
+//! request, or each as soon as it is final.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,10 @@ use crate::core::record::RecordingState;
 use crate::core::retention::RecordingName;
 use crate::engine::flow::{Counter, Level};
 use crate::io::store::{Archive, ReadError};
-use crate::io::transfer::{Destination, Progress, TransferError, TransferredFile, transfer};
+use crate::io::transfer::copying::{TransferredFile, transfer};
+use crate::io::transfer::destination::Destination;
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::progress::Progress;
 
 /// What hand-overs count; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -104,8 +107,8 @@ impl Transfers {
         Arc::new(Self { archive, destination, known: Mutex::default(), turns, counters })
     }
 
-    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. One that is under way already goes on as it was
-    /// asked for. Called on the runtime's own threads.
+    /// Begins to hand a recording over; it is erased here afterwards, unless `keep`. One that is under way already goes
+    /// on as it was asked for. Called on the runtime's own threads.
     ///
     /// # Errors
     /// When it cannot be read, is not final, or `limits::HAND_OVERS_KNOWN_MAX` others are under way.
@@ -132,8 +135,8 @@ impl Transfers {
         self.known().get(&recording).map(|known| known.state.clone())
     }
 
-    /// Hands over every recording as soon as it is final, for as long as the node runs; what was given up is tried again every
-    /// `limits::HAND_OVER_AGAIN_AFTER` until its hour.
+    /// Hands over every recording as soon as it is final, for as long as the node runs; what was given up is tried
+    /// again every `limits::HAND_OVER_AGAIN_AFTER` until its hour.
     pub async fn run_automatic(self: Arc<Self>) {
         loop {
             tokio::time::sleep(limits::HAND_OVER_LOOK_EVERY).await;

@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach an S3-compatible bucket? In parts; it appears there only when all of them are, and is
-//! read back.
+//! **The question:** how does a file reach an S3-compatible bucket? In parts; it appears there only when all of them
+//! are, and is read back.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use object_store::{
 use tokio::time::timeout;
 
 use crate::base::limits;
-use crate::io::transfer::TransferError;
 use crate::io::transfer::client::innermost;
 use crate::io::transfer::deadline::Deadline;
+use crate::io::transfer::error::TransferError;
 use crate::io::transfer::source::FileBody;
 
 /// A bucket and a prefix in it.

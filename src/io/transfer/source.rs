@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::base::limits;
 use crate::io::store::{ReadError, Reading};
-use crate::io::transfer::{Progress, Told, TransferError};
+use crate::io::transfer::error::TransferError;
+use crate::io::transfer::progress::{Progress, Told};
 
 /// SHA-256 (FIPS 180-4). Text form: hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl<'a> FileBody<'a> {
     /// The next `len` bytes; fewer only at the end, none after it.
     ///
     /// # Errors
-    /// As [`Source::next`].
+    /// As [`Self::next`].
     pub(super) async fn piece(&mut self, len: usize) -> Result<Bytes, ReadError> {
         let rest = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
         let mut piece = Vec::with_capacity(len.min(rest));

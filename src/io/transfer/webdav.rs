@@ -1,5 +1,5 @@
-//! **The question:** how does a file reach a WebDAV folder (RFC 4918), such as Nextcloud's? Under an aside name, read back, and
-//! only then under its own.
+//! **The question:** how does a file reach a WebDAV folder (RFC 4918), such as Nextcloud's? Under an aside name, read
+//! back, and only then under its own.
 
 use std::fmt;
 use std::io;
@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::base::limits;
-use crate::io::transfer::TransferError;
 use crate::io::transfer::client::{client, is_loopback, judge, unreachable};
+use crate::io::transfer::credentials::Login;
 use crate::io::transfer::deadline::Deadline;
-use crate::io::transfer::destination::Login;
+use crate::io::transfer::error::TransferError;
 use crate::io::transfer::source::FileBody;
 
 /// What a file is called until it was read back. Not `.part`: Nextcloud refuses that.

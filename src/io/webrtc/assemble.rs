@@ -1,20 +1,19 @@
-//! **The question:** which frames do these packets make? Reorders one track's packets, waits for repair, and hands whole
-//! frames out in order. Pure: the caller parses RTP, unwraps RTX, extends sequence numbers and RTP times, and sends the
-//! keyframe requests.
+//! **The question:** which frames do these packets make? Reorders one track's packets, waits for repair, and hands
+//! whole frames out in order. Pure: the caller parses RTP, unwraps RTX, extends sequence numbers and RTP times, and
+//! sends the keyframe requests.
 //!
-//! A video track is *followed* packet by packet while nothing is missing. A packet that is missing blocks it until repair
-//! brings it, a newer keyframe is complete, or [`limits::NACK_WAIT`] has passed; then the track is *seeking*: all that counts
-//! is the newest packet that may start a keyframe, and whether that keyframe is complete. A track begins seeking.
+//! A video track is *followed* packet by packet while nothing is missing. A packet that is missing blocks it until
+//! repair brings it, a newer keyframe is complete, or [`limits::NACK_WAIT`] has passed; then the track is *seeking*:
+//! all that counts is the newest packet that may start a keyframe, and whether that keyframe is complete. A track
+//! begins seeking.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
-use super::packetise::{depacketise, may_start_keyframe};
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, Outbox, Pts, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Wallclock};
+use crate::io::webrtc::payload::{may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
 #[derive(Debug, Clone)]
@@ -41,8 +40,9 @@ pub struct WirePacket {
 #[derive(Debug)]
 pub enum Assembled {
     /// The next frame in order.
-    Frame(EncodedFrame),
-    /// Nothing can be delivered before a keyframe: ask the sender for one. At most one per [`limits::KEYFRAME_SPACING`].
+    Frame(ReceivedFrame),
+    /// Nothing can be delivered before a keyframe: ask the sender for one. At most one per
+    /// [`limits::KEYFRAME_SPACING`].
     RequestKeyframe,
 }
 
@@ -67,9 +67,10 @@ pub struct VideoStats {
     pub waiting: usize,
 }
 
-/// Packets of one AV1 track → frames.
-#[derive(Debug, Default)]
+/// Packets of one video track → frames.
+#[derive(Debug)]
 pub struct VideoAssembler {
+    codec: Codec,
     /// Packets not yet consumed, by sequence; all of them at `next` or after.
     window: BTreeMap<u64, WirePacket>,
     /// Payload bytes in `window`.
@@ -85,10 +86,9 @@ pub struct VideoAssembler {
     stats: VideoStats,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Progress {
     /// Nothing but a keyframe helps.
-    #[default]
     Seeking,
     /// Packets are consumed at `next`, one after the other.
     Following {
@@ -123,10 +123,20 @@ struct Candidate {
 }
 
 impl VideoAssembler {
-    /// An assembler that waits for the first keyframe.
+    /// An assembler of payloads of `codec` that waits for the first keyframe.
     #[must_use]
-    pub fn new() -> Self {
-        Self { is_broken: true, ..Self::default() }
+    pub fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            window: BTreeMap::new(),
+            window_len: 0,
+            next: 0,
+            progress: Progress::Seeking,
+            candidate: None,
+            is_broken: true,
+            requested: None,
+            stats: VideoStats::default(),
+        }
     }
 
     /// Takes one packet, and answers with every frame it completes.
@@ -165,7 +175,7 @@ impl VideoAssembler {
 
     fn insert(&mut self, packet: WirePacket) {
         let is_newer = self.candidate.is_none_or(|candidate| packet.sequence > candidate.first);
-        if is_newer && may_start_keyframe(&packet.payload) {
+        if is_newer && may_start_keyframe(self.codec, &packet.payload) {
             self.candidate = Some(Candidate {
                 first: packet.sequence,
                 end: packet.sequence,
@@ -279,7 +289,7 @@ impl VideoAssembler {
     }
 
     fn finish(&mut self, now: Instant, whole: Building, out: &mut Outbox<Assembled>) {
-        let Ok(unit) = depacketise(whole.packets.iter().map(|packet| &packet.payload[..])) else {
+        let Ok(unit) = video_unit(self.codec, whole.packets.iter().map(|packet| &packet.payload[..])) else {
             self.stats.malformed += 1;
             self.seek(now, out);
             return;
@@ -293,7 +303,10 @@ impl VideoAssembler {
             return;
         }
         let (Some(first), Some(last)) = (whole.packets.first(), whole.packets.last()) else { return };
-        let ingest = Ingest {
+        let frame = ReceivedFrame {
+            codec: self.codec,
+            data: unit.data,
+            keyframe: unit.keyframe,
             sequence_first: first.sequence,
             sequence_last: last.sequence,
             contiguous: !self.is_broken,
@@ -306,13 +319,7 @@ impl VideoAssembler {
         self.is_broken = false;
         self.stats.frames += 1;
         self.stats.keyframes += u64::from(unit.keyframe);
-        out.push(Assembled::Frame(EncodedFrame {
-            codec: Codec::Av1,
-            data: Bytes::from(unit.data),
-            pts: Pts(0),
-            keyframe: unit.keyframe,
-            ingest: Some(ingest),
-        }));
+        out.push(Assembled::Frame(frame));
     }
 
     /// Frames up to here are lost: nothing more goes out before a keyframe.
@@ -374,11 +381,12 @@ impl Building {
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use proptest::prelude::*;
 
-    use super::super::packetise::Packetiser;
-    use super::super::packetise::tests::unit;
     use super::*;
+    use crate::io::webrtc::payload::Packetiser;
+    use crate::io::webrtc::payload::av1::tests::unit;
 
     const FRAME_SPAN: Duration = Duration::from_millis(33);
 
@@ -390,7 +398,7 @@ mod tests {
 
     impl SimulatedLink {
         fn new() -> Self {
-            Self { assembler: VideoAssembler::new(), out: Outbox::new(), start: Instant::now() }
+            Self { assembler: VideoAssembler::new(Codec::Av1), out: Outbox::new(), start: Instant::now() }
         }
 
         fn push(&mut self, at: Duration, packet: &WirePacket) {
@@ -407,10 +415,10 @@ mod tests {
         /// RTP times of the frames delivered since the last call, in frame numbers, and the number of requests.
         fn taken(&mut self) -> (Vec<u64>, usize) {
             let (frames, requests) = self.frames();
-            (frames.iter().map(|frame| frame.ingest.as_ref().unwrap().rtp_time / 3000).collect(), requests)
+            (frames.iter().map(|frame| frame.rtp_time / 3000).collect(), requests)
         }
 
-        fn frames(&mut self) -> (Vec<EncodedFrame>, usize) {
+        fn frames(&mut self) -> (Vec<ReceivedFrame>, usize) {
             let (mut frames, mut requests) = (Vec::new(), 0);
             for item in self.out.drain() {
                 match item {
@@ -455,10 +463,9 @@ mod tests {
         assert_eq!(requests, 0);
         assert_eq!(frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>(), bytes);
         assert_eq!(frames.iter().map(|frame| frame.keyframe).collect::<Vec<_>>(), [true, false, false, true]);
-        let ingest: Vec<&Ingest> = frames.iter().map(|frame| frame.ingest.as_ref().unwrap()).collect();
-        assert_eq!(ingest.iter().map(|ingest| ingest.contiguous).collect::<Vec<_>>(), [false, true, true, true]);
-        assert!(ingest.windows(2).all(|pair| pair[0].sequence_last + 1 == pair[1].sequence_first));
-        assert_eq!(ingest[0].rid, Some(*b"h\0\0\0\0\0\0\0"));
+        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [false, true, true, true]);
+        assert!(frames.windows(2).all(|pair| pair[0].sequence_last + 1 == pair[1].sequence_first));
+        assert_eq!(frames[0].rid, Some(*b"h\0\0\0\0\0\0\0"));
         assert_eq!(line.assembler.stats().waiting, 0);
     }
 
@@ -483,9 +490,9 @@ mod tests {
         assert_eq!(line.assembler.deadline(), Some(line.start + limits::NACK_WAIT));
         line.push(FRAME_SPAN * 2, &packets[1][2]);
         let (frames, requests) = line.frames();
-        assert_eq!(frames.iter().map(|frame| frame.ingest.as_ref().unwrap().contiguous).collect::<Vec<_>>(), [true; 2]);
+        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [true; 2]);
         assert_eq!((requests, line.assembler.deadline()), (0, None));
-        assert_eq!(frames[0].ingest.as_ref().unwrap().arrival, line.start + FRAME_SPAN * 2);
+        assert_eq!(frames[0].arrival, line.start + FRAME_SPAN * 2);
     }
 
     #[test]
@@ -503,7 +510,7 @@ mod tests {
         assert_eq!(line.taken(), (vec![], 0));
         line.push_all(FRAME_SPAN * 9, packets[4].iter().chain(&packets[5]));
         let (frames, _) = line.frames();
-        let contiguous: Vec<bool> = frames.iter().map(|frame| frame.ingest.as_ref().unwrap().contiguous).collect();
+        let contiguous: Vec<bool> = frames.iter().map(|frame| frame.contiguous).collect();
         assert_eq!(contiguous, [false, true]);
         assert!(frames[0].keyframe);
         assert_eq!(line.assembler.stats().gaps_skipped, 1);
@@ -529,7 +536,7 @@ mod tests {
         line.push_all(Duration::ZERO, packets.iter().flatten());
         let (frames, requests) = line.frames();
         assert_eq!((frames.len(), requests), (2, 0));
-        assert!(frames[1].ingest.as_ref().unwrap().contiguous);
+        assert!(frames[1].contiguous);
     }
 
     #[test]
@@ -622,13 +629,12 @@ mod tests {
             let (delivered, _) = line.frames();
             let mut previous: Option<u64> = None;
             for frame in delivered {
-                let ingest = frame.ingest.unwrap();
-                let n = ingest.rtp_time / 3000;
+                let n = frame.rtp_time / 3000;
                 prop_assert_eq!(&frame.data, &bytes[n as usize]);
                 prop_assert_eq!(frame.keyframe, frames[n as usize].0);
                 prop_assert!(previous.is_none_or(|previous| n > previous), "in order");
-                prop_assert_eq!(ingest.contiguous, previous.is_some_and(|previous| n == previous + 1));
-                prop_assert!(ingest.contiguous || frame.keyframe);
+                prop_assert_eq!(frame.contiguous, previous.is_some_and(|previous| n == previous + 1));
+                prop_assert!(frame.contiguous || frame.keyframe);
                 previous = Some(n);
             }
             let lost = |n: usize| fates[n % fates.len()].0 == 10;

@@ -1,5 +1,5 @@
-//! **The question:** which RTP stream is this track now? A track's m-line may carry several: simulcast layers, or a new SSRC after
-//! the old one. One at a time is taken and put together.
+//! **The question:** which RTP stream is this track now? A track's m-line may carry several: simulcast layers, or a new
+//! SSRC after the old one. One at a time is taken and put together.
 
 use std::time::{Instant, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use str0m::rtp::rtcp::SenderInfo;
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Outbox, TrackKind, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Outbox, TrackKind, Wallclock};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::sound::SoundAssembler;
 
@@ -31,6 +31,7 @@ pub(super) struct TrackStream {
     pub(super) ssrc: Ssrc,
     /// Its simulcast layer, if it is one.
     pub(super) rid: Option<Rid>,
+    codec: Codec,
     heard: Instant,
     assembler: Assembler,
     /// Told already.
@@ -59,11 +60,18 @@ impl Incoming {
         Self { kind, mid, started: false, source: None, wanted: false, asked: None }
     }
 
-    /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell silent.
-    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted.
-    pub(super) fn takes(&mut self, now: Instant, ssrc: Ssrc, rid: Option<Rid>) -> bool {
+    /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
+    /// silent. A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
+    /// track keeps the codec it began with until it is switched off: that is what its decoder was opened for.
+    pub(super) fn takes(&mut self, now: Instant, ssrc: Ssrc, rid: Option<Rid>, codec: Codec) -> bool {
+        if codec.is_video() != self.kind.is_video() {
+            return false;
+        }
         if let Some(source) = &mut self.source {
-            if source.ssrc == ssrc {
+            if self.started && source.codec != codec {
+                return false;
+            }
+            if source.ssrc == ssrc && source.codec == codec {
                 source.heard = now;
                 return true;
             }
@@ -71,12 +79,12 @@ impl Incoming {
                 return false;
             }
         }
-        let assembler = if self.kind.is_video() {
-            Assembler::Video(Box::new(VideoAssembler::new()))
+        let assembler = if codec.is_video() {
+            Assembler::Video(Box::new(VideoAssembler::new(codec)))
         } else {
-            Assembler::Sound(SoundAssembler::new())
+            Assembler::Sound(SoundAssembler::new(codec))
         };
-        self.source = Some(TrackStream { ssrc, rid, heard: now, assembler, told: Losses::default() });
+        self.source = Some(TrackStream { ssrc, rid, codec, heard: now, assembler, told: Losses::default() });
         true
     }
 
@@ -163,8 +171,8 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
     }
 }
 
-/// What a sender's clock read at `rtp_time`, of a clock of `rate` Hz, by its last report (RFC 3550 section 6.4.1). `None` if that
-/// is before 1970.
+/// What a sender's clock read at `rtp_time`, of a clock of `rate` Hz, by its last report (RFC 3550 section 6.4.1).
+/// `None` if that is before 1970.
 fn captured_at(report: &SenderInfo, rtp_time: u64, rate: u32) -> Option<Wallclock> {
     let told = report.ntp_time.duration_since(UNIX_EPOCH).ok()?;
     // Both are extended from 32 bits, each by its own count of wraps: only the low bits are comparable.
@@ -181,6 +189,7 @@ mod tests {
     use str0m::media::{Frequency, MediaTime};
 
     use super::*;
+    use crate::base::media::Law;
 
     #[test]
     fn a_report_tells_when_packets_around_it_were_captured() {
@@ -210,23 +219,36 @@ mod tests {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         let (low, high) = (Some("l".into()), Some("h".into()));
-        assert!(track.takes(start, 1.into(), low));
-        assert!(!track.takes(start + ms(10), 2.into(), high));
-        assert!(track.takes(start + ms(20), 1.into(), low));
-        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), 2.into(), high));
-        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, 2.into(), high));
-        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, 1.into(), low));
+        assert!(track.takes(start, 1.into(), low, Codec::Av1));
+        assert!(!track.takes(start + ms(10), 2.into(), high, Codec::Av1));
+        assert!(track.takes(start + ms(20), 1.into(), low, Codec::Av1));
+        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), 2.into(), high, Codec::Av1));
+        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, 2.into(), high, Codec::Av1));
+        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, 1.into(), low, Codec::Av1));
     }
 
     #[test]
     fn a_new_ssrc_of_the_same_stream_is_taken_at_once() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(track.takes(now, 1.into(), None));
-        assert!(track.takes(now, 2.into(), None));
+        assert!(track.takes(now, 1.into(), None, Codec::Opus));
+        assert!(track.takes(now, 2.into(), None, Codec::Opus));
         let mut camera = Incoming::new(TrackKind::Camera, "1".into());
-        assert!(camera.takes(now, 1.into(), Some("l".into())));
-        assert!(camera.takes(now, 2.into(), Some("l".into())));
+        assert!(camera.takes(now, 1.into(), Some("l".into()), Codec::Av1));
+        assert!(camera.takes(now, 2.into(), Some("l".into()), Codec::Av1));
+    }
+
+    #[test]
+    fn a_track_keeps_the_codec_that_it_began_with() {
+        let now = Instant::now();
+        let mut track = Incoming::new(TrackKind::Microphone, "0".into());
+        assert!(!track.takes(now, 1.into(), None, Codec::Av1), "pictures are no sound");
+        assert!(track.takes(now, 1.into(), None, Codec::Opus));
+        track.started = true;
+        assert!(!track.takes(now, 1.into(), None, Codec::G711(Law::A)));
+        assert!(track.takes(now, 2.into(), None, Codec::Opus));
+        track.started = false;
+        assert!(track.takes(now, 2.into(), None, Codec::G711(Law::A)), "switched off and on, it begins anew");
     }
 
     #[test]
@@ -235,7 +257,7 @@ mod tests {
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         track.wanted = true;
         assert_eq!(track.ask_at(), None, "nobody to ask yet");
-        assert!(track.takes(now, 1.into(), None));
+        assert!(track.takes(now, 1.into(), None, Codec::Av1));
         assert_eq!(track.ask_at(), Some(now));
         track.asked = Some(now);
         assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));

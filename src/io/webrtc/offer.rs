@@ -66,7 +66,8 @@ pub fn check(offer: &str) -> Result<(), OfferError> {
     if media == 0 { Err(OfferError::NoMedia) } else { Ok(()) }
 }
 
-/// The offer with other ICE credentials and without candidates: what an ICE restart by PATCH amounts to (RFC 9725 section 4.3.3).
+/// The offer with other ICE credentials and without candidates: what an ICE restart by PATCH amounts to (RFC 9725
+/// section 4.3.3).
 #[must_use]
 pub fn with_credentials(offer: &str, ufrag: &str, password: &str) -> String {
     let mut restarted = String::with_capacity(offer.len());
@@ -90,8 +91,8 @@ pub fn with_credentials(offer: &str, ufrag: &str, password: &str) -> String {
 /// The stream that picture and sound belong to in answers, and their canonical name.
 const STREAM: &str = "composite";
 
-/// The answer with everything this side sends in one media stream (RFC 8830) of one origin (RFC 8834 section 4.9): browsers
-/// play picture and sound of one stream in step, and str0m gives each m-line a stream of its own.
+/// The answer with everything this side sends in one media stream (RFC 8830) of one origin (RFC 8834 section 4.9):
+/// browsers play picture and sound of one stream in step, and str0m gives each m-line a stream of its own.
 #[must_use]
 pub fn with_one_stream(answer: &str) -> String {
     let mut joined = String::with_capacity(answer.len() + 64);
@@ -115,8 +116,8 @@ pub fn with_one_stream(answer: &str) -> String {
     joined
 }
 
-/// The answer with RED (RFC 2198) as the first format of the first sound that this side receives, which is the microphone: a sender uses
-/// the first format it can (RFC 3264 section 6.1). Without RED in it, the answer as it was.
+/// The answer with RED (RFC 2198) as the first format of the first sound that this side receives, which is the
+/// microphone: a sender uses the first format it can (RFC 3264 section 6.1). Without RED in it, the answer as it was.
 #[must_use]
 pub fn with_red_first(answer: &str) -> String {
     let mut sections: Vec<String> = answer.split_inclusive("\r\nm=").map(str::to_owned).collect();
@@ -192,7 +193,8 @@ mod tests {
     fn red_comes_first_where_the_microphone_is_received() {
         let section = |direction: &str| {
             format!(
-                "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na={direction}\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:63 red/48000/2\r\n"
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na={direction}\r\n\
+                 a=rtpmap:111 opus/48000/2\r\na=rtpmap:63 red/48000/2\r\n"
             )
         };
         let turned = |direction: &str| section(direction).replace("111 63\r\n", "63 111\r\n");

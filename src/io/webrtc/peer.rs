@@ -1,5 +1,5 @@
-//! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams and time
-//! in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
+//! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams
+//! and time in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,20 +8,22 @@ use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::channel::ChannelId;
-use str0m::format::Codec as WireCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaAdded, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, ParticipantId, PeerId, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::base::media::{
+    Codec, EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
+};
 use crate::core::signal;
-use crate::io::webrtc::Certificate;
 use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::certificate::Certificate;
+use crate::io::webrtc::codec::{payload_kind, to_wire};
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::packetise::Packetised;
+use crate::io::webrtc::payload::Packetised;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +123,10 @@ pub(super) enum PeerOutput {
     Connected,
     Closed(CloseReason),
     ChannelOpen,
-    TrackStarted(TrackKind),
+    /// Its first packet came, coded like this.
+    TrackStarted(TrackKind, Codec),
     TrackEnded(TrackKind),
-    Frame(TrackKind, EncodedFrame),
+    Frame(TrackKind, ReceivedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
     /// What could not be put together, or only from copies.
@@ -163,6 +166,8 @@ struct Outgoing {
     pt: Pt,
     /// The next packet's extended sequence number.
     sequence: u64,
+    /// The last packet's RTP time.
+    time: Option<u64>,
 }
 
 impl Peer {
@@ -235,6 +240,17 @@ impl Peer {
         Ok(offer::fragment_of(&answer))
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// Whether ICE and DTLS came up.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// This side's `ice-ufrag`, by which datagrams find it and which names its ICE generation.
     #[must_use]
     pub fn ufrag(&self) -> &str {
@@ -254,8 +270,8 @@ impl Peer {
         }
     }
 
-    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody can
-    /// divert the datagrams of another address by naming this peer's `ice-ufrag`.
+    /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody
+    /// can divert the datagrams of another address by naming this peer's `ice-ufrag`.
     pub(super) fn accepts(&self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> bool {
         Receive::new(Protocol::Udp, source, destination, datagram)
             .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
@@ -309,8 +325,11 @@ impl Peer {
         let (mid, pt, first) = (line.mid, line.pt, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
         let pts = packetised.frame.pts;
-        let time = rtp_from_pts(pts, limits::VIDEO_CLOCK) as u32;
-        let wallclock = epoch.instant_at(pts);
+        // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick
+        // last sent, or of one before it, and a receiver discards whatever is not newer than what it has.
+        let time = rtp_from_pts(pts, limits::VIDEO_CLOCK).max(line.time.map_or(0, |last| last + 1));
+        line.time = Some(time);
+        let (time, wallclock) = (time as u32, epoch.instant_at(pts));
         let mut direct = self.rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
         for (at, payload) in packetised.payloads.iter().enumerate() {
@@ -331,6 +350,11 @@ impl Peer {
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), time, wallclock, payload.clone()));
     }
 
+    /// Whether it may take the composite, now or once it is connected: its m-lines are known only then.
+    pub(super) fn may_take_video(&self) -> bool {
+        !self.closed && (self.composite.is_some() || !self.connected)
+    }
+
     /// Whether it takes the composite.
     pub(super) fn wants_video(&self) -> bool {
         self.connected && !self.closed && self.composite.is_some()
@@ -341,8 +365,8 @@ impl Peer {
         self.connected && !self.closed && self.mix.is_some()
     }
 
-    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has passed since
-    /// it was asked last; a keyframe that comes first fulfils the wish as well.
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has
+    /// passed since it was asked last; a keyframe that comes first fulfils the wish as well.
     pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
         if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
             incoming.wanted = true;
@@ -482,7 +506,7 @@ impl Peer {
     }
 
     fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
-        let codec = if video { WireCodec::Av1 } else { WireCodec::Opus };
+        let codec = to_wire(if video { Codec::Av1 } else { Codec::Opus });
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
         let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);
@@ -494,7 +518,7 @@ impl Peer {
             let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
             stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
         }
-        Some(Outgoing { mid, pt, sequence })
+        Some(Outgoing { mid, pt, sequence, time: None })
     }
 
     fn media_changed(&mut self, mid: Mid, direction: Direction, out: &mut Outbox<PeerOutput>) {
@@ -518,18 +542,17 @@ impl Peer {
             let Some(at) = self.incoming.iter().position(|incoming| incoming.mid == mid) else { return };
             (at, rid)
         };
+        let params = self.rtc.codec_config().params();
+        let Some(payload) = payload_kind(params, packet.header.payload_type) else { return };
         let incoming = &mut self.incoming[at];
-        let kind = incoming.kind;
-        if !incoming.takes(now, ssrc, rid) {
+        if !incoming.takes(now, ssrc, rid, payload.codec) {
             return;
         }
         if !incoming.started {
             incoming.started = true;
-            out.push(PeerOutput::TrackStarted(kind));
+            out.push(PeerOutput::TrackStarted(incoming.kind, payload.codec));
         }
-        let pt = packet.header.payload_type;
-        let red = !kind.is_video() && self.rtc.codec_config().params().iter().any(|params| params.red() == Some(pt));
-        incoming.push(now, wire_packet(packet, rid), red, &mut self.assembled);
+        incoming.push(now, wire_packet(packet, rid), payload.red, &mut self.assembled);
         self.take_assembled(at, out);
     }
 

@@ -1,27 +1,28 @@
-//! **The question:** which sound do these packets bring? One frame a packet, in the order of arrival, and copies of lost ones where
-//! packets carry them. Pure; order and repetition are the jitter buffer's business.
+//! **The question:** which sound do these packets bring? One frame a packet, in the order of arrival, and copies of
+//! lost ones where packets carry them. Pure; order and repetition are the jitter buffer's business.
 
 use bytes::Bytes;
 
-use super::assemble::{Assembled, WirePacket};
-use super::red::unpack;
-use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Ingest, Outbox, Pts};
+use crate::base::media::{Codec, Outbox, ReceivedFrame};
+use crate::io::webrtc::assemble::{Assembled, WirePacket};
+use crate::io::webrtc::payload::red::unpack;
+use crate::io::webrtc::payload::sound_unit;
 
 /// Counts of one sound track, since its beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SoundStats {
     /// Packets that came in.
     pub packets: u64,
-    /// Packets without a payload, or longer than Opus allows, or malformed RED.
+    /// Packets that their payload format forbids, without a payload or too long, or malformed RED.
     pub discarded: u64,
     /// Lost packets whose copies came with later ones (RFC 2198).
     pub restored: u64,
 }
 
-/// Packets of one Opus track → frames, one for one (RFC 7587). Order and repetition are the jitter buffer's business.
-#[derive(Debug, Default)]
+/// Packets of one track of sound → frames, one for one. Order and repetition are the jitter buffer's business.
+#[derive(Debug)]
 pub struct SoundAssembler {
+    codec: Codec,
     last: Option<u64>,
     /// Bit n: the packet n before `last` was there.
     seen: u64,
@@ -29,21 +30,21 @@ pub struct SoundAssembler {
 }
 
 impl SoundAssembler {
-    /// An assembler that has seen nothing.
+    /// An assembler of payloads of `codec` that has seen nothing.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(codec: Codec) -> Self {
+        Self { codec, last: None, seen: 0, stats: SoundStats::default() }
     }
 
     /// The packet's frame; `None` for one that carries no sound.
-    pub fn push(&mut self, packet: WirePacket) -> Option<EncodedFrame> {
+    pub fn push(&mut self, packet: WirePacket) -> Option<ReceivedFrame> {
         self.stats.packets += 1;
         let contiguous = self.note(packet.sequence);
         self.frame(&packet, Bytes::from_owner(packet.payload.clone()), contiguous)
     }
 
-    /// A RED packet's frame, and then those before it that were lost and whose copies it carries (RFC 2198). Copies have no
-    /// sequence number of their own; each is taken for the packet right before the next block's.
+    /// A RED packet's frame, and then those before it that were lost and whose copies it carries (RFC 2198). Copies
+    /// have no sequence number of their own; each is taken for the packet right before the next block's.
     pub fn push_red(&mut self, packet: &WirePacket, out: &mut Outbox<Assembled>) {
         self.stats.packets += 1;
         let Some(blocks) = unpack(&packet.payload) else {
@@ -90,26 +91,23 @@ impl SoundAssembler {
         back.and_then(|back| self.seen.checked_shr(back)).is_none_or(|bits| bits & 1 == 1)
     }
 
-    fn frame(&mut self, packet: &WirePacket, data: Bytes, contiguous: bool) -> Option<EncodedFrame> {
-        if data.is_empty() || data.len() > limits::OPUS_LEN_MAX {
+    fn frame(&mut self, packet: &WirePacket, payload: Bytes, contiguous: bool) -> Option<ReceivedFrame> {
+        let Ok(unit) = sound_unit(self.codec, payload) else {
             self.stats.discarded += 1;
             return None;
-        }
-        Some(EncodedFrame {
-            codec: Codec::Opus,
-            data,
-            pts: Pts(0),
-            keyframe: true,
-            ingest: Some(Ingest {
-                sequence_first: packet.sequence,
-                sequence_last: packet.sequence,
-                contiguous,
-                rtp_time: packet.rtp_time,
-                arrival: packet.arrival,
-                captured: packet.captured,
-                audio_level: packet.audio_level,
-                rid: packet.rid,
-            }),
+        };
+        Some(ReceivedFrame {
+            codec: self.codec,
+            data: unit.data,
+            keyframe: unit.keyframe,
+            sequence_first: packet.sequence,
+            sequence_last: packet.sequence,
+            contiguous,
+            rtp_time: packet.rtp_time,
+            arrival: packet.arrival,
+            captured: packet.captured,
+            audio_level: packet.audio_level,
+            rid: packet.rid,
         })
     }
 
@@ -131,7 +129,7 @@ mod tests {
     #[test]
     fn a_red_copy_takes_the_place_of_a_lost_packet_and_of_no_other() {
         let start = Instant::now();
-        let (mut assembler, mut out) = (SoundAssembler::new(), Outbox::new());
+        let (mut assembler, mut out) = (SoundAssembler::new(Codec::Opus), Outbox::new());
         for sequence in [0_u64, 1, 3, 4, 5] {
             // The copy of the packet before, 960 earlier, of one byte; then the packet's own byte.
             let bytes = [0x80 | 111, 15, 0, 1, 111, sequence.wrapping_sub(1) as u8, sequence as u8];
@@ -154,11 +152,12 @@ mod tests {
         let heard: Vec<_> = out
             .drain()
             .filter_map(|assembled| match assembled {
-                Assembled::Frame(frame) => frame.ingest.map(|i| (i.sequence_first, i.rtp_time / 960, frame.data[0])),
+                Assembled::Frame(frame) => Some((frame.sequence_first, frame.rtp_time / 960, frame.data[0])),
                 Assembled::RequestKeyframe => None,
             })
             .collect();
-        // The first packet's copy is of one that was sent before anybody listened: it is older than all and not waited for.
+        // The first packet's copy is of one that was sent before anybody listened: it is older than all and not waited
+        // for.
         assert_eq!(heard, [(0, 0, 0), (1, 1, 1), (3, 3, 3), (2, 2, 2), (4, 4, 4), (5, 5, 5)]);
         assert_eq!(assembler.stats(), SoundStats { packets: 6, discarded: 1, restored: 1 });
     }
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn sound_goes_through_packet_by_packet() {
         let arrival = Instant::now();
-        let mut assembler = SoundAssembler::new();
+        let mut assembler = SoundAssembler::new(Codec::Opus);
         let packet = |sequence, payload: &[u8]| WirePacket {
             captured: None,
             sequence,
@@ -179,12 +178,12 @@ mod tests {
         };
         let frame = assembler.push(packet(7, &[1, 2])).unwrap();
         assert_eq!((&frame.data[..], frame.keyframe, frame.codec), (&[1, 2][..], true, Codec::Opus));
-        assert_eq!(frame.ingest.unwrap().audio_level, Some(AudioLevel(30)));
+        assert_eq!(frame.audio_level, Some(AudioLevel(30)));
         assert!(assembler.push(packet(8, &[])).is_none());
-        assert!(assembler.push(packet(9, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(11, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(!assembler.push(packet(10, &[1])).unwrap().ingest.unwrap().contiguous);
-        assert!(assembler.push(packet(12, &[1])).unwrap().ingest.unwrap().contiguous);
+        assert!(assembler.push(packet(9, &[1])).unwrap().contiguous);
+        assert!(!assembler.push(packet(11, &[1])).unwrap().contiguous);
+        assert!(!assembler.push(packet(10, &[1])).unwrap().contiguous);
+        assert!(assembler.push(packet(12, &[1])).unwrap().contiguous);
         assert_eq!(assembler.stats(), SoundStats { packets: 6, discarded: 1, restored: 0 });
     }
 }

@@ -1,81 +1,79 @@
-//! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and every
-//! room's feed behind one socket; the socket itself is lent for each call.
+//! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and
+//! every room's feed behind one socket; the socket itself is lent for each call.
+
+mod strays;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, PeerId, RoomId, TrackKind};
-use crate::core::ladder::RequestBudget;
-use crate::engine::flow::{KeyframeRequest, OpusSender, Pushed, TrackSender};
-use crate::io::webrtc::feed::RoomFeed;
-use crate::io::webrtc::net::{NetCommand, NetCounters, NetEvent, NetEvents};
-use crate::io::webrtc::peer::{CloseReason, IceCredentials, Peer, PeerOutput};
+use crate::base::media::{Outbox, PeerId, ReceivedFrame, RoomId, TrackKind};
+use crate::engine::flow::{Pushed, Waker};
+use crate::io::webrtc::addresses::Addresses;
+use crate::io::webrtc::command::NetCommand;
+use crate::io::webrtc::counters::NetCounters;
+use crate::io::webrtc::entry::{Entries, Entry, Sink};
+use crate::io::webrtc::event::{NetEvent, NetEvents};
+use crate::io::webrtc::losses::Losses;
+use crate::io::webrtc::neighbours::Neighbours;
+use crate::io::webrtc::pass::Pass;
+use crate::io::webrtc::peer::{CloseReason, IceCredentials, PeerOutput};
+use crate::io::webrtc::registry::Registry;
+use crate::io::webrtc::rooms::Rooms;
+use crate::io::webrtc::stun;
 use crate::io::webrtc::udp::{MediaSocket, SendBatch};
 
-enum Sink {
-    Video(TrackSender, KeyframeRequest),
-    Sound(OpusSender),
-}
-
-struct Entry {
-    room: RoomId,
-    peer: Box<Peer>,
-    sinks: Vec<(TrackKind, Sink)>,
-    /// Frames of the composite may follow: it got a keyframe.
-    synchronised: bool,
-    /// Something was written and not sent yet.
-    unsent: bool,
-    /// How often it may still ask for keyframes.
-    requests: RequestBudget,
-    /// The earliest entry in `timers` that stands for it.
-    timer: Option<Instant>,
-    /// Addresses it was seen to own, oldest first.
-    addresses: Vec<SocketAddr>,
-    /// Per cent of the mix that it lost of late.
-    sound_lost: f32,
+/// A net thread's place among its kind.
+pub(super) struct Seat {
+    /// `net-n`.
+    pub(super) number: usize,
+    /// Which thread holds which peer.
+    pub(super) registry: Arc<Registry>,
+    /// What listeners of all threads lose.
+    pub(super) losses: Arc<Losses>,
 }
 
 /// Peers, rooms, and what is on its way out.
 pub(super) struct Switch {
     events: NetEvents,
     counters: NetCounters,
-    peers: HashMap<PeerId, Entry>,
-    rooms: HashMap<RoomId, RoomFeed>,
-    /// Who hears and sees a room.
-    members: HashMap<RoomId, Vec<PeerId>>,
-    by_address: HashMap<SocketAddr, PeerId>,
-    by_ufrag: HashMap<String, PeerId>,
+    peers: Entries,
+    rooms: Rooms,
+    addresses: Addresses,
+    seat: Seat,
+    neighbours: Neighbours,
     /// When peers want to be called. An entry that its peer's `timer` does not name is void.
     timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
     /// When decoders' wishes are looked at next.
     wishes_at: Option<Instant>,
     /// When listeners' losses are told next.
     losses_at: Option<Instant>,
+    /// Rooms whose losses were told last time.
+    losses_of: Vec<RoomId>,
     send: SendBatch,
     outbox: Outbox<PeerOutput>,
     /// Peers that ended by themselves, of whom the control thread does not know yet.
     ended: Vec<(PeerId, CloseReason)>,
 }
 
-/// How long the thread sleeps at most.
-const IDLE_ROUND: Duration = Duration::from_millis(500);
-
 impl Switch {
-    pub(super) fn new(events: NetEvents, counters: NetCounters) -> Self {
+    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker, seat: Seat) -> Self {
+        let rooms = Rooms::new(waker, counters.frames_out.clone());
         Self {
             events,
             counters,
             peers: HashMap::new(),
-            rooms: HashMap::new(),
-            members: HashMap::new(),
-            by_address: HashMap::new(),
-            by_ufrag: HashMap::new(),
+            rooms,
+            addresses: Addresses::new(seat.number, seat.registry.clone()),
+            neighbours: Neighbours::new(seat.registry.clone()),
+            seat,
             timers: BinaryHeap::new(),
             wishes_at: None,
             losses_at: None,
+            losses_of: Vec::new(),
             send: SendBatch::default(),
             outbox: Outbox::new(),
             ended: Vec::new(),
@@ -93,10 +91,20 @@ impl Switch {
     ) {
         self.counters.datagrams_in.add(1);
         let destination = socket.candidate_for(destination);
-        let Some(id) = self.owner(now, source, destination, datagram) else {
-            self.counters.datagrams_unknown.add(1);
-            return;
-        };
+        match self.owner(now, source, destination, datagram) {
+            Some(id) => self.handle(socket, now, id, (source, destination), datagram),
+            None => self.pass_on(self.seat.number, 0, (source, destination), datagram),
+        }
+    }
+
+    fn handle(
+        &mut self,
+        socket: &MediaSocket,
+        now: Instant,
+        id: PeerId,
+        (source, destination): (SocketAddr, SocketAddr),
+        datagram: &[u8],
+    ) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
         if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
             self.counters.datagrams_malformed.add(1);
@@ -104,13 +112,12 @@ impl Switch {
         self.drain_outputs(socket, now, id);
     }
 
-    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names (RFC 8445 section 7.2.2) and whose
-    /// password it proves to know, to whom the address then belongs.
+    /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names and whose password it proves to
+    /// know, to whom the address then belongs.
     fn owner(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> Option<PeerId> {
-        let known = self.by_address.get(&source).copied();
-        let Some(username) = stun::username(datagram) else { return known };
-        let (ours, _) = username.split_once(':')?;
-        let id = self.by_ufrag.get(ours).copied()?;
+        let known = self.addresses.at(source);
+        let Some(ours) = stun::ufrag(datagram) else { return known };
+        let id = self.addresses.of_ufrag(ours)?;
         if known == Some(id) {
             return known;
         }
@@ -118,22 +125,32 @@ impl Switch {
         if !entry.peer.accepts(now, source, destination, datagram) {
             return None;
         }
-        entry.addresses.push(source);
-        if entry.addresses.len() > limits::PEER_ADDRESSES_MAX {
-            let oldest = entry.addresses.remove(0);
-            self.by_address.remove(&oldest);
+        if let Some(other) = self.addresses.prove(id, entry, source) {
+            self.neighbours.hand(other, Pass::AddressTaken(source));
         }
-        self.by_address.insert(source, id);
         Some(id)
     }
 
+    /// What the control thread said.
     pub(super) fn command(&mut self, socket: &MediaSocket, now: Instant, command: NetCommand) {
+        if let Some(to) = command.peer().and_then(|peer| self.neighbours.moved_to(peer)) {
+            return self.neighbours.hand(to, Pass::Command(command));
+        }
         match command {
-            NetCommand::AddRoom { room, epoch, video, rung, audio } => {
-                self.rooms.insert(room, RoomFeed::new(epoch, video, audio, rung));
+            NetCommand::AddRoom { room, epoch, audio } => self.rooms.add(room, epoch, audio),
+            NetCommand::RemoveRoom(room) => self.rooms.remove(&room),
+            NetCommand::AddRung { room, rung, video, keyframe_requests } => {
+                self.rooms.add_rung(&room, rung, video, keyframe_requests, &self.peers);
             }
-            NetCommand::RemoveRoom(room) => drop(self.rooms.remove(&room)),
-            NetCommand::AddPeer { room, peer } => self.add_peer(socket, now, room, peer),
+            NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
+            NetCommand::AddPeer { room, peer, rung } => {
+                let entry = Entry::new(self.seat.number, room, peer, rung);
+                self.add_peer(socket, now, entry);
+            }
+            NetCommand::WatchRung { peer, rung } => {
+                self.rooms.watch(now, peer, rung, &mut self.peers);
+                self.send_unsent(socket, now, peer);
+            }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
             NetCommand::AttachVideo { peer, kind, sink, keyframe_requests } => {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
@@ -155,6 +172,7 @@ impl Switch {
 
     /// Sends what rooms have made, fulfils wishes, serves timers; says when to be called again.
     pub(super) fn advance(&mut self, socket: &MediaSocket, now: Instant) -> Instant {
+        self.neighbours.retry();
         self.feed_rooms(socket, now);
         self.fulfil_wishes(socket, now);
         self.report_losses(now);
@@ -172,7 +190,8 @@ impl Switch {
         self.report_ended();
         self.flush(socket);
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [timer, self.wishes_at].into_iter().flatten().fold(now + IDLE_ROUND, Instant::min)
+        let retry = self.neighbours.is_waiting().then(|| now + limits::TIMER_GRAIN);
+        [timer, self.wishes_at, retry].into_iter().flatten().fold(now + limits::IDLE_ROUND, Instant::min)
     }
 
     /// Says goodbye to everyone.
@@ -184,23 +203,13 @@ impl Switch {
         self.flush(socket);
     }
 
-    fn add_peer(&mut self, socket: &MediaSocket, now: Instant, room: RoomId, mut peer: Box<Peer>) {
-        let id = peer.id;
-        self.by_ufrag.insert(peer.ufrag().to_owned(), id);
-        self.members.entry(room.clone()).or_default().push(id);
-        peer.handle_timeout(now, &mut self.outbox);
-        let entry = Entry {
-            room,
-            peer,
-            sinks: Vec::new(),
-            synchronised: false,
-            unsent: false,
-            requests: RequestBudget::new(),
-            timer: None,
-            addresses: Vec::new(),
-            sound_lost: 0.0,
-        };
+    fn add_peer(&mut self, socket: &MediaSocket, now: Instant, mut entry: Entry) {
+        let id = entry.peer.id;
+        self.addresses.add(id, &entry);
+        entry.timer = None;
+        entry.peer.handle_timeout(now, &mut self.outbox);
         self.peers.insert(id, entry);
+        self.rooms.join(id, &self.peers);
         self.drain_outputs(socket, now, id);
     }
 
@@ -215,14 +224,12 @@ impl Switch {
 
     fn forget(&mut self, id: PeerId) {
         let Some(entry) = self.peers.remove(&id) else { return };
-        self.by_address.retain(|_, owner| *owner != id);
-        self.by_ufrag.retain(|_, owner| *owner != id);
-        if let Some(members) = self.members.get_mut(&entry.room) {
-            members.retain(|member| *member != id);
-            if members.is_empty() {
-                self.members.remove(&entry.room);
-            }
+        self.addresses.forget(id, &entry);
+        self.seat.registry.forget(self.seat.number, id);
+        if entry.home != self.seat.number {
+            self.neighbours.hand(entry.home, Pass::Gone(id));
         }
+        self.rooms.leave(&entry.room, id, &self.peers);
     }
 
     /// Tells of peers that ended; what does not fit the control thread's queue is told next time.
@@ -276,11 +283,10 @@ impl Switch {
     /// After a new description: its `ice-ufrag` may be another.
     fn refresh(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
-        if !self.by_ufrag.contains_key(entry.peer.ufrag()) {
-            self.by_ufrag.retain(|_, owner| *owner != id);
-            self.by_ufrag.insert(entry.peer.ufrag().to_owned(), id);
-        }
+        self.addresses.rename(id, entry);
         entry.peer.handle_timeout(now, &mut self.outbox);
+        // It may take the composite or the mix only now.
+        self.rooms.changed(now, id, &mut self.peers);
         self.drain_outputs(socket, now, id);
     }
 
@@ -295,11 +301,13 @@ impl Switch {
                 PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
                 PeerOutput::Connected => {
                     self.events.tell(NetEvent::Connected(id));
-                    self.welcome(now, id);
+                    self.rooms.changed(now, id, &mut self.peers);
                 }
                 PeerOutput::Closed(reason) => self.ended.push((id, reason)),
                 PeerOutput::ChannelOpen => drop(self.events.tell(NetEvent::ChannelOpen(id))),
-                PeerOutput::TrackStarted(kind) => drop(self.events.tell(NetEvent::TrackStarted { peer: id, kind })),
+                PeerOutput::TrackStarted(kind, codec) => {
+                    self.events.tell(NetEvent::TrackStarted { peer: id, kind, codec });
+                }
                 PeerOutput::TrackEnded(kind) => {
                     if let Some(entry) = self.peers.get_mut(&id) {
                         entry.sinks.retain(|(attached, _)| *attached != kind);
@@ -339,8 +347,9 @@ impl Switch {
         }
     }
 
-    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a keyframe.
-    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: EncodedFrame) {
+    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a
+    /// keyframe.
+    fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: ReceivedFrame) {
         self.counters.frames_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
         let sink = entry.sinks.iter_mut().find(|(attached, _)| *attached == kind).map(|(_, sink)| sink);
@@ -359,20 +368,6 @@ impl Switch {
         }
     }
 
-    /// A newcomer sees the picture at once: everything since a young keyframe, or the next frame is made one.
-    fn welcome(&mut self, now: Instant, id: PeerId) {
-        let Some(entry) = self.peers.get_mut(&id) else { return };
-        let Some(feed) = self.rooms.get_mut(&entry.room) else { return };
-        if !entry.peer.wants_video() {
-            return;
-        }
-        let epoch = feed.epoch;
-        for packetised in feed.replay_for_newcomer(now) {
-            entry.peer.write_video(packetised, &epoch);
-            (entry.synchronised, entry.unsent) = (true, true);
-        }
-    }
-
     fn keyframe_requested(&mut self, now: Instant, id: PeerId) {
         self.counters.keyframe_requests_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -380,46 +375,12 @@ impl Switch {
             self.counters.keyframe_requests_refused.add(1);
             return;
         }
-        if let Some(feed) = self.rooms.get(&entry.room) {
-            feed.request_keyframe();
-        }
+        self.rooms.request_keyframe(entry);
     }
 
-    /// Writes what each room has made to all who are in it, then lets each send at once: one run of datagrams a peer.
+    /// Sends what rooms have made since the last call.
     fn feed_rooms(&mut self, socket: &MediaSocket, now: Instant) {
-        let mut unsent: Vec<PeerId> = Vec::new();
-        for (room, feed) in &mut self.rooms {
-            let epoch = feed.epoch;
-            let members = self.members.get(room).map_or(&[][..], Vec::as_slice);
-            let mut written = false;
-            while let Some(packetised) = feed.next_video(now) {
-                written = true;
-                for id in members {
-                    let Some(entry) = self.peers.get_mut(id) else { continue };
-                    if entry.peer.wants_video() && (entry.synchronised || packetised.frame.keyframe) {
-                        entry.peer.write_video(&packetised, &epoch);
-                        (entry.synchronised, entry.unsent) = (true, true);
-                        self.counters.frames_out.add(1);
-                    }
-                }
-            }
-            while let Some(tick) = feed.next_sound() {
-                if tick.may_be_left_out() {
-                    continue;
-                }
-                written = true;
-                for id in members {
-                    let Some(entry) = self.peers.get_mut(id).filter(|entry| entry.peer.wants_sound()) else { continue };
-                    let (frame, payload) = tick.for_listener(entry.peer.role.minus());
-                    entry.peer.write_sound(frame, payload, &epoch);
-                    entry.unsent = true;
-                }
-            }
-            if written {
-                unsent.extend_from_slice(members);
-            }
-        }
-        for id in unsent {
+        for id in self.rooms.feed(now, &mut self.peers) {
             self.send_unsent(socket, now, id);
         }
     }
@@ -430,20 +391,23 @@ impl Switch {
         }
     }
 
-    /// Tells of each room what nine of ten listeners lose at most, so that one bad line does not cost all the others.
+    /// Tells of each room what nine of ten of its listeners lose at most.
     fn report_losses(&mut self, now: Instant) {
         if self.losses_at.is_some_and(|at| now < at) {
             return;
         }
         self.losses_at = Some(now + limits::LOSS_REPORT_INTERVAL);
-        for (room, members) in &self.members {
-            let listeners = members.iter().filter_map(|id| self.peers.get(id)).filter(|entry| entry.peer.wants_sound());
-            let mut losses: Vec<f32> = listeners.map(|entry| entry.sound_lost).collect();
-            losses.sort_by(f32::total_cmp);
-            if let Some(percent) = losses.get((losses.len() * 9 / 10).min(losses.len().saturating_sub(1))) {
-                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent: *percent });
+        let mut told = Vec::new();
+        for (room, losses) in self.rooms.losses(&self.peers) {
+            told.push(room.clone());
+            if let Some(percent) = self.seat.losses.report(self.seat.number, room, losses) {
+                self.events.tell(NetEvent::SoundLost { room: room.clone(), percent });
             }
         }
+        for room in self.losses_of.iter().filter(|room| !told.contains(room)) {
+            self.seat.losses.forget(self.seat.number, room);
+        }
+        self.losses_of = told;
     }
 
     /// Looks at what decoders wish, now and then rather than at each datagram.
@@ -475,49 +439,5 @@ impl Switch {
         let (sent, refused) = self.send.flush(socket);
         self.counters.datagrams_out.add(sent);
         self.counters.sends_refused.add(refused);
-    }
-}
-
-/// What the demultiplexer reads of STUN; everything else of it is str0m's.
-mod stun {
-    /// The fixed part (RFC 8489 section 5).
-    const HEADER_LEN: usize = 20;
-    const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-    const USERNAME: u16 = 0x0006;
-
-    /// The `USERNAME` of a STUN message, if the datagram is one and has it.
-    pub(super) fn username(datagram: &[u8]) -> Option<&str> {
-        if datagram.len() < HEADER_LEN || datagram[0] > 3 || datagram[4..8] != COOKIE {
-            return None;
-        }
-        let mut rest = &datagram[HEADER_LEN..];
-        while rest.len() >= 4 {
-            let kind = u16::from_be_bytes([rest[0], rest[1]]);
-            let length = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-            let value = rest.get(4..4 + length)?;
-            if kind == USERNAME {
-                return std::str::from_utf8(value).ok();
-            }
-            rest = rest.get(4 + length.next_multiple_of(4)..)?;
-        }
-        None
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_username_is_found_and_truncation_is_no_panic() {
-            let mut message = vec![0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42];
-            message.extend([0; 12]);
-            message.extend([0x80, 0x22, 0, 3, 1, 2, 3, 0]);
-            message.extend([0, 6, 0, 7]);
-            message.extend(*b"ab:cdef\0");
-            assert_eq!(username(&message), Some("ab:cdef"));
-            for length in 0..message.len() - 1 {
-                assert_eq!(username(&message[..length]), None);
-            }
-        }
     }
 }

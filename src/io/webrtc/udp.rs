@@ -1,11 +1,12 @@
-//! **The question:** how do datagrams get in and out in few system calls? One socket; receives in batches, sends in segments.
+//! **The question:** how do datagrams get in and out in few system calls? One socket; receives in batches, sends in
+//! segments.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::base::limits;
 
@@ -13,7 +14,10 @@ use crate::base::limits;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program has the port.
-    #[error("UDP port {} is taken ({address}): stop the other program or choose another port for media", address.port())]
+    #[error(
+        "UDP port {} is taken ({address}): stop the other program or choose another port for media",
+        address.port()
+    )]
     Taken {
         /// The address asked for.
         address: SocketAddr,
@@ -28,7 +32,16 @@ pub enum BindError {
     },
 }
 
-/// The node's media socket.
+impl BindError {
+    fn of(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::Taken { address },
+            _ => Self::Bind { address, source: error },
+        }
+    }
+}
+
+/// One of the node's media sockets.
 #[derive(Debug)]
 pub struct MediaSocket {
     socket: UdpSocket,
@@ -45,16 +58,33 @@ impl MediaSocket {
     /// # Errors
     /// When the port is taken or the address is not this machine's.
     pub fn bind(listen: SocketAddr, advertise: &[IpAddr]) -> Result<Self, BindError> {
-        let bound = UdpSocket::bind(listen).and_then(|socket| {
-            let state = UdpSocketState::new((&socket).into())?;
-            let address = socket.local_addr()?;
-            Ok((socket, state, address))
-        });
-        let (socket, state, address) = match bound {
-            Ok(parts) => parts,
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(BindError::Taken { address: listen }),
-            Err(source) => return Err(BindError::Bind { address: listen, source }),
-        };
+        UdpSocket::bind(listen)
+            .and_then(|socket| Self::around(socket, advertise))
+            .map_err(|error| BindError::of(listen, error))
+    }
+
+    /// Binds `count` sockets to one port, between which the kernel spreads datagrams by their addresses; at least one.
+    ///
+    /// # Errors
+    /// As [`MediaSocket::bind`].
+    pub fn bind_several(listen: SocketAddr, advertise: &[IpAddr], count: usize) -> Result<Vec<Self>, BindError> {
+        // The first is bound as if it were alone, so that a port of another program is taken, even one that would
+        // share.
+        let mut sockets = vec![Self::bind(listen, advertise)?];
+        let address = sockets[0].address;
+        for _ in 1..count {
+            let bound = sockopt::set_socket_reuseport(&sockets[0].socket, true)
+                .map_err(io::Error::from)
+                .and_then(|()| bind_beside(address))
+                .and_then(|socket| Self::around(socket, advertise));
+            sockets.push(bound.map_err(|error| BindError::of(address, error))?);
+        }
+        Ok(sockets)
+    }
+
+    fn around(socket: UdpSocket, advertise: &[IpAddr]) -> io::Result<Self> {
+        let state = UdpSocketState::new((&socket).into())?;
+        let address = socket.local_addr()?;
         // A kernel that grants less is no reason not to run; `docs/operating.md` names the sysctl.
         // The forced size ignores `net.core.rmem_max` and `wmem_max`, and needs CAP_NET_ADMIN.
         if sockopt::set_socket_recv_buffer_size_force(&socket, limits::UDP_RECEIVE_BUFFER).is_err() {
@@ -98,6 +128,15 @@ impl MediaSocket {
     }
 }
 
+/// One more socket on a port whose sockets share it.
+fn bind_beside(address: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket.into())
+}
+
 /// Every address of this machine that a peer may reach, loopback included for peers on this machine.
 fn interfaces(v4: bool) -> Vec<IpAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
@@ -121,15 +160,16 @@ impl ReceiveBatch {
         Self { buffers: vec![vec![0; length]; BATCH_SIZE], metas: vec![RecvMeta::default(); BATCH_SIZE] }
     }
 
-    /// Receives what waits, at most one batch, and hands each datagram to `each(source, destination, bytes)`. Returns how many
-    /// there were; zero means nothing waits.
+    /// Receives what waits, at most one batch, and hands each datagram to `each(source, destination, bytes)`. Returns
+    /// how many there were; zero means nothing waits.
     pub(super) fn receive(
         &mut self,
         socket: &MediaSocket,
         mut each: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
     ) -> usize {
         let mut slices: Vec<IoSliceMut<'_>> = self.buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
-        // Errors on an unconnected UDP socket (ICMP unreachable of some peer) concern nobody else: the next call goes on.
+        // Errors on an unconnected UDP socket (ICMP unreachable of some peer) concern nobody else: the next call goes
+        // on.
         let received = socket.state.recv((&socket.socket).into(), &mut slices, &mut self.metas).unwrap_or(0);
         let mut count = 0;
         for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(received) {
@@ -143,7 +183,8 @@ impl ReceiveBatch {
     }
 }
 
-/// Datagrams on their way out. Consecutive ones to the same peer and of the same length leave as one system call (UDP GSO).
+/// Datagrams on their way out. Consecutive ones to the same peer and of the same length leave as one system call (UDP
+/// GSO).
 #[derive(Debug, Default)]
 pub(super) struct SendBatch {
     bytes: Vec<u8>,
@@ -161,9 +202,6 @@ struct Run {
     closed: bool,
 }
 
-/// The kernel's limit for one segmented send, less headers.
-const RUN_LEN_MAX: usize = 60_000;
-
 impl SendBatch {
     /// Adds one datagram.
     pub(super) fn push(&mut self, socket: &MediaSocket, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
@@ -173,7 +211,7 @@ impl SendBatch {
                 && run.destination == destination
                 && run.source == source
                 && datagram.len() <= run.segment
-                && run.length + datagram.len() <= RUN_LEN_MAX
+                && run.length + datagram.len() <= limits::SEND_RUN_LEN_MAX
                 && run.length / run.segment < segments_max
         });
         match joins {
@@ -195,11 +233,11 @@ impl SendBatch {
 
     /// Whether enough waits that it should leave now.
     pub(super) fn is_large(&self) -> bool {
-        self.bytes.len() > 256 * 1024
+        self.bytes.len() > limits::SEND_BATCH_LEN
     }
 
-    /// Sends everything; returns how many datagrams left, and how many the kernel refused. Those are lost, and repaired by NACK
-    /// like any other.
+    /// Sends everything; returns how many datagrams left, and how many the kernel refused. Those are lost, and repaired
+    /// by NACK like any other.
     pub(super) fn flush(&mut self, socket: &MediaSocket) -> (u64, u64) {
         let (mut all, mut refused) = (0, 0);
         for run in self.runs.drain(..) {
@@ -224,6 +262,8 @@ impl SendBatch {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -232,6 +272,14 @@ mod tests {
         let error = MediaSocket::bind(first.address(), &[]).unwrap_err();
         assert!(matches!(error, BindError::Taken { .. }));
         assert!(error.to_string().contains(&first.address().port().to_string()));
+    }
+
+    #[test]
+    fn several_share_a_port_and_nobody_else_does() {
+        let sockets = MediaSocket::bind_several(SocketAddr::from(([127, 0, 0, 1], 0)), &[], 3).unwrap();
+        assert!(sockets.iter().all(|socket| socket.address() == sockets[0].address()));
+        let second = MediaSocket::bind_several(sockets[0].address(), &[], 3).unwrap_err();
+        assert!(matches!(second, BindError::Taken { .. }), "another node must not take half of this one's datagrams");
     }
 
     #[test]
@@ -247,7 +295,9 @@ mod tests {
         assert_eq!(batch.flush(&sender), (7, 0));
         let mut seen = Vec::new();
         let mut receive = ReceiveBatch::new(&receiver);
+        let end = Instant::now() + Duration::from_secs(5);
         while seen.len() < lengths.len() {
+            assert!(Instant::now() < end, "only {seen:?} came");
             receive.receive(&receiver, |source, _, datagram| {
                 assert_eq!(source, sender.address());
                 seen.push((usize::from(datagram[0]), datagram.len()));

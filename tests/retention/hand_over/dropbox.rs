@@ -1,6 +1,7 @@
-//! **The question:** is Dropbox asked as its documentation says? Dropbox itself cannot be reached from here: a stand-in on loopback
-//! answers the calls that are used (`upload_session/start`, `append_v2`, `finish`, `delete_v2`, `oauth2/token`) by that documentation,
-//! with its own reckoning of the content hash. It proves our side of the conversation, not Dropbox'.
+//! **The question:** is Dropbox asked as its documentation says? Dropbox itself cannot be reached from here: a stand-in
+//! on loopback answers the calls that are used (`upload_session/start`, `append_v2`, `finish`, `delete_v2`,
+//! `oauth2/token`) by that documentation, with its own reckoning of the content hash. It proves our side of the
+//! conversation, not Dropbox'.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

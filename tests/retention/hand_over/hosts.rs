@@ -1,4 +1,5 @@
-//! **The question:** which hosts misbehave? One that is cut off midway, and one that gives back something else than it was given.
+//! **The question:** which hosts misbehave? One that is cut off midway, and one that gives back something else than it
+//! was given.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! **The question:** how is a recording handed over by those who run a node: on the command line, by HTTP, and all by itself?
+//! **The question:** how is a recording handed over by those who run a node: on the command line, by HTTP, and all by
+//! itself?
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tessera::io::transfer::{Credentials, Destination, TransferCounters, TransferState, Transfers};
 
 use crate::browser::node::Node;
+use crate::keepers::process::wait_until;
 use crate::retention::deadline::{BINARY, TOKEN, Timed, plain_get, recorded_call, until};
 use crate::retention::playing::ask;
 use crate::retention::weed::Weed;
@@ -54,8 +56,9 @@ fn a_node_hands_over_to_the_configured_host_and_to_no_other() {
         assert_eq!(done["kept"], kept);
         let file = &done["files"][0];
         assert_eq!(file["bytes"], whole.len());
-        let held = ask(Method::GET, &format!("{}/Calls/{}", weed.webdav(), file["name"].as_str().unwrap()), None, None);
-        assert!(held.0 == 200 && held.1 == whole);
+        let place = format!("{}/Calls/{}", weed.webdav(), file["name"].as_str().unwrap());
+        // The host may take a moment to show what it has taken; in the end it is the recording, byte for byte.
+        wait_until("the host shows the recording", || ask(Method::GET, &place, None, None) == (200, whole.clone()));
         let chapters = &done["files"][1]["name"].as_str().unwrap();
         let chapters = ask(Method::GET, &format!("{}/Calls/{chapters}", weed.webdav()), None, None).1;
         assert!(chapters.starts_with(b"WEBVTT\n\n"), "{}", String::from_utf8_lossy(&chapters));

@@ -1,5 +1,5 @@
-//! **The question:** is it worth waiting for what repairs a loss? In-band FEC comes with the next packet, a RED copy with a later
-//! one: where packets are lost and such repair is sent, the delay covers it.
+//! **The question:** is it worth waiting for what repairs a loss? In-band FEC comes with the next packet, a RED copy
+//! with a later one: where packets are lost and such repair is sent, the delay covers it.
 
 use std::time::Duration;
 

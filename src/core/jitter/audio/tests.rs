@@ -1,7 +1,7 @@
 //! The audio jitter buffer, packet by packet.
 
 use super::*;
-use crate::base::media::{Codec, Pts};
+use crate::base::media::Codec;
 use crate::core::jitter::Stretcher;
 
 /// A full-band 20 ms packet: configuration 31, one frame.
@@ -15,18 +15,8 @@ fn ms(n: u64) -> Duration {
 }
 
 fn packet(toc: u8, sequence: u64, rtp_time: u64, arrival: Instant) -> AudioInput {
-    let ingest = crate::base::media::Ingest {
-        captured: None,
-        sequence_first: sequence,
-        sequence_last: sequence,
-        contiguous: true,
-        rtp_time,
-        arrival,
-        audio_level: Some(AudioLevel(20)),
-        rid: None,
-    };
-    let data = Bytes::from(vec![toc; 40]);
-    AudioInput::Packet(EncodedFrame { codec: Codec::Opus, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) })
+    let whole = ReceivedFrame::of_one_packet(Codec::Opus, Bytes::from(vec![toc; 40]), sequence, rtp_time, arrival);
+    AudioInput::Packet(ReceivedFrame { audio_level: Some(AudioLevel(20)), ..whole })
 }
 
 /// One letter a piece: P with its sequence number, C, F (conceal with FEC at hand), or S.
@@ -35,7 +25,7 @@ fn tick(jitter: &mut AudioJitter, now: Instant, delay: Duration) -> Vec<String> 
     jitter.handle(now, AudioInput::Tick(delay), &mut out);
     out.drain()
         .map(|piece| match piece {
-            AudioPiece::Play { packet, .. } => format!("P{}", packet.ingest.unwrap().sequence_first),
+            AudioPiece::Play { packet, .. } => format!("P{}", packet.sequence_first),
             AudioPiece::Conceal { next: None, .. } => "C".into(),
             AudioPiece::Conceal { next: Some(_), .. } => "F".into(),
             AudioPiece::Comfort { .. } => "N".into(),
@@ -167,7 +157,8 @@ fn what_is_no_opus_packet_is_discarded() {
     assert!(jitter.is_idle());
 }
 
-/// The sender's microphone with its network: packet `n` and how long after `n` times 20 ms of its clock it comes, if at all.
+/// The sender's microphone with its network: packet `n` and how long after `n` times 20 ms of its clock it comes, if at
+/// all.
 fn listen(packets: u64, transit: impl Fn(u64) -> Option<Duration>) -> (Vec<String>, AudioJitter) {
     let start = Instant::now();
     let mut arrivals: Vec<_> = (0..packets).filter_map(|n| Some((ms(n * 20) + transit(n)?, n))).collect();
@@ -237,7 +228,10 @@ fn a_pause_of_the_sender_is_comfort_noise_and_then_silence() {
         }
         heard.extend(tick(&mut jitter, now, ms(0)));
     }
-    assert_eq!((count(&heard, "N"), count(&heard, "C"), count(&heard, "P")), (COMFORT_TICKS_MAX as usize, 0, 13));
+    assert_eq!(
+        (count(&heard, "N"), count(&heard, "C"), count(&heard, "P")),
+        (limits::COMFORT_TICKS_MAX as usize, 0, 13)
+    );
     assert_eq!(heard[2..4], ["P2", "N"]);
     assert_eq!(heard[89..92], ["S", "P3", "P4"]);
 }

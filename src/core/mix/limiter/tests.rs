@@ -41,8 +41,8 @@ fn true_peak(samples: &[f32]) -> f64 {
     highest
 }
 
-/// Power of what is not `input` times the gain that fits each 10 ms best, against the whole: dB. A gain that moves within 10 ms
-/// counts as distortion, one that rides slower does not.
+/// Power of what is not `input` times the gain that fits each 10 ms best, against the whole: dB. A gain that moves
+/// within 10 ms counts as distortion, one that rides slower does not.
 fn distortion(input: &[f32], output: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let (mut whole, mut explained) = (0.0, 0.0);

@@ -366,7 +366,8 @@ proptest! {
             prop_assert!(stats.page < stats.pages);
             for (index, tile) in scene.tiles.iter().enumerate() {
                 let Rect { x, y, width, height } = tile.rect;
-                prop_assert!([x, y, width, height].iter().all(|v| v % 2 == 0) && width >= 2 && height >= 2, "{:?}", tile);
+                let is_even = [x, y, width, height].iter().all(|v| v % 2 == 0);
+                prop_assert!(is_even && width >= 2 && height >= 2, "{:?}", tile);
                 prop_assert!(x + width <= canvas.width && y + height <= canvas.height, "{:?}", tile);
                 let same = |other: &&Tile| {
                     other.participant == tile.participant

@@ -69,7 +69,8 @@ fn every_field_and_name_is_documented() {
 #[test]
 fn a_wrong_field_is_named_by_its_path() {
     let wide = json!({ "show": "screen", "rect": { "x": 0.5, "y": 0, "width": 0.75, "height": 1 } });
-    let third = json!({ "layout": "custom", "regions": [region(), json!({ "show": {"seat": 1}, "rect": region()["rect"] }), wide] });
+    let seat = json!({ "show": {"seat": 1}, "rect": region()["rect"] });
+    let third = json!({ "layout": "custom", "regions": [region(), seat, wide] });
     assert_eq!(told(&third.to_string()), "regions[2].rect.width: reaches over the right edge; x + width is 1.25");
     let edited = |pointer: &str, value: Value| {
         let mut region = region();
@@ -168,11 +169,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever one field is changed to: the schema refuses nothing that the parser takes, and what the parser alone refuses is
-    /// one of the rules between fields that no schema can say.
+    /// Whatever one field is changed to: the schema refuses nothing that the parser takes, and what the parser alone
+    /// refuses is one of the rules between fields that no schema can say.
     #[test]
     fn schema_and_parser_agree(
-        example in prop::sample::select(examples()), field in 0_usize..40, value in any_value(), removes in any::<bool>(),
+        example in prop::sample::select(examples()), field in 0_usize..40, value in any_value(),
+        removes in any::<bool>(),
     ) {
         let mut document: Value = serde_json::from_str(example).unwrap();
         let mut paths = Vec::new();
@@ -206,7 +208,7 @@ fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
             leaves(inner, format!("{path}/{key}"), found);
         }),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(n, item)| leaves(item, format!("{path}/{n}"), found))
+            items.iter().enumerate().for_each(|(n, item)| leaves(item, format!("{path}/{n}"), found));
         }
         _ => {}
     }

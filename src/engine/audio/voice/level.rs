@@ -1,6 +1,6 @@
-//! **The question:** is a sender's stated level true? A voice that is heard is decoded anyway, so what it states (RFC 6464) is
-//! compared with what it sounds like. One who states wrongly for long is measured from then on; a burst that is much louder than
-//! stated is turned down until then.
+//! **The question:** is a sender's stated level true? A voice that is heard is decoded anyway, so what it states (RFC
+//! 6464) is compared with what it sounds like. One who states wrongly for long is measured from then on; a burst that
+//! is much louder than stated is turned down until then.
 
 use crate::core::mix::Loudness;
 

@@ -1,5 +1,5 @@
-//! **The question:** what do a voice's pieces sound like? Decoder, joints and stretching: whatever packets do, the sound goes on
-//! without a jump, and lasts as long as the jitter buffer counts.
+//! **The question:** what do a voice's pieces sound like? Decoder, joints and stretching: whatever packets do, the
+//! sound goes on without a jump, and lasts as long as the jitter buffer counts.
 
 use crate::base::limits;
 use crate::base::media::PcmBlock;
@@ -9,7 +9,7 @@ use crate::engine::decode::VoiceDecoder;
 /// Sound that stops or changes its source does so over 5 ms, in sample pairs.
 const JOINT: usize = 240;
 /// Nothing a decoder gives is louder: twice full scale. What a broken packet decodes to may be anything.
-const SAMPLE_MAX: f32 = 2.0;
+const LOUDEST_SAMPLE: f32 = 2.0;
 
 /// Whether libopus took a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,8 @@ impl VoicePcm {
         outcome
     }
 
-    /// Does what the jitter buffer advises to this tick's sound, of which `after` sample pairs belong after it, and says by how
-    /// many sample pairs it became longer.
+    /// Does what the jitter buffer advises to this tick's sound, of which `after` sample pairs belong after it, and
+    /// says by how many sample pairs it became longer.
     pub(super) fn stretch(&mut self, advice: Stretch, after: usize) -> i32 {
         let tick = limits::PCM_FRAMES + after;
         if advice == Stretch::Keep || self.waiting.len() < tick * 2 {
@@ -113,8 +113,8 @@ impl VoicePcm {
         }
     }
 
-    /// The next 20 ms; `after` sample pairs belong after them. A surplus (pre-roll) goes from the front, and what is missing (the
-    /// begin of a long packet that was not decoded) is silence there.
+    /// The next 20 ms; `after` sample pairs belong after them. A surplus (pre-roll) goes from the front, and what is
+    /// missing (the begin of a long packet that was not decoded) is silence there.
     pub(super) fn take_block(&mut self, after: usize) {
         let surplus = self.waiting.len().saturating_sub(after * 2 + limits::PCM_SAMPLES);
         let ready = (self.waiting.len() - surplus).saturating_sub(after * 2).min(limits::PCM_SAMPLES);
@@ -127,7 +127,7 @@ impl VoicePcm {
     fn append(&mut self, piece: &AudioPiece, frames: usize) -> Decoded {
         let decoder = &mut self.decoder;
         let decoded = match piece {
-            AudioPiece::Play { packet, .. } => decoder.decode(packet),
+            AudioPiece::Play { packet, .. } => decoder.decode(packet.coded()),
             AudioPiece::Conceal { next: Some(next), .. } => decoder.restore(next, frames),
             _ => decoder.conceal(frames),
         };
@@ -179,7 +179,7 @@ impl VoicePcm {
 
 fn bound(samples: &mut [f32]) {
     for sample in samples {
-        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) };
+        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-LOUDEST_SAMPLE, LOUDEST_SAMPLE) };
     }
 }
 

@@ -1,12 +1,12 @@
 //! A voice through bad networks and from bad senders, with real Opus and real speech in virtual time.
 //!
-//! With `TESSERA_VOICE_WAV=folder` the runs write what was heard as WAV files; `benches/peers/pesq.sh` scores them. With
-//! `TESSERA_FUZZ_SECONDS=n` the random senders go on for so long, with ever new seeds.
+//! With `TESSERA_VOICE_WAV=folder` the runs write what was heard as WAV files; `benches/peers/pesq.sh` scores them.
+//! With `TESSERA_FUZZ_SECONDS=n` the random senders go on for so long, with ever new seeds.
 
 use bytes::Bytes;
 
 use super::*;
-use crate::base::media::{AudioLevel, Codec, EncodedFrame, Ingest, ParticipantId, Pts, TrackKind, Wallclock};
+use crate::base::media::{AudioLevel, Codec, ParticipantId, ReceivedFrame, TrackKind, Wallclock};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::flow::{Counter, OpusSender, opus_queue};
@@ -111,18 +111,8 @@ impl SimulatedLink {
     }
 
     fn arrive(&mut self, arrival: Instant, sequence: u64, rtp_time: u64, data: Bytes, level: Option<AudioLevel>) {
-        let ingest = Ingest {
-            captured: None,
-            sequence_first: sequence,
-            sequence_last: sequence,
-            contiguous: true,
-            rtp_time,
-            arrival,
-            audio_level: level,
-            rid: None,
-        };
-        let packet = EncodedFrame { codec: Codec::Opus, data, pts: Pts(0), keyframe: true, ingest: Some(ingest) };
-        assert!(self.sender.push(packet));
+        let whole = ReceivedFrame::of_one_packet(Codec::Opus, data, sequence, rtp_time, arrival);
+        assert!(self.sender.push(ReceivedFrame { audio_level: level, ..whole }));
     }
 
     fn tick(&mut self) {
@@ -234,8 +224,8 @@ fn spectrum(mono: &[f32]) -> Vec<[f32; 20]> {
     mono.chunks_exact(FRAME).map(|pcm| std::array::from_fn(|at| band(pcm, at))).collect()
 }
 
-/// How different two runs of the same speech sound, dB: each 20 ms is compared with whatever fits best within 100 ms, because
-/// stretching moves sound about.
+/// How different two runs of the same speech sound, dB: each 20 ms is compared with whatever fits best within 100 ms,
+/// because stretching moves sound about.
 fn distance(clean: &[f32], heard: &[f32]) -> f32 {
     let (clean, heard) = (spectrum(clean), spectrum(heard));
     let apart = |a: &[f32; 20], b: &[f32; 20]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() / 20.0;
@@ -464,10 +454,9 @@ impl Lips {
         self.reports.then(|| Wallclock(77_000_000_000 + u64::try_from(after.as_nanos()).unwrap()))
     }
 
-    fn ingest(&self, n: u64, after: Duration, rate: u64, drift: i64, arrival: Instant) -> Ingest {
+    fn rtp_time(after: Duration, rate: u32, drift: i64) -> u64 {
         let units = i128::try_from(after.as_nanos()).unwrap() * i128::from(rate) * i128::from(1_000_000 + drift);
-        let rtp_time = u64::try_from(units / 1_000_000_000_000_000).unwrap();
-        Ingest { captured: self.captured(after), ..Ingest::whole(n, rtp_time, arrival) }
+        u64::try_from(units / 1_000_000_000_000_000).unwrap()
     }
 
     /// Sound and picture of 20 ms, up to 25 ms of jitter each; then both play what is due.
@@ -475,16 +464,10 @@ impl Lips {
         let after = limits::AUDIO_TICK * u32::try_from(n).unwrap();
         let jitter = |random: &mut Random| Duration::from_micros(random.below(25_000));
         let now = self.line.now();
-        let ingest = self.ingest(n, after, u64::from(limits::SAMPLE_RATE), self.drift[1], now);
-        let ingest = Ingest { audio_level: Some(AudioLevel(20)), ..ingest };
-        let data = packet.clone();
-        assert!(self.line.sender.push(EncodedFrame {
-            codec: Codec::Opus,
-            data,
-            pts: Pts(0),
-            keyframe: true,
-            ingest: Some(ingest)
-        }));
+        let rtp_time = Self::rtp_time(after, limits::SAMPLE_RATE, self.drift[1]);
+        let whole = ReceivedFrame::of_one_packet(Codec::Opus, packet.clone(), n, rtp_time, now);
+        let (captured, audio_level) = (self.captured(after), Some(AudioLevel(20)));
+        assert!(self.line.sender.push(ReceivedFrame { captured, audio_level, ..whole }));
         self.arrivals.push((now + self.picture_path + jitter(random), n));
         while let Some(&(arrival, n)) = self.arrivals.first().filter(|(arrival, _)| *arrival <= now) {
             self.arrivals.remove(0);
@@ -495,7 +478,7 @@ impl Lips {
         self.camera.handle(now, VideoInput::Delay(delay), &mut self.released);
         for output in self.released.drain() {
             if let VideoOutput::Release { frame, .. } = output
-                && let Some((_, captured)) = frame.captured()
+                && let Some((_, captured)) = frame.capture()
             {
                 self.line.playout.played(Side::Picture, now, captured);
                 self.skews.extend(self.line.playout.skew());
@@ -505,10 +488,9 @@ impl Lips {
 
     fn picture(&mut self, n: u64, arrival: Instant) {
         let after = limits::AUDIO_TICK * u32::try_from(n).unwrap();
-        let ingest = self.ingest(n, after, u64::from(limits::VIDEO_CLOCK), self.drift[0], arrival);
-        let (rtp_time, captured) = (ingest.rtp_time, ingest.captured);
-        let frame =
-            EncodedFrame { codec: Codec::Av1, data: Bytes::new(), pts: Pts(0), keyframe: n == 0, ingest: Some(ingest) };
+        let (rtp_time, captured) = (Self::rtp_time(after, limits::VIDEO_CLOCK, self.drift[0]), self.captured(after));
+        let whole = ReceivedFrame::of_one_packet(Codec::Av1, Bytes::new(), n, rtp_time, arrival);
+        let frame = ReceivedFrame { keyframe: n == 0, captured, ..whole };
         self.camera.handle(arrival, VideoInput::Frame(frame), &mut self.released);
         self.line.playout.want(Side::Picture, self.camera.wanted_delay());
         if let (Some(captured), Some(at)) = (captured, self.camera.expected(rtp_time)) {

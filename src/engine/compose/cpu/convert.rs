@@ -1,9 +1,10 @@
-//! **The question:** which samples of BT.709 mean the same colours as these of BT.601? Both of limited range; luma takes the colour
-//! differences that lie over it. The GPU's twin is `shaders/convert.wgsl`.
+//! **The question:** which samples of BT.709 mean the same colours as these of BT.601? Both of limited range; luma
+//! takes the colour differences that lie over it. The GPU's twin is `shaders/convert.wgsl`.
 
 use crate::engine::compose::cpu::simd::{Kernel, fastest};
 
-/// 16.16 fixed point, from Rec. ITU-R BT.601-7, section 2.5, and BT.709-6, section 3: blue and red differences' shares in luma.
+/// 16.16 fixed point, from Rec. ITU-R BT.601-7, section 2.5, and BT.709-6, section 3: blue and red differences' shares
+/// in luma.
 const LUMA: [i32; 2] = [-7573, -13627];
 /// In the blue difference.
 const BLUE: [i32; 2] = [66758, 7512];

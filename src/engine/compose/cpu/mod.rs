@@ -1,7 +1,8 @@
-//! **The question:** how does a processor draw a scene? One persistent I420 canvas; a tick executes the plan's operations on it.
+//! **The question:** how does a processor draw a scene? One persistent I420 canvas; a tick executes the plan's
+//! operations on it.
 //!
-//! Kernels, each with its twin in `shaders/`: `scale` (pictures), `convert` (colours), `place` (fills, stills, masks). `simd` chooses
-//! instructions, `wide` is `scale` for AVX-512.
+//! Kernels, each with its twin in `shaders/`: `scale` (pictures), `convert` (colours), `place` (fills, stills, masks).
+//! `simd` chooses instructions, `wide` is `scale` for AVX-512.
 
 mod canvas;
 mod convert;

@@ -1,4 +1,5 @@
-//! **The question:** how do flat colours, masks and unscaled pictures land on a plane? The GPU's twin is `shaders/place.wgsl`.
+//! **The question:** how do flat colours, masks and unscaled pictures land on a plane? The GPU's twin is
+//! `shaders/place.wgsl`.
 
 use crate::base::media::PlaneRef;
 use crate::engine::compose::cpu::canvas::{Area, PlaneMut};

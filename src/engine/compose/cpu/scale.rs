@@ -1,5 +1,5 @@
-//! **The question:** how does a picture get another size? Separably: every output row is a weighted sum of source rows, every
-//! output sample a weighted sum along it; rounded once, at the end. The GPU's twin is `shaders/scale.wgsl`.
+//! **The question:** how does a picture get another size? Separably: every output row is a weighted sum of source rows,
+//! every output sample a weighted sum along it; rounded once, at the end. The GPU's twin is `shaders/scale.wgsl`.
 
 use crate::base::media::PlaneRef;
 use crate::engine::compose::colour::Range;
@@ -34,7 +34,8 @@ impl Scratch {
     }
 }
 
-/// Draws `source` on `area` of `plane` by the weights of two axes; `range` names the plane's kind if its samples need limiting.
+/// Draws `source` on `area` of `plane` by the weights of two axes; `range` names the plane's kind if its samples need
+/// limiting.
 pub(super) fn scale(
     scratch: &mut Scratch,
     (across, down): (&Axis, &Axis),
@@ -60,7 +61,8 @@ pub(super) fn scale(
     fastest(Scale { scratch, across, down, source, plane, area, range, cover });
 }
 
-/// By `wide`: straight onto the plane where nothing else is to be done to the samples, else by way of a few rows of scratch.
+/// By `wide`: straight onto the plane where nothing else is to be done to the samples, else by way of a few rows of
+/// scratch.
 #[cfg(target_arch = "x86_64")]
 fn scale_wide(
     scratch: &mut Scratch,
@@ -171,7 +173,7 @@ fn sum_rows(down: &Axis, index: usize, source: PlaneRef<'_>, window: std::ops::R
     }
 }
 
-/// `row` = Σ shares[k] · lines[k] − 2^15; the sum stays below 2^16 because all weights together are 2^8.
+/// `row` = Σ `shares[k] · lines[k]` − 2^15; the sum stays below 2^16 because all weights together are 2^8.
 #[inline(always)]
 fn weigh_rows<const TAPS: usize>(row: &mut [i16], lines: &[&[u8]; 4], shares: &[u16; 4]) {
     let length = row.len();
@@ -185,7 +187,7 @@ fn weigh_rows<const TAPS: usize>(row: &mut [i16], lines: &[&[u8]; 4], shares: &[
     }
 }
 
-/// `row` += Σ shares[k] · lines[k].
+/// `row` += Σ `shares[k] · lines[k]`.
 #[inline(always)]
 fn weigh_more_rows(row: &mut [i16], lines: &[&[u8]; 4], shares: &[u16; 4]) {
     let length = row.len();
@@ -221,7 +223,8 @@ fn sum_along(across: &Axis, scratch: &mut Scratch, target: &mut [u8], range: Opt
     }
 }
 
-/// Three plain loops instead of one: only the first one, a copy, jumps about; the compiler makes vector code of the other two.
+/// Three plain loops instead of one: only the first one, a copy, jumps about; the compiler makes vector code of the
+/// other two.
 #[inline(always)]
 fn sum_along_taps<const TAPS: usize, const PAIRS: usize>(across: &Axis, scratch: &mut Scratch, target: &mut [u8]) {
     let left = across.window().start;
@@ -263,13 +266,15 @@ mod tests {
     proptest! {
         #[test]
         fn scaling_stays_close_to_real_numbers(
-            (width, height) in (1_u32..90, 1_u32..60), (to_width, to_height) in (1_u32..60, 1_u32..60), seed in any::<u64>(),
+            (width, height) in (1_u32..90, 1_u32..60), (to_width, to_height) in (1_u32..60, 1_u32..60),
+            seed in any::<u64>(),
         ) {
             let noise = |n: u32| (seed.wrapping_add(u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             let samples: Vec<u8> = (0..width * height).map(noise).collect();
             let got = scaled(&samples, Size::new(width, height), Size::new(to_width, to_height));
             let want = reference(&samples, Size::new(width, height), Size::new(to_width, to_height));
-            // Weights down a column have 8 bits: the more rows a pixel covers, the more roundings add up, on noise most of all.
+            // Weights down a column have 8 bits: the more rows a pixel covers, the more roundings add up, on noise most
+            // of all.
             let rows = (f64::from(height) / f64::from(to_height)).max(1.0);
             for (got, want) in got.iter().zip(&want) {
                 prop_assert!((f64::from(*got) - want).abs() <= 2.0 + rows / 8.0, "{got} is not {want}");
@@ -278,11 +283,13 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever this processor chooses, whole rows or a mask, crops or all: the same samples as the plain loops give.
+        /// Whatever this processor chooses, whole rows or a mask, crops or all: the same samples as the plain loops
+        /// give.
         #[test]
         fn every_processor_draws_the_same(
             (width, height) in (1_u32..700, 1_u32..90), (to_width, to_height) in (1_u32..200, 1_u32..60),
-            (left, upper) in (0_u32..70, 0_u32..9), seed in any::<u64>(), opacity in prop::sample::select(vec![255_u8, 77]),
+            (left, upper) in (0_u32..70, 0_u32..9), seed in any::<u64>(),
+            opacity in prop::sample::select(vec![255_u8, 77]),
         ) {
             let noise = |n: u32| (seed.wrapping_add(u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
             let stride = (left + width) as usize;
@@ -318,8 +325,8 @@ mod tests {
         assert_eq!(scaled(&samples, Size::new(64, 48), Size::new(64, 48)), samples);
     }
 
-    /// Peak signal-to-noise ratio of scaling real frequencies down, against exact area means: a picture of soft shapes, one of
-    /// hard edges, noise, and a zone plate (a chirp up to half the sample rate, where aliases would show).
+    /// Peak signal-to-noise ratio of scaling real frequencies down, against exact area means: a picture of soft shapes,
+    /// one of hard edges, noise, and a zone plate (a chirp up to half the sample rate, where aliases would show).
     #[test]
     fn shrinking_keeps_forty_decibels_and_aliases_nothing() {
         let (from, pictures) = (Size::new(320, 180), pictures());
@@ -335,7 +342,8 @@ mod tests {
                 assert!(quality > 45.0, "{name} at {target:?}: {quality:.1} dB");
             }
         }
-        // Where the plate's frequency is beyond what 64 columns can carry, it must turn grey: its swing is less than a seventh.
+        // Where the plate's frequency is beyond what 64 columns can carry, it must turn grey: its swing is less than a
+        // seventh.
         let got = scaled(&pictures[3].1, from, Size::new(64, 36));
         let corner = |x: usize, y: usize| f64::from(got[y * 64 + x]) - 127.5;
         for (x, y) in [(61, 33), (62, 34), (60, 34), (63, 32)] {

@@ -1,8 +1,9 @@
-//! **The question:** which instructions does this processor have? A kernel is plain loops, compiled several times; the widest
-//! version that the processor runs is chosen at run time. Other architectures get their baseline (NEON on aarch64).
+//! **The question:** which instructions does this processor have? A kernel is plain loops, compiled several times; the
+//! widest version that the processor runs is chosen at run time. Other architectures get their baseline (NEON on
+//! aarch64).
 
-/// Loops that the compiler turns into vector code. `run` and all it calls are `#[inline(always)]`, so that each compilation of
-/// [`fastest`] holds a copy of its own.
+/// Loops that the compiler turns into vector code. `run` and all it calls are `#[inline(always)]`, so that each
+/// compilation of [`fastest`] holds a copy of its own.
 pub(super) trait Kernel {
     /// The work.
     fn run(self);

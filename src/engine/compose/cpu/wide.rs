@@ -1,5 +1,5 @@
-//! **The question:** how does AVX-512 scale? As `scale` does, to the last bit, but 64 samples of a column sum and 16 outputs of a
-//! row at once: an output's inputs are picked out of two registers instead of being loaded one by one.
+//! **The question:** how does AVX-512 scale? As `scale` does, to the last bit, but 64 samples of a column sum and 16
+//! outputs of a row at once: an output's inputs are picked out of two registers instead of being loaded one by one.
 //!
 //! Plain loops compiled for AVX-512 took 2.2 ms for 100 pictures of 320×180 on 126×70; this takes 0.8 ms.
 
@@ -38,7 +38,8 @@ pub(super) struct Wide<'a> {
 }
 
 impl Wide<'_> {
-    /// Writes output rows `rows`, at most [`BATCH`], to `target`, whose rows are `stride` apart; `scratch` is kept between calls.
+    /// Writes output rows `rows`, at most [`BATCH`], to `target`, whose rows are `stride` apart; `scratch` is kept
+    /// between calls.
     pub(super) fn draw(&self, rows: Range<usize>, scratch: &mut Vec<i16>, target: &mut [u8], stride: usize) {
         assert!(available(), "asked for before");
         // SAFETY: the processor has just been asked.
@@ -134,7 +135,8 @@ impl Wide<'_> {
                     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(picked, weight[pair]));
                 }
                 let bytes = _mm512_cvtepi32_epi8(_mm512_srli_epi32::<BITS>(sum));
-                // SAFETY: the mask lets through the `seen` bytes from `x` that `width` has left; the row is inside (asserted).
+                // SAFETY: the mask lets through the `seen` bytes from `x` that `width` has left; the row is inside
+                // (asserted).
                 unsafe { _mm_mask_storeu_epi8(target.as_mut_ptr().add(row * stride + x).cast(), mask, bytes) };
             }
         }
@@ -148,8 +150,9 @@ struct Lines<'a> {
     width: usize,
 }
 
-/// `row` = Σ weights[k] · lines[k] − 2^15, or more of it if `MORE`. Samples less 128 are signed bytes and weights unsigned ones, so
-/// that one instruction multiplies 64 of them and adds pairs: at most 2^8 · 2^7, which a signed 16-bit sum holds.
+/// `row` = Σ `weights[k] · lines[k]` − 2^15, or more of it if `MORE`. Samples less 128 are signed bytes and weights
+/// unsigned ones, so that one instruction multiplies 64 of them and adds pairs: at most 2^8 · 2^7, which a signed
+/// 16-bit sum holds.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn weigh<const PAIRS: usize, const MORE: bool>(lines: &Lines<'_>, weights: &[i16], row: &mut [i16]) {
     let Lines { data, stride, width } = *lines;

@@ -1,9 +1,9 @@
 //! **The question:** does every layout still look as it did when somebody last looked at it?
 //!
-//! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be seen, renew them
-//! with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit them with the change.
-//! `TESSERA_GOLDENS=show` compares nothing: it paints them on 1280x720, with the machine's fonts and names in many scripts, into
-//! the folder for temporary files.
+//! The pictures lie in `tests/goldens/`, one for each layout and number of people. After a change that is meant to be
+//! seen, renew them with `TESSERA_GOLDENS=renew cargo test --release --lib compose::goldens`, look at them, and commit
+//! them with the change. `TESSERA_GOLDENS=show` compares nothing: it paints them on 1280x720, with the machine's fonts
+//! and names in many scripts, into the folder for temporary files.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,7 +29,8 @@ const CANVAS_SHOWN: Size = Size::new(1280, 720);
 const COUNTS: [u64; 9] = [1, 2, 3, 5, 9, 16, 25, 49, 100];
 /// A golden is no larger than this, so that a checkout stays small.
 const GOLDEN_LEN_MAX: u64 = 64 * 1024;
-/// How far a channel may be off; masks and letters are drawn with real numbers, which other processors may round another way.
+/// How far a channel may be off; masks and letters are drawn with real numbers, which other processors may round
+/// another way.
 const DIFFERENCE_MAX: u8 = 1;
 
 const LAYOUTS: [(&str, &str); 6] = [
@@ -42,10 +43,10 @@ const LAYOUTS: [(&str, &str); 6] = [
         "custom",
         r##"{"layout": "custom", "regions": [
             {"show": "speaker", "rect": {"x": 0, "y": 0, "width": 1, "height": 1}, "fit": "cover"},
-            {"show": {"seat": 1}, "rect": {"x": 0.04, "y": 0.55, "width": 0.2, "height": 0.36}, "z": 2, "corner_radius": 0.5,
-             "fit": "cover", "border": {"width": 0.012, "colour": "#ffffff"}},
-            {"show": {"seat": 2}, "rect": {"x": 0.62, "y": 0.5, "width": 0.34, "height": 0.42}, "z": 1, "corner_radius": 0.1,
-             "border": {"width": 0.008, "colour": "#ffb454"}, "opacity": 0.85},
+            {"show": {"seat": 1}, "rect": {"x": 0.04, "y": 0.55, "width": 0.2, "height": 0.36}, "z": 2,
+             "corner_radius": 0.5, "fit": "cover", "border": {"width": 0.012, "colour": "#ffffff"}},
+            {"show": {"seat": 2}, "rect": {"x": 0.62, "y": 0.5, "width": 0.34, "height": 0.42}, "z": 1,
+             "corner_radius": 0.1, "border": {"width": 0.008, "colour": "#ffb454"}, "opacity": 0.85},
             {"show": {"seat": 3}, "rect": {"x": 0.5, "y": 0.3, "width": 0.24, "height": 0.32}, "z": 3, "opacity": 0.6}
         ]}"##,
     ),
@@ -93,7 +94,7 @@ fn painted(size: Size, paint: impl Fn(f64, f64) -> Rgb) -> VideoFrame {
         (0..size.height).step_by(step).flat_map(row).map(|(x, y)| at(x, y)[index]).collect()
     };
     let picture = Arc::new(Planes([plane(0, 1), plane(1, 2), plane(2, 2)], size.width as usize));
-    VideoFrame { size, full_range: false, matrix: Matrix::Bt709, arrival: Instant::now(), picture }
+    VideoFrame { size, full_range: false, matrix: Matrix::Bt709, arrival: None, picture }
 }
 
 /// Head and shoulders before a wall of a colour of their own, seen by a camera of `size`.
@@ -143,7 +144,8 @@ fn logo() -> Bitmap {
     Bitmap::new(Size::new(96, 96), (0..96 * 96).flat_map(pixel).collect())
 }
 
-/// A room of `count` people in `layout`: every fourth without a camera, some speaking, some muted, some with cameras of other shapes.
+/// A room of `count` people in `layout`: every fourth without a camera, some speaking, some muted, some with cameras of
+/// other shapes.
 fn room(layout: &str, count: u64, canvas: Size, names: &[&str]) -> (Arc<Scene>, BTreeMap<TrackId, VideoFrame>) {
     let layout = Layout::parse(layout).expect("a valid document");
     let (now, mut out) = (Instant::now(), Outbox::new());

@@ -1,5 +1,6 @@
-//! **The question:** which operations touch which blocks? Each block becomes one workgroup, which draws all that touches it in
-//! order: operations that overlap need no barrier between them, and blocks that nothing touches cost nothing.
+//! **The question:** which operations touch which blocks? Each block becomes one workgroup, which draws all that
+//! touches it in order: operations that overlap need no barrier between them, and blocks that nothing touches cost
+//! nothing.
 
 use crate::base::media::{DAMAGE_BLOCK, Size};
 use crate::core::scene::Rect;

@@ -1,4 +1,5 @@
-//! **The question:** which device composes, and is it still there? One device a process, shared by every room's compositor.
+//! **The question:** which device composes, and is it still there? One device a process, shared by every room's
+//! compositor.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,7 +1,8 @@
 //! **The question:** which ticks are under way on the device, and what goes up and comes down with each?
 //!
-//! A tick in flight owns one of [`limits::GPU_TICKS_MAX`] berths: a buffer that its list and pictures are written to, and one
-//! that its canvas is read back from. Both are mapped as soon as the device is done with them; nothing here waits.
+//! A tick in flight owns one of [`limits::GPU_TICKS_MAX`] berths: a buffer that its list and pictures are written to,
+//! and one that its canvas is read back from. Both are mapped as soon as the device is done with them; nothing here
+//! waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,8 +69,8 @@ impl MapState {
         self.0.store(state, Ordering::Release);
     }
 
-    /// Maps `buffer` once the device is done with it. A refusal is this buffer's own: a room that ends while a tick is in flight
-    /// lets go of its buffers, which says nothing about the device.
+    /// Maps `buffer` once the device is done with it. A refusal is this buffer's own: a room that ends while a tick is
+    /// in flight lets go of its buffers, which says nothing about the device.
     fn ask(&self, buffer: &wgpu::Buffer, mode: wgpu::MapMode) {
         let state = self.clone();
         buffer.map_async(mode, .., move |result| state.set(if result.is_ok() { MAPPED } else { REFUSED }));
@@ -140,12 +141,14 @@ impl Flight {
         Some(Boarding { device, berth })
     }
 
-    /// Forgets the tick that began last: it is drawn elsewhere. Only for a device that is lost, whose berths are not used again.
+    /// Forgets the tick that began last: it is drawn elsewhere. Only for a device that is lost, whose berths are not
+    /// used again.
     pub(super) fn retract(&mut self) {
         self.order.pop_back();
     }
 
-    /// The oldest tick's bytes, if they are there: `read` sees them (none when nothing changed), and the berth is free again.
+    /// The oldest tick's bytes, if they are there: `read` sees them (none when nothing changed), and the berth is free
+    /// again.
     pub(super) fn land<T>(&mut self, read: impl FnOnce(Tick, &[u8]) -> T) -> Option<T> {
         let index = match self.order.front()? {
             Leg::Berth(index) if !self.berths[*index].readback_map.is_mapped() => return None,

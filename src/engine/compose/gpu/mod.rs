@@ -1,9 +1,10 @@
-//! **The question:** how does a GPU draw a scene? One submit a tick: changed pictures go up, one workgroup draws each block that
-//! something touches (`shaders/`), the bands that changed come back. Nothing waits: a canvas is finished a little later.
+//! **The question:** how does a GPU draw a scene? One submit a tick: changed pictures go up, one workgroup draws each
+//! block that something touches (`shaders/`), the bands that changed come back. Nothing waits: a canvas is finished a
+//! little later.
 //!
 //! `device` opens the adapter; `list` writes the plan's operations down for the device, `blocks` sorts it, `tables`
-//! keeps what outlives a tick, `raster` lays the canvas out, `flight` owns the buffers of ticks under way. wgpu's types never
-//! leave this folder. When the device is lost, the processor draws the next tick.
+//! keeps what outlives a tick, `raster` lays the canvas out, `in_flight` owns the buffers of ticks under way. wgpu's
+//! types never leave this folder. When the device is lost, the processor draws the next tick.
 
 mod blocks;
 mod device;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::base::limits;
 use crate::base::media::{ComposedFrame, Damage, Pts, Size};
 use crate::core::scene::Scene;
 use crate::engine::compose::draw::Operation;
@@ -29,7 +31,7 @@ pub(super) use self::device::{Device, Wanted};
 use self::in_flight::{Flight, Tick};
 use self::list::{Encoded, Key};
 use self::raster::Raster;
-use self::tables::{TABLES_LEN, Tables};
+use self::tables::Tables;
 
 /// What [`Compositor::name`] says while a GPU draws.
 pub(super) const NAME: &str = "gpu";
@@ -214,8 +216,8 @@ impl Easel {
         self.device.loss().reason().map(|reason| Refusal::Unable(reason.into()))
     }
 
-    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: anyone who of the
-    /// rooms that share it asks first hands out what all their buffers have become, and may be at it still.
+    /// Waits until the oldest tick can land, or the device is in trouble. The device being done is not enough: anyone
+    /// who of the rooms that share it asks first hands out what all their buffers have become, and may be at it still.
     fn wait(&self) {
         loop {
             self.device.wait();
@@ -340,7 +342,7 @@ impl Buffers {
         };
         let packed_len = if raster.is_packed() { 4 } else { raster.packed_len() };
         let tick = storage("tick", tick_len, wgpu::BufferUsages::COPY_DST);
-        let tables = storage("tables", TABLES_LEN, wgpu::BufferUsages::COPY_DST);
+        let tables = storage("tables", limits::GPU_TABLES_LEN, wgpu::BufferUsages::COPY_DST);
         let canvas = storage("canvas", raster.len(), wgpu::BufferUsages::COPY_SRC);
         let packed = storage("packed", packed_len, wgpu::BufferUsages::COPY_SRC);
         let group = bind(device, [&tick, &tables, &canvas, &packed]);

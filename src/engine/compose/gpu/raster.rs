@@ -1,5 +1,5 @@
-//! **The question:** where do the canvas's samples lie on the device? As I420 with rows padded to whole words; a canvas whose
-//! width divides by 8 lies there as it is handed out, and is read back in place, only the bands that changed.
+//! **The question:** where do the canvas's samples lie on the device? As I420 with rows padded to whole words; a canvas
+//! whose width divides by 8 lies there as it is handed out, and is read back in place, only the bands that changed.
 
 use std::ops::Range;
 

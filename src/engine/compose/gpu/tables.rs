@@ -1,12 +1,13 @@
-//! **The question:** what stays on the device between ticks? Axes (which inputs an output sample weighs), masks and stills, each
-//! uploaded when it is first used. When the memory is full all of it is forgotten, and what the tick needs comes again.
+//! **The question:** what stays on the device between ticks? Axes (which inputs an output sample weighs), masks and
+//! stills, each uploaded when it is first used. When the memory is full all of it is forgotten, and what the tick needs
+//! comes again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Bytes of a device's tables for one room.
-pub(super) const TABLES_LEN: u64 = 32 << 20;
-const CAPACITY_WORDS: usize = (TABLES_LEN / 4) as usize;
+use crate::base::limits;
+
+const CAPACITY_WORDS: usize = (limits::GPU_TABLES_LEN / 4) as usize;
 
 /// The tables' memory is full; after [`Tables::forget`] there is room again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,8 @@
-//! Does a GPU draw what the processor draws? On Mesa's llvmpipe, which `make setup` installs (mesa-vulkan-drivers), or on the
-//! adapter that `TESSERA_ADAPTER` names.
+//! Does a GPU draw what the processor draws? On Mesa's llvmpipe, which `make setup` installs (mesa-vulkan-drivers), or
+//! on the adapter that `TESSERA_ADAPTER` names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -56,13 +55,7 @@ fn picture(width: u32, height: u32, seed: u32, padding: usize, full_range: bool)
         (0..strides[index] * (rows - 1) + extent(index, width)).map(|at| sample(index, at)).collect::<Vec<u8>>()
     });
     let owner = Arc::new(Planes { planes, strides });
-    VideoFrame {
-        size: Size::new(width, height),
-        full_range,
-        matrix: Matrix::default(),
-        arrival: Instant::now(),
-        picture: owner,
-    }
+    VideoFrame { size: Size::new(width, height), full_range, matrix: Matrix::default(), arrival: None, picture: owner }
 }
 
 fn bitmap(width: u32, height: u32, seed: u32) -> Bitmap {
@@ -134,7 +127,8 @@ fn corners() -> impl Strategy<Value = (u32, u32, u32, u32)> {
 }
 
 fn any_tile() -> impl Strategy<Value = (Tile, (u32, u32, u32, u32))> {
-    let kind = prop_oneof![5 => Just(TilePicture::Camera), 1 => Just(TilePicture::Screen), 1 => Just(TilePicture::Placeholder)];
+    let [camera, screen, empty] = [TilePicture::Camera, TilePicture::Screen, TilePicture::Placeholder].map(Just);
+    let kind = prop_oneof![5 => camera, 1 => screen, 1 => empty];
     let border = prop::option::weighted(0.3, (1..4_u32, any::<[u8; 3]>()));
     let opacity = prop_oneof![3 => Just(255_u8), 1 => any::<u8>()];
     let label = prop::option::weighted(0.4, prop::sample::select(vec!["Ada", "Žofie Кот", "長い名前", ""]));
@@ -194,7 +188,8 @@ struct Fresh {
 }
 
 fn any_fresh() -> impl Strategy<Value = Fresh> {
-    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of BT.601 in a tile of 2 x 2 takes more.
+    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of BT.601 in a tile of 2
+    // x 2 takes more.
     let size = prop::option::weighted(0.9, (1..150_u32, 1..100_u32));
     (0..6_u64, any::<bool>(), size, 0..70_usize, any::<bool>(), any::<bool>()).prop_map(
         |(id, screen, size, padding, full_range, older)| {
@@ -294,7 +289,9 @@ proptest! {
     fn masks_stills_and_opacities_land_in_their_order(
         (width, height) in (1..60_u32, 1..40_u32),
         ticks in prop::collection::vec(
-            prop::collection::vec((corners(), any::<[u8; 3]>(), any::<u8>(), any::<bool>(), any::<bool>(), any::<u32>()), 0..6),
+            prop::collection::vec(
+                (corners(), any::<[u8; 3]>(), any::<u8>(), any::<bool>(), any::<bool>(), any::<u32>()), 0..6,
+            ),
             1..4,
         ),
     ) {

@@ -1,5 +1,5 @@
-//! **The question:** which font draws this character? One face a family, the system's best, and one of our own for a node without
-//! any.
+//! **The question:** which font draws this character? One face a family, the system's best, and one of our own for a
+//! node without any.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -20,8 +20,8 @@ const WEIGHT: u16 = 600;
 static FACES: OnceLock<Faces> = OnceLock::new();
 static LOADING: AtomicBool = AtomicBool::new(false);
 
-/// Reads the system's fonts, once for the process; takes a few tenths of a second with hundreds of them. A node calls it on a
-/// thread of its own at its start; until it is done [`crate::engine::compose::ink::Ink`] draws no words, so that no tick waits.
+/// Reads the system's fonts, once for the process; takes a few tenths of a second with hundreds of them. A node calls
+/// it on a thread of its own at its start; until it is done [`super::Ink`] draws no words, so that no tick waits.
 pub fn load_fonts() {
     LOADING.store(true, Ordering::Release);
     let _ = Faces::load();

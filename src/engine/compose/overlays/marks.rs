@@ -1,4 +1,5 @@
-//! **The question:** which signs stand beside and over a person? Strokes and discs, drawn at any size; no font is asked.
+//! **The question:** which signs stand beside and over a person? Strokes and discs, drawn at any size; no font is
+//! asked.
 
 use crate::core::scene::Rgb;
 use crate::engine::compose::overlays::pixmap::{Sheet, disc, rounded, stroke};

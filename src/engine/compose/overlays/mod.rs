@@ -1,9 +1,10 @@
-//! **The question:** what do the stills look like that lie on a canvas: names, marks, initials, banner, logo, clock, background?
-//! Drawn once when they change, kept, never per tick.
+//! **The question:** what do the stills look like that lie on a canvas: names, marks, initials, banner, logo, clock,
+//! background? Drawn once when they change, kept, never per tick.
 //!
-//! Doors: [`Ink`] draws and keeps, [`load_fonts`] reads the system's fonts ahead, [`read_picture`] takes in what people upload.
-//! Inside: `faces` (which font for which character), `pen` (lines of text), `words` (which characters at all), `marks` (signs),
-//! `sheet` (shapes on pixels), `resize`, `still` (pixels as a canvas takes them), `shelf` (what is kept).
+//! Doors: [`Ink`] draws and keeps, [`load_fonts`] reads the system's fonts ahead, [`read_picture`] takes in what people
+//! upload. Inside: `faces` (which font for which character), `pen` (lines of text), `words` (which characters at all),
+//! `marks` (signs), `sheet` (shapes on pixels), `resize`, `still` (pixels as a canvas takes them), `shelf` (what is
+//! kept).
 
 mod cache;
 mod fonts;
@@ -38,8 +39,8 @@ const WHITE: Rgb = Rgb::new(0xf4, 0xf6, 0xf8);
 /// Behind a name: dark enough for white letters on any picture.
 const PILL: (Rgb, u8) = (Rgb::new(0x0c, 0x0e, 0x12), 158);
 
-/// Draws stills and keeps them; belongs to one compose thread. What it is asked for and has not yet drawn is drawn now if this
-/// tick's allowance (`limits::INK_STILLS_A_TICK`) lasts, else `None` says: ask again at the next tick.
+/// Draws stills and keeps them; belongs to one compose thread. What it is asked for and has not yet drawn is drawn now
+/// if this tick's allowance (`limits::INK_STILLS_A_TICK`) lasts, else `None` says: ask again at the next tick.
 pub struct Ink {
     pen: Option<Pen>,
     shelf: Shelf,
@@ -66,8 +67,8 @@ impl Ink {
         Self { pen: Some(Pen::of_own_font()), shelf: Shelf::default(), draft: None }
     }
 
-    /// A new tick begins, with a new allowance. Returns whether the last one left something undrawn, that is, whether a compositor
-    /// that got `None` has reason to ask again.
+    /// A new tick begins, with a new allowance. Returns whether the last one left something undrawn, that is, whether a
+    /// compositor that got `None` has reason to ask again.
     pub fn tick(&mut self) -> bool {
         self.shelf.tick()
     }
@@ -80,8 +81,8 @@ impl Ink {
         self.still(tile, kind, |pen, tile| draw_label(pen?, tile, name, mark))
     }
 
-    /// Someone without a picture: their avatar cut round, or a disc in their colour with their initials, or a silhouette when the
-    /// name gives none. A square of `side` pixels, even, clear outside the disc.
+    /// Someone without a picture: their avatar cut round, or a disc in their colour with their initials, or a
+    /// silhouette when the name gives none. A square of `side` pixels, even, clear outside the disc.
     pub fn portrait(&mut self, side: u32, identity: &Identity) -> Option<Arc<Still>> {
         let kind = Kind::Portrait {
             initials: identity.initials.clone(),
@@ -92,7 +93,8 @@ impl Ink {
         self.still_with(Size::new(side, side), kind, words, |pen, size| draw_portrait(pen, size.width, identity))
     }
 
-    /// The mark over a picture that has stood still for long, for a tile of `tile` pixels; it belongs in its middle. Square, even.
+    /// The mark over a picture that has stood still for long, for a tile of `tile` pixels; it belongs in its middle.
+    /// Square, even.
     pub fn stalled(&mut self, tile: Size) -> Option<Arc<Still>> {
         let side = even(tile.width.min(tile.height) / 4).max(12);
         self.still_with(Size::new(side, side), Kind::Stalled, false, |_, size| {
@@ -102,8 +104,8 @@ impl Ink {
         })
     }
 
-    /// A background picture that covers a canvas of `canvas` pixels. A large canvas takes several ticks; ask once in each. What
-    /// [`read_picture`] gave for the canvas needs no scaling here.
+    /// A background picture that covers a canvas of `canvas` pixels. A large canvas takes several ticks; ask once in
+    /// each. What [`read_picture`] gave for the canvas needs no scaling here.
     pub fn background(&mut self, canvas: Size, picture: &Bitmap) -> Option<Arc<Still>> {
         let wanted = Wanted { size: canvas, kind: Kind::Cover(cache::Same(picture.clone())) };
         if let Some(still) = self.shelf.find(&wanted) {
@@ -120,7 +122,8 @@ impl Ink {
         None
     }
 
-    /// What `overlay` shows, as large as its rectangle: pictures in its middle, their shape kept; text centred on its panel.
+    /// What `overlay` shows, as large as its rectangle: pictures in its middle, their shape kept; text centred on its
+    /// panel.
     pub fn overlay(&mut self, overlay: &Overlay) -> Option<Arc<Still>> {
         let size = Size::new(overlay.rect.width, overlay.rect.height);
         match &overlay.content {

@@ -1,4 +1,5 @@
-//! **The question:** is this file of a stranger a picture, and one of bearable size? Its header answers before anything is decoded.
+//! **The question:** is this file of a stranger a picture, and one of bearable size? Its header answers before anything
+//! is decoded.
 
 use std::io::Cursor;
 

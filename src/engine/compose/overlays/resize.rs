@@ -1,5 +1,5 @@
-//! **The question:** how does a still picture become smaller or larger? By a triangle as wide as a target pixel (never narrower than
-//! a source pixel), each axis by itself, alpha premultiplied so that clear pixels lend no colour.
+//! **The question:** how does a still picture become smaller or larger? By a triangle as wide as a target pixel (never
+//! narrower than a source pixel), each axis by itself, alpha premultiplied so that clear pixels lend no colour.
 
 use crate::base::media::{Bitmap, Size};
 

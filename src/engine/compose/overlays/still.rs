@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::base::media::{Bitmap, Size};
 use crate::engine::compose::draw::{Mask, Shared};
 
-/// A picture drawn once: limited-range BT.709 4:2:0 and its coverage, both sides even. To blend: canvas + (sample − canvas) ×
-/// mask / 255, plane by plane.
+/// A picture drawn once: limited-range BT.709 4:2:0 and its coverage, both sides even. To blend: canvas + (sample −
+/// canvas) × mask / 255, plane by plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Still {
     /// Extent in luma samples.
@@ -18,8 +18,8 @@ pub struct Still {
 }
 
 impl Still {
-    /// `bitmap`, which has even sides. A chroma sample is the mean of its four pixels weighed by their alpha, so that no colour of
-    /// unseen pixels bleeds in.
+    /// `bitmap`, which has even sides. A chroma sample is the mean of its four pixels weighed by their alpha, so that
+    /// no colour of unseen pixels bleeds in.
     #[must_use]
     pub fn from_bitmap(bitmap: &Bitmap) -> Self {
         let mut draft = Draft::new(bitmap.clone());

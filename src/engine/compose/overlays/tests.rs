@@ -1,5 +1,5 @@
-//! **The question:** do stills come out as they should? With the fonts that lie embedded, and with those of the system where there
-//! are any.
+//! **The question:** do stills come out as they should? With the fonts that lie embedded, and with those of the system
+//! where there are any.
 
 use super::*;
 use crate::base::media::ParticipantId;
@@ -83,8 +83,8 @@ fn a_name_of_ten_kilobytes_and_one_of_controls_are_bounded() {
     load_fonts();
     let mut ink = Ink::new();
     let tile = Size::new(320, 180);
-    for name in ["M".repeat(10_240), "\u{202e}\u{7}\n\u{0}".repeat(2_560), "👩‍👩‍👧".repeat(600), "Z\u{301}".repeat(3_000)]
-    {
+    let (controls, family) = ("\u{202e}\u{7}\n\u{0}".repeat(2_560), "👩‍👩‍👧".repeat(600));
+    for name in ["M".repeat(10_240), controls, family, "Z\u{301}".repeat(3_000)] {
         ink.tick();
         let still = ink.label(tile, &name, Mark::Muted).expect("the first of a tick is drawn");
         let rect = label_rect(&Rect { x: 10, y: 20, width: 320, height: 180 }, still.size);
@@ -146,8 +146,8 @@ fn a_large_background_is_made_over_several_ticks() {
         ticks += 1;
     };
     assert_eq!(ticks, (1920 * 1080_usize).div_ceil(limits::INK_PIXELS_A_TICK));
-    // Stills are equal only while they are the same memory, so their contents are compared; and not by `assert_eq!`, which would
-    // print millions of samples.
+    // Stills are equal only while they are the same memory, so their contents are compared; and not by `assert_eq!`,
+    // which would print millions of samples.
     let at_once = Still::from_bitmap(&covering(&picture, canvas));
     assert!(still.samples.0 == at_once.samples.0, "the samples are as if it had been made at once");
     let (mask, whole) = (still.mask.as_ref().expect("not opaque"), at_once.mask.as_ref().expect("not opaque"));

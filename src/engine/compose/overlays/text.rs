@@ -1,5 +1,5 @@
-//! **The question:** how does a line of text in any script become pixels? Shaped by cosmic-text (bidi, ligatures, marks), drawn by
-//! swash.
+//! **The question:** how does a line of text in any script become pixels? Shaped by cosmic-text (bidi, ligatures,
+//! marks), drawn by swash.
 
 use cosmic_text::{
     Attrs, Buffer, Ellipsize, EllipsizeHeightLimit, Family, FontSystem, LayoutGlyph, Metrics, Shaping, SwashCache,

@@ -13,10 +13,10 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::base::media::{EncodedFrame, Outbox};
+use crate::base::media::{Codec, EncodedFrame, Outbox, ReceivedFrame};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::incoming::wire_packet;
-use crate::io::webrtc::packetise::Packetiser;
+use crate::io::webrtc::payload::Packetiser;
 
 /// A seeded die: xorshift.
 pub struct Die(pub u64);
@@ -34,6 +34,8 @@ impl Die {
 pub struct Client {
     pub rtc: Rtc,
     pub socket: UdpSocket,
+    /// What it sends by since its address changed.
+    rebound: Option<UdpSocket>,
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     mids: Vec<Mid>,
@@ -50,7 +52,7 @@ pub struct Client {
     /// Keyframe requests heard, by m-line.
     pub keyframe_requests: Vec<Mid>,
     /// Frames of the composite.
-    pub pictures: VecDeque<EncodedFrame>,
+    pub pictures: VecDeque<ReceivedFrame>,
     /// Packets of the mix.
     pub sounds: VecDeque<WirePacket>,
     pub texts: VecDeque<String>,
@@ -73,13 +75,14 @@ impl Client {
         Self {
             rtc,
             socket,
+            rebound: None,
             address,
             pending: None,
             mids: Vec::new(),
             sequences: HashMap::new(),
             next: now,
             channel: None,
-            assembler: VideoAssembler::new(),
+            assembler: VideoAssembler::new(Codec::Av1),
             assembled: Outbox::new(),
             loss: 0,
             die: Die(0x9e37_79b9_7f4a_7c15),
@@ -194,6 +197,14 @@ impl Client {
         self.drain_outputs(Instant::now());
     }
 
+    /// From now on sends from another port, as behind a NAT that forgot it, and receives at both. It does not know
+    /// itself.
+    pub fn rebind(&mut self) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        self.rebound = Some(socket);
+    }
+
     /// Says goodbye.
     pub fn close(&mut self) {
         self.rtc.close().unwrap();
@@ -210,18 +221,24 @@ impl Client {
         self.socket.set_read_timeout(Some(span)).unwrap();
         let mut buffer = [0; 2048];
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-            let datagram = &buffer[..length];
-            if !self.is_lost(datagram)
-                && let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram)
-            {
-                self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-                self.drain_outputs(Instant::now());
-            }
+            self.receive(source, &buffer[..length]);
+        }
+        if let Some(Ok((length, source))) = self.rebound.as_ref().map(|socket| socket.recv_from(&mut buffer)) {
+            self.receive(source, &buffer[..length]);
         }
         let now = Instant::now();
         if now >= self.next {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
             self.drain_outputs(now);
+        }
+    }
+
+    fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
+        if !self.is_lost(datagram)
+            && let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram)
+        {
+            self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+            self.drain_outputs(Instant::now());
         }
     }
 
@@ -240,7 +257,8 @@ impl Client {
                 }
                 Output::Transmit(transmit) => {
                     if !self.is_lost(&transmit.contents) {
-                        self.socket.send_to(&transmit.contents, transmit.destination).unwrap();
+                        let socket = self.rebound.as_ref().unwrap_or(&self.socket);
+                        socket.send_to(&transmit.contents, transmit.destination).unwrap();
                     }
                 }
                 Output::Event(event) => self.event(now, event),

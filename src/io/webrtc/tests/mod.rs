@@ -1,44 +1,47 @@
 //! **The question:** does the wire hold? A net thread on a real socket, and far sides made of str0m.
 
 mod client;
+mod rungs;
+mod strays;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use str0m::media::{Direction, MediaKind};
 
 use crate::base::limits;
 use crate::base::media::{
-    AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, TrackKind,
+    AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, RungId, TrackKind,
     Wallclock, pts_from_tick,
 };
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
-use crate::io::webrtc::net::NetEvents;
-use crate::io::webrtc::packetise::tests::unit;
+use crate::io::webrtc::event::NetEvents;
+use crate::io::webrtc::pass::inbox;
+use crate::io::webrtc::payload::av1::tests::unit;
 use crate::io::webrtc::peer::PeerOutput;
-use crate::io::webrtc::switch::Switch;
+use crate::io::webrtc::registry::Registry;
+use crate::io::webrtc::switch::{Seat, Switch};
 use crate::io::webrtc::{
-    Certificate, CloseReason, IceCredentials, MediaSocket, Net, NetCommand, NetCounters, NetEvent, NetWiring,
-    OfferError, Peer, PeerRole, PeerSetup,
+    Certificate, CloseReason, IceCredentials, MediaSocket, NetCommand, NetCounters, NetEvent, NetWorkers, OfferError,
+    Peer, PeerRole, PeerSetup,
 };
 use client::{Client, Die};
 
 const ANNA: ParticipantId = ParticipantId(1);
 const BERT: ParticipantId = ParticipantId(2);
+const RUNG: RungId = RungId(0);
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A net thread with one room.
 struct Node {
-    commands: Sender<NetCommand>,
+    workers: NetWorkers,
     events: Receiver<NetEvent>,
     waker: Waker,
     counters: NetCounters,
-    thread: Option<JoinHandle<()>>,
     address: SocketAddr,
     candidates: Vec<SocketAddr>,
     certificate: Certificate,
@@ -52,23 +55,22 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
-        let socket = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
-        let (address, candidates) = (socket.address(), socket.candidates().to_vec());
-        let (commands, inlet) = bounded(limits::COMMANDS_LEN);
+        Self::with_workers(1)
+    }
+
+    fn with_workers(count: usize) -> Self {
+        let sockets = MediaSocket::bind_several(SocketAddr::from(([127, 0, 0, 1], 0)), &[], count).unwrap();
+        let (address, candidates) = (sockets[0].address(), sockets[0].candidates().to_vec());
         let (outlet, events) = bounded(limits::EVENTS_LEN);
-        let (waker, counters) = (Waker::new().unwrap(), NetCounters::default());
-        let control = Waker::new().unwrap();
-        let wiring =
-            NetWiring { commands: inlet, events: outlet, control, waker: waker.clone(), counters: counters.clone() };
-        let thread = std::thread::spawn(move || Net::new(socket, wiring).run());
+        let counters = NetCounters::default();
+        let workers = NetWorkers::start(sockets, &outlet, &Waker::new().unwrap(), &counters).unwrap();
         let (video, audio) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let rung = KeyframeRequest::new(Waker::new().unwrap(), Counter::default());
         let node = Self {
-            commands,
+            waker: workers.waker(),
+            workers,
             events,
-            waker: waker.clone(),
             counters,
-            thread: Some(thread),
             address,
             candidates,
             certificate: Certificate::generate(),
@@ -82,24 +84,36 @@ impl Node {
         node.command(NetCommand::AddRoom {
             room: node.room.clone(),
             epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
-            video: node.video.subscribe(limits::VIDEO_FAN_LEN, waker.clone()),
-            rung: node.rung.clone(),
-            audio: node.audio.subscribe(limits::AUDIO_FAN_LEN, waker),
+            audio: node.audio.clone(),
         });
+        node.add_rung(RUNG, &node.video, &node.rung);
         node
     }
 
+    fn add_rung(&self, rung: RungId, video: &Fan<EncodedFrame>, keyframe_requests: &KeyframeRequest) {
+        let (room, video, keyframe_requests) = (self.room.clone(), video.clone(), keyframe_requests.clone());
+        self.command(NetCommand::AddRung { room, rung, video, keyframe_requests });
+    }
+
     fn command(&self, command: NetCommand) {
-        self.commands.send(command).unwrap();
-        self.waker.wake();
+        self.workers.send(command);
     }
 
     fn answer(&mut self, role: PeerRole, offer: &str) -> Result<(PeerId, String), OfferError> {
+        self.answer_with(role, offer, Some(RUNG))
+    }
+
+    fn answer_with(
+        &mut self,
+        role: PeerRole,
+        offer: &str,
+        rung: Option<RungId>,
+    ) -> Result<(PeerId, String), OfferError> {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates, red: true };
         let (peer, answer) = Peer::answer(&setup, offer, Instant::now())?;
-        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer) });
+        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer), rung });
         Ok((id, answer))
     }
 
@@ -115,9 +129,14 @@ impl Node {
 
     /// A connected viewer.
     fn watch(&mut self) -> (PeerId, Client) {
+        self.watch_rung(Some(RUNG))
+    }
+
+    /// A connected viewer of a rung.
+    fn watch_rung(&mut self, rung: Option<RungId>) -> (PeerId, Client) {
         let mut client = Client::new();
         let offer = client.viewer_offer();
-        let (id, answer) = self.answer(PeerRole::Viewer { minus: None }, &offer).unwrap();
+        let (id, answer) = self.answer_with(PeerRole::Viewer { minus: None }, &offer, rung).unwrap();
         client.accept(&answer);
         drive(self, &mut [&mut client], |node, clients| {
             clients[0].connected && node.has(|event| matches!(event, NetEvent::Connected(peer) if *peer == id))
@@ -141,8 +160,6 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.command(NetCommand::Stop);
-        let ended = self.thread.take().expect("started once").join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the net thread panicked");
     }
 }
 
@@ -154,6 +171,9 @@ fn drive(node: &mut Node, clients: &mut [&mut Client], mut done: impl FnMut(&mut
         for client in clients.iter_mut() {
             client.step(Duration::from_millis(1));
         }
+        if clients.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -164,7 +184,7 @@ fn picture(n: u64, keyframe: bool) -> Arc<EncodedFrame> {
 }
 
 fn sound(payload: &'static [u8], pts: Pts) -> EncodedFrame {
-    EncodedFrame { codec: Codec::Opus, data: payload.into(), pts, keyframe: true, ingest: None }
+    EncodedFrame { codec: Codec::Opus, data: payload.into(), pts, keyframe: true }
 }
 
 #[test]
@@ -195,23 +215,30 @@ fn a_camera_and_a_voice_arrive_though_packets_are_lost() {
             came.push(frame);
         }
         while let Some(packet) = packets.pop() {
-            assert_eq!(packet.ingest.unwrap().audio_level, Some(AudioLevel(30)));
+            assert_eq!(packet.audio_level, Some(AudioLevel(30)));
             voices += 1;
         }
     }
     assert!(came.len() > 60, "most frames survive: {}", came.len());
     assert!(voices > 90, "sound is not repaired, but most of it comes: {voices}");
-    let first_time = came[0].ingest.as_ref().unwrap().rtp_time;
+    let first_time = came[0].rtp_time;
     let offset = sent.iter().position(|frame| frame.data == came[0].data).unwrap() as u64;
     let mut last = None;
     for frame in &came {
-        let n = (frame.ingest.as_ref().unwrap().rtp_time - first_time) / 3000 + offset;
+        let n = (frame.rtp_time - first_time) / 3000 + offset;
         assert_eq!(frame.data, sent[usize::try_from(n).unwrap()].data, "frame {n} is what was sent");
         assert!(last.is_none_or(|before| n > before));
         last = Some(n);
     }
-    assert!(node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Camera, .. })));
-    assert!(node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Microphone, .. })));
+    assert!(
+        node.has(|event| matches!(event, NetEvent::TrackStarted { kind: TrackKind::Camera, codec: Codec::Av1, .. }))
+    );
+    assert!(
+        node.has(|event| matches!(
+            event,
+            NetEvent::TrackStarted { kind: TrackKind::Microphone, codec: Codec::Opus, .. }
+        ))
+    );
 }
 
 #[test]
@@ -470,18 +497,21 @@ fn a_client_that_never_connects_is_let_go() {
 fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
     let start = Instant::now();
     let socket = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
-    let (_commands, inlet) = bounded(1);
     let (outlet, events) = bounded(1);
     let (waker, counters) = (Waker::new().unwrap(), NetCounters::default());
-    let wiring = NetWiring { commands: inlet, events: outlet, control: waker.clone(), waker, counters };
-    let mut switch = Switch::new(NetEvents::new(&wiring), wiring.counters.clone());
+    let (door, _inbox) = inbox(waker.clone());
+    let registry = Arc::new(Registry::new(vec![door], Counter::default(), Counter::default()));
+    let seat = Seat { number: 0, registry: registry.clone(), losses: Arc::default() };
+    let events_end = NetEvents::new(outlet, waker.clone(), counters.events_refused.clone());
+    let mut switch = Switch::new(events_end, counters, waker, seat);
     let certificate = Certificate::generate();
     for n in 0..2 {
         let role = PeerRole::Viewer { minus: None };
         let setup =
             PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates(), red: true };
         let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
-        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer) };
+        registry.settle(PeerId(n));
+        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer), rung: None };
         switch.command(&socket, start, command);
     }
     let end = start + limits::CONNECT_SPAN;
@@ -557,7 +587,8 @@ mod hostile {
             let certificate = Certificate::generate();
             let candidates = [SocketAddr::from(([127, 0, 0, 1], 9))];
             let role = PeerRole::Participant(ANNA);
-            let setup = PeerSetup { id: PeerId(1), role, certificate: &certificate, candidates: &candidates, red: true };
+            let (id, candidates) = (PeerId(1), &candidates[..]);
+            let setup = PeerSetup { id, role, certificate: &certificate, candidates, red: true };
             let now = Instant::now();
             if let Ok((mut peer, _)) = Peer::answer(&setup, &offer, now) {
                 peer.handle_timeout(now, &mut Outbox::new());

@@ -1,0 +1,37 @@
+//! **The question:** when does the operator want the process to end?
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::cli::failure::Failure;
+
+/// Ctrl-C or SIGTERM, which is how Kubernetes asks. Listened for before a process says that it is there: anyone who
+/// waits for that line may end it at once, and one that a script started in the background begins with Ctrl-C ignored.
+pub(super) struct Interrupt {
+    runtime: Runtime,
+    signals: [Signal; 2],
+}
+
+impl Interrupt {
+    /// From now on neither ends the process by itself.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let entered = runtime.enter();
+        let listen = |kind| signal(kind).map_err(failed);
+        let signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+        drop(entered);
+        Ok(Self { runtime, signals })
+    }
+
+    /// Returns when either came.
+    pub(super) fn wait(self) {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
+}

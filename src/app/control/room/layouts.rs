@@ -1,0 +1,189 @@
+//! **The question:** who lays the room out, and what follows from it? Layouts and pages that are asked for, what
+//! senders are asked for the tiles they fill, and marks on tiles.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::app::control::room::effect::Effect;
+use crate::app::control::room::state::Room;
+use crate::base::limits;
+use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackKind};
+use crate::core::access::Act;
+use crate::core::ladder::{SendTarget, UplinkInput};
+use crate::core::record::Event;
+use crate::core::room::Member;
+use crate::core::scene::{self, Layout, Scene, Tile, TilePicture};
+use crate::core::signal::{FromNode, ProblemKind, TilePlace, VideoTrack};
+
+impl Room {
+    /// Lays the room out anew; its first page shows.
+    pub(super) fn set_layout(&mut self, now: Instant, layout: Layout, out: &mut Outbox<Effect>) {
+        self.layout.layout = layout.clone();
+        out.push(Effect::Scene(scene::Input::Layout(layout)));
+        self.to_recording(now, Event::Layout, out);
+        self.broadcast(&self.layout_message(), out);
+    }
+
+    /// A participant asks for another layout, another page, or both.
+    pub(super) fn choose_layout(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        layout: Option<Value>,
+        page: Option<u32>,
+        out: &mut Outbox<Effect>,
+    ) {
+        if let Err(problem) = self.chosen(now, peer, layout, page, out) {
+            Self::send(peer, &problem, out);
+        }
+    }
+
+    fn chosen(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        layout: Option<Value>,
+        page: Option<u32>,
+        out: &mut Outbox<Effect>,
+    ) -> Result<(), FromNode> {
+        if self.setup.policy.judge(self.caller(peer), Act::Arrange).is_err() {
+            let detail = "Ask whoever runs this node to lay the room out.";
+            return Err(FromNode::problem(
+                ProblemKind::NotAllowed,
+                "Participants do not choose the layout here",
+                detail,
+            ));
+        }
+        let layout = layout.map(|document| Layout::from_value(&document)).transpose();
+        let layout = layout
+            .map_err(|error| FromNode::problem(ProblemKind::BadLayout, "This is no layout", &error.to_string()))?;
+        if self.layout.asked.is_some_and(|asked| now < asked + limits::LAYOUT_SPACING) {
+            let detail = "The room was laid out anew a moment ago; try again.";
+            return Err(FromNode::problem(ProblemKind::TooOften, "The layout changes too often", detail));
+        }
+        self.layout.asked = Some(now);
+        if let Some(layout) = layout {
+            self.set_layout(now, layout, out);
+        }
+        if let Some(page) = page {
+            out.push(Effect::Scene(scene::Input::Page(page.saturating_sub(1) as usize)));
+        }
+        Ok(())
+    }
+
+    /// How the room is laid out, as people are told.
+    pub(super) fn layout_message(&self) -> FromNode {
+        let layout = &self.layout;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        FromNode::Layout {
+            layout: layout.layout.to_value(),
+            page: number(layout.page + 1),
+            pages: number(layout.pages.max(1)),
+            may_choose: self.setup.policy.participants_choose_layout,
+        }
+    }
+
+    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves.
+    pub(super) fn scene_changed(
+        &mut self,
+        now: Instant,
+        scene: Arc<Scene>,
+        page: usize,
+        pages: usize,
+        out: &mut Outbox<Effect>,
+    ) {
+        self.scene = Some(scene.clone());
+        let turned = (page, pages) != (self.layout.page, self.layout.pages.max(1));
+        (self.layout.page, self.layout.pages) = (page, pages);
+        self.broadcast(&Self::scene_message(&scene), out);
+        if turned {
+            self.broadcast(&self.layout_message(), out);
+        }
+        self.ask_senders(now, &scene, out);
+    }
+
+    /// Who is not seen needs to send hardly anything, enough to come back at once.
+    fn ask_senders(&mut self, now: Instant, scene: &Scene, out: &mut Outbox<Effect>) {
+        let fps = self.setup.config.video.fps.get();
+        let connected = self.peers.iter().filter(|(_, entry)| entry.connected);
+        let people = connected
+            .filter_map(|(peer, entry)| {
+                Some((peer, entry.role.participant()?, entry.tracks.contains(&TrackKind::Screen)))
+            })
+            .collect::<Vec<_>>();
+        for (peer, participant, shares) in people {
+            let size_of = |track: VideoTrack| {
+                let tiles = scene.tiles.iter().find(|tile| tile.participant == participant && track_of(tile) == track);
+                tiles.map(|tile| Size::new(tile.rect.width, tile.rect.height))
+            };
+            let camera = UplinkInput::Tile(size_of(VideoTrack::Camera), fps);
+            self.ask_sender(now, peer, VideoTrack::Camera, camera, out);
+            if shares {
+                // An eighth more than the tile, which is what a camera's step may fall short by: letters never do.
+                let sharp = |size: Size| Size::new(size.width + size.width / 8, size.height + size.height / 8);
+                let size = size_of(VideoTrack::Screen).map(sharp);
+                let screen = UplinkInput::Tile(size, fps.min(limits::SCREEN_FPS_MAX));
+                self.ask_sender(now, peer, VideoTrack::Screen, screen, out);
+            }
+        }
+    }
+
+    /// Takes what the layout or the clock says about one sender's target.
+    pub(super) fn ask_sender(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        track: VideoTrack,
+        input: UplinkInput,
+        out: &mut Outbox<Effect>,
+    ) {
+        let mut targets = Outbox::new();
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        entry.ask_mut(track).handle(now, input, &mut targets);
+        for SendTarget { size, fps, bitrate } in targets.drain() {
+            let (width, height) = (size.width, size.height);
+            Self::send(peer, &FromNode::Send { track, width, height, fps, bitrate }, out);
+        }
+    }
+
+    /// Whose microphone is off bears a mark; only changes are told.
+    pub(super) fn mark_muted(&mut self, out: &mut Outbox<Effect>) {
+        let off = |member: &&Member| !member.has(TrackKind::Microphone);
+        let now: Vec<ParticipantId> = self.core.members().iter().filter(off).map(|member| member.participant).collect();
+        let before = std::mem::replace(&mut self.layout.muted, now.clone());
+        for participant in before.iter().filter(|id| !now.contains(id)).copied() {
+            out.push(Effect::Scene(scene::Input::Muted { participant, muted: false }));
+        }
+        for participant in now.iter().filter(|id| !before.contains(id)).copied() {
+            out.push(Effect::Scene(scene::Input::Muted { participant, muted: true }));
+        }
+    }
+
+    /// A tile that just came to be learns what was told before it.
+    pub(super) fn mark_newcomer(&self, participant: ParticipantId, out: &mut Outbox<Effect>) {
+        if self.layout.muted.contains(&participant) {
+            out.push(Effect::Scene(scene::Input::Muted { participant, muted: true }));
+        }
+    }
+
+    /// Where each tile lies, in the grammar's words.
+    pub(super) fn scene_message(scene: &Scene) -> FromNode {
+        let place = |tile: &Tile| TilePlace {
+            participant: tile.participant,
+            track: track_of(tile),
+            x: tile.rect.x,
+            y: tile.rect.y,
+            width: tile.rect.width,
+            height: tile.rect.height,
+            z: u32::try_from(tile.z).unwrap_or(0),
+        };
+        let tiles = scene.tiles.iter().map(place).collect();
+        FromNode::Scene { width: scene.canvas.width, height: scene.canvas.height, tiles }
+    }
+}
+
+fn track_of(tile: &Tile) -> VideoTrack {
+    if tile.picture == TilePicture::Screen { VideoTrack::Screen } else { VideoTrack::Camera }
+}

@@ -1,0 +1,28 @@
+//! **The question:** what follows in one room from what happens in it? A core of the control thread: it owns its
+//! people, decides through `core/room`, `core/ladder` and `core/signal`, touches no media and waits for nothing; what
+//! it wants done it says as effects.
+//!
+//! Doors: [`Room::handle`], [`Room::deadline`], [`Room::stats`].
+
+mod branding;
+mod commands;
+pub mod effect;
+pub mod input;
+mod join;
+mod layouts;
+mod moderation;
+mod net_events;
+mod notify;
+mod outputs;
+mod peers;
+mod recording;
+mod refusers;
+pub mod setup;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tracks;
+
+pub use effect::Effect;
+pub use input::Input;
+pub use state::{Room, RoomStats};

@@ -1,0 +1,56 @@
+//! **The question:** what does a host do to a room's sound? Announcements, mutes, volumes and rules, carried to the mix
+//! worker.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::app::control::room::effect::Effect;
+use crate::app::control::room::state::Room;
+use crate::app::workers::mix::MixCommand;
+use crate::base::media::{Outbox, ParticipantId, PcmBlock};
+use crate::core::room::{RoomInput, Rules};
+use crate::core::signal::FromNode;
+use crate::io::api::{Moderation, Refusal};
+
+impl Room {
+    /// Plays sound to everybody here.
+    pub(super) fn announce(&self, blocks: Arc<[PcmBlock]>, out: &mut Outbox<Effect>) {
+        out.push(Effect::Mix(MixCommand::Announce(self.name.clone(), blocks)));
+    }
+
+    /// Does what a host asks, all of it or nothing.
+    ///
+    /// # Errors
+    /// When somebody it names is not here.
+    pub(super) fn moderate(
+        &mut self,
+        now: Instant,
+        moderation: &Moderation,
+        out: &mut Outbox<Effect>,
+    ) -> Result<(), Refusal> {
+        let here = |id: &ParticipantId| self.core.members().iter().any(|member| member.participant == *id);
+        if !moderation.participants.keys().all(here) {
+            return Err(Refusal::ParticipantNotFound);
+        }
+        let rules = self.core.rules();
+        let mute_on_entry = moderation.mute_on_entry.unwrap_or(rules.mute_on_entry);
+        let push_to_talk = moderation.push_to_talk.unwrap_or(rules.push_to_talk);
+        self.room_input(now, RoomInput::Rules(Rules { mute_on_entry, push_to_talk }), out);
+        for (participant, sound) in &moderation.participants {
+            if let Some(muted) = sound.muted {
+                self.room_input(now, RoomInput::Mute(*participant, muted), out);
+            }
+            if let Some(percent) = sound.volume_percent {
+                let volume = f32::from(percent) / 100.0;
+                out.push(Effect::Mix(MixCommand::Volume(self.name.clone(), *participant, volume)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules, as people are told.
+    pub(super) fn rules_message(&self) -> FromNode {
+        let Rules { mute_on_entry, push_to_talk } = self.core.rules();
+        FromNode::Rules { mute_on_entry, push_to_talk }
+    }
+}

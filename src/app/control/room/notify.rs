@@ -1,0 +1,120 @@
+//! **The question:** who is told what on the data channel, and what does the room's core want told?
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::app::control::room::effect::Effect;
+use crate::app::control::room::state::Room;
+use crate::app::workers::mix::MixCommand;
+use crate::app::workers::package::PackageCommand;
+use crate::base::media::{Outbox, ParticipantId, PeerId};
+use crate::core::record::Event;
+use crate::core::room::{RoomInput, RoomOutput};
+use crate::core::scene;
+use crate::core::signal::FromNode;
+use crate::io::webrtc::NetCommand;
+
+impl Room {
+    /// Tells one connection.
+    pub(super) fn send(peer: PeerId, message: &FromNode, out: &mut Outbox<Effect>) {
+        out.push(Effect::Net(NetCommand::Signal { peer, text: message.encode().into() }));
+    }
+
+    /// Tells everyone here; the text is made once.
+    pub(super) fn broadcast(&self, message: &FromNode, out: &mut Outbox<Effect>) {
+        let text: Arc<str> = message.encode().into();
+        for (peer, entry) in self.peers.iter() {
+            if entry.connected && entry.role.participant().is_some() {
+                out.push(Effect::Net(NetCommand::Signal { peer, text: text.clone() }));
+            }
+        }
+    }
+
+    /// Tells everyone who is here.
+    pub(super) fn broadcast_roster(&self, out: &mut Outbox<Effect>) {
+        self.broadcast(&FromNode::Room { participants: self.people() }, out);
+    }
+
+    /// Tells a newcomer all there is to know.
+    pub(super) fn welcome(&self, peer: PeerId, out: &mut Outbox<Effect>) {
+        let Some(entry) = self.peers.get(peer) else { return };
+        let participant = entry.role.participant();
+        Self::send(peer, &FromNode::Welcome { participant, room: self.name.clone() }, out);
+        Self::send(peer, &self.state_message(), out);
+        Self::send(peer, &FromNode::Room { participants: self.people() }, out);
+        Self::send(peer, &self.rules_message(), out);
+        if let Some(scene) = &self.scene {
+            Self::send(peer, &Self::scene_message(scene), out);
+        }
+        Self::send(peer, &self.layout_message(), out);
+    }
+
+    /// One input of the room's core, and all that follows from it.
+    pub(super) fn room_input(&mut self, now: Instant, input: RoomInput, out: &mut Outbox<Effect>) {
+        let mut outputs = Outbox::new();
+        self.core.handle(now, input, &mut outputs);
+        for output in outputs.drain() {
+            match output {
+                RoomOutput::Left(participant) => {
+                    out.push(Effect::Scene(scene::Input::Left { participant }));
+                    out.push(Effect::Mix(MixCommand::ForgetPerson(self.name.clone(), participant)));
+                    self.refusers.let_go(now, participant);
+                }
+                RoomOutput::RosterChanged => {
+                    self.broadcast_roster(out);
+                    self.mark_muted(out);
+                }
+                RoomOutput::SpeakingChanged => self.speaking_changed(now, out),
+                RoomOutput::HostMuted(participant, muted) => {
+                    out.push(Effect::Mix(MixCommand::Mute(self.name.clone(), participant, muted)));
+                }
+                RoomOutput::RulesChanged => self.broadcast(&self.rules_message(), out),
+                RoomOutput::Ended => self.end(now, "the last one left", out),
+                // Those who ask for admission look for their answer themselves.
+                RoomOutput::Joined(_)
+                | RoomOutput::ViewerAdmitted(_)
+                | RoomOutput::Refused(..)
+                | RoomOutput::ViewerRefused(..) => {}
+            }
+        }
+    }
+
+    fn speaking_changed(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let speaking: Vec<ParticipantId> = self.core.speaking().collect();
+        let before = std::mem::replace(&mut self.speaking, speaking.clone());
+        let dominant = self.core.dominant();
+        for participant in before.iter().filter(|id| !speaking.contains(id)).copied() {
+            out.push(Effect::Scene(scene::Input::Speaking { participant, speaking: false }));
+        }
+        for participant in speaking.iter().filter(|id| !before.contains(id)).copied() {
+            out.push(Effect::Scene(scene::Input::Speaking { participant, speaking: true }));
+        }
+        out.push(Effect::Scene(scene::Input::Dominant { participant: dominant }));
+        if let Some(dominant) = dominant {
+            self.to_recording_of(now, dominant, Event::Speaker(dominant), out);
+        }
+        self.broadcast(&FromNode::Speaking { heard: speaking, dominant }, out);
+    }
+
+    /// Tells the room's recording, if it has one, what begins in the room.
+    pub(super) fn to_recording(&self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
+        if self.recording.is_on()
+            && let Some(ticket) = self.recording.ticket()
+        {
+            out.push(Effect::Package(PackageCommand::Event(ticket, now, event)));
+        }
+    }
+
+    /// The same of what somebody does, unless they do not want to be recorded.
+    pub(super) fn to_recording_of(
+        &self,
+        now: Instant,
+        participant: ParticipantId,
+        event: Event,
+        out: &mut Outbox<Effect>,
+    ) {
+        if !self.refusers.contains(participant) {
+            self.to_recording(now, event, out);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! **The question:** which encodes does the room run, and for whom? View × rung: one encode for all who read the same,
+//! none for nobody.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::app::control::room::effect::{Effect, RungStart};
+use crate::app::control::room::setup::RoomSetup;
+use crate::base::limits;
+use crate::base::media::{EncodedFrame, Outbox, PeerId, RungId, RungName, RungSpec, View};
+use crate::engine::flow::{Counter, Fan, KeyframeRequest};
+
+/// One encode that runs.
+pub struct Rung {
+    /// Its name among the workers.
+    pub id: RungId,
+    /// What it is.
+    pub spec: RungSpec,
+    /// Whom it hides.
+    pub view: View,
+    /// To everyone who reads it.
+    pub fan: Fan<EncodedFrame>,
+    /// Where its keyframes are asked for.
+    pub keyframe_requests: KeyframeRequest,
+    recorded: Arc<AtomicBool>,
+    viewers: BTreeSet<PeerId>,
+    /// Since when nobody reads it.
+    idle_since: Option<Instant>,
+}
+
+impl Rung {
+    fn has_readers(&self) -> bool {
+        !self.viewers.is_empty() || self.recorded.load(Ordering::Relaxed)
+    }
+
+    /// How many watch it.
+    pub fn viewers(&self) -> usize {
+        self.viewers.len()
+    }
+
+    /// When it stops: at once where only a recording could have read it, else a little later, for people come and go.
+    fn stops_at(&self) -> Option<Instant> {
+        let linger = if self.view.is_whole() { limits::RUNG_LINGER } else { std::time::Duration::ZERO };
+        self.idle_since.map(|since| since + linger)
+    }
+}
+
+/// All encodes of a room.
+#[derive(Default)]
+pub struct Outputs {
+    rungs: Vec<Rung>,
+}
+
+impl Outputs {
+    /// Every encode that runs.
+    pub fn rungs(&self) -> &[Rung] {
+        &self.rungs
+    }
+
+    /// What `name` chooses; the first rung where nothing is named.
+    pub fn spec_of(setup: &RoomSetup, name: Option<RungName>) -> Option<RungSpec> {
+        match name {
+            None => setup.rungs.first().copied(),
+            Some(name) => setup.rungs.iter().find(|spec| spec.name() == name).copied(),
+        }
+    }
+
+    /// A connection watches `spec` from now on, and nothing else.
+    pub fn watch(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        spec: RungSpec,
+        (setup, counter): (&RoomSetup, &Counter),
+        out: &mut Outbox<Effect>,
+    ) -> RungId {
+        self.unwatch(now, peer);
+        let rung = self.running(spec, View::default(), (setup, counter), out);
+        rung.viewers.insert(peer);
+        rung.idle_since = None;
+        rung.id
+    }
+
+    /// A connection watches nothing any more.
+    pub fn unwatch(&mut self, now: Instant, peer: PeerId) {
+        for rung in &mut self.rungs {
+            if rung.viewers.remove(&peer) && !rung.has_readers() {
+                rung.idle_since = Some(now);
+            }
+        }
+    }
+
+    /// The room's recording reads `spec` of `view` from now on, and nothing else.
+    pub fn record(
+        &mut self,
+        now: Instant,
+        spec: RungSpec,
+        view: View,
+        (setup, counter): (&RoomSetup, &Counter),
+        out: &mut Outbox<Effect>,
+    ) -> &Rung {
+        // First the new one, so that one that goes on never idles.
+        let id = self.running(spec, view, (setup, counter), out).id;
+        self.unrecord(now);
+        let rung = self.rungs.iter_mut().find(|rung| rung.id == id).expect("it was just found or begun");
+        rung.recorded.store(true, Ordering::Relaxed);
+        rung.idle_since = None;
+        // What a recording reads begins with a keyframe.
+        rung.keyframe_requests.request_keyframe();
+        rung
+    }
+
+    /// What a recording reads is to begin with a keyframe now.
+    pub fn request_recorded_keyframe(&self) {
+        let recorded = self.rungs.iter().filter(|rung| rung.recorded.load(Ordering::Relaxed));
+        recorded.for_each(|rung| rung.keyframe_requests.request_keyframe());
+    }
+
+    /// No recording reads anything any more.
+    pub fn unrecord(&mut self, now: Instant) {
+        for rung in &mut self.rungs {
+            if rung.recorded.swap(false, Ordering::Relaxed) && !rung.has_readers() {
+                rung.idle_since = Some(now);
+            }
+        }
+    }
+
+    /// Stops what nobody has read for a while.
+    pub fn stop_idle(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let idle = |rung: &mut Rung| rung.stops_at().is_some_and(|at| at <= now);
+        for rung in self.rungs.extract_if(.., idle) {
+            out.push(Effect::StopRung(rung.id));
+        }
+    }
+
+    /// When the next one stops.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.rungs.iter().filter_map(Rung::stops_at).min()
+    }
+
+    /// Stops everything; which encodes ran.
+    pub fn stop_all(&mut self, out: &mut Outbox<Effect>) -> Vec<RungId> {
+        let ids: Vec<RungId> = self.rungs.drain(..).map(|rung| rung.id).collect();
+        ids.iter().for_each(|id| out.push(Effect::StopRung(*id)));
+        ids
+    }
+
+    /// An encode is gone by itself; what it was.
+    pub fn remove(&mut self, id: RungId) -> Option<Rung> {
+        self.rungs.extract_if(.., |rung| rung.id == id).next()
+    }
+
+    fn running(
+        &mut self,
+        spec: RungSpec,
+        view: View,
+        (setup, counter): (&RoomSetup, &Counter),
+        out: &mut Outbox<Effect>,
+    ) -> &mut Rung {
+        let found = self.rungs.iter().position(|rung| rung.spec == spec && rung.view == view);
+        let at = found.unwrap_or_else(|| {
+            let (rung, effect) = begin(spec, view, setup, counter);
+            out.push(Effect::StartRung(Box::new(effect)));
+            self.rungs.push(rung);
+            self.rungs.len() - 1
+        });
+        &mut self.rungs[at]
+    }
+}
+
+fn begin(spec: RungSpec, view: View, setup: &RoomSetup, counter: &Counter) -> (Rung, RungStart) {
+    let (id, node) = (setup.next_rung(), &setup.counts.node);
+    let fan = Fan::new(node.reader_lagged.clone());
+    let keyframe_requests = KeyframeRequest::new(setup.net.clone(), node.wishes_superseded.clone());
+    let recorded = Arc::new(AtomicBool::new(false));
+    // What is made for a recording alone is no frame of the room's.
+    let frames_encoded = if view.is_whole() { counter.clone() } else { Counter::default() };
+    let start = RungStart {
+        rung: id,
+        spec,
+        view: view.clone(),
+        fan: fan.clone(),
+        keyframe_requests: keyframe_requests.clone(),
+        recorded: recorded.clone(),
+        frames_encoded,
+    };
+    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, viewers: BTreeSet::new(), idle_since: None };
+    (rung, start)
+}

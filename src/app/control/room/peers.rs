@@ -1,0 +1,146 @@
+//! **The question:** who is connected to the room, by what, and what is asked of them?
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use crate::app::control::room::effect::LegShown;
+use crate::base::media::{PeerId, TappedFrame, TrackKind};
+use crate::core::ladder::UplinkTarget;
+use crate::core::signal::VideoTrack;
+use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
+use crate::io::api::{Reply, ResourceToken, Trickled};
+use crate::io::webrtc::PeerRole;
+
+/// One connection.
+pub struct PeerEntry {
+    /// What it is for.
+    pub role: PeerRole,
+    /// The capability in its Location.
+    pub resource: ResourceToken,
+    /// This side's ICE generation, the ETag of its resource.
+    pub ufrag: String,
+    /// Trickled fragments that wait for the net worker's answer.
+    pub trickles: VecDeque<Reply<Trickled>>,
+    /// ICE and DTLS are up.
+    pub connected: bool,
+    /// It is no WebRTC connection but a plain-RTP leg.
+    pub leg: Option<LegShown>,
+    /// Shared by its camera and its microphone.
+    pub playout: PlayoutCell,
+    /// Shared by its screen and that screen's sound.
+    pub screen_playout: PlayoutCell,
+    /// Its tracks that are decoded or mixed.
+    pub tracks: BTreeSet<TrackKind>,
+    /// Its tracks that may be recorded by themselves.
+    pub taps: HashMap<TrackKind, Tapped>,
+    /// What is asked of its camera.
+    ask_camera: UplinkTarget,
+    /// What is asked of its screen.
+    ask_screen: UplinkTarget,
+}
+
+/// What is known of a track that may be recorded by itself.
+#[derive(Debug)]
+pub struct Tapped {
+    /// What it sends.
+    pub fan: Fan<TappedFrame>,
+    /// Where its sender is asked for keyframes; sound needs none.
+    pub keyframe_requests: Option<KeyframeRequest>,
+    /// Nothing more is taken by those who read it now.
+    pub revoked: Arc<AtomicBool>,
+}
+
+impl PeerEntry {
+    /// A connection that was just answered.
+    pub fn new(role: PeerRole, resource: ResourceToken, ufrag: String) -> Self {
+        Self {
+            role,
+            resource,
+            ufrag,
+            trickles: VecDeque::new(),
+            connected: false,
+            leg: None,
+            playout: PlayoutCell::default(),
+            screen_playout: PlayoutCell::default(),
+            tracks: BTreeSet::new(),
+            taps: HashMap::new(),
+            ask_camera: UplinkTarget::new(),
+            ask_screen: UplinkTarget::new(),
+        }
+    }
+
+    /// What is asked of one of its tracks.
+    pub fn ask_mut(&mut self, track: VideoTrack) -> &mut UplinkTarget {
+        match track {
+            VideoTrack::Camera => &mut self.ask_camera,
+            VideoTrack::Screen => &mut self.ask_screen,
+        }
+    }
+
+    /// The delay that a track shares with its companion.
+    pub fn playout_of(&self, kind: TrackKind) -> &PlayoutCell {
+        match kind {
+            TrackKind::Camera | TrackKind::Microphone => &self.playout,
+            TrackKind::Screen | TrackKind::ScreenSound => &self.screen_playout,
+        }
+    }
+
+    /// What a new share of the screen begins with.
+    pub fn reset_screen(&mut self) {
+        (self.ask_screen, self.screen_playout) = (UplinkTarget::new(), PlayoutCell::default());
+    }
+
+    fn asks(&self) -> [(VideoTrack, &UplinkTarget); 2] {
+        [(VideoTrack::Camera, &self.ask_camera), (VideoTrack::Screen, &self.ask_screen)]
+    }
+}
+
+/// All connections of a room, in the order in which they came.
+#[derive(Default)]
+pub struct Peers(BTreeMap<PeerId, PeerEntry>);
+
+impl Peers {
+    /// Takes in a connection.
+    pub fn insert(&mut self, id: PeerId, entry: PeerEntry) {
+        self.0.insert(id, entry);
+    }
+
+    /// A connection.
+    pub fn get(&self, id: PeerId) -> Option<&PeerEntry> {
+        self.0.get(&id)
+    }
+
+    /// A connection, to change.
+    pub fn get_mut(&mut self, id: PeerId) -> Option<&mut PeerEntry> {
+        self.0.get_mut(&id)
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, id: PeerId) -> Option<PeerEntry> {
+        self.0.remove(&id)
+    }
+
+    /// Every connection.
+    pub fn iter(&self) -> impl Iterator<Item = (PeerId, &PeerEntry)> {
+        self.0.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// Every connection, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut PeerEntry)> {
+        self.0.iter_mut().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The tracks whose senders are to be asked now.
+    pub fn asks_due(&self, now: Instant) -> Vec<(PeerId, VideoTrack)> {
+        let asks = self.iter().flat_map(|(id, entry)| entry.asks().map(|(track, ask)| (id, track, ask)));
+        let due = asks.filter(|(.., ask)| ask.deadline().is_some_and(|at| at <= now));
+        due.map(|(id, track, _)| (id, track)).collect()
+    }
+
+    /// When the next sender is to be asked.
+    pub fn ask_deadline(&self) -> Option<Instant> {
+        self.0.values().flat_map(PeerEntry::asks).filter_map(|(_, ask)| ask.deadline()).min()
+    }
+}

@@ -1,0 +1,309 @@
+//! **The question:** is the room recorded, what does its recording read, and who is told? Begun by the operator's rule,
+//! over HTTP, or by participants who may. While somebody does not want to be in it, it reads a view that hides them,
+//! made anew whenever these people change, so that nothing in it can hold somebody who had already said no.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::app::control::room::effect::Effect;
+use crate::app::control::room::state::{Asker, RecordingState, Room};
+use crate::app::workers::mix::MixCommand;
+use crate::app::workers::package::PackageCommand;
+use crate::base::limits;
+use crate::base::media::{Outbox, ParticipantId, PeerId, RecordingTicket, RungId, View};
+use crate::core::access::Act;
+use crate::core::scene;
+use crate::core::signal::{FromNode, ProblemKind};
+use crate::io::api::{Refusal, Reply};
+use crate::io::recording::{Reads, RecordingPlace, RecordingSetup, RoomRecording};
+use crate::io::store::RecordingWish;
+use crate::io::telemetry::log::alias;
+
+impl Room {
+    /// Records from the first frame on, if that is the operator's rule.
+    pub(super) fn record_from_the_start(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let archive = self.setup.archive.clone().filter(|_| self.setup.records_by_itself());
+        let into_file = self.setup.record_to.clone().map(RecordingPlace::File);
+        let Some(place) = into_file.or(archive.map(RecordingPlace::Sealed)) else { return };
+        let ticket = self.begin_recording(now, place, RecordingWish::default(), false, out);
+        self.recording = RecordingState::On(ticket);
+        self.is_to_announce = true;
+        self.mark_recorded(out);
+    }
+
+    /// A door asks for a recording. It is answered false if there is one already.
+    pub(super) fn record_for_door(
+        &mut self,
+        now: Instant,
+        wish: RecordingWish,
+        reply: Reply<bool>,
+        out: &mut Outbox<Effect>,
+    ) {
+        match self.may_begin(&wish) {
+            Ok(true) => self.ask_for_recording(now, wish, Asker::Door(reply), out),
+            // A caller that is gone needs no answer.
+            other => drop(reply.send(other)),
+        }
+    }
+
+    /// A participant begins or ends the recording.
+    pub(super) fn participant_records(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        recording: bool,
+        out: &mut Outbox<Effect>,
+    ) {
+        if self.setup.policy.judge(self.caller(peer), Act::Record).is_err() || !self.setup.records_on_request() {
+            let detail = "Ask whoever runs this node, or a host who may.";
+            return Self::send(
+                peer,
+                &FromNode::problem(ProblemKind::NotAllowed, "Participants do not record here", detail),
+                out,
+            );
+        }
+        let wish = RecordingWish::default();
+        match self.may_begin(&wish) {
+            Ok(true) if recording => self.ask_for_recording(now, wish, Asker::Peer(peer), out),
+            Err(Refusal::Busy) if recording => {
+                let detail = "Somebody else asked for one a moment ago; it begins as soon as the keepers agree.";
+                Self::send(peer, &FromNode::problem(ProblemKind::Busy, "A recording is about to begin", detail), out);
+            }
+            Err(_) if recording => Self::send(peer, &no_recording(), out),
+            _ if recording => {}
+            _ => drop(self.stop_recording(now, out)),
+        }
+    }
+
+    /// Ends the recording, if there is one; it becomes final at once.
+    ///
+    /// # Errors
+    /// When this node does not record.
+    pub(super) fn stop_recording(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Result<(), Refusal> {
+        if !self.setup.records_on_request() {
+            return Err(Refusal::NotRecording);
+        }
+        self.end_recording(now, out);
+        Ok(())
+    }
+
+    /// Whether a recording can begin: false if there is one already.
+    fn may_begin(&self, wish: &RecordingWish) -> Result<bool, Refusal> {
+        let archive = self.setup.archive.as_ref().filter(|_| self.setup.records_on_request());
+        let most = archive.ok_or(Refusal::NotRecording)?.retention();
+        match self.recording {
+            RecordingState::On(_) => return Ok(false),
+            RecordingState::Asked(..) => return Err(Refusal::Busy),
+            RecordingState::Off => {}
+        }
+        if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
+            return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
+        }
+        Ok(true)
+    }
+
+    /// The keepers are asked; the answer comes as an event.
+    fn ask_for_recording(&mut self, now: Instant, wish: RecordingWish, asker: Asker, out: &mut Outbox<Effect>) {
+        let archive = self.setup.archive.clone().expect("may_begin saw it");
+        let ticket = self.begin_recording(now, RecordingPlace::Sealed(archive), wish, true, out);
+        self.recording = RecordingState::Asked(ticket, asker);
+    }
+
+    /// The keepers agreed: it is recorded from now on.
+    pub(super) fn recording_began(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() != Some(ticket) || self.recording.is_on() {
+            return;
+        }
+        if let RecordingState::Asked(_, Asker::Door(reply)) =
+            std::mem::replace(&mut self.recording, RecordingState::On(ticket))
+        {
+            // A client that hung up has its recording all the same.
+            let _ = reply.send(Ok(true));
+        }
+        // What came before they agreed is not recorded; it begins with the next keyframe.
+        self.outputs.request_recorded_keyframe();
+        self.recording_changed(out);
+        self.record_tracks(out);
+        self.announce_recording(now, out);
+    }
+
+    /// The keepers did not agree: whoever asked is told, and nothing is recorded.
+    pub(super) fn recording_refused(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() != Some(ticket) {
+            return;
+        }
+        let asked = std::mem::replace(&mut self.recording, RecordingState::Off);
+        self.stop_reading(now, out);
+        match asked {
+            RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Err(Refusal::KeepersSilent))),
+            RecordingState::Asked(_, Asker::Peer(peer)) => Self::send(peer, &no_recording(), out),
+            RecordingState::On(_) | RecordingState::Off => self.recording_changed(out),
+        }
+    }
+
+    /// Ends the recording; nobody waits for its summary.
+    pub(super) fn end_recording(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let state = std::mem::replace(&mut self.recording, RecordingState::Off);
+        let Some(ticket) = state.ticket() else { return };
+        out.push(Effect::Package(PackageCommand::Finish(ticket)));
+        self.stop_reading(now, out);
+        match state {
+            RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Ok(false))),
+            RecordingState::Asked(_, Asker::Peer(_)) | RecordingState::Off => {}
+            RecordingState::On(_) => self.recording_changed(out),
+        }
+    }
+
+    /// An encode could not begin, so nobody can have what it was for.
+    pub(super) fn rung_failed(&mut self, now: Instant, rung: RungId, why: &str, out: &mut Outbox<Effect>) {
+        let Some(rung) = self.outputs.remove(rung) else { return };
+        if rung.view.is_whole() {
+            tracing::error!(room = %alias(&self.name), why, "an encode could not begin, so the room ends");
+            self.end(now, "an encode could not begin", out);
+        } else {
+            tracing::error!(room = %alias(&self.name), why, "a recording cannot go on without somebody, so it ends");
+            self.setup.counts.record.errors.add(1);
+            self.end_recording(now, out);
+        }
+    }
+
+    /// A participant does not want to be recorded from now on: when this returns, nothing of theirs that comes from now
+    /// on reaches a recording. Or they do again, after a while.
+    pub(super) fn set_recordable(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        recordable: bool,
+        out: &mut Outbox<Effect>,
+    ) {
+        if recordable {
+            return self.refusers.let_go(now, participant);
+        }
+        if self.refusers.add(participant) {
+            self.revoke_tracks_of(participant);
+            self.reread(now, out);
+            self.record_tracks_of(participant, false, out);
+            self.broadcast_roster(out);
+        }
+    }
+
+    /// Those who left or no longer mind are hidden no longer.
+    pub(super) fn lift_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let gone = self.refusers.lift(now);
+        if gone.is_empty() {
+            return;
+        }
+        self.reread(now, out);
+        gone.into_iter().for_each(|participant| self.record_tracks_of(participant, true, out));
+        self.broadcast_roster(out);
+    }
+
+    /// What the room does, as everyone in it is told.
+    pub(super) fn state_message(&self) -> FromNode {
+        let spec = self.setup.rungs[0];
+        FromNode::State {
+            recording: self.recording.is_on(),
+            codec: spec.codec.name().into(),
+            width: spec.size.width,
+            height: spec.size.height,
+            fps: spec.fps,
+            may_record: self.setup.policy.participants_may_record && self.setup.records_on_request(),
+        }
+    }
+
+    /// Plays what was configured for a recording's beginning.
+    pub(super) fn announce_recording(&self, _now: Instant, out: &mut Outbox<Effect>) {
+        if let Some(blocks) = self.setup.announcement.clone() {
+            self.announce(blocks, out);
+        }
+    }
+
+    /// Everybody here is told that the recording began or ended.
+    fn recording_changed(&self, out: &mut Outbox<Effect>) {
+        self.broadcast(&self.state_message(), out);
+        self.mark_recorded(out);
+    }
+
+    /// Shows the mark of a recording, or takes it away.
+    fn mark_recorded(&self, out: &mut Outbox<Effect>) {
+        let marked = self.recording.is_on() && self.setup.config.recording.mark;
+        out.push(Effect::Scene(scene::Input::Recorded(marked)));
+    }
+
+    fn begin_recording(
+        &mut self,
+        now: Instant,
+        place: RecordingPlace,
+        wish: RecordingWish,
+        must_agree: bool,
+        out: &mut Outbox<Effect>,
+    ) -> RecordingTicket {
+        let ticket = self.setup.next_ticket();
+        let fps = self.setup.rungs[0].fps;
+        let setup = RecordingSetup {
+            room: self.name.clone(),
+            epoch: self.epoch,
+            place,
+            fps,
+            wish,
+            waker: self.setup.package.clone(),
+        };
+        let mut begun = Outbox::new();
+        let reads = self.read_without_refusers(now, &mut begun);
+        let recording = Box::new(RoomRecording::new(now, setup, reads, self.setup.counts.record.clone()));
+        out.push(Effect::Package(PackageCommand::Begin { room: self.name.clone(), ticket, recording, must_agree }));
+        begun.drain().for_each(|effect| out.push(effect));
+        ticket
+    }
+
+    /// The people changed who are hidden: the recording goes on with what is made without them.
+    fn reread(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let Some(ticket) = self.recording.ticket() else { return };
+        let mut begun = Outbox::new();
+        let reads = self.read_without_refusers(now, &mut begun);
+        // Before anything is made of the new view.
+        out.push(Effect::Package(PackageCommand::Read(ticket, Box::new(reads))));
+        begun.drain().for_each(|effect| out.push(effect));
+    }
+
+    /// Begins to read the view that hides exactly those who do not want to be recorded. Whatever was read so far is
+    /// barred first.
+    fn read_without_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Reads {
+        // A number of its own each time: what was read before and barred stays barred.
+        self.generations += 1;
+        let generation = self.generations;
+        self.current_generation.store(generation, Ordering::Release);
+        let hidden = self.refusers.people().clone();
+        let view = View { generation: if hidden.is_empty() { 0 } else { generation }, hidden: hidden.clone() };
+        let (spec, frames) = (self.setup.rungs[0], self.counters.frames_encoded.clone());
+        let number = view.generation;
+        let rung = self.outputs.record(now, spec, view, (&self.setup, &frames), out);
+        let package = &self.setup.package;
+        let reads = Reads {
+            pictures: rung.fan.subscribe(limits::RECORD_FAN_LEN, package.clone()),
+            sounds: self.audio.subscribe(limits::RECORD_FAN_LEN, package.clone()),
+            view: number,
+            current_generation: self.current_generation.clone(),
+            generation,
+        };
+        self.outputs.stop_idle(now, out);
+        out.push(Effect::Mix(MixCommand::LeaveOut(self.name.clone(), hidden, number)));
+        reads
+    }
+
+    /// Nothing is read any more.
+    fn stop_reading(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        self.outputs.unrecord(now);
+        self.outputs.stop_idle(now, out);
+        out.push(Effect::Mix(MixCommand::LeaveOut(self.name.clone(), [].into(), 0)));
+    }
+}
+
+/// The room exists, the node records, nothing longer was wished for: so it is the keepers.
+fn no_recording() -> FromNode {
+    FromNode::problem(
+        ProblemKind::KeepersSilent,
+        "No recording can begin",
+        "Too few keepers of recordings answer; try again later.",
+    )
+}

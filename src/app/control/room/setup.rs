@@ -1,0 +1,100 @@
+//! **The question:** what do all rooms of a node have in common? Settled once, when the node starts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::app::config::{Branding, Config, RecordingStart};
+use crate::app::workers::counters::Counts;
+
+use crate::base::media::{PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::core::access::Policy;
+use crate::engine::flow::Waker;
+use crate::io::store::Archive;
+
+/// What a room is told at its beginning; shared by all.
+pub struct RoomSetup {
+    /// What the operator chose.
+    pub config: Config,
+    /// Who may do what.
+    pub policy: Policy,
+    /// What rooms can send, the canvas' own rung first.
+    pub rungs: Vec<RungSpec>,
+    /// How rooms look when they begin.
+    pub branding: Branding,
+    /// What is played when a recording begins.
+    pub announcement: Option<Arc<[PcmBlock]>>,
+    /// Where rooms are recorded to, if they are.
+    pub archive: Option<Arc<Archive>>,
+    /// Where the one recording of a demo goes, in place of the archive.
+    pub record_to: Option<PathBuf>,
+    /// What is counted.
+    pub counts: Counts,
+    /// Of whoever asks senders and encoders for keyframes.
+    pub net: Waker,
+    /// Of the package worker.
+    pub package: Waker,
+    /// Who encodes and who composes, by name.
+    pub engines: (&'static str, &'static str),
+    /// Numbers of rungs and recordings given out so far.
+    numbers: AtomicU64,
+}
+
+impl RoomSetup {
+    /// What follows from the configuration `config` and the rest.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        counts: Counts,
+        (net, package): (Waker, Waker),
+        (archive, record_to): (Option<Arc<Archive>>, Option<PathBuf>),
+        engines: (&'static str, &'static str),
+    ) -> Self {
+        Self {
+            policy: Policy {
+                participants_may_record: config.recording.participants_may_record,
+                participants_choose_layout: config.rooms.participants_choose_layout,
+            },
+            rungs: config.video.rung_specs(),
+            branding: config.video.branding(),
+            announcement: config.recording.announcement.blocks(),
+            archive,
+            record_to,
+            config,
+            counts,
+            net,
+            package,
+            engines,
+            numbers: AtomicU64::new(0),
+        }
+    }
+
+    /// What viewers may choose.
+    #[must_use]
+    pub fn rung_names(&self) -> Vec<String> {
+        self.rungs.iter().map(|spec| spec.name().to_string()).collect()
+    }
+
+    /// A rung's id.
+    pub fn next_rung(&self) -> RungId {
+        RungId(self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A recording's ticket.
+    pub fn next_ticket(&self) -> RecordingTicket {
+        RecordingTicket(self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether rooms are recorded by themselves.
+    #[must_use]
+    pub fn records_by_itself(&self) -> bool {
+        self.config.recording.start == RecordingStart::Automatic
+    }
+
+    /// Whether recordings can begin and end while a room runs. What goes into one file is recorded from beginning to
+    /// end.
+    #[must_use]
+    pub fn records_on_request(&self) -> bool {
+        self.archive.is_some() && self.record_to.is_none()
+    }
+}

@@ -1,0 +1,319 @@
+//! **The question:** what is a room, and by which doors is it asked?
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use crate::app::control::report::{RoomCounters, RoomReport};
+use crate::app::control::room::effect::{Effect, RoomEnd};
+use crate::app::control::room::input::Input;
+use crate::app::control::room::outputs::Outputs;
+use crate::app::control::room::peers::Peers;
+use crate::app::control::room::refusers::Refusers;
+use crate::app::control::room::setup::RoomSetup;
+use crate::app::workers::event::Event;
+
+use crate::base::media::{
+    MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
+};
+use crate::core::ladder::UplinkInput;
+use crate::core::room::{Member, RoomCore, RoomInput};
+use crate::core::scene::{self, Layout, Scene};
+use crate::core::signal::Person;
+use crate::engine::flow::Fan;
+use crate::io::api::{Refusal, Reply};
+use crate::io::telemetry::log::alias;
+use crate::io::webrtc::NetCommand;
+
+/// A room, from its first member to its last.
+pub struct Room {
+    pub(super) name: RoomId,
+    pub(super) setup: Arc<RoomSetup>,
+    pub(super) epoch: RoomEpoch,
+    pub(super) core: RoomCore,
+    pub(super) peers: Peers,
+    pub(super) outputs: Outputs,
+    /// What is heard in it.
+    pub(super) audio: Fan<MixTick>,
+    pub(super) recording: RecordingState,
+    pub(super) refusers: Refusers,
+    /// Which of the readers that recordings had may take something: the newest ones. It only rises.
+    pub(super) current_generation: Arc<AtomicU64>,
+    /// Generations so far.
+    pub(super) generations: u64,
+    /// Whether its first listener is still to hear that it is recorded.
+    pub(super) is_to_announce: bool,
+    pub(super) layout: LayoutState,
+    /// The picture as last laid out.
+    pub(super) scene: Option<Arc<Scene>>,
+    /// Who speaks, as last told.
+    pub(super) speaking: Vec<ParticipantId>,
+    pub(super) counters: RoomCounters,
+    /// It is over: nothing follows from anything any more.
+    pub(super) ended: bool,
+}
+
+/// Whether the room is recorded.
+pub(super) enum RecordingState {
+    Off,
+    /// The keepers are asked; until they agree nothing is recorded.
+    Asked(RecordingTicket, Asker),
+    On(RecordingTicket),
+}
+
+/// Who waits for a recording to begin.
+pub(super) enum Asker {
+    Door(Reply<bool>),
+    Peer(PeerId),
+}
+
+impl RecordingState {
+    pub(super) const fn is_on(&self) -> bool {
+        matches!(self, Self::On(_))
+    }
+
+    /// The recording that is on or about to be.
+    pub(super) const fn ticket(&self) -> Option<RecordingTicket> {
+        match self {
+            Self::Off => None,
+            Self::Asked(ticket, _) | Self::On(ticket) => Some(*ticket),
+        }
+    }
+}
+
+/// How a room is laid out, as far as its people know.
+#[derive(Debug, Default)]
+pub(super) struct LayoutState {
+    /// The layout asked for.
+    pub(super) layout: Layout,
+    /// The page shown, from 0.
+    pub(super) page: usize,
+    /// How many there are; 0 before the first scene.
+    pub(super) pages: usize,
+    /// When somebody last asked for another layout or page.
+    pub(super) asked: Option<Instant>,
+    /// The minute since 1970 that the room's clock shows; `None`: no clock.
+    pub(super) clock: Option<u64>,
+    /// Those whose tiles bear the mark of a muted microphone.
+    pub(super) muted: Vec<ParticipantId>,
+}
+
+/// How a room stands.
+#[derive(Debug, Clone)]
+pub struct RoomStats {
+    /// People in it.
+    pub participants: usize,
+    /// Those who only watch.
+    pub viewers: usize,
+    /// Whether it is recorded.
+    pub recording: bool,
+    /// Its counts.
+    pub counters: RoomCounters,
+    /// Encodes that run.
+    pub rungs: usize,
+}
+
+impl Room {
+    /// A room that begins at `epoch`, sounds as `audio` and is laid out as the operator chose.
+    #[must_use]
+    pub fn new(
+        name: RoomId,
+        setup: Arc<RoomSetup>,
+        epoch: RoomEpoch,
+        audio: Fan<MixTick>,
+        counters: RoomCounters,
+    ) -> Self {
+        let layout = setup.config.video.layout.layout().clone();
+        let mut room = Self {
+            name,
+            setup,
+            epoch,
+            core: RoomCore::new(),
+            peers: Peers::default(),
+            outputs: Outputs::default(),
+            audio,
+            recording: RecordingState::Off,
+            refusers: Refusers::default(),
+            current_generation: Arc::default(),
+            generations: 0,
+            is_to_announce: false,
+            layout: LayoutState { layout, ..LayoutState::default() },
+            scene: None,
+            speaking: Vec::new(),
+            counters,
+            ended: false,
+        };
+        room.layout.clock = room.setup.branding.clock.then(|| room.minute(epoch.instant));
+        room
+    }
+
+    /// Takes one input and pushes what follows from it.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox<Effect>) {
+        if self.ended {
+            return refuse(input);
+        }
+        match input {
+            Input::Begin => self.record_from_the_start(now, out),
+            Input::Join(joining) => self.join(now, *joining, out),
+            Input::JoinLeg(joining, reply) => self.join_leg(now, *joining, reply, out),
+            Input::Net(event) => self.net_event(now, event, out),
+            Input::Leg(event) => self.leg_event(now, event, out),
+            Input::Worker(event) => self.worker_event(now, event, out),
+            Input::Ask(command) => self.command(now, command, out),
+            Input::AskOf(peer, command) => self.command_of(now, peer, command, out),
+            Input::Dismiss(peer, reason) => self.dismiss(now, peer, reason, out),
+            Input::RungFailed(rung, why) => self.rung_failed(now, rung, &why, out),
+            Input::End(reason) => self.end(now, reason, out),
+            Input::Due => self.due(now, out),
+        }
+    }
+
+    /// When `handle` must be called again at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let all = [
+            self.core.deadline(),
+            self.peers.ask_deadline(),
+            self.refusers.deadline(),
+            self.outputs.deadline(),
+            self.clock_deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// How the room stands.
+    #[must_use]
+    pub fn stats(&self) -> RoomStats {
+        let stats = self.core.stats();
+        RoomStats {
+            participants: stats.participants,
+            viewers: stats.viewers,
+            recording: self.recording.is_on(),
+            counters: self.counters.clone(),
+            rungs: self.outputs.rungs().len(),
+        }
+    }
+
+    /// Everyone here, as the room may know them.
+    #[must_use]
+    pub fn people(&self) -> Vec<Person> {
+        let person = |member: &Member| Person {
+            id: member.participant,
+            name: member.name.clone(),
+            camera: member.has(TrackKind::Camera),
+            microphone: member.has(TrackKind::Microphone),
+            screen: member.has(TrackKind::Screen),
+            muted: !member.has(TrackKind::Microphone),
+            host_muted: self.core.is_host_muted(member.participant),
+            hand: self.core.has_hand_up(member.participant),
+            unrecorded: self.refusers.contains(member.participant),
+        };
+        self.core.members().iter().map(person).collect()
+    }
+
+    /// Whether a connection is of this room.
+    #[must_use]
+    pub fn has(&self, peer: PeerId) -> bool {
+        self.peers.get(peer).is_some()
+    }
+
+    /// What is heard in the room, for legs that come.
+    #[must_use]
+    pub fn audio(&self) -> &Fan<MixTick> {
+        &self.audio
+    }
+
+    fn due(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        if self.core.deadline().is_some_and(|at| at <= now) {
+            self.room_input(now, RoomInput::Due, out);
+        }
+        for (peer, track) in self.peers.asks_due(now) {
+            self.ask_sender(now, peer, track, UplinkInput::Due, out);
+        }
+        self.update_clock(now, out);
+        self.lift_refusers(now, out);
+        self.outputs.stop_idle(now, out);
+    }
+
+    fn worker_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
+        match event {
+            Event::SceneChanged { scene, page, pages, .. } => self.scene_changed(now, scene, page, pages, out),
+            Event::Speech { speaking, dominant, .. } => {
+                self.room_input(now, RoomInput::Speech { speaking, dominant }, out);
+            }
+            Event::PicturesBroken { track, .. } => {
+                // A screen stands still more often than not, so its last picture stays until the keyframe is there.
+                if track.kind == TrackKind::Camera {
+                    out.push(Effect::Scene(scene::Input::CameraEnded { participant: track.participant }));
+                }
+            }
+            Event::DecoderFailed { track, error, .. } => {
+                let room = alias(&self.name);
+                tracing::error!(%room, kind = ?track.kind, %error, "a track cannot be decoded and is not shown");
+                if track.kind == TrackKind::Camera {
+                    out.push(Effect::Scene(scene::Input::CameraEnded { participant: track.participant }));
+                }
+            }
+            Event::RecordingBegan { ticket, .. } => self.recording_began(now, ticket, out),
+            Event::RecordingRefused { ticket, .. } => self.recording_refused(now, ticket, out),
+            Event::RecordingFailed(_) => {
+                self.setup.counts.record.errors.add(1);
+                self.end_recording(now, out);
+            }
+            Event::RoomFailed(_) => {
+                self.setup.counts.node.rooms_failed.add(1);
+                self.end(now, "a fault of ours", out);
+            }
+            // About what the room no longer has, or has nothing to do with.
+            Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Leg(_) => {}
+        }
+    }
+
+    /// Ends the room: every connection is closed, its encodes and its recording are let go.
+    pub(super) fn end(&mut self, now: Instant, reason: &str, out: &mut Outbox<Effect>) {
+        if self.ended {
+            return;
+        }
+        // Before the people leave, so that leaving does not end the room once more.
+        self.ended = true;
+        let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
+        for id in peers {
+            let Some(entry) = self.peers.remove(id) else { continue };
+            for kind in &entry.tracks {
+                let Some(participant) = entry.role.participant() else { continue };
+                out.push(Effect::RemoveTrack(TrackId { participant, kind: *kind }));
+            }
+            out.push(if entry.leg.is_some() { Effect::RemoveLeg(id) } else { Effect::Net(NetCommand::RemovePeer(id)) });
+            out.push(Effect::Forget(id, entry.resource));
+        }
+        let state = std::mem::replace(&mut self.recording, RecordingState::Off);
+        let recording = state.ticket();
+        if let RecordingState::Asked(_, Asker::Door(reply)) = state {
+            // A caller that is gone needs no answer.
+            let _ = reply.send(Err(Refusal::RoomNotFound));
+        }
+        let rungs = self.outputs.stop_all(out);
+        let video = &self.setup.config.video;
+        let report = RoomReport {
+            room: self.name.clone(),
+            size: video.size(),
+            fps: video.fps.get(),
+            encoder: self.setup.engines.0,
+            compositor: self.setup.engines.1,
+            counters: self.counters.clone(),
+            duration_s: now.saturating_duration_since(self.epoch.instant).as_secs_f64(),
+            recording: None,
+        };
+        out.push(Effect::End(Box::new(RoomEnd { report, reason: reason.to_owned(), rungs, recording })));
+    }
+}
+
+/// Whoever asks a room that is over is told so.
+fn refuse(input: Input) {
+    match input {
+        Input::Join(joining) => drop(joining.reply.send(Err(Refusal::RoomNotFound))),
+        Input::JoinLeg(_, reply) => drop(reply.send(Err(Refusal::RoomNotFound))),
+        Input::Ask(command) | Input::AskOf(_, command) => command.refuse(Refusal::RoomNotFound),
+        _ => {}
+    }
+}

@@ -1,0 +1,214 @@
+//! A room asked through its three doors, on a clock of the test's own: what it wants done follows from what happened
+//! and nothing else.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::effect::{Effect, LegShown, RoomEnd, RungStart};
+use super::input::{Input, JoiningLeg};
+use super::setup::RoomSetup;
+use super::state::Room;
+use crate::app::config::Config;
+use crate::app::control::report::RoomCounters;
+use crate::app::workers::counters::Counts;
+use crate::app::workers::mix::MixCommand;
+use crate::app::workers::package::PackageCommand;
+use crate::base::limits;
+use crate::base::media::{Outbox, ParticipantId, PeerId, RoomEpoch, RungId, Size, Wallclock};
+use crate::core::scene;
+use crate::engine::flow::{Counter, Fan, Waker};
+use crate::io::api::{Command, Refusal, ResourceToken};
+use crate::io::rtp::{Leg, LegCodec, LegSetup, LegWatch};
+
+fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
+    let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
+    let places = (None, record_to.map(Into::into));
+    Arc::new(RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu")))
+}
+
+fn room(now: Instant, setup: Arc<RoomSetup>) -> Room {
+    let epoch = RoomEpoch { instant: now, wallclock: Wallclock(1_790_000_000_000_000_000) };
+    Room::new("tested".parse().unwrap(), setup, epoch, Fan::new(Counter::default()), RoomCounters::default())
+}
+
+/// Lets a leg in, whose participant has the id `number` too.
+fn join(room: &mut Room, now: Instant, number: u64) -> Vec<Effect> {
+    let setup = LegSetup::new(LegCodec::Opus, None, None, None, None).unwrap();
+    let watch = LegWatch::default();
+    let participant = ParticipantId(number);
+    let counters = [watch.counters.clone(), watch.counters.clone()];
+    let joining = JoiningLeg {
+        peer: PeerId(number),
+        participant,
+        display: format!("Person {number}"),
+        socket: UdpSocket::bind("127.0.0.1:0").unwrap(),
+        leg: Leg::new(now, setup, participant, 7, counters),
+        shown: LegShown { setup, local: "127.0.0.1:9".parse().unwrap(), watch },
+        resource: ResourceToken::random(),
+    };
+    let (reply, _) = oneshot::channel();
+    handle(room, now, Input::JoinLeg(Box::new(joining), reply))
+}
+
+fn handle(room: &mut Room, now: Instant, input: Input) -> Vec<Effect> {
+    let mut out = Outbox::new();
+    room.handle(now, input, &mut out);
+    out.drain().collect()
+}
+
+fn started(effects: &[Effect]) -> Vec<&RungStart> {
+    let mut found = Vec::new();
+    for effect in effects {
+        if let Effect::StartRung(start) = effect {
+            found.push(start.as_ref());
+        }
+    }
+    found
+}
+
+fn stopped(effects: &[Effect]) -> Vec<RungId> {
+    effects.iter().filter_map(|e| if let Effect::StopRung(rung) = e { Some(*rung) } else { None }).collect()
+}
+
+#[test]
+fn an_encode_runs_while_somebody_reads_it_and_a_little_longer() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    let frames = Counter::default();
+    let (large, small) = (setup.rungs[0], setup.rungs[1]);
+    assert_eq!((large.size, small.size), (Size::new(1280, 720), Size::new(640, 360)));
+    let mut out = Outbox::new();
+    let first = room.outputs.watch(now, PeerId(1), large, (&setup, &frames), &mut out);
+    let same = room.outputs.watch(now, PeerId(2), large, (&setup, &frames), &mut out);
+    let other = room.outputs.watch(now, PeerId(3), small, (&setup, &frames), &mut out);
+    assert_eq!(first, same, "one encode for all who read the same");
+    assert_ne!(first, other);
+    let effects: Vec<_> = out.drain().collect();
+    assert_eq!(started(&effects).iter().map(|start| start.spec).collect::<Vec<_>>(), [large, small]);
+    room.outputs.unwatch(now, PeerId(1));
+    assert_eq!(room.deadline(), None, "somebody still watches");
+    room.outputs.unwatch(now, PeerId(2));
+    assert_eq!(room.deadline(), Some(now + limits::RUNG_LINGER));
+    assert!(stopped(&handle(&mut room, now + limits::RUNG_LINGER / 2, Input::Due)).is_empty());
+    // Who comes back meanwhile finds it running.
+    let again = room.outputs.watch(now, PeerId(1), large, (&setup, &frames), &mut out);
+    assert_eq!((again, out.is_empty(), room.deadline()), (first, true, None));
+    room.outputs.unwatch(now, PeerId(1));
+    assert_eq!(stopped(&handle(&mut room, now + limits::RUNG_LINGER, Input::Due)), [first]);
+    assert_eq!(room.stats().rungs, 1);
+}
+
+#[test]
+fn a_viewer_who_changes_the_rung_is_counted_once() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    let (frames, mut out) = (Counter::default(), Outbox::new());
+    let large = room.outputs.watch(now, PeerId(1), setup.rungs[0], (&setup, &frames), &mut out);
+    room.outputs.watch(now, PeerId(1), setup.rungs[1], (&setup, &frames), &mut out);
+    assert_eq!(room.outputs.rungs().iter().map(super::outputs::Rung::viewers).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(stopped(&handle(&mut room, now + limits::RUNG_LINGER, Input::Due)), [large]);
+}
+
+#[test]
+fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred_at_once() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    let begun = handle(&mut room, now, Input::Begin);
+    let reads = begun.iter().find_map(|e| match e {
+        Effect::Package(PackageCommand::Begin { must_agree, .. }) => Some(*must_agree),
+        _ => None,
+    });
+    assert_eq!(reads, Some(false), "what goes into one file asks no keeper");
+    assert!(started(&begun)[0].view.is_whole() && started(&begun)[0].recorded.load(Ordering::Relaxed));
+    assert!(room.stats().recording);
+    join(&mut room, now, 1);
+    join(&mut room, now, 2);
+    let before = room.current_generation.load(Ordering::Acquire);
+    let mut out = Outbox::new();
+    room.set_recordable(now, ParticipantId(2), false, &mut out);
+    let after = room.current_generation.load(Ordering::Acquire);
+    assert!(after > before, "when this returns, the readers that were take nothing more");
+    let effects: Vec<_> = out.drain().collect();
+    let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).expect("it is among the effects");
+    let read = place(|e| matches!(e, Effect::Package(PackageCommand::Read(..))));
+    let start = place(|e| matches!(e, Effect::StartRung(_)));
+    let mix = place(|e| matches!(e, Effect::Mix(MixCommand::LeaveOut(..))));
+    assert!(read < start && read < mix, "it is read before it is made");
+    let hidden = started(&effects)[0];
+    assert_eq!(hidden.view.hidden, [ParticipantId(2)].into());
+    assert_eq!(hidden.spec, room.setup.rungs[0]);
+    // Nobody else watches, so what the recording read before idles now, and the hidden view ends as soon as it is left.
+    let hidden = hidden.rung;
+    room.set_recordable(now, ParticipantId(1), false, &mut out);
+    let effects: Vec<_> = out.drain().collect();
+    assert_eq!(started(&effects)[0].view.hidden, [ParticipantId(1), ParticipantId(2)].into());
+    assert_eq!(stopped(&effects), [hidden]);
+    // Whoever no longer minds stays hidden for a while, so that nobody can have a recording cut to pieces.
+    room.set_recordable(now, ParticipantId(1), true, &mut out);
+    room.set_recordable(now, ParticipantId(2), true, &mut out);
+    assert!(out.is_empty());
+    let lifted = handle(&mut room, now + limits::UNRECORDED_LINGER, Input::Due);
+    assert!(started(&lifted).iter().all(|start| start.view.is_whole()));
+    assert!(lifted.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))));
+}
+
+#[test]
+fn a_room_ends_with_its_last_and_says_what_is_left_to_finish() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    let joined = join(&mut room, now, 1);
+    assert!(joined.iter().any(|e| matches!(e, Effect::AnswerLeg(PeerId(1), ..))));
+    let effects = handle(&mut room, now, Input::Dismiss(PeerId(1), "tested"));
+    assert!(effects.iter().any(|e| matches!(e, Effect::RemoveLeg(PeerId(1)))));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Forget(PeerId(1), _))));
+    let Some(Effect::End(end)) = effects.last() else { panic!("the end comes last") };
+    let RoomEnd { rungs, recording, .. } = &**end;
+    assert_eq!((rungs.len(), recording.is_some()), (1, true));
+    let (reply, mut answer) = oneshot::channel();
+    let late = handle(&mut room, now, Input::Ask(Command::Room { room: "tested".parse().unwrap(), reply }));
+    assert!(late.is_empty());
+    assert_eq!(answer.try_recv().unwrap(), Err(Refusal::RoomNotFound));
+}
+
+#[test]
+fn a_recording_that_a_worker_gave_up_ends_and_everyone_learns() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    join(&mut room, now, 1);
+    let name = "tested".parse().unwrap();
+    let failed = crate::app::workers::event::Event::RecordingFailed(name);
+    let effects = handle(&mut room, now, Input::Worker(failed));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Finish(_)))));
+    assert!(!room.stats().recording);
+    assert!(effects.iter().any(|e| matches!(e, Effect::Scene(scene::Input::Recorded(false)))));
+}
+
+#[test]
+fn an_encode_that_cannot_begin_ends_the_room() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    join(&mut room, now, 1);
+    let (frames, mut out) = (Counter::default(), Outbox::new());
+    let rung = room.outputs.watch(now, PeerId(1), setup.rungs[0], (&setup, &frames), &mut out);
+    let effects = handle(&mut room, now, Input::RungFailed(rung, "no threads left".into()));
+    assert!(matches!(effects.last(), Some(Effect::End(_))));
+}
+
+#[test]
+fn a_clock_is_set_at_each_minute() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    let (reply, _) = oneshot::channel();
+    let name = "tested".parse().unwrap();
+    let branding = crate::io::api::BrandingChange::Clock(true);
+    handle(&mut room, now, Input::Ask(Command::SetBranding { room: name, branding, reply }));
+    let due = room.deadline().expect("the minute ends");
+    assert!(due > now && due <= now + Duration::from_secs(60));
+    assert!(handle(&mut room, due - Duration::from_millis(1), Input::Due).is_empty());
+    let effects = handle(&mut room, due, Input::Due);
+    assert!(matches!(effects[..], [Effect::Scene(scene::Input::Clock(_))]));
+    assert_eq!(room.deadline(), Some(due + Duration::from_secs(60)));
+}

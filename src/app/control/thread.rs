@@ -1,0 +1,226 @@
+//! **The question:** what does the control thread own, and what wakes it?
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::app::config::Config;
+use crate::app::control::ending::Endings;
+use crate::app::control::report::RoomReport;
+use crate::app::control::room::setup::RoomSetup;
+use crate::app::control::room::{Effect, Input, Room};
+use crate::app::workers::compose::ComposeCommand;
+use crate::app::workers::counters::Counts;
+use crate::app::workers::decode::DecodeCommand;
+use crate::app::workers::event::Event;
+use crate::app::workers::mix::MixCommand;
+use crate::app::workers::package::PackageCommand;
+use crate::app::workers::worker::{Reports, Worker};
+use crate::base::limits;
+use crate::base::media::{Outbox, PeerId, RoomId, TrackId};
+use crate::engine::compose::Compositors;
+use crate::engine::encode::EncoderChoice;
+use crate::engine::flow::Waker;
+use crate::io::api::{Request, ResourceToken};
+use crate::io::rtp::LegCommand;
+use crate::io::store::Archive;
+use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
+
+/// The worker threads, as the control thread sees them.
+pub struct Workers {
+    /// The net threads.
+    pub net: NetWorkers,
+    /// The plain-RTP legs' thread, if there are legs.
+    pub legs: Option<Worker<LegCommand>>,
+    /// The decode pool.
+    pub decode: Vec<Worker<DecodeCommand>>,
+    /// The compose threads.
+    pub compose: Vec<Worker<ComposeCommand>>,
+    /// The mix threads.
+    pub mix: Vec<Worker<MixCommand>>,
+    /// The package thread.
+    pub package: Worker<PackageCommand>,
+}
+
+impl Workers {
+    /// Hands over what found no room so far; whether all of it is handed over now.
+    fn flush(&self) -> bool {
+        let mut done = self.net.flush() & self.package.flush();
+        done &= self.legs.as_ref().is_none_or(Worker::flush);
+        done &= self.decode.iter().fold(true, |done, worker| done & worker.flush());
+        done &= self.compose.iter().fold(true, |done, worker| done & worker.flush());
+        done & self.mix.iter().fold(true, |done, worker| done & worker.flush())
+    }
+}
+
+/// Everything that reaches the control thread.
+pub struct ControlMailbox {
+    /// From the doors.
+    pub requests: Receiver<Request>,
+    /// From the net workers.
+    pub net_events: Receiver<NetEvent>,
+    /// From the other workers.
+    pub events: Receiver<Event>,
+    /// Asks the thread to end all rooms and then itself.
+    pub stop: Receiver<()>,
+    /// Woken by all of them.
+    pub waker: Waker,
+}
+
+/// What the control thread is made of.
+pub struct ControlParts {
+    /// What the operator chose.
+    pub config: Config,
+    /// The node's DTLS certificate.
+    pub certificate: Certificate,
+    /// Addresses for answers.
+    pub candidates: Vec<std::net::SocketAddr>,
+    /// The worker threads.
+    pub workers: Workers,
+    /// Where workers report to.
+    pub reports: Reports<Event>,
+    /// What is counted.
+    pub counts: Counts,
+    /// Record to exactly this file, in the clear, instead.
+    pub record_to: Option<PathBuf>,
+    /// Where every room is recorded to, if it is.
+    pub archive: Option<Arc<Archive>>,
+    /// Who encodes.
+    pub encoder: EncoderChoice,
+    /// Who composes.
+    pub compositors: Compositors,
+    /// Where ended rooms are reported.
+    pub ended: Sender<RoomReport>,
+}
+
+/// The control thread's state.
+pub struct Control {
+    pub(super) setup: Arc<RoomSetup>,
+    pub(super) certificate: Certificate,
+    pub(super) candidates: Vec<std::net::SocketAddr>,
+    pub(super) workers: Workers,
+    pub(super) reports: Reports<Event>,
+    pub(super) encoder: EncoderChoice,
+    pub(super) compositors: Compositors,
+    pub(super) rooms: HashMap<RoomId, Entry>,
+    /// Rooms that are over and whose encodes or recordings still finish.
+    pub(super) endings: Endings,
+    /// The room of each connection.
+    pub(super) peers: HashMap<PeerId, RoomId>,
+    pub(super) resources: HashMap<ResourceToken, PeerId>,
+    /// The decode worker of each video track.
+    pub(super) decoded_by: HashMap<TrackId, usize>,
+    /// Connections and rooms so far.
+    pub(super) peers_so_far: u64,
+    pub(super) rooms_so_far: u32,
+    pub(super) started: Instant,
+    /// All rooms end, and no other begins.
+    pub(super) is_stopping: bool,
+}
+
+/// A room and its workers.
+pub(super) struct Entry {
+    pub(super) room: Room,
+    /// Its compose worker.
+    pub(super) compose: usize,
+    /// Its mix worker.
+    pub(super) mix: usize,
+}
+
+impl Control {
+    /// A control thread without rooms.
+    #[must_use]
+    pub fn new(parts: ControlParts) -> Self {
+        let ControlParts { config, certificate, candidates, workers, reports, counts, record_to, archive, .. } = parts;
+        let (encoder, compositors) = (parts.encoder, parts.compositors);
+        let wakers = (workers.net.waker(), workers.package.waker());
+        let engines = (encoder.library(), compositors.name());
+        let setup = Arc::new(RoomSetup::new(config, counts, wakers, (archive, record_to), engines));
+        Self {
+            setup,
+            certificate,
+            candidates,
+            workers,
+            reports,
+            encoder,
+            compositors,
+            rooms: HashMap::new(),
+            endings: Endings::new(parts.ended),
+            peers: HashMap::new(),
+            resources: HashMap::new(),
+            decoded_by: HashMap::new(),
+            peers_so_far: 0,
+            rooms_so_far: 0,
+            started: Instant::now(),
+            is_stopping: false,
+        }
+    }
+
+    /// The body of the `control` thread; returns when told to stop, all rooms ended and recordings closed, or at a
+    /// deadline.
+    pub fn run(mut self, mailbox: &ControlMailbox) {
+        while mailbox.stop.try_recv().is_err() {
+            self.round(mailbox);
+        }
+        self.is_stopping = true;
+        let names: Vec<RoomId> = self.rooms.keys().cloned().collect();
+        for name in names {
+            self.input(&name, Input::End("the node is shutting down"));
+        }
+        while !self.endings.is_empty() {
+            self.round(mailbox);
+        }
+        self.workers.net.send(NetCommand::Stop);
+        // A queue whose reader is gone keeps what it holds, and whoever laid it there would wait.
+        mailbox.requests.try_iter().for_each(drop);
+    }
+
+    /// Takes what came, serves what is due, and sleeps if there was nothing.
+    fn round(&mut self, mailbox: &ControlMailbox) {
+        let mut idle = true;
+        while let Ok(event) = mailbox.net_events.try_recv() {
+            self.net_event(event);
+            idle = false;
+        }
+        while let Ok(event) = mailbox.events.try_recv() {
+            self.worker_event(event);
+            idle = false;
+        }
+        if let Ok(request) = mailbox.requests.try_recv() {
+            self.request(request);
+            idle = false;
+        }
+        let deadline = self.advance(Instant::now());
+        let full = !self.workers.flush();
+        if idle {
+            // A full mailbox has nobody who says that there is room again.
+            let again = full.then(|| Instant::now() + limits::MAILBOX_RETRY_SPACING);
+            mailbox.waker.sleep_until([deadline, again].into_iter().flatten().min());
+        }
+    }
+
+    /// Serves the timers of rooms and endings; says when the next is due.
+    fn advance(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.rooms.iter().filter(|(_, entry)| entry.room.deadline().is_some_and(|at| at <= now));
+        let due: Vec<RoomId> = due.map(|(name, _)| name.clone()).collect();
+        for name in due {
+            self.input(&name, Input::Due);
+        }
+        self.endings.expire(now);
+        let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
+        rooms.chain(self.endings.deadline()).min()
+    }
+
+    /// One input of a room, and everything that follows from it.
+    pub(super) fn input(&mut self, name: &RoomId, input: Input) {
+        let Some(entry) = self.rooms.get_mut(name) else { return };
+        let mut out: Outbox<Effect> = Outbox::new();
+        entry.room.handle(Instant::now(), input, &mut out);
+        for effect in out.drain() {
+            self.carry_out(name, effect);
+        }
+    }
+}

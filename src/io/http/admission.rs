@@ -1,0 +1,149 @@
+//! **The question:** may this request see recordings, and which? Anyone may who shows the recordings' token or, for one
+//! file, a link that this node signed.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::{FromRef, FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+
+use crate::base::media::NANOS_PER_SECOND;
+use crate::core::record::{Manifest, RecordedFile};
+use crate::core::retention::RecordingName;
+use crate::io::http::link::{LinkKey, LinkTarget};
+use crate::io::http::problem::Problem;
+use crate::io::store::{Archive, ReadError, Reading};
+use crate::io::transfer::Transfers;
+
+/// The node's recordings, and the token that opens this door to them.
+#[derive(Clone)]
+pub struct Recordings {
+    /// Where they lie.
+    pub archive: Arc<Archive>,
+    /// What a client sends as `Authorization: Bearer …`.
+    pub token: Arc<str>,
+    /// What signs links for players.
+    pub links: LinkKey,
+    /// The way to their owner's file host, if the operator configured one.
+    pub transfers: Option<Arc<Transfers>>,
+}
+
+/// The recordings, for a request that showed the token.
+pub(super) struct Admitted(pub Recordings);
+
+/// One file of a recording, for a request that showed the token or a link to exactly it.
+pub(super) struct Shown {
+    recordings: Recordings,
+    recording: RecordingName,
+    take: u32,
+    /// When the link ends that it was shown by.
+    until: Option<u64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Admitted
+where
+    Option<Recordings>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
+        recordings.shows_token(&parts.headers)?;
+        Ok(Self(recordings))
+    }
+}
+
+impl Recordings {
+    fn shows_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
+        verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).map_err(|_| Problem::unauthorized())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shown
+where
+    Option<Recordings>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
+        let query = Query::<FileQuery>::try_from_uri(&parts.uri);
+        let Query(FileQuery { take, until, signature }) =
+            query.map_err(|error| Problem::bad_request("bad-query", "The query cannot be read", error.to_string()))?;
+        let mut path = parts.uri.path().rsplit('/');
+        let (file, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+        let (Some(until), Some(signature)) = (until, signature) else {
+            recordings.shows_token(&parts.headers)?;
+            return Ok(Self { recordings, recording: recording(name)?, take, until: None });
+        };
+        let shown = Self {
+            recording: recording(name).map_err(|_| Problem::bad_signature())?,
+            recordings,
+            take,
+            until: Some(until),
+        };
+        let target = LinkTarget { recording: shown.recording, file, take, until };
+        if !shown.recordings.links.signed(target, &signature) {
+            return Err(Problem::bad_signature());
+        }
+        shown.check_not_expired()?;
+        Ok(shown)
+    }
+}
+
+impl Shown {
+    /// The take, to be read.
+    pub(super) async fn reading(&self) -> Result<Reading, Problem> {
+        Ok(self.recordings.archive.read(self.recording, self.take).await?)
+    }
+
+    /// The own track, to be read.
+    pub(super) async fn reading_track(&self) -> Result<Reading, Problem> {
+        Ok(self.recordings.archive.read_file(self.recording, RecordedFile::Track(self.take)).await?)
+    }
+
+    /// What the recording's manifest says of it.
+    pub(super) async fn manifest(&self) -> Result<Manifest, Problem> {
+        Ok(self.recordings.archive.manifest(self.recording).await?)
+    }
+
+    /// Looks at the time again: the recording's, then the link's.
+    pub(super) fn check_not_expired(&self) -> Result<(), Problem> {
+        let now = self.recordings.archive.custody().now();
+        if self.recording.hour.is_expired(now) {
+            return Err(Problem::gone());
+        }
+        let over = self.until.is_some_and(|until| now.0 / NANOS_PER_SECOND >= until);
+        if over { Err(Problem::bad_signature()) } else { Ok(()) }
+    }
+
+    /// Another file of the same take, for who came by the same way: the token is theirs to show again, a link goes on
+    /// as one that ends at the same moment.
+    pub(super) fn beside(&self, file: &str) -> String {
+        let Self { recordings, recording, take, until } = self;
+        match until {
+            Some(until) => {
+                let target = LinkTarget { recording: *recording, file, take: *take, until: *until };
+                format!("{file}?{}", recordings.links.query(target))
+            }
+            None => format!("{file}?take={take}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct FileQuery {
+    #[serde(default)]
+    take: u32,
+    until: Option<u64>,
+    signature: Option<String>,
+}
+
+/// The recording a path names.
+pub(super) fn recording(name: &str) -> Result<RecordingName, Problem> {
+    name.parse().map_err(|_| ReadError::Missing.into())
+}

@@ -1,0 +1,69 @@
+//! **The question:** what does a request say? Paths, bodies and names, read into types or refused with a problem.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::base::limits;
+use crate::base::media::{IdError, RoomId};
+use crate::io::api::{Refusal, ResourceToken};
+use crate::io::http::problem::Problem;
+
+/// The room a path names; another path is a problem.
+pub(super) struct RoomPath(pub(super) RoomId);
+
+/// The connection a path names.
+pub(super) struct ResourcePath(pub(super) ResourceToken);
+
+/// A request's body.
+pub(super) type Body = Result<Bytes, BytesRejection>;
+
+impl<S: Send + Sync> FromRequestParts<S> for RoomPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let bad = |why: String| Problem::bad_request("bad-room", "This is no room's name", why);
+        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Path(fields) = parsed.map_err(|rejection| bad(rejection.body_text()))?;
+        let name = fields.get("room").map_or("", String::as_str);
+        name.parse().map(Self).map_err(|why: IdError| bad(why.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parsed = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
+        token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
+    }
+}
+
+/// A body of `wanted` type as text.
+pub(super) fn text_of_type(headers: &HeaderMap, body: Body, wanted: &'static str) -> Result<String, Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case(wanted) {
+        return Err(Problem::content_type(wanted));
+    }
+    String::from_utf8(body?.to_vec())
+        .map_err(|_| Problem::bad_request("bad-body", "The body is no text", "Send the body as UTF-8."))
+}
+
+/// A name as others will read it: trimmed, bounded, printable. Nobody gave one: `Guest`.
+pub(super) fn display_name(text: &str) -> Result<String, Problem> {
+    let name = text.trim();
+    let bad = |why: String| Err(Problem::bad_request("bad-name", "This is no name to show", why));
+    if name.len() > limits::DISPLAY_NAME_LEN_MAX {
+        return bad(format!("A name has at most {} bytes of UTF-8.", limits::DISPLAY_NAME_LEN_MAX));
+    }
+    if name.chars().any(char::is_control) {
+        return bad("A name has no control characters.".into());
+    }
+    Ok(if name.is_empty() { "Guest".into() } else { name.into() })
+}

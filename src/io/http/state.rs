@@ -1,0 +1,49 @@
+//! **The question:** what may every request use? The way to the control thread, and what the door tells without asking
+//! it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::extract::FromRef;
+
+use crate::base::media::Size;
+use crate::io::api::ControlHandle;
+use crate::io::http::admission::Recordings;
+
+/// What the door tells without asking the control thread.
+#[derive(Clone)]
+pub struct NodeView {
+    /// The extent of the composite, to which background pictures are made.
+    pub canvas: Size,
+    /// Renders the metrics in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether the node takes people in.
+    pub ready: Arc<AtomicBool>,
+    /// The node's recordings, if it records.
+    pub recordings: Option<Recordings>,
+}
+
+/// What every request may use.
+#[derive(Clone)]
+pub(super) struct ServerState {
+    pub(super) control: ControlHandle,
+    pub(super) view: NodeView,
+}
+
+impl FromRef<ServerState> for ControlHandle {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.control.clone()
+    }
+}
+
+impl FromRef<ServerState> for NodeView {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.clone()
+    }
+}
+
+impl FromRef<ServerState> for Option<Recordings> {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.recordings.clone()
+    }
+}

@@ -1,0 +1,69 @@
+//! **The question:** what does a negotiated payload type stand for? str0m's names of codecs stay in this room; the
+//! house has its own.
+
+use str0m::format::{Codec as WireCodec, PayloadParams};
+use str0m::media::Pt;
+
+use crate::base::media::{Codec, Law};
+
+/// What packets of one payload type carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PayloadKind {
+    /// The codec that was negotiated for it.
+    pub(super) codec: Codec,
+    /// Copies of earlier packets come with it (RFC 2198).
+    pub(super) red: bool,
+}
+
+/// What `pt` carries by what was negotiated; `None` for what nobody here decodes.
+pub(super) fn payload_kind(params: &[PayloadParams], pt: Pt) -> Option<PayloadKind> {
+    let params = params.iter().find(|params| params.pt() == pt || params.red() == Some(pt))?;
+    Some(PayloadKind { codec: of_wire(params.spec().codec)?, red: params.red() == Some(pt) })
+}
+
+/// The wire's name of a codec.
+pub(super) const fn to_wire(codec: Codec) -> WireCodec {
+    match codec {
+        Codec::Av1 => WireCodec::Av1,
+        Codec::Opus => WireCodec::Opus,
+        Codec::G711(Law::Mu) => WireCodec::PCMU,
+        Codec::G711(Law::A) => WireCodec::PCMA,
+    }
+}
+
+const fn of_wire(codec: WireCodec) -> Option<Codec> {
+    match codec {
+        WireCodec::Av1 => Some(Codec::Av1),
+        WireCodec::Opus => Some(Codec::Opus),
+        WireCodec::PCMU => Some(Codec::G711(Law::Mu)),
+        WireCodec::PCMA => Some(Codec::G711(Law::A)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use str0m::format::CodecConfig;
+
+    use super::*;
+
+    #[test]
+    fn every_negotiated_payload_type_has_its_codec_and_red_says_so() {
+        for codec in [Codec::Av1, Codec::Opus, Codec::G711(Law::Mu), Codec::G711(Law::A)] {
+            assert_eq!(of_wire(to_wire(codec)), Some(codec));
+        }
+        assert_eq!(of_wire(WireCodec::Vp8), None);
+        let mut config = CodecConfig::empty();
+        config.enable_opus(true, true);
+        config.enable_av1(true);
+        let params = config.params();
+        for one in params {
+            let kind = PayloadKind { codec: of_wire(one.spec().codec).unwrap(), red: false };
+            assert_eq!(payload_kind(params, one.pt()), Some(kind));
+            if let Some(red) = one.red() {
+                assert_eq!(payload_kind(params, red), Some(PayloadKind { red: true, ..kind }));
+            }
+        }
+        assert_eq!(payload_kind(params, Pt::new_with_value(1)), None);
+    }
+}

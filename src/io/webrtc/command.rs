@@ -1,0 +1,124 @@
+//! **The question:** what may the control thread ask of the wire?
+
+use std::sync::Arc;
+
+use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
+use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
+use crate::io::webrtc::peer::{IceCredentials, Peer};
+
+/// What the control thread tells the net thread.
+pub enum NetCommand {
+    /// A room begins to send: its mixes at once, pictures as its rungs come.
+    AddRoom {
+        /// Which.
+        room: RoomId,
+        /// Its media clock.
+        epoch: RoomEpoch,
+        /// Its mixes.
+        audio: Fan<MixTick>,
+    },
+    /// A room ended with its rungs; its peers were removed before.
+    RemoveRoom(RoomId),
+    /// A rung of a room begins. Whoever chose it before gets it from its first keyframe on.
+    AddRung {
+        /// Whose.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+        /// Its frames.
+        video: Fan<EncodedFrame>,
+        /// Where its keyframes are requested.
+        keyframe_requests: KeyframeRequest,
+    },
+    /// A rung ended. Whoever still watches it keeps its last picture until another rung is chosen.
+    RemoveRung {
+        /// Whose.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
+    /// A connection was answered.
+    AddPeer {
+        /// The room it hears and sees, begun before.
+        room: RoomId,
+        /// The connection.
+        peer: Box<Peer>,
+        /// What it watches; nothing, if it only publishes.
+        rung: Option<RungId>,
+    },
+    /// Watch another rung from its next keyframe on, which is requested, and the one before until then.
+    WatchRung {
+        /// Who.
+        peer: PeerId,
+        /// Which; it may begin later.
+        rung: RungId,
+    },
+    /// Say goodbye to a connection and forget it; no event follows.
+    RemovePeer(PeerId),
+    /// Where the frames of a video track go.
+    AttachVideo {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        kind: TrackKind,
+        /// The decoder's queue.
+        sink: TrackSender,
+        /// What the decoder wishes of the sender.
+        keyframe_requests: KeyframeRequest,
+    },
+    /// Where the packets of a sound track go.
+    AttachSound {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        kind: TrackKind,
+        /// The mixer's queue.
+        sink: OpusSender,
+    },
+    /// Candidates or new credentials of the other side; answered by `NetEvent::Trickled`.
+    Trickle {
+        /// Whose.
+        peer: PeerId,
+        /// Credentials, if the fragment had some.
+        credentials: Option<IceCredentials>,
+        /// Candidates, each from `candidate:` on.
+        candidates: Vec<String>,
+    },
+    /// A new offer of the connection; answered by `NetEvent::Renegotiated`.
+    Renegotiate {
+        /// Whose.
+        peer: PeerId,
+        /// SDP.
+        offer: String,
+    },
+    /// Say a text on the data channel.
+    Signal {
+        /// To whom.
+        peer: PeerId,
+        /// One message.
+        text: Arc<str>,
+    },
+    /// Say goodbye to all and end.
+    Stop,
+}
+
+impl NetCommand {
+    /// Whom it concerns, if that is one peer which was added before.
+    pub(super) fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::WatchRung { peer, .. }
+            | Self::RemovePeer(peer)
+            | Self::AttachVideo { peer, .. }
+            | Self::AttachSound { peer, .. }
+            | Self::Trickle { peer, .. }
+            | Self::Renegotiate { peer, .. }
+            | Self::Signal { peer, .. } => Some(*peer),
+            Self::AddRoom { .. }
+            | Self::RemoveRoom(_)
+            | Self::AddRung { .. }
+            | Self::RemoveRung { .. }
+            | Self::AddPeer { .. }
+            | Self::Stop => None,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! **The question:** what does the wire count?
+
+use crate::engine::flow::Counter;
+
+/// What the net thread counts; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct NetCounters {
+    /// Datagrams received.
+    pub datagrams_in: Counter,
+    /// Datagrams sent.
+    pub datagrams_out: Counter,
+    /// Sends the kernel refused.
+    pub sends_refused: Counter,
+    /// Datagrams of no known peer.
+    pub datagrams_unknown: Counter,
+    /// Datagrams that came to another net thread than their peer's and were passed on.
+    pub datagrams_strayed: Counter,
+    /// Of those, the ones for which that thread's inbox had no room.
+    pub strays_discarded: Counter,
+    /// Peers that moved to the net thread at which their datagrams come in.
+    pub peers_moved: Counter,
+    /// Datagrams a peer could not read.
+    pub datagrams_malformed: Counter,
+    /// Frames and packets received whole.
+    pub frames_in: Counter,
+    /// Sounds whose packets were lost and whose copies came with later ones (RED).
+    pub sounds_restored: Counter,
+    /// Gaps in incoming pictures that no repair filled in time.
+    pub gaps_skipped: Counter,
+    /// Incoming frames and packets whose bytes were malformed.
+    pub frames_malformed: Counter,
+    /// Frames of the composite handed to viewers.
+    pub frames_out: Counter,
+    /// Keyframe requests of viewers.
+    pub keyframe_requests_in: Counter,
+    /// Of those, refused: the viewer asks too often.
+    pub keyframe_requests_refused: Counter,
+    /// Keyframe requests sent to sources.
+    pub keyframe_requests_out: Counter,
+    /// Messages that did not fit a data channel.
+    pub signals_discarded: Counter,
+    /// Events that did not fit the control thread's queue.
+    pub events_refused: Counter,
+}

@@ -1,0 +1,118 @@
+//! **The question:** what does a net thread know of one peer? The connection, where its tracks go, and what it watches.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::base::media::{PeerId, RoomId, RungId, TrackKind};
+use crate::core::ladder::RequestBudget;
+use crate::engine::flow::{KeyframeRequest, OpusSender, TrackSender};
+use crate::io::webrtc::peer::Peer;
+
+/// Every peer of one net thread.
+pub(super) type Entries = HashMap<PeerId, Entry>;
+
+/// Where the frames of one track go.
+pub(super) enum Sink {
+    /// To a decoder, which may wish for keyframes.
+    Video(TrackSender, KeyframeRequest),
+    /// To a mixer.
+    Sound(OpusSender),
+}
+
+/// One peer.
+pub(super) struct Entry {
+    pub(super) room: RoomId,
+    /// The worker it was added at, to which its commands go.
+    pub(super) home: usize,
+    pub(super) peer: Box<Peer>,
+    pub(super) sinks: Vec<(TrackKind, Sink)>,
+    pub(super) watching: Watching,
+    /// Something was written and not sent yet.
+    pub(super) unsent: bool,
+    /// How often it may still ask for keyframes.
+    pub(super) requests: RequestBudget,
+    /// The earliest entry in the thread's timers that stands for it.
+    pub(super) timer: Option<Instant>,
+    /// The `ice-ufrag` it is known by.
+    pub(super) ufrag: String,
+    /// Addresses it was seen to own, oldest first.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Per cent of the mix that it lost of late.
+    pub(super) sound_lost: f32,
+}
+
+/// Which rung a peer gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Watching {
+    /// Its frames follow: it got a keyframe of this rung.
+    pub(super) current: Option<RungId>,
+    /// The one it gets from that rung's next keyframe on.
+    pub(super) next: Option<RungId>,
+}
+
+impl Watching {
+    /// Chooses a rung; what is watched stays until that one's keyframe is there.
+    pub(super) fn choose(&mut self, rung: RungId) {
+        self.next = (self.current != Some(rung)).then_some(rung);
+    }
+
+    /// Whether a frame of `rung` is for it; a keyframe of the chosen rung makes that the watched one.
+    pub(super) fn takes(&mut self, rung: RungId, keyframe: bool) -> bool {
+        if keyframe && self.next == Some(rung) {
+            *self = Self { current: Some(rung), next: None };
+        }
+        self.current == Some(rung)
+    }
+
+    /// Whether it needs `rung` to be read.
+    pub(super) fn needs(self, rung: RungId) -> bool {
+        self.current == Some(rung) || self.next == Some(rung)
+    }
+
+    /// A rung that ended is neither watched nor waited for.
+    pub(super) fn forget(&mut self, rung: RungId) {
+        self.current = self.current.filter(|watched| *watched != rung);
+        self.next = self.next.filter(|chosen| *chosen != rung);
+    }
+}
+
+impl Entry {
+    /// A peer that was just answered, added at the worker `home`.
+    pub(super) fn new(home: usize, room: RoomId, peer: Box<Peer>, rung: Option<RungId>) -> Self {
+        Self {
+            room,
+            home,
+            ufrag: peer.ufrag().to_owned(),
+            peer,
+            sinks: Vec::new(),
+            watching: Watching { current: None, next: rung },
+            unsent: false,
+            requests: RequestBudget::new(),
+            timer: None,
+            addresses: Vec::new(),
+            sound_lost: 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_rung_is_watched_from_its_keyframe_on_and_the_old_one_until_then() {
+        let (small, large) = (RungId(1), RungId(2));
+        let mut watching = Watching { current: None, next: Some(small) };
+        assert!(!watching.takes(small, false), "nothing comes before a keyframe");
+        assert!(watching.takes(small, true) && watching.takes(small, false));
+        watching.choose(large);
+        assert!(!watching.takes(large, false) && watching.takes(small, true) && watching.needs(small));
+        assert!(watching.takes(large, true) && !watching.takes(small, true) && !watching.needs(small));
+        watching.choose(small);
+        watching.choose(large);
+        assert_eq!(watching, Watching { current: Some(large), next: None }, "it stays where it is");
+        watching.forget(large);
+        assert_eq!(watching, Watching::default());
+    }
+}

@@ -1,0 +1,128 @@
+//! **The question:** how does the control thread reach the net threads without knowing which of them holds a peer?
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::Sender;
+
+use crate::base::limits;
+use crate::engine::flow::{CommandSender, Waker};
+use crate::io::webrtc::command::NetCommand;
+use crate::io::webrtc::counters::NetCounters;
+use crate::io::webrtc::event::{NetEvent, NetEvents};
+use crate::io::webrtc::losses::Losses;
+use crate::io::webrtc::net::{Net, NetWiring};
+use crate::io::webrtc::pass::inbox;
+use crate::io::webrtc::registry::Registry;
+use crate::io::webrtc::switch::Seat;
+use crate::io::webrtc::udp::MediaSocket;
+
+/// All net threads, `net-0` and on, as one. Dropping it ends them.
+pub struct NetWorkers {
+    registry: Arc<Registry>,
+    workers: Vec<Worker>,
+}
+
+struct Worker {
+    commands: CommandSender<NetCommand>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl NetWorkers {
+    /// Starts a thread for each of `sockets`, which share one port. They report into `events`, whose reader sleeps on
+    /// `control`.
+    ///
+    /// # Errors
+    /// When the process is out of threads or file descriptors.
+    pub fn start(
+        sockets: Vec<MediaSocket>,
+        events: &Sender<NetEvent>,
+        control: &Waker,
+        counters: &NetCounters,
+    ) -> io::Result<Self> {
+        let wakers = sockets.iter().map(|_| Waker::new()).collect::<io::Result<Vec<_>>>()?;
+        let (doors, inboxes): (Vec<_>, Vec<_>) = wakers.iter().map(|waker| inbox(waker.clone())).unzip();
+        let (strayed, discarded) = (counters.datagrams_strayed.clone(), counters.strays_discarded.clone());
+        let registry = Arc::new(Registry::new(doors, strayed, discarded));
+        let losses = Arc::new(Losses::default());
+        let mut started = Self { registry: registry.clone(), workers: Vec::new() };
+        for (number, ((socket, inbox), waker)) in sockets.into_iter().zip(inboxes).zip(wakers).enumerate() {
+            let (commands, mailbox) = CommandSender::new(limits::COMMANDS_LEN, waker.clone());
+            let wiring = NetWiring {
+                commands: mailbox,
+                inbox,
+                events: NetEvents::new(events.clone(), control.clone(), counters.events_refused.clone()),
+                waker,
+                counters: counters.clone(),
+                seat: Seat { number, registry: registry.clone(), losses: losses.clone() },
+            };
+            let run = move || Net::new(socket, wiring).run();
+            let thread = thread::Builder::new().name(format!("net-{number}")).spawn(run)?;
+            started.workers.push(Worker { commands, thread: Some(thread) });
+        }
+        Ok(started)
+    }
+
+    /// Hands over a command: what concerns rooms and rungs to all threads, what concerns a peer to the one it was added
+    /// at, and a new peer to the one with the fewest. Never waits.
+    pub fn send(&self, command: NetCommand) {
+        match command {
+            NetCommand::AddRoom { room, epoch, audio } => {
+                self.broadcast(|| NetCommand::AddRoom { room: room.clone(), epoch, audio: audio.clone() });
+            }
+            NetCommand::RemoveRoom(room) => self.broadcast(|| NetCommand::RemoveRoom(room.clone())),
+            NetCommand::AddRung { room, rung, video, keyframe_requests } => self.broadcast(|| NetCommand::AddRung {
+                room: room.clone(),
+                rung,
+                video: video.clone(),
+                keyframe_requests: keyframe_requests.clone(),
+            }),
+            NetCommand::RemoveRung { room, rung } => {
+                self.broadcast(|| NetCommand::RemoveRung { room: room.clone(), rung });
+            }
+            NetCommand::Stop => self.broadcast(|| NetCommand::Stop),
+            NetCommand::AddPeer { room, peer, rung } => {
+                let home = self.registry.settle(peer.id());
+                self.workers[home].commands.send(NetCommand::AddPeer { room, peer, rung });
+            }
+            command => {
+                // A peer that is gone by itself has no home; the event that says so is on its way.
+                if let Some(home) = command.peer().and_then(|peer| self.registry.home(peer)) {
+                    self.workers[home].commands.send(command);
+                }
+            }
+        }
+    }
+
+    /// Hands over what found no room so far; whether all of it is handed over now.
+    #[must_use]
+    pub fn flush(&self) -> bool {
+        self.workers.iter().fold(true, |done, worker| done & worker.commands.flush())
+    }
+
+    /// The waker of one of the threads, for keyframe requests: each thread looks at those of its peers every
+    /// [`limits::WISHES_SPACING`] anyway.
+    ///
+    /// # Panics
+    /// Never: there is at least one socket.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.workers.first().expect("at least one socket was bound").commands.waker()
+    }
+
+    fn broadcast(&self, command: impl Fn() -> NetCommand) {
+        self.workers.iter().for_each(|worker| worker.commands.send(command()));
+    }
+}
+
+impl Drop for NetWorkers {
+    fn drop(&mut self) {
+        self.workers.iter_mut().for_each(|worker| worker.commands.close());
+        for handle in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            // A panic was printed by the thread itself; tests are not to overlook it.
+            let joined = handle.join();
+            assert!(!cfg!(test) || joined.is_ok() || thread::panicking(), "a net thread panicked");
+        }
+    }
+}
