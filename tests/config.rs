@@ -94,7 +94,7 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
 fn rooms_are_dressed_as_configured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logo.png");
-    image::RgbaImage::from_pixel(2000, 1000, image::Rgba([9, 8, 7, 255])).save(&path).unwrap();
+    std::fs::write(&path, crate::layout::plain_png(Size::new(2000, 1000), [9, 8, 7, 255])).unwrap();
     let path = path.display();
     let text = format!("[video]\nlogo = \"{path}\"\nbackground = \"{path}\"\nclock = true\n");
     let dressed = parse(&text).unwrap();

@@ -201,6 +201,16 @@ fn range(picture: &[u8], rect: &Rect) -> (u8, u8) {
     samples.fold((255, 0), |(least, most), sample| (least.min(*sample), most.max(*sample)))
 }
 
+/// A PNG of one colour.
+pub fn plain_png(size: Size, rgba: [u8; 4]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, size.width, size.height);
+    encoder.set_color(png::ColorType::Rgba);
+    let pixels = rgba.repeat((size.width * size.height) as usize);
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    file
+}
+
 #[test]
 fn a_dressed_room_is_seen_with_banner_logo_and_clock() {
     let folder = tempfile::tempdir().unwrap();
@@ -209,10 +219,7 @@ fn a_dressed_room_is_seen_with_banner_logo_and_clock() {
     call.wait_until_everyone_is_there();
     assert_eq!(call.put("/layout", MIDDLE).0, 204);
     stay();
-    let mut logo = std::io::Cursor::new(Vec::new());
-    let white = image::RgbaImage::from_pixel(LOGO.width, LOGO.height, image::Rgba([255; 4]));
-    white.write_to(&mut logo, image::ImageFormat::Png).unwrap();
-    assert_eq!(call.put_as("/logo", "image/png", logo.into_inner()).0, 204);
+    assert_eq!(call.put_as("/logo", "image/png", plain_png(LOGO, [255; 4])).0, 204);
     assert_eq!(call.put_as("/banner", "text/plain", b"Quarterly figures".to_vec()).0, 204);
     assert_eq!(call.put("/clock", "").0, 204);
     stay();

@@ -38,10 +38,11 @@ const OWNED: [(&str, &[&str]); 48] = [
     // Pictures and sound.
     ("bytemuck", &["engine/compose/gpu"]),
     ("cosmic_text", &["engine/compose"]),
-    ("image", &["engine/compose", "io/http"]),
     ("nnnoiseless", &["engine/audio"]),
+    ("png", &["engine/compose", "io/http"]),
     ("pollster", &["engine/compose/gpu"]),
     ("wgpu", &["engine/compose/gpu"]),
+    ("zune_jpeg", &["engine/compose", "engine/encode"]),
     // Seams.
     ("arc_swap", &["engine/flow"]),
     ("crossbeam_queue", &["engine/compose", "engine/flow"]),

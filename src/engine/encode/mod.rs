@@ -2,12 +2,13 @@
 //!
 //! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide.
 //! The load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the
-//! telephone.
+//! telephone, [`jpeg()`] a still.
 
 mod activity;
 mod aom;
 mod calibration;
 mod g711;
+mod jpeg;
 mod opus;
 #[cfg(feature = "rav1e")]
 mod rav1e;
@@ -15,6 +16,7 @@ mod video;
 
 pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;
+pub use jpeg::jpeg;
 pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};
 pub use video::{EncodeError, VideoEncoder, VideoEncoderSetup};
 

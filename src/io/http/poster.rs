@@ -1,16 +1,15 @@
 //! **The question:** what does a recording look like before it is played? One keyframe, decoded, scaled and written as
 //! JPEG.
 
-use std::io::Cursor;
+use std::ops::Range;
 
 use bytes::Bytes;
-use image::imageops::thumbnail;
-use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::base::limits;
-use crate::base::media::{Codec, CodedFrame, VideoFrame};
+use crate::base::media::{Codec, CodedFrame, PlaneRef, Size, VideoFrame};
 use crate::core::fmp4::first_picture;
 use crate::engine::decode::video_decoder;
+use crate::engine::encode::jpeg;
 
 /// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin
 /// with a keyframe that decodes.
@@ -21,28 +20,43 @@ pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: true, arrival: None };
     let mut shown = Vec::new();
     video_decoder(Codec::Av1).ok()?.decode(frame, &mut shown).ok()?;
-    let full = rgb(shown.first()?);
-    let (width, height) = full.dimensions();
-    let small_width = width.min(limits::POSTER_WIDTH);
-    let small = thumbnail(&full, small_width, (height * small_width / width).max(1));
-    let mut jpeg = Cursor::new(Vec::new());
-    small.write_to(&mut jpeg, ImageFormat::Jpeg).ok()?;
-    Some(jpeg.into_inner())
+    let full = shown.first()?;
+    let width = full.size.width.min(limits::POSTER_WIDTH);
+    let size = Size::new(width, (full.size.height * width / full.size.width).max(1));
+    Some(jpeg(size, &rgb(full, size)))
 }
 
-// BT.709 (ITU-T H.273, MatrixCoefficients 1): what the composite is written in.
-fn rgb(frame: &VideoFrame) -> RgbImage {
+/// `frame` at `size`, which is no larger, three bytes a pixel: each the mean of the samples under it. BT.709 (ITU-T H.273,
+/// MatrixCoefficients 1): what the composite is written in.
+fn rgb(frame: &VideoFrame, size: Size) -> Vec<u8> {
     let [luma, blue, red] = [0, 1, 2].map(|plane| frame.picture.plane(plane));
     let (scale, chroma_scale, black) =
         if frame.full_range { (1.0, 1.0, 0.0) } else { (255.0 / 219.0, 255.0 / 224.0, 16.0) };
-    RgbImage::from_fn(frame.size.width, frame.size.height, |x, y| {
-        let (x, y) = (x as usize, y as usize);
-        let level = (f32::from(luma.data[y * luma.stride + x]) - black) * scale;
-        let at = |plane: &crate::base::media::PlaneRef<'_>| {
-            (f32::from(plane.data[y / 2 * plane.stride + x / 2]) - 128.0) * chroma_scale
-        };
-        let (b, r) = (at(&blue), at(&red));
-        // A cast to u8 saturates.
-        Rgb([level + 1.5748 * r, level - 0.1873 * b - 0.4681 * r, level + 1.8556 * b].map(|value| value.round() as u8))
-    })
+    let mut rgb = Vec::with_capacity(size.width as usize * size.height as usize * 3);
+    for y in 0..size.height {
+        let rows = under(y, frame.size.height, size.height);
+        for x in 0..size.width {
+            let columns = under(x, frame.size.width, size.width);
+            let level = (mean(&luma, &columns, &rows) - black) * scale;
+            let halves = [&columns, &rows].map(|span| span.start / 2..span.end.div_ceil(2));
+            let [b, r] = [&blue, &red].map(|plane| (mean(plane, &halves[0], &halves[1]) - 128.0) * chroma_scale);
+            // A cast to u8 saturates.
+            rgb.extend(
+                [level + 1.5748 * r, level - 0.1873 * b - 0.4681 * r, level + 1.8556 * b].map(|v| v.round() as u8),
+            );
+        }
+    }
+    rgb
+}
+
+/// The samples of `whole` that lie under the `at`-th of `parts`, at least one.
+fn under(at: u32, whole: u32, parts: u32) -> Range<usize> {
+    let edge = |at: u32| (u64::from(at) * u64::from(whole) / u64::from(parts)) as usize;
+    edge(at)..edge(at + 1).max(edge(at) + 1)
+}
+
+fn mean(plane: &PlaneRef<'_>, columns: &Range<usize>, rows: &Range<usize>) -> f32 {
+    let row = |row: usize| &plane.data[row * plane.stride..][columns.clone()];
+    let sum: u32 = rows.clone().flat_map(row).map(|sample| u32::from(*sample)).sum();
+    sum as f32 / (columns.len() * rows.len()) as f32
 }

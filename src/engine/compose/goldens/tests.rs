@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use image::RgbImage;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-
 use crate::base::media::{
     Bitmap, ComposedFrame, Matrix, Outbox, ParticipantId, Picture, PlaneRef, Pts, Size, TrackId, TrackKind, VideoFrame,
 };
@@ -21,6 +18,7 @@ use crate::core::scene::{Input, Layout, Rgb, Scene, SceneCore};
 use crate::engine::compose::colour::Yuv;
 use crate::engine::compose::cpu::with_own_font;
 use crate::engine::compose::gpu::{self, Device, Wanted};
+use crate::engine::compose::ink::{PictureUse, read_picture};
 use crate::engine::compose::{Compositor, cpu_compositor};
 
 const CANVAS: Size = Size::new(416, 234);
@@ -200,23 +198,27 @@ fn settled(
 }
 
 /// As a screen shows it: BT.709, each chroma sample over its four pixels.
-fn shown(frame: &ComposedFrame) -> RgbImage {
+fn shown(frame: &ComposedFrame) -> Bitmap {
     let planes = frame.planes();
-    RgbImage::from_fn(frame.size.width, frame.size.height, |x, y| {
+    let pixel = |(x, y): (u32, u32)| {
         let at = |index: usize, step: u32| {
             f64::from(planes[index].data[(y / step) as usize * planes[index].stride + (x / step) as usize])
         };
         let luma = (at(0, 1) - 16.0) / 219.0;
         let (blue, red) = ((at(1, 2) - 128.0) / 224.0 * 1.8556, (at(2, 2) - 128.0) / 224.0 * 1.5748);
         let green = (-0.0722 * blue - 0.2126 * red) / 0.7152;
-        image::Rgb([luma + red, luma + green, luma + blue].map(|part| (part * 255.0).round().clamp(0.0, 255.0) as u8))
-    })
+        let [red, green, blue] =
+            [luma + red, luma + green, luma + blue].map(|part| (part * 255.0).round().clamp(0.0, 255.0) as u8);
+        [red, green, blue, u8::MAX]
+    };
+    let pixels = (0..frame.size.height).flat_map(|y| (0..frame.size.width).map(move |x| (x, y)));
+    Bitmap::new(frame.size, pixels.flat_map(pixel).collect())
 }
 
 /// The largest difference of any channel; `None` if the sizes differ.
-fn difference(got: &RgbImage, want: &RgbImage) -> Option<u8> {
+fn difference(got: &Bitmap, want: &Bitmap) -> Option<u8> {
     let off = |(got, want): (&u8, &u8)| got.abs_diff(*want);
-    (got.dimensions() == want.dimensions()).then(|| got.as_raw().iter().zip(want.as_raw()).map(off).max().unwrap_or(0))
+    (got.size() == want.size()).then(|| got.rgba().iter().zip(want.rgba()).map(off).max().unwrap_or(0))
 }
 
 fn check(name: &str) {
@@ -242,8 +244,8 @@ fn check(name: &str) {
             save(&got, &path);
         }
         let len = std::fs::metadata(&path).map_or(0, |file| file.len());
-        let want = image::open(&path).map(image::DynamicImage::into_rgb8).unwrap_or_default();
-        let off = difference(&got, &want);
+        let want = std::fs::read(&path).ok().and_then(|file| read_picture(&file, PictureUse::Background(CANVAS)).ok());
+        let off = want.and_then(|want| difference(&got, &want));
         if len > GOLDEN_LEN_MAX || off.is_none_or(|off| off > DIFFERENCE_MAX) {
             let seen = std::env::temp_dir().join(format!("tessera-{name}-{count}.png"));
             save(&got, &seen);
@@ -264,11 +266,16 @@ fn show(name: &str, layout: &str) {
     }
 }
 
-fn save(picture: &RgbImage, path: &Path) {
+fn save(picture: &Bitmap, path: &Path) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for goldens");
     let file = std::fs::File::create(path).expect("a golden is written");
-    let encoder = PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive);
-    picture.write_with_encoder(encoder).expect("a golden is written");
+    let mut encoder = png::Encoder::new(file, picture.size().width, picture.size().height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    encoder.set_filter(png::Filter::Adaptive);
+    let rgb: Vec<u8> = picture.rgba().chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+    let mut writer = encoder.write_header().expect("a golden is written");
+    writer.write_image_data(&rgb).expect("a golden is written");
 }
 
 #[test]
