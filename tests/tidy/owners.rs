@@ -68,7 +68,9 @@ const OWNED: [(&str, &[&str]); 48] = [
     ("hashbrown", &[]),
     ("nom", &[]),
     ("num_rational", &[]),
+    ("num_traits", &[]),
     ("profiling", &[]),
+    ("zerocopy", &[]),
 ];
 
 /// Crates that any room may use, as far as its floor goes.

@@ -23,6 +23,7 @@ impl History {
     }
 
     /// The history of a canvas that takes this one's place: frames of this one are pictures of which nothing is known.
+    #[cfg(feature = "gpu")]
     pub(super) fn followed(&self) -> Self {
         Self { size: self.size, state: self.state + 1, changes: VecDeque::with_capacity(REMEMBERED) }
     }

@@ -10,13 +10,16 @@ mod colour;
 mod compositor;
 mod cpu;
 mod draw;
-#[cfg(test)]
+#[cfg(all(test, feature = "gpu"))]
 #[path = "goldens/tests.rs"]
 mod goldens;
+#[cfg(feature = "gpu")]
 mod gpu;
 mod history;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+#[cfg(not(feature = "gpu"))]
+mod no_gpu;
 pub mod overlays;
 mod plan;
 mod pool;
@@ -28,6 +31,9 @@ mod tests;
 
 pub use compositor::{Compositor, Loss, Sources};
 pub use cpu::cpu_compositor;
+#[cfg(feature = "gpu")]
 pub use gpu::DeviceError;
+#[cfg(not(feature = "gpu"))]
+pub use no_gpu::DeviceError;
 pub use pool::FramePool;
 pub use selection::{CompositorChoice, Compositors};

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::base::media::Size;
+#[cfg(feature = "gpu")]
 use crate::engine::compose::gpu::{self, Device, DeviceError, Wanted};
+#[cfg(not(feature = "gpu"))]
+use crate::engine::compose::no_gpu::{self as gpu, Device, DeviceError, Wanted};
 use crate::engine::compose::{Compositor, cpu_compositor};
 
 /// Who is to compose.
@@ -57,7 +60,7 @@ impl Compositors {
     }
 
     /// As after [`open`](Self::open) gave `device`.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "gpu"))]
     pub(super) fn on(device: Arc<Device>) -> Self {
         Self { device: Some(device), reason: String::new() }
     }
