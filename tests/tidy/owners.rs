@@ -39,6 +39,7 @@ const OWNED: [(&str, &[&str]); 48] = [
     ("bytemuck", &["engine/compose/gpu"]),
     ("cosmic_text", &["engine/compose"]),
     ("nnnoiseless", &["engine/audio"]),
+    ("jpeg_encoder", &["engine/encode"]),
     ("png", &["engine/compose", "io/http"]),
     ("pollster", &["engine/compose/gpu"]),
     ("wgpu", &["engine/compose/gpu"]),
