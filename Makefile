@@ -48,7 +48,8 @@ test: lint purity ## Run every test; lint and the purity of the lower floors fir
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
 
-fuzz: setup-build ## Random senders against the sound and plain-RTP legs, random bytes against whoever reads recordings, a minute each
+fuzz: setup-build ## A million hostile datagrams, offers and messages; random senders and recordings, a minute each
+	TESSERA_FUZZ_ROUNDS=1000000 $(CARGO) test --release --locked --lib hostile_ -- --nocapture --test-threads=1
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
 

@@ -1,5 +1,7 @@
 //! Floor 1, words: what every floor above says. Ids, units, times, frames, and every bound in one file. Nothing here
 //! decides, and nothing here touches the world.
 
+#[cfg(test)]
+pub mod hostile;
 pub mod limits;
 pub mod media;

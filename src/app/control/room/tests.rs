@@ -17,12 +17,15 @@ use crate::app::control::report::RoomCounters;
 use crate::app::workers::counters::Counts;
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
+use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
 use crate::base::media::{Outbox, ParticipantId, PeerId, RoomEpoch, RungId, Size, Wallclock};
 use crate::core::scene;
+use crate::core::signal::FromClient;
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
 use crate::io::rtp::{Leg, LegCodec, LegSetup, LegWatch};
+use crate::io::webrtc::NetEvent;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -211,4 +214,37 @@ fn a_clock_is_set_at_each_minute() {
     let effects = handle(&mut room, due, Input::Due);
     assert!(matches!(effects[..], [Effect::Scene(scene::Input::Clock(_))]));
     assert_eq!(room.deadline(), Some(due + Duration::from_secs(60)));
+}
+
+#[test]
+fn hostile_texts_of_a_guest_are_obeyed_or_refused() {
+    let mut now = Instant::now();
+    let mut room = room(now, setup(None));
+    join(&mut room, now, 1);
+    let layout = serde_json::json!({"preset": "custom", "regions": [{"x": 0, "y": 0, "width": 0.5, "height": 1}]});
+    let right = [
+        FromClient::State { muted: true, camera: false, screen: true },
+        FromClient::Layout { layout: Some(layout), page: Some(2) },
+        FromClient::Hand { raised: true },
+        FromClient::Talk { talking: true },
+        FromClient::Record { recording: true },
+        FromClient::Recordable { recordable: false },
+        FromClient::Offer { sdp: "v=0".into() },
+    ]
+    .map(|message| message.encode());
+    let (mut mutator, mut effects) = (Mutator::new(4), 0);
+    for _ in 0..rounds() {
+        now += Duration::from_millis(20);
+        let text = mutator.text(&right).into();
+        effects += handle(&mut room, now, Input::Net(NetEvent::Signal { peer: PeerId(1), text })).len();
+        if room.deadline().is_some_and(|deadline| deadline <= now) {
+            handle(&mut room, now, Input::Due);
+        }
+        // One of the messages is that they leave.
+        if room.stats().participants == 0 {
+            room = self::room(now, setup(None));
+            join(&mut room, now, 1);
+        }
+    }
+    assert!(effects > 0, "not one was obeyed");
 }

@@ -56,7 +56,12 @@ pub struct Client {
     /// Packets of the mix.
     pub sounds: VecDeque<WirePacket>,
     pub texts: VecDeque<String>,
+    /// The first datagrams it sent.
+    pub sent: Vec<Vec<u8>>,
 }
+
+/// How many datagrams are kept.
+const SENT_LEN: usize = 200;
 
 impl Client {
     /// A far side without m-lines.
@@ -92,6 +97,7 @@ impl Client {
             pictures: VecDeque::new(),
             sounds: VecDeque::new(),
             texts: VecDeque::new(),
+            sent: Vec::new(),
         }
     }
 
@@ -150,6 +156,13 @@ impl Client {
         for (at, payload) in payloads.into_iter().enumerate() {
             self.send(n, WireCodec::Av1, payload, time, at + 1 == count);
         }
+        self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
+        self.drain_outputs(Instant::now());
+    }
+
+    /// Sends one packet of a picture on the n-th m-line, whatever is in it.
+    pub fn send_payload(&mut self, n: usize, payload: Vec<u8>, time: u32, marker: bool) {
+        self.send(n, WireCodec::Av1, payload.into(), time, marker);
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
         self.drain_outputs(Instant::now());
     }
@@ -256,6 +269,9 @@ impl Client {
                     return;
                 }
                 Output::Transmit(transmit) => {
+                    if self.sent.len() < SENT_LEN {
+                        self.sent.push(transmit.contents.to_vec());
+                    }
                     if !self.is_lost(&transmit.contents) {
                         let socket = self.rebound.as_ref().unwrap_or(&self.socket);
                         socket.send_to(&transmit.contents, transmit.destination).unwrap();
