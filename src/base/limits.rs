@@ -290,6 +290,8 @@ pub const PICTURE_UPLOADS_MAX: usize = 8;
 pub const PICTURE_DECODES_MAX: usize = 2;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
+/// Bytes of the shortest token that opens every recording; a random one of the node's own has 128 bits.
+pub const RECORDINGS_TOKEN_LEN_MIN: usize = 16;
 /// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens
 /// it.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -400,6 +402,8 @@ pub const HAND_OVER_ANSWER_LEN_MAX: usize = 64 * 1024;
 /// Recordings that a node hands over at one time.
 pub const HAND_OVERS_AT_ONCE: usize = 2;
 /// Recordings of which a node knows how their hand-over goes or went; beyond it the oldest that ended is forgotten.
+/// When what a failed hand-over may have left is cleared away once more: a request that was cut off may still arrive.
+pub const HAND_OVER_CLEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub const HAND_OVERS_KNOWN_MAX: usize = 1024;
 /// Spacing of looks for recordings that are final, where all are handed over.
 pub const HAND_OVER_LOOK_EVERY: Duration = Duration::from_secs(60);

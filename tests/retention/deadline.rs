@@ -203,7 +203,7 @@ fn only_who_shows_the_token_learns_of_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rec");
     let flags = ["--recordings", store.to_str().unwrap()];
-    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", "another")]);
+    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", "another token than theirs")]);
     for path in ["recordings", "recordings/00495727-r00000000000000000000000000000000", "recordings/x/video.mp4"] {
         assert_eq!(plain_get(&node, path).0, 401, "{path}");
     }

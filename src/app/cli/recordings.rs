@@ -1,7 +1,8 @@
 //! **The question:** which recordings are there, and is what expired really gone? `tessera recordings`.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,8 +19,8 @@ use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
 use crate::io::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
-    verify_expiry_with,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, Reading, SpoolPlace, VaultError,
+    verify_expiry, verify_expiry_with,
 };
 use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
 
@@ -248,7 +249,20 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
 async fn export(archive: &Archive, recording: RecordingName, wanted: RecordedFile, out: &Path) -> Result<u64, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
     let mut reading = archive.read_file(recording, wanted).await?;
-    let mut file = File::create_new(out).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(EXPORT_MODE).open(out).map_err(failed)?;
+    let written = write(&mut reading, &mut file, &failed).await;
+    if written.is_err() {
+        // What was cut, by its hour or by a full disk, is not left behind in the clear.
+        let _ = std::fs::remove_file(out);
+    }
+    written
+}
+
+async fn write(
+    reading: &mut Reading,
+    file: &mut File,
+    failed: &impl Fn(std::io::Error) -> Failure,
+) -> Result<u64, Failure> {
     let bar = bar("writing [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
     let mut at = 0;
     loop {
@@ -278,6 +292,9 @@ fn show(bar: &ProgressBar, done: u64, of: u64) {
 
 /// The keeper is most often taken by the node, which does the same by itself.
 fn ask_the_node(failure: Failure) -> Failure {
+/// In the clear, so for the account alone that asked for it.
+const EXPORT_MODE: u32 = 0o600;
+
     let way_out = "if a node has it, ask that one by POST /v1/recordings/…/hand-over, or give --keep";
     match failure {
         Failure::Usage(why) => Failure::Usage(format!("{why}; {way_out}")),

@@ -1,6 +1,7 @@
 //! **The question:** how does a node come up and go down? Sockets first, so that a taken port is told before anything
 //! runs.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
-use crate::base::limits;
+use crate::base::limits::{self, RECORDINGS_TOKEN_LEN_MIN};
 use crate::engine::compose::overlays::load_fonts;
 use crate::engine::flow::Waker;
 use crate::io::api::ControlHandle;
@@ -55,6 +56,12 @@ pub enum StartError {
     /// The node's certificate for its keepers.
     #[error("retention: {0}")]
     Identity(#[from] IdentityError),
+    /// The token that opens every recording.
+    #[error(
+        "TESSERA_RECORDINGS_TOKEN: it opens every recording, so it has at least {RECORDINGS_TOKEN_LEN_MIN} printable \
+         ASCII characters, such as `openssl rand -hex 16` tells; unset it and the node makes one"
+    )]
+    Token,
     /// A keeper's address.
     #[error("retention: {0}")]
     Keeper(#[from] KeeperClientError),
@@ -110,7 +117,7 @@ impl Node {
             None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
             _ => None,
         };
-        let (token, told_token) = recordings_token();
+        let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let recordings = archive.clone().map(|archive| recordings(&config, archive, token, &runtime, &counts));
         let recordings = recordings.transpose()?;
         let canvas = config.video.size();
@@ -359,15 +366,16 @@ fn archive_with(
     Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
 }
 
-/// The token in `TESSERA_RECORDINGS_TOKEN`, or a new one, which then has to be told.
-fn recordings_token() -> (String, Option<String>) {
-    match std::env::var("TESSERA_RECORDINGS_TOKEN") {
-        Ok(token) if !token.is_empty() => (token, None),
-        _ => {
-            let token = crate::io::api::ResourceToken::random().to_string();
-            (token.clone(), Some(token))
-        }
-    }
+/// The token that was given, or a new one, which then has to be told.
+fn recordings_token(given: Option<OsString>) -> Result<(String, Option<String>), StartError> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else {
+        let token = crate::io::api::ResourceToken::random().to_string();
+        return Ok((token.clone(), Some(token)));
+    };
+    let token = given.into_string().map_err(|_| StartError::Token)?;
+    // What a header cannot carry nobody could ever show.
+    let is_shown = token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && token.trim() == token;
+    if is_shown && token.len() >= RECORDINGS_TOKEN_LEN_MIN { Ok((token, None)) } else { Err(StartError::Token) }
 }
 
 fn serve(runtime: &Runtime, door: HttpDoor, control: ControlHandle, view: NodeView) -> watch::Sender<bool> {
@@ -382,4 +390,29 @@ fn serve(runtime: &Runtime, door: HttpDoor, control: ControlHandle, view: NodeVi
         }
     });
     stop
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recordings_token_that_could_be_guessed_or_never_shown_is_refused() {
+        for bad in [
+            "?",
+            "fifteen letters",
+            " a token with a blank before it",
+            "a token with a\nline end",
+            "ein Schlüssel zu allem",
+        ] {
+            let told = recordings_token(Some(bad.into())).unwrap_err().to_string();
+            assert!(told.contains("at least 16") && !told.contains(bad), "{told}");
+        }
+        let given = "sixteen letters!";
+        assert_eq!(recordings_token(Some(given.into())).unwrap(), (given.to_owned(), None));
+        for none in [None, Some(OsString::new())] {
+            let (token, told) = recordings_token(none).unwrap();
+            assert!(token.len() >= RECORDINGS_TOKEN_LEN_MIN && told == Some(token));
+        }
+    }
 }
