@@ -305,10 +305,15 @@ pub const DENIED_MAX: usize = 65_536;
 pub const AUDIT_PENDING_MAX: usize = 1024;
 /// Bytes of the longest line of an audit log.
 pub const AUDIT_LINE_LEN_MAX: usize = 512;
-/// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
+/// How far a wall clock may lead a keeper's own time and never be in doubt. How far it may step ahead while the machine
+/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
-/// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
+/// For how much uptime, added up over boots, a clock that nothing else confirms has to go on as a clock does before
+/// keys are destroyed for its sake.
 pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// For how much uptime a clock that leads and is not synchronised may be in doubt, and how long other keepers are
+/// waited for: long enough for a network to come up and for NTP.
+pub const CLOCK_DOUBTED_SPAN: Duration = Duration::from_secs(10 * 60);
 /// How far a keeper's time may run ahead of what its file says.
 pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
 /// Lines that a keeper answers on at one time; beyond it lines are closed unheard.
@@ -397,13 +402,13 @@ pub const HAND_OVER_STALL: Duration = Duration::from_secs(60);
 pub const HAND_OVER_PIECE_SPAN: Duration = Duration::from_secs(10 * 60);
 /// How long clearing away what a failed try left may take.
 pub const HAND_OVER_CLEAR_SPAN: Duration = Duration::from_secs(10);
+/// When what a failed hand-over may have left is cleared away once more: a request that was cut off may still arrive.
+pub const HAND_OVER_CLEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of a host's answer that are looked at.
 pub const HAND_OVER_ANSWER_LEN_MAX: usize = 64 * 1024;
 /// Recordings that a node hands over at one time.
 pub const HAND_OVERS_AT_ONCE: usize = 2;
 /// Recordings of which a node knows how their hand-over goes or went; beyond it the oldest that ended is forgotten.
-/// When what a failed hand-over may have left is cleared away once more: a request that was cut off may still arrive.
-pub const HAND_OVER_CLEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub const HAND_OVERS_KNOWN_MAX: usize = 1024;
 /// Spacing of looks for recordings that are final, where all are handed over.
 pub const HAND_OVER_LOOK_EVERY: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::app::cli::Failure;
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::KEEPERS_AGREEING;
-use crate::core::record::RecordedFile;
+use crate::core::record::{RecordedFile, utc_text};
 use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
@@ -92,8 +92,12 @@ enum Action {
     },
     /// Delete the objects of everything that has expired
     Sweep(Place),
-    /// Take this machine's clock as right: a keeper that was off for long believes it only after a day otherwise
+    /// Take this machine's clock as right: what has expired by it is destroyed now. Raises the keeper's time, never
+    /// lowers it
     BelieveClock(Place),
+    /// Say that a clock was wrong which the keeper believed: destroys every key of the hours that it had passed, so
+    /// that recordings can begin again. Put the clock right first. Nothing that was refused opens again
+    ClockWasWrong(Place),
     /// Try to open every expired recording in a copy: none must open
     VerifyExpiry(Place),
 }
@@ -166,6 +170,14 @@ impl Place {
         }
     }
 
+    /// The node's own keeper, to be told something of its clock; others are told by `flag` when they start.
+    fn own_keeper(&self, runtime: &Runtime, flag: &str) -> Result<Archive, Failure> {
+        if self.keepers.is_empty() {
+            return self.own(runtime);
+        }
+        Err(Failure::Usage(format!("each keeper has a clock of its own: tessera keeper {flag}")))
+    }
+
     fn ask(&self, keepers: Keepers, runtime: &Runtime) -> Result<Archive, Failure> {
         let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
         Ok(Archive::with_keepers(&self.store, keepers, Retention::default(), handle, counters)?)
@@ -222,14 +234,15 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Action::BelieveClock(place) => {
-            if !place.keepers.is_empty() {
-                return Err(Failure::Usage(
-                    "each keeper believes its own clock: tessera keeper --believe-clock".into(),
-                ));
-            }
-            let archive = place.own(runtime)?;
+            let archive = place.own_keeper(runtime, "--believe-clock")?;
             archive.custody().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
             println!("believed; {} hour keys are left", archive.custody().stats().keys);
+        }
+        Action::ClockWasWrong(place) => {
+            let archive = place.own_keeper(runtime, "--clock-was-wrong")?;
+            let now = archive.custody().clock_was_wrong().map_err(|error| Failure::Failed(error.to_string()))?;
+            let (now, keys) = (utc_text(now), archive.custody().stats().keys);
+            println!("the keeper's time is {now} now, and {keys} hour keys are left; what was refused stays lost");
         }
         Action::VerifyExpiry(place) => {
             let bar = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
@@ -279,6 +292,9 @@ async fn write(
     Ok(at)
 }
 
+/// In the clear, so for the account alone that asked for it.
+const EXPORT_MODE: u32 = 0o600;
+
 /// A bar on stderr; where that is no terminal, nothing shows.
 fn bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("the template is well formed").progress_chars("=> ");
@@ -292,9 +308,6 @@ fn show(bar: &ProgressBar, done: u64, of: u64) {
 
 /// The keeper is most often taken by the node, which does the same by itself.
 fn ask_the_node(failure: Failure) -> Failure {
-/// In the clear, so for the account alone that asked for it.
-const EXPORT_MODE: u32 = 0o600;
-
     let way_out = "if a node has it, ask that one by POST /v1/recordings/…/hand-over, or give --keep";
     match failure {
         Failure::Usage(why) => Failure::Usage(format!("{why}; {way_out}")),

@@ -34,6 +34,8 @@ pub struct KeeperSetup {
     pub peers: Vec<String>,
     /// The operator's word that the wall clock is right.
     pub believe_clock: bool,
+    /// The operator's word that a clock was wrong that was believed.
+    pub clock_was_wrong: bool,
 }
 
 /// Why a keeper did not start.
@@ -90,6 +92,12 @@ impl KeeperProcess {
         let errors = Counter::default();
         let open = if setup.in_memory { LocalKeeper::in_memory } else { LocalKeeper::open };
         let own = Arc::new(open(&setup.folder, errors.clone())?);
+        if peers.is_empty() {
+            own.stand_alone();
+        }
+        if setup.clock_was_wrong {
+            own.clock_was_wrong()?;
+        }
         if setup.believe_clock {
             own.believe_clock()?;
         }
@@ -156,7 +164,7 @@ fn keep_out_of_dumps() {
 async fn tick(own: Arc<LocalKeeper>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut disbelieved, mut unsaved) = (false, false);
+    let mut unsaved = false;
     loop {
         second.tick().await;
         let ticking = own.clone();
@@ -164,22 +172,15 @@ async fn tick(own: Arc<LocalKeeper>) {
         if tokio::task::spawn_blocking(move || ticking.tick()).await.is_err() {
             tracing::error!("a tick of the keeper failed");
         }
-        let (lead, told) = (own.stats().clock_disbelieved, own.told());
-        match lead {
-            Some(lead) if !disbelieved => {
-                tracing::error!(lead_s = lead.as_secs(), "the wall clock leads and is not believed yet");
-            }
-            None if disbelieved => tracing::warn!("the wall clock is believed"),
-            _ => {}
-        }
+        let told = own.told();
         if told.unsaved && !unsaved {
             tracing::error!("the state cannot be stored: no new keys are made until it can");
         }
-        (disbelieved, unsaved) = (lead.is_some(), told.unsaved);
+        unsaved = told.unsaved;
     }
 }
 
-/// Another keeper's clock that agrees is why a clock that leads is believed before a day has passed.
+/// What another keeper's clock has come to as well is certain; what it has not is not, whatever the kernel says here.
 async fn ask_peers(own: Arc<LocalKeeper>, peers: Vec<KeeperClient>) {
     loop {
         let answered = join_all(peers.iter().map(|peer| peer.try_ask(Request::Time))).await;

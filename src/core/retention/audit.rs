@@ -3,8 +3,8 @@
 //! in it.
 //!
 //! A line is `number time event hash signature`: decimal number from 0; the keeper's time in Unix seconds; `began`,
-//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before
-//! the first); Ed25519 over all that stands before it.
+//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS`, `clock-believed` or `clock-was-wrong SECONDS`; SHA-256 of the
+//! line before (zeros before the first); Ed25519 over all that stands before it.
 
 use std::fmt;
 
@@ -29,10 +29,13 @@ pub enum AuditEvent {
     Made(Hour),
     /// The key of this hour was destroyed.
     Destroyed(Hour),
-    /// The wall clock leads by so many seconds and is not believed.
+    /// The wall clock leads by so many seconds and is not certain.
     ClockAhead(u64),
-    /// The wall clock is believed again, or no longer claims what was not.
+    /// What is refused and what is destroyed are one time again.
     ClockBelieved,
+    /// The operator said that a clock was wrong, which led by so many seconds: the keys of all hours that it had passed
+    /// were destroyed.
+    ClockWasWrong(u64),
 }
 
 impl fmt::Display for AuditEvent {
@@ -43,6 +46,7 @@ impl fmt::Display for AuditEvent {
             Self::Destroyed(hour) => write!(f, "destroyed {hour}"),
             Self::ClockAhead(seconds) => write!(f, "clock-ahead {seconds}"),
             Self::ClockBelieved => f.write_str("clock-believed"),
+            Self::ClockWasWrong(seconds) => write!(f, "clock-was-wrong {seconds}"),
         }
     }
 }
@@ -55,6 +59,7 @@ impl AuditEvent {
             Some(("made", hour)) => Self::Made(hour.parse().ok()?),
             Some(("destroyed", hour)) => Self::Destroyed(hour.parse().ok()?),
             Some(("clock-ahead", seconds)) => Self::ClockAhead(seconds.parse().ok()?),
+            Some(("clock-was-wrong", seconds)) => Self::ClockWasWrong(seconds.parse().ok()?),
             _ => return None,
         })
     }
@@ -171,6 +176,7 @@ mod tests {
             AuditEvent::Made(hour),
             AuditEvent::ClockAhead(90_000),
             AuditEvent::ClockBelieved,
+            AuditEvent::ClockWasWrong(31_536_000),
             AuditEvent::Destroyed(hour),
         ];
         events.iter().for_each(|event| audit.add(Wallclock(1), *event));
@@ -194,7 +200,7 @@ mod tests {
             verify_audit(&lines.join("\n"), &key)
         };
         assert_eq!(altered(1, "490000", "490001"), Err(AuditError { line: 2 }));
-        assert_eq!(altered(4, "destroyed", "made"), Err(AuditError { line: 5 }));
+        assert_eq!(altered(5, "destroyed", "made"), Err(AuditError { line: 6 }));
         let (mut missing, mut moved) = (lines.clone(), lines.clone());
         missing.remove(2);
         moved.swap(2, 3);

@@ -1,23 +1,23 @@
 //! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys
 //! included.
 //!
-//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is
-//! one; hours with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of
-//! it all.
+//! Big-endian: 16 bytes of magic; the keeper's id; its times ([`Times::to_bytes`]); hours with their keys; recordings
+//! erased early; the audit log's seed, count, hash and pending lines; SHA-256 of it all.
 
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::base::limits::{AUDIT_LINE_LEN_MAX, AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, DENIED_MAX, HOUR_KEYS_MAX};
+use crate::base::limits::{AUDIT_LINE_LEN_MAX, AUDIT_PENDING_MAX, DENIED_MAX, HOUR_KEYS_MAX};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::Audit;
-use crate::core::retention::ratchet::Jump;
 use crate::core::retention::secret::{KEY_BYTES, Secret};
-use crate::core::retention::{BootId, Clocks, Hour, Keeper, KeeperId, Ratchet, RecordingId};
+use crate::core::retention::{BootId, Clocks, Hour, Keeper, KeeperId, RecordingId, Times};
 
-const MAGIC: &[u8; 16] = b"tessera keeper 1";
+const MAGIC: &[u8; 16] = b"tessera keeper 2";
+/// Before a keeper had two times: floor, boot and allowance, and a clock that was not believed, if there was one.
+const MAGIC_OF_ONE_TIME: &[u8; 16] = b"tessera keeper 1";
 const CHECK_BYTES: usize = 32;
 
 /// Bytes that are no keeper's state: damaged, cut short, or of another version.
@@ -35,7 +35,7 @@ impl Keeper {
         let mut out = Zeroizing::new(Vec::with_capacity(len));
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&self.id.0);
-        write_ratchet(&self.ratchet, &mut out);
+        out.extend_from_slice(&self.times.to_bytes());
         put_count(self.hours.len(), &mut out);
         for (hour, slot) in &self.hours {
             out.extend_from_slice(&hour.0.to_be_bytes());
@@ -71,18 +71,19 @@ impl Keeper {
             return Err(StateError);
         }
         let mut rest = Rest(body);
-        if rest.take::<16>()? != *MAGIC {
+        let magic = rest.take::<16>()?;
+        if magic != *MAGIC && magic != *MAGIC_OF_ONE_TIME {
             return Err(StateError);
         }
         let id = KeeperId(rest.take()?);
-        let ratchet = rest.ratchet()?;
+        let times = if magic == *MAGIC { rest.times()? } else { rest.one_time()? };
         let hours = rest.hours()?;
         let denied = rest.list(DENIED_MAX, |rest| Ok((RecordingId(rest.take()?), Hour(rest.u32()?))))?;
         let audit = rest.audit()?;
         if !rest.0.is_empty() {
             return Err(StateError);
         }
-        let mut keeper = Self::assemble(id, ratchet, audit);
+        let mut keeper = Self::assemble(id, times, audit);
         for (hour, mut key) in hours {
             let slot = keeper.occupy(hour);
             keeper.keys.get_mut(slot).copy_from_slice(&key);
@@ -94,26 +95,8 @@ impl Keeper {
     }
 }
 
-fn write_ratchet(ratchet: &Ratchet, out: &mut Vec<u8>) {
-    out.extend_from_slice(&ratchet.floor.0.to_be_bytes());
-    out.extend_from_slice(&ratchet.boot.0);
-    put_span(ratchet.since_boot, out);
-    put_span(ratchet.allowance, out);
-    out.push(u8::from(ratchet.jump.is_some()));
-    if let Some(jump) = ratchet.jump {
-        out.extend_from_slice(&jump.latest.0.to_be_bytes());
-        out.extend_from_slice(&jump.claimed.0.to_be_bytes());
-        put_span(jump.stood, out);
-        put_span(jump.withdrawn, out);
-    }
-}
-
 fn put_count(count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&u32::try_from(count).expect("every list here is bounded").to_be_bytes());
-}
-
-fn put_span(span: Duration, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u64::try_from(span.as_nanos()).expect("a boot lasts below 584 years").to_be_bytes());
 }
 
 /// What is not read yet.
@@ -152,18 +135,23 @@ impl<'a> Rest<'a> {
         (0..count).map(|_| one(self)).collect()
     }
 
-    fn ratchet(&mut self) -> Result<Ratchet, StateError> {
+    fn times(&mut self) -> Result<Times, StateError> {
+        Times::from_bytes(&self.take()?).ok_or(StateError)
+    }
+
+    fn one_time(&mut self) -> Result<Times, StateError> {
         let (floor, boot) = (Wallclock(self.u64()?), BootId(self.take()?));
-        let (since_boot, allowance) = (self.span()?, self.span()?.min(CLOCK_ALLOWANCE));
-        let jump = match self.take()? {
-            [0] => None,
+        let (since_boot, _allowance) = (self.span()?, self.span()?);
+        let latest = match self.take()? {
+            [0] => floor,
             [1] => {
-                let (latest, claimed) = (Wallclock(self.u64()?), Wallclock(self.u64()?));
-                Some(Jump { latest, claimed, stood: self.span()?, withdrawn: self.span()? })
+                let latest = Wallclock(self.u64()?);
+                let (_claimed, _stood, _withdrawn) = (self.u64()?, self.span()?, self.span()?);
+                latest
             }
             _ => return Err(StateError),
         };
-        Ok(Ratchet { floor, boot, since_boot, allowance, jump })
+        Ok(Times::of_one_time(floor, latest, boot, since_boot))
     }
 
     // In rising order and within one round of the slots, else two would share one.
@@ -176,7 +164,7 @@ impl<'a> Rest<'a> {
 
     fn audit(&mut self) -> Result<Audit, StateError> {
         let (seed, next, head) = (Secret::from_bytes(&self.take()?), self.u64()?, self.take()?);
-        let pending = self.list(AUDIT_PENDING_MAX + HOUR_KEYS_MAX + 1, |rest| {
+        let pending = self.list(AUDIT_PENDING_MAX + HOUR_KEYS_MAX + 2, |rest| {
             let len = rest.u32()? as usize;
             let line = rest.slice(len.min(AUDIT_LINE_LEN_MAX))?;
             String::from_utf8(line.to_vec()).map_err(|_| StateError)

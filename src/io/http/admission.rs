@@ -113,10 +113,9 @@ impl Shown {
 
     /// Looks at the time again: the recording's, then the link's.
     pub(super) fn check_not_expired(&self) -> Result<(), Problem> {
-        let now = self.recordings.archive.custody().now();
-        if self.recording.hour.is_expired(now) {
-            return Err(Problem::gone());
-        }
+        let custody = self.recordings.archive.custody();
+        custody.refuse(self.recording.hour).map_err(ReadError::from)?;
+        let now = custody.now();
         let over = self.until.is_some_and(|until| now.0 / NANOS_PER_SECOND >= until);
         if over { Err(Problem::bad_signature()) } else { Ok(()) }
     }

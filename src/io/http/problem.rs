@@ -76,6 +76,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "The store does not answer", detail)
     }
 
+    pub(super) fn doubt() -> Self {
+        let detail = "This machine came up a moment ago and its clock is not synchronised, so it is not known what has \
+                      expired; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock-in-doubt", "The clock is in doubt", detail)
+    }
+
     pub(super) fn unauthorized() -> Self {
         let detail = "Send Authorization: Bearer with the token that the node was given or told at its start.";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Recordings need a token", detail)
@@ -185,6 +191,7 @@ impl From<ReadError> for Problem {
             ReadError::Gone => Self::gone(),
             ReadError::Missing => Self::no_recording(),
             ReadError::Damaged => Self::damaged(),
+            ReadError::Doubt => Self::doubt(),
             ReadError::Store(error) => {
                 tracing::warn!(%error, "the store did not answer");
                 Self::store()
@@ -233,7 +240,8 @@ impl From<Refusal> for Problem {
                 Self::bad_request("retention-too-long", "No recording lives that long here", detail)
             }
             Refusal::KeepersSilent => {
-                let detail = "Too few keepers of recordings answer, so nobody could open it; try again later.";
+                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
+                              try again later.";
                 Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
             }
             Refusal::RoomNotFound => {
@@ -284,5 +292,17 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_in_doubt_is_neither_gone_nor_there_but_worth_another_try() {
+        let response = Problem::from(ReadError::Doubt).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
     }
 }

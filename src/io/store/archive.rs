@@ -53,6 +53,8 @@ pub struct ArchiveCounters {
     /// 1 while the last sweep failed at something.
     pub sweep_failing: Level,
 }
+    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once.
+    pub clock_alarm: Level,
 
 /// Why an archive cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -250,7 +252,7 @@ impl Archive {
             }
             match self.detail(recording).await {
                 Ok(detail) if wanted(&detail) => listed.push(detail),
-                Err(ReadError::Store(error)) => return Err(ReadError::Store(error)),
+                Err(error @ (ReadError::Store(_) | ReadError::Doubt)) => return Err(error),
                 _ => {}
             }
         }
@@ -308,8 +310,10 @@ impl Archive {
     /// # Errors
     /// When it is gone already, there is none, or not everything could be done: then it may be tried again.
     pub async fn shred(&self, recording: RecordingName) -> Result<(), ReadError> {
-        if self.custody.is_expired(recording.hour) {
-            return Err(ReadError::Gone);
+        match self.custody.refuse(recording.hour).map_err(ReadError::from) {
+            // What is to be erased need not be opened.
+            Ok(()) | Err(ReadError::Doubt) => {}
+            Err(error) => return Err(error),
         }
         let spool = self.vault.spool();
         if self.vault.list(&folder(recording)).await?.is_empty() && !spool.is_some_and(|spool| spool.has(recording)) {
@@ -404,6 +408,7 @@ impl Archive {
         tokio::join!(ticking, sweeping);
     }
 
+                self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
     /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the
     /// node runs. Returns at once where the keeper is the node's own.
     pub async fn run_keepers(self: Arc<Self>) {
@@ -456,9 +461,7 @@ impl Archive {
     /// What a recording holds, its objects, and the key that opens them.
     async fn contents(&self, recording: RecordingName) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
         // The keeper is asked first: what has expired is not even looked for.
-        if self.custody.is_expired(recording.hour) {
-            return Err(ReadError::Gone);
-        }
+        self.custody.refuse(recording.hour)?;
         let key = data_key(&self.vault, &self.custody, recording).await?;
         let objects = self.objects(recording).await?;
         let newest = objects.iter().map(|(object, _)| *object);

@@ -199,7 +199,7 @@ mod tests {
 
     fn clocks(hours: u64) -> Clocks {
         let wall = Wallclock((1_784_021_200 + hours * 3600) * NANOS_PER_SECOND);
-        Clocks { wall, boot: BootId([1; 16]), since_boot: Duration::from_secs(hours * 3600) }
+        Clocks { wall, boot: BootId([1; 16]), since_boot: Duration::from_secs(hours * 3600), synchronised: false }
     }
 
     fn audit_of(folder: &Path, keeper: &Keeper) -> Vec<AuditEvent> {

@@ -11,6 +11,7 @@
 //! (`io/recording`).
 
 mod archive;
+mod clock;
 mod custody;
 mod disk;
 mod keeper_file;

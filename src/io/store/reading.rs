@@ -187,7 +187,7 @@ impl Reading {
     }
 
     fn check_not_expired(&self) -> Result<(), ReadError> {
-        if self.custody.is_expired(self.recording.hour) { Err(ReadError::Gone) } else { Ok(()) }
+        Ok(self.custody.refuse(self.recording.hour)?)
     }
 }
 

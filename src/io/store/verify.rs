@@ -85,7 +85,8 @@ async fn opens_with(vault: &Vault, keepers: &Keepers, recording: RecordingName) 
 async fn opens(vault: &Vault, place: &ArchivePlace, recording: RecordingName) -> Result<bool, ArchiveError> {
     let just_before = Wallclock(recording.hour.start().0.saturating_sub(1));
     // A machine that nobody knows, booted just now.
-    let clocks = Clocks { wall: just_before, boot: BootId(RecordingId::random().0), since_boot: Duration::ZERO };
+    let boot = BootId(RecordingId::random().0);
+    let clocks = Clocks { wall: just_before, boot, since_boot: Duration::ZERO, synchronised: false };
     let mut keeper = look_at_keeper(&place.keeper, clocks)?;
     let Ok(release) = keeper.release(clocks, recording.recording, recording.hour) else { return Ok(false) };
     let wrap = Object::Wrap(Pair::alone(keeper.id()));
