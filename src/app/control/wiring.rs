@@ -92,8 +92,8 @@ impl Control {
         let encoder = video_encoder(self.encoder, setup).map_err(io::Error::other)?;
         let compositor = self.compositors.make(spec.size);
         let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
-        let failure =
-            if view.is_whole() { Event::RoomFailed(name.clone()) } else { Event::RecordingFailed(name.clone()) };
+        let room = name.clone();
+        let failure = if view.is_whole() { Event::RoomFailed(room) } else { Event::RungFailed { room, rung } };
         let work = RungWork {
             room: name.clone(),
             rung,

@@ -35,12 +35,13 @@ pub fn metrics(counts: &Counts) -> Metrics {
     metrics
 }
 
-fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 4] {
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 5] {
     let upload = &counters.upload;
     [
         ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
         ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
         ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
+        ("tessera_clock_alarm", "1 while the own keeper's clock is not certain", counters.clock_alarm.clone()),
         ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
     ]
 }
@@ -148,6 +149,9 @@ fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
         ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
         ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
         ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+        ("tessera_recordings_refused_total", "Times that keepers let no recording begin", &counters.refused),
+        ("tessera_recordings_stalled_total", "Times that a recording could store nothing", &counters.stalled),
+        ("tessera_recordings_failed_total", "Recordings ended by a fault of ours", &counters.failed),
     ]
 }
 

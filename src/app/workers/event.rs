@@ -56,8 +56,22 @@ pub enum Event {
         /// Which.
         rung: RungId,
     },
-    /// The keepers agreed: what was asked for is recorded from now on.
+    /// What is recorded is stored from now on: the keepers agreed, or the store takes it again.
     RecordingBegan {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// Nothing of it can be stored for now, and it is tried on.
+    RecordingStalled {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// It was erased, or its hour came, while it was made: nothing more of it is stored.
+    RecordingErased {
         /// Its room.
         room: RoomId,
         /// Which recording.
@@ -81,8 +95,20 @@ pub enum Event {
     },
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),
-    /// A worker panicked over what is made for this room's recording alone: that ends, the room goes on.
-    RecordingFailed(RoomId),
+    /// A worker panicked over this recording: it ends, the room goes on.
+    RecordingFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// A worker panicked over an encode that is made for a recording alone.
+    RungFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
 }
 
 impl Event {
@@ -96,10 +122,13 @@ impl Event {
             | Self::Speech { room, .. }
             | Self::RungEnded { room, .. }
             | Self::RecordingBegan { room, .. }
+            | Self::RecordingStalled { room, .. }
+            | Self::RecordingErased { room, .. }
             | Self::RecordingRefused { room, .. }
             | Self::RecordingFinished { room, .. }
-            | Self::RoomFailed(room)
-            | Self::RecordingFailed(room) => Some(room),
+            | Self::RecordingFailed { room, .. }
+            | Self::RungFailed { room, .. }
+            | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,
         }
     }

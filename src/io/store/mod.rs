@@ -21,6 +21,7 @@ mod read_error;
 mod reading;
 mod reserving;
 mod spool;
+mod underway;
 mod upload;
 mod upload_counters;
 mod vault;

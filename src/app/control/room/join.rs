@@ -93,9 +93,7 @@ impl Room {
         // Only now does a tile appear: nobody waits for a face that never comes.
         out.push(Effect::Scene(scene::Input::Joined { participant, name }));
         self.mark_newcomer(participant, out);
-        if std::mem::take(&mut self.is_to_announce) {
-            self.announce_recording(now, out);
-        }
+        self.announce_if_due(now, out);
     }
 
     /// Ends a connection from this side.

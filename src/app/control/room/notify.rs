@@ -98,9 +98,7 @@ impl Room {
 
     /// Tells the room's recording, if it has one, what begins in the room.
     pub(super) fn to_recording(&self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
-        if self.recording.is_on()
-            && let Some(ticket) = self.recording.ticket()
-        {
+        if let Some(ticket) = self.recording.running() {
             out.push(Effect::Package(PackageCommand::Event(ticket, now, event)));
         }
     }

@@ -26,9 +26,8 @@ impl Room {
         let into_file = self.setup.record_to.clone().map(RecordingPlace::File);
         let Some(place) = into_file.or(archive.map(RecordingPlace::Sealed)) else { return };
         let ticket = self.begin_recording(now, place, RecordingWish::default(), false, out);
-        self.recording = RecordingState::On(ticket);
+        self.recording = RecordingState::Waiting(ticket);
         self.is_to_announce = true;
-        self.mark_recorded(out);
     }
 
     /// A door asks for a recording. It is answered false if there is one already.
@@ -93,7 +92,7 @@ impl Room {
         let most = archive.ok_or(Refusal::NotRecording)?.retention();
         match self.recording {
             RecordingState::On(_) => return Ok(false),
-            RecordingState::Asked(..) => return Err(Refusal::Busy),
+            RecordingState::Asked(..) | RecordingState::Waiting(_) => return Err(Refusal::Busy),
             RecordingState::Off => {}
         }
         if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
@@ -109,10 +108,15 @@ impl Room {
         self.recording = RecordingState::Asked(ticket, asker);
     }
 
-    /// The keepers agreed: it is recorded from now on.
+    /// It is stored from now on: the keepers agreed, or the store takes it again.
     pub(super) fn recording_began(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         if self.recording.ticket() != Some(ticket) || self.recording.is_on() {
             return;
+        }
+        if matches!(self.recording, RecordingState::Waiting(_)) {
+            self.recording = RecordingState::On(ticket);
+            self.recording_changed(out);
+            return self.announce_if_due(now, out);
         }
         if let RecordingState::Asked(_, Asker::Door(reply)) =
             std::mem::replace(&mut self.recording, RecordingState::On(ticket))
@@ -127,17 +131,45 @@ impl Room {
         self.announce_recording(now, out);
     }
 
+    /// Nothing is stored for now: everybody is told, and it is tried on.
+    pub(super) fn recording_stalled(&mut self, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) && self.recording.is_on() {
+            tracing::error!(room = %alias(&self.name), "nothing of a recording is stored for now");
+            self.setup.counts.record.stalled.add(1);
+            self.recording = RecordingState::Waiting(ticket);
+            self.recording_changed(out);
+        }
+    }
+
+    /// It was erased, or a leap of the clock brought its hour on, while it was made.
+    pub(super) fn recording_erased(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) {
+            tracing::warn!(room = %alias(&self.name), "a recording was erased or has expired while it was made, so it ends");
+            self.end_recording(now, out);
+        }
+    }
+
+    /// A worker panicked over it; another one that began meanwhile goes on.
+    pub(super) fn recording_failed(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) {
+            tracing::error!(room = %alias(&self.name), "a recording ends by a fault of ours");
+            self.setup.counts.record.failed.add(1);
+            self.end_recording(now, out);
+        }
+    }
+
     /// The keepers did not agree: whoever asked is told, and nothing is recorded.
     pub(super) fn recording_refused(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         if self.recording.ticket() != Some(ticket) {
             return;
         }
         let asked = std::mem::replace(&mut self.recording, RecordingState::Off);
+        tracing::warn!(room = %alias(&self.name), "a recording that was asked for does not begin");
         self.stop_reading(now, out);
         match asked {
             RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Err(Refusal::KeepersSilent))),
             RecordingState::Asked(_, Asker::Peer(peer)) => Self::send(peer, &no_recording(), out),
-            RecordingState::On(_) | RecordingState::Off => self.recording_changed(out),
+            _ => self.recording_changed(out),
         }
     }
 
@@ -150,7 +182,7 @@ impl Room {
         match state {
             RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Ok(false))),
             RecordingState::Asked(_, Asker::Peer(_)) | RecordingState::Off => {}
-            RecordingState::On(_) => self.recording_changed(out),
+            RecordingState::Waiting(_) | RecordingState::On(_) => self.recording_changed(out),
         }
     }
 
@@ -162,7 +194,7 @@ impl Room {
             self.end(now, "an encode could not begin", out);
         } else {
             tracing::error!(room = %alias(&self.name), why, "a recording cannot go on without somebody, so it ends");
-            self.setup.counts.record.errors.add(1);
+            self.setup.counts.record.failed.add(1);
             self.end_recording(now, out);
         }
     }
@@ -208,6 +240,14 @@ impl Room {
             height: spec.size.height,
             fps: spec.fps,
             may_record: self.setup.policy.participants_may_record && self.setup.records_on_request(),
+        }
+    }
+
+    /// Announces a recording of the room from its first frame on: once it is stored and somebody is there to hear it.
+    pub(super) fn announce_if_due(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let is_heard = self.peers.iter().any(|(_, entry)| entry.connected && entry.role.participant().is_some());
+        if self.recording.is_on() && is_heard && std::mem::take(&mut self.is_to_announce) {
+            self.announce_recording(now, out);
         }
     }
 
@@ -304,6 +344,6 @@ fn no_recording() -> FromNode {
     FromNode::problem(
         ProblemKind::KeepersSilent,
         "No recording can begin",
-        "Too few keepers of recordings answer; try again later.",
+        "Too few keepers of recordings answer, or the clock is in doubt; try again later.",
     )
 }

@@ -58,6 +58,8 @@ pub(super) enum RecordingState {
     Off,
     /// The keepers are asked; until they agree nothing is recorded.
     Asked(RecordingTicket, Asker),
+    /// It is recorded as soon as something can be stored; nothing is now.
+    Waiting(RecordingTicket),
     On(RecordingTicket),
 }
 
@@ -68,15 +70,24 @@ pub(super) enum Asker {
 }
 
 impl RecordingState {
+    /// Whether something is stored: what everybody is told.
     pub(super) const fn is_on(&self) -> bool {
         matches!(self, Self::On(_))
+    }
+
+    /// The recording that takes what happens in the room, whether it can be stored now or waits.
+    pub(super) const fn running(&self) -> Option<RecordingTicket> {
+        match self {
+            Self::On(ticket) | Self::Waiting(ticket) => Some(*ticket),
+            Self::Off | Self::Asked(..) => None,
+        }
     }
 
     /// The recording that is on or about to be.
     pub(super) const fn ticket(&self) -> Option<RecordingTicket> {
         match self {
             Self::Off => None,
-            Self::Asked(ticket, _) | Self::On(ticket) => Some(*ticket),
+            Self::Asked(ticket, _) | Self::Waiting(ticket) | Self::On(ticket) => Some(*ticket),
         }
     }
 }
@@ -256,10 +267,10 @@ impl Room {
             }
             Event::RecordingBegan { ticket, .. } => self.recording_began(now, ticket, out),
             Event::RecordingRefused { ticket, .. } => self.recording_refused(now, ticket, out),
-            Event::RecordingFailed(_) => {
-                self.setup.counts.record.errors.add(1);
-                self.end_recording(now, out);
-            }
+            Event::RecordingStalled { ticket, .. } => self.recording_stalled(ticket, out),
+            Event::RecordingErased { ticket, .. } => self.recording_erased(now, ticket, out),
+            Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
+            Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
                 self.end(now, "a fault of ours", out);

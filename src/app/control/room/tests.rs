@@ -15,13 +15,14 @@ use super::state::Room;
 use crate::app::config::Config;
 use crate::app::control::report::RoomCounters;
 use crate::app::workers::counters::Counts;
+use crate::app::workers::event::Event;
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, RoomEpoch, RungId, Size, Wallclock};
+use crate::base::media::{Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, Wallclock};
 use crate::core::scene;
-use crate::core::signal::FromClient;
+use crate::core::signal::{FromClient, FromNode};
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
 use crate::io::rtp::{Leg, LegCodec, LegSetup, LegWatch};
@@ -126,6 +127,9 @@ fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred
     });
     assert_eq!(reads, Some(false), "what goes into one file asks no keeper");
     assert!(started(&begun)[0].view.is_whole() && started(&begun)[0].recorded.load(Ordering::Relaxed));
+    assert!(!room.stats().recording, "nothing is stored yet");
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
     assert!(room.stats().recording);
     join(&mut room, now, 1);
     join(&mut room, now, 2);
@@ -181,12 +185,73 @@ fn a_recording_that_a_worker_gave_up_ends_and_everyone_learns() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
     handle(&mut room, now, Input::Begin);
     join(&mut room, now, 1);
-    let name = "tested".parse().unwrap();
-    let failed = crate::app::workers::event::Event::RecordingFailed(name);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    let (room_name, ticket) = ("tested".parse().unwrap(), room.recording.ticket().unwrap());
+    let failed = Event::RecordingFailed { room: room_name, ticket };
     let effects = handle(&mut room, now, Input::Worker(failed));
     assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Finish(_)))));
     assert!(!room.stats().recording);
     assert!(effects.iter().any(|e| matches!(e, Effect::Scene(scene::Input::Recorded(false)))));
+}
+
+fn began(room: &Room) -> Event {
+    let ticket = room.recording.ticket().expect("it is to be recorded");
+    Event::RecordingBegan { room: "tested".parse().unwrap(), ticket }
+}
+
+#[test]
+fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    join(&mut room, now, 1);
+    let mark = |effects: &[Effect]| {
+        let marks = effects.iter().filter_map(|e| match e {
+            Effect::Scene(scene::Input::Recorded(marked)) => Some(*marked),
+            _ => None,
+        });
+        marks.collect::<Vec<_>>()
+    };
+    let says = |room: &Room| matches!(room.state_message(), FromNode::State { recording: true, .. });
+    assert!(!room.stats().recording && !says(&room));
+    let (name, ticket) = ("tested".parse::<RoomId>().unwrap(), room.recording.ticket().unwrap());
+    let event = began(&room);
+    let effects = handle(&mut room, now, Input::Worker(event));
+    assert!(mark(&effects) == [true] && says(&room) && room.stats().recording);
+    let stalled = || Input::Worker(Event::RecordingStalled { room: name.clone(), ticket });
+    let effects = handle(&mut room, now, stalled());
+    assert!(mark(&effects) == [false] && !says(&room) && !room.stats().recording);
+    assert_eq!(room.setup.counts.record.stalled.get(), 1);
+    assert!(handle(&mut room, now, stalled()).is_empty(), "told once");
+    let event = began(&room);
+    let effects = handle(&mut room, now, Input::Worker(event));
+    assert!(mark(&effects) == [true] && says(&room), "it was tried on");
+    let erased = Event::RecordingErased { room: name, ticket };
+    assert_eq!(mark(&handle(&mut room, now, Input::Worker(erased))), [false]);
+    assert!(room.recording.ticket().is_none());
+}
+
+#[test]
+fn a_recording_that_failed_late_does_not_end_the_one_that_came_after_it() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    let first = room.recording.ticket().unwrap();
+    let mut out = Outbox::new();
+    room.end_recording(now, &mut out);
+    room.record_from_the_start(now, &mut out);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    let name: RoomId = "tested".parse().unwrap();
+    for late in [
+        Event::RecordingFailed { room: name.clone(), ticket: first },
+        Event::RecordingStalled { room: name.clone(), ticket: first },
+        Event::RecordingErased { room: name.clone(), ticket: first },
+        Event::RungFailed { room: name, rung: RungId(12_345) },
+    ] {
+        assert!(handle(&mut room, now, Input::Worker(late)).is_empty());
+    }
+    assert!(room.stats().recording);
+    assert_eq!(room.setup.counts.record.failed.get(), 0);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Room {
     fn record_track(&self, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get(peer) else { return };
         let (Some(tapped), Some(participant)) = (entry.taps.get(&kind), entry.role.participant()) else { return };
-        let Some(ticket) = self.recording.ticket().filter(|_| self.recording.is_on()) else { return };
+        let Some(ticket) = self.recording.running() else { return };
         if self.refusers.contains(participant) {
             return;
         }
