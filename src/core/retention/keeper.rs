@@ -133,6 +133,13 @@ impl Keeper {
         self.times.refused_from()
     }
 
+    /// Whether everything that was filed under `hour` before a believed clock turned out wrong is lost, though the hour
+    /// itself has not come.
+    #[must_use]
+    pub fn was_lost(&self, hour: Hour) -> bool {
+        hour.is_expired(self.times.lost_to())
+    }
+
     /// The time that has certainly come: what is destroyed and swept by.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
@@ -236,7 +243,7 @@ impl Keeper {
             return Err(Refusal::Denied);
         }
         // What was refused for the sake of a clock that was wrong is lost, and was refused as expired.
-        let missing = if hour.is_expired(self.times.lost_to()) { Refusal::Expired } else { Refusal::NoKey };
+        let missing = if self.was_lost(hour) { Refusal::Expired } else { Refusal::NoKey };
         let slot = *self.hours.get(&hour).ok_or(missing)?;
         Ok(Release::derive(self.keys.get(slot), self.id, recording, hour))
     }

@@ -400,7 +400,7 @@ impl World {
 
 /// Times on and off, in minutes.
 fn shifts() -> impl Strategy<Value = Vec<(u64, u64)>> {
-    prop::collection::vec((1_u64..1500, 0_u64..6000), 1..30)
+    prop::collection::vec((1_u64..900, 0_u64..6000), 1..16)
 }
 
 proptest! {

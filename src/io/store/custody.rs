@@ -84,6 +84,16 @@ impl KeyCustody {
         }
     }
 
+    /// Whether what does not open under `hour` was lost when a believed clock turned out wrong: it was refused as expired
+    /// then, and is now. Of keepers in other processes the others have it still.
+    #[must_use]
+    pub fn was_lost(&self, hour: Hour) -> bool {
+        match &self.0 {
+            Custody::Local(local) => local.was_lost(hour),
+            Custody::Remote(_) => false,
+        }
+    }
+
     /// The time that has certainly come: what may be deleted by. With keepers in other processes it is what two of them
     /// say, and nothing of this machine's own.
     #[must_use]

@@ -138,6 +138,12 @@ impl LocalKeeper {
         self.stored(&mut kept, |keeper| keeper.refuse(hour))
     }
 
+    /// See [`Keeper::was_lost`].
+    #[must_use]
+    pub fn was_lost(&self, hour: Hour) -> bool {
+        self.kept().keeper.was_lost(hour)
+    }
+
     /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
