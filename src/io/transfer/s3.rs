@@ -42,7 +42,8 @@ impl S3 {
         let client = AmazonS3ConfigKey::Client;
         let span = format!("{}s", limits::HAND_OVER_PIECE_SPAN.as_secs());
         let builder = builder.with_config(client(ClientConfigKey::Timeout), span);
-        let bucket = builder.with_url(url).with_retry(retries).build();
+        // One object is deleted by a request that every host knows.
+        let bucket = builder.with_url(url).with_retry(retries).with_disable_bulk_delete(true).build();
         let bucket = bucket.map_err(|why| why.to_string())?;
         let prefix = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, prefix)| prefix);
         Ok(Self { bucket, prefix: prefix.trim_matches('/').to_owned() })
