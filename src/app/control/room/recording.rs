@@ -144,7 +144,8 @@ impl Room {
     /// It was erased, or a leap of the clock brought its hour on, while it was made.
     pub(super) fn recording_erased(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         if self.recording.ticket() == Some(ticket) {
-            tracing::warn!(room = %alias(&self.name), "a recording was erased or has expired while it was made, so it ends");
+            let room = alias(&self.name);
+            tracing::warn!(%room, "a recording was erased or has expired while it was made, so it ends");
             self.end_recording(now, out);
         }
     }
