@@ -297,12 +297,19 @@ pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
 /// Hours of which a keeper may hold a key at one time: those that come within `RETENTION`.
 pub const HOUR_KEYS_MAX: usize = 168;
+/// Places for hour keys in a keeper's file: keys whose hour has passed by a clock that is not certain yet lie beside
+/// those that are made meanwhile.
+pub const HOUR_SLOTS: usize = 2 * HOUR_KEYS_MAX;
 /// Recordings erased early whose hour has not come, for one keeper; beyond it erasing is refused and the caller told.
 pub const DENIED_MAX: usize = 65_536;
 /// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
 pub const AUDIT_PENDING_MAX: usize = 1024;
-/// Bytes of the longest line of an audit log.
-pub const AUDIT_LINE_LEN_MAX: usize = 512;
+/// Bytes of what a line of an audit log tells, its time included.
+pub const AUDIT_EVENT_LEN_MAX: usize = 64;
+/// Findings of a check of copies that are told one by one; all are counted.
+pub const FINDINGS_TOLD_MAX: usize = 100;
+/// Places of a file that may be keys or not, of which a check of copies tries so many.
+pub const GUESSED_KEYS_MAX: usize = 65_536;
 /// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 /// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.

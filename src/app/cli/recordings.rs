@@ -18,8 +18,8 @@ use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
 use crate::io::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
-    verify_expiry_with,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, Keepers, ReadError, SpoolPlace, VaultError,
+    keep_out_of_dumps, verify_expiry, verify_expiry_with,
 };
 use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
 
@@ -37,6 +37,7 @@ Examples:
   tessera recordings export 00495727-r0123… --out call.mp4
   tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
+  tessera recordings verify-expiry --store /backup/recordings --keeper /backup/keeper-1 --and /backup/keeper-2
   tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
 Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by
@@ -93,8 +94,14 @@ enum Action {
     Sweep(Place),
     /// Take this machine's clock as right: a keeper that was off for long believes it only after a day otherwise
     BelieveClock(Place),
-    /// Try to open every expired recording in a copy: none must open
-    VerifyExpiry(Place),
+    /// Try to open every expired recording in a copy as a thief would: none must open, and no key of the past be there
+    VerifyExpiry {
+        #[command(flatten)]
+        place: Place,
+        /// Another keeper's folder, or a file or the image of a disk that may hold keys; as often as there are
+        #[arg(long, value_name = "PATH", conflicts_with = "keepers")]
+        and: Vec<PathBuf>,
+    },
 }
 
 /// Where the recordings and the keeper's folder lie.
@@ -179,6 +186,7 @@ impl Place {
 /// Runs it.
 #[must_use]
 pub fn run(args: RecordingsArgs) -> ExitCode {
+    keep_out_of_dumps();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("the operating system refused: {error}")));
     match runtime.and_then(|runtime| act(&runtime, args.action)) {
@@ -230,19 +238,32 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             archive.custody().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
             println!("believed; {} hour keys are left", archive.custody().stats().keys);
         }
-        Action::VerifyExpiry(place) => {
-            let bar = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
-            let progress = |done, of| show(&bar, done, of);
-            let verified = match place.keepers(runtime)? {
-                None => runtime.block_on(verify_expiry(&place.archive(), &progress))?,
-                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
-            };
-            bar.finish_and_clear();
-            print(&json!(verified));
-            return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
+        Action::VerifyExpiry { place, and } => return verify(runtime, &place, and),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(runtime: &Runtime, place: &Place, and: Vec<PathBuf>) -> Result<ExitCode, Failure> {
+    let reading = bar("reading [{bar:40}] {bytes} of {total_bytes}, {eta} to go");
+    let trying = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
+    let progress = |checking, done, of| match checking {
+        Checking::Files => show(&reading, done, of),
+        Checking::Recordings => {
+            reading.finish_and_clear();
+            show(&trying, done, of);
+        }
+    };
+    let verified = match place.keepers(runtime)? {
+        None => {
+            let ArchivePlace { vault, keeper } = place.archive();
+            let keepers = [keeper].into_iter().chain(and).collect();
+            runtime.block_on(verify_expiry(&Copies { vault, keepers, spool: place.spool() }, &progress))?
+        }
+        Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
+    };
+    [reading, trying].iter().for_each(ProgressBar::finish_and_clear);
+    print(&json!(verified));
+    Ok(if verified.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn export(archive: &Archive, recording: RecordingName, wanted: RecordedFile, out: &Path) -> Result<u64, Failure> {

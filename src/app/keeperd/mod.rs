@@ -17,7 +17,7 @@ use crate::engine::flow::Counter;
 use crate::io::keeper::{
     Identity, IdentityError, IdentityFiles, KeeperClient, KeeperClientError, Request, Response, ServerCounters, serve,
 };
-use crate::io::store::{KeeperFileError, LocalKeeper, StoreError, audit_path};
+use crate::io::store::{KeeperFileError, LocalKeeper, LockWatch, StoreError, audit_path, keep_out_of_dumps};
 
 /// What a keeper is started with.
 #[derive(Debug, Clone)]
@@ -146,19 +146,13 @@ impl KeeperProcess {
     }
 }
 
-// A core dump would hold keys; a debugger of the same account could read them. A refusal leaves what was.
-fn keep_out_of_dumps() {
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-}
-
 async fn tick(own: Arc<LocalKeeper>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut disbelieved, mut unsaved) = (false, false);
+    let (mut disbelieved, mut unsaved, mut locks) = (false, false, LockWatch::default());
     loop {
         second.tick().await;
+        locks.look();
         let ticking = own.clone();
         // It may wait for its disk.
         if tokio::task::spawn_blocking(move || ticking.tick()).await.is_err() {

@@ -27,7 +27,7 @@ use crate::io::api::ControlHandle;
 use crate::io::http::{self, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::rtp::{self, LegCommand};
-use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
+use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
 
@@ -291,9 +291,8 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.
 fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<Arc<Archive>, StartError> {
-    // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    // From now on it holds the keys of recordings that are being made or read.
+    keep_out_of_dumps();
     let recording = &config.recording;
     let archive = match &config.retention.keepers {
         None => {

@@ -439,8 +439,8 @@ mod tests {
     #[test]
     fn where_keepers_refuse_nothing_is_recorded_and_it_is_told_once() {
         let (thread, mut room) = (Thread::start(), Room::live(1));
-        // The keeper's new state cannot be written.
-        std::fs::create_dir(room.folder.path().join("state.new")).unwrap();
+        // The keeper's state cannot be stored where the next start looks for it.
+        std::fs::rename(room.folder.path().join("keys"), room.folder.path().join("keys.away")).unwrap();
         thread.begin(&room, true);
         let told = thread.told();
         assert!(matches!(told, Event::RecordingRefused { ticket, .. } if ticket == room.ticket), "{told:?}");

@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::base::limits::AUDIT_PENDING_MAX;
-use crate::base::media::Wallclock;
+use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::retention::Hour;
 use crate::core::retention::data_key::parse_hex;
 use crate::core::retention::secret::Secret;
@@ -74,6 +74,35 @@ impl Audit {
         Self { seed: Secret::random(), next: 0, head: [0; HASH_BYTES], pending: Vec::new() }
     }
 
+    /// One that goes on behind so many lines, the last of which has this hash.
+    pub(super) fn resumed(seed: Secret, next: u64, head: [u8; HASH_BYTES]) -> Self {
+        Self { seed, next, head, pending: Vec::new() }
+    }
+
+    /// Where the log stood before the pending lines: what [`Audit::resumed`] wants.
+    pub(super) fn before_pending(&self) -> (u64, [u8; HASH_BYTES]) {
+        let mut head = self.head;
+        if let Some(first) = self.pending.first() {
+            let parsed = parts(first).is_some_and(|parts| parse_hex(parts.head, &mut head));
+            assert!(parsed, "a line of our own has its parts");
+        }
+        (self.next - self.pending.len() as u64, head)
+    }
+
+    /// What the pending lines tell, and when: the same lines come of it again by [`Audit::repeat`], for Ed25519 signs
+    /// the same alike.
+    pub(super) fn pending_events(&self) -> impl Iterator<Item = &str> {
+        self.pending.iter().map(|line| parts(line).expect("a line of our own has its parts").told)
+    }
+
+    /// Adds again what one of [`Audit::pending_events`] told; `None` if it is none.
+    pub(super) fn repeat(&mut self, told: &[u8]) -> Option<()> {
+        let (time, event) = std::str::from_utf8(told).ok()?.split_once(' ')?;
+        let now = Wallclock(time.parse::<u64>().ok()?.checked_mul(NANOS_PER_SECOND)?);
+        self.add(now, AuditEvent::parse(event)?);
+        Some(())
+    }
+
     /// Ed25519 public key of the signatures, 32 bytes.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
@@ -132,19 +161,35 @@ pub fn verify_audit(log: &str, public_key: &[u8; 32]) -> Result<Vec<AuditEvent>,
 }
 
 fn verify_line(line: &str, number: u64, head: &[u8; HASH_BYTES], public_key: &[u8; 32]) -> Option<AuditEvent> {
-    let (signed, signature_text) = line.rsplit_once(' ')?;
-    let (told, head_text) = signed.rsplit_once(' ')?;
+    let parts = parts(line)?;
     let mut signature = [0; SIGNATURE_BYTES];
     let mut before = [0; HASH_BYTES];
-    let well_formed = parse_hex(signature_text, &mut signature) && parse_hex(head_text, &mut before);
+    let well_formed = parse_hex(parts.signature, &mut signature) && parse_hex(parts.head, &mut before);
     if !well_formed || before != *head {
         return None;
     }
-    UnparsedPublicKey::new(&ED25519, public_key).verify(signed.as_bytes(), &signature).ok()?;
-    let (number_text, told) = told.split_once(' ')?;
-    let (time, event) = told.split_once(' ')?;
-    let in_place = number_text.parse() == Ok(number) && time.parse::<u64>().is_ok();
+    UnparsedPublicKey::new(&ED25519, public_key).verify(parts.signed.as_bytes(), &signature).ok()?;
+    let (time, event) = parts.told.split_once(' ')?;
+    let in_place = parts.number.parse() == Ok(number) && time.parse::<u64>().is_ok();
     AuditEvent::parse(event).filter(|_| in_place)
+}
+
+/// A line taken apart.
+struct Parts<'a> {
+    /// All before the signature.
+    signed: &'a str,
+    number: &'a str,
+    /// Time and event.
+    told: &'a str,
+    head: &'a str,
+    signature: &'a str,
+}
+
+fn parts(line: &str) -> Option<Parts<'_>> {
+    let (signed, signature) = line.rsplit_once(' ')?;
+    let (rest, head) = signed.rsplit_once(' ')?;
+    let (number, told) = rest.split_once(' ')?;
+    Some(Parts { signed, number, told, head, signature })
 }
 
 fn hash(line: &str) -> [u8; HASH_BYTES] {
@@ -162,6 +207,7 @@ impl fmt::Display for Hex<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::AUDIT_EVENT_LEN_MAX;
 
     fn log() -> (Vec<String>, [u8; 32], Vec<AuditEvent>) {
         let mut audit = Audit::new();
@@ -182,6 +228,24 @@ mod tests {
         let (lines, key, events) = log();
         assert_eq!(verify_audit(&lines.join("\n"), &key), Ok(events));
         assert_eq!(verify_audit("", &key), Ok(vec![]));
+    }
+
+    #[test]
+    fn pending_lines_come_again_from_what_they_tell() {
+        let mut audit = Audit::new();
+        audit.add(Wallclock(7_000_000_000), AuditEvent::Began);
+        audit.stored();
+        [AuditEvent::Made(Hour(490_000)), AuditEvent::ClockAhead(90_000)]
+            .iter()
+            .for_each(|event| audit.add(Wallclock(9_500_000_000), *event));
+        let (next, head) = audit.before_pending();
+        let mut again = Audit::resumed(Secret::from_bytes(audit.seed.expose()), next, head);
+        audit.pending_events().for_each(|told| again.repeat(told.as_bytes()).unwrap());
+        assert_eq!((again.pending(), again.next, again.head), (audit.pending(), audit.next, audit.head));
+        assert!(audit.pending_events().all(|told| told.len() <= AUDIT_EVENT_LEN_MAX));
+        for none in ["", "x began", "1 ended", "1", "18446744073709551615 began"] {
+            assert_eq!(again.repeat(none.as_bytes()), None, "{none}");
+        }
     }
 
     #[test]

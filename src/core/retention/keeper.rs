@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::limits::{DENIED_MAX, HOUR_KEYS_MAX, KEEPER_SAVED_EVERY, RETENTION};
+use crate::base::limits::{DENIED_MAX, HOUR_KEYS_MAX, HOUR_SLOTS, KEEPER_SAVED_EVERY, RETENTION};
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::{Audit, AuditEvent};
-use crate::core::retention::locked::LockedKeys;
-use crate::core::retention::secret::{KEY_BYTES, fill_random};
+use crate::core::retention::hour_keys::HourKeys;
+use crate::core::retention::locked::secrets_are_locked;
+use crate::core::retention::secret::fill_random;
 use crate::core::retention::{Clocks, Hour, KeeperId, Ratchet, RecordingId, Release, Retention};
 
 /// Why a keeper says no.
@@ -46,20 +47,22 @@ pub struct Stats {
     pub refused: u64,
     /// How far the wall clock leads without being believed; an alarm unless `None`.
     pub clock_disbelieved: Option<Duration>,
-    /// Whether the keys' pages are kept out of swap and dumps.
+    /// Whether the pages of this process's secrets are kept out of swap and dumps.
     pub locked: bool,
 }
 
 /// One keeper. Its owner calls [`Keeper::advance`] every second, and after each call that may change something asks
-/// [`Keeper::unsaved`] and stores [`Keeper::state`] before any answer leaves.
+/// [`Keeper::unsaved`] and has it stored by [`Keeper::save`] before any answer leaves.
 pub struct Keeper {
     pub(super) id: KeeperId,
     pub(super) ratchet: Ratchet,
-    /// Hours with a key; all lie within `RETENTION` after the floor, so each has its own slot.
+    /// Hours with a key, and in which slot it lies.
     pub(super) hours: BTreeMap<Hour, usize>,
-    pub(super) keys: LockedKeys,
+    pub(super) keys: HourKeys,
     pub(super) denied: BTreeMap<RecordingId, Hour>,
     pub(super) audit: Audit,
+    /// How often it was stored.
+    pub(super) saves: u64,
     changed: bool,
     saved_floor: Wallclock,
     stats: Stats,
@@ -87,9 +90,10 @@ impl Keeper {
             saved_floor: ratchet.floor(),
             ratchet,
             hours: BTreeMap::new(),
-            keys: LockedKeys::new(),
+            keys: HourKeys::new(),
             denied: BTreeMap::new(),
             audit,
+            saves: 0,
             changed: false,
             stats: Stats::default(),
         }
@@ -163,7 +167,7 @@ impl Keeper {
         if self.audit.is_full() {
             return Err(Refusal::Full);
         }
-        let slot = self.occupy(hour);
+        let slot = self.occupy(hour).ok_or(Refusal::Full)?;
         fill_random(self.keys.get_mut(slot));
         self.audit.add(self.ratchet.floor(), AuditEvent::Made(hour));
         self.stats.made += 1;
@@ -222,6 +226,11 @@ impl Keeper {
         self.changed || Duration::from_nanos(ahead) >= KEEPER_SAVED_EVERY
     }
 
+    /// Something is to be stored.
+    pub(super) fn touch(&mut self) {
+        self.changed = true;
+    }
+
     /// The state was stored.
     pub fn saved(&mut self) {
         self.changed = false;
@@ -247,17 +256,18 @@ impl Keeper {
             keys: self.hours.len(),
             denied: self.denied.len(),
             clock_disbelieved: self.ratchet.disbelieved(),
-            locked: self.keys.locked(),
+            locked: secrets_are_locked(),
             ..self.stats
         }
     }
 
-    // Keys lie within 168 hours after the floor, so no two share a slot.
-    pub(super) fn occupy(&mut self, hour: Hour) -> usize {
-        let slot = hour.0 as usize % HOUR_KEYS_MAX;
-        debug_assert!(*self.keys.get(slot) == [0; KEY_BYTES], "a slot is free before its next hour");
+    /// A free slot for the key of an hour that has none; where time runs as it should each hour of a week has its own.
+    pub(super) fn occupy(&mut self, hour: Hour) -> Option<usize> {
+        let first = hour.0 as usize % HOUR_KEYS_MAX;
+        let mut slots = (first..HOUR_SLOTS).chain(0..first);
+        let slot = slots.find(|slot| self.hours.values().all(|taken| taken != slot))?;
         self.hours.insert(hour, slot);
-        slot
+        Some(slot)
     }
 
     fn destroy(&mut self) {

@@ -1,7 +1,8 @@
 //! **The question:** until when can a recording be read, and by whose leave? A pure core: clocks in, refusals and keys
 //! out.
 //!
-//! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state and its audit log leave as bytes and text),
+//! Doors: [`Keeper`] (hour keys, their ratchet, their refusals; its state goes into a [`StateFile`], its audit log
+//! leaves as text),
 //! [`Retention`] and [`Hour`] (when a recording expires), [`KeyShares`] (which keepers open a data key together),
 //! [`seal`] and [`Opener`] (the sealed form of every object).
 //!
@@ -14,6 +15,7 @@ mod audit;
 mod chunked;
 mod data_key;
 mod hour;
+mod hour_keys;
 mod keeper;
 mod key_shares;
 mod locked;
@@ -21,8 +23,10 @@ mod ratchet;
 mod recording_name;
 mod secret;
 mod state;
+mod state_v1;
 #[cfg(test)]
 mod tests;
+mod theft;
 
 pub use audit::{Audit, AuditError, AuditEvent, verify_audit};
 pub use chunked::{CHUNK_BYTES, Opener, PREFIX_BYTES, SEALED_CHUNK_BYTES, Tampered, open, plain_len, seal, sealed_len};
@@ -30,7 +34,9 @@ pub use data_key::{KeeperId, Pair, RELEASE_BYTES, RecordingId, Release, unwrap, 
 pub use hour::{Hour, Retention, RetentionError};
 pub use keeper::{Keeper, Refusal, Stats};
 pub use key_shares::{KeyShares, WrappedKey};
+pub use locked::secrets_are_locked;
 pub use ratchet::{BootId, Clocks, Ratchet};
 pub use recording_name::RecordingName;
 pub use secret::Secret;
-pub use state::StateError;
+pub use state::{STATE_BYTES, StateError, StateFile};
+pub use theft::{Burglary, STOLEN_OVERLAP, StolenKey, stolen_keys};

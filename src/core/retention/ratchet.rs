@@ -50,7 +50,50 @@ pub(super) struct Jump {
     pub withdrawn: Duration,
 }
 
+/// Bytes of what a keeper remembers of its times.
+pub(super) const TIMES_BYTES: usize = 128;
+
 impl Ratchet {
+    /// As it is stored: floor, boot, time since it and allowance, then the jump if there is one; the rest is zero.
+    pub(super) fn to_bytes(self) -> [u8; TIMES_BYTES] {
+        let span = |span: Duration| u64::try_from(span.as_nanos()).expect("a boot lasts below 584 years").to_be_bytes();
+        let mut out = Vec::with_capacity(TIMES_BYTES);
+        out.extend_from_slice(&self.floor.0.to_be_bytes());
+        out.extend_from_slice(&self.boot.0);
+        out.extend([span(self.since_boot), span(self.allowance)].concat());
+        if let Some(jump) = self.jump {
+            out.push(1);
+            out.extend([jump.latest.0.to_be_bytes(), jump.claimed.0.to_be_bytes()].concat());
+            out.extend([span(jump.stood), span(jump.withdrawn)].concat());
+        }
+        out.resize(TIMES_BYTES, 0);
+        out.try_into().expect("it has that length")
+    }
+
+    /// What [`Ratchet::to_bytes`] gave.
+    pub(super) fn from_bytes(bytes: &[u8; TIMES_BYTES]) -> Option<Self> {
+        let number = |at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().expect("8 of 128 bytes"));
+        let span = |at: usize| Duration::from_nanos(number(at));
+        let jump = match bytes[40] {
+            0 => None,
+            1 => {
+                let (latest, claimed) = (Wallclock(number(41)), Wallclock(number(49)));
+                Some(Jump { latest, claimed, stood: span(57), withdrawn: span(65) })
+            }
+            _ => return None,
+        };
+        let boot = BootId(*bytes[8..].first_chunk().expect("16 of 128 bytes"));
+        let allowance = span(32).min(CLOCK_ALLOWANCE);
+        Some(Self { floor: Wallclock(number(0)), boot, since_boot: span(24), allowance, jump })
+    }
+
+    /// As a keeper of version 1 remembered it.
+    pub(super) fn of_version_1(floor: Wallclock, latest: Wallclock, boot: BootId, since_boot: Duration) -> Self {
+        let nothing = Duration::ZERO;
+        let jump = Some(Jump { latest, claimed: latest, stood: nothing, withdrawn: nothing });
+        Self { floor, boot, since_boot, allowance: nothing, jump: jump.filter(|jump| jump.latest > floor) }
+    }
+
     /// Begins at what the wall clock says: a first start has nothing else.
     #[must_use]
     pub fn new(clocks: Clocks) -> Self {

@@ -124,7 +124,9 @@ impl Response {
             }
             Self::Released(release) => {
                 out.push(2);
-                out.extend_from_slice(&*release.to_bytes());
+                // Within what was reserved at once: growing would leave a copy behind.
+                out.resize(LONGEST_FRAME_BYTES, 0);
+                release.write(out.last_chunk_mut().expect("the longest frame ends with a release"));
             }
             Self::Denied => out.push(3),
             Self::Refused(refusal) => out.extend_from_slice(&[4, code(*refusal)]),

@@ -24,6 +24,7 @@ use crate::io::store::local_keeper::KeyCustodyError;
 use crate::io::store::read_error::ReadError;
 use crate::io::store::reading::Reading;
 use crate::io::store::reserving::{ReservedRecording, Reserving};
+use crate::io::store::secrecy::LockWatch;
 use crate::io::store::spool::{Spool, SpoolPlace};
 use crate::io::store::upload::{SealedRecording, drain};
 use crate::io::store::upload_counters::UploadCounters;
@@ -382,8 +383,10 @@ impl Archive {
         let ticking = async {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut locks = LockWatch::default();
             loop {
                 second.tick().await;
+                locks.look();
                 let custody = self.custody.clone();
                 // It may wait for its disk.
                 if tokio::task::spawn_blocking(move || custody.tick()).await.is_err() {
