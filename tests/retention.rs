@@ -3,6 +3,7 @@
 //! that are killed.
 
 mod bucket;
+mod cut;
 pub mod deadline;
 mod ending;
 mod hand_over;

@@ -24,6 +24,10 @@ pub const FRAGMENT_CANDIDATES_MAX: usize = 64;
 pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
 /// How long the control thread may take to answer one command.
 pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
+/// How long between two looks at the time while an answer that reads a recording is under way.
+pub const EXPIRY_LOOK_SPAN: Duration = Duration::from_secs(1);
+/// How long the last bytes of an answer that read a recording may take after its connection was closed.
+pub const LAST_BYTES_SPAN: Duration = Duration::from_secs(600);
 /// How long HTTP connections may linger after shutdown was asked for.
 pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 /// Bytes of one data-channel message from a client.

@@ -51,7 +51,7 @@ const OWNED: [(&str, &[&str]); 52] = [
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
     ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/transfer"]),
-    ("libc", &["core/retention"]),
+    ("libc", &["core/retention", "io/http"]),
     ("zeroize", &["core/retention", "io/keeper", "io/store"]),
     // Words that are checked.
     ("schemars", &["core/scene"]),

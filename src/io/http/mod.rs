@@ -9,6 +9,7 @@
 mod admission;
 mod announcements;
 mod branding;
+mod expiry;
 mod extract;
 mod layout;
 mod legs;
@@ -28,6 +29,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod unsent;
 
 pub use admission::Recordings;
 pub use link::LinkKey;

@@ -11,12 +11,13 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
 use crate::io::api::ControlHandle;
+use crate::io::http::expiry::{Connections, WatchingAcceptor, until_its_hour};
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
@@ -137,7 +138,10 @@ impl HttpDoor {
         view: NodeView,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HttpError> {
-        let app = router(ServerState { control, view }).into_make_service();
+        let connections = Connections::default();
+        let app = router(ServerState { control, view }, connections.clone());
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let watching = WatchingAcceptor(connections);
         let handle = axum_server::Handle::new();
         let closing = handle.clone();
         tokio::spawn(async move {
@@ -147,12 +151,12 @@ impl HttpDoor {
         let first = Some(limits::HTTP_REQUEST_SPAN);
         let served = match self.tls {
             Some(config) => {
-                let config = RustlsConfig::from_config(config);
-                let server = axum_server::from_tcp_rustls(self.listener, config).map_err(HttpError::Serve)?;
+                let tls = RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(watching);
+                let server = axum_server::from_tcp(self.listener).map_err(HttpError::Serve)?.acceptor(tls);
                 server.handle(handle).first_request_timeout(first).serve(app).await
             }
             None => {
-                let server = axum_server::from_tcp(self.listener).map_err(HttpError::Serve)?;
+                let server = axum_server::from_tcp(self.listener).map_err(HttpError::Serve)?.acceptor(watching);
                 server.handle(handle).first_request_timeout(first).serve(app).await
             }
         };
@@ -161,15 +165,16 @@ impl HttpDoor {
 }
 
 /// Every route, with the bounds and headers that all share.
-fn router(shared: ServerState) -> Router {
+fn router(shared: ServerState, connections: Connections) -> Router {
+    let about_recordings =
+        Router::new().merge(recordings::routes()).merge(playback::routes()).merge(transfer::routes());
+    let ending = middleware::from_fn_with_state((shared.view.recordings.clone(), connections), until_its_hour);
     Router::new()
         .merge(resource::routes())
         .merge(layout::routes())
         .merge(branding::routes())
         .merge(rooms::routes())
-        .merge(recordings::routes())
-        .merge(playback::routes())
-        .merge(transfer::routes())
+        .merge(about_recordings.layer(ending))
         .merge(recording::routes())
         .merge(announcements::routes())
         .merge(moderation::routes())
