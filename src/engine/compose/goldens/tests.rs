@@ -18,7 +18,7 @@ use crate::core::scene::{Input, Layout, Rgb, Scene, SceneCore};
 use crate::engine::compose::colour::Yuv;
 use crate::engine::compose::cpu::with_own_font;
 use crate::engine::compose::gpu::{self, Device, Wanted};
-use crate::engine::compose::ink::{PictureUse, read_picture};
+use crate::engine::compose::overlays::{PictureUse, read_picture};
 use crate::engine::compose::{Compositor, cpu_compositor};
 
 const CANVAS: Size = Size::new(416, 234);
