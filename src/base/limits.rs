@@ -26,6 +26,44 @@ pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
 pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
 /// How long HTTP connections may linger after shutdown was asked for.
 pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
+/// How long a client may take to send the head of a request, the next one on the same connection included, and how
+/// long a TLS handshake may take.
+pub const HTTP_HEAD_SPAN: Duration = Duration::from_secs(10);
+/// How long nothing may come of a request's body that has begun.
+pub const HTTP_STALL_SPAN: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of its answer: players stop reading while they have enough, and ask anew.
+pub const HTTP_TAKE_SPAN: Duration = Duration::from_secs(60);
+/// How long a connection may stand without a request.
+pub const HTTP_IDLE_SPAN: Duration = Duration::from_secs(30);
+/// Spacing of looks for connections that stand too long.
+pub const HTTP_SWEEP_SPACING: Duration = Duration::from_secs(5);
+/// Bytes of a request's head, and of what is read ahead on one connection.
+pub const HTTP_HEAD_LEN_MAX: usize = 16 * 1024;
+/// Requests on one HTTP/2 connection at once.
+pub const HTTP_STREAMS_MAX: u32 = 32;
+/// Bytes that one HTTP/2 connection may send ahead of what is read.
+pub const HTTP_WINDOW_LEN: u32 = 128 * 1024;
+/// HTTP connections at once, as far as the process' descriptors allow.
+pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// The fewest, however few descriptors there are.
+pub const HTTP_CONNECTIONS_MIN: usize = 8;
+/// One of so many connections may be one address's.
+pub const HTTP_ADDRESS_SHARE: usize = 4;
+/// File descriptors that are never left to HTTP, beside half of all others: threads, sockets, what the node opens as it
+/// starts.
+pub const DESCRIPTORS_KEPT: usize = 96;
+/// Bytes of requests' bodies that may have arrived and not been dealt with, all together.
+pub const BODIES_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Files of requests decoded at once: sound, pictures, posters.
+pub const DECODES_AT_ONCE: usize = 1;
+/// Those that wait for their turn.
+pub const DECODES_WAITING_MAX: usize = 16;
+/// How long the control thread may take to say that it lives.
+pub const HEALTH_SPAN: Duration = Duration::from_secs(2);
+/// Characters of the shortest token that an operator may set.
+pub const TOKEN_LEN_MIN: usize = 16;
+/// Of the longest.
+pub const TOKEN_LEN_MAX: usize = 256;
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 
@@ -67,6 +105,9 @@ pub const LEG_REQUEST_LEN_MAX: usize = 4 * 1024;
 pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
 /// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
 pub const ANNOUNCEMENT_LEN_MAX: usize = 6 * 1024 * 1024;
+/// Bytes of one packet of an Ogg file: Opus' own are at most 61,440 (RFC 7845 section 6); a longer one may be a picture
+/// among its tags.
+pub const OGG_PACKET_LEN_MAX: usize = 1024 * 1024;
 /// Every so many ticks of silence one packet is sent, as libopus' DTX does: 400 ms.
 pub const DTX_TICKS: u64 = 20;
 /// How loud a participant may be made in the mix, per cent.
@@ -278,16 +319,16 @@ pub const SHAPE_MASKS_MAX: usize = 512;
 pub const SCALE_AXES_MAX: usize = 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
-/// Pixels of an uploaded picture.
+/// Pixels of an uploaded picture, which is read row by row.
 pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
+/// Of a JPEG, whose samples are all held at three bytes a pixel: what cameras of twelve megapixels make.
+pub const PICTURE_JPEG_PIXELS_MAX: u64 = 12_600_000;
+/// Of a picture that has to be held whole while it is put together: a progressive JPEG, an interlaced PNG.
+pub const PICTURE_WHOLE_PIXELS_MAX: u64 = 6_000_000;
 /// Widest or highest an uploaded picture may be.
 pub const PICTURE_SIDE_MAX: u32 = 16_384;
-/// Bytes that decoding one may take: 16 million pixels of 16 bits a channel.
-pub const PICTURE_DECODE_LEN_MAX: u64 = PICTURE_PIXELS_MAX * 8 + 16 * 1024 * 1024;
-/// Pictures that arrive over HTTP at once.
-pub const PICTURE_UPLOADS_MAX: usize = 8;
-/// Pictures decoded at once.
-pub const PICTURE_DECODES_MAX: usize = 2;
+/// Bytes that reading a PNG may take beside its pixels.
+pub const PICTURE_DECODE_LEN_MAX: usize = 16 * 1024 * 1024;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
 /// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens
@@ -372,8 +413,6 @@ pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 pub const READ_PIECE_LEN: usize = 64 * 1024;
 /// Width of a recording's poster, pixels; its height follows the picture's shape.
 pub const POSTER_WIDTH: u32 = 640;
-/// Posters that are decoded at once: each costs up to a keyframe of 4K for some tens of milliseconds.
-pub const POSTERS_AT_ONCE: usize = 2;
 /// The longest that a signed link to a recording lives: a player's evening.
 pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
@@ -464,6 +503,9 @@ const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
 const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
 const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);
+const _: () = assert!(HTTP_CONNECTIONS_MIN > HTTP_ADDRESS_SHARE);
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());

@@ -90,7 +90,9 @@ fn empty_names(files: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
     for source in files {
         for at in ["struct ", "enum ", "trait ", "type "].into_iter().flat_map(|word| {
-            let ends = find_word(&source.shipped, word).map(move |at| at + word.len());
+            // A type inside of an `impl` has the name that its trait gives it.
+            let is_own = |at: &usize| word != "type " || !source.shipped[..*at].ends_with("    ");
+            let ends = find_word(&source.shipped, word).filter(is_own).map(move |at| at + word.len());
             ends.collect::<Vec<_>>()
         }) {
             let name: String = source.shipped[at..].chars().take_while(|c| c.is_alphanumeric()).collect();
@@ -224,7 +226,9 @@ fn names_say_something() {
 fn an_empty_name_is_refused() {
     expect_refused(empty_names, "src/core/room/mod.rs", "pub struct RoomManager;\n", "RoomManager says nothing");
     expect_refused(empty_names, "src/core/room/mod.rs", "enum Helper { A }\n", "Helper says nothing");
+    expect_refused(empty_names, "src/core/room/mod.rs", "type Service = A;\n", "Service says nothing");
     expect_accepted(empty_names, "src/core/room/mod.rs", "pub struct Room;\n");
+    expect_accepted(empty_names, "src/core/room/mod.rs", "impl A for B {\n    type Service = C;\n}\n");
 }
 
 #[test]

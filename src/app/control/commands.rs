@@ -11,8 +11,7 @@ use crate::app::control::room::input::{Joining, JoiningLeg};
 use crate::app::control::thread::Control;
 use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, RungName};
-use crate::core::access::Denied;
-use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, Request, ResourceToken, RoomSummary};
+use crate::io::api::{Command, Joined, LegJoined, Place, Refusal, Reply, Request, ResourceToken, RoomSummary};
 use crate::io::rtp::{Leg, LegSetup, LegWatch};
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{OfferError, Peer, PeerRole, PeerSetup};
@@ -34,7 +33,7 @@ impl Control {
             // Nothing begins any more that would have to be ended at once.
             Ok(()) if self.is_stopping => command.refuse(Refusal::Draining),
             Ok(()) => self.command(command),
-            Err(Denied) => command.refuse(Refusal::NotAllowed),
+            Err(denied) => command.refuse(denied.into()),
         }
     }
 
@@ -55,7 +54,19 @@ impl Control {
             Command::AddLeg { room, name, leg, reply } => self.join_leg(&room, name, leg, reply),
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
+            Command::Find { place, reply } => drop(reply.send(self.find(&place))),
             command => self.command_of_one(command),
+        }
+    }
+
+    /// Whether what somebody is about to ask for is there.
+    fn find(&self, place: &Place) -> Result<(), Refusal> {
+        match place {
+            Place::Node => Ok(()),
+            Place::Room(name) if self.rooms.contains_key(name) => Ok(()),
+            Place::Room(_) => Err(Refusal::RoomNotFound),
+            Place::Connection(resource) if self.resources.contains_key(resource) => Ok(()),
+            Place::Connection(_) => Err(Refusal::ResourceNotFound),
         }
     }
 

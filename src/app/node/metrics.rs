@@ -3,6 +3,7 @@
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
+use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -17,6 +18,7 @@ pub fn metrics(counts: &Counts) -> Metrics {
     metrics.process();
     let named = [
         seams(&counts.node),
+        door(&counts.http),
         wire(&counts.net),
         legs(&counts.legs),
         sound(&counts.sound),
@@ -29,7 +31,9 @@ pub fn metrics(counts: &Counts) -> Metrics {
     }
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
-    for (name, help, level) in levels(&counts.archive).into_iter().chain([(failing.0, failing.1, failing.2.clone())]) {
+    let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
+    let others = [(failing.0, failing.1, failing.2.clone()), connections];
+    for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
     metrics
@@ -73,6 +77,18 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
         ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
         ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
+    ]
+}
+
+fn door(counters: &DoorCounters) -> Vec<Named<'_>> {
+    vec![
+        (
+            "tessera_http_connections_closed_total",
+            "HTTP connections closed because they had no request",
+            &counters.connections_closed,
+        ),
+        ("tessera_http_connections_refused_total", "HTTP connections refused", &counters.connections_refused),
+        ("tessera_http_requests_refused_total", "Large HTTP requests refused with 503", &counters.requests_refused),
     ]
 }
 

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
 use crate::app::node::{calibration, metrics};
@@ -21,10 +22,11 @@ use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
 use crate::base::limits;
+use crate::core::access::Steering;
 use crate::engine::compose::overlays::load_fonts;
 use crate::engine::flow::Waker;
-use crate::io::api::ControlHandle;
-use crate::io::http::{self, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
+use crate::io::api::{ControlHandle, DoorCounters};
+use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
@@ -100,11 +102,11 @@ impl Node {
         let (listen, advertise) = (config.media.listen, &config.media.advertise);
         let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
-        let door = HttpDoor::open(&http_setup(&config, &candidates))?;
+        let counts = Counts::default();
+        let door = HttpDoor::open(&http_setup(&config, &candidates, counts.http.clone()))?;
         let encoder = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let (http, url) = (door.address(), door.url());
-        let counts = Counts::default();
         let runtime = http_runtime(&config)?;
         let archive = match &record_to {
             None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
@@ -275,13 +277,49 @@ fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
     })
 }
 
-fn http_setup(config: &Config, candidates: &[SocketAddr]) -> HttpSetup {
+fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters) -> HttpSetup {
     let tls = match &config.http.tls {
         Tls::Off => http::Tls::Off,
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    HttpSetup { listen: config.http.listen, tls }
+    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let policy = config.policy();
+    let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
+    let hosts = hosts.into_iter().chain(own).collect();
+    let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
+    let connections_max = http::connections_max(raise_descriptors(), sockets);
+    warn_of_strangers(config);
+    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+}
+
+/// As many descriptors as the system lets this process have; how many that are.
+fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Refused, it stays as it was.
+    let _ = setrlimit(Resource::Nofile, most);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Says what others see and may do, where others reach the door.
+fn warn_of_strangers(config: &Config) {
+    if !config.http.is_reached_by_others() {
+        return;
+    }
+    if config.http.tls == Tls::Off {
+        tracing::warn!(
+            "HTTP is plain and other machines reach it: whoever is on the way reads and changes what is said, tokens \
+             included, and browsers give no camera; set tls_cert and tls_key, tls_self_signed, or a proxy that speaks \
+             HTTPS before it"
+        );
+    }
+    if config.policy().steering == Steering::Off {
+        tracing::warn!(
+            "other machines reach this node and [http] token is not set: nobody steers rooms over HTTP; joining and \
+             watching are open"
+        );
+    }
 }
 
 fn http_runtime(config: &Config) -> io::Result<Runtime> {
@@ -292,8 +330,8 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
 /// The archive, its keeper ticking and its sweeper sweeping from now on.
 fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<Arc<Archive>, StartError> {
     // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
     let recording = &config.recording;
     let archive = match &config.retention.keepers {
         None => {

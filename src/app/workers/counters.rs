@@ -3,6 +3,7 @@
 use crate::base::limits;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::Counter;
+use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -77,6 +78,8 @@ pub struct NodeCounters {
 pub struct Counts {
     /// The seams and the workers.
     pub node: NodeCounters,
+    /// The HTTP door.
+    pub http: DoorCounters,
     /// The wire.
     pub net: NetCounters,
     /// The plain-RTP legs together.

@@ -1,20 +1,20 @@
 //! **The question:** how does a file that an operator hands in become blocks for the mix? WAV, or Opus in Ogg (RFC
-//! 7845), bounded in length; one channel or two, of any usual rate.
+//! 7845); one channel or two, of any usual rate. Strangers send these files: what they hold is gone through once, piece
+//! by piece, and what comes out is bounded, whatever the file says.
+
+mod ogg;
+mod resample;
 
 use std::io::Cursor;
 
-use bytes::Bytes;
-
 use crate::base::limits;
 use crate::base::media::PcmBlock;
+use crate::engine::decode::announcement::ogg::{MalformedOgg, OggPackets};
+use crate::engine::decode::announcement::resample::Resampler;
 use crate::engine::decode::{OpusDecodeError, OpusDecoder};
 
 /// Sample rates taken, Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=96_000;
-/// Input samples each side of an output one that the resampler looks at.
-const REACH: i64 = 16;
-/// Bytes before each Ogg page's segment table (RFC 3533 section 6).
-const OGG_HEADER_BYTES: usize = 27;
 
 /// Why a file cannot be announced.
 #[derive(Debug, thiserror::Error)]
@@ -42,25 +42,25 @@ pub enum AnnouncementError {
     Empty,
 }
 
-/// Reads an announcement to blocks of the mix, the last one filled up with silence.
+impl From<MalformedOgg> for AnnouncementError {
+    fn from(_: MalformedOgg) -> Self {
+        Self::Ogg
+    }
+}
+
+/// Reads an announcement to blocks of the mix, the last one filled up with silence. Costs some milliseconds for each
+/// second of it, and no memory but the blocks.
 ///
 /// # Errors
 /// [`AnnouncementError`] says what is wrong with the file.
 pub fn announcement(file: &[u8]) -> Result<Vec<PcmBlock>, AnnouncementError> {
-    let samples = match file {
-        [b'R', b'I', b'F', b'F', ..] => wav(file)?,
-        [b'O', b'g', b'g', b'S', ..] => ogg_opus(file)?,
+    let mut blocks = Blocks::default();
+    match file {
+        [b'R', b'I', b'F', b'F', ..] => wav(file, &mut blocks)?,
+        [b'O', b'g', b'g', b'S', ..] => ogg_opus(file, &mut blocks)?,
         _ => return Err(AnnouncementError::Format),
-    };
-    if samples.is_empty() {
-        return Err(AnnouncementError::Empty);
     }
-    let blocks = samples.chunks(limits::PCM_SAMPLES).map(|chunk| {
-        let mut block = PcmBlock::silence();
-        block.samples[..chunk.len()].copy_from_slice(chunk);
-        block
-    });
-    Ok(blocks.collect())
+    if blocks.full.is_empty() { Err(AnnouncementError::Empty) } else { Ok(blocks.full) }
 }
 
 /// Sample pairs that an announcement may have at a rate.
@@ -68,7 +68,31 @@ fn frames_max(rate: u32) -> usize {
     limits::ANNOUNCEMENT_SPAN.as_secs() as usize * rate as usize
 }
 
-fn wav(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
+/// What was read so far, at 48 kHz.
+#[derive(Default)]
+struct Blocks {
+    full: Vec<PcmBlock>,
+    frames: usize,
+}
+
+impl Blocks {
+    fn push(&mut self, pair: [f32; 2]) -> Result<(), AnnouncementError> {
+        if self.frames == frames_max(limits::SAMPLE_RATE) {
+            return Err(AnnouncementError::TooLong);
+        }
+        let at = self.frames % limits::PCM_FRAMES;
+        if at == 0 {
+            self.full.push(PcmBlock::silence());
+        }
+        if let Some(block) = self.full.last_mut() {
+            block.samples[2 * at..2 * at + 2].copy_from_slice(&pair);
+        }
+        self.frames += 1;
+        Ok(())
+    }
+}
+
+fn wav(file: &[u8], blocks: &mut Blocks) -> Result<(), AnnouncementError> {
     let mut reader = hound::WavReader::new(Cursor::new(file))?;
     let spec = reader.spec();
     if !(1..=2).contains(&spec.channels) || !RATES.contains(&spec.sample_rate) {
@@ -77,87 +101,52 @@ fn wav(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
     if reader.duration() as usize > frames_max(spec.sample_rate) {
         return Err(AnnouncementError::TooLong);
     }
-    let samples: Vec<f32> = match spec.sample_format {
+    match spec.sample_format {
         hound::SampleFormat::Float => {
             // A file may hold anything; what is no number is silence.
             let finite = |s: f32| if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 };
-            reader.samples::<f32>().map(|s| s.map(finite)).collect::<Result<_, _>>()?
+            resampled(reader.samples::<f32>().map(|s| s.map(finite)), spec, blocks)
         }
         hound::SampleFormat::Int => {
-            let full = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full)).collect::<Result<_, _>>()?
+            let full = (1_u64 << spec.bits_per_sample.saturating_sub(1).min(31)) as f32;
+            resampled(reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full)), spec, blocks)
         }
-    };
-    let channels = spec.channels as usize;
-    let channel = |n: usize| resampled(samples.iter().skip(n).step_by(channels).copied().collect(), spec.sample_rate);
-    let left = channel(0);
-    let right = if channels == 2 { channel(1) } else { left.clone() };
-    Ok(left.into_iter().zip(right).flat_map(|(left, right)| [left, right]).collect())
-}
-
-/// One channel at 48 kHz, by a windowed sinc that keeps what both rates can carry.
-fn resampled(samples: Vec<f32>, rate: u32) -> Vec<f32> {
-    if rate == limits::SAMPLE_RATE {
-        return samples;
     }
-    let ratio = f64::from(rate) / f64::from(limits::SAMPLE_RATE);
-    let band = ratio.recip().min(1.0);
-    let reach = (REACH as f64 / band) as i64;
-    let count = (samples.len() as f64 / ratio) as usize;
-    let at = |index: i64| usize::try_from(index).ok().and_then(|n| samples.get(n)).copied().unwrap_or(0.0);
-    let value = |n: usize| {
-        let centre = n as f64 * ratio;
-        let nearest = centre.floor() as i64;
-        let sum: f64 = (nearest - reach + 1..=nearest + reach)
-            .map(|index| f64::from(at(index)) * sinc((index as f64 - centre) * band, f64::from(REACH as i32)))
-            .sum();
-        (sum * band) as f32
-    };
-    (0..count).map(value).collect()
 }
 
-/// Sine over its argument, under a Hann window that ends at `reach`.
-fn sinc(x: f64, reach: f64) -> f64 {
-    use std::f64::consts::PI;
-    let window = if x.abs() >= reach { 0.0 } else { 0.5 + 0.5 * (PI * x / reach).cos() };
-    if x == 0.0 { window } else { (PI * x).sin() / (PI * x) * window }
+/// Goes through the samples of a WAV file once; one channel becomes two.
+fn resampled(
+    mut samples: impl Iterator<Item = Result<f32, hound::Error>>,
+    spec: hound::WavSpec,
+    blocks: &mut Blocks,
+) -> Result<(), AnnouncementError> {
+    let mut resampler = Resampler::new(spec.sample_rate);
+    while let Some(left) = samples.next().transpose()? {
+        let right = if spec.channels == 2 { samples.next().transpose()? } else { Some(left) };
+        // The second of a pair is missing where the file is cut off.
+        let Some(right) = right else { break };
+        resampler.push([left, right], &mut |pair| blocks.push(pair))?;
+    }
+    resampler.finish(&mut |pair| blocks.push(pair))
 }
 
-fn ogg_opus(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
-    let packets = ogg_packets(file).ok_or(AnnouncementError::Ogg)?;
+fn ogg_opus(file: &[u8], blocks: &mut Blocks) -> Result<(), AnnouncementError> {
+    let mut packets = OggPackets::new(file);
     // RFC 7845 sections 5.1 and 5.2: two header packets, the first with the samples to leave out at the start.
-    let head = packets.first().filter(|head| head.starts_with(b"OpusHead") && head.len() >= 19);
+    let head = packets.next_packet()?.filter(|head| head.starts_with(b"OpusHead") && head.len() >= 19);
     let head = head.ok_or(AnnouncementError::Ogg)?;
-    let preskip = usize::from(u16::from_le_bytes([head[10], head[11]]));
+    let mut to_skip = usize::from(u16::from_le_bytes([head[10], head[11]]));
+    packets.next_packet()?.ok_or(AnnouncementError::Ogg)?;
     let mut decoder = OpusDecoder::new()?;
-    let mut samples = Vec::new();
-    for packet in packets.iter().skip(2) {
-        samples.extend_from_slice(decoder.decode(packet)?);
-        if samples.len() / 2 > frames_max(limits::SAMPLE_RATE) + preskip {
-            return Err(AnnouncementError::TooLong);
-        }
-    }
-    samples.drain(..(preskip * 2).min(samples.len()));
-    Ok(samples)
-}
-
-/// Every packet of an Ogg file of one stream; `None` if it is cut off.
-fn ogg_packets(file: &[u8]) -> Option<Vec<Bytes>> {
-    let (mut packets, mut packet, mut rest) = (Vec::new(), Vec::new(), file);
-    while !rest.is_empty() {
-        let header = rest.get(..OGG_HEADER_BYTES).filter(|header| header.starts_with(b"OggS"))?;
-        let mut at = OGG_HEADER_BYTES + usize::from(header[26]);
-        for length in rest.get(OGG_HEADER_BYTES..at)? {
-            let end = at + usize::from(*length);
-            packet.extend_from_slice(rest.get(at..end)?);
-            at = end;
-            if *length < 255 {
-                packets.push(Bytes::from(std::mem::take(&mut packet)));
+    while let Some(packet) = packets.next_packet()? {
+        for pair in decoder.decode(packet)?.chunks_exact(2) {
+            match to_skip {
+                0 => blocks.push([pair[0], pair[1]])?,
+                _ => to_skip -= 1,
             }
         }
-        rest = &rest[at..];
     }
-    Some(packets)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -214,6 +203,56 @@ mod tests {
         let voice = include_bytes!("../../app/load/assets/voice1.ogg");
         for cut in (0..voice.len()).step_by(997) {
             let _ = announcement(&voice[..cut]);
+        }
+    }
+    /// An Ogg page of these packets, each shorter than 255 bytes.
+    fn page(packets: &[&[u8]]) -> Vec<u8> {
+        let mut page = b"OggS\0\0".to_vec();
+        page.extend([0; 20]);
+        page.push(u8::try_from(packets.len()).unwrap());
+        page.extend(packets.iter().map(|packet| u8::try_from(packet.len()).unwrap()));
+        page.extend(packets.concat());
+        page
+    }
+
+    #[test]
+    fn a_file_of_countless_packets_ends_at_the_limit_and_costs_no_more() {
+        let head = page(&[b"OpusHead\x01\x02\0\0\x80\xbb\0\0\0\0\0"]);
+        let begun = [head, page(&[b"OpusTags"])].concat();
+        let many = |packet: &[u8]| {
+            let mut file = begun.clone();
+            let full = page(&[packet; 255]);
+            while file.len() + full.len() <= limits::ANNOUNCEMENT_LEN_MAX {
+                file.extend(&full);
+            }
+            file
+        };
+        // One byte: 20 ms of nothing. Six million of them are some 35 hours.
+        let told = announcement(&many(&[0xfc]));
+        assert!(matches!(told, Err(AnnouncementError::TooLong)), "{:?}", told.map(|blocks| blocks.len()));
+        let told = announcement(&many(&[]));
+        assert!(matches!(told, Err(AnnouncementError::Opus(OpusDecodeError::Empty))));
+        let seconds = announcement(&[begun.clone(), page(&[&[0xfc][..]; 100])].concat()).unwrap();
+        assert_eq!(seconds.len(), 100, "two seconds");
+        let mut endless = begun;
+        // One packet that never ends.
+        while endless.len() < limits::ANNOUNCEMENT_LEN_MAX - 70_000 {
+            endless.extend(b"OggS\0\0");
+            endless.extend([0; 20]);
+            endless.push(255);
+            endless.extend([255; 255]);
+            endless.extend([0; 255 * 255]);
+        }
+        assert!(matches!(announcement(&endless), Err(AnnouncementError::Ogg)));
+    }
+
+    #[test]
+    fn any_rate_keeps_length_and_level() {
+        for rate in [8_001, 11_025, 22_050, 44_100, 47_999, 95_999] {
+            let blocks = announcement(&wav_file(rate, 2, 1.0)).unwrap();
+            assert!((49..=51).contains(&blocks.len()), "{rate}: {} blocks", blocks.len());
+            let peak = blocks[25].samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+            assert!((peak - 16_000.0 / 32_768.0).abs() < 0.01, "{rate}: {peak}");
         }
     }
 }

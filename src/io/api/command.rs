@@ -201,6 +201,24 @@ pub enum Command {
         /// Whatever the node counts, as JSON.
         reply: Reply<serde_json::Value>,
     },
+    /// Of a door itself, before it takes in what is large, and when it is asked whether the node lives.
+    Find {
+        /// What shall be there.
+        place: Place,
+        /// That it is.
+        reply: Reply<()>,
+    },
+}
+
+/// What a command may be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The node itself, which is there if it answers.
+    Node,
+    /// A room.
+    Room(RoomId),
+    /// A connection.
+    Connection(ResourceToken),
 }
 
 impl Command {
@@ -210,9 +228,12 @@ impl Command {
         match self {
             Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
-            Self::Rooms { .. } | Self::Room { .. } | Self::Rungs { .. } | Self::Layout { .. } | Self::Stats { .. } => {
-                Act::Look
-            }
+            Self::Rooms { .. }
+            | Self::Room { .. }
+            | Self::Rungs { .. }
+            | Self::Layout { .. }
+            | Self::Stats { .. }
+            | Self::Find { .. } => Act::Look,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -242,7 +263,8 @@ impl Command {
             | Self::Leg { .. }
             | Self::SetAvatar { .. }
             | Self::Rooms { .. }
-            | Self::Stats { .. } => None,
+            | Self::Stats { .. }
+            | Self::Find { .. } => None,
         }
     }
 
@@ -281,6 +303,7 @@ impl Command {
             | Self::TurnPage { reply, .. }
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
+            | Self::Find { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }

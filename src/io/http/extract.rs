@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use crate::base::limits;
 use crate::base::media::{IdError, RoomId};
-use crate::io::api::{Refusal, ResourceToken};
+use crate::core::access::Caller;
+use crate::io::api::{Command, ControlHandle, Place, Refusal, ResourceToken};
+use crate::io::http::gate::InHand;
 use crate::io::http::problem::Problem;
 
 /// The room a path names; another path is a problem.
@@ -42,6 +44,22 @@ impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
         let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
         token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
     }
+}
+
+/// A large body, of at most `len_max` bytes, of a request about `place`: nothing of it is read before that is there.
+pub(super) async fn file(
+    control: &ControlHandle,
+    in_hand: &InHand,
+    place: Place,
+    request: Request,
+    len_max: usize,
+) -> Result<Vec<u8>, Problem> {
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = control.request(Caller::Anyone, |reply| Command::Find { place, reply }).await {
+        in_hand.discard(body, &parts.headers).await;
+        return Err(refusal.into());
+    }
+    in_hand.whole(body, &parts.headers, len_max).await
 }
 
 /// A body of `wanted` type as text.

@@ -40,6 +40,70 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method has no meaning here", detail)
     }
 
+    /// 421: it is meant for another host (RFC 9110 section 15.5.20).
+    pub(super) fn misdirected() -> Self {
+        let detail = "Host names another one; where it is a name of this node, its operator adds it to [http] hosts.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong-host", "This node has another name", detail)
+    }
+
+    pub(super) fn foreign_page() -> Self {
+        let detail =
+            "A page of another origin asks; the node's operator adds it to [http] origins, or it shows a token.";
+        Self::new(StatusCode::FORBIDDEN, "foreign-page", "This page may not ask here", detail)
+    }
+
+    pub(super) fn wrong_token() -> Self {
+        let detail = "A page of another origin sends Authorization: Bearer with the node's own token, or asks its \
+                      operator to add it to [http] origins.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "This token opens nothing", detail)
+    }
+
+    fn no_leave(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::TokenMissing => {
+                let detail = "Send Authorization: Bearer with the token that the operator set as [http] token.";
+                let title = "Steering a room takes the node's token";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title, detail)
+            }
+            Refusal::SteeringOff => {
+                let detail = "Other machines reach this node, so steering takes a token, and it has none: its operator \
+                              sets [http] token, or starts it with --token.";
+                Self::new(StatusCode::FORBIDDEN, "steering-off", "Nobody steers rooms here from outside", detail)
+            }
+            _ => {
+                let detail = "Ask whoever runs this node for leave.";
+                Self::new(StatusCode::FORBIDDEN, "not-allowed", "You may not do this here", detail)
+            }
+        }
+    }
+
+    /// The thread that decides everything says nothing.
+    pub(super) fn lifeless() -> Self {
+        let detail = format!("Its control thread said nothing for {} s; restart it.", limits::HEALTH_SPAN.as_secs());
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "lifeless", "The node does not work", detail)
+    }
+
+    /// Too many others are being dealt with.
+    pub(super) fn crowded() -> Self {
+        let detail =
+            "The node has as many large requests in hand as it may; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
+    }
+
+    pub(super) fn stalled() -> Self {
+        let detail = format!("Nothing of the body came for {} s; try again.", limits::HTTP_STALL_SPAN.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request stalled", detail)
+    }
+
+    pub(super) fn broken_off(why: &dyn std::fmt::Display) -> Self {
+        Self::bad_request("bad-body", "The body did not arrive", format!("{why}; send it again."))
+    }
+
+    pub(super) fn too_large(len_max: usize) -> Self {
+        let detail = format!("A body has at most {} KiB here.", len_max / 1024);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
     pub(super) fn content_type(wanted: &str) -> Self {
         let detail = format!("Send the body as Content-Type: {wanted}.");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has the wrong type", detail)
@@ -144,8 +208,7 @@ impl Problem {
     /// A body that did not arrive, where `len_max` bounds it.
     pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("A body has at most {} KiB here.", len_max / 1024);
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
+            return Self::too_large(len_max);
         }
         Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
     }
@@ -206,10 +269,7 @@ impl From<Refusal> for Problem {
                 let detail = format!("Name one of {} as 'rung', or none for the first.", there.join(", "));
                 Self::new(S::NOT_FOUND, "rung-not-found", "The room has no such rung", detail)
             }
-            Refusal::NotAllowed => {
-                let detail = "Ask whoever runs this node for leave.";
-                Self::new(S::FORBIDDEN, "not-allowed", "You may not do this here", detail)
-            }
+            Refusal::NotAllowed | Refusal::TokenMissing | Refusal::SteeringOff => Self::no_leave(&refusal),
             Refusal::RoomFull => {
                 let detail =
                     "Everyone this room can hold is in it; try again when someone has left, or choose another room.";

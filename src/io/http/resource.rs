@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use axum::{Json, Router};
@@ -19,24 +19,21 @@ use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trick
 use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
+use crate::io::http::rights::{FRAGMENT, SDP};
 use crate::io::http::state::ServerState;
 
-const SDP: &str = "application/sdp";
-const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// The relation from a publisher to the room without their own voice.
 const REL_WHEP: &str = "urn:tessera:whep";
 
 /// The three endpoints and their resources.
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
-        .route("/v1/rooms/{room}/participants", post(join).options(endpoint_options))
-        .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave).options(resource_options))
-        .route("/whip/{room}", post(publish).options(endpoint_options))
-        .route("/whip/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
-        .route("/whep/{room}", post(watch).get(rungs).options(watch_options))
-        .route("/whep/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
+        .route("/v1/rooms/{room}/participants", post(join))
+        .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave))
+        .route("/whip/{room}", post(publish))
+        .route("/whip/{room}/{token}", patch(trickle).delete(leave))
+        .route("/whep/{room}", post(watch).get(rungs))
+        .route("/whep/{room}/{token}", patch(trickle).delete(leave))
 }
 
 /// `?name=`, `?as=`, `?record=` and `?rung=`.
@@ -107,18 +104,6 @@ async fn leave(
 ) -> Result<Response, Problem> {
     control.request(Caller::Anyone, |reply| Command::Leave { resource, reply }).await?;
     Ok(StatusCode::OK.into_response())
-}
-
-async fn endpoint_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
-}
-
-async fn watch_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
-}
-
-async fn resource_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "PATCH, DELETE, OPTIONS"), (ACCEPT_PATCH, FRAGMENT)]).into_response()
 }
 
 /// 201 with the answer, the capability in `Location`, the ICE generation as `ETag`, and the way to watch as oneself.
