@@ -2,12 +2,15 @@
 //! memory and ticks say before and after.
 
 use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::browser::node::{Load, Node};
+use crate::keepers::process::BINARY;
 
 /// The room of the five; sieges happen in others.
 pub const CALL: &str = "call";
@@ -44,10 +47,16 @@ struct Costs {
 impl Siege {
     /// Starts a node with these flags and lines of configuration, and the call, and waits until it runs.
     pub fn begin(flags: &[&str], configuration: &str) -> Self {
+        Self::begin_by(Path::new(BINARY), flags, configuration)
+    }
+
+    /// As `begin`, by another program that becomes the node.
+    pub fn begin_by(program: &Path, flags: &[&str], configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tessera.toml");
         fs::write(&file, format!("{SMALL}{configuration}")).unwrap();
-        let node = Node::start_with(&[&["--config", file.to_str().unwrap()], flags].concat());
+        let flags = [&["--config", file.to_str().unwrap()], flags].concat();
+        let node = Node::start_program(program, "127.0.0.1:0", &flags, &[], Stdio::inherit());
         let load = Load::start(&node, CALL, 5, 600);
         let runs = |costs: &Costs| costs.ticks >= TICKS;
         block_on(node.wait_for_participants(CALL, 5, PATIENCE));
