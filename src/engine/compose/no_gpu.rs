@@ -1,5 +1,5 @@
-//! **The question:** what stands where a GPU would, in a program that was built without the feature `gpu`? A device that
-//! never opens; its doors are those of `gpu`.
+//! **The question:** what stands where a GPU would, in a program that was built without the feature `gpu`? A device
+//! that never opens; its doors are those of `gpu`.
 
 use std::sync::Arc;
 

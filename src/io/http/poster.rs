@@ -26,8 +26,8 @@ pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     Some(jpeg(size, &rgb(full, size)))
 }
 
-/// `frame` at `size`, which is no larger, three bytes a pixel: each the mean of the samples under it. BT.709 (ITU-T H.273,
-/// MatrixCoefficients 1): what the composite is written in.
+/// `frame` at `size`, which is no larger, three bytes a pixel: each the mean of the samples under it. BT.709 (ITU-T
+/// H.273, MatrixCoefficients 1): what the composite is written in.
 fn rgb(frame: &VideoFrame, size: Size) -> Vec<u8> {
     let [luma, blue, red] = [0, 1, 2].map(|plane| frame.picture.plane(plane));
     let (scale, chroma_scale, black) =

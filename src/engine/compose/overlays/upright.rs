@@ -1,4 +1,5 @@
-//! **The question:** which way up does a camera say its picture stands? EXIF orientation (CIPA DC-008, 4.6.5), and the turn it asks for.
+//! **The question:** which way up does a camera say its picture stands? EXIF orientation (CIPA DC-008,
+//! 4.6.5), and the turn it asks for.
 
 use crate::base::media::{Bitmap, Size};
 
