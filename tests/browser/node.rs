@@ -44,9 +44,14 @@ impl Node {
 
     /// As `start_in`, with its log going to `log`.
     pub fn start_logging(flags: &[&str], environment: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        Self::start_at("127.0.0.1:0", flags, environment, log)
+    }
+
+    /// As `start_logging`, its pages at `http`.
+    pub fn start_at(http: &str, flags: &[&str], environment: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(BINARY)
-            .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
+            .args(["serve", "--http", http, "--media", "0.0.0.0:0"])
             .args(flags)
             .envs(environment.iter().copied())
             .current_dir(folder.path())

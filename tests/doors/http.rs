@@ -1,0 +1,1 @@
+//! **The question:** what can be done to a node by HTTP alone, without leave?

@@ -1,0 +1,1 @@
+//! **The question:** what do joins cost that never connect?
