@@ -96,6 +96,7 @@ impl KeeperProcess {
         let counters = ServerCounters::default();
         let desk = own.clone();
         let desk = Arc::new(move |ask| desk.answer(ask));
+        tracing::debug!(peers = peers.len(), believe_clock = setup.believe_clock, "a keeper asks others for the time");
         runtime.spawn(serve(listener, identity, desk, counters.clone()));
         runtime.spawn(tick(own.clone()));
         runtime.spawn(ask_peers(own.clone(), peers));
