@@ -28,6 +28,32 @@ pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
 pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
+/// Messages of one client that are taken each second; what comes faster waits, the newest of each type.
+pub const SIGNALS_PER_SECOND: u32 = 20;
+/// Messages of one client that are taken at once after a pause.
+pub const SIGNALS_BURST: u32 = 64;
+/// Bytes for which a message costs as much as one more.
+pub const SIGNAL_UNIT_LEN: usize = 2048;
+/// Bytes of a message that may wait.
+pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
+/// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
+pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
+/// Problems that wait to be told to one client.
+pub const PROBLEMS_WAITING_MAX: usize = 8;
+
+/// Connections that were answered and do not stand yet. Each costs a DTLS handshake's memory, and neither a place nor a
+/// room.
+pub const WAITING_MAX: usize = 256;
+/// Of those, the ones from one address (of IPv6: from one network of 64 bits).
+pub const WAITING_PER_ADDRESS_MAX: usize = 64;
+/// How long a connection that does not stand yet keeps its place from others when the list is full.
+pub const WAITING_YIELDS_AFTER: Duration = Duration::from_secs(3);
+/// Avatars kept for people who do not stand yet.
+pub const WAITING_AVATARS_MAX: usize = 16;
+/// Trickled fragments of one connection that wait for their answer.
+pub const TRICKLES_WAITING_MAX: usize = 16;
+/// M-lines of an offer: a participant's has seven.
+pub const OFFER_LINES_MAX: usize = 64;
 
 /// Sample rate of all sound inside the node, Hz.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -80,6 +106,9 @@ pub const VIDEO_CLOCK: u32 = 90_000;
 pub const INGEST_SIDE_MAX: u32 = 4096;
 /// Pixels in a picture a participant may send; dav1d's `frame_size_limit`.
 pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
+/// Luma samples of one frame of each track that the node decodes, of all together. A decoder holds some ten frames of
+/// them: 5 GB at the most.
+pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
@@ -156,7 +185,9 @@ pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
 pub const MAILBOX_RETRY_SPACING: Duration = Duration::from_millis(2);
 /// How long a room that is over may take to finish its encodes and close its recording before nobody waits for it any
 /// more.
-pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(15);
+pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(12);
+/// How long a process that was asked to end may take; Kubernetes kills after 30 s.
+pub const STOP_SPAN: Duration = Duration::from_secs(24);
 /// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
 pub const RUNG_LINGER: Duration = Duration::from_secs(3);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
@@ -166,6 +197,8 @@ pub const SCREEN_FPS_MAX: u32 = 15;
 pub const GPU_POLL_SPACING: Duration = Duration::from_millis(1);
 /// How long somebody who left without wanting to be recorded stays hidden: until their tile is gone for certain.
 pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
+/// Spacing of a room's views without those who do not want to be recorded: one for all who said so meanwhile.
+pub const VIEW_SPACING: Duration = Duration::from_secs(3);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
@@ -210,6 +243,10 @@ pub const WISHES_SPACING: Duration = Duration::from_millis(10);
 pub const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Spacing of what is told of listeners' losses.
 pub const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(2);
+/// Times as much as came from an address that may go there before it proved to be the peer's (RFC 9000 section 8.1).
+pub const AMPLIFICATION_MAX: u64 = 3;
+/// Spacing of requests for that proof.
+pub const PROOF_SPACING: Duration = Duration::from_millis(200);
 /// How long a connection may take to come up.
 pub const CONNECT_SPAN: Duration = Duration::from_secs(15);
 /// How long a connection may be silent before it is closed.

@@ -11,6 +11,7 @@ use super::{expect_accepted, expect_refused, expect_tidy};
 const OWNED: &[(&str, &[&str])] = &[
     // The wire: RTP leaves it for the far side only.
     ("if_addrs", &["io/webrtc"]),
+    ("ipnet", &["io/rtp"]),
     ("quinn_udp", &["io/webrtc"]),
     ("rtc", &["app/load"]),
     ("rtc_rtp", &["io/webrtc", "app/load"]),

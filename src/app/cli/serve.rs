@@ -10,7 +10,7 @@ use crate::app::cli::failure::Failure;
 use crate::app::cli::interrupt::Interrupt;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
-use crate::base::limits::KEEPERS_AGREEING;
+use crate::base::limits::{self, KEEPERS_AGREEING};
 use crate::io::store::Keepers;
 
 /// Flags of `tessera serve`; each wins over the configuration file.
@@ -110,9 +110,26 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     if let Some(recording) = recording {
         print_recording(&recording, &node);
     }
-    interrupt.wait();
+    let lost = interrupt.wait_or_loss(node.lost());
+    end_in_time()?;
     node.stop();
-    Ok(())
+    match lost {
+        None => Ok(()),
+        Some(name) => {
+            Err(Failure::Failed(format!("{name} panicked, and a node cannot go on without it; the log says where")))
+        }
+    }
+}
+
+/// Ends the process if the node takes too long to end, so that whoever waits for that need not kill it.
+fn end_in_time() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("no thread is left to end by: {error}"));
+    let watch = || {
+        std::thread::sleep(limits::STOP_SPAN);
+        tracing::error!(after_s = limits::STOP_SPAN.as_secs(), "the node did not end in time; the process ends now");
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("end".into()).spawn(watch).map(drop).map_err(failed)
 }
 
 /// Where recordings go, until when, and what the keepers do not cover.

@@ -23,7 +23,7 @@ use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
 use crate::engine::encode::VideoEncoderSetup;
-use crate::io::rtp::LegPorts;
+use crate::io::rtp::{LegNetworks, LegPorts};
 use crate::io::store::{ArchivePlace, SpoolPlace};
 pub use crate::io::telemetry::log::{Format, Level};
 pub use announcing::Announcement;
@@ -125,6 +125,8 @@ pub struct Media {
     pub advertise: Vec<IpAddr>,
     /// UDP ports of plain-RTP legs; none: there are no legs.
     pub legs: LegPorts,
+    /// Where the other ends of legs may be.
+    pub leg_networks: LegNetworks,
 }
 
 /// `[video]`
@@ -471,6 +473,7 @@ impl Default for Media {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
             advertise: Vec::new(),
             legs: LegPorts::default(),
+            leg_networks: LegNetworks::default(),
         }
     }
 }

@@ -60,6 +60,12 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
         ("tessera_frames_decoded_total", "Frames decoded", &counters.frames_decoded),
         ("tessera_frames_broken_total", "Frames no decoder could read", &counters.frames_broken),
+        (
+            "tessera_frames_unaffordable_total",
+            "Frames not decoded: the decoders hold as many pixels as they may",
+            &counters.frames_unaffordable,
+        ),
+        ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
@@ -102,7 +108,22 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             &counters.keyframe_requests_refused,
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
-        ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+        (
+            "tessera_signals_coalesced_total",
+            "Messages to clients that newer ones replaced before they were said",
+            &counters.signals_coalesced,
+        ),
+        (
+            "tessera_signals_discarded_total",
+            "Messages to clients that could not even wait",
+            &counters.signals_discarded,
+        ),
+        ("tessera_signals_refused_total", "Messages of clients who say too much", &counters.signals_refused),
+        (
+            "tessera_datagrams_withheld_total",
+            "Datagrams not sent: their address had not proved to be the peer's",
+            &counters.datagrams_withheld,
+        ),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }

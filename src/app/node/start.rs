@@ -22,12 +22,14 @@ use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
 use crate::base::limits;
 use crate::engine::compose::overlays::load_fonts;
+use crate::engine::decode::PixelBudget;
 use crate::engine::flow::Waker;
 use crate::io::api::ControlHandle;
 use crate::io::http::{self, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
+use crate::io::telemetry::panics::Panics;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
 
@@ -76,6 +78,7 @@ pub struct Node {
     runtime: Option<Runtime>,
     ended: Receiver<RoomReport>,
     counters: NodeCounters,
+    panics: Panics,
     told_token: Option<String>,
     keepers: Option<Keepers>,
 }
@@ -96,7 +99,10 @@ impl Node {
     /// As [`Node::start`].
     pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
         // Anyone who needs words before it is done asks again at the next tick.
-        thread::Builder::new().name("fonts".into()).spawn(load_fonts)?;
+        let counts = Counts::default();
+        let panics = Panics::new(counts.node.threads_failed.clone());
+        let of_fonts = panics.clone();
+        thread::Builder::new().name("fonts".into()).spawn(move || of_fonts.minor("fonts", load_fonts))?;
         let (listen, advertise) = (config.media.listen, &config.media.advertise);
         let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
@@ -104,10 +110,9 @@ impl Node {
         let encoder = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let (http, url) = (door.address(), door.url());
-        let counts = Counts::default();
         let runtime = http_runtime(&config)?;
         let archive = match &record_to {
-            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
+            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts, &panics)?),
             _ => None,
         };
         let (token, told_token) = recordings_token();
@@ -122,7 +127,7 @@ impl Node {
         let (stop_control, stop) = bounded(1);
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let workers = start_workers(&config, sockets, &net_sender, &control_waker, &reports, &counts)?;
+        let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
         let parts = ControlParts {
             config: config.clone(),
             encoder,
@@ -137,12 +142,14 @@ impl Node {
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
-        let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&mailbox))?;
+        let of_control = panics.clone();
+        let run = move || of_control.vital("control", || Control::new(parts).run(&mailbox));
+        let control = thread::Builder::new().name("control".into()).spawn(run)?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let told_token = told_token.filter(|_| recordings.is_some());
         let view = NodeView { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
-        let stop_http = serve(&runtime, door, handle, view);
+        let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
             http,
@@ -155,6 +162,7 @@ impl Node {
             runtime: Some(runtime),
             ended,
             counters: counts.node,
+            panics,
             told_token,
             keepers,
         })
@@ -182,6 +190,12 @@ impl Node {
     #[must_use]
     pub fn counters(&self) -> &NodeCounters {
         &self.counters
+    }
+
+    /// Names the first thread that panicked and that the node cannot go on without: it is to be stopped.
+    #[must_use]
+    pub fn lost(&self) -> watch::Receiver<Option<String>> {
+        self.panics.lost()
     }
 
     /// The token that recordings are read with, if it was made at start and nobody knows it yet.
@@ -217,7 +231,10 @@ impl Node {
         }
         let _ = self.stop_http.send(true);
         // Requests that still run get the door's own grace, then the runtime goes.
-        drop(self.runtime.take());
+        if let Some(runtime) = self.runtime.take() {
+            // Whatever hangs on a disk would be waited for without end.
+            runtime.shutdown_timeout(limits::HTTP_SHUTDOWN_SPAN);
+        }
     }
 }
 
@@ -231,29 +248,32 @@ fn start_workers(
     config: &Config,
     sockets: Vec<MediaSocket>,
     net_events: &Sender<NetEvent>,
-    control: &Waker,
     reports: &Reports<Event>,
-    counts: &Counts,
+    (control, counts, panics): (&Waker, &Counts, &Panics),
 ) -> io::Result<Workers> {
-    let net = NetWorkers::start(sockets, net_events, control, &counts.net)?;
+    let net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
     let legs = match config.media.legs.is_off() {
         true => None,
-        false => Some(legs_worker(reports.clone())?),
+        false => Some(legs_worker(reports.clone(), panics)?),
     };
+    let pixels = PixelBudget::new(limits::DECODE_PIXELS_MAX);
     let decode = (0..config.threads.decode()).map(|n| {
-        let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("decode-{n}"), move |mailbox| workers::decode::run(&mailbox, &reports, &counters))
+        let (reports, counters, pixels) = (reports.clone(), counts.node.clone(), pixels.clone());
+        let name = format!("decode-{n}");
+        Worker::start(&name, panics, move |mailbox| workers::decode::run(&mailbox, &reports, &counters, &pixels))
     });
     let compose = (0..config.threads.compose()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("compose-{n}"), move |mailbox| workers::compose::run(&mailbox, &reports, &counters))
+        Worker::start(&format!("compose-{n}"), panics, move |mailbox| {
+            workers::compose::run(&mailbox, &reports, &counters)
+        })
     });
     let mix = (0..config.threads.mix()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
+        Worker::start(&format!("mix-{n}"), panics, move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
     });
     let of_package = reports.clone();
-    let package = Worker::start("package", move |mailbox| workers::package::run(&mailbox, of_package))?;
+    let package = Worker::start("package", panics, move |mailbox| workers::package::run(&mailbox, of_package))?;
     let threads = &config.threads;
     tracing::debug!(decode = threads.decode(), compose = threads.compose(), mix = threads.mix(), "workers run");
     Ok(Workers {
@@ -266,8 +286,8 @@ fn start_workers(
     })
 }
 
-fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
-    Worker::start("legs", move |mailbox| {
+fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<LegCommand>> {
+    Worker::start_minor("legs", panics, move |mailbox| {
         let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
         if let Err(error) = served {
             tracing::error!(%error, "the plain-RTP legs failed");
@@ -290,7 +310,12 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
 }
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.
-fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<Arc<Archive>, StartError> {
+fn open_archive(
+    config: &Config,
+    runtime: &Runtime,
+    counts: &Counts,
+    panics: &Panics,
+) -> Result<Arc<Archive>, StartError> {
     // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
@@ -317,9 +342,9 @@ fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<A
         None => archive,
     };
     let archive = Arc::new(archive);
-    runtime.spawn(archive.clone().run());
-    runtime.spawn(archive.clone().run_keepers());
-    runtime.spawn(archive.clone().run_spool());
+    runtime.spawn(panics.clone().vital_task("sweeper", archive.clone().run()));
+    runtime.spawn(panics.clone().vital_task("keepers", archive.clone().run_keepers()));
+    runtime.spawn(panics.clone().vital_task("spool", archive.clone().run_spool()));
     Ok(archive)
 }
 
@@ -370,16 +395,22 @@ fn recordings_token() -> (String, Option<String>) {
     }
 }
 
-fn serve(runtime: &Runtime, door: HttpDoor, control: ControlHandle, view: NodeView) -> watch::Sender<bool> {
+fn serve(
+    runtime: &Runtime,
+    door: HttpDoor,
+    (control, view): (ControlHandle, NodeView),
+    panics: Panics,
+) -> watch::Sender<bool> {
     let (stop, mut stopped) = watch::channel(false);
     let shutdown = async move {
         // An error means the node itself is gone, which is a reason to stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    runtime.spawn(async move {
+    runtime.spawn(panics.clone().vital_task("http", async move {
         if let Err(error) = door.serve(control, view, shutdown).await {
             tracing::error!(%error, "the HTTP door failed");
+            panics.lose("http");
         }
-    });
+    }));
     stop
 }

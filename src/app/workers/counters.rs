@@ -64,6 +64,10 @@ pub struct NodeCounters {
     pub frames_decoded: Counter,
     /// Frames the decoder refused: a broken or unsupported bitstream.
     pub frames_broken: Counter,
+    /// Frames not decoded because the node's decoders hold as many pixels as they may.
+    pub frames_unaffordable: Counter,
+    /// Threads that panicked.
+    pub threads_failed: Counter,
     /// Keyframes requested of senders.
     pub keyframes_requested: Counter,
     /// Rooms ended by a panic in one of their workers.

@@ -9,7 +9,7 @@ use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
-use crate::engine::decode::{self, DecodeError, VideoDecoder};
+use crate::engine::decode::{self, DecodeError, PixelBudget, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
 
 /// A video track's way from its queue to its slot.
@@ -64,12 +64,13 @@ impl Track {
     }
 }
 
-/// The body of a `decode-n` thread.
-pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+/// The body of a `decode-n` thread; `budget` is all threads'.
+pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters, budget: &PixelBudget) {
     let mut worker = DecodeWorker {
         tracks: HashMap::new(),
         reports: reports.clone(),
         counters: counters.clone(),
+        budget: budget.clone(),
         outbox: Outbox::new(),
         pictures: Vec::new(),
     };
@@ -83,6 +84,7 @@ struct DecodeWorker {
     tracks: HashMap<TrackId, Track>,
     reports: Reports<Event>,
     counters: NodeCounters,
+    budget: PixelBudget,
     outbox: Outbox<VideoOutput>,
     pictures: Vec<VideoFrame>,
 }
@@ -97,7 +99,7 @@ impl DecodeWorker {
 
     fn add(&mut self, work: Box<TrackWork>) {
         let id = work.track;
-        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder(work.codec));
+        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder_within(work.codec, &self.budget));
         let mut track = Track { work, jitter, decoder: None, spare: None };
         match opened {
             Ok(decoder) => track.decoder = Some(decoder),
@@ -217,7 +219,11 @@ fn decode_one(
         };
         track.spare = track.work.slot.publish(boxed);
     }
-    counters.frames_broken.add(u64::from(result.is_err()));
+    match result {
+        Ok(()) => {}
+        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
+        Err(_) => counters.frames_broken.add(1),
+    }
     result
 }
 
@@ -226,6 +232,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::base::limits;
     use crate::base::media::{CodedFrame, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
@@ -242,6 +249,7 @@ mod tests {
             tracks: HashMap::new(),
             reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
             counters: NodeCounters::default(),
+            budget: PixelBudget::new(limits::DECODE_PIXELS_MAX),
             outbox: Outbox::new(),
             pictures: Vec::new(),
         };

@@ -217,6 +217,7 @@ mod tests {
     use crate::engine::flow::{Counter, Fan, Waker};
     use crate::io::recording::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary};
     use crate::io::store::{Archive, ArchiveCounters, RecordingWish, Vault};
+    use crate::io::telemetry::panics::Panics;
 
     /// 640×360 by libaom, as it opens a keyframe.
     const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
@@ -251,7 +252,10 @@ mod tests {
         fn start() -> Self {
             let (sender, events) = bounded(limits::EVENTS_LEN);
             let reports = Reports::new(sender, Waker::new().unwrap(), Counter::default());
-            Self { worker: Worker::start("package", move |mailbox| run(&mailbox, reports)).unwrap(), events }
+            Self {
+                worker: Worker::start("package", &Panics::default(), move |mailbox| run(&mailbox, reports)).unwrap(),
+                events,
+            }
         }
 
         fn begin(&self, room: &Room, must_agree: bool) {

@@ -1,10 +1,12 @@
 //! **The question:** CodedFrame → VideoFrame or PcmBlock. Floor 3; codec pointers never leave their codec's file.
 //!
-//! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec; [`VoiceDecoder`] reads voices ([`OpusDecoder`],
+//! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec, [`video_decoder_within`] one of many that share a
+//! [`PixelBudget`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`],
 //! [`G711Decoder`]), [`announcement()`] whole files of sound.
 
 mod announcement;
 mod av1;
+mod budget;
 mod g711;
 mod opus;
 mod repeat;
@@ -12,6 +14,7 @@ mod video;
 mod voice;
 
 pub use announcement::{AnnouncementError, announcement};
+pub use budget::PixelBudget;
 pub use g711::G711Decoder;
 pub use opus::{OpusDecodeError, OpusDecoder};
 pub use video::{DecodeError, VideoDecoder};
@@ -28,4 +31,12 @@ pub fn video_decoder(codec: Codec) -> Result<Box<dyn VideoDecoder>, DecodeError>
         Codec::Av1 => av1::decoder(),
         Codec::Opus | Codec::G711(_) => Err(DecodeError::Codec(codec.name())),
     }
+}
+
+/// A decoder for one track of pictures, of many that together hold no more than `budget`.
+///
+/// # Errors
+/// As [`video_decoder`].
+pub fn video_decoder_within(codec: Codec, budget: &PixelBudget) -> Result<Box<dyn VideoDecoder>, DecodeError> {
+    video_decoder(codec).map(|decoder| budget.bound(decoder))
 }

@@ -29,6 +29,10 @@ pub enum DecodeError {
     /// Valid, but not what the node composites: 8-bit 4:2:0 within `limits::INGEST_SIDE_MAX`.
     #[error("this kind of picture is not supported: {0}")]
     Unsupported(String),
+    /// The decoders of the node hold as many pixels as they may; a smaller picture may find room, and so may this one
+    /// later.
+    #[error("the node decodes as many pixels as it may; send a smaller picture, or try again later")]
+    NoRoom,
     /// Decoding starts at a keyframe only.
     #[error("decoding starts at a keyframe")]
     AwaitingKeyframe,

@@ -1,6 +1,7 @@
 //! **The question:** what may be asked of a node, whatever door the asker came through?
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
         /// The rung they want to see; `None`: the first.
@@ -46,6 +49,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
         /// The answer.
@@ -59,6 +64,8 @@ pub enum Command {
         minus: Option<ParticipantId>,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
         /// The answer.
@@ -90,6 +97,8 @@ pub enum Command {
         name: String,
         /// What it speaks.
         leg: LegSetup,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Where it is to send.
         reply: Reply<LegJoined>,
     },

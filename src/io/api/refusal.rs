@@ -1,5 +1,7 @@
 //! **The question:** why was a command refused? One word a reason; each door says it in its own way.
 
+use std::net::SocketAddr;
+
 /// Why a command was refused. Over HTTP `problem` gives each its status and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -13,8 +15,14 @@ pub enum Refusal {
     RoomFull,
     /// The node has all the rooms it may have.
     NodeFull,
+    /// As many connections have yet to come up as may at once.
+    ManyJoining,
+    /// As many from the caller's address have yet to come up as may.
+    ManyJoiningHere,
     /// The node is not configured for plain-RTP legs.
     LegsOff,
+    /// The other end of the leg is outside the networks for legs.
+    LegOutside(SocketAddr),
     /// Every port for legs is taken.
     LegsFull,
     /// The node does not record, or into one file only.

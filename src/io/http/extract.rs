@@ -1,10 +1,12 @@
 //! **The question:** what does a request say? Paths, bodies and names, read into types or refused with a problem.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{ConnectInfo, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
@@ -42,6 +44,22 @@ impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
         let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
         token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
     }
+}
+
+/// The address that a request came from, where the door knows it.
+pub(super) struct Address(pub(super) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(address_of(parts)))
+    }
+}
+
+/// As [`Address`], of a request that is taken apart.
+pub(super) fn address_of(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
 }
 
 /// A body of `wanted` type as text.

@@ -193,6 +193,37 @@ impl From<ReadError> for Problem {
     }
 }
 
+impl Problem {
+    /// Too many wait to come in.
+    fn of_waiting(refusal: &Refusal) -> Self {
+        if *refusal == Refusal::ManyJoiningHere {
+            let detail = "Too many offers of your address were answered and never followed by a connection; connect or \
+                          DELETE those, and try again after the seconds in Retry-After.";
+            let title = "Too many are joining from your address";
+            return Self::new(StatusCode::TOO_MANY_REQUESTS, "many-joining-here", title, detail);
+        }
+        let detail = "As many connections are coming up as may at once; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "many-joining", "Too many are joining", detail)
+    }
+
+    /// There can be no such leg here.
+    fn of_leg(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::LegOutside(remote) => Self::leg(format!(
+                "'remote' {remote} is in no network for legs; its operator sets [media] leg_networks."
+            )),
+            Refusal::LegsOff => {
+                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
+                Self::new(StatusCode::NOT_FOUND, "legs-off", "There are no legs here", detail)
+            }
+            _ => {
+                let detail = "Every port for legs is taken; try again when one has ended.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -219,14 +250,8 @@ impl From<Refusal> for Problem {
                 let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
             }
-            Refusal::LegsOff => {
-                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
-                Self::new(S::NOT_FOUND, "legs-off", "There are no legs here", detail)
-            }
-            Refusal::LegsFull => {
-                let detail = "Every port for legs is taken; try again when one has ended.";
-                Self::new(S::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
-            }
+            Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
+            Refusal::LegsOff | Refusal::LegOutside(_) | Refusal::LegsFull => Self::of_leg(&refusal),
             Refusal::NotRecording => Self::not_recorded(),
             Refusal::RetentionTooLong { hours } => {
                 let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
@@ -277,7 +302,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -2,6 +2,7 @@
 //! of a room.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
@@ -16,7 +17,7 @@ use serde_json::json;
 use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trickled};
-use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name, text_of_type};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
 use crate::io::http::state::ServerState;
@@ -52,27 +53,28 @@ struct Offered {
     room: RoomId,
     asked: Asked,
     offer: String,
+    from: Option<IpAddr>,
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer } = offered;
+    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer, from } = offered;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
-    let join = |reply| Command::Join { room, name, offer, consents_to_recording, rung, reply };
+    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, reply };
     Ok(created(&base, &of, &control.request(Caller::Anyone, join).await?))
 }
 
 async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer } = offered;
+    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer, from } = offered;
     let of = room.clone();
-    let publish = |reply| Command::Publish { room, name, offer, consents_to_recording, reply };
+    let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, reply };
     Ok(created(&format!("/whip/{of}"), &of, &control.request(Caller::Anyone, publish).await?))
 }
 
 async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { minus, rung, .. }, offer } = offered;
+    let Offered { room, asked: Asked { minus, rung, .. }, offer, from } = offered;
     let of = room.clone();
-    let watch = |reply| Command::Watch { room, minus, offer, rung, reply };
+    let watch = |reply| Command::Watch { room, minus, offer, from, rung, reply };
     Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
 }
 
@@ -169,9 +171,9 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
         let (mut parts, body) = request.into_parts();
         let RoomPath(room) = RoomPath::from_request_parts(&mut parts, state).await?;
         let asked = Asked::from_request_parts(&mut parts, state).await?;
-        let headers = parts.headers.clone();
+        let (headers, from) = (parts.headers.clone(), address_of(&parts));
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        Ok(Self { room, asked, offer: offer_in(&headers, body)? })
+        Ok(Self { room, asked, offer: offer_in(&headers, body)?, from })
     }
 }
 

@@ -137,7 +137,7 @@ impl HttpDoor {
         view: NodeView,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HttpError> {
-        let app = router(ServerState { control, view }).into_make_service();
+        let app = router(ServerState { control, view }).into_make_service_with_connect_info::<SocketAddr>();
         let handle = axum_server::Handle::new();
         let closing = handle.clone();
         tokio::spawn(async move {

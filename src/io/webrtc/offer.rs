@@ -11,6 +11,9 @@ pub enum OfferError {
     /// Not SDP, or not an offer of one bundled connection.
     #[error("the offer cannot be read: {0}; send the SDP of RTCPeerConnection.createOffer()")]
     Malformed(String),
+    /// More m-lines than `limits::OFFER_LINES_MAX`.
+    #[error("the offer has {0} m-lines; send at most {max}", max = limits::OFFER_LINES_MAX)]
+    ManyLines(usize),
     /// Neither a video nor an audio m-line.
     #[error("the offer has no video or audio m-line; add a track or a transceiver")]
     NoMedia,
@@ -42,6 +45,10 @@ pub fn check(offer: &str) -> Result<(), OfferError> {
     }
     if !offer.starts_with("v=0") {
         return Err(OfferError::Malformed("it does not begin with 'v=0'".into()));
+    }
+    let lines = offer.matches("\nm=").count();
+    if lines > limits::OFFER_LINES_MAX {
+        return Err(OfferError::ManyLines(lines));
     }
     let mut media = 0;
     for section in offer.split("\nm=").skip(1) {
@@ -148,6 +155,12 @@ pub fn ufrag_of(description: &str) -> &str {
     description.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim_end()
 }
 
+/// The `ice-pwd` beside that.
+#[must_use]
+pub(super) fn password_of(description: &str) -> &str {
+    description.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap_or_default().trim_end()
+}
+
 /// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840).
 #[must_use]
 pub fn fragment_of(answer: &str) -> String {
@@ -175,6 +188,8 @@ mod tests {
         assert_eq!(check(&audio), Err(OfferError::NoOpus));
         assert_eq!(check("v=0\r\n"), Err(OfferError::NoMedia));
         assert!(matches!(check("hello"), Err(OfferError::Malformed(_))));
+        let many = format!("v=0{}", "\nm=audio 9".repeat(limits::OFFER_LINES_MAX + 1));
+        assert_eq!(check(&many), Err(OfferError::ManyLines(limits::OFFER_LINES_MAX + 1)));
         let long = format!("v=0{}", " ".repeat(limits::SDP_LEN_MAX));
         assert!(matches!(check(&long), Err(OfferError::TooLong(_))));
     }

@@ -24,6 +24,7 @@ use crate::io::webrtc::codec::{payload_kind, to_wire};
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::offer::{self, OfferError};
 use crate::io::webrtc::payload::Packetised;
+use crate::io::webrtc::stun;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,6 +261,18 @@ impl Peer {
     /// The other side's `ice-ufrag`: a fragment with another one asks for a restart.
     pub(super) fn remote_ufrag(&self) -> &str {
         offer::ufrag_of(&self.offer)
+    }
+
+    /// A connectivity check of this side's, with which the other side proves that it reads at an address; it answers
+    /// whoever knows its password (RFC 8445 section 7.3).
+    pub(super) fn check(&self, transaction: [u8; stun::TRANSACTION_BYTES]) -> Option<Vec<u8>> {
+        let username = format!("{}:{}", self.remote_ufrag(), self.ufrag);
+        stun::check(transaction, &username, offer::password_of(&self.offer))
+    }
+
+    /// Whether the answer to such a check was written by the other side.
+    pub(super) fn verifies(&self, answer: &[u8]) -> bool {
+        stun::verifies(answer, offer::password_of(&self.offer))
     }
 
     /// Takes a candidate of the other side, the attribute's value from `candidate:` on. A malformed one is ignored: the

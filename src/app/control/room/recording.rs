@@ -1,8 +1,6 @@
 //! **The question:** is the room recorded, what does its recording read, and who is told? Begun by the operator's rule,
-//! over HTTP, or by participants who may. While somebody does not want to be in it, it reads a view that hides them,
-//! made anew whenever these people change, so that nothing in it can hold somebody who had already said no.
+//! over HTTP, or by participants who may. What it reads of those who do not want to be in it is `views`' question.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
@@ -10,7 +8,7 @@ use crate::app::control::room::state::{Asker, RecordingState, Room};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, RecordingTicket, RungId, View};
+use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, View};
 use crate::core::access::Act;
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
@@ -167,37 +165,6 @@ impl Room {
         }
     }
 
-    /// A participant does not want to be recorded from now on: when this returns, nothing of theirs that comes from now
-    /// on reaches a recording. Or they do again, after a while.
-    pub(super) fn set_recordable(
-        &mut self,
-        now: Instant,
-        participant: ParticipantId,
-        recordable: bool,
-        out: &mut Outbox<Effect>,
-    ) {
-        if recordable {
-            return self.refusers.let_go(now, participant);
-        }
-        if self.refusers.add(participant) {
-            self.revoke_tracks_of(participant);
-            self.reread(now, out);
-            self.record_tracks_of(participant, false, out);
-            self.broadcast_roster(out);
-        }
-    }
-
-    /// Those who left or no longer mind are hidden no longer.
-    pub(super) fn lift_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) {
-        let gone = self.refusers.lift(now);
-        if gone.is_empty() {
-            return;
-        }
-        self.reread(now, out);
-        gone.into_iter().for_each(|participant| self.record_tracks_of(participant, true, out));
-        self.broadcast_roster(out);
-    }
-
     /// What the room does, as everyone in it is told.
     pub(super) fn state_message(&self) -> FromNode {
         let spec = self.setup.rungs[0];
@@ -253,26 +220,15 @@ impl Room {
         let recording = Box::new(RoomRecording::new(now, setup, reads, self.setup.counts.record.clone()));
         out.push(Effect::Package(PackageCommand::Begin { room: self.name.clone(), ticket, recording, must_agree }));
         begun.drain().for_each(|effect| out.push(effect));
+        self.unveil(now, out);
         ticket
-    }
-
-    /// The people changed who are hidden: the recording goes on with what is made without them.
-    fn reread(&mut self, now: Instant, out: &mut Outbox<Effect>) {
-        let Some(ticket) = self.recording.ticket() else { return };
-        let mut begun = Outbox::new();
-        let reads = self.read_without_refusers(now, &mut begun);
-        // Before anything is made of the new view.
-        out.push(Effect::Package(PackageCommand::Read(ticket, Box::new(reads))));
-        begun.drain().for_each(|effect| out.push(effect));
     }
 
     /// Begins to read the view that hides exactly those who do not want to be recorded. Whatever was read so far is
     /// barred first.
-    fn read_without_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Reads {
-        // A number of its own each time: what was read before and barred stays barred.
-        self.generations += 1;
-        let generation = self.generations;
-        self.current_generation.store(generation, Ordering::Release);
+    pub(super) fn read_without_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Reads {
+        let generation = self.bar_what_is_read();
+        self.view.is_stale = false;
         let hidden = self.refusers.people().clone();
         let view = View { generation: if hidden.is_empty() { 0 } else { generation }, hidden: hidden.clone() };
         let (spec, frames) = (self.setup.rungs[0], self.counters.frames_encoded.clone());
@@ -296,6 +252,8 @@ impl Room {
         self.outputs.unrecord(now);
         self.outputs.stop_idle(now, out);
         out.push(Effect::Mix(MixCommand::LeaveOut(self.name.clone(), [].into(), 0)));
+        self.view.is_stale = false;
+        self.unveil(now, out);
     }
 }
 

@@ -25,6 +25,10 @@ impl Room {
         (kind, codec): (TrackKind, Codec),
         out: &mut Outbox<Effect>,
     ) {
+        if let Some(veil) = self.peers.get_mut(peer).and_then(|entry| entry.veil.as_mut()) {
+            veil.tracks.retain(|(began, _)| *began != kind);
+            return veil.tracks.push((kind, codec));
+        }
         let superseded = self.setup.counts.node.wishes_superseded.clone();
         let keyframe_requests = KeyframeRequest::new(self.setup.net.clone(), superseded);
         let tap = self.tap_track(peer, kind, &keyframe_requests);
@@ -53,6 +57,7 @@ impl Room {
     pub(super) fn stop_track(&mut self, now: Instant, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get_mut(peer) else { return };
         let Some(participant) = entry.role.participant() else { return };
+        entry.veil.iter_mut().for_each(|veil| veil.tracks.retain(|(began, _)| *began != kind));
         entry.taps.remove(&kind);
         let ran = entry.tracks.remove(&kind);
         if kind == TrackKind::Screen {

@@ -20,7 +20,17 @@ fn line(codec: LegCodec, ptime: u8) -> (Leg, LegCounters) {
     let counters = LegCounters::default();
     let setup = LegSetup::new(codec, None, None, Some(ptime), None).expect("it can be");
     let random = 0x1234_5678_ffff_ff00;
-    (Leg::new(Instant::now(), setup, OWN, random, [counters.clone(), LegCounters::default()]), counters)
+    (
+        Leg::new(
+            Instant::now(),
+            setup,
+            OWN,
+            LegNetworks::default(),
+            random,
+            [counters.clone(), LegCounters::default()],
+        ),
+        counters,
+    )
 }
 
 fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod client;
 mod hostile;
+mod proof;
 mod rungs;
 mod strays;
 
@@ -17,7 +18,9 @@ use crate::base::media::{
     AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, RungId, TrackKind,
     Wallclock, pts_from_tick,
 };
+use crate::core::signal::WordKind;
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
+use crate::io::telemetry::panics::Panics;
 use crate::io::webrtc::event::NetEvents;
 use crate::io::webrtc::pass::inbox;
 use crate::io::webrtc::payload::av1::tests::unit;
@@ -64,7 +67,8 @@ impl Node {
         let (address, candidates) = (sockets[0].address(), sockets[0].candidates().to_vec());
         let (outlet, events) = bounded(limits::EVENTS_LEN);
         let counters = NetCounters::default();
-        let workers = NetWorkers::start(sockets, &outlet, &Waker::new().unwrap(), &counters).unwrap();
+        let workers =
+            NetWorkers::start(sockets, &outlet, &Waker::new().unwrap(), &counters, &Panics::default()).unwrap();
         let (video, audio) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let rung = KeyframeRequest::new(Waker::new().unwrap(), Counter::default());
         let node = Self {
@@ -114,7 +118,8 @@ impl Node {
         self.next_id += 1;
         let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates, red: true };
         let (peer, answer) = Peer::answer(&setup, offer, Instant::now())?;
-        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer), rung });
+        self.command(NetCommand::AddPeer { peer: Box::new(peer) });
+        self.command(NetCommand::EnterRoom { peer: id, room: self.room.clone(), rung });
         Ok((id, answer))
     }
 
@@ -343,7 +348,7 @@ fn texts_pass_both_ways_and_a_goodbye_is_heard() {
     let (peer, mut client) = node.join(ANNA);
     drive(&mut node, &mut [&mut client], |node, _| node.has(|event| matches!(event, NetEvent::ChannelOpen(_))));
     client.say("hello node");
-    node.command(NetCommand::Signal { peer, text: "hello client".into() });
+    node.command(NetCommand::Signal { peer, kind: WordKind::Welcome, text: "hello client".into() });
     drive(&mut node, &mut [&mut client], |node, clients| {
         clients[0].texts.contains(&"hello client".to_owned())
             && node.has(|event| matches!(event, NetEvent::Signal { text, .. } if text == "hello node"))
@@ -512,7 +517,7 @@ fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
             PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates(), red: true };
         let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
         registry.settle(PeerId(n));
-        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer), rung: None };
+        let command = NetCommand::AddPeer { peer: Box::new(peer) };
         switch.command(&socket, start, command);
     }
     let end = start + limits::CONNECT_SPAN;
