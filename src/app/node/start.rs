@@ -265,7 +265,7 @@ fn start_workers(
     let compose = (0..config.threads.compose()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
         Worker::start(&format!("compose-{n}"), panics, move |mailbox| {
-            workers::compose::run(&mailbox, &reports, &counters)
+            workers::compose::run(&mailbox, &reports, &counters);
         })
     });
     let mix = (0..config.threads.mix()).map(|n| {

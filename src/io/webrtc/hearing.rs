@@ -103,7 +103,7 @@ fn cost(text: &str) -> f64 {
     (1 + text.len() / limits::SIGNAL_UNIT_LEN) as f64
 }
 
-const _: () = assert!(1 + limits::SIGNAL_LEN_MAX / limits::SIGNAL_UNIT_LEN <= limits::SIGNALS_BURST as usize);
+const _: () = assert!(limits::SIGNAL_LEN_MAX / limits::SIGNAL_UNIT_LEN < limits::SIGNALS_BURST as usize);
 
 #[cfg(test)]
 mod tests {

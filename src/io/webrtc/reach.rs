@@ -153,9 +153,9 @@ mod tests {
                 assert!(reach.send(address(2), &[22; 600]));
             }
             reach.shaken(address(2));
-            assert!(!reach.send(address(2), &[128; 1_200]), "only where it went");
+            assert!(!reach.send(address(2), &[128; 1_600]), "only where it went");
             reach.shaken(address(1));
-            assert_eq!(reach.send(address(1), &[128; 1_200]), !scattered);
+            assert_eq!(reach.send(address(1), &[128; 1_600]), !scattered);
         }
     }
 

@@ -115,6 +115,11 @@ impl Switch {
             }
             return self.counters.datagrams_malformed.add(u64::from(!proven));
         }
+        // Before what this datagram may set free, for which nothing might be left of the threefold.
+        let asked = entry.reach.ask(now, source).and_then(|transaction| entry.peer.check(transaction));
+        if let Some(check) = asked.filter(|check| entry.reach.send(source, check)) {
+            self.send.push(socket, destination, source, &check);
+        }
         if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
             self.counters.datagrams_malformed.add(1);
         }
@@ -123,24 +128,6 @@ impl Switch {
             entry.reach.shaken(source);
         }
         self.drain_outputs(socket, now, id);
-        self.ask_for_proof(socket, now, id, (source, destination));
-    }
-
-    /// Asks an address that has proved nothing so far to answer.
-    fn ask_for_proof(
-        &mut self,
-        socket: &MediaSocket,
-        now: Instant,
-        id: PeerId,
-        (source, destination): (SocketAddr, SocketAddr),
-    ) {
-        let Some(entry) = self.peers.get_mut(&id) else { return };
-        let Some(check) = entry.reach.ask(now, source).and_then(|transaction| entry.peer.check(transaction)) else {
-            return;
-        };
-        if entry.reach.send(source, &check) {
-            self.send.push(socket, destination, source, &check);
-        }
     }
 
     /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names and whose password it proves to
