@@ -107,7 +107,7 @@ pub const INGEST_SIDE_MAX: u32 = 4096;
 /// Pixels in a picture a participant may send; dav1d's `frame_size_limit`.
 pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
 /// Luma samples of one frame of each track that the node decodes, of all together. A decoder holds some ten frames of
-/// them: 5 GB at the most.
+/// them.
 pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;

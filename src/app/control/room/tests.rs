@@ -158,7 +158,7 @@ fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred
     room.set_recordable(now, ParticipantId(1), false, &mut out);
     let effects: Vec<_> = out.drain().collect();
     assert_eq!(started(&effects)[0].view.hidden, [ParticipantId(1), ParticipantId(2)].into());
-    assert_eq!(stopped(&effects), [hidden]);
+    assert!(stopped(&effects).contains(&hidden));
     // Whoever no longer minds stays hidden for a while, so that nobody can have a recording cut to pieces.
     room.set_recordable(now, ParticipantId(1), true, &mut out);
     room.set_recordable(now, ParticipantId(2), true, &mut out);

@@ -7,6 +7,9 @@ use str0m::ice::{StunMessage, TransId};
 use super::*;
 use crate::io::webrtc::stun;
 
+/// Above that of any candidate, so that what it nominates is chosen.
+const PRIORITY: u32 = 0x7fff_ffff;
+
 /// The value of an SDP attribute.
 fn value<'a>(sdp: &'a str, name: &str) -> &'a str {
     sdp.lines().find_map(|line| line.strip_prefix(name)).expect("it is there").trim_end()
@@ -15,7 +18,7 @@ fn value<'a>(sdp: &'a str, name: &str) -> &'a str {
 /// A connectivity check that nominates, from whoever sends it.
 fn check(answer: &str, offer: &str) -> Vec<u8> {
     let username = format!("{}:{}", value(answer, "a=ice-ufrag:"), value(offer, "a=ice-ufrag:"));
-    write(StunMessage::binding_request(&username, TransId::new(), true, 1, 1, true), value(answer, "a=ice-pwd:"))
+    write(StunMessage::binding_request(&username, TransId::new(), true, 1, PRIORITY, true), value(answer, "a=ice-pwd:"))
 }
 
 fn write(message: StunMessage<'_>, password: &str) -> Vec<u8> {
