@@ -16,9 +16,9 @@ fn value<'a>(sdp: &'a str, name: &str) -> &'a str {
 }
 
 /// A connectivity check that nominates, from whoever sends it.
-fn check(answer: &str, offer: &str) -> Vec<u8> {
+fn check(answer: &str, offer: &str, priority: u32) -> Vec<u8> {
     let username = format!("{}:{}", value(answer, "a=ice-ufrag:"), value(offer, "a=ice-ufrag:"));
-    write(StunMessage::binding_request(&username, TransId::new(), true, 1, PRIORITY, true), value(answer, "a=ice-pwd:"))
+    write(StunMessage::binding_request(&username, TransId::new(), true, 1, priority, true), value(answer, "a=ice-pwd:"))
 }
 
 fn write(message: StunMessage<'_>, password: &str) -> Vec<u8> {
@@ -54,7 +54,7 @@ fn a_forged_request_brings_its_victim_three_times_its_length() {
     // The victim says nothing; the request with its address is the attacker's.
     let victim = UdpSocket::bind("127.0.0.1:0").unwrap();
     victim.set_nonblocking(true).unwrap();
-    let forged = check(&answer, &offer);
+    let forged = check(&answer, &offer, PRIORITY);
     let (mut n, mut sent) = (1, 0);
     drive(&mut node, &mut [&mut client], |node, _| {
         if n % 200 == 1 {
@@ -73,8 +73,8 @@ fn a_forged_request_brings_its_victim_three_times_its_length() {
     let asked = came.iter().find(|datagram| datagram[..2] == [0, 1]).expect("it is asked for proof");
     let id = StunMessage::parse(asked).unwrap().trans_id();
     let wrong = write(StunMessage::binding_reply(id, node.address), "not the password");
-    victim.send_to(&wrong, node.address).unwrap();
     let before = node.counters.datagrams_malformed.get();
+    victim.send_to(&wrong, node.address).unwrap();
     drive(&mut node, &mut [&mut client], |node, _| node.counters.datagrams_malformed.get() > before);
     let more: usize = received(&victim).iter().map(Vec::len).sum();
     assert!(total + more <= 3 * (sent + wrong.len()), "{more} bytes more for a wrong answer");
@@ -100,7 +100,7 @@ fn before_its_connection_stands_a_stranger_gets_little_too() {
     victim.set_nonblocking(true).unwrap();
     let offer = client.participant_offer();
     let (_, answer) = node.answer(PeerRole::Participant(ANNA), &offer).unwrap();
-    let (request, before) = (check(&answer, &offer), node.counters.datagrams_in.get());
+    let (request, before) = (check(&answer, &offer, 1), node.counters.datagrams_in.get());
     for _ in 0..50 {
         victim.send_to(&request, node.address).unwrap();
     }
