@@ -100,7 +100,13 @@ impl DecodedFile {
             show(seen, Seen::Picture { tick, frame });
             return;
         };
-        let unit = CodedFrame { codec: Codec::Av1, data: &stored.data, keyframe: stored.keyframe, arrival: None };
+        let unit = CodedFrame {
+            codec: Codec::Av1,
+            data: &stored.data,
+            keyframe: stored.keyframe,
+            arrival: None,
+            colour: None,
+        };
         let result = decoder.decode(unit, &mut self.scratch);
         if let Some(frame) = self.scratch.drain(..).next_back() {
             show(seen, Seen::Picture { tick, frame });

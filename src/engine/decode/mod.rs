@@ -5,6 +5,7 @@
 
 mod announcement;
 mod av1;
+mod flat;
 mod g711;
 mod opus;
 mod repeat;

@@ -233,9 +233,8 @@ mod tests {
         }
         let [_, file] = files(64, 48);
         let picture = decode(&file).unwrap();
-        let off = |x: usize, y: usize, channel: usize, want: u8| {
-            picture.rgba()[(y * 64 + x) * 4 + channel].abs_diff(want)
-        };
+        let off =
+            |x: usize, y: usize, channel: usize, want: u8| picture.rgba()[(y * 64 + x) * 4 + channel].abs_diff(want);
         assert!(off(40, 20, 0, 40) < 6 && off(40, 20, 1, 20) < 6 && off(40, 20, 2, 77) < 6, "a JPEG's colours");
     }
 
