@@ -16,6 +16,8 @@ pub const DISPLAY_NAME_LEN_MAX: usize = 128;
 pub const OWNER_LEN_MAX: usize = 128;
 /// Bytes of what is wished of a recording, JSON.
 pub const RECORDING_WISH_LEN_MAX: usize = 4 * 1024;
+/// How often OpenSSL is asked whether a flight is to be sent again; it waits for a second first, and then longer.
+pub const DTLS_RETRY_SPACING: Duration = Duration::from_millis(200);
 /// Bytes of a DTLS datagram where nobody says: what passes every path (RFC 8835 has 1,200 for all of WebRTC).
 pub const DTLS_DATAGRAM_LEN: u32 = 1200;
 /// Datagrams of one handshake that wait to be sent; a flight has some ten.
@@ -88,11 +90,9 @@ pub const MODERATION_LEN_MAX: usize = 16 * 1024;
 pub const VIDEO_CLOCK: u32 = 90_000;
 /// Widest or highest picture a participant may send.
 pub const INGEST_SIDE_MAX: u32 = 8192;
-/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`. What AV1's level 5.0 allows (AV1 specification,
-/// annex A.3): 4K, and screens of 5120×1440.
+/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`. What AV1's level 5.0 allows (AV1
+/// specification, annex A.3): 4K, and screens of 5120×1440.
 pub const INGEST_PIXELS_MAX: u32 = 8_912_896;
-/// Level 5.0 as AV1 numbers it (`seq_level_idx`): what answers say that this node decodes.
-pub const INGEST_LEVEL: u8 = 12;
 /// Frames of a track that are kept until its decoder is attached, which takes some milliseconds.
 pub const HELD_FRAMES_MAX: usize = 64;
 /// Pictures of one track, brought to 8 bits 4:2:0, whose memory is kept for the next ones.
@@ -219,8 +219,8 @@ pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
 /// SSRCs of one connection that are remembered as sorted.
 pub const PEER_SSRCS_MAX: usize = 32;
-/// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is not
-/// in use.
+/// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is
+/// not in use.
 pub const LINE_SSRCS_MAX: usize = 4;
 /// Addresses one peer may send from; a newer one takes the oldest's place.
 pub const PEER_ADDRESSES_MAX: usize = 8;

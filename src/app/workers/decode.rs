@@ -211,7 +211,8 @@ fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
     }
 }
 
-/// Decodes and publishes; true if there was a picture. A track without a decoder shows nothing, and nothing is wrong with its frames.
+/// Decodes and publishes; true if there was a picture. A track without a decoder shows nothing, and nothing is wrong
+/// with its frames.
 fn decode_one(
     track: &mut Track,
     frame: &ReceivedFrame,

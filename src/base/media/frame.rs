@@ -162,7 +162,8 @@ impl std::fmt::Debug for VideoFrame {
     }
 }
 
-/// The output picture of one tick: I420, limited range, [`Matrix::CANVAS`], even width and height, rows packed (stride = width).
+/// The output picture of one tick: I420, limited range, [`Matrix::CANVAS`], even width and height, rows packed (stride
+/// = width).
 /// Its planes come from a pool and return to it when the frame is discarded by its last owner.
 #[derive(Debug)]
 pub struct ComposedFrame {

@@ -1,6 +1,7 @@
 //! **The question:** what are the nouns? Floor 1: ids, times and frames, and nothing that acts.
 //!
-//! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`codec`] (how it is coded), [`colour`] (what samples mean),
+//! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`codec`] (how it is coded),
+//! [`colour`] (what samples mean),
 //! [`size`] (rasters), [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
 //! changed), [`outbox`] (how a pure core answers).
 

@@ -34,8 +34,6 @@ const PROFILES: [(&str, SrtpProfile); 3] = [
 const SUITES: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES";
 /// What keys for SRTP are exported by (RFC 5764 section 4.2).
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
-/// How often OpenSSL is asked whether a flight is to be sent again; it waits for a second first, and then longer.
-const RETRY_SPACING: Duration = Duration::from_millis(200);
 /// An established connection has nothing to do by itself.
 const REST: Duration = Duration::from_secs(3600);
 
@@ -263,7 +261,7 @@ impl DtlsInstance for Instance {
             Some(Happened::Connected) => DtlsOutput::Connected,
             Some(Happened::Closed) => DtlsOutput::CloseNotify,
             None => {
-                let rest = if self.phase == Phase::Handshake { RETRY_SPACING } else { REST };
+                let rest = if self.phase == Phase::Handshake { limits::DTLS_RETRY_SPACING } else { REST };
                 DtlsOutput::Timeout(self.now + rest)
             }
         }

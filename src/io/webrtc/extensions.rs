@@ -1,5 +1,5 @@
-//! **The question:** which RTP header extensions does this node take, and what does `color-space` say? An extension that
-//! would not be obeyed is left out of answers: a phone that is not told that its orientation is obeyed turns its
+//! **The question:** which RTP header extensions does this node take, and what does `color-space` say? An extension
+//! that would not be obeyed is left out of answers: a phone that is not told that its orientation is obeyed turns its
 //! pictures itself (3GPP TS 26.114, section 7.4.5).
 
 use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues};

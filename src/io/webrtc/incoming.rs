@@ -64,7 +64,8 @@ impl Incoming {
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
-    /// silent, or from a keyframe on that has more pixels (`pixels`: those of a keyframe that begins with this packet). A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
+    /// silent, or from a keyframe on that has more pixels (`pixels`: those of a keyframe that begins with this packet).
+    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
     /// track keeps the codec it began with until it is switched off: that is what its decoder was opened for.
     pub(super) fn takes(
         &mut self,

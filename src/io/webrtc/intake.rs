@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::base::limits;
 use crate::io::webrtc::extensions;
 use crate::io::webrtc::offer::OfferError;
-use crate::io::webrtc::peer::PeerRole;
+use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::sdp::{Description, Flow, Section};
 
 /// An offer, read.
@@ -273,7 +273,8 @@ fn normalised(description: &Description<'_>, lines: &[Line], role: PeerRole) -> 
         mids.iter().zip(lines).filter(|(_, line)| line.fate == Fate::Taken).map(|(mid, _)| &**mid).collect();
     let (hash, print) = fingerprint(description)?;
     let mut text = format!(
-        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
          a=fingerprint:{hash} {print}\r\n",
         group.join(" ")
     );

@@ -14,9 +14,7 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{
-    Codec, EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
-};
+use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
 use crate::core::signal;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::certificate::Certificate;
@@ -29,40 +27,7 @@ use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::intake::Intake;
 use crate::io::webrtc::offer::{self, OfferError};
 use crate::io::webrtc::payload::{Packetised, keyframe_pixels};
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerRole {
-    /// A person's whole connection.
-    Participant(ParticipantId),
-    /// WHIP: a person who only publishes.
-    Publisher(ParticipantId),
-    /// WHEP: someone who only watches; `minus` names whose voice they must not hear, their own.
-    Viewer {
-        /// Whose voice is left out.
-        minus: Option<ParticipantId>,
-    },
-}
-
-impl PeerRole {
-    /// The person behind it, if it publishes.
-    #[must_use]
-    pub fn participant(self) -> Option<ParticipantId> {
-        match self {
-            Self::Participant(id) | Self::Publisher(id) => Some(id),
-            Self::Viewer { .. } => None,
-        }
-    }
-
-    /// Whose voice this connection must not hear.
-    #[must_use]
-    pub fn minus(self) -> Option<ParticipantId> {
-        match self {
-            Self::Participant(id) | Self::Publisher(id) => Some(id),
-            Self::Viewer { minus } => minus,
-        }
-    }
-}
+use crate::io::webrtc::role::PeerRole;
 
 /// What a connection is made of.
 pub struct PeerSetup<'a> {

@@ -1,5 +1,6 @@
-//! **The question:** what does the other side read in an answer? What str0m says of the lines it was given, in the terms
-//! of the offer: its profiles, its names, nothing that was not offered (RFC 4585 section 4.2, RFC 9429 section 5.3.1).
+//! **The question:** what does the other side read in an answer? What str0m says of the lines it was given, in the
+//! terms of the offer: its profiles, its names, nothing that was not offered (RFC 4585 section 4.2, RFC 9429 section
+//! 5.3.1).
 
 use crate::io::webrtc::extensions;
 use crate::io::webrtc::intake::{Fate, Intake, Line};
