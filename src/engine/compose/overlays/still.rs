@@ -146,7 +146,7 @@ mod tests {
         let mask = still.mask.expect("two pixels are clear");
         assert_eq!((mask.0.luma.as_slice(), mask.0.chroma.as_slice()), (&[255, 255, 0, 0][..], &[128][..]));
         // White and red, the clear ones without weight: (255, 128, 128).
-        assert_eq!(still.samples.0[4..], [115, 184]);
+        assert_eq!(still.samples.0[4..], [109, 184]);
         let opaque = Still::from_bitmap(&Bitmap::new(Size::new(2, 2), vec![255; 16]));
         assert_eq!((opaque.samples.0.as_slice(), opaque.mask), (&[235, 235, 235, 235, 128, 128][..], None));
     }

@@ -226,3 +226,29 @@ fn case_17_video_orientation_is_left_out_and_color_space_is_answered() {
     assert!(has(&answer, "a=extmap:8 http://www.webrtc.org/experiments/rtp-hdrext/color-space"), "{answer}");
     assert!(has(&answer, "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"), "{answer}");
 }
+
+/// As Firefox writes: everything common before the first m-line, every codec, ids for one direction.
+const FIREFOX: &str = include_str!("offers/firefox.sdp");
+
+/// As GStreamer's webrtcbin writes: numbers from 96, transceivers' names, bandwidth, no header extensions.
+const GSTREAMER: &str = include_str!("offers/gstreamer.sdp");
+
+/// As OBS writes by libdatachannel: ids of words, an address, candidates of several kinds.
+const OBS: &str = include_str!("offers/obs.sdp");
+
+#[test]
+fn offers_of_clients_that_nobody_here_wrote_are_taken_whole() {
+    for (name, offer, stereo) in [("Firefox", FIREFOX, true), ("GStreamer", GSTREAMER, true), ("OBS", OBS, true)] {
+        let offer = offer.replace("PRINT", PRINT).replace('\n', "\r\n");
+        for role in [PUBLISHER, PERSON] {
+            let intake = Intake::read(&offer, role).unwrap();
+            assert_eq!(intake.refusals(), [""; 0], "{name}");
+            let answer = answered(role, &offer).unwrap();
+            for line in lines(&answer) {
+                assert!(line.ends_with(" 9 UDP/TLS/RTP/SAVPF a=recvonly"), "{name}: {line}");
+            }
+            assert_eq!(answer.contains("stereo=1"), stereo && (name != "GStreamer" || role == PUBLISHER), "{name}");
+            assert!(answer.lines().all(|line| !line.starts_with("a=rtpmap:") || !line.contains("VP8")), "{name}");
+        }
+    }
+}

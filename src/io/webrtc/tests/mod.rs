@@ -3,6 +3,7 @@
 mod client;
 mod rungs;
 mod strays;
+mod unnamed;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -299,6 +300,7 @@ fn what_a_decoder_wishes_reaches_the_sender_once_a_second() {
         sink,
         keyframe_requests: keyframe_requests.clone(),
     });
+    keyframe_requests.request_keyframe();
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].keyframe_requests.len() == 1);
     assert_eq!(client.keyframe_requests[0], client.mid(0));
     // A wish that comes too early is not forgotten: it is passed on when the second is over.
