@@ -139,7 +139,9 @@ fn line_of(
     let feedback = offered.filter(|(format, _)| *format == "*" || formats.contains(format));
     let first = formats.first().copied().unwrap_or_default();
     // The first voice of a person is a microphone: in stereo it would cost twice the bits for the same sound.
-    let is_microphone = matches!(role, PeerRole::Participant(_)) && places.audio == 1 && section.kind == "audio";
+    let sends = own_flow(description, section, role) != Flow::RecvOnly;
+    let is_microphone =
+        matches!(role, PeerRole::Participant(_)) && section.kind == "audio" && sends && places.audio == 1;
     let says = |name| section.parameter(first, name) == Some("1");
     Line {
         kind: section.kind.into(),
@@ -163,7 +165,7 @@ fn fate_of(
     if section.port == "0" && !section.has("bundle-only") {
         return Fate::Dead;
     }
-    let refused = |why: &str| Fate::Refused(OfferError::Malformed(why.into()));
+    let refused = |why: &str| Fate::Refused(OfferError::Line(why.into()));
     let is_data = section.kind == "application";
     let profiles = if is_data { &DATA_PROFILES[..] } else { &PROFILES[..] };
     if !matches!(section.kind, "audio" | "video" | "application") || !profiles.contains(&section.protocol) {

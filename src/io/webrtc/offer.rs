@@ -22,6 +22,9 @@ pub enum OfferError {
     /// An audio m-line without Opus.
     #[error("an audio m-line offers no Opus (RTP payload 'opus/48000/2'); offer it: this node decodes and sends it")]
     NoOpus,
+    /// An m-line that is nothing for this node.
+    #[error("{0}")]
+    Line(String),
     /// Several m-lines that are not one connection.
     #[error(
         "the m-lines are not all in one a=group:BUNDLE (RFC 9143); this node has one port for all of them: bundle them"
