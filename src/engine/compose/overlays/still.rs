@@ -6,9 +6,8 @@ use crate::base::media::{Bitmap, Matrix, Size};
 use crate::engine::compose::colour::fixed;
 use crate::engine::compose::draw::{Mask, Shared};
 
-/// A picture drawn once: limited-range 4:2:0 of the canvas's matrix and its coverage, both sides even. To blend: canvas
-/// + (sample −
-/// canvas) × mask / 255, plane by plane.
+/// A picture drawn once: limited-range 4:2:0 of the canvas's matrix and its coverage, both sides even. To blend:
+/// `canvas + (sample − canvas) × mask / 255`, plane by plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Still {
     /// Extent in luma samples.
