@@ -443,6 +443,12 @@ pub const STRETCH_FRAMES_MAX: usize = 720;
 pub const MP4_INDEX_LEN_MAX: u64 = 64 * 1024 * 1024;
 /// Samples in one MP4 movie's tables: 37 hours at 30 a second.
 pub const MP4_SAMPLES_MAX: usize = 4_000_000;
+/// Bytes of what a Matroska file says of its tracks.
+pub const MATROSKA_HEAD_LEN_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one block of it, all frames and what goes with them.
+pub const MATROSKA_BLOCK_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Keyframes in the index at the end of an MP4: 46 days at one every 4 s.
+pub const RANDOM_ACCESS_MAX: usize = 1_000_000;
 /// Bytes of a line of parameters in a YUV4MPEG2 file.
 pub const Y4M_LINE_LEN_MAX: u64 = 1024;
 

@@ -1,19 +1,25 @@
 //! **The question:** CodedFrame → VideoFrame or PcmBlock. Floor 3; codec pointers never leave their codec's file.
 //!
 //! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec; [`VoiceDecoder`] reads voices ([`OpusDecoder`],
-//! [`G711Decoder`]), [`announcement()`] whole files of sound.
+//! [`G711Decoder`]), [`OpusFileDecoder`] the sound of files whatever its channels, [`announcement()`] whole files of
+//! sound; [`Reshaper`] turns, cuts and stretches what was decoded as its file says.
 
 mod announcement;
 mod av1;
 mod g711;
 mod opus;
+mod opus_streams;
+mod packed;
 mod repeat;
+mod reshape;
 mod video;
 mod voice;
 
 pub use announcement::{AnnouncementError, announcement};
 pub use g711::G711Decoder;
 pub use opus::{OpusDecodeError, OpusDecoder};
+pub use opus_streams::OpusFileDecoder;
+pub use reshape::{Cut, Reshape, Reshaper};
 pub use video::{DecodeError, VideoDecoder};
 pub use voice::VoiceDecoder;
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::core::fmp4::first_picture;
+use crate::core::fmp4::{VIDEO_TIMESCALE, first_picture};
 use crate::core::record::{
     Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span, TrackEntry,
 };
@@ -246,8 +246,11 @@ impl SealedFiles {
         }
         self.takes[take].segments += 1;
         let ms = u32::try_from(span.to.saturating_sub(span.from).as_millis()).unwrap_or(u32::MAX);
-        let sync = first_picture(bytes).is_some_and(|picture| picture.sync);
-        self.takes[take].timeline.push(SegmentEntry { ms, sync });
+        let picture = first_picture(bytes);
+        let sync = picture.as_ref().is_some_and(|picture| picture.sync);
+        let per_ms = u64::from(VIDEO_TIMESCALE) / 1000;
+        let at_ms = picture.map(|picture| (picture.time + per_ms / 2) / per_ms);
+        self.takes[take].timeline.push(SegmentEntry { ms, sync, at_ms });
         self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);
         None
     }
