@@ -65,6 +65,7 @@ fn assemble(c: &mut Criterion) {
             payload,
             audio_level: None,
             rid: None,
+            colour: None,
         }));
     }
     for (at, packet) in packets.iter_mut().enumerate() {

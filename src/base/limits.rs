@@ -16,6 +16,16 @@ pub const DISPLAY_NAME_LEN_MAX: usize = 128;
 pub const OWNER_LEN_MAX: usize = 128;
 /// Bytes of what is wished of a recording, JSON.
 pub const RECORDING_WISH_LEN_MAX: usize = 4 * 1024;
+/// Bytes of a DTLS datagram where nobody says: what passes every path (RFC 8835 has 1,200 for all of WebRTC).
+pub const DTLS_DATAGRAM_LEN: u32 = 1200;
+/// Datagrams of one handshake that wait to be sent; a flight has some ten.
+pub const DTLS_DATAGRAMS_MAX: usize = 64;
+/// Bytes of one DTLS record (RFC 6347 section 4.1.1).
+pub const DTLS_RECORD_LEN_MAX: usize = 16 * 1024;
+/// Messages to one client that wait for its `welcome`.
+pub const SIGNALS_BEFORE_WELCOME_MAX: usize = 8;
+/// m-lines of an SDP offer: a browser that opened and closed many still stays below.
+pub const SDP_SECTIONS_MAX: usize = 64;
 /// Bytes of an SDP offer.
 pub const SDP_LEN_MAX: usize = 64 * 1024;
 /// Candidates in one trickled SDP fragment.
@@ -67,6 +77,9 @@ pub const LEG_REQUEST_LEN_MAX: usize = 4 * 1024;
 pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
 /// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
 pub const ANNOUNCEMENT_LEN_MAX: usize = 6 * 1024 * 1024;
+/// Bytes of one packet of an Ogg file: Opus' own are at most 61,440 (RFC 7845 section 6); a longer one may be a picture
+/// among its tags.
+pub const OGG_PACKET_LEN_MAX: usize = 1024 * 1024;
 /// Every so many ticks of silence one packet is sent, as libopus' DTX does: 400 ms.
 pub const DTX_TICKS: u64 = 20;
 /// How loud a participant may be made in the mix, per cent.
@@ -77,9 +90,16 @@ pub const MODERATION_LEN_MAX: usize = 16 * 1024;
 /// RTP clock of video, Hz (RFC 9628 and the AV1 RTP specification, section 6.1).
 pub const VIDEO_CLOCK: u32 = 90_000;
 /// Widest or highest picture a participant may send.
-pub const INGEST_SIDE_MAX: u32 = 4096;
-/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`.
-pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
+pub const INGEST_SIDE_MAX: u32 = 8192;
+/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`. What AV1's level 5.0 allows (AV1 specification,
+/// annex A.3): 4K, and screens of 5120×1440.
+pub const INGEST_PIXELS_MAX: u32 = 8_912_896;
+/// Level 5.0 as AV1 numbers it (`seq_level_idx`): what answers say that this node decodes.
+pub const INGEST_LEVEL: u8 = 12;
+/// Frames of a track that are kept until its decoder is attached, which takes some milliseconds.
+pub const HELD_FRAMES_MAX: usize = 64;
+/// Pictures of one track, brought to 8 bits 4:2:0, whose memory is kept for the next ones.
+pub const FLAT_PICTURES_MAX: usize = 4;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
@@ -200,6 +220,11 @@ pub const SEND_BUFFER_SPAN: Duration = Duration::from_secs(3);
 pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 /// How long the simulcast layer that is taken may be silent before another one is.
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
+/// SSRCs of one connection that are remembered as sorted.
+pub const PEER_SSRCS_MAX: usize = 32;
+/// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is not
+/// in use.
+pub const LINE_SSRCS_MAX: usize = 4;
 /// Addresses one peer may send from; a newer one takes the oldest's place.
 pub const PEER_ADDRESSES_MAX: usize = 8;
 /// A peer's timer is served at most this often.

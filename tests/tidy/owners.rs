@@ -11,6 +11,7 @@ use super::{expect_accepted, expect_refused, expect_tidy};
 const OWNED: [(&str, &[&str]); 51] = [
     // The wire: RTP leaves it for the far side only.
     ("if_addrs", &["io/webrtc"]),
+    ("openssl", &["io/webrtc"]),
     ("quinn_udp", &["io/webrtc"]),
     ("rtc", &["app/load"]),
     ("rtc_rtp", &["io/webrtc", "app/load"]),
@@ -32,7 +33,6 @@ const OWNED: [(&str, &[&str]); 51] = [
     ("opus", &["engine/decode/opus", "engine/decode/opus_streams", "engine/encode/opus"]),
     ("rav1e", &["engine/encode/rav1e"]),
     // Containers.
-    ("hound", &["engine/decode"]),
     ("mp4_atom", &["core/fmp4", "io/demux"]),
     // Pictures and sound.
     ("bytemuck", &["engine/compose/gpu"]),

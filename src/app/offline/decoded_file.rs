@@ -202,7 +202,13 @@ impl Shown {
             show(seen, Seen::Picture { tick, frame: self.reshaper.show(frame) });
             return;
         };
-        let unit = CodedFrame { codec: Codec::Av1, data: &stored.data, keyframe: stored.keyframe, arrival: None };
+        let unit = CodedFrame {
+            codec: Codec::Av1,
+            data: &stored.data,
+            keyframe: stored.keyframe,
+            arrival: None,
+            colour: self.pictures.colour,
+        };
         let result = decoder.decode(unit, &mut self.scratch);
         if let Some(frame) = self.scratch.drain(..).next_back() {
             show(seen, Seen::Picture { tick, frame: self.reshaper.show(frame) });

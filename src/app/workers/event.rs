@@ -27,6 +27,15 @@ pub enum Event {
         /// Why there is no decoder.
         error: DecodeError,
     },
+    /// A track's pictures are of a kind that is not shown, told once for each; another keyframe would not help.
+    PicturesRefused {
+        /// Its room.
+        room: RoomId,
+        /// Which track.
+        track: TrackId,
+        /// What they are, and what to send; `None` once they are shown again.
+        why: Option<String>,
+    },
     /// The room's picture is laid out anew.
     SceneChanged {
         /// Which room.
@@ -92,6 +101,7 @@ impl Event {
         match self {
             Self::PicturesBroken { room, .. }
             | Self::DecoderFailed { room, .. }
+            | Self::PicturesRefused { room, .. }
             | Self::SceneChanged { room, .. }
             | Self::Speech { room, .. }
             | Self::RungEnded { room, .. }

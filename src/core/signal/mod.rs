@@ -308,6 +308,12 @@ struct Envelope<'a, T> {
     message: &'a T,
 }
 
+/// The `type` of a message that [`FromNode::encode`] wrote; `None` for another text.
+#[must_use]
+pub fn kind_of(text: &str) -> Option<&str> {
+    text.strip_prefix(r#"{"v":1,"type":""#)?.split('"').next()
+}
+
 fn encode<T: Serialize>(message: &T) -> String {
     serde_json::to_string(&Envelope { v: VERSION, message }).expect("messages have string keys and finite numbers")
 }

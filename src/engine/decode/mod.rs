@@ -6,6 +6,7 @@
 
 mod announcement;
 mod av1;
+mod flat;
 mod g711;
 mod opus;
 mod opus_streams;
@@ -14,6 +15,7 @@ mod repeat;
 mod reshape;
 mod video;
 mod voice;
+mod wav;
 
 pub use announcement::{AnnouncementError, announcement};
 pub use g711::G711Decoder;
@@ -22,6 +24,7 @@ pub use opus_streams::OpusFileDecoder;
 pub use reshape::{Cut, Reshape, Reshaper};
 pub use video::{DecodeError, VideoDecoder};
 pub use voice::VoiceDecoder;
+pub use wav::WavError;
 
 use crate::base::media::Codec;
 

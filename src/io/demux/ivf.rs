@@ -50,7 +50,16 @@ fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
     let total = (frames > 0 && nominal == spacing).then(|| nominal.saturating_mul(u32::try_from(frames).unwrap_or(0)));
     let size = Size::new(half(12), half(14));
     let track = Box::new(Ivf { file, rate, scale, first: None });
-    Ok(Pictures { coding: Coding::Av1, size, span: total, nominal, reshape: Reshape::default(), track })
+    Ok(Pictures {
+        coding: Coding::Av1,
+        size,
+        span: total,
+        nominal,
+        reshape: Reshape::default(),
+        colour: None,
+        stated: None,
+        track,
+    })
 }
 
 impl Track for Ivf {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::media::{NANOS_PER_SECOND, Size};
+use crate::base::media::{Matrix, NANOS_PER_SECOND, Size};
 use crate::engine::decode::{Cut, Reshape};
 use crate::io::demux::ebml::{child, children, float, unsigned};
 use crate::io::demux::orientation::{Orientation, quarter_turns};
@@ -94,8 +94,8 @@ pub(super) struct Video {
     pub(super) reshape: Reshape,
     /// What is not obeyed.
     pub(super) note: Option<&'static str>,
-    /// H.273's matrix and whether the range is full, if it says so.
-    pub(super) colour: Option<(u32, bool)>,
+    /// H.273's matrix if it is stated, and whether the range is full if that is.
+    pub(super) colour: Option<(Matrix, Option<bool>)>,
 }
 
 impl Entry {
@@ -171,9 +171,9 @@ impl Video {
         };
         let colour = child(body, 0x55b0).and_then(|colour| {
             let value = |id: u32| child(colour, id).and_then(unsigned).and_then(|value| u32::try_from(value).ok());
-            // 2 is "unspecified"; of ranges 1 is limited and 2 full.
-            let (matrix, range) = (value(0x55b1).unwrap_or(2), value(0x55b9).unwrap_or(0));
-            (matrix != 2 || range == 2).then_some((matrix, range == 2))
+            // Ranges: 1 is limited, 2 full.
+            let range = value(0x55b9).and_then(|range| [None, Some(false), Some(true)].get(range as usize).copied()?);
+            value(0x55b1).and_then(Matrix::of).map(|matrix| (matrix, range))
         });
         Ok(Self { size, reshape: Reshape { cut, mirrored, turns, aspect }, note, colour })
     }
@@ -236,6 +236,18 @@ mod tests {
         assert!((f64::from(wide.0) / f64::from(wide.1) - 64.0 / 45.0).abs() < 1e-6, "{wide:?}");
         assert_eq!(aspect([16, 9], 4, size), (1, 1));
         assert_eq!(ratio(u64::from(u32::MAX) * 4, u64::from(u32::MAX)), (u32::MAX, u32::MAX >> 2));
+    }
+
+    #[test]
+    fn case_60_colours_are_read_where_they_are_stated() {
+        let video = |colour: &[u8]| {
+            let body = [&[0xb0, 0x81, 64, 0xba, 0x81, 36, 0x55, 0xb0, 0x80 | colour.len() as u8][..], colour].concat();
+            Video::parse(&body).unwrap().colour
+        };
+        assert_eq!(video(&[0x55, 0xb1, 0x81, 1, 0x55, 0xb9, 0x81, 2]), Some((Matrix::Bt709, Some(true))));
+        assert_eq!(video(&[0x55, 0xb1, 0x81, 9]), Some((Matrix::Bt2020, None)));
+        assert_eq!(video(&[0x55, 0xb1, 0x81, 2, 0x55, 0xb9, 0x81, 1]), None, "unspecified");
+        assert_eq!(video(&[]), None);
     }
 
     #[test]

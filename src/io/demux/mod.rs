@@ -26,7 +26,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::media::Pts;
+use crate::base::media::{Colour, Pts};
 use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use stored::{check_size, reader};
 
@@ -104,6 +104,7 @@ fn begin(media: Media) -> Result<Media, Fault> {
 fn first_picture(mut pictures: Pictures) -> Result<Option<(Pictures, Peeked)>, Fault> {
     let mut rest = std::mem::replace(&mut pictures.track, Box::new(Nothing));
     let Some(first) = rest.next()? else { return Ok(None) };
+    let mut full_range = false;
     if pictures.coding == Coding::Av1 {
         let header = TemporalUnit::parse(&first.data).ok().and_then(|unit| unit.sequence_header);
         // Without one, decoding begins where the first keyframe is.
@@ -111,10 +112,13 @@ fn first_picture(mut pictures: Pictures) -> Result<Option<(Pictures, Peeked)>, F
             if header.color.is_some_and(|color| color.matrix == 0) && !header.monochrome {
                 return Err(Fault::Kind("planes of red, green and blue".to_owned()));
             }
-            pictures.size = header.size;
+            (pictures.size, full_range) = (header.size, header.full_range);
         }
     }
     check_size(pictures.size)?;
+    // A container that states a matrix may leave the range to the bitstream.
+    let stated = pictures.stated.take();
+    pictures.colour = stated.map(|(matrix, full)| Colour { matrix, full_range: full.unwrap_or(full_range) });
     Ok(Some((pictures, Peeked { first: Some(first), rest, zero: Pts(0) })))
 }
 

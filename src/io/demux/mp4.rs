@@ -15,7 +15,7 @@ use crate::core::bitstream::opus_head::OpusHead;
 use crate::core::fmp4::HANDLER_NAME;
 use crate::io::demux::mp4_edits::{Edits, Shown};
 use crate::io::demux::mp4_index::{Place, fragment, whole};
-use crate::io::demux::mp4_picture::reshape;
+use crate::io::demux::mp4_picture::{colour, reshape};
 use crate::io::demux::stored::{
     Coding, Fault, Media, NOMINAL, Pictures, Reader, Sound, Stored, Track, broken, read_bytes, reader, sample_len,
     span, with_sequence,
@@ -153,10 +153,19 @@ impl Movie {
     fn pictures(&self, path: &Path, trak: &Trak, bytes: &[u8]) -> Result<Pictures, Fault> {
         let Some(Codec::Av01(av01)) = codec_of(trak) else { return Err(Fault::Nothing) };
         let size = Size::new(av01.visual.width.into(), av01.visual.height.into());
-        let reshape = reshape(&self.mvhd, &trak.tkhd, av01, bytes)?;
+        let (reshape, stated) = (reshape(&self.mvhd, &trak.tkhd, av01, bytes)?, colour(av01));
         let config = av01.av1c.config_obus.clone().into();
         let track = Box::new(Mp4::new(reader(path)?, self, trak, config, true)?);
-        Ok(Pictures { coding: Coding::Av1, size, span: self.span(), nominal: NOMINAL, reshape, track })
+        Ok(Pictures {
+            coding: Coding::Av1,
+            size,
+            span: self.span(),
+            nominal: NOMINAL,
+            reshape,
+            colour: None,
+            stated,
+            track,
+        })
     }
 
     fn sound(&self, path: &Path, trak: &Trak) -> Result<Sound, Fault> {

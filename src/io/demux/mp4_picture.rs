@@ -4,7 +4,7 @@
 
 use mp4_atom::{Av01, Colr, Matrix, Mvhd, Tkhd};
 
-use crate::base::media::Size;
+use crate::base::media::{Matrix as H273, Size};
 use crate::engine::decode::{Cut, Reshape};
 use crate::io::demux::matroska::ratio;
 use crate::io::demux::orientation::{Orientation, Transform};
@@ -52,15 +52,14 @@ fn sample_shape(tkhd: &Tkhd, av01: &Av01, shown: Size) -> (u64, u64) {
     (width.saturating_mul(shown.height.into()), height.saturating_mul(shown.width.into()))
 }
 
-/// The colours that `colr` states: H.273's matrix, and whether the range is full.
-pub(super) fn colour(av01: &Av01) -> Option<(u32, bool)> {
-    match av01.colr.as_ref()? {
-        Colr::Nclx { matrix_coefficients, full_range_flag, .. } => {
-            Some((u32::from(*matrix_coefficients), *full_range_flag))
-        }
-        Colr::Nclc { matrix_coefficients, .. } => Some((u32::from(*matrix_coefficients), false)),
-        _ => None,
-    }
+/// The colours that `colr` states: how samples make them, and whether the range is full if that is said.
+pub(super) fn colour(av01: &Av01) -> Option<(H273, Option<bool>)> {
+    let (coefficients, range) = match av01.colr.as_ref()? {
+        Colr::Nclx { matrix_coefficients, full_range_flag, .. } => (*matrix_coefficients, Some(*full_range_flag)),
+        Colr::Nclc { matrix_coefficients, .. } => (*matrix_coefficients, None),
+        _ => return None,
+    };
+    H273::of(coefficients.into()).map(|matrix| (matrix, range))
 }
 
 /// `clap`, in fractions of samples; offsets are of the middle.
@@ -132,6 +131,16 @@ mod tests {
 
     fn is_near((width, height): (u32, u32), expected: f64) -> bool {
         (f64::from(width) / f64::from(height) / expected - 1.0).abs() < 0.002
+    }
+
+    #[test]
+    fn case_60_colours_are_read_where_they_are_stated() {
+        let stated = |matrix_coefficients| {
+            let colr = Colr::new(1, 1, matrix_coefficients, true).unwrap();
+            colour(&Av01 { colr: Some(colr), ..av01(None) })
+        };
+        assert_eq!(stated(1), Some((H273::Bt709, Some(true))));
+        assert_eq!([stated(2), stated(0), colour(&av01(None))], [None; 3]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{NANOS_PER_SECOND, Pts, Size};
+use crate::base::media::{Colour, Matrix, NANOS_PER_SECOND, Pts, Size};
 use crate::core::bitstream::av1::TemporalUnit;
 use crate::core::bitstream::opus_head::{OpusHead, OpusHeadError};
 use crate::engine::decode::Reshape;
@@ -46,6 +46,9 @@ pub trait Track: Send {
     fn next(&mut self) -> Result<Option<Stored>, Fault>;
 }
 
+/// A matrix that a container states, and whether the range is full, if that is stated too.
+pub(super) type Stated = Option<(Matrix, Option<bool>)>;
+
 /// What the samples of a picture track are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
@@ -70,6 +73,10 @@ pub struct Pictures {
     pub nominal: Duration,
     /// How they are to be seen.
     pub reshape: Reshape,
+    /// What samples mean, if the container says so.
+    pub colour: Option<Colour>,
+    /// The same as the container has it, until the bitstream was asked for a range that is not stated.
+    pub(super) stated: Stated,
     /// The samples.
     pub track: Box<dyn Track>,
 }

@@ -91,8 +91,8 @@ fn pictures(path: &Path, entry: &Entry, info: Info, notes: &mut Vec<String>) -> 
     let config = entry.private.get(AV1C_HEADER_BYTES..).map(|obus| entry.private.slice_ref(obus)).unwrap_or_default();
     let track = Box::new(track(path, entry, config)?);
     let nominal = entry.span.unwrap_or(NOMINAL);
-    let (size, reshape) = (video.size, video.reshape);
-    Ok(Pictures { coding: Coding::Av1, size, span: info.span, nominal, reshape, track })
+    let (size, reshape, stated) = (video.size, video.reshape, video.colour);
+    Ok(Pictures { coding: Coding::Av1, size, span: info.span, nominal, reshape, colour: None, stated, track })
 }
 
 fn sound(path: &Path, entry: &Entry, info: Info) -> Result<Sound, Fault> {

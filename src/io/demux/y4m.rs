@@ -65,7 +65,7 @@ fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
     let nominal = span(scale, rate);
     let track = Box::new(Y4m { file, frame_len, rate, scale, number: 0 });
     let (coding, total) = (Coding::Raw { full_range }, Some(span(frames * scale, rate)));
-    Ok(Pictures { coding, size, span: total, nominal, reshape, track })
+    Ok(Pictures { coding, size, span: total, nominal, reshape, colour: None, stated: None, track })
 }
 
 /// One line without its end; `None` at the end of the file.

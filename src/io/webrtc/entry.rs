@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::base::media::{PeerId, RoomId, RungId, TrackKind};
 use crate::core::ladder::RequestBudget;
 use crate::engine::flow::{KeyframeRequest, OpusSender, TrackSender};
+use crate::io::webrtc::held::Held;
 use crate::io::webrtc::peer::Peer;
 
 /// Every peer of one net thread.
@@ -27,6 +28,7 @@ pub(super) struct Entry {
     pub(super) home: usize,
     pub(super) peer: Box<Peer>,
     pub(super) sinks: Vec<(TrackKind, Sink)>,
+    pub(super) held: Held,
     pub(super) watching: Watching,
     /// Something was written and not sent yet.
     pub(super) unsent: bool,
@@ -86,6 +88,7 @@ impl Entry {
             ufrag: peer.ufrag().to_owned(),
             peer,
             sinks: Vec::new(),
+            held: Held::default(),
             watching: Watching { current: None, next: rung },
             unsent: false,
             requests: RequestBudget::new(),

@@ -90,7 +90,7 @@ impl Switch {
         datagram: &[u8],
     ) {
         self.counters.datagrams_in.add(1);
-        let destination = socket.candidate_for(destination);
+        let destination = socket.candidate_for(source, destination);
         match self.owner(now, source, destination, datagram) {
             Some(id) => self.handle(socket, now, id, (source, destination), datagram),
             None => self.pass_on(self.seat.number, 0, (source, destination), datagram),
@@ -243,12 +243,18 @@ impl Switch {
         }
     }
 
-    fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, sink: Sink) {
+    fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, mut sink: Sink) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
         entry.sinks.retain(|(attached, _)| *attached != kind);
-        // What came before had nowhere to go, so decoding can only start at a fresh keyframe.
-        if matches!(sink, Sink::Video(..)) {
-            entry.peer.request_keyframe(now, kind, &mut self.outbox);
+        if let Sink::Video(sender, _) = &mut sink {
+            // Who ignores requests, as OBS does, may send no other keyframe for a long time.
+            let held = entry.held.take(kind);
+            if held.is_empty() {
+                entry.peer.request_keyframe(now, kind, &mut self.outbox);
+            }
+            for frame in held {
+                sender.push(frame);
+            }
             self.wishes_at.get_or_insert(now);
         }
         entry.sinks.push((kind, sink));
@@ -347,8 +353,7 @@ impl Switch {
         }
     }
 
-    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a
-    /// keyframe.
+    /// Hands a frame to its decoder or mixer. Before one is attached, pictures from a keyframe on are kept for it.
     fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: ReceivedFrame) {
         self.counters.frames_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -361,7 +366,10 @@ impl Switch {
                 sender.push(frame);
                 None
             }
-            None => None,
+            None => {
+                entry.held.keep(kind, frame);
+                None
+            }
         };
         if let Some(keyframe_requests) = unmet {
             keyframe_requests.request_keyframe();

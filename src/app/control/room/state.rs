@@ -254,6 +254,7 @@ impl Room {
                     out.push(Effect::Scene(scene::Input::CameraEnded { participant: track.participant }));
                 }
             }
+            Event::PicturesRefused { track, why, .. } => self.pictures_refused(now, track, why, out),
             Event::RecordingBegan { ticket, .. } => self.recording_began(now, ticket, out),
             Event::RecordingRefused { ticket, .. } => self.recording_refused(now, ticket, out),
             Event::RecordingFailed(_) => {

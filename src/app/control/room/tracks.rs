@@ -13,8 +13,11 @@ use crate::base::limits;
 use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, TrackId, TrackKind};
 use crate::core::record::Event;
 use crate::core::room::RoomInput;
+use crate::core::scene;
+use crate::core::signal::{FromNode, ProblemKind};
 use crate::engine::flow::{Fan, KeyframeRequest, TrackTap};
 use crate::io::recording::TrackSource;
+use crate::io::telemetry::log::alias;
 
 impl Room {
     /// A track's first packet came.
@@ -39,6 +42,30 @@ impl Room {
             self.to_recording_of(now, participant, Event::ScreenBegins, out);
         }
         self.room_input(now, RoomInput::Track(participant, kind, true), out);
+    }
+
+    /// A track's pictures are of a kind that is not shown, or are shown again: its sender, the roster and the log learn
+    /// of it.
+    pub(super) fn pictures_refused(
+        &mut self,
+        now: Instant,
+        track: TrackId,
+        why: Option<String>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let TrackId { participant, kind } = track;
+        let Some(why) = why else {
+            return self.room_input(now, RoomInput::Track(participant, kind, true), out);
+        };
+        tracing::warn!(room = %alias(&self.name), ?kind, why, "a track is not shown");
+        if kind == TrackKind::Camera {
+            out.push(Effect::Scene(scene::Input::CameraEnded { participant }));
+        }
+        let sender = self.peers.iter().find(|(_, entry)| entry.role.participant() == Some(participant));
+        if let Some((peer, _)) = sender {
+            Self::send(peer, &FromNode::problem(ProblemKind::NotShown, "Your pictures are not shown", &why), out);
+        }
+        self.room_input(now, RoomInput::Track(participant, kind, false), out);
     }
 
     /// A track was switched off.

@@ -92,12 +92,9 @@ fn case_33_a_phones_picture_stands_upright() {
     let turned = made(&folder, "turned.mp4", &format!("-i {} -c copy -metadata:s:v:0 rotate=90", stored.display()));
     let job = Job { size: Size::new(320, 320), ..job(&folder, vec![turned.clone()]) };
     composed(&job);
-    let gray = |path: &Path| {
-        ffmpeg(&format!(
-            "-i {} -vf scale=320:320:force_original_aspect_ratio=decrease,pad=320:320:-1:-1:color=0x606060 -frames:v 1 -pix_fmt gray -f rawvideo -",
-            path.display()
-        ))
-    };
+    let fit = "scale=320:320:force_original_aspect_ratio=decrease,pad=320:320:-1:-1:color=0x606060";
+    let rest = "-frames:v 1 -pix_fmt gray -f rawvideo -";
+    let gray = |path: &Path| ffmpeg(&format!("-i {} -vf {fit} {rest}", path.display()));
     let (ours, theirs) = (gray(&job.out), gray(&turned));
     // Above and below the middle, far from the edges: FFmpeg turns as the file says.
     for at in [80 * 320 + 160, 240 * 320 + 160] {

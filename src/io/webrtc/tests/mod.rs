@@ -548,7 +548,10 @@ fn offers_that_cannot_be_answered_say_what_to_do() {
     assert!(matches!(refuse(&mut node, &" ".repeat(limits::SDP_LEN_MAX + 1)), OfferError::TooLong(_)));
     assert!(matches!(refuse(&mut node, "nonsense"), OfferError::Malformed(_)));
     assert!(matches!(refuse(&mut node, &good.replace("a=ice-ufrag", "a=nothing")), OfferError::Malformed(_)));
-    assert!(matches!(refuse(&mut node, &good.replace("AV1/90000", "XX1/90000")), OfferError::NoAv1));
-    assert!(matches!(refuse(&mut node, &good.replace("opus/48000", "xpus/48000")), OfferError::NoOpus));
-    assert!(refuse(&mut node, "nonsense").to_string().contains("createOffer"));
+    let neither = good.replace("AV1/90000", "XX1/90000").replace("opus/48000", "xpus/48000");
+    assert!(matches!(refuse(&mut node, &neither), OfferError::NoAv1 | OfferError::NoOpus));
+    let publisher = PeerRole::Publisher(ANNA);
+    let no_av1 = good.replace("AV1/90000", "XX1/90000").replace("recvonly", "inactive");
+    assert!(matches!(node.answer(publisher, &no_av1).unwrap_err(), OfferError::NoAv1));
+    assert!(node.answer(role, &good.replace("AV1/90000", "XX1/90000")).is_ok(), "its sound is taken");
 }
