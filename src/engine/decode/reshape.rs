@@ -60,13 +60,13 @@ impl Reshape {
 
     /// Cut and turned, before it is stretched.
     fn turned(&self, shown: Size) -> Size {
-        if self.turns % 2 == 0 { shown } else { Size::new(shown.height, shown.width) }
+        if self.turns.is_multiple_of(2) { shown } else { Size::new(shown.height, shown.width) }
     }
 
     /// At which extent square samples look alike. The smaller side grows, so that nothing is lost; not beyond what a
     /// picture may have.
     fn stretched(&self, turned: Size, most: u32) -> Size {
-        let (width, height) = if self.turns % 2 == 0 { self.aspect } else { (self.aspect.1, self.aspect.0) };
+        let (width, height) = if self.turns.is_multiple_of(2) { self.aspect } else { (self.aspect.1, self.aspect.0) };
         let is_sane = width > 0 && height > 0 && width / height.max(1) < STRETCH && height / width.max(1) < STRETCH;
         if width == height || !is_sane {
             return turned;
@@ -133,7 +133,7 @@ impl Reshape {
             plane.data[(top + y) * plane.stride + left + x]
         };
         let turns = self.turns % 4;
-        let (columns, rows) = if turns % 2 == 0 { (width, height) } else { (height, width) };
+        let (columns, rows) = if turns.is_multiple_of(2) { (width, height) } else { (height, width) };
         for y in 0..rows {
             match turns {
                 0 if !self.mirrored => {
