@@ -204,13 +204,13 @@ impl WebM {
         }
         let units = |id: u32| group.and_then(|group| child(group, id)).and_then(unsigned);
         let padding = group.and_then(|group| child(group, id::DISCARD_PADDING)).and_then(signed).unwrap_or(0);
-        let span = units(id::BLOCK_DURATION).map(|units| Duration::from_nanos(units.saturating_mul(self.unit)));
+        let span = units(id::BLOCK_DURATION).map(|units| bounded(units.saturating_mul(self.unit)));
         let keyframe = match group {
             Some(group) => child(group, id::REFERENCE_BLOCK).is_none(),
             None => block.keyframe,
         };
         let time = i128::from(self.cluster) + i128::from(block.time);
-        let mut nanos = time * i128::from(self.unit) - self.delay();
+        let mut nanos = time.saturating_mul(self.unit.into()).saturating_sub(self.delay());
         let stripped = self.entry.stripped.clone().unwrap_or_default();
         let frames = frames(&block).ok_or_else(|| broken("a block whose lacing makes no sense"))?;
         let count = frames.len() as u32;
@@ -220,7 +220,7 @@ impl WebM {
             let span = self.span_of(&data, span.map(|span| span / count));
             let is_last = number + 1 == count as usize;
             let stored = self.stored(nanos, (if is_last { padding } else { 0 }, span), data, keyframe);
-            nanos += i128::try_from(span.unwrap_or_default().as_nanos()).unwrap_or(0);
+            nanos = nanos.saturating_add(span.unwrap_or_default().as_nanos().cast_signed());
             self.waiting.push_back(stored);
         }
         Ok(())
@@ -237,14 +237,19 @@ impl WebM {
     }
 
     fn stored(&mut self, nanos: i128, (padding, span): (i64, Option<Duration>), data: Bytes, keyframe: bool) -> Stored {
-        let before = Duration::from_nanos(u64::try_from((-nanos).max(0)).unwrap_or(u64::MAX));
-        let padded = Duration::from_nanos(padding.unsigned_abs());
+        let before = bounded(u64::try_from(nanos.saturating_neg().max(0)).unwrap_or(u64::MAX));
+        let padded = bounded(padding.unsigned_abs());
         let (at_front, trim) = if padding < 0 { (padded, Duration::ZERO) } else { (Duration::ZERO, padded) };
         let is_video = self.entry.kind == Kind::Video;
         // Decoding starts at the first sample in any case.
         let keyframe = !is_video || std::mem::replace(&mut self.first, false) || keyframe;
         let data = with_sequence(data, is_video && keyframe, &self.config);
-        let at = Pts(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX / 2)) + at_front;
+        let at = Pts(0) + bounded(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)) + at_front;
         Stored { at, skip: before + at_front, trim, span, data, keyframe }
     }
+}
+
+/// A span of so many nanoseconds; what no file lasts is cut, so that sums of a few stay within 64 bits.
+fn bounded(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos.min(u64::MAX / 4))
 }
