@@ -1,10 +1,12 @@
 # The commands of this repository; `make` alone lists them.
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
-BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev
-TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip
+BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev
+TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography
 
 CARGO ?= cargo
+# Of cargo-deny: another version may judge otherwise.
+DENY := 0.20.2
 comma := ,
 # Property tests are repeatable; another seed looks elsewhere: make test PROPTEST_RNG_SEED=2
 export PROPTEST_RNG_SEED ?= 1
@@ -66,6 +68,8 @@ lint: setup-build ## Check format, clippy and documentation; warnings are errors
 purity: setup-build ## Build floors 1 and 2 alone, and compare what comes along with .ci/purity.txt
 	@.ci/purity
 
-audit: setup-build ## Check dependencies' licences, sources and bans; installs cargo-deny if need be
-	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+audit: setup-build ## Check dependencies' licences, sources, bans and known vulnerabilities; installs cargo-deny if need be
+	@$(CARGO) deny --version 2>/dev/null | grep -qxF 'cargo-deny $(DENY)' || $(CARGO) install cargo-deny --version $(DENY) --locked
 	$(CARGO) deny --locked check bans licenses sources
+	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked check --disable-fetch advisories; \
+	else echo "The advisories' database cannot be reached from here: known vulnerabilities were not looked for." >&2; fi

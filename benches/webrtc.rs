@@ -14,6 +14,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 use tessera::base::limits;
 use tessera::base::media::{Codec, EncodedFrame, Outbox, PeerId, Pts, RoomEpoch, RoomId, RungId, Wallclock};
 use tessera::engine::flow::{Counter, Fan, KeyframeRequest, Waker};
+use tessera::io::telemetry::panics::Panics;
 use tessera::io::webrtc::{
     Certificate, MediaSocket, NetCommand, NetCounters, NetEvent, NetWorkers, Packetiser, Peer, PeerRole, PeerSetup,
     VideoAssembler, WirePacket,
@@ -65,6 +66,7 @@ fn assemble(c: &mut Criterion) {
             payload,
             audio_level: None,
             rid: None,
+            colour: None,
         }));
     }
     for (at, packet) in packets.iter_mut().enumerate() {
@@ -108,7 +110,8 @@ impl Node {
         let (outlet, events) = bounded(limits::EVENTS_LEN);
         let waker = || Waker::new().expect("descriptors are left");
         let counters = NetCounters::default();
-        let workers = NetWorkers::start(vec![socket], &outlet, &waker(), &counters).expect("threads are left");
+        let workers = NetWorkers::start(vec![socket], &outlet, &waker(), &counters, &Panics::default());
+        let workers = workers.expect("threads are left");
         let video = Fan::new(Counter::default());
         let room: RoomId = "bench".parse().expect("a room name");
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
@@ -135,7 +138,8 @@ impl Node {
                 };
                 let (peer, answer) = Peer::answer(&setup, &offer, Instant::now()).expect("a good offer");
                 let (room, peer) = (self.room.clone(), Box::new(peer));
-                self.workers.send(NetCommand::AddPeer { room, peer, rung: Some(RungId(0)) });
+                self.workers.send(NetCommand::AddPeer { peer });
+                self.workers.send(NetCommand::EnterRoom { peer: PeerId(n), room, rung: Some(RungId(0)) });
                 viewer.accept(&answer);
                 viewer
             })

@@ -11,19 +11,9 @@ fn limit(sample: u32, chroma: bool) -> u32 {
     return (sample * LUMA_SHARE + 16u * 65536u + 32768u) >> 16u;
 }
 
-// BT.601 to BT.709, limited range, in 16.16 fixed point: a sample of `plane` beside the colour differences at its place.
-fn convert(plane: u32, sample: u32, blue: u32, red: u32) -> u32 {
-    let u = i32(blue) - 128;
-    let v = i32(red) - 128;
-    switch plane {
-        case 0u: {
-            return u32(clamp(i32(sample) + ((-7573 * u - 13627 * v + 32768) >> 16u), 0, 255));
-        }
-        case 1u: {
-            return u32(clamp(128 + ((66758 * u + 7512 * v + 32768) >> 16u), 0, 255));
-        }
-        default: {
-            return u32(clamp(128 + ((4918 * u + 67196 * v + 32768) >> 16u), 0, 255));
-        }
-    }
+// Another matrix to the canvas's, limited range, in 16.16 fixed point: a sample of `plane` beside the colour differences at its
+// place, whose shares in it are `by`.
+fn convert(plane: u32, sample: u32, by: vec2<i32>, blue: u32, red: u32) -> u32 {
+    let share = (by.x * (i32(blue) - 128) + by.y * (i32(red) - 128) + 32768) >> 16u;
+    return u32(clamp(select(128, i32(sample), plane == 0u) + share, 0, 255));
 }

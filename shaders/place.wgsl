@@ -10,10 +10,10 @@ const STRIDES: u32 = 4u; // words: luma | chroma << 16
 const PLANES: u32 = 5u; // three words: where each plane of the canvas starts, words
 
 const BLOCK_WORDS: u32 = 3u;
-const OPERATION_WORDS: u32 = 20u;
+const OPERATION_WORDS: u32 = 22u;
 
 // Offsets into an operation.
-const KIND: u32 = 0u; // kind | opacity << 8 | full range << 16 | BT.601 << 17
+const KIND: u32 = 0u; // kind | opacity << 8 | full range << 16 | other matrix << 17
 const ORIGIN: u32 = 1u; // x | y << 16, luma pixels
 const EXTENT: u32 = 2u; // width | height << 16
 const COLOUR: u32 = 3u; // Y | U << 8 | V << 16
@@ -21,6 +21,7 @@ const MASKS: u32 = 4u; // bytes in `tables`: luma, chroma; NONE: no mask
 const SOURCES: u32 = 6u; // bytes in `tick` or `tables`: Y, U, V
 const SOURCE_STRIDES: u32 = 9u; // bytes: Y, U, V
 const AXES: u32 = 12u; // words in `tables`: luma across, luma down, chroma across, chroma down
+const CONVERSION: u32 = 16u; // shares of blue and red difference in Y, U, V, 16.16 fixed point
 
 const FLAT: u32 = 0u;
 const PICTURE: u32 = 1u;
@@ -29,7 +30,7 @@ const NONE: u32 = 0xffffffffu;
 
 // Bits of a kind.
 const FULL_RANGE: u32 = 0x10000u;
-const BT601: u32 = 0x20000u;
+const CONVERTED: u32 = 0x20000u;
 
 // A sample of the picture that `op` paints, scaled and of limited range.
 fn picture(op: u32, plane: u32, x: u32, y: u32) -> u32 {
@@ -48,11 +49,13 @@ fn paint(op: u32, plane: u32, x: u32, y: u32) -> u32 {
     switch kind & 0xffu {
         case PICTURE: {
             let sample = picture(op, plane, x, y);
-            if (kind & BT601) == 0u {
+            if (kind & CONVERTED) == 0u {
                 return sample;
             }
             let at = select(vec2(x, y), vec2(x, y) >> vec2(1u), plane == 0u);
-            return convert(plane, sample, picture(op, 1u, at.x, at.y), picture(op, 2u, at.x, at.y));
+            let shares = op + CONVERSION + 2u * plane;
+            let by = vec2(bitcast<i32>(tick[shares]), bitcast<i32>(tick[shares + 1u]));
+            return convert(plane, sample, by, picture(op, 1u, at.x, at.y), picture(op, 2u, at.x, at.y));
         }
         case STILL: {
             return table_byte(tick[op + SOURCES + plane] + y * tick[op + SOURCE_STRIDES + plane] + x);

@@ -3,6 +3,7 @@
 //! figures.
 
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -205,6 +206,8 @@ fn ctrl_c_closes_the_recordings() {
     let mut export = Command::new(BINARY);
     export.args(["recordings", "export", name, "--store"]).arg(&store).arg("--out").arg(&recording);
     assert!(export.status().unwrap().success());
+    let mode = std::fs::metadata(&recording).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "what lies in the clear is its owner's alone");
     let duration: f64 = ffprobe(&recording)["format"]["duration"].as_str().unwrap().parse().unwrap();
     assert!(duration > 3.0, "{duration} s of more than 4 were recorded");
 }

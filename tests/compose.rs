@@ -52,6 +52,32 @@ fn a_script_gets_json_and_nothing_else() {
     assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty());
 }
 
+/// What FFmpeg writes to a pipe.
+fn piped(folder: &TempDir, name: &str, line: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    let mut command = Command::new("ffmpeg");
+    let output = command.args(["-nostdin", "-loglevel", "error"]).args(line.split_whitespace()).arg("pipe:1").output();
+    let output = output.expect("ffmpeg is installed");
+    assert!(output.status.success(), "{line}: {}", told(&output));
+    std::fs::write(&path, output.stdout).unwrap();
+    path
+}
+
+#[test]
+fn case_37_and_40_a_live_recording_and_a_voice_alone_are_composed_as_long_as_the_longer() {
+    let folder = TempDir::new().unwrap();
+    let picture = "-f lavfi -i testsrc2=size=160x90:rate=30 -f lavfi -i sine=440:sample_rate=48000 -t 0.5";
+    let av1 = "-pix_fmt yuv420p -c:v libaom-av1 -usage realtime -cpu-used 8 -c:a libopus";
+    let camera = piped(&folder, "camera.webm", &format!("{picture} {av1} -f webm -live 1"));
+    let voice = piped(&folder, "voice.opus", "-f lavfi -i sine=880:sample_rate=48000 -t 1 -c:a libopus -f ogg");
+    let out = folder.path().join("o.mp4");
+    let output = tessera("--json --quiet --size 320x180", &out, &[&camera, &voice]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((summary["frames"].as_u64(), summary["files_with_sound"].as_u64()), (Some(30), Some(2)), "{summary}");
+    assert_eq!(summary["warnings"].as_array().map(Vec::len), Some(0), "{summary}");
+}
+
 #[test]
 fn wrong_arguments_end_with_code_2_and_say_which_file() {
     let folder = TempDir::new().unwrap();
@@ -62,7 +88,7 @@ fn wrong_arguments_end_with_code_2_and_say_which_file() {
     let many: Vec<&Path> = vec![&clip; 101];
     let cases: [(&str, &[&Path], &str); 7] = [
         ("", &[&clip, &missing], "missing.mp4 is not there"),
-        ("", &[&text], "notes.webm is no media file known here; give IVF, MP4, WebM or Y4M"),
+        ("", &[&text], "notes.webm is no media file known here; give IVF, MP4, WebM, Matroska, Ogg Opus or Y4M"),
         ("", &many, "101 files; give 1 to 100"),
         ("", &[], "<IN>"),
         ("--size 1281x720", &[&clip], "odd"),

@@ -26,7 +26,8 @@ fn keys(text: &str) -> BTreeSet<String> {
 
 /// The example with the keys that have no default brought to life.
 fn example_with_optional_keys() -> String {
-    EXAMPLE.replace("# tls_cert = ", "tls_cert = ").replace("# tls_key = ", "tls_key = ")
+    let optional = ["tls_cert", "tls_key", "token"];
+    optional.iter().fold(EXAMPLE.to_owned(), |text, key| text.replace(&format!("# {key} = "), &format!("{key} = ")))
 }
 
 #[test]
@@ -39,6 +40,7 @@ fn the_example_is_the_default() {
 fn the_example_names_every_key_and_no_other() {
     let mut full = Config::default();
     full.http.tls = Tls::Files { cert: "a".into(), key: "b".into() };
+    full.http.token = Some("0123456789abcdef".parse().unwrap());
     let written = toml::to_string(&full).expect("a configuration can be written");
     assert_eq!(keys(&example_with_optional_keys()), keys(&written));
     assert_eq!(parse(&written), Ok(full));

@@ -12,6 +12,7 @@ mod call;
 mod client;
 mod compose;
 mod config;
+mod doors;
 mod keepers;
 mod layout;
 mod legs;

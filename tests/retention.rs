@@ -3,15 +3,18 @@
 //! that are killed.
 
 mod bucket;
+mod cut;
 pub mod deadline;
 mod ending;
 mod hand_over;
 mod hanging;
 mod hostile;
+mod independent;
 mod memory;
 mod playing;
 mod started;
 mod steps;
+mod steps_at_the_hour;
 mod tracks;
 pub mod unrecorded;
 mod weed;

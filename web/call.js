@@ -177,8 +177,8 @@ export class Call extends EventTarget {
       try {
         if (await this.#revive()) return;
       } catch (problem) {
-        // A refusal does not get better by asking again; silence and "busy" may.
-        if (problem.status >= 400 && problem.status < 500) throw problem;
+        // A refusal does not get better by asking again; silence, "busy" and "too many are joining" may.
+        if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) throw problem;
         last = problem;
       }
       await new Promise((resolve) => setTimeout(resolve, pause));

@@ -16,6 +16,18 @@ pub const DISPLAY_NAME_LEN_MAX: usize = 128;
 pub const OWNER_LEN_MAX: usize = 128;
 /// Bytes of what is wished of a recording, JSON.
 pub const RECORDING_WISH_LEN_MAX: usize = 4 * 1024;
+/// How often OpenSSL is asked whether a flight is to be sent again; it waits for a second first, and then longer.
+pub const DTLS_RETRY_SPACING: Duration = Duration::from_millis(200);
+/// Bytes of a DTLS datagram where nobody says: what passes every path (RFC 8835 has 1,200 for all of WebRTC).
+pub const DTLS_DATAGRAM_LEN: u32 = 1200;
+/// Datagrams of one handshake that wait to be sent; a flight has some ten.
+pub const DTLS_DATAGRAMS_MAX: usize = 64;
+/// Bytes of one DTLS record (RFC 6347 section 4.1.1).
+pub const DTLS_RECORD_LEN_MAX: usize = 16 * 1024;
+/// Messages to one client that wait for its `welcome`.
+pub const SIGNALS_BEFORE_WELCOME_MAX: usize = 8;
+/// m-lines of an SDP offer: a browser that opened and closed many still stays below.
+pub const SDP_SECTIONS_MAX: usize = 64;
 /// Bytes of an SDP offer.
 pub const SDP_LEN_MAX: usize = 64 * 1024;
 /// Candidates in one trickled SDP fragment.
@@ -24,10 +36,78 @@ pub const FRAGMENT_CANDIDATES_MAX: usize = 64;
 pub const HTTP_REQUEST_SPAN: Duration = Duration::from_secs(20);
 /// How long the control thread may take to answer one command.
 pub const HTTP_REPLY_SPAN: Duration = Duration::from_secs(10);
+/// How long between two looks at the time while an answer that reads a recording is under way.
+pub const EXPIRY_LOOK_SPAN: Duration = Duration::from_secs(1);
+/// How long the last bytes of an answer that read a recording may take after its connection was closed.
+pub const LAST_BYTES_SPAN: Duration = Duration::from_secs(600);
 /// How long HTTP connections may linger after shutdown was asked for.
 pub const HTTP_SHUTDOWN_SPAN: Duration = Duration::from_secs(2);
+/// How long a client may take to send the head of a request, the next one on the same connection included, and how
+/// long a TLS handshake may take.
+pub const HTTP_HEAD_SPAN: Duration = Duration::from_secs(10);
+/// How long nothing may come of a request's body that has begun.
+pub const HTTP_STALL_SPAN: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of its answer: players stop reading while they have enough, and ask anew.
+pub const HTTP_TAKE_SPAN: Duration = Duration::from_secs(60);
+/// How long a connection may stand without a request.
+pub const HTTP_IDLE_SPAN: Duration = Duration::from_secs(30);
+/// Spacing of looks for connections that stand too long.
+pub const HTTP_SWEEP_SPACING: Duration = Duration::from_secs(5);
+/// Bytes of a request's head, and of what is read ahead on one connection.
+pub const HTTP_HEAD_LEN_MAX: usize = 16 * 1024;
+/// Requests on one HTTP/2 connection at once.
+pub const HTTP_STREAMS_MAX: u32 = 32;
+/// Bytes that one HTTP/2 connection may send ahead of what is read.
+pub const HTTP_WINDOW_LEN: u32 = 128 * 1024;
+/// HTTP connections at once, as far as the process' descriptors allow.
+pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// The fewest, however few descriptors there are.
+pub const HTTP_CONNECTIONS_MIN: usize = 8;
+/// One of so many connections may be one address's.
+pub const HTTP_ADDRESS_SHARE: usize = 4;
+/// File descriptors that are never left to HTTP, beside half of all others: threads, sockets, what the node opens as it
+/// starts.
+pub const DESCRIPTORS_KEPT: usize = 96;
+/// Bytes of requests' bodies that may have arrived and not been dealt with, all together.
+pub const BODIES_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Files of requests decoded at once: sound, pictures, posters.
+pub const DECODES_AT_ONCE: usize = 1;
+/// Those that wait for their turn.
+pub const DECODES_WAITING_MAX: usize = 16;
+/// How long the control thread may take to say that it lives.
+pub const HEALTH_SPAN: Duration = Duration::from_secs(2);
+/// Characters of the shortest token that an operator may set.
+pub const TOKEN_LEN_MIN: usize = 16;
+/// Of the longest.
+pub const TOKEN_LEN_MAX: usize = 256;
 /// Bytes of one data-channel message from a client.
 pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
+/// Messages of one client that are taken each second; what comes faster waits, the newest of each type.
+pub const SIGNALS_PER_SECOND: u32 = 20;
+/// Messages of one client that are taken at once after a pause.
+pub const SIGNALS_BURST: u32 = 64;
+/// Bytes for which a message costs as much as one more.
+pub const SIGNAL_UNIT_LEN: usize = 2048;
+/// Bytes of a message that may wait.
+pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
+/// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
+pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
+/// Problems that wait to be told to one client.
+pub const PROBLEMS_WAITING_MAX: usize = 8;
+
+/// Connections that were answered and do not stand yet. Each costs a DTLS handshake's memory, and neither a place nor a
+/// room.
+pub const WAITING_MAX: usize = 256;
+/// Of those, the ones from one address (of IPv6: from one network of 64 bits).
+pub const WAITING_PER_ADDRESS_MAX: usize = 64;
+/// How long a connection that does not stand yet keeps its place from others when the list is full.
+pub const WAITING_YIELDS_AFTER: Duration = Duration::from_secs(3);
+/// Avatars kept for people who do not stand yet.
+pub const WAITING_AVATARS_MAX: usize = 16;
+/// Trickled fragments of one connection that wait for their answer.
+pub const TRICKLES_WAITING_MAX: usize = 16;
+/// M-lines of an offer: a participant's has seven.
+pub const OFFER_LINES_MAX: usize = 64;
 
 /// Sample rate of all sound inside the node, Hz.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -67,6 +147,9 @@ pub const LEG_REQUEST_LEN_MAX: usize = 4 * 1024;
 pub const ANNOUNCEMENT_SPAN: Duration = Duration::from_secs(30);
 /// Bytes of an announcement's file: so long at 48 kHz, 16 bits, stereo, and its headers.
 pub const ANNOUNCEMENT_LEN_MAX: usize = 6 * 1024 * 1024;
+/// Bytes of one packet of an Ogg file: Opus' own are at most 61,440 (RFC 7845 section 6); a longer one may be a picture
+/// among its tags.
+pub const OGG_PACKET_LEN_MAX: usize = 1024 * 1024;
 /// Every so many ticks of silence one packet is sent, as libopus' DTX does: 400 ms.
 pub const DTX_TICKS: u64 = 20;
 /// How loud a participant may be made in the mix, per cent.
@@ -77,9 +160,17 @@ pub const MODERATION_LEN_MAX: usize = 16 * 1024;
 /// RTP clock of video, Hz (RFC 9628 and the AV1 RTP specification, section 6.1).
 pub const VIDEO_CLOCK: u32 = 90_000;
 /// Widest or highest picture a participant may send.
-pub const INGEST_SIDE_MAX: u32 = 4096;
-/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`.
-pub const INGEST_PIXELS_MAX: u32 = 2560 * 1440;
+pub const INGEST_SIDE_MAX: u32 = 8192;
+/// Pixels in a picture a participant may send; dav1d's `frame_size_limit`. What AV1's level 5.0 allows (AV1
+/// specification, annex A.3): 4K, and screens of 5120×1440.
+pub const INGEST_PIXELS_MAX: u32 = 8_912_896;
+/// Frames of a track that are kept until its decoder is attached, which takes some milliseconds.
+pub const HELD_FRAMES_MAX: usize = 64;
+/// Pictures of one track, brought to 8 bits 4:2:0, whose memory is kept for the next ones.
+pub const FLAT_PICTURES_MAX: usize = 4;
+/// Luma samples of one frame of each track that the node decodes, of all together. A decoder holds some ten frames of
+/// them.
+pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
@@ -156,7 +247,9 @@ pub const MOTION_SPAN_MAX: Duration = Duration::from_secs(5);
 pub const MAILBOX_RETRY_SPACING: Duration = Duration::from_millis(2);
 /// How long a room that is over may take to finish its encodes and close its recording before nobody waits for it any
 /// more.
-pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(15);
+pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(12);
+/// How long a process that was asked to end may take; Kubernetes kills after 30 s.
+pub const STOP_SPAN: Duration = Duration::from_secs(24);
 /// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
 pub const RUNG_LINGER: Duration = Duration::from_secs(3);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
@@ -166,6 +259,8 @@ pub const SCREEN_FPS_MAX: u32 = 15;
 pub const GPU_POLL_SPACING: Duration = Duration::from_millis(1);
 /// How long somebody who left without wanting to be recorded stays hidden: until their tile is gone for certain.
 pub const UNRECORDED_LINGER: Duration = Duration::from_secs(6);
+/// Spacing of a room's views without those who do not want to be recorded: one for all who said so meanwhile.
+pub const VIEW_SPACING: Duration = Duration::from_secs(3);
 
 /// RTP payload bytes of one outgoing packet; with headers and SRTP it stays below a 1,280-byte IPv6 path.
 pub const RTP_PAYLOAD_LEN: usize = 1_120;
@@ -200,6 +295,11 @@ pub const SEND_BUFFER_SPAN: Duration = Duration::from_secs(3);
 pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 /// How long the simulcast layer that is taken may be silent before another one is.
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
+/// SSRCs of one connection that are remembered as sorted.
+pub const PEER_SSRCS_MAX: usize = 32;
+/// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is
+/// not in use.
+pub const LINE_SSRCS_MAX: usize = 4;
 /// Addresses one peer may send from; a newer one takes the oldest's place.
 pub const PEER_ADDRESSES_MAX: usize = 8;
 /// A peer's timer is served at most this often.
@@ -210,6 +310,10 @@ pub const WISHES_SPACING: Duration = Duration::from_millis(10);
 pub const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Spacing of what is told of listeners' losses.
 pub const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(2);
+/// Times as much as came from an address that may go there before it proved to be the peer's (RFC 9000 section 8.1).
+pub const AMPLIFICATION_MAX: u64 = 3;
+/// Spacing of requests for that proof.
+pub const PROOF_SPACING: Duration = Duration::from_millis(200);
 /// How long a connection may take to come up.
 pub const CONNECT_SPAN: Duration = Duration::from_secs(15);
 /// How long a connection may be silent before it is closed.
@@ -278,18 +382,20 @@ pub const SHAPE_MASKS_MAX: usize = 512;
 pub const SCALE_AXES_MAX: usize = 1024;
 /// Bytes of an uploaded picture.
 pub const PICTURE_LEN_MAX: usize = 8 * 1024 * 1024;
-/// Pixels of an uploaded picture.
+/// Pixels of an uploaded picture, which is read row by row.
 pub const PICTURE_PIXELS_MAX: u64 = 16_000_000;
+/// Of a JPEG, whose samples are all held at three bytes a pixel: what cameras of twelve megapixels make.
+pub const PICTURE_JPEG_PIXELS_MAX: u64 = 12_600_000;
+/// Of a picture that has to be held whole while it is put together: a progressive JPEG, an interlaced PNG.
+pub const PICTURE_WHOLE_PIXELS_MAX: u64 = 6_000_000;
 /// Widest or highest an uploaded picture may be.
 pub const PICTURE_SIDE_MAX: u32 = 16_384;
-/// Bytes that decoding one may take: 16 million pixels of 16 bits a channel.
-pub const PICTURE_DECODE_LEN_MAX: u64 = PICTURE_PIXELS_MAX * 8 + 16 * 1024 * 1024;
-/// Pictures that arrive over HTTP at once.
-pub const PICTURE_UPLOADS_MAX: usize = 8;
-/// Pictures decoded at once.
-pub const PICTURE_DECODES_MAX: usize = 2;
+/// Bytes that reading a PNG may take beside its pixels.
+pub const PICTURE_DECODE_LEN_MAX: usize = 16 * 1024 * 1024;
 /// Side of a kept avatar.
 pub const AVATAR_SIDE_MAX: u32 = 512;
+/// Bytes of the shortest token that opens every recording; a random one of the node's own has 128 bits.
+pub const RECORDINGS_TOKEN_LEN_MIN: usize = 16;
 /// How long a recording is kept at most, from its start to its expiry. Configuration can shorten it; nothing lengthens
 /// it.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -297,16 +403,28 @@ pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
 /// Hours of which a keeper may hold a key at one time: those that come within `RETENTION`.
 pub const HOUR_KEYS_MAX: usize = 168;
+/// Places for hour keys in a keeper's file: keys whose hour has passed by a clock that is not certain yet lie beside
+/// those that are made meanwhile.
+pub const HOUR_SLOTS: usize = 2 * HOUR_KEYS_MAX;
 /// Recordings erased early whose hour has not come, for one keeper; beyond it erasing is refused and the caller told.
 pub const DENIED_MAX: usize = 65_536;
 /// Lines of a keeper's audit log that wait to be stored before it makes no more keys; keys are destroyed all the same.
 pub const AUDIT_PENDING_MAX: usize = 1024;
-/// Bytes of the longest line of an audit log.
-pub const AUDIT_LINE_LEN_MAX: usize = 512;
-/// How far a wall clock may lead a keeper's own time and be believed at once; it refills over `CLOCK_BELIEVED_AFTER`.
+/// Bytes of what a line of an audit log tells, its time included.
+pub const AUDIT_EVENT_LEN_MAX: usize = 64;
+/// Findings of a check of copies that are told one by one; all are counted.
+pub const FINDINGS_TOLD_MAX: usize = 100;
+/// Places of a file that may be keys or not, of which a check of copies tries so many.
+pub const GUESSED_KEYS_MAX: usize = 65_536;
+/// How far a wall clock may lead a keeper's own time and never be in doubt. How far it may step ahead while the machine
+/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
-/// How long a wall clock further ahead has to stand by what it says before a keeper that is alone believes it.
+/// For how much uptime, added up over boots, a clock that nothing else confirms has to go on as a clock does before
+/// keys are destroyed for its sake.
 pub const CLOCK_BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// For how much uptime a clock that leads and is not synchronised may be in doubt, and how long other keepers are
+/// waited for: long enough for a network to come up and for NTP.
+pub const CLOCK_DOUBTED_SPAN: Duration = Duration::from_secs(10 * 60);
 /// How far a keeper's time may run ahead of what its file says.
 pub const KEEPER_SAVED_EVERY: Duration = Duration::from_secs(60);
 /// Lines that a keeper answers on at one time; beyond it lines are closed unheard.
@@ -372,8 +490,6 @@ pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 pub const READ_PIECE_LEN: usize = 64 * 1024;
 /// Width of a recording's poster, pixels; its height follows the picture's shape.
 pub const POSTER_WIDTH: u32 = 640;
-/// Posters that are decoded at once: each costs up to a keyframe of 4K for some tens of milliseconds.
-pub const POSTERS_AT_ONCE: usize = 2;
 /// The longest that a signed link to a recording lives: a player's evening.
 pub const LINK_SPAN_MAX: Duration = Duration::from_secs(12 * 3600);
 
@@ -395,6 +511,8 @@ pub const HAND_OVER_STALL: Duration = Duration::from_secs(60);
 pub const HAND_OVER_PIECE_SPAN: Duration = Duration::from_secs(10 * 60);
 /// How long clearing away what a failed try left may take.
 pub const HAND_OVER_CLEAR_SPAN: Duration = Duration::from_secs(10);
+/// When what a failed hand-over may have left is cleared away once more: a request that was cut off may still arrive.
+pub const HAND_OVER_CLEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of a host's answer that are looked at.
 pub const HAND_OVER_ANSWER_LEN_MAX: usize = 64 * 1024;
 /// Recordings that a node hands over at one time.
@@ -443,6 +561,12 @@ pub const STRETCH_FRAMES_MAX: usize = 720;
 pub const MP4_INDEX_LEN_MAX: u64 = 64 * 1024 * 1024;
 /// Samples in one MP4 movie's tables: 37 hours at 30 a second.
 pub const MP4_SAMPLES_MAX: usize = 4_000_000;
+/// Bytes of what a Matroska file says of its tracks.
+pub const MATROSKA_HEAD_LEN_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one block of it, all frames and what goes with them.
+pub const MATROSKA_BLOCK_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Keyframes in the index at the end of an MP4: 46 days at one every 4 s.
+pub const RANDOM_ACCESS_MAX: usize = 1_000_000;
 /// Bytes of a line of parameters in a YUV4MPEG2 file.
 pub const Y4M_LINE_LEN_MAX: u64 = 1024;
 
@@ -464,6 +588,9 @@ const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
 const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
 const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);
+const _: () = assert!(HTTP_CONNECTIONS_MIN > HTTP_ADDRESS_SHARE);
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,9 +45,25 @@ impl Node {
 
     /// As `start_in`, with its log going to `log`.
     pub fn start_logging(flags: &[&str], environment: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        Self::start_at("127.0.0.1:0", flags, environment, log)
+    }
+
+    /// As `start_logging`, its pages at `http`.
+    pub fn start_at(http: &str, flags: &[&str], environment: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        Self::start_program(Path::new(BINARY), http, flags, environment, log)
+    }
+
+    /// As `start_at`, by another program that becomes the node.
+    pub fn start_program(
+        program: &Path,
+        http: &str,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--http", "127.0.0.1:0", "--media", "0.0.0.0:0"])
+        let mut child = Command::new(program)
+            .args(["serve", "--http", http, "--media", "0.0.0.0:0"])
             .args(flags)
             .envs(environment.iter().copied())
             .current_dir(folder.path())

@@ -62,8 +62,9 @@ fn assert_call_goes_on(node: &Node) {
 #[test]
 fn a_call_is_recorded_with_a_keeper_down_and_one_that_cannot_write() {
     let mut trio = Trio::start();
-    // A disk that refuses: the state's new file cannot be made.
-    std::fs::create_dir(trio.keeper_folder(2).join("state.new")).unwrap();
+    // A disk that refuses: the file of its keys is not where it was.
+    let (keys, away) = (trio.keeper_folder(2).join("keys"), trio.keeper_folder(2).join("keys.away"));
+    std::fs::rename(&keys, &away).unwrap();
     let node = start(&trio);
     let load = Load::start(&node, "daily", 2, 60);
     wait_for_people(&node, 2);
@@ -77,7 +78,7 @@ fn a_call_is_recorded_with_a_keeper_down_and_one_that_cannot_write() {
     assert_eq!(metric(&node, "tessera_record_gap_ms_total"), 0);
     let name = recordings(&node)[0]["recording"].as_str().unwrap().to_owned();
     // The third returns with a disk that writes, and is wrapped for.
-    std::fs::remove_dir(trio.keeper_folder(2).join("state.new")).unwrap();
+    std::fs::rename(&away, &keys).unwrap();
     trio.start_one(2);
     wait_until("every pair has a wrap", || {
         crate::keepers::process::wraps(&trio.store(), name.parse().unwrap()).len() == 3

@@ -155,6 +155,10 @@ impl Trio {
         self.signal(n, Signal::CONT);
     }
 
+    pub fn pid(&self, n: usize) -> u32 {
+        self.keepers[n].as_ref().expect("it runs").child.id()
+    }
+
     fn signal(&self, n: usize, signal: Signal) {
         let running = self.keepers[n].as_ref().expect("it runs");
         let pid = i32::try_from(running.child.id()).ok().and_then(Pid::from_raw).unwrap();

@@ -78,8 +78,9 @@ fn get(node: &Node, path: &str, slowly: Option<&dyn Fn()>) -> (u16, String, Vec<
         // So that little is under way when the answer is cut.
         rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
     }
-    let request =
-        format!("GET /v1/{path} HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = vec![0; 2048];
     let first = stream.read(&mut answer).unwrap();
@@ -199,11 +200,45 @@ fn a_recording_is_read_until_its_hour_and_never_after_whatever_the_clock_says() 
 }
 
 #[test]
+fn what_was_refused_once_stays_refused_and_after_a_false_leap_recordings_can_begin_again() {
+    let Some(timed) = Timed::new() else { return };
+    let keeper = timed.folder.path().join("rec.keeper");
+    let node = timed.node();
+    let (name, _) = recorded_call(&node, 2);
+    let video = format!("recordings/{name}/video.mp4");
+    assert_eq!(plain_get(&node, &video).0, 200);
+    // Somebody sets the clock a year ahead for a moment. A power cut follows.
+    timed.set(365 * DAY);
+    assert_eq!(plain_get(&node, &video).0, 410);
+    timed.set(0);
+    assert_eq!(plain_get(&node, &video).0, 410, "issue 11 A1: it was 200 again after a day");
+    drop(node);
+    timed.set(-8 * DAY);
+    assert!(timed.recordings(&["believe-clock"], &keeper).status.success());
+    timed.set(0);
+    let node = timed.node();
+    assert_eq!(plain_get(&node, &video).0, 410, "what has been answered is stored before the answer leaves");
+    assert!(!timed.recordings(&["clock-was-wrong"], &keeper).status.success(), "the node has the keeper");
+    node.stop();
+    let told = timed.recordings(&["clock-was-wrong"], &keeper);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let log = std::fs::read_dir(&keeper).unwrap().map(|entry| entry.unwrap().path());
+    let log = log.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect::<String>();
+    assert!(log.contains(" clock-was-wrong 315"), "a year of seconds stands in the audit log: {log}");
+    let node = timed.node();
+    assert_eq!(plain_get(&node, &video).0, 410);
+    let (again, _) = recorded_call(&node, 2);
+    assert_eq!(plain_get(&node, &format!("recordings/{again}/video.mp4")).0, 200, "recordings begin again");
+    assert_eq!(plain_get(&node, &video).0, 410);
+    node.stop();
+}
+
+#[test]
 fn only_who_shows_the_token_learns_of_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rec");
     let flags = ["--recordings", store.to_str().unwrap()];
-    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", "another")]);
+    let node = Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", "another token than theirs")]);
     for path in ["recordings", "recordings/00495727-r00000000000000000000000000000000", "recordings/x/video.mp4"] {
         assert_eq!(plain_get(&node, path).0, 401, "{path}");
     }

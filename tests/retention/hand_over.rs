@@ -19,7 +19,7 @@ use tessera::core::retention::RecordingName;
 use tessera::io::store::ReadError;
 use tessera::io::transfer::{Credentials, Destination, Progress, TransferError, TransferredFile, transfer};
 
-use self::hosts::{Altering, Cutting};
+use self::hosts::{Altering, Cutting, Denying};
 use super::weed::{KEY, SECRET, Weed};
 use super::{Home, files_under};
 use crate::record::material::{FPS, clip};
@@ -30,11 +30,15 @@ pub(super) fn credentials(variables: &[(&str, &str)]) -> Credentials {
 
 /// A bucket's folder on the test's server, known by `key`.
 fn bucket(weed: &Weed, url: &str, key: &str) -> Destination {
+    bucket_at(&weed.endpoint(), url, key)
+}
+
+fn bucket_at(endpoint: &str, url: &str, key: &str) -> Destination {
     let variables = [
         ("TESSERA_HAND_OVER_AWS_ACCESS_KEY_ID", key),
         ("TESSERA_HAND_OVER_AWS_SECRET_ACCESS_KEY", SECRET),
         ("TESSERA_HAND_OVER_AWS_REGION", "us-east-1"),
-        ("TESSERA_HAND_OVER_AWS_ENDPOINT", &weed.endpoint()),
+        ("TESSERA_HAND_OVER_AWS_ENDPOINT", endpoint),
         ("TESSERA_HAND_OVER_AWS_ALLOW_HTTP", "true"),
     ];
     Destination::parse(url, &credentials(&variables)).unwrap()
@@ -224,6 +228,21 @@ fn what_comes_back_altered_is_no_copy_and_nothing_is_erased() {
     let files = home.transfer(recording, &destination, false).unwrap();
     assert!(host.files.lock().unwrap()[&format!("/calls/{}", files[0].name)] == whole, "once it is honest");
     home.expect_erased(recording);
+}
+
+#[test]
+fn a_hand_over_to_a_bucket_that_is_cut_or_not_verified_leaves_no_object() {
+    let home = Home::new();
+    let recording = home.recorded();
+    let whole = home.read(recording, 0).unwrap();
+    // It has the object and says that it was refused; or it took it and does not let it be read back.
+    for denied in ["PUT", "GET"] {
+        let host = home.runtime.block_on(Denying::start(denied));
+        let error = home.transfer(recording, &bucket_at(&host.url, "s3://mine/calls", KEY), false).unwrap_err();
+        assert!(matches!(error, TransferError::Refused(_)), "{error}");
+        assert!(host.files.lock().unwrap().is_empty(), "{denied}: what was not verified is cleared away");
+        home.expect_kept(recording, &whole);
+    }
 }
 
 #[test]

@@ -2,13 +2,16 @@
 //! takes every connection and says nothing; rooms that begin, are recorded and end all the while. How long the slowest
 //! answer of another room took is printed: `cargo test … retention::hanging -- --nocapture`.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::deadline::{TOKEN, plain_get};
 use super::files_under;
+use crate::browser::driver::client;
 use crate::browser::node::{Load, Node};
 use crate::keepers::process::wait_until;
 
@@ -37,10 +40,11 @@ impl Silent {
     }
 }
 
-fn node(folder: &Path, store: &Silent) -> Node {
+/// A node that records to it; `more` stands below `[recording]`.
+fn node(folder: &Path, store: &Silent, more: &str) -> Node {
     let config = folder.join("tessera.toml");
     // Whether it keeps versions is asked before the node starts, and this store would not say.
-    let text = format!("[recording]\nallow_versions = true\nspool = {:?}\n", folder.join("spool"));
+    let text = format!("[recording]\nallow_versions = true\nspool = {:?}\n{more}", folder.join("spool"));
     std::fs::write(&config, text).unwrap();
     let endpoint = format!("http://{}", store.address);
     let environment = [
@@ -57,7 +61,7 @@ fn node(folder: &Path, store: &Silent) -> Node {
 #[test]
 fn a_store_that_never_answers_keeps_nobody_waiting() {
     let (folder, store) = (tempfile::tempdir().unwrap(), Silent::start());
-    let node = node(folder.path(), &store);
+    let node = node(folder.path(), &store, "");
     let other = Load::start(&node, "undisturbed", 2, 120);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("undisturbed", 2, Duration::from_secs(60)));
@@ -89,4 +93,43 @@ fn a_store_that_never_answers_keeps_nobody_waiting() {
     let stopping = Instant::now();
     node.stop();
     println!("the node ended within {:?}", stopping.elapsed());
+}
+
+/// So many rooms a node has at most.
+const ROOMS: usize = 64;
+/// How long a node with all of them may take to end; Kubernetes kills after 30 s.
+const END: Duration = Duration::from_secs(25);
+
+/// Begins a room by a voice over plain RTP that is heard.
+fn begin_room(node: &Node, number: usize, voice: &UdpSocket) {
+    let request = client().post(format!("{}v1/rooms/room-{number}/legs", node.url));
+    let request = request.body(json!({ "codec": "pcmu" }).to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told: Value = runtime.block_on(async { request.send().await.unwrap().json().await.unwrap() });
+    let local: SocketAddr = told["local"].as_str().unwrap_or_else(|| panic!("{told}")).parse().unwrap();
+    for n in 0..3_u8 {
+        let mut packet = vec![0x80, 0, 0, n, 0, 0, 0, n * 100, 0, 0, 0, 1];
+        packet.extend([0xff; 160]);
+        voice.send_to(&packet, local).unwrap();
+    }
+}
+
+#[test]
+fn sixty_four_recordings_into_a_store_that_hangs_are_closed_side_by_side() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Silent::start());
+    let more = "spool_mib = 0\n[media]\nlegs = \"127.0.0.1:40200-40299\"\n\
+                [video]\nwidth = 160\nheight = 160\nfps = 2\nencoder = \"aom\"\n[audio]\ncomplexity = 0\n";
+    let node = node(folder.path(), &store, more);
+    let voice = UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..ROOMS).for_each(|number| begin_room(&node, number, &voice));
+    let rooms = || serde_json::from_slice::<Value>(&plain_get(&node, "node/stats").1).unwrap()["rooms"].clone();
+    let recorded = |room: &Value| room["recording"] == true && room["frames_encoded"].as_u64() > Some(0);
+    wait_until("all are recorded", || {
+        rooms().as_array().is_some_and(|rooms| rooms.len() == ROOMS && rooms.iter().all(recorded))
+    });
+    wait_until("the store is asked", || store.connections() > 0);
+    let stopping = Instant::now();
+    node.stop();
+    println!("the node with {ROOMS} rooms ended within {:?}", stopping.elapsed());
+    assert!(stopping.elapsed() < END, "{:?}", stopping.elapsed());
 }

@@ -1,6 +1,7 @@
 //! **The question:** do players find their way in a recording: ffmpeg by HLS with a signed link, a poster, and no link
 //! that opens more?
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,29 @@ fn assert_opens_nothing_else(node: &Node, name: &str, master: &str) {
     assert_eq!(bare(&short).0, 403, "it has ended");
 }
 
+/// That a playlist's durations are those of the file it cuts, and that the file says at its end where they begin.
+fn assert_case_60_lasts_from_keyframe_to_keyframe(playlist: &str, file: &Path) {
+    let seconds = |text: &str| text.trim_end_matches(',').parse::<f64>().unwrap();
+    let said: Vec<f64> = playlist.lines().filter_map(|line| line.strip_prefix("#EXTINF:")).map(seconds).collect();
+    let probe = |what: &[&str]| {
+        let mut command = Command::new("ffprobe");
+        let output = command.args(["-v", "error", "-of", "csv=p=0"]).args(what).arg(file).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let packets = probe(&["-select_streams", "v", "-show_entries", "packet=pts_time,flags"]);
+    let keyframes = packets.lines().filter(|line| line.contains('K'));
+    let mut times: Vec<f64> = keyframes.map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    times.push(seconds(probe(&["-show_entries", "format=duration"]).trim()));
+    let lasts: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(said.len(), lasts.len(), "{playlist}");
+    // The last one ends with the sound, which may overhang by a tick.
+    let near = |(said, lasts): (&f64, &f64)| (said - lasts).abs() < 0.03;
+    assert!(said.iter().zip(&lasts).all(near), "{said:?} is not {lasts:?}");
+    let bytes = std::fs::read(file).unwrap();
+    let index = u32::from_be_bytes(*bytes.last_chunk().unwrap()) as usize;
+    assert_eq!(&bytes[bytes.len() - index + 4..][..4], b"mfra");
+}
+
 #[test]
 fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     let folder = tempfile::tempdir().unwrap();
@@ -103,6 +127,7 @@ fn players_find_their_way_by_links_that_open_one_file_each_for_a_while() {
     assert!(media_text.ends_with("#EXT-X-ENDLIST\n"), "{media_text}");
     let (seen, said) = frames(&master);
     assert_eq!((seen, said.as_str()), (expected, ""), "{media_text}");
+    assert_case_60_lasts_from_keyframe_to_keyframe(&media_text, &whole);
     // What a player does that is sent to a place: it takes the map and the piece that holds the place. ffmpeg 5 itself
     // finds nothing when it seeks in any HLS of fragmented MP4, its own included.
     let ranges = byte_ranges(&media_text);

@@ -85,6 +85,13 @@ ssize_t write(int file, const void *bytes, size_t len) {
     if (is) end("write");
     return written;
 }
+ssize_t pwrite64(int file, const void *bytes, size_t len, off64_t at) {
+    int is = is_ours(file) && now("pwrite");
+    ssize_t written = syscall(SYS_pwrite64, file, bytes, is && number("STEPS_HOW") == 1 ? len / 2 : len, at);
+    if (is) end("pwrite");
+    return written;
+}
+ssize_t pwrite(int file, const void *bytes, size_t len, off_t at) { return pwrite64(file, bytes, len, at); }
 int fsync(int file) { STEP(is_ours(file), NEXT(fsync)(file)); }
 int fdatasync(int file) { STEP(is_ours(file), NEXT(fdatasync)(file)); }
 int ftruncate64(int file, off64_t len) { STEP(is_ours(file), NEXT(ftruncate64)(file, len)); }

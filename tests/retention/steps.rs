@@ -103,28 +103,42 @@ fn child_that_is_killed_at_a_step() {
     }
 }
 
+/// Numbers that come again with the same `PROPTEST_RNG_SEED`.
+pub(super) struct Draw(u64);
+
+impl Draw {
+    pub(super) fn new() -> Self {
+        Self(std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1))
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// `steps.c`, to be preloaded.
+pub(super) fn library(aside: &Path) -> PathBuf {
+    let library = aside.join("steps.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/retention/steps.c");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
+    assert!(gcc.status().expect("gcc is installed").success());
+    library
+}
+
 struct Rounds {
     home: TempDir,
     aside: TempDir,
     library: PathBuf,
-    seed: u64,
+    draw: Draw,
 }
 
 impl Rounds {
     fn new() -> Self {
         let (home, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let library = aside.path().join("steps.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/retention/steps.c");
-        let mut gcc = Command::new("gcc");
-        gcc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
-        assert!(gcc.status().expect("gcc is installed").success());
-        let seed = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-        Self { home, aside, library, seed }
-    }
-
-    fn draw(&mut self, below: u64) -> u64 {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.seed >> 33) % below
+        let library = library(aside.path());
+        Self { home, aside, library, draw: Draw::new() }
     }
 
     /// Runs one child; what it had reached, and whether it was killed.
@@ -136,7 +150,7 @@ impl Rounds {
             Deed::Shred => 24,
             Deed::Sweep => 26,
         };
-        let (at, how) = (self.draw(steps) + 1, self.draw(3));
+        let (at, how) = (self.draw.below(steps) + 1, self.draw.below(3));
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "retention::steps::child_that_is_killed_at_a_step", "--ignored", "--nocapture"])
             .env("LD_PRELOAD", &self.library)
@@ -220,7 +234,7 @@ impl Rounds {
         let left = [files_under(&home.join("store")), files_under(&home.join("spool"))].concat();
         assert!(left.is_empty(), "{left:?}");
         let kept = files_under(&home.join("keeper"));
-        let known = |name: &str| name == "state" || name == "lock" || name.starts_with("audit-");
+        let known = |name: &str| name == "keys" || name == "lock" || name.starts_with("audit-");
         assert!(kept.iter().all(|path| known(path.file_name().unwrap().to_str().unwrap())), "{kept:?}");
     }
 }

@@ -11,6 +11,8 @@ use super::{expect_accepted, expect_refused, expect_tidy};
 const OWNED: &[(&str, &[&str])] = &[
     // The wire: RTP leaves it for the far side only.
     ("if_addrs", &["io/webrtc"]),
+    ("ipnet", &["io/rtp"]),
+    ("openssl", &["io/webrtc"]),
     ("quinn_udp", &["io/webrtc"]),
     ("rtc", &["app/load"]),
     ("rtc_rtp", &["io/webrtc", "app/load"]),
@@ -29,11 +31,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("dav1d_sys", &["engine/decode/av1"]),
     ("re_rav1d", &["engine/decode/av1"]),
     ("libaom_sys", &["engine/encode/aom"]),
-    ("opus", &["engine/decode/opus", "engine/encode/opus"]),
+    ("opus", &["engine/decode/opus", "engine/decode/opus_streams", "engine/encode/opus"]),
     ("rav1e", &["engine/encode/rav1e"]),
     // Containers.
-    ("hound", &["engine/decode"]),
-    ("matroska_demuxer", &["io/demux"]),
     ("mp4_atom", &["core/fmp4", "io/demux"]),
     // Pictures and sound.
     ("bytemuck", &["engine/compose/gpu"]),
@@ -51,7 +51,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
     ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/transfer"]),
-    ("libc", &["core/retention"]),
+    ("libc", &["core/retention", "io/http", "io/store/clock"]),
     ("zeroize", &["core/retention", "io/keeper", "io/store"]),
     // Words that are checked.
     ("schemars", &["core/scene"]),
@@ -64,7 +64,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("mimalloc", &["main"]),
     ("tracing_subscriber", &["io/telemetry"]),
     // The kernel's own calls.
-    ("rustix", &["engine/flow", "io/rtp", "io/store", "io/webrtc", "app/keeperd", "app/node"]),
+    ("rustix", &["engine/flow", "io/rtp", "io/store", "io/webrtc", "app/node"]),
     // Not called: they settle other crates' features.
     ("hashbrown", &[]),
     ("nom", &[]),

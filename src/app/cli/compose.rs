@@ -72,19 +72,22 @@ Examples:
 'tessera compose --help' tells what is read and how files of different kinds meet.";
 
 const LONG_HELP: &str = "\
-What is read: AV1 in IVF, MP4 (fragmented or not), WebM or Matroska, and raw 8-bit 4:2:0 in Y4M; told apart by content,
-not by name. 1 to 100 files, pictures up to 2560x1440. Anything else becomes readable with
+What is read: AV1 of any depth in IVF, MP4 (fragmented or not), WebM or Matroska, Opus of any channels in MP4, WebM,
+Matroska or Ogg, and raw 8-bit 4:2:0 in Y4M; told apart by content, not by name, whole, still growing or cut off.
+1 to 100 files with pictures, sound or both, pictures up to 4K. Anything else becomes readable with
   ffmpeg -i IN -pix_fmt yuv420p -c:v libsvtav1 -preset 10 -c:a libopus OUT.webm
 
-What is written: one MP4 with AV1, and Opus if a file has Opus sound: all of it mixed. Other sound is left out.
-A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
+What is written: one MP4 with AV1, and Opus if a file has Opus sound: all of it mixed. Other sound is left out, with a
+warning. A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
 
 Layouts: grid shows all alike; speaker and pip show the first file large, single shows it alone. docs/layout.md tells
 how to write a document of regions.
 
-How files meet: each begins at its own time zero (an IVF or Y4M file at its first picture). A tick shows each file's
-newest picture, so frame rates may differ. Pictures keep their shape. Broken frames leave their tile as it was until
-a keyframe heals it; a file that is cut off ends there, with a warning. The result is as long as the longest file.
+How files meet: each begins with what it holds first, picture or sound; only a recording's own tracks keep its
+timeline. A tick shows each file's newest picture, so frame rates may differ. Pictures keep their shape, and are turned,
+cut and stretched as their file says; a file without pictures shows initials. Of several tracks of a kind the one that
+players choose is taken. Broken frames leave their tile as it was until a keyframe heals it; a file that is cut off ends
+there, with a warning. The result is as long as the longest file, pictures or sound.
 
 The same files and flags give the same bytes. Ctrl-C closes the file where it is; it plays.
 

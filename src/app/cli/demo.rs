@@ -32,8 +32,8 @@ pub struct DemoArgs {
     /// The room's name
     #[arg(long, short, default_value = "demo")]
     pub room: RoomId,
-    /// Where the recording is written, in the clear
-    #[arg(long, short, value_name = "FILE", default_value = "recordings/demo.mp4")]
+    /// Where the recording is written, in the clear; not among the sealed ones of a node that records
+    #[arg(long, short, value_name = "FILE", default_value = "demo/demo.mp4")]
     pub out: PathBuf,
     /// Write the summary as JSON too
     #[arg(long, value_name = "FILE")]
@@ -302,6 +302,28 @@ impl fmt::Display for Summary {
                 row("recording", format!("{} ({:.1} s, {mib:.1} MiB)", path.display(), recording.duration_s))
             }
             None => row("recording", "nothing was written".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        args: DemoArgs,
+    }
+
+    #[test]
+    fn a_demo_writes_nothing_in_the_clear_where_a_node_keeps_what_is_sealed() {
+        let Typed { args } = Typed::parse_from(["demo"]);
+        let recording = Config::default().recording;
+        for sealed in [&recording.path, &recording.keeper, &recording.spool] {
+            assert!(!args.out.starts_with(sealed), "{} lies in {}", args.out.display(), sealed.display());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::app::cli::failure::Failure;
 
@@ -33,5 +34,18 @@ impl Interrupt {
                 _ = terminate.recv() => {}
             }
         });
+    }
+
+    /// Returns when either came, or with the name of what is lost.
+    pub(super) fn wait_or_loss(self, mut lost: watch::Receiver<Option<String>>) -> Option<String> {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => None,
+                _ = terminate.recv() => None,
+                // Whoever could tell of a loss is gone only with the node.
+                Ok(name) = lost.wait_for(Option::is_some) => name.clone(),
+            }
+        })
     }
 }

@@ -37,6 +37,10 @@ pub struct KeeperArgs {
     /// Take this machine's clock as right, though it leads by more than 5 minutes and no other keeper has confirmed it
     #[arg(long)]
     believe_clock: bool,
+    /// A clock that this keeper believed was wrong: destroy every key of the hours that it had passed, and go on by
+    /// what elapsed time says. Nothing that was refused opens again
+    #[arg(long, conflicts_with = "believe_clock")]
+    clock_was_wrong: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -74,14 +78,14 @@ pub fn run(args: KeeperArgs) -> ExitCode {
 
 fn keep(args: KeeperArgs) -> Result<(), Failure> {
     crate::io::telemetry::log::init(Level::default(), Format::default());
-    let KeeperArgs { listen, folder, memory, certificates, peers, believe_clock, .. } = args;
+    let KeeperArgs { listen, folder, memory, certificates, peers, believe_clock, clock_was_wrong, .. } = args;
     let lie = if memory {
         "its keys live in memory only (level 3)".to_owned()
     } else {
         format!("its keys lie in {} (level 2)", folder.display())
     };
     let alone = peers.is_empty();
-    let setup = KeeperSetup { listen, folder, in_memory: memory, certificates, peers, believe_clock };
+    let setup = KeeperSetup { listen, folder, in_memory: memory, certificates, peers, believe_clock, clock_was_wrong };
     let keeper = KeeperProcess::start(setup)?;
     let interrupt = Interrupt::listen()?;
     println!("tessera keeper {} listens at {}; {lie}; it holds {}", keeper.id(), keeper.address(), keeper.keys());
@@ -89,7 +93,10 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("audit log {}, signed by the Ed25519 key {key}", log.display());
     if alone {
-        println!("no --peer is given: a clock that leaps ahead is believed after a day only");
+        println!(
+            "no --peer is given: a clock that leaps ahead destroys keys when the kernel calls it synchronised, or \
+             after a day"
+        );
     }
     if !keeper.is_locked() {
         println!("the system did not lock the keys' memory (ulimit -l): swap must be off or encrypted");

@@ -1,7 +1,8 @@
 //! **The question:** which recordings are there, and is what expired really gone? `tessera recordings`.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,13 +14,13 @@ use tokio::runtime::Runtime;
 use crate::app::cli::Failure;
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::KEEPERS_AGREEING;
-use crate::core::record::RecordedFile;
+use crate::core::record::{RecordedFile, utc_text};
 use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
 use crate::io::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Keepers, ReadError, SpoolPlace, VaultError, verify_expiry,
-    verify_expiry_with,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, Keepers, ReadError, Reading, SpoolPlace,
+    VaultError, keep_out_of_dumps, verify_expiry, verify_expiry_with,
 };
 use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
 
@@ -37,6 +38,7 @@ Examples:
   tessera recordings export 00495727-r0123… --out call.mp4
   tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
+  tessera recordings verify-expiry --store /backup/recordings --keeper /backup/keeper-1 --and /backup/keeper-2
   tessera recordings list --keepers a.example:7443,b.example:7443,c.example:7443 --certificates node
 
 Erasing and sweeping need the keeper for themselves: ask a node that runs by DELETE /v1/recordings/…; it sweeps by
@@ -91,10 +93,20 @@ enum Action {
     },
     /// Delete the objects of everything that has expired
     Sweep(Place),
-    /// Take this machine's clock as right: a keeper that was off for long believes it only after a day otherwise
+    /// Take this machine's clock as right: what has expired by it is destroyed now. Raises the keeper's time, never
+    /// lowers it
     BelieveClock(Place),
-    /// Try to open every expired recording in a copy: none must open
-    VerifyExpiry(Place),
+    /// Say that a clock was wrong which the keeper believed: destroys every key of the hours that it had passed, so
+    /// that recordings can begin again. Put the clock right first. Nothing that was refused opens again
+    ClockWasWrong(Place),
+    /// Try to open every expired recording in a copy as a thief would: none must open, and no key of the past be there
+    VerifyExpiry {
+        #[command(flatten)]
+        place: Place,
+        /// Another keeper's folder, or a file or the image of a disk that may hold keys; as often as there are
+        #[arg(long, value_name = "PATH", conflicts_with = "keepers")]
+        and: Vec<PathBuf>,
+    },
 }
 
 /// Where the recordings and the keeper's folder lie.
@@ -165,6 +177,14 @@ impl Place {
         }
     }
 
+    /// The node's own keeper, to be told something of its clock; others are told by `flag` when they start.
+    fn own_keeper(&self, runtime: &Runtime, flag: &str) -> Result<Archive, Failure> {
+        if self.keepers.is_empty() {
+            return self.own(runtime);
+        }
+        Err(Failure::Usage(format!("each keeper has a clock of its own: tessera keeper {flag}")))
+    }
+
     fn ask(&self, keepers: Keepers, runtime: &Runtime) -> Result<Archive, Failure> {
         let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
         Ok(Archive::with_keepers(&self.store, keepers, Retention::default(), handle, counters)?)
@@ -179,6 +199,7 @@ impl Place {
 /// Runs it.
 #[must_use]
 pub fn run(args: RecordingsArgs) -> ExitCode {
+    keep_out_of_dumps();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("the operating system refused: {error}")));
     match runtime.and_then(|runtime| act(&runtime, args.action)) {
@@ -221,34 +242,61 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Action::BelieveClock(place) => {
-            if !place.keepers.is_empty() {
-                return Err(Failure::Usage(
-                    "each keeper believes its own clock: tessera keeper --believe-clock".into(),
-                ));
-            }
-            let archive = place.own(runtime)?;
+            let archive = place.own_keeper(runtime, "--believe-clock")?;
             archive.custody().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
             println!("believed; {} hour keys are left", archive.custody().stats().keys);
         }
-        Action::VerifyExpiry(place) => {
-            let bar = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
-            let progress = |done, of| show(&bar, done, of);
-            let verified = match place.keepers(runtime)? {
-                None => runtime.block_on(verify_expiry(&place.archive(), &progress))?,
-                Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
-            };
-            bar.finish_and_clear();
-            print(&json!(verified));
-            return Ok(if verified.opened == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        Action::ClockWasWrong(place) => {
+            let archive = place.own_keeper(runtime, "--clock-was-wrong")?;
+            let now = archive.custody().clock_was_wrong().map_err(|error| Failure::Failed(error.to_string()))?;
+            let (now, keys) = (utc_text(now), archive.custody().stats().keys);
+            println!("the keeper's time is {now} now, and {keys} hour keys are left; what was refused stays lost");
         }
+        Action::VerifyExpiry { place, and } => return verify(runtime, &place, and),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(runtime: &Runtime, place: &Place, and: Vec<PathBuf>) -> Result<ExitCode, Failure> {
+    let reading = bar("reading [{bar:40}] {bytes} of {total_bytes}, {eta} to go");
+    let trying = bar("trying [{bar:40}] {pos} of {len} recordings, {eta} to go");
+    let progress = |checking, done, of| match checking {
+        Checking::Files => show(&reading, done, of),
+        Checking::Recordings => {
+            reading.finish_and_clear();
+            show(&trying, done, of);
+        }
+    };
+    let verified = match place.keepers(runtime)? {
+        None => {
+            let ArchivePlace { vault, keeper } = place.archive();
+            let keepers = [keeper].into_iter().chain(and).collect();
+            runtime.block_on(verify_expiry(&Copies { vault, keepers, spool: place.spool() }, &progress))?
+        }
+        Some(keepers) => runtime.block_on(verify_expiry_with(&place.store, &keepers, &progress))?,
+    };
+    [reading, trying].iter().for_each(ProgressBar::finish_and_clear);
+    print(&json!(verified));
+    Ok(if verified.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn export(archive: &Archive, recording: RecordingName, wanted: RecordedFile, out: &Path) -> Result<u64, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("cannot write {}: {error}", out.display()));
     let mut reading = archive.read_file(recording, wanted).await?;
-    let mut file = File::create_new(out).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(EXPORT_MODE).open(out).map_err(failed)?;
+    let written = write(&mut reading, &mut file, &failed).await;
+    if written.is_err() {
+        // What was cut, by its hour or by a full disk, is not left behind in the clear.
+        let _ = std::fs::remove_file(out);
+    }
+    written
+}
+
+async fn write(
+    reading: &mut Reading,
+    file: &mut File,
+    failed: &impl Fn(std::io::Error) -> Failure,
+) -> Result<u64, Failure> {
     let bar = bar("writing [{bar:40}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
     let mut at = 0;
     loop {
@@ -264,6 +312,9 @@ async fn export(archive: &Archive, recording: RecordingName, wanted: RecordedFil
     bar.finish_and_clear();
     Ok(at)
 }
+
+/// In the clear, so for the account alone that asked for it.
+const EXPORT_MODE: u32 = 0o600;
 
 /// A bar on stderr; where that is no terminal, nothing shows.
 fn bar(template: &str) -> ProgressBar {

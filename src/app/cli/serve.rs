@@ -10,7 +10,8 @@ use crate::app::cli::failure::Failure;
 use crate::app::cli::interrupt::Interrupt;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
-use crate::base::limits::KEEPERS_AGREEING;
+use crate::base::limits::{self, KEEPERS_AGREEING};
+use crate::io::api::{BearerToken, HostName};
 use crate::io::store::Keepers;
 
 /// Flags of `tessera serve`; each wins over the configuration file.
@@ -38,6 +39,12 @@ pub struct ServeArgs {
     /// Serve HTTPS with a certificate made at start; browsers warn once
     #[arg(long, conflicts_with = "tls_cert")]
     pub tls_self_signed: bool,
+    /// Token with which rooms are steered over HTTP; better in the file, where `ps` does not show it
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<BearerToken>,
+    /// Names under which clients reach this node, beside its IP addresses and localhost
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub host: Vec<HostName>,
     /// Record every room
     #[arg(long)]
     pub record: bool,
@@ -71,6 +78,10 @@ impl ServeArgs {
         config.media.listen = self.media.unwrap_or(config.media.listen);
         if !self.advertise.is_empty() {
             config.media.advertise.clone_from(&self.advertise);
+        }
+        config.http.token = self.token.clone().or(config.http.token);
+        if !self.host.is_empty() {
+            config.http.hosts.clone_from(&self.host);
         }
         let typed = Tls::from_keys(self.tls_cert.clone(), self.tls_key.clone(), self.tls_self_signed)?;
         if typed != Tls::Off {
@@ -110,9 +121,26 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     if let Some(recording) = recording {
         print_recording(&recording, &node);
     }
-    interrupt.wait();
+    let lost = interrupt.wait_or_loss(node.lost());
+    end_in_time()?;
     node.stop();
-    Ok(())
+    match lost {
+        None => Ok(()),
+        Some(name) => {
+            Err(Failure::Failed(format!("{name} panicked, and a node cannot go on without it; the log says where")))
+        }
+    }
+}
+
+/// Ends the process if the node takes too long to end, so that whoever waits for that need not kill it.
+fn end_in_time() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("no thread is left to end by: {error}"));
+    let watch = || {
+        std::thread::sleep(limits::STOP_SPAN);
+        tracing::error!(after_s = limits::STOP_SPAN.as_secs(), "the node did not end in time; the process ends now");
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("end".into()).spawn(watch).map(drop).map_err(failed)
 }
 
 /// Where recordings go, until when, and what the keepers do not cover.
@@ -170,13 +198,15 @@ mod tests {
     fn flags_win_over_the_configuration() {
         let config = configuration(
             "tessera serve --http 127.0.0.1:1 --media 127.0.0.1:2 --advertise 203.0.113.7 ::1 --tls-self-signed \
-             --recordings /r --encoder rav1e --compositor cpu",
+             --recordings /r --encoder rav1e --compositor cpu --token 0123456789abcdef --host call.example",
         );
         assert_eq!(config.http.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
         assert_eq!(config.http.tls, Tls::SelfSigned);
         assert_eq!(config.media.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
         assert_eq!(config.media.advertise.len(), 2);
         assert!(config.recording.enabled && config.recording.path.to_str() == Some("/r"));
+        assert!(config.http.token.is_some_and(|token| token.is("0123456789abcdef")));
+        assert_eq!(config.http.hosts.len(), 1);
         assert_eq!((config.video.encoder, config.video.compositor), (Encoder::Rav1e, Compositor::Cpu));
     }
 

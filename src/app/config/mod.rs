@@ -7,6 +7,7 @@ mod announcing;
 mod branding;
 mod file;
 mod hand_over;
+mod http;
 mod keepers;
 mod value;
 
@@ -19,16 +20,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{Codec, RungSpec, Size};
+use crate::core::access::{Policy, Steering};
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
 use crate::engine::encode::VideoEncoderSetup;
-use crate::io::rtp::LegPorts;
+use crate::io::rtp::{LegNetworks, LegPorts};
 use crate::io::store::{ArchivePlace, SpoolPlace};
 pub use crate::io::telemetry::log::{Format, Level};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
+pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
 pub use value::{Side, ValueError, Within};
 
@@ -58,63 +61,6 @@ pub struct Config {
     pub log: Log,
 }
 
-/// `[http]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "HttpKeys", into = "HttpKeys")]
-pub struct Http {
-    /// TCP address of the HTTP door.
-    pub listen: SocketAddr,
-    /// Whether, and with which certificate, HTTPS is spoken.
-    pub tls: Tls,
-}
-
-/// How the HTTP door is secured. Browsers hand out camera and microphone over HTTPS or on localhost only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
-    /// Plain HTTP.
-    Off,
-    /// HTTPS with a certificate made at start; browsers warn once.
-    SelfSigned,
-    /// HTTPS with the operator's certificate chain and private key, both PEM.
-    Files {
-        /// The chain, leaf first.
-        cert: PathBuf,
-        /// The private key.
-        key: PathBuf,
-    },
-}
-
-impl Tls {
-    /// Reads the three keys (or flags) that an operator sets.
-    ///
-    /// # Errors
-    /// When a certificate comes without its key, or files come together with `self_signed`.
-    pub fn from_keys(cert: Option<PathBuf>, key: Option<PathBuf>, self_signed: bool) -> Result<Self, TlsError> {
-        match (cert, key, self_signed) {
-            (None, None, false) => Ok(Self::Off),
-            (None, None, true) => Ok(Self::SelfSigned),
-            (Some(cert), Some(key), false) => Ok(Self::Files { cert, key }),
-            (Some(_), Some(_), true) => Err(TlsError::Both),
-            (Some(_), None, _) => Err(TlsError::KeyMissing),
-            (None, Some(_), _) => Err(TlsError::CertMissing),
-        }
-    }
-}
-
-/// Why the TLS keys contradict each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TlsError {
-    /// A certificate alone.
-    #[error("tls_cert needs tls_key beside it; set both, or neither")]
-    KeyMissing,
-    /// A key alone.
-    #[error("tls_key needs tls_cert beside it; set both, or neither")]
-    CertMissing,
-    /// Files and self-signed at once.
-    #[error("tls_self_signed makes its own certificate; remove it, or remove tls_cert and tls_key")]
-    Both,
-}
-
 /// `[media]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -125,6 +71,8 @@ pub struct Media {
     pub advertise: Vec<IpAddr>,
     /// UDP ports of plain-RTP legs; none: there are no legs.
     pub legs: LegPorts,
+    /// Where the other ends of legs may be.
+    pub leg_networks: LegNetworks,
 }
 
 /// `[video]`
@@ -459,18 +407,13 @@ pub enum Compositor {
     Gpu,
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), tls: Tls::Off }
-    }
-}
-
 impl Default for Media {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
             advertise: Vec::new(),
             legs: LegPorts::default(),
+            leg_networks: LegNetworks::default(),
         }
     }
 }
@@ -575,6 +518,16 @@ impl fmt::Display for Place {
 }
 
 impl Config {
+    /// Who may do what.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            participants_may_record: self.recording.participants_may_record,
+            participants_choose_layout: self.rooms.participants_choose_layout,
+            steering: Steering::new(self.http.token.is_some(), self.http.is_reached_by_others()),
+        }
+    }
+
     /// The configuration of the file at `path`, or the defaults without one.
     ///
     /// # Errors
@@ -624,44 +577,6 @@ fn place(path: &Path, text: &str, at: usize) -> Place {
 
 fn header(line: &str) -> Option<&str> {
     line.trim().strip_prefix('[')?.split(']').next().map(str::trim)
-}
-
-/// `[http]` as it stands in the file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct HttpKeys {
-    listen: SocketAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls_cert: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls_key: Option<PathBuf>,
-    tls_self_signed: bool,
-}
-
-impl Default for HttpKeys {
-    fn default() -> Self {
-        Http::default().into()
-    }
-}
-
-impl TryFrom<HttpKeys> for Http {
-    type Error = TlsError;
-
-    fn try_from(keys: HttpKeys) -> Result<Self, TlsError> {
-        let tls = Tls::from_keys(keys.tls_cert, keys.tls_key, keys.tls_self_signed)?;
-        Ok(Self { listen: keys.listen, tls })
-    }
-}
-
-impl From<Http> for HttpKeys {
-    fn from(http: Http) -> Self {
-        let tls_self_signed = http.tls == Tls::SelfSigned;
-        let (tls_cert, tls_key) = match http.tls {
-            Tls::Files { cert, key } => (Some(cert), Some(key)),
-            Tls::Off | Tls::SelfSigned => (None, None),
-        };
-        Self { listen: http.listen, tls_cert, tls_key, tls_self_signed }
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,13 @@
 
 mod commands;
 mod ending;
+mod entering;
 pub mod report;
 mod room;
 mod rooms;
 mod thread;
+mod trickling;
+mod waiting;
 mod wiring;
 
 pub use thread::{Control, ControlMailbox, ControlParts, Workers};

@@ -73,6 +73,9 @@ impl Control {
 
     /// An event of a net worker; those about a connection that is gone meanwhile are ignored.
     pub(super) fn net_event(&mut self, event: NetEvent) {
+        if let Some(peer) = event.peer().filter(|peer| self.waiting.get(*peer).is_some()) {
+            return self.net_event_of_waiting(peer, event);
+        }
         let name = match (event.peer(), event.room()) {
             (Some(peer), _) => self.peers.get(&peer).cloned(),
             (None, room) => room.cloned(),
@@ -87,8 +90,9 @@ impl Control {
         match event {
             Event::Leg(event) => {
                 let (LegEvent::Started(peer) | LegEvent::Silent(peer) | LegEvent::Failed(peer)) = event;
-                if let Some(name) = self.peers.get(&peer).cloned() {
-                    self.input(&name, Input::Leg(event));
+                match self.peers.get(&peer).cloned() {
+                    Some(name) => self.input(&name, Input::Leg(event)),
+                    None => self.leg_event_of_waiting(peer, event),
                 }
             }
             Event::RungEnded { room, rung } => {

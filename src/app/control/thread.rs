@@ -12,6 +12,7 @@ use crate::app::control::ending::Endings;
 use crate::app::control::report::RoomReport;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::control::room::{Effect, Input, Room};
+use crate::app::control::waiting::Waiting;
 use crate::app::workers::compose::ComposeCommand;
 use crate::app::workers::counters::Counts;
 use crate::app::workers::decode::DecodeCommand;
@@ -106,6 +107,8 @@ pub struct Control {
     pub(super) encoder: EncoderChoice,
     pub(super) compositors: Compositors,
     pub(super) rooms: HashMap<RoomId, Entry>,
+    /// Those who were answered and are not in a room yet.
+    pub(super) waiting: Waiting,
     /// Rooms that are over and whose encodes or recordings still finish.
     pub(super) endings: Endings,
     /// The room of each connection.
@@ -148,6 +151,7 @@ impl Control {
             encoder,
             compositors,
             rooms: HashMap::new(),
+            waiting: Waiting::default(),
             endings: Endings::new(parts.ended),
             peers: HashMap::new(),
             resources: HashMap::new(),
@@ -170,6 +174,7 @@ impl Control {
         for name in names {
             self.input(&name, Input::End("the node is shutting down"));
         }
+        self.waiting.ids().into_iter().for_each(|id| self.turn_away(id));
         while !self.endings.is_empty() {
             self.round(mailbox);
         }
@@ -209,9 +214,10 @@ impl Control {
         for name in due {
             self.input(&name, Input::Due);
         }
+        self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
         self.endings.expire(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
-        rooms.chain(self.endings.deadline()).min()
+        rooms.chain(self.endings.deadline()).chain(self.waiting.deadline()).min()
     }
 
     /// One input of a room, and everything that follows from it.

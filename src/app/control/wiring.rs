@@ -21,14 +21,14 @@ use crate::core::ladder::KeyframePacer;
 use crate::engine::encode::{VideoEncoderSetup, video_encoder};
 use crate::engine::flow::{self, FrameSlot};
 use crate::engine::video::OutputSetup;
-use crate::io::api::{Refusal, ResourceToken};
-use crate::io::rtp::{LegCommand, LegWork};
+use crate::io::api::ResourceToken;
+use crate::io::rtp::{LegCommand, LegRoom};
 use crate::io::webrtc::NetCommand;
 
 impl Control {
     /// Does what the room `name` wants. A room that is over meanwhile wants nothing.
     pub(super) fn carry_out(&mut self, name: &RoomId, effect: Effect) {
-        let Some(entry) = self.rooms.get(name) else { return abandon(effect) };
+        let Some(entry) = self.rooms.get(name) else { return };
         let (compose, mix) = (&self.workers.compose[entry.compose], &self.workers.mix[entry.mix]);
         match effect {
             Effect::Net(command) => self.workers.net.send(command),
@@ -43,16 +43,6 @@ impl Control {
             Effect::RemoveLeg(peer) => {
                 if let Some(legs) = &self.workers.legs {
                     legs.send(LegCommand::Remove(peer));
-                }
-            }
-            Effect::AnswerJoin(peer, joined, reply) => {
-                if reply.send(Ok(joined)).is_err() {
-                    self.input(name, Input::Dismiss(peer, "the client hung up before its answer"));
-                }
-            }
-            Effect::AnswerLeg(peer, joined, reply) => {
-                if reply.send(Ok(joined)).is_err() {
-                    self.input(name, Input::Dismiss(peer, "the client hung up before its answer"));
                 }
             }
             Effect::Forget(peer, resource) => self.forget(peer, resource),
@@ -92,8 +82,8 @@ impl Control {
         let encoder = video_encoder(self.encoder, setup).map_err(io::Error::other)?;
         let compositor = self.compositors.make(spec.size);
         let (composed, to_encode) = bounded(limits::COMPOSED_QUEUE_LEN);
-        let failure =
-            if view.is_whole() { Event::RoomFailed(name.clone()) } else { Event::RecordingFailed(name.clone()) };
+        let room = name.clone();
+        let failure = if view.is_whole() { Event::RoomFailed(room) } else { Event::RungFailed { room, rung } };
         let work = RungWork {
             room: name.clone(),
             rung,
@@ -172,11 +162,11 @@ impl Control {
 
     fn add_leg(&self, name: &RoomId, start: LegStart) {
         let (Some(entry), Some(legs)) = (self.rooms.get(name), &self.workers.legs) else { return };
-        let LegStart { peer, track, socket, leg, watch, playout } = start;
+        let LegStart { peer, track, playout } = start;
         let (sink, packets) = flow::opus_queue(self.setup.counts.node.opus_discarded.clone());
         let mix = entry.room.audio().subscribe(limits::AUDIO_FAN_LEN, legs.waker());
         self.workers.mix[entry.mix].send(MixCommand::AddVoice(name.clone(), track, packets, playout));
-        legs.send(LegCommand::Add(Box::new(LegWork { peer, socket, line: leg, sink, mix, watch })));
+        legs.send(LegCommand::Enter(peer, Box::new(LegRoom { sink, mix })));
     }
 
     fn end_room(&mut self, name: &RoomId, end: RoomEnd) {
@@ -189,15 +179,5 @@ impl Control {
         if let Some(ticket) = self.endings.begin(Instant::now(), end) {
             self.finish_recording(ticket);
         }
-    }
-}
-
-/// What a room wanted that ended in the meantime: whoever waits for an answer gets one.
-fn abandon(effect: Effect) {
-    // A caller that is gone needs no answer.
-    match effect {
-        Effect::AnswerJoin(_, _, reply) => drop(reply.send(Err(Refusal::NodeFull))),
-        Effect::AnswerLeg(_, _, reply) => drop(reply.send(Err(Refusal::NodeFull))),
-        _ => {}
     }
 }

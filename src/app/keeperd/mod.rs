@@ -17,7 +17,7 @@ use crate::engine::flow::Counter;
 use crate::io::keeper::{
     Identity, IdentityError, IdentityFiles, KeeperClient, KeeperClientError, Request, Response, ServerCounters, serve,
 };
-use crate::io::store::{KeeperFileError, LocalKeeper, StoreError, audit_path};
+use crate::io::store::{KeeperFileError, LocalKeeper, LockWatch, StoreError, audit_path, keep_out_of_dumps};
 
 /// What a keeper is started with.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct KeeperSetup {
     pub peers: Vec<String>,
     /// The operator's word that the wall clock is right.
     pub believe_clock: bool,
+    /// The operator's word that a clock was wrong that was believed.
+    pub clock_was_wrong: bool,
 }
 
 /// Why a keeper did not start.
@@ -90,12 +92,19 @@ impl KeeperProcess {
         let errors = Counter::default();
         let open = if setup.in_memory { LocalKeeper::in_memory } else { LocalKeeper::open };
         let own = Arc::new(open(&setup.folder, errors.clone())?);
+        if peers.is_empty() {
+            own.stand_alone();
+        }
+        if setup.clock_was_wrong {
+            own.clock_was_wrong()?;
+        }
         if setup.believe_clock {
             own.believe_clock()?;
         }
         let counters = ServerCounters::default();
         let desk = own.clone();
         let desk = Arc::new(move |ask| desk.answer(ask));
+        tracing::debug!(peers = peers.len(), believe_clock = setup.believe_clock, "a keeper asks others for the time");
         runtime.spawn(serve(listener, identity, desk, counters.clone()));
         runtime.spawn(tick(own.clone()));
         runtime.spawn(ask_peers(own.clone(), peers));
@@ -146,40 +155,27 @@ impl KeeperProcess {
     }
 }
 
-// A core dump would hold keys; a debugger of the same account could read them. A refusal leaves what was.
-fn keep_out_of_dumps() {
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-}
-
 async fn tick(own: Arc<LocalKeeper>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut disbelieved, mut unsaved) = (false, false);
+    let (mut unsaved, mut locks) = (false, LockWatch::default());
     loop {
         second.tick().await;
+        locks.look();
         let ticking = own.clone();
         // It may wait for its disk.
         if tokio::task::spawn_blocking(move || ticking.tick()).await.is_err() {
             tracing::error!("a tick of the keeper failed");
         }
-        let (lead, told) = (own.stats().clock_disbelieved, own.told());
-        match lead {
-            Some(lead) if !disbelieved => {
-                tracing::error!(lead_s = lead.as_secs(), "the wall clock leads and is not believed yet");
-            }
-            None if disbelieved => tracing::warn!("the wall clock is believed"),
-            _ => {}
-        }
+        let told = own.told();
         if told.unsaved && !unsaved {
             tracing::error!("the state cannot be stored: no new keys are made until it can");
         }
-        (disbelieved, unsaved) = (lead.is_some(), told.unsaved);
+        unsaved = told.unsaved;
     }
 }
 
-/// Another keeper's clock that agrees is why a clock that leads is believed before a day has passed.
+/// What another keeper's clock has come to as well is certain; what it has not is not, whatever the kernel says here.
 async fn ask_peers(own: Arc<LocalKeeper>, peers: Vec<KeeperClient>) {
     loop {
         let answered = join_all(peers.iter().map(|peer| peer.try_ask(Request::Time))).await;

@@ -172,7 +172,7 @@ impl SourceVideo {
         let mut decoder = decode::video_decoder(Codec::Av1).map_err(io::Error::other)?;
         let mut pictures = Vec::new();
         for (at, data) in container::ivf_frames(SOURCE)?.into_iter().enumerate() {
-            let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: at == 0, arrival: None };
+            let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: at == 0, arrival: None, colour: None };
             decoder.decode(frame, &mut pictures).map_err(io::Error::other)?;
         }
         Ok(Self { frames: pictures.iter().map(|picture| scaled(picture, setup.size)).collect() })

@@ -132,6 +132,7 @@ impl Frames {
             payload: Arc::from(&packet.payload[..]),
             audio_level: None,
             rid: None,
+            colour: None,
         };
         let hand_on = |inward| {
             if let Err(TrySendError::Full(_)) = senses.try_send(inward) {

@@ -3,6 +3,7 @@
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
+use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -17,6 +18,7 @@ pub fn metrics(counts: &Counts) -> Metrics {
     metrics.process();
     let named = [
         seams(&counts.node),
+        door(&counts.http),
         wire(&counts.net),
         legs(&counts.legs),
         sound(&counts.sound),
@@ -29,18 +31,21 @@ pub fn metrics(counts: &Counts) -> Metrics {
     }
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
-    for (name, help, level) in levels(&counts.archive).into_iter().chain([(failing.0, failing.1, failing.2.clone())]) {
+    let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
+    let others = [(failing.0, failing.1, failing.2.clone()), connections];
+    for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
     metrics
 }
 
-fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 4] {
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 5] {
     let upload = &counters.upload;
     [
         ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
         ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
         ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
+        ("tessera_clock_alarm", "1 while the own keeper's clock is not certain", counters.clock_alarm.clone()),
         ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
     ]
 }
@@ -60,6 +65,12 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
         ("tessera_frames_decoded_total", "Frames decoded", &counters.frames_decoded),
         ("tessera_frames_broken_total", "Frames no decoder could read", &counters.frames_broken),
+        (
+            "tessera_frames_unaffordable_total",
+            "Frames not decoded: the decoders hold as many pixels as they may",
+            &counters.frames_unaffordable,
+        ),
+        ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
@@ -73,6 +84,18 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
         ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
         ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
+    ]
+}
+
+fn door(counters: &DoorCounters) -> Vec<Named<'_>> {
+    vec![
+        (
+            "tessera_http_connections_closed_total",
+            "HTTP connections closed because they had no request",
+            &counters.connections_closed,
+        ),
+        ("tessera_http_connections_refused_total", "HTTP connections refused", &counters.connections_refused),
+        ("tessera_http_requests_refused_total", "Large HTTP requests refused with 503", &counters.requests_refused),
     ]
 }
 
@@ -102,7 +125,22 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             &counters.keyframe_requests_refused,
         ),
         ("tessera_keyframe_requests_out_total", "Keyframe requests sent to senders", &counters.keyframe_requests_out),
-        ("tessera_signals_discarded_total", "Messages no data channel took", &counters.signals_discarded),
+        (
+            "tessera_signals_coalesced_total",
+            "Messages to clients that newer ones replaced before they were said",
+            &counters.signals_coalesced,
+        ),
+        (
+            "tessera_signals_discarded_total",
+            "Messages to clients that could not even wait",
+            &counters.signals_discarded,
+        ),
+        ("tessera_signals_refused_total", "Messages of clients who say too much", &counters.signals_refused),
+        (
+            "tessera_datagrams_withheld_total",
+            "Datagrams not sent: their address had not proved to be the peer's",
+            &counters.datagrams_withheld,
+        ),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }
@@ -148,6 +186,9 @@ fn recordings(counters: &RecordCounters) -> Vec<Named<'_>> {
         ("tessera_record_gap_ms_total", "Milliseconds that recordings lack", &counters.gap_ms),
         ("tessera_record_bytes_total", "Bytes of recordings stored", &counters.bytes),
         ("tessera_record_errors_total", "Failed writes of recordings", &counters.errors),
+        ("tessera_recordings_refused_total", "Times that keepers let no recording begin", &counters.refused),
+        ("tessera_recordings_stalled_total", "Times that a recording could store nothing", &counters.stalled),
+        ("tessera_recordings_failed_total", "Recordings ended by a fault of ours", &counters.failed),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! **The question:** how does a node come up and go down? Sockets first, so that a taken port is told before anything
 //! runs.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
 use crate::app::node::{calibration, metrics};
@@ -20,14 +22,17 @@ use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
-use crate::base::limits;
+use crate::base::limits::{self, RECORDINGS_TOKEN_LEN_MIN};
+use crate::core::access::Steering;
 use crate::engine::compose::overlays::load_fonts;
+use crate::engine::decode::PixelBudget;
 use crate::engine::flow::Waker;
-use crate::io::api::ControlHandle;
-use crate::io::http::{self, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
+use crate::io::api::{ControlHandle, DoorCounters};
+use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::rtp::{self, LegCommand};
-use crate::io::store::{Archive, ArchiveError, Keepers, VaultError};
+use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
+use crate::io::telemetry::panics::Panics;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
 
@@ -55,6 +60,12 @@ pub enum StartError {
     /// The node's certificate for its keepers.
     #[error("retention: {0}")]
     Identity(#[from] IdentityError),
+    /// The token that opens every recording.
+    #[error(
+        "TESSERA_RECORDINGS_TOKEN: it opens every recording, so it has at least {RECORDINGS_TOKEN_LEN_MIN} printable \
+         ASCII characters, such as `openssl rand -hex 16` tells; unset it and the node makes one"
+    )]
+    Token,
     /// A keeper's address.
     #[error("retention: {0}")]
     Keeper(#[from] KeeperClientError),
@@ -76,6 +87,7 @@ pub struct Node {
     runtime: Option<Runtime>,
     ended: Receiver<RoomReport>,
     counters: NodeCounters,
+    panics: Panics,
     told_token: Option<String>,
     keepers: Option<Keepers>,
 }
@@ -96,21 +108,23 @@ impl Node {
     /// As [`Node::start`].
     pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
         // Anyone who needs words before it is done asks again at the next tick.
-        thread::Builder::new().name("fonts".into()).spawn(load_fonts)?;
+        let counts = Counts::default();
+        let panics = Panics::new(counts.node.threads_failed.clone());
+        let of_fonts = panics.clone();
+        thread::Builder::new().name("fonts".into()).spawn(move || of_fonts.minor("fonts", load_fonts))?;
         let (listen, advertise) = (config.media.listen, &config.media.advertise);
         let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
-        let door = HttpDoor::open(&http_setup(&config, &candidates))?;
+        let door = HttpDoor::open(&http_setup(&config, &candidates, counts.http.clone()))?;
         let encoder = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let (http, url) = (door.address(), door.url());
-        let counts = Counts::default();
         let runtime = http_runtime(&config)?;
         let archive = match &record_to {
-            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts)?),
+            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts, &panics)?),
             _ => None,
         };
-        let (token, told_token) = recordings_token();
+        let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let recordings = archive.clone().map(|archive| recordings(&config, archive, token, &runtime, &counts));
         let recordings = recordings.transpose()?;
         let canvas = config.video.size();
@@ -122,7 +136,7 @@ impl Node {
         let (stop_control, stop) = bounded(1);
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let workers = start_workers(&config, sockets, &net_sender, &control_waker, &reports, &counts)?;
+        let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
         let parts = ControlParts {
             config: config.clone(),
             encoder,
@@ -137,12 +151,14 @@ impl Node {
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
-        let control = thread::Builder::new().name("control".into()).spawn(move || Control::new(parts).run(&mailbox))?;
+        let of_control = panics.clone();
+        let run = move || of_control.vital("control", || Control::new(parts).run(&mailbox));
+        let control = thread::Builder::new().name("control".into()).spawn(run)?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let told_token = told_token.filter(|_| recordings.is_some());
         let view = NodeView { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
-        let stop_http = serve(&runtime, door, handle, view);
+        let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
             http,
@@ -155,6 +171,7 @@ impl Node {
             runtime: Some(runtime),
             ended,
             counters: counts.node,
+            panics,
             told_token,
             keepers,
         })
@@ -182,6 +199,12 @@ impl Node {
     #[must_use]
     pub fn counters(&self) -> &NodeCounters {
         &self.counters
+    }
+
+    /// Names the first thread that panicked and that the node cannot go on without: it is to be stopped.
+    #[must_use]
+    pub fn lost(&self) -> watch::Receiver<Option<String>> {
+        self.panics.lost()
     }
 
     /// The token that recordings are read with, if it was made at start and nobody knows it yet.
@@ -217,7 +240,10 @@ impl Node {
         }
         let _ = self.stop_http.send(true);
         // Requests that still run get the door's own grace, then the runtime goes.
-        drop(self.runtime.take());
+        if let Some(runtime) = self.runtime.take() {
+            // Whatever hangs on a disk would be waited for without end.
+            runtime.shutdown_timeout(limits::HTTP_SHUTDOWN_SPAN);
+        }
     }
 }
 
@@ -231,29 +257,32 @@ fn start_workers(
     config: &Config,
     sockets: Vec<MediaSocket>,
     net_events: &Sender<NetEvent>,
-    control: &Waker,
     reports: &Reports<Event>,
-    counts: &Counts,
+    (control, counts, panics): (&Waker, &Counts, &Panics),
 ) -> io::Result<Workers> {
-    let net = NetWorkers::start(sockets, net_events, control, &counts.net)?;
+    let net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
     let legs = match config.media.legs.is_off() {
         true => None,
-        false => Some(legs_worker(reports.clone())?),
+        false => Some(legs_worker(reports.clone(), panics)?),
     };
+    let pixels = PixelBudget::new(limits::DECODE_PIXELS_MAX);
     let decode = (0..config.threads.decode()).map(|n| {
-        let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("decode-{n}"), move |mailbox| workers::decode::run(&mailbox, &reports, &counters))
+        let (reports, counters, pixels) = (reports.clone(), counts.node.clone(), pixels.clone());
+        let name = format!("decode-{n}");
+        Worker::start(&name, panics, move |mailbox| workers::decode::run(&mailbox, &reports, &counters, &pixels))
     });
     let compose = (0..config.threads.compose()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("compose-{n}"), move |mailbox| workers::compose::run(&mailbox, &reports, &counters))
+        Worker::start(&format!("compose-{n}"), panics, move |mailbox| {
+            workers::compose::run(&mailbox, &reports, &counters);
+        })
     });
     let mix = (0..config.threads.mix()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("mix-{n}"), move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
+        Worker::start(&format!("mix-{n}"), panics, move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
     });
     let of_package = reports.clone();
-    let package = Worker::start("package", move |mailbox| workers::package::run(&mailbox, of_package))?;
+    let package = Worker::start("package", panics, move |mailbox| workers::package::run(&mailbox, of_package))?;
     let threads = &config.threads;
     tracing::debug!(decode = threads.decode(), compose = threads.compose(), mix = threads.mix(), "workers run");
     Ok(Workers {
@@ -266,8 +295,8 @@ fn start_workers(
     })
 }
 
-fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
-    Worker::start("legs", move |mailbox| {
+fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<LegCommand>> {
+    Worker::start_minor("legs", panics, move |mailbox| {
         let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
         if let Err(error) = served {
             tracing::error!(%error, "the plain-RTP legs failed");
@@ -275,13 +304,49 @@ fn legs_worker(reports: Reports<Event>) -> io::Result<Worker<LegCommand>> {
     })
 }
 
-fn http_setup(config: &Config, candidates: &[SocketAddr]) -> HttpSetup {
+fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters) -> HttpSetup {
     let tls = match &config.http.tls {
         Tls::Off => http::Tls::Off,
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    HttpSetup { listen: config.http.listen, tls }
+    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let policy = config.policy();
+    let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
+    let hosts = hosts.into_iter().chain(own).collect();
+    let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
+    let connections_max = http::connections_max(raise_descriptors(), sockets);
+    warn_of_strangers(config);
+    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+}
+
+/// As many descriptors as the system lets this process have; how many that are.
+fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Refused, it stays as it was.
+    let _ = setrlimit(Resource::Nofile, most);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Says what others see and may do, where others reach the door.
+fn warn_of_strangers(config: &Config) {
+    if !config.http.is_reached_by_others() {
+        return;
+    }
+    if config.http.tls == Tls::Off {
+        tracing::warn!(
+            "HTTP is plain and other machines reach it: whoever is on the way reads and changes what is said, tokens \
+             included, and browsers give no camera; set tls_cert and tls_key, tls_self_signed, or a proxy that speaks \
+             HTTPS before it"
+        );
+    }
+    if config.policy().steering == Steering::Off {
+        tracing::warn!(
+            "other machines reach this node and [http] token is not set: nobody steers rooms over HTTP; joining and \
+             watching are open"
+        );
+    }
 }
 
 fn http_runtime(config: &Config) -> io::Result<Runtime> {
@@ -290,10 +355,14 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
 }
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.
-fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<Arc<Archive>, StartError> {
-    // A core dump would hold the keys of recordings that are being made or read. A refusal leaves what was.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+fn open_archive(
+    config: &Config,
+    runtime: &Runtime,
+    counts: &Counts,
+    panics: &Panics,
+) -> Result<Arc<Archive>, StartError> {
+    // From now on it holds the keys of recordings that are being made or read.
+    keep_out_of_dumps();
     let recording = &config.recording;
     let archive = match &config.retention.keepers {
         None => {
@@ -317,9 +386,9 @@ fn open_archive(config: &Config, runtime: &Runtime, counts: &Counts) -> Result<A
         None => archive,
     };
     let archive = Arc::new(archive);
-    runtime.spawn(archive.clone().run());
-    runtime.spawn(archive.clone().run_keepers());
-    runtime.spawn(archive.clone().run_spool());
+    runtime.spawn(panics.clone().vital_task("sweeper", archive.clone().run()));
+    runtime.spawn(panics.clone().vital_task("keepers", archive.clone().run_keepers()));
+    runtime.spawn(panics.clone().vital_task("spool", archive.clone().run_spool()));
     Ok(archive)
 }
 
@@ -359,27 +428,59 @@ fn archive_with(
     Ok(Archive::with_keepers(&vault, keepers, retention, handle, counts.archive.clone())?)
 }
 
-/// The token in `TESSERA_RECORDINGS_TOKEN`, or a new one, which then has to be told.
-fn recordings_token() -> (String, Option<String>) {
-    match std::env::var("TESSERA_RECORDINGS_TOKEN") {
-        Ok(token) if !token.is_empty() => (token, None),
-        _ => {
-            let token = crate::io::api::ResourceToken::random().to_string();
-            (token.clone(), Some(token))
-        }
-    }
+/// The token that was given, or a new one, which then has to be told.
+fn recordings_token(given: Option<OsString>) -> Result<(String, Option<String>), StartError> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else {
+        let token = crate::io::api::ResourceToken::random().to_string();
+        return Ok((token.clone(), Some(token)));
+    };
+    let token = given.into_string().map_err(|_| StartError::Token)?;
+    // What a header cannot carry nobody could ever show.
+    let is_shown = token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && token.trim() == token;
+    if is_shown && token.len() >= RECORDINGS_TOKEN_LEN_MIN { Ok((token, None)) } else { Err(StartError::Token) }
 }
 
-fn serve(runtime: &Runtime, door: HttpDoor, control: ControlHandle, view: NodeView) -> watch::Sender<bool> {
+fn serve(
+    runtime: &Runtime,
+    door: HttpDoor,
+    (control, view): (ControlHandle, NodeView),
+    panics: Panics,
+) -> watch::Sender<bool> {
     let (stop, mut stopped) = watch::channel(false);
     let shutdown = async move {
         // An error means the node itself is gone, which is a reason to stop too.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    runtime.spawn(async move {
+    runtime.spawn(panics.clone().vital_task("http", async move {
         if let Err(error) = door.serve(control, view, shutdown).await {
             tracing::error!(%error, "the HTTP door failed");
+            panics.lose("http");
         }
-    });
+    }));
     stop
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recordings_token_that_could_be_guessed_or_never_shown_is_refused() {
+        for bad in [
+            "?",
+            "fifteen letters",
+            " a token with a blank before it",
+            "a token with a\nline end",
+            "ein Schlüssel zu allem",
+        ] {
+            let told = recordings_token(Some(bad.into())).unwrap_err().to_string();
+            assert!(told.contains("at least 16") && !told.contains(bad), "{told}");
+        }
+        let given = "sixteen letters!";
+        assert_eq!(recordings_token(Some(given.into())).unwrap(), (given.to_owned(), None));
+        for none in [None, Some(OsString::new())] {
+            let (token, told) = recordings_token(none).unwrap();
+            assert!(token.len() >= RECORDINGS_TOKEN_LEN_MIN && told == Some(token));
+        }
+    }
 }

@@ -1,13 +1,19 @@
-//! **The question:** what does one file show at which tick? Demuxer and decoder together, a window of ticks at a time.
+//! **The question:** what does one file show and say at which tick? Demuxer and decoder together, a window of ticks at
+//! a time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, Matrix, NANOS_PER_SECOND, Picture, PlaneRef, Pts, Size, VideoFrame};
-use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
-use crate::io::demux::{Coding, Fault, Pictures, Stored};
+use crate::engine::decode::{DecodeError, Reshaper, VideoDecoder, video_decoder};
+use crate::io::demux::{Coding, Fault, Media, Pictures, Stored, Track};
+
+/// A file's first picture is there at once if it comes within this: sound begins a little earlier in most files, and
+/// nobody shall see initials flash up.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What becomes visible, or does not.
 #[derive(Debug)]
@@ -16,78 +22,174 @@ pub(super) enum Seen {
     Picture { tick: u64, frame: VideoFrame },
     /// A sample that gave no picture; the one before stays.
     Broken { tick: u64, why: DecodeError },
-    /// The first tick without the file, and what ended it if not its end.
+    /// The first tick without its pictures, and what ended them if not their end.
+    PicturesEnded { tick: u64, why: Option<Fault> },
+    /// The first tick without the file, pictures and sound, and what ended its sound if not its end.
     Ended { tick: u64, why: Option<Fault> },
 }
 
 impl Seen {
     pub(super) fn tick(&self) -> u64 {
-        let (Self::Picture { tick, .. } | Self::Broken { tick, .. } | Self::Ended { tick, .. }) = self;
+        let (Self::Picture { tick, .. }
+        | Self::Broken { tick, .. }
+        | Self::PicturesEnded { tick, .. }
+        | Self::Ended { tick, .. }) = self;
         *tick
     }
 }
 
 /// One file being decoded.
 pub(super) struct DecodedFile {
+    pictures: Option<Shown>,
+    sound: Option<Heard>,
+    fps: u32,
+    /// The first ticks without pictures and without sound, once they are known.
+    pictures_end: Option<u64>,
+    sound_end: Option<u64>,
+    ended: bool,
+}
+
+/// Its pictures.
+struct Shown {
     pictures: Pictures,
     /// `None` for raw pictures.
     decoder: Option<Box<dyn VideoDecoder>>,
-    fps: u32,
-    /// Read, not decoded yet.
-    ahead: Option<Stored>,
-    /// When the newest sample is shown, and when it ends.
-    last: Option<(Pts, Pts)>,
-    ended: bool,
-    /// How the file ended before its end.
-    fault: Option<Fault>,
+    reshaper: Reshaper,
     scratch: Vec<VideoFrame>,
+    ahead: Ahead,
+}
+
+/// Its sound, as far as its length matters; it is decoded elsewhere.
+struct Heard {
+    track: Box<dyn Track>,
+    span: Option<Duration>,
+    ahead: Ahead,
+}
+
+/// How far a track is read.
+#[derive(Default)]
+struct Ahead {
+    /// Read, not taken yet.
+    stored: Option<Stored>,
+    /// When the newest sample begins, and when it ends.
+    last: Option<(Pts, Pts)>,
+    /// How the track ended before its end.
+    fault: Option<Fault>,
+}
+
+impl Ahead {
+    fn read(&mut self, track: &mut dyn Track) {
+        if self.fault.is_none() {
+            match track.next() {
+                Ok(stored) => self.stored = stored,
+                Err(fault) => self.fault = Some(fault),
+            }
+        }
+    }
+
+    /// The next sample, if it begins before tick `end`; and at which tick.
+    fn take(&mut self, end: u64, fps: u32, nominal: Duration) -> Option<(u64, Stored)> {
+        let at_once = self.last.is_none();
+        let tick = |at: Pts| if at_once && at.since(Pts(0)) <= AT_ONCE { 0 } else { first_tick(at, fps) };
+        let stored = self.stored.take_if(|stored| tick(stored.at) < end)?;
+        let spacing = self.last.map(|(at, _)| stored.at.since(at)).filter(|span| !span.is_zero());
+        let span = stored.span.or(spacing).unwrap_or(nominal).saturating_sub(stored.skip + stored.trim);
+        let newest = self.last.map_or(Pts(0), |(_, end)| end);
+        self.last = Some((stored.at, newest.max(stored.at + span)));
+        Some((tick(stored.at), stored))
+    }
+
+    fn end_tick(&self, fps: u32) -> u64 {
+        nearest_tick(self.last.map_or(Pts(0), |(_, end)| end), fps).max(1)
+    }
 }
 
 impl DecodedFile {
-    pub(super) fn new(pictures: Pictures, fps: u32) -> Result<Self, Fault> {
-        let decoder = match pictures.coding {
-            Coding::Av1 => Some(video_decoder(Codec::Av1).map_err(|error| Fault::Broken(error.to_string()))?),
-            Coding::Raw { .. } => None,
-        };
-        let (ahead, last, ended, fault) = (None, None, false, None);
-        let mut source = Self { pictures, decoder, fps, ahead, last, ended, fault, scratch: Vec::new() };
-        source.read();
-        Ok(source)
+    pub(super) fn new(media: Media, fps: u32) -> Result<Self, Fault> {
+        let pictures = media.pictures.map(Shown::new).transpose()?;
+        let sound = media.sound.map(|sound| {
+            let (mut track, mut ahead) = (sound.track, Ahead::default());
+            ahead.read(&mut *track);
+            Heard { track, span: sound.span, ahead }
+        });
+        Ok(Self { pictures, sound, fps, pictures_end: None, sound_end: None, ended: false })
     }
 
+    /// Without its sound, which then has no length either.
+    pub(super) fn muted(mut self) -> Self {
+        if self.pictures.is_some() {
+            self.sound = None;
+        }
+        self
+    }
+
+    /// Extent of its pictures; nothing without them.
     pub(super) fn size(&self) -> Size {
-        self.pictures.size
+        self.pictures.as_ref().map_or(Size::new(0, 0), |shown| shown.pictures.size)
     }
 
     pub(super) fn span(&self) -> Option<Duration> {
-        self.pictures.span
+        let pictures = self.pictures.as_ref().and_then(|shown| shown.pictures.span);
+        pictures.max(self.sound.as_ref().and_then(|heard| heard.span))
     }
 
     /// Everything that is first shown before tick `end`; of several pictures for one tick only the last.
     pub(super) fn until(&mut self, end: u64) -> Vec<Seen> {
         let mut seen: Vec<Seen> = Vec::new();
-        while let Some(stored) = self.ahead.take_if(|stored| first_tick(stored.at, self.fps) < end) {
-            let tick = first_tick(stored.at, self.fps);
-            let spacing = self.last.map(|(at, _)| stored.at.since(at)).filter(|span| !span.is_zero());
-            let span = stored.span.or(spacing).unwrap_or(self.pictures.nominal);
-            self.last = Some((stored.at, stored.at + span));
-            self.decode(tick, stored, &mut seen);
-            self.read();
+        if self.pictures_end.is_none() {
+            let (tick, why) = match &mut self.pictures {
+                Some(shown) => {
+                    shown.until(end, self.fps, &mut seen);
+                    let is_over = shown.ahead.stored.is_none();
+                    (is_over.then(|| shown.ahead.end_tick(self.fps)), shown.ahead.fault.take_if(|_| is_over))
+                }
+                None => (Some(0), None),
+            };
+            self.pictures_end = tick;
+            seen.extend(tick.map(|tick| Seen::PicturesEnded { tick, why }));
         }
-        if self.ahead.is_none() && !self.ended {
+        let mut fault = None;
+        if self.sound_end.is_none() {
+            (self.sound_end, fault) = match &mut self.sound {
+                Some(heard) => heard.until(end, self.fps),
+                None => (Some(0), None),
+            };
+        }
+        if let (Some(pictures), Some(sound), false) = (self.pictures_end, self.sound_end, self.ended) {
             self.ended = true;
-            let end = self.last.map_or(Pts(0), |(_, end)| end);
-            seen.push(Seen::Ended { tick: nearest_tick(end, self.fps).max(1), why: self.fault.take() });
+            seen.push(Seen::Ended { tick: pictures.max(sound), why: fault });
         }
         seen
     }
+}
 
-    fn read(&mut self) {
-        if self.fault.is_none() {
-            match self.pictures.track.next() {
-                Ok(stored) => self.ahead = stored,
-                Err(fault) => self.fault = Some(fault),
-            }
+impl Heard {
+    /// Goes on to tick `end`: the first tick without it once it is known, and what ended it.
+    fn until(&mut self, end: u64, fps: u32) -> (Option<u64>, Option<Fault>) {
+        while self.ahead.take(end, fps, limits::AUDIO_TICK).is_some() {
+            self.ahead.read(&mut *self.track);
+        }
+        let is_over = self.ahead.stored.is_none();
+        (is_over.then(|| self.ahead.end_tick(fps)), self.ahead.fault.take_if(|_| is_over))
+    }
+}
+
+impl Shown {
+    fn new(pictures: Pictures) -> Result<Self, Fault> {
+        let decoder = match pictures.coding {
+            Coding::Av1 => Some(video_decoder(Codec::Av1).map_err(|error| Fault::Broken(error.to_string()))?),
+            Coding::Raw { .. } => None,
+        };
+        let reshaper = Reshaper::new(pictures.reshape, limits::INGEST_SIDE_MAX);
+        let mut shown = Self { pictures, decoder, reshaper, scratch: Vec::new(), ahead: Ahead::default() };
+        shown.ahead.read(&mut *shown.pictures.track);
+        Ok(shown)
+    }
+
+    fn until(&mut self, end: u64, fps: u32, seen: &mut Vec<Seen>) {
+        while let Some((tick, stored)) = self.ahead.take(end, fps, self.pictures.nominal) {
+            self.decode(tick, stored, seen);
+            self.ahead.read(&mut *self.pictures.track);
         }
     }
 
@@ -97,13 +199,19 @@ impl DecodedFile {
             let size = self.pictures.size;
             let picture = Arc::new(RawPicture { data: stored.data, size });
             let frame = VideoFrame { size, full_range, matrix: Matrix::default(), arrival: None, picture };
-            show(seen, Seen::Picture { tick, frame });
+            show(seen, Seen::Picture { tick, frame: self.reshaper.show(frame) });
             return;
         };
-        let unit = CodedFrame { codec: Codec::Av1, data: &stored.data, keyframe: stored.keyframe, arrival: None };
+        let unit = CodedFrame {
+            codec: Codec::Av1,
+            data: &stored.data,
+            keyframe: stored.keyframe,
+            arrival: None,
+            colour: self.pictures.colour,
+        };
         let result = decoder.decode(unit, &mut self.scratch);
         if let Some(frame) = self.scratch.drain(..).next_back() {
-            show(seen, Seen::Picture { tick, frame });
+            show(seen, Seen::Picture { tick, frame: self.reshaper.show(frame) });
         }
         if let Err(why) = result {
             show(seen, Seen::Broken { tick, why });

@@ -11,7 +11,7 @@ use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
 use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
+    Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// A file that is being written.
@@ -20,6 +20,7 @@ pub(super) struct Film {
     fps: u32,
     header: Option<Header>,
     packets: Option<Packets>,
+    index: RandomAccess,
     fragments: u32,
     run: VideoRun,
     /// Pictures so far, and sound packets in closed fragments.
@@ -34,6 +35,7 @@ impl Film {
             fps,
             header: None,
             packets,
+            index: RandomAccess::default(),
             fragments: 0,
             run: VideoRun::default(),
             pictures: 0,
@@ -51,12 +53,13 @@ impl Film {
             let init = InitSegment { sequence, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into() };
             let header = if self.packets.is_some() { init.encode() } else { init.encode_without_sound() };
             self.part.write(&header.bytes)?;
+            self.index = RandomAccess::after_head(header.bytes.len());
             self.header = Some(header);
         }
         let at = self.time(self.pictures);
         let full = at - self.run.start >= limits::FRAGMENT_SPAN.as_secs() * u64::from(VIDEO_TIMESCALE);
         if !self.run.samples.is_empty() && (frame.keyframe || full) {
-            self.cut()?;
+            self.cut(false)?;
         }
         if self.run.samples.is_empty() {
             self.run.start = at;
@@ -72,8 +75,8 @@ impl Film {
         rtp_from_pts(pts_from_tick(number, self.fps), VIDEO_TIMESCALE)
     }
 
-    /// Writes the open fragment with the sound up to its end.
-    fn cut(&mut self) -> io::Result<()> {
+    /// Writes the open fragment with the sound up to its end, and behind the last one where keyframes lie.
+    fn cut(&mut self, last: bool) -> io::Result<()> {
         let tick = limits::PCM_FRAMES as u64;
         let mut sound = SoundRun { start: self.packets_written * tick, ..SoundRun::default() };
         if let Some(packets) = &self.packets {
@@ -89,13 +92,15 @@ impl Film {
         }
         self.fragments += 1;
         let fragment = Fragment { number: self.fragments, video: std::mem::take(&mut self.run), sound };
-        self.part.write(&fragment.encode())
+        let bytes = fragment.encode();
+        self.index.note(&fragment, bytes.len());
+        self.part.write(&if last { self.index.behind(&bytes) } else { bytes })
     }
 
     /// Closes the file and gives it its name. Without a single picture there is none.
     pub(super) fn finish(mut self) -> io::Result<Written> {
         if !self.run.samples.is_empty() {
-            self.cut()?;
+            self.cut(true)?;
         }
         let Some(header) = self.header.take() else { return Ok(Written { frames: 0, bytes: 0 }) };
         self.part.patch(header.duration_at, &Header::duration_patch(self.time(self.pictures)))?;

@@ -23,7 +23,7 @@ use crate::io::demux;
 /// See [`RecomposeError`]; then `job.out` is as it was before.
 pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<Summary, RecomposeError> {
     let begun = Instant::now();
-    let files = open_all(job)?;
+    let Opened { files, notes } = open_all(job)?;
     let setup = VideoEncoderSetup {
         codec: Codec::Av1,
         size: job.size,
@@ -42,7 +42,7 @@ pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<
     let (stage, written) = std::thread::scope(|scope| {
         let (packets, mixing) = if sounds.is_empty() { (None, None) } else { mix(scope, sounds)? };
         let (composed, encoding) = encode(scope, job, encoder, compositor.pool(), packets)?;
-        let mut stage = Stage::new(job, files.len(), compositor);
+        let mut stage = Stage::new(job, files.len(), compositor, notes);
         let windows = decode(scope, job, files)?;
         stage.play(&windows, &composed, stop, &|done| progress(Progress { done, total }));
         // Ends: the decoders' next window finds nobody, the encoder finds no next tick, the mixer no reader.
@@ -73,27 +73,37 @@ pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<
     })
 }
 
-fn open_all(job: &Job) -> Result<Vec<DecodedFile>, RecomposeError> {
+/// The files, and what the operator should know of them.
+struct Opened {
+    files: Vec<DecodedFile>,
+    notes: Vec<String>,
+}
+
+fn open_all(job: &Job) -> Result<Opened, RecomposeError> {
     if job.files.is_empty() || job.files.len() > limits::PARTICIPANTS_MAX {
         return Err(RecomposeError::Count(job.files.len()));
     }
     let out = job.out.canonicalize().ok();
-    let mut files = Vec::with_capacity(job.files.len());
+    let mut opened = Opened { files: Vec::with_capacity(job.files.len()), notes: Vec::new() };
     for path in &job.files {
         if out.is_some() && path.canonicalize().ok() == out {
             return Err(RecomposeError::Same(path.clone()));
         }
-        let opened = demux::pictures(path).and_then(|pictures| DecodedFile::new(pictures, job.fps));
-        files.push(opened.map_err(|fault| RecomposeError::Input { path: path.clone(), fault })?);
+        let input = |fault| RecomposeError::Input { path: path.clone(), fault };
+        let mut media = demux::open(path).map_err(input)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        opened.notes.extend(media.notes.drain(..).map(|note| format!("{name}: {note}")));
+        let file = DecodedFile::new(media, job.fps).map_err(input)?;
+        opened.files.push(if job.sound { file } else { file.muted() });
     }
-    Ok(files)
+    Ok(opened)
 }
 
-fn sounds(job: &Job) -> Result<Vec<Box<dyn demux::Track>>, RecomposeError> {
+fn sounds(job: &Job) -> Result<Vec<demux::Sound>, RecomposeError> {
     let mut sounds = Vec::new();
     for path in &job.files {
-        let sound = demux::sound(path).map_err(|fault| RecomposeError::Input { path: path.clone(), fault })?;
-        sounds.extend(sound);
+        let media = demux::open(path).map_err(|fault| RecomposeError::Input { path: path.clone(), fault })?;
+        sounds.extend(media.sound);
     }
     Ok(sounds)
 }

@@ -12,9 +12,9 @@ use crate::app::offline::error::RecomposeError;
 use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, PcmBlock, Pts, pts_from_tick};
 use crate::core::mix::Limiter;
-use crate::engine::decode::OpusDecoder;
+use crate::engine::decode::OpusFileDecoder;
 use crate::engine::encode::{OpusEncoder, OpusEncoderConfig};
-use crate::io::demux::Track;
+use crate::io::demux::{Sound, Track};
 
 /// Opus packets of 20 ms, the first at the file's zero, without an end.
 pub(super) type Packets = Receiver<Bytes>;
@@ -23,11 +23,11 @@ type Mixing<'scope> = ScopedJoinHandle<'scope, ()>;
 /// Starts the `mix` thread; it ends when nobody wants its packets any more.
 pub(super) fn mix<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    tracks: Vec<Box<dyn Track>>,
+    sounds: Vec<Sound>,
 ) -> Result<(Option<Packets>, Option<Mixing<'scope>>), RecomposeError> {
     let (outlet, mailbox) = bounded(limits::AUDIO_FAN_LEN);
     let work = move || {
-        let mut voices: Vec<Voice> = tracks.into_iter().filter_map(Voice::new).collect();
+        let mut voices: Vec<Voice> = sounds.into_iter().filter_map(Voice::new).collect();
         let Ok(mut encoder) = OpusEncoder::new(OpusEncoderConfig::default()) else { return };
         let mut limiter = Limiter::default();
         let mut block = PcmBlock::silence();
@@ -53,7 +53,7 @@ pub(super) fn mix<'scope>(
 /// One file's sound.
 struct Voice {
     track: Box<dyn Track>,
-    decoder: OpusDecoder,
+    decoder: OpusFileDecoder,
     /// Decoded, not mixed yet; interleaved, without holes.
     samples: VecDeque<f32>,
     /// The sample pair that `samples` begins with, since the file's zero.
@@ -67,9 +67,9 @@ struct Voice {
 const ROUNDING: u64 = limits::SAMPLE_RATE as u64 / 200;
 
 impl Voice {
-    fn new(track: Box<dyn Track>) -> Option<Self> {
-        let decoder = OpusDecoder::new().ok()?;
-        Some(Self { track, decoder, samples: VecDeque::new(), from: 0, after_hole: None, ended: false })
+    fn new(sound: Sound) -> Option<Self> {
+        let decoder = OpusFileDecoder::new(&sound.head).ok()?;
+        Some(Self { track: sound.track, decoder, samples: VecDeque::new(), from: 0, after_hole: None, ended: false })
     }
 
     fn is_over(&self) -> bool {
@@ -110,8 +110,13 @@ impl Voice {
         };
         // A broken packet is a hole.
         let Ok(samples) = self.decoder.decode(&packet.data) else { return };
-        let skip = usize::try_from(pairs(packet.skip)).map_or(samples.len(), |pairs| pairs.saturating_mul(2));
-        let samples = &samples[skip.min(samples.len())..];
+        let count =
+            |span: Duration| usize::try_from(pairs(span)).map_or(samples.len(), |pairs| pairs.saturating_mul(2));
+        let end = samples.len().saturating_sub(count(packet.trim));
+        let samples = &samples[count(packet.skip).min(end)..end];
+        if samples.is_empty() {
+            return;
+        }
         let at = pairs(packet.at.since(Pts(0)));
         let next = self.from + self.samples.len() as u64 / 2;
         if self.samples.is_empty() {

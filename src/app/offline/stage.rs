@@ -42,8 +42,11 @@ struct Shown {
     /// Seen, not due yet; ascending.
     ahead: VecDeque<Seen>,
     broken: bool,
-    /// The first tick without it.
+    /// The first tick without its pictures, and without any of it.
+    pictures_end: Option<u64>,
     end: Option<u64>,
+    /// The scene knows that its camera is off; that it left.
+    dark: bool,
     over: bool,
 }
 
@@ -61,14 +64,17 @@ fn seat(index: usize) -> ParticipantId {
 }
 
 impl Stage {
-    pub(super) fn new(job: &Job, count: usize, compositor: Box<dyn Compositor>) -> Self {
+    /// `notes`: what the operator should know of the files before anything is composed.
+    pub(super) fn new(job: &Job, count: usize, compositor: Box<dyn Compositor>, notes: Vec<String>) -> Self {
         let shown = |path: &PathBuf| Shown {
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             frame: None,
             shape: None,
             ahead: VecDeque::new(),
             broken: false,
+            pictures_end: None,
             end: None,
+            dark: false,
             over: false,
         };
         let files: Vec<Shown> = job.files.iter().map(shown).collect();
@@ -85,7 +91,7 @@ impl Stage {
             outbox: Outbox::new(),
             decoded: 0,
             interrupted: false,
-            warnings: Vec::new(),
+            warnings: notes,
         };
         for index in 0..stage.files.len() {
             let name = stage.files[index].name.clone();
@@ -138,11 +144,16 @@ impl Stage {
                 let file = &mut self.files[number + index * count];
                 for seen in seen {
                     match seen {
+                        Seen::PicturesEnded { tick, why } => {
+                            file.pictures_end = Some(tick);
+                            self.warnings.extend(why.map(|why| format!("{}: {why}", file.name)));
+                        }
                         Seen::Ended { tick, why } => {
                             file.end = Some(tick);
-                            if let Some(why) = why {
-                                self.warnings.push(format!("{}: {why}", file.name));
-                            }
+                            // Where both tracks end alike, it is said once.
+                            let told = why.map(|why| format!("{}: {why}", file.name));
+                            let told = told.filter(|told| !self.warnings.contains(told));
+                            self.warnings.extend(told);
                         }
                         seen => file.ahead.push_back(seen),
                     }
@@ -170,32 +181,39 @@ impl Stage {
                         }
                         file.broken = true;
                     }
-                    Seen::Ended { .. } => unreachable!("kept apart when it was received"),
+                    Seen::PicturesEnded { .. } | Seen::Ended { .. } => unreachable!("kept apart when it was received"),
                 }
             }
-            let participant = seat(index);
-            let track = TrackId { participant, kind: TrackKind::Camera };
-            let size = file.frame.as_ref().map(|frame| frame.size);
-            let new_shape = size.filter(|size| file.shape.replace(*size) != Some(*size));
-            let is_over = file.end.is_some_and(|end| tick >= end);
-            let is_alive = file.frame.is_some() && !file.broken;
-            file.over = is_over;
-            if let Some(size) = new_shape {
-                self.tell(tick, scene::Input::Shape { track, size });
-            }
-            match (is_over, self.ended) {
-                (true, Ended::Placeholder) => self.tell(tick, scene::Input::CameraEnded { participant }),
-                (true, Ended::Leave) => self.tell(tick, scene::Input::Left { participant }),
-                // A held picture must not go stale; neither may one that its file shows for long.
-                _ if is_alive => self.tell(tick, scene::Input::CameraFrame { participant }),
-                _ => {}
-            }
-            if is_over && self.ended == Ended::Hold {
-                self.files[index].over = false;
-            }
+            self.show_state(index, tick);
         }
         if self.scene.deadline().is_some_and(|deadline| deadline <= self.instant(tick)) {
             self.tell(tick, scene::Input::Tick);
+        }
+    }
+
+    /// Lets the scene know what a file's camera does.
+    fn show_state(&mut self, index: usize, tick: u64) {
+        let (ended, file) = (self.ended, &mut self.files[index]);
+        let participant = seat(index);
+        let track = TrackId { participant, kind: TrackKind::Camera };
+        let has_ended = |end: Option<u64>| end.is_some_and(|end| tick >= end);
+        let is_alive = file.frame.is_some() && !file.broken;
+        let leaves = has_ended(file.end) && ended == Ended::Leave;
+        let darkens = has_ended(file.pictures_end) && ended != Ended::Hold && file.frame.is_some() && !file.dark;
+        let size = file.frame.as_ref().map(|frame| frame.size);
+        let new_shape = size.filter(|size| file.shape.replace(*size) != Some(*size));
+        (file.over, file.dark) = (leaves, file.dark || darkens);
+        let is_dark = file.dark;
+        if let Some(size) = new_shape {
+            self.tell(tick, scene::Input::Shape { track, size });
+        }
+        if leaves {
+            self.tell(tick, scene::Input::Left { participant });
+        } else if darkens {
+            self.tell(tick, scene::Input::CameraEnded { participant });
+        } else if is_alive && !is_dark {
+            // A held picture must not go stale; neither may one that its file shows for long.
+            self.tell(tick, scene::Input::CameraFrame { participant });
         }
     }
 

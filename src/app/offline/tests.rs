@@ -1,5 +1,7 @@
 //! Real files in, one real file out, looked at by FFmpeg and by our own decoder.
 
+mod cases;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -86,9 +88,10 @@ fn probed(path: &Path) -> Vec<String> {
 
 /// The luma at the middle of each tile of `count` seats, in the frame at `tick`.
 fn lumas(path: &Path, tick: u64, count: usize) -> Vec<u8> {
-    let pictures = demux::pictures(path).unwrap();
+    let media = demux::open(path).unwrap();
+    let pictures = media.pictures.as_ref().expect("ours have pictures");
     assert_eq!((pictures.coding, pictures.size), (Coding::Av1, SIZE));
-    let mut source = DecodedFile::new(pictures, 30).unwrap();
+    let mut source = DecodedFile::new(media, 30).unwrap();
     let seen = source.until(tick + 1);
     let Some(Seen::Picture { frame, .. }) = seen.iter().rfind(|seen| seen.tick() == tick) else { panic!("no {tick}") };
     let PlaneRef { data, stride } = frame.picture.plane(0);
@@ -217,7 +220,7 @@ fn a_long_file_has_keyframes_and_fragments_as_a_recording_has() {
     let folder = TempDir::new().unwrap();
     let job = Job { size: Size::new(160, 160), ..job(&folder, vec![flat(&folder, "long.y4m", 90, 30, 300)]) };
     composed(&job);
-    let mut track = demux::pictures(&job.out).unwrap().track;
+    let mut track = demux::open(&job.out).unwrap().pictures.expect("ours have pictures").track;
     let units: Vec<demux::Stored> = std::iter::from_fn(|| track.next().unwrap()).collect();
     let keyframes: Vec<usize> = (0..units.len()).filter(|n| units[*n].keyframe).collect();
     assert_eq!((units.len(), keyframes), (300, vec![0, 120, 240]));
@@ -278,7 +281,7 @@ fn the_canvas_can_be_had_unencoded() {
     job.out = folder.path().join("canvas.y4m");
     let summary = composed(&job);
     assert_eq!((summary.frames, summary.encoder), (5, "none"));
-    let mut track = demux::pictures(&job.out).unwrap().track;
+    let mut track = demux::open(&job.out).unwrap().pictures.expect("ours have pictures").track;
     let canvas = track.next().unwrap().unwrap();
     assert_eq!(canvas.data.len(), 320 * 180 * 3 / 2);
     assert!(canvas.data[..320 * 180].iter().all(|sample| *sample == 77));

@@ -3,6 +3,7 @@
 use crate::base::limits;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::Counter;
+use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -64,6 +65,10 @@ pub struct NodeCounters {
     pub frames_decoded: Counter,
     /// Frames the decoder refused: a broken or unsupported bitstream.
     pub frames_broken: Counter,
+    /// Frames not decoded because the node's decoders hold as many pixels as they may.
+    pub frames_unaffordable: Counter,
+    /// Threads that panicked.
+    pub threads_failed: Counter,
     /// Keyframes requested of senders.
     pub keyframes_requested: Counter,
     /// Rooms ended by a panic in one of their workers.
@@ -77,6 +82,8 @@ pub struct NodeCounters {
 pub struct Counts {
     /// The seams and the workers.
     pub node: NodeCounters,
+    /// The HTTP door.
+    pub http: DoorCounters,
     /// The wire.
     pub net: NetCounters,
     /// The plain-RTP legs together.

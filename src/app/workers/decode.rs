@@ -9,7 +9,7 @@ use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
-use crate::engine::decode::{self, DecodeError, VideoDecoder};
+use crate::engine::decode::{self, DecodeError, PixelBudget, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
 
 /// A video track's way from its queue to its slot.
@@ -43,6 +43,8 @@ struct Track {
     jitter: VideoJitter,
     /// `None` once it could not be opened: its frames still go to whoever records them.
     decoder: Option<Box<dyn VideoDecoder>>,
+    /// Why its pictures are not shown, as told.
+    refused: Option<String>,
     /// A slot's box that came back, so that none is allocated per frame.
     spare: Option<Box<VideoFrame>>,
 }
@@ -50,11 +52,19 @@ struct Track {
 impl Track {
     /// Asks the sender for a keyframe, unless nothing here could decode it.
     fn ask_for_keyframe(&self, counters: &NodeCounters) {
-        if self.decoder.is_none() {
+        if self.decoder.is_none() || self.refused.is_some() {
             return;
         }
         counters.keyframes_requested.add(1);
         self.work.keyframe_requests.request_keyframe();
+    }
+
+    /// Its pictures are of a kind that is not shown, or are shown: everybody hears of a change.
+    fn refuse(&mut self, why: Option<String>, reports: &Reports<Event>) {
+        if self.refused != why {
+            self.refused.clone_from(&why);
+            reports.send(Event::PicturesRefused { room: self.work.room.clone(), track: self.work.track, why });
+        }
     }
 
     /// There is no decoder for it from now on, and everybody hears why, once.
@@ -64,12 +74,13 @@ impl Track {
     }
 }
 
-/// The body of a `decode-n` thread.
-pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
+/// The body of a `decode-n` thread; `budget` is all threads'.
+pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters, budget: &PixelBudget) {
     let mut worker = DecodeWorker {
         tracks: HashMap::new(),
         reports: reports.clone(),
         counters: counters.clone(),
+        budget: budget.clone(),
         outbox: Outbox::new(),
         pictures: Vec::new(),
     };
@@ -83,6 +94,7 @@ struct DecodeWorker {
     tracks: HashMap<TrackId, Track>,
     reports: Reports<Event>,
     counters: NodeCounters,
+    budget: PixelBudget,
     outbox: Outbox<VideoOutput>,
     pictures: Vec<VideoFrame>,
 }
@@ -97,8 +109,8 @@ impl DecodeWorker {
 
     fn add(&mut self, work: Box<TrackWork>) {
         let id = work.track;
-        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder(work.codec));
-        let mut track = Track { work, jitter, decoder: None, spare: None };
+        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder_within(work.codec, &self.budget));
+        let mut track = Track { work, jitter, decoder: None, refused: None, spare: None };
         match opened {
             Ok(decoder) => track.decoder = Some(decoder),
             Err(error) => track.fail(error, &self.reports),
@@ -167,8 +179,12 @@ impl Step<'_> {
                         counters.lip_sync.note(track.work.playout.skew());
                     }
                     match decode_one(track, &frame, pictures, counters) {
-                        Ok(()) => {}
+                        Ok(true) => track.refuse(None, reports),
+                        Ok(false) => {}
                         Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
+                        Err(DecodeError::Unsupported(why)) => track.refuse(Some(why), reports),
+                        // What follows what is not shown.
+                        Err(DecodeError::AwaitingKeyframe) if track.refused.is_some() => {}
                         Err(_) => broken = true,
                     }
                 }
@@ -197,16 +213,18 @@ fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
     }
 }
 
-/// Decodes and publishes. A track without a decoder shows nothing, and nothing is wrong with its frames.
+/// Decodes and publishes; true if there was a picture. A track without a decoder shows nothing, and nothing is wrong
+/// with its frames.
 fn decode_one(
     track: &mut Track,
     frame: &ReceivedFrame,
     pictures: &mut Vec<VideoFrame>,
     counters: &NodeCounters,
-) -> Result<(), DecodeError> {
-    let Some(decoder) = track.decoder.as_mut() else { return Ok(()) };
+) -> Result<bool, DecodeError> {
+    let Some(decoder) = track.decoder.as_mut() else { return Ok(false) };
     let result = decoder.decode(frame.coded(), pictures);
     counters.frames_decoded.add(pictures.len() as u64);
+    let shown = !pictures.is_empty();
     for picture in pictures.drain(..) {
         let boxed = match track.spare.take() {
             Some(mut spare) => {
@@ -217,8 +235,12 @@ fn decode_one(
         };
         track.spare = track.work.slot.publish(boxed);
     }
-    counters.frames_broken.add(u64::from(result.is_err()));
-    result
+    match result {
+        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
+        Err(_) if track.refused.is_none() => counters.frames_broken.add(1),
+        _ => {}
+    }
+    result.map(|()| shown)
 }
 
 #[cfg(test)]
@@ -226,6 +248,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::base::limits;
     use crate::base::media::{CodedFrame, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
@@ -242,6 +265,7 @@ mod tests {
             tracks: HashMap::new(),
             reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
             counters: NodeCounters::default(),
+            budget: PixelBudget::new(limits::DECODE_PIXELS_MAX),
             outbox: Outbox::new(),
             pictures: Vec::new(),
         };
@@ -318,6 +342,30 @@ mod tests {
         drain_outputs(&mut worker);
         assert!(broken.slot.take().is_some(), "a keyframe heals it");
     }
+
+    #[test]
+    fn case_42_pictures_that_are_not_shown_are_told_once_and_asked_for_no_more() {
+        let (mut worker, events) = worker();
+        let mut far = track(&mut worker, 1, Codec::Av1);
+        let too_large = include_bytes!("../../engine/decode/clips/too_large.ivf");
+        for number in 0..3 {
+            // A keyframe of a kind that is not shown, then what refers to it, behind a gap.
+            let whole = arriving(Bytes::from_static(&too_large[44..]), 2 * number);
+            far.sender.push(ReceivedFrame { keyframe: true, ..whole });
+            drain_outputs(&mut worker);
+            far.sender.push(ReceivedFrame { contiguous: false, ..arriving(frames(2)[1].clone(), 2 * number + 1) });
+            drain_outputs(&mut worker);
+        }
+        let told: Vec<_> = events.try_iter().collect();
+        let [Event::PicturesRefused { why: Some(why), .. }] = &told[..] else { panic!("{told:?}") };
+        assert!(why.contains("4100×2200"), "{why}");
+        assert!(!far.keyframe_requests.take_keyframe(), "another keyframe would not help");
+        far.sender.push(ReceivedFrame { keyframe: true, ..arriving(frames(1)[0].clone(), 9) });
+        drain_outputs(&mut worker);
+        assert!(far.slot.take().is_some(), "a smaller one is shown");
+        assert!(matches!(&events.try_iter().collect::<Vec<_>>()[..], [Event::PicturesRefused { why: None, .. }]));
+    }
+
     /// A decoder whose library has no memory left for another.
     struct Exhausted;
 

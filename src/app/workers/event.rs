@@ -27,6 +27,15 @@ pub enum Event {
         /// Why there is no decoder.
         error: DecodeError,
     },
+    /// A track's pictures are of a kind that is not shown, told once for each; another keyframe would not help.
+    PicturesRefused {
+        /// Its room.
+        room: RoomId,
+        /// Which track.
+        track: TrackId,
+        /// What they are, and what to send; `None` once they are shown again.
+        why: Option<String>,
+    },
     /// The room's picture is laid out anew.
     SceneChanged {
         /// Which room.
@@ -56,8 +65,22 @@ pub enum Event {
         /// Which.
         rung: RungId,
     },
-    /// The keepers agreed: what was asked for is recorded from now on.
+    /// What is recorded is stored from now on: the keepers agreed, or the store takes it again.
     RecordingBegan {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// Nothing of it can be stored for now, and it is tried on.
+    RecordingStalled {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// It was erased, or its hour came, while it was made: nothing more of it is stored.
+    RecordingErased {
         /// Its room.
         room: RoomId,
         /// Which recording.
@@ -81,8 +104,20 @@ pub enum Event {
     },
     /// A worker panicked over this room: it ends, the node goes on.
     RoomFailed(RoomId),
-    /// A worker panicked over what is made for this room's recording alone: that ends, the room goes on.
-    RecordingFailed(RoomId),
+    /// A worker panicked over this recording: it ends, the room goes on.
+    RecordingFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which recording.
+        ticket: RecordingTicket,
+    },
+    /// A worker panicked over an encode that is made for a recording alone.
+    RungFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
 }
 
 impl Event {
@@ -92,14 +127,18 @@ impl Event {
         match self {
             Self::PicturesBroken { room, .. }
             | Self::DecoderFailed { room, .. }
+            | Self::PicturesRefused { room, .. }
             | Self::SceneChanged { room, .. }
             | Self::Speech { room, .. }
             | Self::RungEnded { room, .. }
             | Self::RecordingBegan { room, .. }
+            | Self::RecordingStalled { room, .. }
+            | Self::RecordingErased { room, .. }
             | Self::RecordingRefused { room, .. }
             | Self::RecordingFinished { room, .. }
-            | Self::RoomFailed(room)
-            | Self::RecordingFailed(room) => Some(room),
+            | Self::RecordingFailed { room, .. }
+            | Self::RungFailed { room, .. }
+            | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,
         }
     }

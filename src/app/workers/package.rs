@@ -2,6 +2,7 @@
 //! none of them: keepers, disks and stores are asked, and what they answer is told to the control thread.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -23,8 +24,8 @@ pub enum PackageCommand {
         /// What reads and stores.
         recording: Box<RoomRecording>,
         /// Whether keepers have to agree first: answered by [`Event::RecordingBegan`], and what came before it is not
-        /// recorded, or by [`Event::RecordingRefused`]. Otherwise it begins at once, asks them with its first picture,
-        /// and says nothing.
+        /// recorded, or by [`Event::RecordingRefused`]. Otherwise it begins at once and asks them with its first
+        /// picture. From then on each change is told of whether anything is stored.
         must_agree: bool,
     },
     /// The recording reads these from now on, and nothing more of what it read so far.
@@ -44,11 +45,18 @@ pub enum PackageCommand {
 pub fn run(mailbox: &Mailbox<PackageCommand>, reports: Reports<Event>) {
     let mut package = Package { recordings: HashMap::new(), closing: Vec::new(), reports };
     loop {
-        let is_open = package.take_commands(&mailbox.commands);
-        if !is_open {
-            package.finish_all();
-        }
-        let deadline = package.advance(Instant::now());
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            let is_open = package.take_commands(&mailbox.commands);
+            if !is_open {
+                package.finish_all();
+            }
+            (is_open, package.advance(Instant::now()))
+        }));
+        let Ok((is_open, deadline)) = step else {
+            tracing::error!("the package worker panicked; what it recorded ends");
+            package.fail_all();
+            continue;
+        };
         if !is_open && package.closing.is_empty() {
             return;
         }
@@ -66,13 +74,15 @@ struct Package {
 struct Recorded {
     room: RoomId,
     stage: Stage,
+    /// Whether it was told last that it is stored.
+    storing: bool,
 }
 
 enum Stage {
     /// Its keepers have to agree first.
     Asking(Box<RoomRecording>),
     Running(Box<RoomRecording>),
-    /// It panicked, which was told; it waits for its `Finish`.
+    /// It panicked or was erased, which was told; it waits for its `Finish`.
     Failed,
 }
 
@@ -103,7 +113,7 @@ impl Package {
                 } else {
                     Stage::Running(recording)
                 };
-                self.recordings.insert(ticket, Recorded { room, stage });
+                self.recordings.insert(ticket, Recorded { room, stage, storing: false });
             }
             PackageCommand::Read(ticket, reads) => self.with(ticket, |recording| recording.read(*reads)),
             PackageCommand::Event(ticket, at, event) => self.with(ticket, |recording| recording.event(at, event)),
@@ -116,7 +126,7 @@ impl Package {
     }
 
     fn with(&mut self, ticket: RecordingTicket, act: impl FnOnce(&mut RoomRecording)) {
-        let Some(Recorded { room, stage }) = self.recordings.get_mut(&ticket) else { return };
+        let Some(Recorded { room, stage, .. }) = self.recordings.get_mut(&ticket) else { return };
         let (Stage::Asking(recording) | Stage::Running(recording)) = stage else { return };
         if guard(room, || act(recording)).is_none() {
             self.fail(ticket);
@@ -129,7 +139,17 @@ impl Package {
         let room = recorded.room.clone();
         match std::mem::replace(&mut recorded.stage, Stage::Failed) {
             Stage::Asking(_) => self.refuse(ticket),
-            _ => self.reports.send(Event::RecordingFailed(room)),
+            Stage::Running(_) => self.reports.send(Event::RecordingFailed { room, ticket }),
+            Stage::Failed => {}
+        }
+    }
+
+    /// Everything is given up, whatever it was in the middle of.
+    fn fail_all(&mut self) {
+        let all: Vec<_> = self.recordings.keys().copied().collect();
+        all.into_iter().for_each(|ticket| self.fail(ticket));
+        for Closing { room, ticket, .. } in self.closing.drain(..) {
+            self.reports.send(Event::RecordingFinished { room, ticket, summary: None });
         }
     }
 
@@ -140,7 +160,7 @@ impl Package {
     }
 
     fn finish(&mut self, ticket: RecordingTicket, now: Instant) {
-        let Some(Recorded { room, stage }) = self.recordings.remove(&ticket) else { return };
+        let Some(Recorded { room, stage, .. }) = self.recordings.remove(&ticket) else { return };
         match stage {
             Stage::Asking(recording) | Stage::Running(recording) => {
                 let recording = ClosingRecording::new(now, recording);
@@ -172,14 +192,14 @@ impl Package {
     }
 
     fn advance_one(&mut self, ticket: RecordingTicket, now: Instant) -> Option<Instant> {
-        let Recorded { room, stage } = self.recordings.get_mut(&ticket)?;
+        let Recorded { room, stage, storing } = self.recordings.get_mut(&ticket)?;
         let (Stage::Asking(recording) | Stage::Running(recording)) = stage else { return None };
         // One whose fans closed stays until the control thread wants it finished.
         if guard(room, || recording.poll(now)).is_none() {
             self.fail(ticket);
             return None;
         }
-        let deadline = recording.deadline();
+        let (deadline, is_stored, is_erased) = (recording.deadline(), recording.is_storing(), recording.is_erased());
         if let Stage::Asking(asking) = stage
             && let Some(agreed) = asking.is_agreed()
         {
@@ -187,9 +207,25 @@ impl Package {
                 self.refuse(ticket);
                 return None;
             }
-            self.reports.send(Event::RecordingBegan { room: room.clone(), ticket });
             let Stage::Asking(recording) = std::mem::replace(stage, Stage::Failed) else { unreachable!("it asked") };
             *stage = Stage::Running(recording);
+        }
+        if matches!(stage, Stage::Asking(_)) {
+            return deadline;
+        }
+        let room = room.clone();
+        if is_erased {
+            *stage = Stage::Failed;
+            self.reports.send(Event::RecordingErased { room, ticket });
+            return None;
+        }
+        if std::mem::replace(storing, is_stored) != is_stored {
+            let told = if is_stored {
+                Event::RecordingBegan { room, ticket }
+            } else {
+                Event::RecordingStalled { room, ticket }
+            };
+            self.reports.send(told);
         }
         deadline
     }
@@ -217,6 +253,7 @@ mod tests {
     use crate::engine::flow::{Counter, Fan, Waker};
     use crate::io::recording::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary};
     use crate::io::store::{Archive, ArchiveCounters, RecordingWish, Vault};
+    use crate::io::telemetry::panics::Panics;
 
     /// 640×360 by libaom, as it opens a keyframe.
     const SEQUENCE_HEADER: &[u8] = &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
@@ -251,7 +288,10 @@ mod tests {
         fn start() -> Self {
             let (sender, events) = bounded(limits::EVENTS_LEN);
             let reports = Reports::new(sender, Waker::new().unwrap(), Counter::default());
-            Self { worker: Worker::start("package", move |mailbox| run(&mailbox, reports)).unwrap(), events }
+            Self {
+                worker: Worker::start("package", &Panics::default(), move |mailbox| run(&mailbox, reports)).unwrap(),
+                events,
+            }
         }
 
         fn begin(&self, room: &Room, must_agree: bool) {
@@ -439,8 +479,8 @@ mod tests {
     #[test]
     fn where_keepers_refuse_nothing_is_recorded_and_it_is_told_once() {
         let (thread, mut room) = (Thread::start(), Room::live(1));
-        // The keeper's new state cannot be written.
-        std::fs::create_dir(room.folder.path().join("state.new")).unwrap();
+        // The keeper's state cannot be stored where the next start looks for it.
+        std::fs::rename(room.folder.path().join("keys"), room.folder.path().join("keys.away")).unwrap();
         thread.begin(&room, true);
         let told = thread.told();
         assert!(matches!(told, Event::RecordingRefused { ticket, .. } if ticket == room.ticket), "{told:?}");
@@ -525,7 +565,9 @@ mod tests {
         let now = Instant::now();
         package.finish_all();
         let deadline = package.advance(now).unwrap();
-        assert!(events.is_empty() && deadline <= Instant::now() + limits::RECORDING_CLOSE_SPAN);
+        let began: Vec<_> = events.try_iter().collect();
+        assert!(matches!(began[..], [Event::RecordingBegan { ticket, .. }] if ticket == rooms[0].ticket), "{began:?}");
+        assert!(deadline <= Instant::now() + limits::RECORDING_CLOSE_SPAN);
         assert_eq!(package.advance(Instant::now() + limits::RECORDING_CLOSE_SPAN), None, "nothing is left");
         let told: Vec<_> = events.try_iter().collect();
         let troubled = |event: &Event| match event {
@@ -536,13 +578,64 @@ mod tests {
     }
 
     #[test]
+    fn it_is_told_when_nothing_can_be_stored_and_when_something_is_again() {
+        let (mut package, events) = package();
+        let mut room = Room::hanging(1);
+        // The keeper's state cannot be stored where the next start looks for it.
+        let [keys, away] = ["keys", "keys.away"].map(|name| room.folder.path().join(name));
+        std::fs::rename(&keys, &away).unwrap();
+        begin(&mut package, &room);
+        room.play(8);
+        let refused = room.counters.refused.clone();
+        room.answers_until(|| {
+            package.advance(Instant::now());
+            refused.get() > 0
+        });
+        assert!(events.is_empty(), "nobody was told that anything is stored");
+        std::fs::rename(&away, &keys).unwrap();
+        room.play(8);
+        room.answers_until(|| {
+            package.advance(Instant::now());
+            !events.is_empty()
+        });
+        assert!(matches!(events.try_recv(), Ok(Event::RecordingBegan { ticket, .. }) if ticket == room.ticket));
+        // It is erased while its call runs.
+        let RecordingPlace::Sealed(archive) = &room.place else { unreachable!("it is sealed") };
+        let stored = || room.runtime.block_on(room.vault.recording()).unwrap();
+        room.answers_until(|| !stored().is_empty());
+        let name = stored()[0];
+        room.runtime.block_on(archive.shred(name)).unwrap();
+        package.advance(Instant::now());
+        assert!(matches!(events.try_recv(), Ok(Event::RecordingErased { ticket, .. }) if ticket == room.ticket));
+        package.command(PackageCommand::Finish(room.ticket));
+        room.answers_until(|| room.objects() == 0);
+    }
+
+    #[test]
+    fn a_panic_of_the_worker_itself_ends_what_it_records_and_is_told_of_each() {
+        let (mut package, events) = package();
+        let (running, asked) = (Room::live(1), Room::hanging(2));
+        begin(&mut package, &running);
+        let recording = Box::new(asked.recording(Waker::new().unwrap()));
+        let (ticket, room) = (asked.ticket, "room".parse().unwrap());
+        package.command(PackageCommand::Begin { room, ticket, recording, must_agree: true });
+        package.fail_all();
+        let mut told: Vec<_> = events.try_iter().map(|event| format!("{event:?}")).collect();
+        told.sort();
+        assert!(told[0].starts_with("RecordingFailed") && told[1].starts_with("RecordingRefused"), "{told:?}");
+        package.fail_all();
+        assert!(events.is_empty(), "once");
+    }
+
+    #[test]
     fn one_that_panicked_is_told_and_answers_when_it_is_to_finish() {
         let (mut package, events) = package();
         let (room, other) = (Room::live(1), Room::live(2));
         begin(&mut package, &room);
         begin(&mut package, &other);
         package.with(room.ticket, |_| panic!("a panic on purpose"));
-        assert!(matches!(events.try_recv(), Ok(Event::RecordingFailed(_))));
+        let failed = events.try_recv();
+        assert!(matches!(failed, Ok(Event::RecordingFailed { ticket, .. }) if ticket == room.ticket), "{failed:?}");
         package.command(PackageCommand::Event(room.ticket, Instant::now(), record::Event::Layout));
         package.command(PackageCommand::Finish(room.ticket));
         let told = events.try_recv();

@@ -12,6 +12,7 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::engine::flow::{CommandSender, Counter, Waker};
 use crate::io::telemetry::log::alias;
+use crate::io::telemetry::panics::Panics;
 
 /// The control thread's end of a worker thread.
 pub struct Worker<C> {
@@ -43,11 +44,29 @@ impl<C> Mailbox<C> {
 }
 
 impl<C: Send + 'static> Worker<C> {
-    /// Starts the thread `name`.
+    /// Starts the thread `name`, without which the node cannot go on: a panic is told to `panics`.
     ///
     /// # Errors
     /// When the process is out of threads or file descriptors.
-    pub fn start(name: &str, body: impl FnOnce(Mailbox<C>) + Send + 'static) -> io::Result<Self> {
+    pub fn start(name: &str, panics: &Panics, body: impl FnOnce(Mailbox<C>) + Send + 'static) -> io::Result<Self> {
+        let (told, panics) = (name.to_owned(), panics.clone());
+        Self::spawn(name, move |mailbox| panics.vital(&told, || body(mailbox)))
+    }
+
+    /// Starts the thread `name`, which can be done without.
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub fn start_minor(
+        name: &str,
+        panics: &Panics,
+        body: impl FnOnce(Mailbox<C>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (told, panics) = (name.to_owned(), panics.clone());
+        Self::spawn(name, move |mailbox| panics.minor(&told, || body(mailbox)))
+    }
+
+    fn spawn(name: &str, body: impl FnOnce(Mailbox<C>) + Send + 'static) -> io::Result<Self> {
         let waker = Waker::new()?;
         let (commands, mailbox) = CommandSender::new(limits::COMMANDS_LEN, waker.clone());
         let mailbox = Mailbox { commands: mailbox, waker };

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{Codec, Damage, ParticipantId, Pts, Size, Wallclock};
+use crate::base::media::{Codec, Colour, Damage, Matrix, ParticipantId, Pts, Size, Wallclock};
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,8 @@ pub struct ReceivedFrame {
     pub audio_level: Option<AudioLevel>,
     /// RFC 8852 restriction id of the simulcast layer, if any.
     pub rid: Option<[u8; 8]>,
+    /// What its samples mean, if its carrier says so: the RTP header extension `color-space`.
+    pub colour: Option<Colour>,
 }
 
 impl ReceivedFrame {
@@ -58,6 +60,7 @@ impl ReceivedFrame {
             captured: None,
             audio_level: None,
             rid: None,
+            colour: None,
         }
     }
 
@@ -70,8 +73,8 @@ impl ReceivedFrame {
     /// What a decoder asks of it.
     #[must_use]
     pub const fn coded(&self) -> CodedFrame<'_> {
-        let Self { codec, data, keyframe, arrival, .. } = self;
-        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: Some(*arrival) }
+        let Self { codec, data, keyframe, arrival, colour, .. } = self;
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: Some(*arrival), colour: *colour }
     }
 }
 
@@ -103,7 +106,7 @@ impl EncodedFrame {
     #[must_use]
     pub const fn coded(&self) -> CodedFrame<'_> {
         let Self { codec, data, keyframe, .. } = self;
-        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: None }
+        CodedFrame { codec: *codec, data, keyframe: *keyframe, arrival: None, colour: None }
     }
 }
 
@@ -118,6 +121,9 @@ pub struct CodedFrame<'a> {
     pub keyframe: bool,
     /// When it arrived, if it came over the wire.
     pub arrival: Option<Instant>,
+    /// What its samples mean by its carrier, such as a container, whose word counts more than the bitstream's. If
+    /// neither says, [`Colour::default`] is meant.
+    pub colour: Option<Colour>,
 }
 
 /// One plane of 8-bit samples.
@@ -133,28 +139,6 @@ pub struct PlaneRef<'a> {
 pub trait Picture: Send + Sync {
     /// Plane 0 is Y; 1 and 2 are U and V at half the size, rounded up.
     fn plane(&self, index: usize) -> PlaneRef<'_>;
-}
-
-/// What a picture's samples mean (ITU-T H.273 `MatrixCoefficients`): how luma and the two colour differences follow
-/// from red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Matrix {
-    /// Rec. ITU-R BT.709, and whatever does not say.
-    #[default]
-    Bt709,
-    /// Rec. ITU-R BT.601 (and BT.470 System B, G; the older FCC's differs by less than a level).
-    Bt601,
-}
-
-impl Matrix {
-    /// By H.273's number, table 4. Matrices that nobody sends 8-bit 4:2:0 in count as BT.709.
-    #[must_use]
-    pub const fn of(coefficients: u32) -> Self {
-        match coefficients {
-            4..=6 => Self::Bt601,
-            _ => Self::Bt709,
-        }
-    }
 }
 
 /// A decoded picture. Holds its owner, never a copy; cloning shares it.
@@ -178,7 +162,8 @@ impl std::fmt::Debug for VideoFrame {
     }
 }
 
-/// The output picture of one tick: I420, limited range BT.709, even width and height, rows packed (stride = width).
+/// The output picture of one tick: I420, limited range, [`Matrix::CANVAS`], even width and height, rows packed (stride
+/// = width).
 /// Its planes come from a pool and return to it when the frame is discarded by its last owner.
 #[derive(Debug)]
 pub struct ComposedFrame {

@@ -1,11 +1,13 @@
 //! **The question:** what are the nouns? Floor 1: ids, times and frames, and nothing that acts.
 //!
 //! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`codec`] (how it is coded),
+//! [`colour`] (what samples mean),
 //! [`size`] (rasters), [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
 //! changed), [`outbox`] (how a pure core answers).
 
 mod bitmap;
 mod codec;
+mod colour;
 mod damage;
 mod frame;
 mod g711;
@@ -17,9 +19,10 @@ mod time;
 
 pub use bitmap::Bitmap;
 pub use codec::Codec;
+pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
-    AudioLevel, CodedFrame, ComposedFrame, EncodedFrame, Matrix, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
+    AudioLevel, CodedFrame, ComposedFrame, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
     RedactedMix, TappedFrame, VideoFrame,
 };
 pub use g711::Law;

@@ -8,6 +8,8 @@ use crate::base::media::ParticipantId;
 pub enum Caller {
     /// Anyone who reaches the node's HTTP door.
     Anyone,
+    /// Who showed the operator's token there.
+    Operator,
     /// A participant, over their own connection.
     Participant(ParticipantId),
     /// Somebody who only publishes or only watches, over their own connection.
@@ -29,11 +31,44 @@ pub enum Act {
     Moderate,
     /// To begin or end a recording.
     Record,
+    /// To see, hand over or erase recordings, which have a token and links of their own.
+    Archive,
 }
 
-/// Nobody gave leave.
+/// Why there is no leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Denied;
+pub enum Denied {
+    /// Nobody gave it.
+    NotAllowed,
+    /// It takes the operator's token, and none was shown.
+    TokenMissing,
+    /// It takes the operator's token, and there is none.
+    SteeringOff,
+}
+
+/// Whether anyone who reaches the HTTP door steers rooms by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Steering {
+    /// Anyone may: only this machine reaches the door.
+    #[default]
+    Open,
+    /// Who shows the operator's token.
+    ByToken,
+    /// Nobody: others reach the door, and there is no token.
+    Off,
+}
+
+impl Steering {
+    /// As it follows from whether the operator set a token, and whether other machines reach the door.
+    #[must_use]
+    pub const fn new(has_token: bool, is_reached_by_others: bool) -> Self {
+        match (has_token, is_reached_by_others) {
+            (true, _) => Self::ByToken,
+            (false, true) => Self::Off,
+            (false, false) => Self::Open,
+        }
+    }
+}
 
 /// What the operator allows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +77,8 @@ pub struct Policy {
     pub participants_may_record: bool,
     /// Participants may choose the layout of their own room.
     pub participants_choose_layout: bool,
+    /// Who steers rooms from outside of them.
+    pub steering: Steering,
 }
 
 impl Policy {
@@ -54,9 +91,14 @@ impl Policy {
             (Caller::Participant(_), Act::Record) => self.participants_may_record,
             (Caller::Participant(_), Act::Arrange) => self.participants_choose_layout,
             (Caller::Guest, Act::Record | Act::Moderate | Act::Arrange) => false,
-            (Caller::Anyone | Caller::Participant(_) | Caller::Guest, _) => true,
+            (Caller::Anyone, Act::Record | Act::Moderate | Act::Arrange) => match self.steering {
+                Steering::Open => true,
+                Steering::ByToken => return Err(Denied::TokenMissing),
+                Steering::Off => return Err(Denied::SteeringOff),
+            },
+            (Caller::Anyone | Caller::Operator | Caller::Participant(_) | Caller::Guest, _) => true,
         };
-        if may { Ok(()) } else { Err(Denied) }
+        if may { Ok(()) } else { Err(Denied::NotAllowed) }
     }
 }
 
@@ -67,13 +109,29 @@ mod tests {
     #[test]
     fn participants_do_what_the_operator_lets_them_and_guests_never() {
         let strict = Policy::default();
-        let open = Policy { participants_may_record: true, participants_choose_layout: true };
+        let open = Policy { participants_may_record: true, participants_choose_layout: true, ..strict };
         let person = Caller::Participant(ParticipantId(1));
-        assert_eq!(strict.judge(person, Act::Record), Err(Denied));
+        assert_eq!(strict.judge(person, Act::Record), Err(Denied::NotAllowed));
         assert_eq!(open.judge(person, Act::Record), Ok(()));
-        assert_eq!(open.judge(Caller::Guest, Act::Record), Err(Denied));
+        assert_eq!(open.judge(Caller::Guest, Act::Record), Err(Denied::NotAllowed));
         assert_eq!(strict.judge(Caller::Anyone, Act::Record), Ok(()));
-        assert_eq!(strict.judge(person, Act::Arrange), Err(Denied));
+        assert_eq!(strict.judge(person, Act::Arrange), Err(Denied::NotAllowed));
         assert_eq!(open.judge(person, Act::Arrange), Ok(()));
+    }
+    #[test]
+    fn steering_takes_a_token_as_soon_as_other_machines_reach_the_door() {
+        let of = |has_token, beyond| Policy { steering: Steering::new(has_token, beyond), ..Policy::default() };
+        for act in [Act::Arrange, Act::Moderate, Act::Record] {
+            assert_eq!(of(false, false).judge(Caller::Anyone, act), Ok(()), "only this machine asks");
+            assert_eq!(of(false, true).judge(Caller::Anyone, act), Err(Denied::SteeringOff));
+            for beyond in [false, true] {
+                assert_eq!(of(true, beyond).judge(Caller::Anyone, act), Err(Denied::TokenMissing));
+                assert_eq!(of(true, beyond).judge(Caller::Operator, act), Ok(()));
+                assert_eq!(of(true, beyond).judge(Caller::Guest, act), Err(Denied::NotAllowed));
+            }
+        }
+        for act in [Act::Look, Act::Enter, Act::SteerOwn] {
+            assert_eq!(of(false, true).judge(Caller::Anyone, act), Ok(()), "joining and watching stay open");
+        }
     }
 }

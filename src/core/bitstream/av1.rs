@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::base::media::{Matrix, Size};
+use crate::base::media::{Colour, Size};
 
 /// Why bytes are no temporal unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -337,10 +337,11 @@ impl SequenceHeader {
         None
     }
 
-    /// How its samples make colours; what does not say is BT.709.
+    /// What its samples mean; a matrix that is not described is [`Matrix::default`](crate::base::media::Matrix).
     #[must_use]
-    pub fn matrix(&self) -> Matrix {
-        self.color.map_or_else(Matrix::default, |color| Matrix::of(color.matrix.into()))
+    pub fn colour(&self) -> Colour {
+        // 2 is "unspecified".
+        Colour::of(self.color.map_or(2, |color| color.matrix.into()), self.full_range)
     }
 
     /// Reads a sequence header OBU, with its OBU header and size, as `TemporalUnit` finds it.
@@ -517,6 +518,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::media::Matrix;
 
     // libaom 3.6, real time, 640×360, 8 bits 4:2:0: temporal delimiter, sequence header, and in place of the frame some
     // padding.
@@ -582,13 +584,14 @@ mod tests {
 
     /// Headers of libaom's for 64×48, made by FFmpeg 5.1 with `-colorspace smpte170m`, with `bt709`, and with neither.
     #[test]
-    fn the_matrix_is_told() {
+    fn the_colours_are_told_and_what_is_untagged_is_bt_601() {
         let begin = [0x12, 0x00, 0x0a, 0x0d, 0x00, 0x00, 0x00, 0x02, 0xaf, 0xf7, 0x9b, 0x5f];
-        let matrix =
-            |end: &[u8]| SequenceHeader::find(&Bytes::from([&begin, end].concat())).map(|header| header.matrix());
-        assert_eq!(matrix(&[0x22, 0x0c, 0x0c, 0x0c, 0x08]), Some(Matrix::Bt601));
-        assert_eq!(matrix(&[0x22, 0x04, 0x04, 0x02, 0x08]), Some(Matrix::Bt709));
-        assert_eq!(matrix(&[0x20, 0x08, 0, 0, 0]), Some(Matrix::Bt709));
+        let colour =
+            |end: &[u8]| SequenceHeader::find(&Bytes::from([&begin, end].concat())).map(|header| header.colour());
+        let limited = |matrix| Some(Colour { matrix, full_range: false });
+        assert_eq!(colour(&[0x22, 0x0c, 0x0c, 0x0c, 0x08]), limited(Matrix::Bt601));
+        assert_eq!(colour(&[0x22, 0x04, 0x04, 0x02, 0x08]), limited(Matrix::Bt709));
+        assert_eq!(colour(&[0x20, 0x08, 0, 0, 0]), limited(Matrix::Bt601));
     }
 
     proptest! {

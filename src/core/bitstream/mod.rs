@@ -1,12 +1,14 @@
 //! **The question:** what does a coded frame say of itself? Floor 2: one file a codec, and nothing else in the house
 //! reads bits. Bytes come from the world, so nothing here panics on any of them.
 //!
-//! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`opus`] (the TOC byte, in-band FEC, silence), [`g711`];
-//! [`packet_samples`] and [`restores_previous`] ask a packet of sound whatever its codec.
+//! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`opus`] (the TOC byte, in-band FEC, silence),
+//! [`opus_head`] (its channels in a file), [`g711`]; [`packet_samples`] and [`restores_previous`] ask a packet of sound
+//! whatever its codec.
 
 pub mod av1;
 pub mod g711;
 pub mod opus;
+pub mod opus_head;
 
 use crate::base::media::Codec;
 

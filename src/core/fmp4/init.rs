@@ -11,6 +11,9 @@ use crate::core::bitstream::av1::SequenceHeader;
 use crate::core::bitstream::opus;
 use crate::core::fmp4::tracks::{DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, VIDEO_TIMESCALE, VIDEO_TRACK};
 
+/// Who wrote a track, as its `hdlr` says.
+pub const HANDLER_NAME: &str = "Tessera";
+
 /// Seconds from 1904, where MP4 counts from, to 1970.
 const MP4_EPOCH_OFFSET: u64 = 2_082_844_800;
 
@@ -192,7 +195,7 @@ fn media(entry: Codec) -> Minf {
 fn mdia(minf: Minf, handler: &[u8; 4], timescale: u32, created: u64) -> Mdia {
     let mdhd =
         Mdhd { creation_time: created, modification_time: created, timescale, duration: 0, language: "und".to_owned() };
-    Mdia { mdhd, hdlr: Hdlr { handler: handler.into(), name: "Tessera".to_owned() }, minf }
+    Mdia { mdhd, hdlr: Hdlr { handler: handler.into(), name: HANDLER_NAME.to_owned() }, minf }
 }
 
 fn encode(atom: &impl Encode) -> Vec<u8> {

@@ -15,6 +15,8 @@ pub struct FirstPicture {
     pub at: Range<usize>,
     /// Whether it is a keyframe with its sequence header.
     pub sync: bool,
+    /// When it is shown, units of `VIDEO_TIMESCALE` since the file's zero.
+    pub time: u64,
 }
 
 /// The first picture of a fragment as [`crate::core::fmp4::Fragment::encode`] writes it; `None` if it holds none or is
@@ -29,7 +31,8 @@ pub fn first_picture(fragment: &[u8]) -> Option<FirstPicture> {
     let from = usize::try_from(run.data_offset?).ok()?;
     let to = from.checked_add(usize::try_from(sample.size?).ok()?)?;
     let at = (to <= fragment.len()).then_some(from..to)?;
-    Some(FirstPicture { at, sync: sample.flags == Some(SYNC_FLAGS) })
+    let time = traf.tfdt.as_ref()?.base_media_decode_time;
+    Some(FirstPicture { at, sync: sample.flags == Some(SYNC_FLAGS), time })
 }
 
 /// The CODECS attribute (RFC 6381) of an init segment of ours: `av01.P.LLT.DD` (av1-isobmff 1.3, section 5) and Opus.
@@ -57,7 +60,7 @@ mod tests {
 
     fn fragment(sync: bool, pictures: usize) -> Bytes {
         let sample = |n| VideoSample { data: Bytes::from_static(b"picture"), duration: 3000, sync: sync && n == 0 };
-        let video = VideoRun { start: 0, samples: (0..pictures).map(sample).collect() };
+        let video = VideoRun { start: 90_000, samples: (0..pictures).map(sample).collect() };
         Fragment {
             number: 1,
             video,
@@ -71,7 +74,7 @@ mod tests {
         for sync in [true, false] {
             let bytes = fragment(sync, 3);
             let found = first_picture(&bytes).unwrap();
-            assert_eq!((&bytes[found.at], found.sync), (b"picture".as_slice(), sync));
+            assert_eq!((&bytes[found.at], found.sync, found.time), (b"picture".as_slice(), sync, 90_000));
             assert_eq!(first_picture(&bytes[..bytes.len() - 20]), None, "cut within the first picture");
         }
         assert_eq!(first_picture(&fragment(true, 0)), None);

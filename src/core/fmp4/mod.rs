@@ -2,14 +2,16 @@
 //! (av1-isobmff 1.3) and Opus in ISOBMFF, as values: nothing here reads a clock or a file.
 //!
 //! Doors: [`InitSegment`] and [`sound_header`] (the header of a file), [`Fragment`] (up to two seconds of both tracks),
-//! [`first_picture`] and [`codecs`] (what a stored piece says of itself).
+//! [`RandomAccess`] (where its keyframes lie), [`first_picture`] and [`codecs`] (what a stored piece says of itself).
 
 mod fragment;
 mod init;
 mod look;
+mod random_access;
 mod tracks;
 
 pub use fragment::{Fragment, SoundRun, VideoRun, VideoSample};
-pub use init::{Header, InitSegment, sound_header};
+pub use init::{HANDLER_NAME, Header, InitSegment, sound_header};
 pub use look::{FirstPicture, codecs, first_picture};
+pub use random_access::RandomAccess;
 pub use tracks::{SOUND_TIMESCALE, SOUND_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK};

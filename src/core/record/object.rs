@@ -144,6 +144,10 @@ pub struct SegmentEntry {
     pub ms: u32,
     /// Whether it begins with a keyframe: playing may begin here.
     pub sync: bool,
+    /// When its first picture is shown, milliseconds since the take's zero; absent where it has none, and in recordings
+    /// of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
 }
 
 /// The folder of one recording.

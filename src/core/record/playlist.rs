@@ -43,7 +43,8 @@ pub fn multivariant_playlist(rendition: &Rendition, uri: &str) -> String {
 /// The playlist of one file at `uri`: its init segment, then its parts, each of which begins with a keyframe.
 #[must_use]
 pub fn media_playlist(init: &Range<u64>, parts: &[PlaylistPart], uri: &str) -> String {
-    let longest = parts.iter().map(|part| part.ms.div_ceil(1000)).max().unwrap_or(1).max(1);
+    // Each duration, rounded to the nearest second, is at most this (RFC 8216 section 4.3.3.1).
+    let longest = parts.iter().map(|part| (part.ms + 500) / 1000).max().unwrap_or(1).max(1);
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@{}\"\n",
@@ -68,7 +69,7 @@ mod tests {
         let parts = [PlaylistPart { bytes: 700..9_000, ms: 4_020 }, PlaylistPart { bytes: 9_000..9_500, ms: 980 }];
         let text = media_playlist(&(0..700), &parts, "video.mp4?take=1");
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[2], "#EXT-X-TARGETDURATION:5");
+        assert_eq!(lines[2], "#EXT-X-TARGETDURATION:4", "to the nearest second");
         assert_eq!(lines[5], "#EXT-X-MAP:URI=\"video.mp4?take=1\",BYTERANGE=\"700@0\"");
         assert_eq!(lines[6..9], ["#EXTINF:4.020,", "#EXT-X-BYTERANGE:8300@700", "video.mp4?take=1"]);
         assert_eq!(lines[9..], ["#EXTINF:0.980,", "#EXT-X-BYTERANGE:500@9000", "video.mp4?take=1", "#EXT-X-ENDLIST"]);

@@ -403,7 +403,7 @@ impl Recorder {
         self.manifest.shorten_take(span.take, span.from, len as u64);
         self.manifest_changed = true;
         match &mut self.state {
-            State::Recording(take) if span.take == newest => take.lost(span.to),
+            State::Recording(take) if span.take == newest => take.lost(span.to, len),
             // The file was closed with this fragment in its duration.
             _ => self.patch_duration(span.take, out),
         }

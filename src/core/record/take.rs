@@ -9,7 +9,7 @@ use crate::base::media::{NANOS_PER_SECOND, Pts, Size, Wallclock, rtp_from_pts};
 use crate::core::bitstream::av1::SequenceHeader;
 use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
+    Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
 
 /// Samples of one audio tick.
@@ -25,6 +25,7 @@ pub(super) struct Take {
     sound_base: u64,
     sequence: SequenceHeader,
     header: Header,
+    index: RandomAccess,
     fragments: u32,
     /// When the open fragment got its first sample.
     opened_at: Option<Instant>,
@@ -78,11 +79,13 @@ impl Take {
         let sound_base = zero_sound / TICK * TICK;
         let ahead = u32::try_from(zero_sound - sound_base).expect("less than a tick");
         let init = InitSegment { sequence: sequence.clone(), started, sound_skip: ahead + u32::from(opus::PRE_SKIP) };
+        let header = init.encode();
         Self {
             zero,
             sound_base,
             sequence,
-            header: init.encode(),
+            index: RandomAccess::after_head(header.bytes.len()),
+            header,
             fragments: 0,
             opened_at: None,
             run: VideoRun::default(),
@@ -155,12 +158,14 @@ impl Take {
         self.packets_from += sound.packets.len() as u64;
         let video = std::mem::take(&mut self.run);
         self.run.start = video.start + video.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
-        let bytes = Fragment { number: self.fragments, video, sound }.encode();
+        let fragment = Fragment { number: self.fragments, video, sound };
+        let bytes = fragment.encode();
+        self.index.note(&fragment, bytes.len());
         Some(Cut { bytes, from, to, silence })
     }
 
     /// Ends the file: the last frame is shown for `frame_span` or until the sound ends, the sound lasts as long.
-    /// Returns the last fragment, and what sound was missing.
+    /// Returns the last fragment, behind which stands where the file's keyframes lie, and what sound was missing.
     pub(super) fn finish(&mut self, frame_span: Duration) -> (Option<Cut>, Option<(Duration, Duration)>) {
         if let Some(at) = self.pending.as_ref().map(|pending| pending.at) {
             let sound_end = video_units(self.sound_end());
@@ -168,7 +173,8 @@ impl Take {
         }
         let missing = self.fill_sound(self.sound_index_at(self.end()));
         // The last ticks of sound may still be under way when a call ends: that is no loss worth a line.
-        (self.cut(), missing.filter(|(from, to)| *to - *from > limits::RECORD_PATIENCE))
+        let last = self.cut().map(|cut| Cut { bytes: self.index.behind(&cut.bytes), ..cut });
+        (last, missing.filter(|(from, to)| *to - *from > limits::RECORD_PATIENCE))
     }
 
     /// The file's end so far, since its zero.
@@ -181,9 +187,10 @@ impl Take {
         video_units(span)
     }
 
-    /// The newest closed fragment, which ends at `to`, was not written. Its sound becomes silence; pictures go on at
-    /// the next keyframe.
-    pub(super) fn lost(&mut self, to: Duration) {
+    /// The newest closed fragment, which ends at `to` and has `len` bytes, was not written. Its sound becomes silence;
+    /// pictures go on at the next keyframe.
+    pub(super) fn lost(&mut self, to: Duration, len: usize) {
+        self.index.take_back(len);
         let span = self.packets_from - self.closed_from;
         if span > 0 && span + self.packets.len() as u64 <= limits::RECORD_SILENCE_TICKS {
             let silence = std::iter::repeat_n(Bytes::from_static(opus::SILENCE), span as usize);

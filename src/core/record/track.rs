@@ -16,7 +16,8 @@ use crate::base::media::{
 use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
 use crate::core::fmp4::{
-    Fragment, Header, InitSegment, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample, sound_header,
+    Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
+    sound_header,
 };
 use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
 use crate::core::record::track_entry::{TrackEntry, note_gap};
@@ -105,6 +106,7 @@ pub struct TrackRecorder {
 struct File {
     entry: TrackEntry,
     header: Header,
+    index: RandomAccess,
     /// Of a picture's file.
     sequence: Option<Bytes>,
     fragments: u32,
@@ -290,6 +292,7 @@ impl TrackRecorder {
         out.push(TrackOutput::Begin { head: header.bytes.clone(), entry: Box::new(entry.clone()) });
         self.file = Some(File {
             entry,
+            index: RandomAccess::after_head(header.bytes.len()),
             header,
             sequence: obu,
             fragments: 0,
@@ -304,6 +307,11 @@ impl TrackRecorder {
     }
 
     fn cut(&mut self, out: &mut Outbox<TrackOutput>) {
+        self.cut_fragment(false, out);
+    }
+
+    /// Behind the last fragment stands where the file's keyframes lie.
+    fn cut_fragment(&mut self, last: bool, out: &mut Outbox<TrackOutput>) {
         let (video, timescale) = (self.setup.kind.is_video(), self.timescale());
         let Some(file) = &mut self.file else { return };
         file.opened_at = None;
@@ -316,6 +324,8 @@ impl TrackRecorder {
         let fragment = fragment(file.fragments, video, from, samples);
         file.start = to;
         let bytes = fragment.encode();
+        file.index.note(&fragment, bytes.len());
+        let bytes = if last { file.index.behind(&bytes) } else { bytes };
         file.entry.bytes += bytes.len() as u64;
         let skip = if video { 0 } else { u64::from(opus::PRE_SKIP) };
         let [from, to] = [from, to].map(|units| units_span(units.saturating_sub(skip), timescale));
@@ -329,7 +339,7 @@ impl TrackRecorder {
         {
             file.close_pending(at + LAST_PICTURE);
         }
-        self.cut(out);
+        self.cut_fragment(true, out);
         let Some(file) = self.file.take() else { return };
         let until = Duration::from_millis(file.entry.from_ms + file.entry.duration_ms);
         let bytes = Header::duration_patch(rtp_from_pts(Pts(0) + until, VIDEO_TIMESCALE));
@@ -339,6 +349,7 @@ impl TrackRecorder {
     fn lost(&mut self, (from, to): (Duration, Duration), len: usize, reason: GapReason, out: &mut Outbox<TrackOutput>) {
         let video = self.setup.kind.is_video();
         let Some(file) = &mut self.file else { return };
+        file.index.take_back(len);
         file.entry.lacks((from, to), len, reason);
         let decodable = file
             .samples

@@ -3,8 +3,8 @@
 //! in it.
 //!
 //! A line is `number time event hash signature`: decimal number from 0; the keeper's time in Unix seconds; `began`,
-//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS` or `clock-believed`; SHA-256 of the line before (zeros before
-//! the first); Ed25519 over all that stands before it.
+//! `made HOUR`, `destroyed HOUR`, `clock-ahead SECONDS`, `clock-believed` or `clock-was-wrong SECONDS`; SHA-256 of the
+//! line before (zeros before the first); Ed25519 over all that stands before it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::base::limits::AUDIT_PENDING_MAX;
-use crate::base::media::Wallclock;
+use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::retention::Hour;
 use crate::core::retention::data_key::parse_hex;
 use crate::core::retention::secret::Secret;
@@ -29,10 +29,13 @@ pub enum AuditEvent {
     Made(Hour),
     /// The key of this hour was destroyed.
     Destroyed(Hour),
-    /// The wall clock leads by so many seconds and is not believed.
+    /// The wall clock leads by so many seconds and is not certain.
     ClockAhead(u64),
-    /// The wall clock is believed again, or no longer claims what was not.
+    /// What is refused and what is destroyed are one time again.
     ClockBelieved,
+    /// The operator said that a clock was wrong, which led by so many seconds: the keys of all hours that it had passed
+    /// were destroyed.
+    ClockWasWrong(u64),
 }
 
 impl fmt::Display for AuditEvent {
@@ -43,6 +46,7 @@ impl fmt::Display for AuditEvent {
             Self::Destroyed(hour) => write!(f, "destroyed {hour}"),
             Self::ClockAhead(seconds) => write!(f, "clock-ahead {seconds}"),
             Self::ClockBelieved => f.write_str("clock-believed"),
+            Self::ClockWasWrong(seconds) => write!(f, "clock-was-wrong {seconds}"),
         }
     }
 }
@@ -55,6 +59,7 @@ impl AuditEvent {
             Some(("made", hour)) => Self::Made(hour.parse().ok()?),
             Some(("destroyed", hour)) => Self::Destroyed(hour.parse().ok()?),
             Some(("clock-ahead", seconds)) => Self::ClockAhead(seconds.parse().ok()?),
+            Some(("clock-was-wrong", seconds)) => Self::ClockWasWrong(seconds.parse().ok()?),
             _ => return None,
         })
     }
@@ -72,6 +77,35 @@ pub struct Audit {
 impl Audit {
     pub(super) fn new() -> Self {
         Self { seed: Secret::random(), next: 0, head: [0; HASH_BYTES], pending: Vec::new() }
+    }
+
+    /// One that goes on behind so many lines, the last of which has this hash.
+    pub(super) fn resumed(seed: Secret, next: u64, head: [u8; HASH_BYTES]) -> Self {
+        Self { seed, next, head, pending: Vec::new() }
+    }
+
+    /// Where the log stood before the pending lines: what [`Audit::resumed`] wants.
+    pub(super) fn before_pending(&self) -> (u64, [u8; HASH_BYTES]) {
+        let mut head = self.head;
+        if let Some(first) = self.pending.first() {
+            let parsed = parts(first).is_some_and(|parts| parse_hex(parts.head, &mut head));
+            assert!(parsed, "a line of our own has its parts");
+        }
+        (self.next - self.pending.len() as u64, head)
+    }
+
+    /// What the pending lines tell, and when: the same lines come of it again by [`Audit::repeat`], for Ed25519 signs
+    /// the same alike.
+    pub(super) fn pending_events(&self) -> impl Iterator<Item = &str> {
+        self.pending.iter().map(|line| parts(line).expect("a line of our own has its parts").told)
+    }
+
+    /// Adds again what one of [`Audit::pending_events`] told; `None` if it is none.
+    pub(super) fn repeat(&mut self, told: &[u8]) -> Option<()> {
+        let (time, event) = std::str::from_utf8(told).ok()?.split_once(' ')?;
+        let now = Wallclock(time.parse::<u64>().ok()?.checked_mul(NANOS_PER_SECOND)?);
+        self.add(now, AuditEvent::parse(event)?);
+        Some(())
     }
 
     /// Ed25519 public key of the signatures, 32 bytes.
@@ -132,19 +166,35 @@ pub fn verify_audit(log: &str, public_key: &[u8; 32]) -> Result<Vec<AuditEvent>,
 }
 
 fn verify_line(line: &str, number: u64, head: &[u8; HASH_BYTES], public_key: &[u8; 32]) -> Option<AuditEvent> {
-    let (signed, signature_text) = line.rsplit_once(' ')?;
-    let (told, head_text) = signed.rsplit_once(' ')?;
+    let parts = parts(line)?;
     let mut signature = [0; SIGNATURE_BYTES];
     let mut before = [0; HASH_BYTES];
-    let well_formed = parse_hex(signature_text, &mut signature) && parse_hex(head_text, &mut before);
+    let well_formed = parse_hex(parts.signature, &mut signature) && parse_hex(parts.head, &mut before);
     if !well_formed || before != *head {
         return None;
     }
-    UnparsedPublicKey::new(&ED25519, public_key).verify(signed.as_bytes(), &signature).ok()?;
-    let (number_text, told) = told.split_once(' ')?;
-    let (time, event) = told.split_once(' ')?;
-    let in_place = number_text.parse() == Ok(number) && time.parse::<u64>().is_ok();
+    UnparsedPublicKey::new(&ED25519, public_key).verify(parts.signed.as_bytes(), &signature).ok()?;
+    let (time, event) = parts.told.split_once(' ')?;
+    let in_place = parts.number.parse() == Ok(number) && time.parse::<u64>().is_ok();
     AuditEvent::parse(event).filter(|_| in_place)
+}
+
+/// A line taken apart.
+struct Parts<'a> {
+    /// All before the signature.
+    signed: &'a str,
+    number: &'a str,
+    /// Time and event.
+    told: &'a str,
+    head: &'a str,
+    signature: &'a str,
+}
+
+fn parts(line: &str) -> Option<Parts<'_>> {
+    let (signed, signature) = line.rsplit_once(' ')?;
+    let (rest, head) = signed.rsplit_once(' ')?;
+    let (number, told) = rest.split_once(' ')?;
+    Some(Parts { signed, number, told, head, signature })
 }
 
 fn hash(line: &str) -> [u8; HASH_BYTES] {
@@ -162,6 +212,7 @@ impl fmt::Display for Hex<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::AUDIT_EVENT_LEN_MAX;
 
     fn log() -> (Vec<String>, [u8; 32], Vec<AuditEvent>) {
         let mut audit = Audit::new();
@@ -171,6 +222,7 @@ mod tests {
             AuditEvent::Made(hour),
             AuditEvent::ClockAhead(90_000),
             AuditEvent::ClockBelieved,
+            AuditEvent::ClockWasWrong(31_536_000),
             AuditEvent::Destroyed(hour),
         ];
         events.iter().for_each(|event| audit.add(Wallclock(1), *event));
@@ -185,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn pending_lines_come_again_from_what_they_tell() {
+        let mut audit = Audit::new();
+        audit.add(Wallclock(7_000_000_000), AuditEvent::Began);
+        audit.stored();
+        [AuditEvent::Made(Hour(490_000)), AuditEvent::ClockAhead(90_000)]
+            .iter()
+            .for_each(|event| audit.add(Wallclock(9_500_000_000), *event));
+        let (next, head) = audit.before_pending();
+        let mut again = Audit::resumed(Secret::from_bytes(audit.seed.expose()), next, head);
+        audit.pending_events().for_each(|told| again.repeat(told.as_bytes()).unwrap());
+        assert_eq!((again.pending(), again.next, again.head), (audit.pending(), audit.next, audit.head));
+        assert!(audit.pending_events().all(|told| told.len() <= AUDIT_EVENT_LEN_MAX));
+        for none in ["", "x began", "1 ended", "1", "18446744073709551615 began"] {
+            assert_eq!(again.repeat(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
     fn whatever_was_altered_left_out_or_moved_is_told() {
         let (lines, key, _) = log();
         let altered = |n: usize, from: &str, to: &str| {
@@ -194,7 +264,7 @@ mod tests {
             verify_audit(&lines.join("\n"), &key)
         };
         assert_eq!(altered(1, "490000", "490001"), Err(AuditError { line: 2 }));
-        assert_eq!(altered(4, "destroyed", "made"), Err(AuditError { line: 5 }));
+        assert_eq!(altered(5, "destroyed", "made"), Err(AuditError { line: 6 }));
         let (mut missing, mut moved) = (lines.clone(), lines.clone());
         missing.remove(2);
         moved.swap(2, 3);

@@ -10,6 +10,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroize;
 
+use crate::core::retention::locked::Place;
 use crate::core::retention::secret::{KEY_BYTES, Secret, expand, fill_random};
 
 /// Plaintext bytes of every chunk but the last.
@@ -89,6 +90,19 @@ pub fn open(key: &Secret, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Tamp
     debug_assert_eq!(plain.start, 0);
     chunks.truncate(plain.end);
     Ok(chunks)
+}
+
+/// As [`open`], of a message that is a key: it is opened where it stays, and never lies anywhere else.
+pub(super) fn open_key(key: &Secret, context: &[u8], sealed: &[u8]) -> Result<Secret, Tampered> {
+    let (prefix, chunk) = sealed.split_first_chunk::<PREFIX_BYTES>().ok_or(Tampered)?;
+    if chunk.len() != KEY_BYTES + TAG_BYTES {
+        return Err(Tampered);
+    }
+    let opener = Opener::new(key, context, prefix, sealed.len() as u64)?;
+    let mut place = Place::blank();
+    place.bytes_mut()[..chunk.len()].copy_from_slice(chunk);
+    opener.keys.open_chunk(0, &mut place.bytes_mut()[..chunk.len()])?;
+    Ok(Secret::from_place(place))
 }
 
 /// The derived keys of one message.
@@ -294,6 +308,17 @@ mod tests {
         assert_eq!(open(&key(), b"tessera tesT", &sealed), Err(Tampered));
         assert_eq!(open(&key(), b"", &sealed), Err(Tampered));
         assert_ne!(sealed, seal(&key(), CONTEXT, &message(20_000)), "each message has a salt of its own");
+    }
+
+    #[test]
+    fn a_key_opens_where_it_stays_and_nothing_but_a_key_does() {
+        let inner = Secret::random();
+        let sealed = seal(&key(), CONTEXT, inner.expose());
+        assert_eq!(open_key(&key(), CONTEXT, &sealed).unwrap().expose(), inner.expose());
+        assert!(open_key(&Secret::random(), CONTEXT, &sealed).is_err());
+        for len in [0, 31, 33, 48] {
+            assert!(open_key(&key(), CONTEXT, &seal(&key(), CONTEXT, &message(len))).is_err(), "{len} bytes");
+        }
     }
 
     #[test]

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hkdf::{HKDF_SHA512, Salt};
-use zeroize::{Zeroize, Zeroizing};
-
 use crate::core::retention::chunked::{self, Tampered};
-use crate::core::retention::secret::{KEY_BYTES, Secret, expand, expand_prk, fill_random, scrub_stack};
+use crate::core::retention::secret::{KEY_BYTES, Secret, expand, extract_and_expand, fill_random};
 use crate::core::retention::{Hour, RetentionError};
 
 /// Bytes of a release as it travels.
@@ -99,6 +96,11 @@ impl Pair {
         Self { low: keeper, high: keeper }
     }
 
+    /// Both, the lower first; the same twice of a keeper that is alone.
+    pub(super) fn keepers(self) -> (KeeperId, KeeperId) {
+        (self.low, self.high)
+    }
+
     /// Whether `keeper` is one of them.
     #[must_use]
     pub fn has(self, keeper: KeeperId) -> bool {
@@ -134,21 +136,18 @@ pub struct Release {
 impl Release {
     pub(super) fn derive(hour_key: &[u8; KEY_BYTES], keeper: KeeperId, recording: RecordingId, hour: Hour) -> Self {
         let mut key = Secret::zero();
-        expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], &mut key.0[..]);
+        expand(hour_key, &[RELEASE_INFO, &keeper.0, &hour.0.to_be_bytes(), &recording.0], key.expose_mut());
         Self { keeper, key }
     }
 
     /// As it travels to the node that asked, through an encrypted channel only: the keeper's id, then the derived key.
-    #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<[u8; RELEASE_BYTES]> {
-        let mut bytes = Zeroizing::new([0; RELEASE_BYTES]);
-        let (keeper, key) = bytes.split_at_mut(self.keeper.0.len());
+    pub fn write(&self, out: &mut [u8; RELEASE_BYTES]) {
+        let (keeper, key) = out.split_at_mut(self.keeper.0.len());
         keeper.copy_from_slice(&self.keeper.0);
-        key.copy_from_slice(&self.key.0[..]);
-        bytes
+        key.copy_from_slice(self.key.expose());
     }
 
-    /// What [`Release::to_bytes`] gave.
+    /// What [`Release::write`] wrote.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; RELEASE_BYTES]) -> Self {
         let (keeper, key) = bytes.split_first_chunk().expect("8 of 40 bytes");
@@ -161,7 +160,7 @@ impl Release {
 #[must_use]
 pub fn wrap(releases: (&Release, Option<&Release>), recording: RecordingId, hour: Hour, data_key: &Secret) -> Vec<u8> {
     let (key, about) = wrap_key(releases, recording, hour);
-    chunked::seal(&key, &about, &data_key.0[..])
+    chunked::seal(&key, &about, data_key.expose())
 }
 
 /// Opens a wrapped data key.
@@ -175,10 +174,7 @@ pub fn unwrap(
     wrapped: &[u8],
 ) -> Result<Secret, Tampered> {
     let (key, about) = wrap_key(releases, recording, hour);
-    let mut bytes = chunked::open(&key, &about, wrapped)?;
-    let secret = <&[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Secret::from_bytes).map_err(|_| Tampered);
-    bytes.zeroize();
-    secret
+    chunked::open_key(&key, &about, wrapped)
 }
 
 // R_i ‖ R_j in the order of the keepers' ids; info names everything the wrap is for.
@@ -188,14 +184,8 @@ fn wrap_key((one, other): (&Release, Option<&Release>), recording: RecordingId, 
         Some(other) => (one, other),
         None => (one, one),
     };
-    let mut both = [0; KEY_BYTES * 2];
-    both[..KEY_BYTES].copy_from_slice(&low.key.0[..]);
-    both[KEY_BYTES..].copy_from_slice(&high.key.0[..]);
     let about = [WRAP_INFO, &recording.0, &hour.0.to_be_bytes(), &low.keeper.0, &high.keeper.0].concat();
-    let mut key = Secret::zero();
-    expand_prk(&Salt::none(HKDF_SHA512).extract(&both), &[&about], &mut key.0[..]);
-    both.zeroize();
-    scrub_stack();
+    let key = extract_and_expand((&low.key, &high.key), &[&about]);
     (key, about)
 }
 
@@ -230,7 +220,7 @@ mod tests {
         let (one, two, three) = (release(1, 11), release(2, 22), release(3, 33));
         let wrapped = wrap((&one, Some(&two)), recording, HOUR, &data_key);
         let opened = |one, other, recording, hour| {
-            unwrap((one, other), recording, hour, &wrapped).map(|key| key.0 == data_key.0)
+            unwrap((one, other), recording, hour, &wrapped).map(|key| key.expose() == data_key.expose())
         };
         assert_eq!(opened(&two, Some(&one), recording, HOUR), Ok(true), "in whatever order");
         assert_eq!(opened(&one, Some(&three), recording, HOUR), Err(Tampered));
@@ -239,14 +229,16 @@ mod tests {
         assert_eq!(opened(&one, Some(&two), recording, Hour(HOUR.0 + 1)), Err(Tampered));
         assert_eq!(opened(&one, Some(&release(2, 23)), recording, HOUR), Err(Tampered));
         let alone = wrap((&three, None), recording, HOUR, &data_key);
-        assert!(unwrap((&three, None), recording, HOUR, &alone).is_ok_and(|key| key.0 == data_key.0));
+        assert!(unwrap((&three, None), recording, HOUR, &alone).is_ok_and(|key| key.expose() == data_key.expose()));
         assert_ne!(alone, wrap((&three, None), recording, HOUR, &data_key), "each wrap has a salt of its own");
     }
 
     #[test]
     fn a_release_survives_its_journey() {
         let sent = release(1, 11);
-        let came = Release::from_bytes(&sent.to_bytes());
+        let mut bytes = [0; RELEASE_BYTES];
+        sent.write(&mut bytes);
+        let came = Release::from_bytes(&bytes);
         assert_eq!((came.keeper, came.key.expose()), (sent.keeper, sent.key.expose()));
     }
 
@@ -254,10 +246,10 @@ mod tests {
     fn what_is_released_differs_for_every_recording_hour_and_keeper() {
         let hour_key = [5; KEY_BYTES];
         let (keeper, recording) = (KeeperId([1; 8]), RecordingId([2; 16]));
-        let of = |keeper, recording, hour| Release::derive(&hour_key, keeper, recording, hour).key.0.clone();
+        let of = |keeper, recording, hour| *Release::derive(&hour_key, keeper, recording, hour).key.expose();
         let first = of(keeper, recording, HOUR);
         assert_eq!(first, of(keeper, recording, HOUR));
-        assert_ne!(*first, hour_key);
+        assert_ne!(first, hour_key);
         for other in [of(KeeperId([3; 8]), recording, HOUR), of(keeper, RecordingId([4; 16]), HOUR)] {
             assert_ne!(first, other);
         }

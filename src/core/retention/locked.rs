@@ -1,71 +1,92 @@
-//! **The question:** where do hour keys lie while they live? On pages of their own that are never swapped out and never
-//! dumped, and that are overwritten before they are given back.
+//! **The question:** where do secrets lie while they live? All of them in one arena, on pages that are never swapped
+//! out and never dumped; each is overwritten when it is let go, and none is ever moved: what owns a secret owns the
+//! way to its place.
 
 use std::ptr::from_ref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroize;
 
-use crate::base::limits::HOUR_KEYS_MAX;
-use crate::core::retention::secret::KEY_BYTES;
-
+/// Bytes of one place: a key, or two of them side by side, or a key as it lies in the keeper's file.
+pub(super) const PLACE_BYTES: usize = 64;
 const PAGE: usize = 4096;
+/// Eight pages at a time; a node that plays to dozens needs one such block.
+const BLOCK_PLACES: usize = 8 * PAGE / PLACE_BYTES;
+const BLOCK_BYTES: usize = BLOCK_PLACES * PLACE_BYTES;
 
+// Pages are locked whole, so nothing else may share one.
 #[repr(C, align(4096))]
-struct Pages {
-    keys: [[u8; KEY_BYTES]; HOUR_KEYS_MAX],
-    // Pages are locked whole; nothing else may share the last one.
-    rest: [u8; PAGES_BYTES - HOUR_KEYS_MAX * KEY_BYTES],
+struct Block([[u8; PLACE_BYTES]; BLOCK_PLACES]);
+
+const _: () = assert!(size_of::<Block>() == BLOCK_BYTES && BLOCK_BYTES.is_multiple_of(PAGE));
+
+struct Arena {
+    free: Vec<&'static mut [u8; PLACE_BYTES]>,
+    blocks: usize,
+    /// Blocks that the kernel would not lock, or keep out of dumps.
+    refused: usize,
 }
 
-const PAGES_BYTES: usize = (HOUR_KEYS_MAX * KEY_BYTES).next_multiple_of(PAGE);
-const _: () = assert!(size_of::<Pages>() == PAGES_BYTES && align_of::<Pages>() == PAGE);
+// One for the process: the kernel's limit on locked memory is the process's too.
+static ARENA: Mutex<Arena> = Mutex::new(Arena { free: Vec::new(), blocks: 0, refused: 0 });
 
-/// Room for every hour key a keeper may hold at one time; all zero where there is none.
-pub(super) struct LockedKeys {
-    pages: Box<Pages>,
-    locked: bool,
+fn arena() -> MutexGuard<'static, Arena> {
+    // Anyone who panicked in here left at most a place unused.
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl LockedKeys {
-    pub(super) fn new() -> Self {
-        let keys = [[0; KEY_BYTES]; HOUR_KEYS_MAX];
-        let pages = Box::new(Pages { keys, rest: [0; PAGES_BYTES - HOUR_KEYS_MAX * KEY_BYTES] });
-        let at = from_ref::<Pages>(&pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: `at` is the start of PAGES_BYTES mapped bytes that this box owns alone, aligned to a page. Neither
-        // call reads or writes them, and a refusal changes nothing.
+impl Arena {
+    // Blocks are never given back: their places are used again.
+    fn grow(&mut self) {
+        let block = Box::leak(Box::new(Block([[0; PLACE_BYTES]; BLOCK_PLACES])));
+        let at = from_ref::<Block>(block).cast_mut().cast::<libc::c_void>();
+        // SAFETY: `at` is the start of BLOCK_BYTES mapped bytes, aligned to a page, that live as long as the process.
+        // Neither call reads or writes them, and a refusal changes nothing.
         let (kept, hidden) =
-            unsafe { (libc::mlock(at, PAGES_BYTES), libc::madvise(at, PAGES_BYTES, libc::MADV_DONTDUMP)) };
-        Self { pages, locked: kept == 0 && hidden == 0 }
-    }
-
-    /// Whether the kernel granted both: never swapped, never in a core dump. It may refuse by a limit (RLIMIT_MEMLOCK).
-    pub(super) fn locked(&self) -> bool {
-        self.locked
-    }
-
-    pub(super) fn get(&self, slot: usize) -> &[u8; KEY_BYTES] {
-        &self.pages.keys[slot]
-    }
-
-    pub(super) fn get_mut(&mut self, slot: usize) -> &mut [u8; KEY_BYTES] {
-        &mut self.pages.keys[slot]
-    }
-
-    pub(super) fn erase(&mut self, slot: usize) {
-        self.pages.keys[slot].zeroize();
+            unsafe { (libc::mlock(at, BLOCK_BYTES), libc::madvise(at, BLOCK_BYTES, libc::MADV_DONTDUMP)) };
+        self.blocks += 1;
+        self.refused += usize::from(kept != 0 || hidden != 0);
+        self.free.extend(block.0.iter_mut().rev());
     }
 }
 
-impl Drop for LockedKeys {
+/// Whether the kernel granted for every page of secrets that it is neither swapped nor dumped. It may refuse by a limit
+/// (RLIMIT_MEMLOCK): then swap has to be off or encrypted.
+#[must_use]
+pub fn secrets_are_locked() -> bool {
+    let mut arena = arena();
+    if arena.blocks == 0 {
+        arena.grow();
+    }
+    arena.refused == 0
+}
+
+/// A place of the arena, all zero at first, overwritten when let go.
+pub(super) struct Place(Option<&'static mut [u8; PLACE_BYTES]>);
+
+impl Place {
+    pub(super) fn blank() -> Self {
+        let mut arena = arena();
+        if arena.free.is_empty() {
+            arena.grow();
+        }
+        Self(arena.free.pop())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; PLACE_BYTES] {
+        self.0.as_deref().expect("a place is given back only when it is let go")
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8; PLACE_BYTES] {
+        self.0.as_deref_mut().expect("a place is given back only when it is let go")
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.pages.keys.zeroize();
-        self.pages.rest.zeroize();
-        let at = from_ref::<Pages>(&self.pages).cast_mut().cast::<libc::c_void>();
-        // SAFETY: as in `new`; the box is still whole, and both calls only undo what was asked for there, so that the
-        // allocator gets back ordinary pages.
-        unsafe {
-            libc::munlock(at, PAGES_BYTES);
-            libc::madvise(at, PAGES_BYTES, libc::MADV_DODUMP);
+        if let Some(bytes) = self.0.take() {
+            bytes.zeroize();
+            arena().free.push(bytes);
         }
     }
 }
@@ -75,19 +96,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_lie_apart_and_are_erased() {
-        let mut keys = LockedKeys::new();
-        keys.get_mut(0).fill(7);
-        keys.get_mut(HOUR_KEYS_MAX - 1).fill(9);
-        assert_eq!((keys.get(0), keys.get(1)), (&[7; KEY_BYTES], &[0; KEY_BYTES]));
-        keys.erase(0);
-        assert_eq!((keys.get(0), keys.get(HOUR_KEYS_MAX - 1)), (&[0; KEY_BYTES], &[9; KEY_BYTES]));
+    fn a_place_stays_where_it_is_and_is_blank_when_it_is_used_again() {
+        let mut places: Vec<_> = (0..2 * BLOCK_PLACES).map(|_| Place::blank()).collect();
+        let at = |place: &Place| from_ref(place.bytes()) as usize;
+        let before: Vec<_> = places.iter().map(at).collect();
+        places.iter_mut().for_each(|place| place.bytes_mut().fill(0xa5));
+        let moved: Vec<_> = places.into_iter().map(Box::new).collect();
+        assert_eq!(moved.iter().map(|place| at(place)).collect::<Vec<_>>(), before);
+        drop(moved);
+        for _ in 0..2 * BLOCK_PLACES {
+            assert_eq!(Place::blank().bytes(), &[0; PLACE_BYTES]);
+        }
     }
 
     #[test]
     fn the_pages_are_kept_out_of_dumps_and_swap() {
-        let keys = LockedKeys::new();
-        let at = from_ref::<Pages>(&keys.pages) as usize;
+        let place = Place::blank();
+        let at = from_ref(place.bytes()) as usize;
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut inside = false;
         for line in maps.lines() {
@@ -96,7 +121,7 @@ mod tests {
             if let Some((from, to)) = bounds.and_then(|(from, to)| Some((parse(from)?, parse(to)?))) {
                 inside = (from..to).contains(&at);
             } else if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| inside) {
-                assert!(!keys.locked() || (flags.contains(" lo") && flags.contains(" dd")), "{flags}");
+                assert!(!secrets_are_locked() || (flags.contains(" lo") && flags.contains(" dd")), "{flags}");
                 return;
             }
         }

@@ -1,186 +1,296 @@
-//! **The question:** how does a keeper survive a restart? Its state as bytes: everything it must not forget, hour keys
-//! included.
+//! **The question:** how does a keeper survive a restart, and where in its file does each key lie? One file that never
+//! changes its length and in which each thing is overwritten where it stands: no former content is left anywhere, and a
+//! full disk hinders nothing.
 //!
-//! Big-endian: 16 bytes of magic; the keeper's id; floor, boot and allowance of the ratchet and its jump if there is
-//! one; hours with their keys; recordings erased early; the audit log's seed, count, hash and pending lines; SHA-256 of
-//! it all.
-
-use std::time::Duration;
+//! All numbers big-endian.
+//!
+//! | at byte | what |
+//! |---|---|
+//! | 64 · n, n below 336 | slot n: hour (4 bytes), key (32), start of SHA-256 of both (28); all zero where no key is |
+//! | 24,576 and 24,576 + 1,425,408 | two heads: of those that are whole the one with the higher counter counts |
+//!
+//! A head: 16 bytes of magic; counter (8); the head's length (4); the keeper's id (8); its times (128); the audit log's
+//! seed (32), then number (8) and hash (32) before its pending lines; the hours (4) that have a key, the recordings
+//! erased early (16) with their hours (4), the pending events (a length byte and text), each list behind its count (4);
+//! SHA-256 of it all (32).
+//!
+//! Keys are written and synced before the head. So a key whose hour no head names was never used, and is overwritten at
+//! the next start; one that a head names and no slot holds was destroyed.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::base::limits::{AUDIT_LINE_LEN_MAX, AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, DENIED_MAX, HOUR_KEYS_MAX};
-use crate::base::media::Wallclock;
-use crate::core::retention::audit::Audit;
-use crate::core::retention::ratchet::Jump;
-use crate::core::retention::secret::{KEY_BYTES, Secret};
-use crate::core::retention::{BootId, Clocks, Hour, Keeper, KeeperId, Ratchet, RecordingId};
+use crate::base::limits::{AUDIT_EVENT_LEN_MAX, AUDIT_PENDING_MAX, DENIED_MAX, HOUR_SLOTS};
+use crate::core::retention::audit::{Audit, AuditEvent};
+use crate::core::retention::locked::{PLACE_BYTES, Place};
+use crate::core::retention::secret::{KEY_BYTES, Secret, scrub_stack};
+use crate::core::retention::{Clocks, Hour, Keeper, KeeperId, RecordingId, Times};
 
-const MAGIC: &[u8; 16] = b"tessera keeper 1";
+const MAGIC: &[u8; 16] = b"tessera keeper 2";
 const CHECK_BYTES: usize = 32;
+/// Magic, counter, length.
+const PREFIX_BYTES: usize = 16 + 8 + 4;
+/// Hour and key.
+const FILLED_BYTES: usize = 4 + KEY_BYTES;
+
+const FIXED_BYTES: usize = PREFIX_BYTES + 8 + Times::BYTES + KEY_BYTES + 8 + 32 + 3 * 4 + CHECK_BYTES;
+const EVENTS: usize = AUDIT_PENDING_MAX + 2 * HOUR_SLOTS + 1;
+const LONGEST_HEAD_BYTES: usize = FIXED_BYTES + 4 * HOUR_SLOTS + 20 * DENIED_MAX + (1 + AUDIT_EVENT_LEN_MAX) * EVENTS;
+/// Where the heads begin, and how far apart they are.
+const HEADS: usize = (HOUR_SLOTS * PLACE_BYTES).next_multiple_of(4096);
+const HEAD_PLACE: usize = LONGEST_HEAD_BYTES.next_multiple_of(4096);
+/// Bytes of a keeper's file.
+pub const STATE_BYTES: u64 = (HEADS + 2 * HEAD_PLACE) as u64;
+// As it is written above, in docs/retention.md, and in files.
+const _: () = assert!(HEADS == 24_576 && HEAD_PLACE == 1_425_408);
 
 /// Bytes that are no keeper's state: damaged, cut short, or of another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("these bytes are no keeper's state")]
 pub struct StateError;
 
+/// A keeper's file, which has `STATE_BYTES` and keeps them. A new one is all zero.
+pub trait StateFile {
+    /// Why it refuses.
+    type Error: From<StateError>;
+
+    /// Fills `into` from what stands at `at`.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the file ends before.
+    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Overwrites what stands at `at`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Waits until the disk itself holds what was written.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn sync(&mut self) -> Result<(), Self::Error>;
+}
+
 impl Keeper {
-    /// Everything to be stored; secret, overwritten when let go.
-    #[must_use]
-    pub fn state(&self) -> Zeroizing<Vec<u8>> {
-        // Reserved at once: growing would leave copies of keys behind.
-        let lines: usize = self.audit.pending.iter().map(|line| line.len() + 4).sum();
-        let len = 512 + self.hours.len() * (KEY_BYTES + 4) + self.denied.len() * 20 + lines;
+    /// Stores everything that must not be forgotten: first the keys that are new or destroyed, then the rest.
+    ///
+    /// # Errors
+    /// When the disk refuses. What could be destroyed is; [`Keeper::unsaved`] stays so, and it may be tried again.
+    pub fn save<F: StateFile>(&mut self, file: &mut F) -> Result<(), F::Error> {
+        let mut written = Ok(());
+        let mut any = false;
+        for slot in self.keys.changed() {
+            any = true;
+            // One that the disk refuses keeps no other key from being destroyed.
+            written = written.and(file.write(slot_at(slot), self.slot(slot).bytes()));
+        }
+        if any {
+            written = written.and(file.sync());
+        }
+        written?;
+        file.write(head_at(self.saves + 1), &self.head())?;
+        file.sync()?;
+        self.saves += 1;
+        self.keys.saved();
+        self.saved();
+        Ok(())
+    }
+
+    /// The keeper whose file this is, at what the clocks say now: what has expired meanwhile is destroyed. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// When it is no keeper's file, or the disk refuses.
+    pub fn load<F: StateFile>(file: &mut F, clocks: Clocks) -> Result<Self, F::Error> {
+        let (saves, head) = newest_head(file)?;
+        let mut rest = Rest(&head[PREFIX_BYTES..]);
+        let id = KeeperId(rest.take()?);
+        let times = Times::from_bytes(&rest.take()?).ok_or(StateError)?;
+        let audit = Audit::resumed(Secret::from_bytes(rest.key()?), rest.u64()?, rest.take()?);
+        let hours = rest.list(HOUR_SLOTS, |rest| Ok(Hour(rest.u32()?)))?;
+        let denied = rest.list(DENIED_MAX, |rest| Ok((RecordingId(rest.take()?), Hour(rest.u32()?))))?;
+        let mut keeper = Self::assemble(id, times, audit);
+        rest.list(EVENTS, |rest| {
+            let len = usize::from(rest.take::<1>()?[0]);
+            keeper.audit.repeat(rest.slice(len)?).ok_or(StateError)
+        })?;
+        if !rest.0.is_empty() {
+            return Err(StateError.into());
+        }
+        keeper.saves = saves;
+        keeper.denied.extend(denied);
+        keeper.read_slots(file, &hours)?;
+        keeper.advance(clocks, None);
+        Ok(keeper)
+    }
+
+    fn read_slots<F: StateFile>(&mut self, file: &mut F, hours: &[Hour]) -> Result<(), F::Error> {
+        for slot in 0..HOUR_SLOTS {
+            let mut place = Place::blank();
+            file.read(slot_at(slot), place.bytes_mut())?;
+            let hour = hour_in(place.bytes()).filter(|hour| hours.contains(hour) && !self.hours.contains_key(hour));
+            if let Some(hour) = hour {
+                self.hours.insert(hour, slot);
+                self.keys.read(slot, &place.bytes()[4..FILLED_BYTES]);
+            } else if *place.bytes() != [0; PLACE_BYTES] {
+                self.keys.overwrite(slot);
+                self.touch();
+            }
+        }
+        // The process ended between the keys and the head.
+        for hour in hours.iter().filter(|hour| !self.hours.contains_key(hour)).copied().collect::<Vec<_>>() {
+            self.audit.add(self.times.refused_from(), AuditEvent::Destroyed(hour));
+            self.touch();
+        }
+        Ok(())
+    }
+
+    fn slot(&self, slot: usize) -> Place {
+        let mut place = Place::blank();
+        if let Some((hour, _)) = self.hours.iter().find(|(_, held)| **held == slot) {
+            let bytes = place.bytes_mut();
+            bytes[..4].copy_from_slice(&hour.0.to_be_bytes());
+            bytes[4..FILLED_BYTES].copy_from_slice(self.keys.get(slot));
+            let check = slot_check(bytes);
+            bytes[FILLED_BYTES..].copy_from_slice(&check);
+        }
+        place
+    }
+
+    fn head(&self) -> Zeroizing<Vec<u8>> {
+        let events: Vec<&str> = self.audit.pending_events().collect();
+        let len = FIXED_BYTES
+            + 4 * self.hours.len()
+            + 20 * self.denied.len()
+            + events.iter().map(|event| 1 + event.len()).sum::<usize>();
+        // Reserved at once: growing would leave copies of the seed behind.
         let mut out = Zeroizing::new(Vec::with_capacity(len));
         out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&(self.saves + 1).to_be_bytes());
+        put_count(len, &mut out);
         out.extend_from_slice(&self.id.0);
-        write_ratchet(&self.ratchet, &mut out);
+        out.extend_from_slice(&self.times.to_bytes());
+        let (next, hash) = self.audit.before_pending();
+        out.extend_from_slice(self.audit.seed.expose());
+        out.extend_from_slice(&next.to_be_bytes());
+        out.extend_from_slice(&hash);
         put_count(self.hours.len(), &mut out);
-        for (hour, slot) in &self.hours {
-            out.extend_from_slice(&hour.0.to_be_bytes());
-            out.extend_from_slice(self.keys.get(*slot));
-        }
+        self.hours.keys().for_each(|hour| out.extend_from_slice(&hour.0.to_be_bytes()));
         put_count(self.denied.len(), &mut out);
         for (recording, hour) in &self.denied {
             out.extend_from_slice(&recording.0);
             out.extend_from_slice(&hour.0.to_be_bytes());
         }
-        out.extend_from_slice(self.audit.seed.expose());
-        out.extend_from_slice(&self.audit.next.to_be_bytes());
-        out.extend_from_slice(&self.audit.head);
-        put_count(self.audit.pending.len(), &mut out);
-        for line in &self.audit.pending {
-            put_count(line.len(), &mut out);
-            out.extend_from_slice(line.as_bytes());
+        put_count(events.len(), &mut out);
+        for event in events {
+            out.push(u8::try_from(event.len()).expect("an event is a short text"));
+            out.extend_from_slice(event.as_bytes());
         }
         let check = digest(&SHA256, &out);
         out.extend_from_slice(check.as_ref());
-        debug_assert!(out.capacity() <= len.max(512) * 2);
+        debug_assert_eq!(out.len(), len);
         out
-    }
-
-    /// The keeper that these bytes are the state of, at what the clocks say now: what has expired meanwhile is
-    /// destroyed.
-    ///
-    /// # Errors
-    /// When the bytes are no keeper's state.
-    pub fn restore(bytes: &[u8], clocks: Clocks) -> Result<Self, StateError> {
-        let (body, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(StateError)?;
-        if digest(&SHA256, body).as_ref() != check {
-            return Err(StateError);
-        }
-        let mut rest = Rest(body);
-        if rest.take::<16>()? != *MAGIC {
-            return Err(StateError);
-        }
-        let id = KeeperId(rest.take()?);
-        let ratchet = rest.ratchet()?;
-        let hours = rest.hours()?;
-        let denied = rest.list(DENIED_MAX, |rest| Ok((RecordingId(rest.take()?), Hour(rest.u32()?))))?;
-        let audit = rest.audit()?;
-        if !rest.0.is_empty() {
-            return Err(StateError);
-        }
-        let mut keeper = Self::assemble(id, ratchet, audit);
-        for (hour, mut key) in hours {
-            let slot = keeper.occupy(hour);
-            keeper.keys.get_mut(slot).copy_from_slice(&key);
-            key.zeroize();
-        }
-        keeper.denied.extend(denied);
-        keeper.advance(clocks, None);
-        Ok(keeper)
     }
 }
 
-fn write_ratchet(ratchet: &Ratchet, out: &mut Vec<u8>) {
-    out.extend_from_slice(&ratchet.floor.0.to_be_bytes());
-    out.extend_from_slice(&ratchet.boot.0);
-    put_span(ratchet.since_boot, out);
-    put_span(ratchet.allowance, out);
-    out.push(u8::from(ratchet.jump.is_some()));
-    if let Some(jump) = ratchet.jump {
-        out.extend_from_slice(&jump.latest.0.to_be_bytes());
-        out.extend_from_slice(&jump.claimed.0.to_be_bytes());
-        put_span(jump.stood, out);
-        put_span(jump.withdrawn, out);
+fn slot_at(slot: usize) -> u64 {
+    (slot * PLACE_BYTES) as u64
+}
+
+fn head_at(counter: u64) -> u64 {
+    HEADS as u64 + counter % 2 * HEAD_PLACE as u64
+}
+
+fn slot_check(slot: &[u8; PLACE_BYTES]) -> [u8; PLACE_BYTES - FILLED_BYTES] {
+    let check = digest(&SHA256, &slot[..FILLED_BYTES]);
+    scrub_stack();
+    *check.as_ref().first_chunk().expect("28 of 32 bytes")
+}
+
+/// The hour whose key a slot holds, if it holds one.
+pub(super) fn hour_in(slot: &[u8; PLACE_BYTES]) -> Option<Hour> {
+    let hour = u32::from_be_bytes(*slot.first_chunk().expect("4 of 64 bytes"));
+    (slot_check(slot) == slot[FILLED_BYTES..]).then_some(Hour(hour))
+}
+
+/// A head that is whole: its counter, and its bytes without their check.
+type Head = (u64, Zeroizing<Vec<u8>>);
+
+/// The head that counts.
+fn newest_head<F: StateFile>(file: &mut F) -> Result<Head, F::Error> {
+    let (even, odd) = (read_head(file, 0)?, read_head(file, 1)?);
+    let newest = even.into_iter().chain(odd).max_by_key(|(counter, _)| *counter);
+    newest.ok_or_else(|| StateError.into())
+}
+
+fn read_head<F: StateFile>(file: &mut F, parity: u64) -> Result<Option<Head>, F::Error> {
+    let mut prefix = [0; PREFIX_BYTES];
+    file.read(head_at(parity), &mut prefix)?;
+    let counter = u64::from_be_bytes(*prefix[16..].first_chunk().expect("8 of 28 bytes"));
+    let len = u32::from_be_bytes(*prefix.last_chunk().expect("4 of 28 bytes")) as usize;
+    if !prefix.starts_with(MAGIC) || counter % 2 != parity || !(FIXED_BYTES..=LONGEST_HEAD_BYTES).contains(&len) {
+        return Ok(None);
     }
+    let mut head = Zeroizing::new(vec![0; len]);
+    file.read(head_at(parity), &mut head)?;
+    let (body, check) = head.split_last_chunk::<CHECK_BYTES>().expect("it is longer than that");
+    if digest(&SHA256, body).as_ref() != check {
+        return Ok(None);
+    }
+    let body_len = body.len();
+    // What is cut off is no secret.
+    head.truncate(body_len);
+    Ok(Some((counter, head)))
 }
 
 fn put_count(count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&u32::try_from(count).expect("every list here is bounded").to_be_bytes());
 }
 
-fn put_span(span: Duration, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u64::try_from(span.as_nanos()).expect("a boot lasts below 584 years").to_be_bytes());
-}
-
 /// What is not read yet.
-struct Rest<'a>(&'a [u8]);
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
         let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(StateError)?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    fn slice(&mut self, len: usize) -> Result<&'a [u8], StateError> {
+    pub(super) fn key(&mut self) -> Result<&'a [u8; KEY_BYTES], StateError> {
+        let (taken, rest) = self.0.split_first_chunk::<KEY_BYTES>().ok_or(StateError)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn slice(&mut self, len: usize) -> Result<&'a [u8], StateError> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or(StateError)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn u32(&mut self) -> Result<u32, StateError> {
+    pub(super) fn u32(&mut self) -> Result<u32, StateError> {
         self.take().map(u32::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, StateError> {
+    pub(super) fn u64(&mut self) -> Result<u64, StateError> {
         self.take().map(u64::from_be_bytes)
     }
 
-    fn span(&mut self) -> Result<Duration, StateError> {
-        self.u64().map(Duration::from_nanos)
-    }
-
-    fn list<T>(&mut self, max: usize, one: impl Fn(&mut Self) -> Result<T, StateError>) -> Result<Vec<T>, StateError> {
+    pub(super) fn list<T>(
+        &mut self,
+        max: usize,
+        mut one: impl FnMut(&mut Self) -> Result<T, StateError>,
+    ) -> Result<Vec<T>, StateError> {
         let count = self.u32()? as usize;
         if count > max {
             return Err(StateError);
         }
         (0..count).map(|_| one(self)).collect()
     }
-
-    fn ratchet(&mut self) -> Result<Ratchet, StateError> {
-        let (floor, boot) = (Wallclock(self.u64()?), BootId(self.take()?));
-        let (since_boot, allowance) = (self.span()?, self.span()?.min(CLOCK_ALLOWANCE));
-        let jump = match self.take()? {
-            [0] => None,
-            [1] => {
-                let (latest, claimed) = (Wallclock(self.u64()?), Wallclock(self.u64()?));
-                Some(Jump { latest, claimed, stood: self.span()?, withdrawn: self.span()? })
-            }
-            _ => return Err(StateError),
-        };
-        Ok(Ratchet { floor, boot, since_boot, allowance, jump })
-    }
-
-    // In rising order and within one round of the slots, else two would share one.
-    fn hours(&mut self) -> Result<Vec<(Hour, [u8; KEY_BYTES])>, StateError> {
-        let hours = self.list(HOUR_KEYS_MAX, |rest| Ok((Hour(rest.u32()?), rest.take()?)))?;
-        let rising = hours.is_sorted_by(|one, next| one.0 < next.0);
-        let span = hours.last().zip(hours.first()).map_or(0, |(last, first)| last.0.0.saturating_sub(first.0.0));
-        if rising && (span as usize) < HOUR_KEYS_MAX { Ok(hours) } else { Err(StateError) }
-    }
-
-    fn audit(&mut self) -> Result<Audit, StateError> {
-        let (seed, next, head) = (Secret::from_bytes(&self.take()?), self.u64()?, self.take()?);
-        let pending = self.list(AUDIT_PENDING_MAX + HOUR_KEYS_MAX + 1, |rest| {
-            let len = rest.u32()? as usize;
-            let line = rest.slice(len.min(AUDIT_LINE_LEN_MAX))?;
-            String::from_utf8(line.to_vec()).map_err(|_| StateError)
-        })?;
-        Ok(Audit { seed, next, head, pending })
-    }
 }
+
+#[cfg(test)]
+mod tests;

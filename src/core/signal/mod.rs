@@ -116,6 +116,39 @@ pub enum FromNode {
     },
 }
 
+/// What a message of the node tells: of each kind but the last two only the newest matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordKind {
+    /// [`FromNode::Welcome`], before which nothing else is said.
+    Welcome,
+    /// [`FromNode::State`].
+    State,
+    /// [`FromNode::Room`].
+    Room,
+    /// [`FromNode::Speaking`].
+    Speaking,
+    /// [`FromNode::Rules`].
+    Rules,
+    /// [`FromNode::Scene`].
+    Scene,
+    /// [`FromNode::Layout`].
+    Layout,
+    /// [`FromNode::Send`] of a track.
+    Send(VideoTrack),
+    /// [`FromNode::Answer`].
+    Answer,
+    /// [`FromNode::Problem`].
+    Problem,
+}
+
+impl WordKind {
+    /// Whether a newer message takes the place of an older one.
+    #[must_use]
+    pub const fn is_state(self) -> bool {
+        !matches!(self, Self::Answer | Self::Problem)
+    }
+}
+
 /// What a participant says to the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -267,6 +300,23 @@ impl FromNode {
         Self::Problem { kind: problem_urn(kind.name()), title: title.into(), detail: detail.into() }
     }
 
+    /// What it tells.
+    #[must_use]
+    pub const fn kind(&self) -> WordKind {
+        match self {
+            Self::Welcome { .. } => WordKind::Welcome,
+            Self::Room { .. } => WordKind::Room,
+            Self::Speaking { .. } => WordKind::Speaking,
+            Self::Scene { .. } => WordKind::Scene,
+            Self::Send { track, .. } => WordKind::Send(*track),
+            Self::Layout { .. } => WordKind::Layout,
+            Self::State { .. } => WordKind::State,
+            Self::Answer { .. } => WordKind::Answer,
+            Self::Rules { .. } => WordKind::Rules,
+            Self::Problem { .. } => WordKind::Problem,
+        }
+    }
+
     /// The message as one line of JSON.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -285,6 +335,18 @@ impl FromNode {
 impl FromClient {
     /// Every `type` a client says.
     pub const TYPES: [&str; 8] = ["offer", "state", "layout", "hand", "talk", "record", "recordable", "leave"];
+
+    /// The `type` of a message that is not read any further; `None` for all that is no message of this grammar.
+    #[must_use]
+    pub fn type_of(text: &str) -> Option<&'static str> {
+        #[derive(Deserialize)]
+        struct Typed<'a> {
+            #[serde(rename = "type", borrow)]
+            name: std::borrow::Cow<'a, str>,
+        }
+        let Typed { name } = serde_json::from_str(text).ok()?;
+        Self::TYPES.into_iter().find(|known| *known == name)
+    }
 
     /// The message as one line of JSON.
     #[must_use]
@@ -306,6 +368,12 @@ struct Envelope<'a, T> {
     v: u64,
     #[serde(flatten)]
     message: &'a T,
+}
+
+/// The `type` of a message that [`FromNode::encode`] wrote; `None` for another text.
+#[must_use]
+pub fn kind_of(text: &str) -> Option<&str> {
+    text.strip_prefix(r#"{"v":1,"type":""#)?.split('"').next()
 }
 
 fn encode<T: Serialize>(message: &T) -> String {

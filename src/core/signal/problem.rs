@@ -47,6 +47,10 @@ problem_kinds! {
     TooOften = "too-often",
     /// The node is too busy for it now.
     Busy = "busy",
+    /// A track's pictures are of a kind that is not shown.
+    NotShown = "not-shown",
+    /// An m-line of the offer is refused.
+    LineRefused = "line-refused",
     /// Too few keepers of recordings answer.
     KeepersSilent = "keepers-silent",
 }

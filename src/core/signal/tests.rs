@@ -111,6 +111,15 @@ fn the_documented_kinds_of_problems_are_those_that_are_sent() {
 }
 
 #[test]
+fn the_kind_of_a_message_is_read_off_its_text() {
+    let welcome = FromNode::Welcome { participant: None, room: "daily".parse().unwrap() }.encode();
+    assert_eq!(super::kind_of(&welcome), Some("welcome"));
+    assert_eq!(super::kind_of(&FromNode::Answer { sdp: "x".into() }.encode()), Some("answer"));
+    assert_eq!(super::kind_of(&FromNode::problem(ProblemKind::Busy, "a", "b").encode()), Some("problem"));
+    assert_eq!(super::kind_of("hello"), None);
+}
+
+#[test]
 fn unknown_types_and_fields_are_ignored() {
     assert_eq!(FromClient::parse(r#"{"v":1,"type":"wave","hands":2}"#), Ok(None));
     assert_eq!(FromClient::parse(r#"{"v":1,"type":"leave","because":["late"]}"#), Ok(Some(FromClient::Leave)));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::base::media::{Outbox, PcmBlock, TrackId};
+use crate::core::bitstream::opus::DTX_BYTES;
 use crate::core::jitter::{AudioInput, AudioJitter, AudioPiece, AudioStats};
 use crate::core::mix::{Fade, Loudness};
 use crate::engine::audio::SoundCounters;
@@ -19,10 +20,10 @@ use pcm::{Decoded, VoicePcm};
 
 /// Pieces kept of a voice that is not heard: 80 ms of 20 ms packets.
 const PREROLL_PIECES: usize = 4;
-/// A packet without a level is taken for silence up to this many bytes: 4.8 kb/s carry comfort noise at most.
-const QUIET_PACKET_BYTES: usize = 12;
-/// A packet that states silence and has more bytes than this may be a lie: 16 kb/s carry speech.
-const SUSPECT_PACKET_BYTES: usize = 40;
+/// A packet without a level is taken for silence up to this many bits a second: they carry comfort noise at most.
+const QUIET_BITRATE: usize = 4_800;
+/// A packet that states silence and has more bits a second than this may be a lie: they carry speech.
+const SUSPECT_BITRATE: usize = 16_000;
 /// Such ticks until the voice is probed: 5 s.
 const PROBE_TICKS: u32 = 250;
 /// What states less than this says that nobody speaks: −60 dBov.
@@ -53,6 +54,11 @@ pub(super) struct VoiceTrack {
     suspect_ticks: u32,
     /// Something of the last tick was made up, whose level nobody stated.
     concealed_last_tick: bool,
+}
+
+/// Whether a packet of `len` bytes that lasts `samples` is more than `bitrate`, and more than DTX sends at all.
+fn exceeds(bitrate: usize, len: usize, samples: u32) -> bool {
+    len > DTX_BYTES && len * 8 * limits::SAMPLE_RATE as usize > bitrate * samples as usize
 }
 
 impl VoiceTrack {
@@ -179,28 +185,33 @@ impl VoiceTrack {
     fn learn_loudness(&mut self) -> bool {
         let mut stated: Option<Loudness> = None;
         let mut suspicious = false;
+        // Of a tick's packets, which may be eight of 2.5 ms, any may be what is heard.
+        let mut measured: Option<bool> = None;
         for piece in self.pieces.as_slice() {
             match piece {
-                AudioPiece::Play { packet, begins, .. } => {
+                AudioPiece::Play { packet, begins, samples } => {
                     if *begins {
                         self.check.forget();
                     }
                     let level = packet.audio_level;
                     let loudness = level.map(Loudness::from);
                     let len = packet.data.len();
-                    self.measured = (level.is_none() || self.check.is_lying()) && len > QUIET_PACKET_BYTES;
-                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && len > SUSPECT_PACKET_BYTES;
+                    let has = |bitrate: usize| exceeds(bitrate, len, *samples);
+                    let doubtful = level.is_none() || self.check.is_lying();
+                    measured = Some(measured == Some(true) || (doubtful && has(QUIET_BITRATE)));
+                    suspicious |= loudness.is_some_and(|loudness| loudness < AUDIBLE) && has(SUSPECT_BITRATE);
                     self.stated = loudness;
                     let loudness = loudness.unwrap_or(Loudness::SILENCE);
                     stated = Some(stated.map_or(loudness, |other| Loudness(other.0.max(loudness.0))));
                 }
                 AudioPiece::Silence { .. } | AudioPiece::Comfort { .. } => {
-                    self.measured = false;
+                    measured = measured.or(Some(false));
                     stated = stated.or(Some(Loudness::SILENCE));
                 }
                 AudioPiece::Conceal { .. } => {}
             }
         }
+        self.measured = measured.unwrap_or(self.measured);
         self.loudness = stated.unwrap_or(self.loudness);
         suspicious
     }

@@ -62,13 +62,15 @@ fn colours_of_every_matrix_and_range_come_out_alike() {
     let canvas = Size::new(64, 48);
     let (_, scene) = seated(canvas, 1);
     let steps = [0.0, 0.35, 0.7, 1.0];
-    for (matrix, shares) in [(Matrix::Bt601, (0.299, 0.114)), (Matrix::Bt709, (0.2126, 0.0722))] {
+    let shares = |matrix: Matrix| (matrix.weights()[0], matrix.weights()[2]);
+    for matrix in [Matrix::Bt601, Matrix::Bt709, Matrix::Smpte240, Matrix::Bt2020] {
         for (full_range, n) in [false, true].into_iter().flat_map(|full_range| (0..64).map(move |n| (full_range, n))) {
             let colour = [steps[n % 4], steps[n / 4 % 4], steps[n / 16]];
-            let sent = samples_of(colour, shares, full_range).map(|sample| sample.round().clamp(0.0, 255.0) as u8);
+            let sent =
+                samples_of(colour, shares(matrix), full_range).map(|sample| sample.round().clamp(0.0, 255.0) as u8);
             let frame = VideoFrame { matrix, full_range, ..picture(64, 48, |plane, _, _| sent[plane]) };
             let shown = cpu_compositor(canvas).compose(&scene, &Pictures::from([(ParticipantId(0), frame)]), Pts(0));
-            let want = samples_of(colour, (0.2126, 0.0722), false);
+            let want = samples_of(colour, shares(Matrix::CANVAS), false);
             for (plane, want) in shown.planes().iter().zip(want) {
                 let (middle, row) = (plane.stride / 2, if plane.stride == 64 { 24 } else { 12 });
                 let got = f64::from(plane.data[row * plane.stride + middle]);

@@ -1,20 +1,20 @@
 //! **The question:** how does a file that an operator hands in become blocks for the mix? WAV, or Opus in Ogg (RFC
-//! 7845), bounded in length; one channel or two, of any usual rate.
+//! 7845), of any number of channels and any usual rate. Strangers send these files: what they hold is gone through
+//! once, piece by piece, and what comes out is bounded, whatever the file says.
 
-use std::io::Cursor;
-
-use bytes::Bytes;
+mod ogg;
+mod resample;
 
 use crate::base::limits;
 use crate::base::media::PcmBlock;
-use crate::engine::decode::{OpusDecodeError, OpusDecoder};
+use crate::core::bitstream::opus_head::{OpusHead, OpusHeadError};
+use crate::engine::decode::announcement::ogg::{MalformedOgg, OggPackets};
+use crate::engine::decode::announcement::resample::Resampler;
+use crate::engine::decode::wav::{Wav, WavError};
+use crate::engine::decode::{OpusDecodeError, OpusFileDecoder};
 
 /// Sample rates taken, Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=96_000;
-/// Input samples each side of an output one that the resampler looks at.
-const REACH: i64 = 16;
-/// Bytes before each Ogg page's segment table (RFC 3533 section 6).
-const OGG_HEADER_BYTES: usize = 27;
 
 /// Why a file cannot be announced.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +24,16 @@ pub enum AnnouncementError {
     Format,
     /// A WAV file that is malformed.
     #[error("the WAV file cannot be read: {0}")]
-    Wav(#[from] hound::Error),
-    /// More channels, or another rate, than is taken.
-    #[error("a WAV file has one or two channels and {} to {} samples a second", RATES.start(), RATES.end())]
-    Shape,
+    Wav(#[from] WavError),
+    /// Another rate than is taken.
+    #[error("a WAV file has {} to {} samples a second", RATES.start(), RATES.end())]
+    Rate,
     /// An Ogg file that is cut off, or none of Opus.
     #[error("the Ogg Opus file is malformed")]
     Ogg,
+    /// A header of Opus that is not understood.
+    #[error(transparent)]
+    Head(#[from] OpusHeadError),
     /// A packet that libopus refuses.
     #[error(transparent)]
     Opus(#[from] OpusDecodeError),
@@ -42,25 +45,25 @@ pub enum AnnouncementError {
     Empty,
 }
 
-/// Reads an announcement to blocks of the mix, the last one filled up with silence.
+impl From<MalformedOgg> for AnnouncementError {
+    fn from(_: MalformedOgg) -> Self {
+        Self::Ogg
+    }
+}
+
+/// Reads an announcement to blocks of the mix, the last one filled up with silence. Costs some milliseconds for each
+/// second of it, and no memory but the blocks.
 ///
 /// # Errors
 /// [`AnnouncementError`] says what is wrong with the file.
 pub fn announcement(file: &[u8]) -> Result<Vec<PcmBlock>, AnnouncementError> {
-    let samples = match file {
-        [b'R', b'I', b'F', b'F', ..] => wav(file)?,
-        [b'O', b'g', b'g', b'S', ..] => ogg_opus(file)?,
+    let mut blocks = Blocks::default();
+    match file {
+        _ if Wav::is_one(file) => wav(file, &mut blocks)?,
+        [b'O', b'g', b'g', b'S', ..] => ogg_opus(file, &mut blocks)?,
         _ => return Err(AnnouncementError::Format),
-    };
-    if samples.is_empty() {
-        return Err(AnnouncementError::Empty);
     }
-    let blocks = samples.chunks(limits::PCM_SAMPLES).map(|chunk| {
-        let mut block = PcmBlock::silence();
-        block.samples[..chunk.len()].copy_from_slice(chunk);
-        block
-    });
-    Ok(blocks.collect())
+    if blocks.full.is_empty() { Err(AnnouncementError::Empty) } else { Ok(blocks.full) }
 }
 
 /// Sample pairs that an announcement may have at a rate.
@@ -68,100 +71,68 @@ fn frames_max(rate: u32) -> usize {
     limits::ANNOUNCEMENT_SPAN.as_secs() as usize * rate as usize
 }
 
-fn wav(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
-    let mut reader = hound::WavReader::new(Cursor::new(file))?;
-    let spec = reader.spec();
-    if !(1..=2).contains(&spec.channels) || !RATES.contains(&spec.sample_rate) {
-        return Err(AnnouncementError::Shape);
-    }
-    if reader.duration() as usize > frames_max(spec.sample_rate) {
-        return Err(AnnouncementError::TooLong);
-    }
-    let samples: Vec<f32> = match spec.sample_format {
-        hound::SampleFormat::Float => {
-            // A file may hold anything; what is no number is silence.
-            let finite = |s: f32| if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 };
-            reader.samples::<f32>().map(|s| s.map(finite)).collect::<Result<_, _>>()?
-        }
-        hound::SampleFormat::Int => {
-            let full = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            reader.samples::<i32>().map(|s| s.map(|s| s as f32 / full)).collect::<Result<_, _>>()?
-        }
-    };
-    let channels = spec.channels as usize;
-    let channel = |n: usize| resampled(samples.iter().skip(n).step_by(channels).copied().collect(), spec.sample_rate);
-    let left = channel(0);
-    let right = if channels == 2 { channel(1) } else { left.clone() };
-    Ok(left.into_iter().zip(right).flat_map(|(left, right)| [left, right]).collect())
+/// What was read so far, at 48 kHz.
+#[derive(Default)]
+struct Blocks {
+    full: Vec<PcmBlock>,
+    frames: usize,
 }
 
-/// One channel at 48 kHz, by a windowed sinc that keeps what both rates can carry.
-fn resampled(samples: Vec<f32>, rate: u32) -> Vec<f32> {
-    if rate == limits::SAMPLE_RATE {
-        return samples;
-    }
-    let ratio = f64::from(rate) / f64::from(limits::SAMPLE_RATE);
-    let band = ratio.recip().min(1.0);
-    let reach = (REACH as f64 / band) as i64;
-    let count = (samples.len() as f64 / ratio) as usize;
-    let at = |index: i64| usize::try_from(index).ok().and_then(|n| samples.get(n)).copied().unwrap_or(0.0);
-    let value = |n: usize| {
-        let centre = n as f64 * ratio;
-        let nearest = centre.floor() as i64;
-        let sum: f64 = (nearest - reach + 1..=nearest + reach)
-            .map(|index| f64::from(at(index)) * sinc((index as f64 - centre) * band, f64::from(REACH as i32)))
-            .sum();
-        (sum * band) as f32
-    };
-    (0..count).map(value).collect()
-}
-
-/// Sine over its argument, under a Hann window that ends at `reach`.
-fn sinc(x: f64, reach: f64) -> f64 {
-    use std::f64::consts::PI;
-    let window = if x.abs() >= reach { 0.0 } else { 0.5 + 0.5 * (PI * x / reach).cos() };
-    if x == 0.0 { window } else { (PI * x).sin() / (PI * x) * window }
-}
-
-fn ogg_opus(file: &[u8]) -> Result<Vec<f32>, AnnouncementError> {
-    let packets = ogg_packets(file).ok_or(AnnouncementError::Ogg)?;
-    // RFC 7845 sections 5.1 and 5.2: two header packets, the first with the samples to leave out at the start.
-    let head = packets.first().filter(|head| head.starts_with(b"OpusHead") && head.len() >= 19);
-    let head = head.ok_or(AnnouncementError::Ogg)?;
-    let preskip = usize::from(u16::from_le_bytes([head[10], head[11]]));
-    let mut decoder = OpusDecoder::new()?;
-    let mut samples = Vec::new();
-    for packet in packets.iter().skip(2) {
-        samples.extend_from_slice(decoder.decode(packet)?);
-        if samples.len() / 2 > frames_max(limits::SAMPLE_RATE) + preskip {
+impl Blocks {
+    fn push(&mut self, pair: [f32; 2]) -> Result<(), AnnouncementError> {
+        if self.frames == frames_max(limits::SAMPLE_RATE) {
             return Err(AnnouncementError::TooLong);
         }
+        let at = self.frames % limits::PCM_FRAMES;
+        if at == 0 {
+            self.full.push(PcmBlock::silence());
+        }
+        if let Some(block) = self.full.last_mut() {
+            block.samples[2 * at..2 * at + 2].copy_from_slice(&pair);
+        }
+        self.frames += 1;
+        Ok(())
     }
-    samples.drain(..(preskip * 2).min(samples.len()));
-    Ok(samples)
 }
 
-/// Every packet of an Ogg file of one stream; `None` if it is cut off.
-fn ogg_packets(file: &[u8]) -> Option<Vec<Bytes>> {
-    let (mut packets, mut packet, mut rest) = (Vec::new(), Vec::new(), file);
-    while !rest.is_empty() {
-        let header = rest.get(..OGG_HEADER_BYTES).filter(|header| header.starts_with(b"OggS"))?;
-        let mut at = OGG_HEADER_BYTES + usize::from(header[26]);
-        for length in rest.get(OGG_HEADER_BYTES..at)? {
-            let end = at + usize::from(*length);
-            packet.extend_from_slice(rest.get(at..end)?);
-            at = end;
-            if *length < 255 {
-                packets.push(Bytes::from(std::mem::take(&mut packet)));
+fn wav(file: &[u8], blocks: &mut Blocks) -> Result<(), AnnouncementError> {
+    let wav = Wav::parse(file)?;
+    if !RATES.contains(&wav.rate) {
+        return Err(AnnouncementError::Rate);
+    }
+    if wav.len() > frames_max(wav.rate) {
+        return Err(AnnouncementError::TooLong);
+    }
+    let mut resampler = Resampler::new(wav.rate);
+    for pair in wav.pairs() {
+        resampler.push(pair, &mut |pair| blocks.push(pair))?;
+    }
+    resampler.finish(&mut |pair| blocks.push(pair))
+}
+
+fn ogg_opus(file: &[u8], blocks: &mut Blocks) -> Result<(), AnnouncementError> {
+    let mut packets = OggPackets::new(file);
+    // RFC 7845 sections 5.1 and 5.2: two header packets, the first with the samples to leave out at the start.
+    let head = packets.next_packet()?.filter(|head| head.starts_with(b"OpusHead")).ok_or(AnnouncementError::Ogg)?;
+    let head = OpusHead::parse(head)?;
+    let mut to_skip = usize::from(head.pre_skip);
+    packets.next_packet()?.ok_or(AnnouncementError::Ogg)?;
+    let mut decoder = OpusFileDecoder::new(&head)?;
+    while let Some(packet) = packets.next_packet()? {
+        for pair in decoder.decode(packet)?.chunks_exact(2) {
+            match to_skip {
+                0 => blocks.push([pair[0], pair[1]])?,
+                _ => to_skip -= 1,
             }
         }
-        rest = &rest[at..];
     }
-    Some(packets)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn wav_file(rate: u32, channels: u16, seconds: f32) -> Vec<u8> {
@@ -196,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn case_59_a_wav_out_of_a_pipe_is_announced_whole() {
+        let whole = wav_file(16_000, 2, 0.5);
+        let data = whole.windows(4).position(|window| window == b"data").unwrap();
+        for len in [0, u32::MAX] {
+            let mut piped = whole.clone();
+            piped[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+            piped[data + 4..data + 8].copy_from_slice(&len.to_le_bytes());
+            assert_eq!(announcement(&piped).unwrap().len(), 25, "{len:#x}");
+        }
+        assert_eq!(announcement(&wav_file(48_000, 6, 0.1)).unwrap().len(), 5, "5.1");
+    }
+
+    #[test]
     fn opus_in_ogg_is_read() {
         let blocks = announcement(include_bytes!("../../app/load/assets/voice1.ogg")).unwrap();
         assert!((350..400).contains(&blocks.len()), "{}", blocks.len());
@@ -207,13 +191,63 @@ mod tests {
         assert!(matches!(announcement(b""), Err(AnnouncementError::Format)));
         assert!(matches!(announcement(b"RIFF"), Err(AnnouncementError::Wav(_))));
         assert!(matches!(announcement(b"OggS"), Err(AnnouncementError::Ogg)));
-        assert!(matches!(announcement(&wav_file(8_000, 3, 0.1)), Err(AnnouncementError::Shape)));
+        assert!(matches!(announcement(&wav_file(4_000, 1, 0.1)), Err(AnnouncementError::Rate)));
         assert!(matches!(announcement(&wav_file(8_000, 1, 0.0)), Err(AnnouncementError::Empty)));
         let seconds = limits::ANNOUNCEMENT_SPAN.as_secs_f32() + 1.0;
         assert!(matches!(announcement(&wav_file(8_000, 1, seconds)), Err(AnnouncementError::TooLong)));
         let voice = include_bytes!("../../app/load/assets/voice1.ogg");
         for cut in (0..voice.len()).step_by(997) {
             let _ = announcement(&voice[..cut]);
+        }
+    }
+    /// An Ogg page of these packets, each shorter than 255 bytes.
+    fn page(packets: &[&[u8]]) -> Vec<u8> {
+        let mut page = b"OggS\0\0".to_vec();
+        page.extend([0; 20]);
+        page.push(u8::try_from(packets.len()).unwrap());
+        page.extend(packets.iter().map(|packet| u8::try_from(packet.len()).unwrap()));
+        page.extend(packets.concat());
+        page
+    }
+
+    #[test]
+    fn a_file_of_countless_packets_ends_at_the_limit_and_costs_no_more() {
+        let head = page(&[b"OpusHead\x01\x02\0\0\x80\xbb\0\0\0\0\0"]);
+        let begun = [head, page(&[b"OpusTags"])].concat();
+        let many = |packet: &[u8]| {
+            let mut file = begun.clone();
+            let full = page(&[packet; 255]);
+            while file.len() + full.len() <= limits::ANNOUNCEMENT_LEN_MAX {
+                file.extend(&full);
+            }
+            file
+        };
+        // One byte: 20 ms of nothing. Six million of them are some 35 hours.
+        let told = announcement(&many(&[0xfc]));
+        assert!(matches!(told, Err(AnnouncementError::TooLong)), "{:?}", told.map(|blocks| blocks.len()));
+        let told = announcement(&many(&[]));
+        assert!(matches!(told, Err(AnnouncementError::Opus(OpusDecodeError::Empty))));
+        let seconds = announcement(&[begun.clone(), page(&[&[0xfc][..]; 100])].concat()).unwrap();
+        assert_eq!(seconds.len(), 100, "two seconds");
+        let mut endless = begun;
+        // One packet that never ends.
+        while endless.len() < limits::ANNOUNCEMENT_LEN_MAX - 70_000 {
+            endless.extend(b"OggS\0\0");
+            endless.extend([0; 20]);
+            endless.push(255);
+            endless.extend([255; 255]);
+            endless.extend([0; 255 * 255]);
+        }
+        assert!(matches!(announcement(&endless), Err(AnnouncementError::Ogg)));
+    }
+
+    #[test]
+    fn any_rate_keeps_length_and_level() {
+        for rate in [8_001, 11_025, 22_050, 44_100, 47_999, 95_999] {
+            let blocks = announcement(&wav_file(rate, 2, 1.0)).unwrap();
+            assert!((49..=51).contains(&blocks.len()), "{rate}: {} blocks", blocks.len());
+            let peak = blocks[25].samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+            assert!((peak - 16_000.0 / 32_768.0).abs() < 0.01, "{rate}: {peak}");
         }
     }
 }

@@ -16,8 +16,9 @@ use std::time::Instant;
 use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 
 use crate::base::limits;
-use crate::base::media::{Codec, CodedFrame, Matrix, Picture, PlaneRef, Size, VideoFrame};
+use crate::base::media::{Codec, CodedFrame, Colour, Picture, PlaneRef, Size, VideoFrame};
 use crate::core::bitstream::av1::SequenceHeader;
+use crate::engine::decode::flat::{Covers, Deep, Flattener};
 use crate::engine::decode::video::{DecodeError, VideoDecoder};
 
 /// A decoder for one AV1 track.
@@ -26,16 +27,23 @@ use crate::engine::decode::video::{DecodeError, VideoDecoder};
 /// [`DecodeError::Open`] if the library refuses (out of memory).
 pub(super) fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
     let decoder = open()?;
-    Ok(Box::new(Av1Decoder { decoder, awaiting_keyframe: true, full_range: false, matrix: Matrix::default() }))
+    Ok(Box::new(Av1Decoder {
+        decoder,
+        awaiting_keyframe: true,
+        stated: None,
+        colour: Colour::default(),
+        flattener: Flattener::default(),
+    }))
 }
 
 struct Av1Decoder {
     decoder: library::Decoder,
     awaiting_keyframe: bool,
-    /// Of the newest sequence header.
-    full_range: bool,
-    /// Likewise.
-    matrix: Matrix,
+    /// What the newest sequence header says of colours.
+    stated: Option<Colour>,
+    /// What the samples of the unit at hand mean.
+    colour: Colour,
+    flattener: Flattener,
 }
 
 fn open() -> Result<library::Decoder, DecodeError> {
@@ -67,10 +75,13 @@ impl VideoDecoder for Av1Decoder {
         if self.awaiting_keyframe && !frame.keyframe && sequence.is_none() {
             return Err(DecodeError::AwaitingKeyframe);
         }
+        let mut fits = Ok(());
         if let Some(sequence) = sequence {
-            (self.full_range, self.matrix) = (sequence.full_range, sequence.matrix());
+            self.stated = Some(sequence.colour());
+            fits = check_kind(&sequence);
         }
-        let result = self.decode_unit(frame, out);
+        self.colour = frame.colour.or(self.stated).unwrap_or_default();
+        let result = fits.and_then(|()| self.decode_unit(frame, out));
         match result {
             Ok(()) => self.awaiting_keyframe = false,
             Err(_) => self.forget()?,
@@ -116,20 +127,36 @@ impl Av1Decoder {
     }
 
     /// Checks a picture's kind and takes its planes over.
-    fn accept(&self, picture: &library::Picture, arrival: Option<Instant>) -> Result<VideoFrame, DecodeError> {
+    fn accept(&mut self, picture: &library::Picture, arrival: Option<Instant>) -> Result<VideoFrame, DecodeError> {
         let size = Size::new(picture.width(), picture.height());
-        if picture.bit_depth() != 8 || picture.pixel_layout() != PixelLayout::I420 {
-            let kind = format!("{:?} with {} bits", picture.pixel_layout(), picture.bit_depth());
-            return Err(DecodeError::Unsupported(kind));
-        }
-        let side = size.width.max(size.height);
-        if side > limits::INGEST_SIDE_MAX {
-            return Err(DecodeError::Unsupported(format!("a side of {side} pixels")));
-        }
-        let planes = [Component::Y, Component::U, Component::V].map(|component| picture.plane(component));
-        let strides = [picture.stride(Component::Y), picture.stride(Component::U), picture.stride(Component::V)];
-        let owner = DecodedPicture { planes, strides: strides.map(|stride| stride as usize) };
-        Ok(VideoFrame { size, full_range: self.full_range, matrix: self.matrix, arrival, picture: Arc::new(owner) })
+        check_size(size)?;
+        let owner: Arc<dyn Picture> = if picture.bit_depth() == 8 && picture.pixel_layout() == PixelLayout::I420 {
+            let planes = [Component::Y, Component::U, Component::V].map(|component| picture.plane(component));
+            let strides = [picture.stride(Component::Y), picture.stride(Component::U), picture.stride(Component::V)];
+            Arc::new(DecodedPicture { planes, strides: strides.map(|stride| stride as usize) })
+        } else {
+            self.flatten(size, picture)
+        };
+        let Colour { matrix, full_range } = self.colour;
+        Ok(VideoFrame { size, full_range, matrix, arrival, picture: owner })
+    }
+
+    fn flatten(&mut self, size: Size, picture: &library::Picture) -> Arc<dyn Picture> {
+        let bits = u32::try_from(picture.bit_depth()).expect("8, 10 or 12");
+        let covers = match picture.pixel_layout() {
+            // The planes of colour differences are not there.
+            PixelLayout::I400 => None,
+            PixelLayout::I420 => Some(Covers { across: 2, down: 2 }),
+            PixelLayout::I422 => Some(Covers { across: 2, down: 1 }),
+            PixelLayout::I444 => Some(Covers { across: 1, down: 1 }),
+        };
+        let luma = picture.plane(Component::Y);
+        let luma = Deep { data: &luma, stride: picture.stride(Component::Y) as usize, bits };
+        let Some(covers) = covers else { return self.flattener.flatten(size, luma, None) };
+        let (blue, red) = (picture.plane(Component::U), picture.plane(Component::V));
+        let stride = picture.stride(Component::U) as usize;
+        let chroma = [Deep { data: &blue, stride, bits }, Deep { data: &red, stride, bits }];
+        self.flattener.flatten(size, luma, Some((chroma, covers)))
     }
 
     /// After an error: a new decoder, so that nothing of the broken past is left.
@@ -138,6 +165,29 @@ impl Av1Decoder {
         self.decoder = open()?;
         Ok(())
     }
+}
+
+/// Whether pictures of a sequence can be shown.
+fn check_kind(sequence: &SequenceHeader) -> Result<(), DecodeError> {
+    check_size(sequence.size)?;
+    // 0 is the identity: the planes are green, blue and red.
+    match sequence.color {
+        Some(color) if color.matrix == 0 && !sequence.monochrome => {
+            Err(DecodeError::Unsupported("planes of red, green and blue; send luma and colour differences".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_size(size: Size) -> Result<(), DecodeError> {
+    let Size { width, height } = size;
+    let pixels = u64::from(width) * u64::from(height);
+    if width.max(height) <= limits::INGEST_SIDE_MAX && pixels <= limits::INGEST_PIXELS_MAX.into() {
+        return Ok(());
+    }
+    let (side, most) = (limits::INGEST_SIDE_MAX, limits::INGEST_PIXELS_MAX);
+    let what = format!("{width}×{height} pixels; send at most {most}, and {side} on a side");
+    Err(DecodeError::Unsupported(what))
 }
 
 fn broken(error: library::Error) -> DecodeError {
@@ -230,17 +280,39 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_of_picture_are_refused_and_the_next_keyframe_accepted() {
+    fn large_or_deep_pictures_are_shown_and_too_large_ones_refused_with_their_size() {
         let mut decoder = decoder().unwrap();
+        let plain = sums(&decode(&mut *decoder, &units(LIMITED)[0]).unwrap()[0]);
         for clip in [TEN_BITS, NO_SUBSAMPLING] {
-            let refused = decode(&mut *decoder, &units(clip)[0]).unwrap_err();
-            assert!(matches!(refused, DecodeError::Unsupported(_)), "{refused:?}");
-            assert_eq!(decode(&mut *decoder, &units(clip)[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
-            assert_eq!(decode(&mut *decoder, &units(LIMITED)[0]).unwrap().len(), 1);
+            for unit in units(clip) {
+                let pictures = decode(&mut *decoder, &unit).unwrap();
+                assert_eq!(pictures[0].size, Size::new(64, 48));
+                if unit.keyframe {
+                    // The same test picture, coded otherwise: within two levels of it in the mean.
+                    for (got, want) in sums(&pictures[0]).into_iter().zip(plain) {
+                        assert!(got.abs_diff(want) < want / 50, "{got} is not {want}");
+                    }
+                }
+            }
         }
         let refused = decode(&mut *decoder, &units(TOO_LARGE)[0]).unwrap_err();
-        assert!(matches!(refused, DecodeError::Bitstream(_)), "{refused:?}");
-        assert_eq!(decode(&mut *decoder, &units(LIMITED)[0]).unwrap().len(), 1);
+        assert!(matches!(&refused, DecodeError::Unsupported(what) if what.contains("4100×2200")), "{refused:?}");
+        assert_eq!(decode(&mut *decoder, &units(LIMITED)[0]).unwrap().len(), 1, "the next keyframe is accepted");
+    }
+
+    #[test]
+    fn a_carriers_word_on_colours_counts_and_what_nobody_says_is_bt_601() {
+        use crate::base::media::Matrix;
+        let mut decoder = decoder().unwrap();
+        let mut colour_of = |number: usize, colour: Option<Colour>| {
+            let unit = ReceivedFrame { colour, ..units(LIMITED)[number].clone() };
+            let picture = decode(&mut *decoder, &unit).unwrap().remove(0);
+            (picture.matrix, picture.full_range)
+        };
+        assert_eq!(colour_of(0, None), (Matrix::Bt601, false));
+        let canvas = Colour { matrix: Matrix::Bt709, full_range: true };
+        assert_eq!(colour_of(1, Some(canvas)), (Matrix::Bt709, true), "changed in mid-stream");
+        assert_eq!(colour_of(2, None), (Matrix::Bt601, false));
     }
 
     #[test]

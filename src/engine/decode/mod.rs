@@ -1,21 +1,33 @@
 //! **The question:** CodedFrame → VideoFrame or PcmBlock. Floor 3; codec pointers never leave their codec's file.
 //!
-//! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec; [`VoiceDecoder`] reads voices ([`OpusDecoder`],
-//! [`G711Decoder`]), [`announcement()`] whole files of sound.
+//! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec, [`video_decoder_within`] one of many that share a
+//! [`PixelBudget`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`OpusFileDecoder`] the sound of
+//! files whatever its channels, [`announcement()`] whole files of sound; [`Reshaper`] turns, cuts and stretches what
+//! was decoded as its file says.
 
 mod announcement;
 mod av1;
+mod budget;
+mod flat;
 mod g711;
 mod opus;
+mod opus_streams;
+mod packed;
 mod repeat;
+mod reshape;
 mod video;
 mod voice;
+mod wav;
 
 pub use announcement::{AnnouncementError, announcement};
+pub use budget::PixelBudget;
 pub use g711::G711Decoder;
 pub use opus::{OpusDecodeError, OpusDecoder};
+pub use opus_streams::OpusFileDecoder;
+pub use reshape::{Cut, Reshape, Reshaper};
 pub use video::{DecodeError, VideoDecoder};
 pub use voice::VoiceDecoder;
+pub use wav::WavError;
 
 use crate::base::media::Codec;
 
@@ -28,4 +40,12 @@ pub fn video_decoder(codec: Codec) -> Result<Box<dyn VideoDecoder>, DecodeError>
         Codec::Av1 => av1::decoder(),
         Codec::Opus | Codec::G711(_) => Err(DecodeError::Codec(codec.name())),
     }
+}
+
+/// A decoder for one track of pictures, of many that together hold no more than `budget`.
+///
+/// # Errors
+/// As [`video_decoder`].
+pub fn video_decoder_within(codec: Codec, budget: &PixelBudget) -> Result<Box<dyn VideoDecoder>, DecodeError> {
+    video_decoder(codec).map(|decoder| budget.bound(decoder))
 }

@@ -23,12 +23,16 @@ pub enum DecodeError {
     /// Nothing here decodes pictures of this codec.
     #[error("there is no decoder for {0}")]
     Codec(&'static str),
-    /// Not a valid bitstream, or larger than `limits::INGEST_PIXELS_MAX`.
+    /// Not a valid bitstream.
     #[error("the bitstream is broken: {0}")]
     Bitstream(String),
-    /// Valid, but not what the node composites: 8-bit 4:2:0 within `limits::INGEST_SIDE_MAX`.
+    /// Valid, but not what the node shows; another keyframe of the same kind would not help.
     #[error("this kind of picture is not supported: {0}")]
     Unsupported(String),
+    /// The decoders of the node hold as many pixels as they may; a smaller picture may find room, and so may this one
+    /// later.
+    #[error("the node decodes as many pixels as it may; send a smaller picture, or try again later")]
+    NoRoom,
     /// Decoding starts at a keyframe only.
     #[error("decoding starts at a keyframe")]
     AwaitingKeyframe,

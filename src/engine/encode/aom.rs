@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use libaom_sys as ffi;
 
-use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Pts};
+use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Matrix, Pts};
 use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::activity::Activity;
 use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
@@ -49,7 +49,7 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AOME_SET_MAX_INTRA_BITRATE_PCT, 300),
     (ffi::AV1E_SET_COLOR_PRIMARIES, 1),
     (ffi::AV1E_SET_TRANSFER_CHARACTERISTICS, 1),
-    (ffi::AV1E_SET_MATRIX_COEFFICIENTS, 1),
+    (ffi::AV1E_SET_MATRIX_COEFFICIENTS, Matrix::CANVAS.coefficients() as c_int),
 ];
 
 /// What a libaom built for real time alone leaves out unless told (`.cargo/libaom.cmake`), and one built whole does

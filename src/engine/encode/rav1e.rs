@@ -7,7 +7,7 @@ use ::rav1e::config::SpeedSettings;
 use ::rav1e::prelude as library;
 use bytes::Bytes;
 
-use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts};
+use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Matrix, Pts};
 use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
 
@@ -43,7 +43,12 @@ fn open(setup: &VideoEncoderSetup) -> Result<library::Context<u8>, EncodeError> 
     encoder.color_description = Some(library::ColorDescription {
         color_primaries: library::ColorPrimaries::BT709,
         transfer_characteristics: library::TransferCharacteristics::BT709,
-        matrix_coefficients: library::MatrixCoefficients::BT709,
+        matrix_coefficients: match Matrix::CANVAS {
+            Matrix::Bt601 => library::MatrixCoefficients::BT601,
+            Matrix::Bt709 => library::MatrixCoefficients::BT709,
+            Matrix::Smpte240 => library::MatrixCoefficients::SMPTE240,
+            Matrix::Bt2020 => library::MatrixCoefficients::BT2020NCL,
+        },
     });
     encoder.low_latency = true;
     encoder.set_key_frame_interval(0, 0);

@@ -1,6 +1,7 @@
 //! **The question:** what may be asked of a node, whatever door the asker came through?
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
         /// The rung they want to see; `None`: the first.
@@ -46,6 +49,8 @@ pub enum Command {
         name: String,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
         /// The answer.
@@ -59,6 +64,8 @@ pub enum Command {
         minus: Option<ParticipantId>,
         /// SDP offer.
         offer: String,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
         /// The answer.
@@ -90,6 +97,8 @@ pub enum Command {
         name: String,
         /// What it speaks.
         leg: LegSetup,
+        /// The address that asks, as far as the door knows it.
+        from: Option<IpAddr>,
         /// Where it is to send.
         reply: Reply<LegJoined>,
     },
@@ -201,6 +210,24 @@ pub enum Command {
         /// Whatever the node counts, as JSON.
         reply: Reply<serde_json::Value>,
     },
+    /// Of a door itself, before it takes in what is large, and when it is asked whether the node lives.
+    Find {
+        /// What shall be there.
+        place: Place,
+        /// That it is.
+        reply: Reply<()>,
+    },
+}
+
+/// What a command may be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The node itself, which is there if it answers.
+    Node,
+    /// A room.
+    Room(RoomId),
+    /// A connection.
+    Connection(ResourceToken),
 }
 
 impl Command {
@@ -210,9 +237,12 @@ impl Command {
         match self {
             Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
-            Self::Rooms { .. } | Self::Room { .. } | Self::Rungs { .. } | Self::Layout { .. } | Self::Stats { .. } => {
-                Act::Look
-            }
+            Self::Rooms { .. }
+            | Self::Room { .. }
+            | Self::Rungs { .. }
+            | Self::Layout { .. }
+            | Self::Stats { .. }
+            | Self::Find { .. } => Act::Look,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -242,7 +272,8 @@ impl Command {
             | Self::Leg { .. }
             | Self::SetAvatar { .. }
             | Self::Rooms { .. }
-            | Self::Stats { .. } => None,
+            | Self::Stats { .. }
+            | Self::Find { .. } => None,
         }
     }
 
@@ -281,6 +312,7 @@ impl Command {
             | Self::TurnPage { reply, .. }
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
+            | Self::Find { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::base::limits;
 use crate::core::access::Caller;
 use crate::engine::flow::{Counter, Waker};
-use crate::io::api::{Command, Refusal, Reply};
+use crate::io::api::{Command, Place, Refusal, Reply};
 
 /// A command and who asks.
 #[derive(Debug)]
@@ -16,6 +16,17 @@ pub struct Request {
     pub caller: Caller,
     /// What is asked.
     pub command: Command,
+}
+
+/// What the control thread says when it is asked how it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// It takes people in.
+    Open,
+    /// It lives, and takes nobody in.
+    Draining,
+    /// It says nothing.
+    None,
 }
 
 /// Where requests lay their commands; clones share the queue. Full: the caller gets 503, counted `commands_refused`.
@@ -52,6 +63,29 @@ impl ControlHandle {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Refusal::Draining),
             Err(_) => Err(Refusal::Busy),
+        }
+    }
+
+    /// Asks the control thread for a word within `limits::HEALTH_SPAN`. Whatever it says, also that it takes nobody in
+    /// any more, shows that it lives; its silence, or a queue that stays full, that it does not.
+    pub async fn pulse(&self) -> Pulse {
+        let word = async {
+            let answer = loop {
+                let (reply, answer) = oneshot::channel();
+                let command = Command::Find { place: Place::Node, reply };
+                match self.requests.try_send(Request { caller: Caller::Anyone, command }) {
+                    Ok(()) => break answer,
+                    Err(TrySendError::Full(_)) => tokio::time::sleep(limits::HEALTH_SPAN / 20).await,
+                    Err(TrySendError::Disconnected(_)) => return None,
+                }
+            };
+            self.waker.wake();
+            answer.await.ok()
+        };
+        match tokio::time::timeout(limits::HEALTH_SPAN, word).await {
+            Ok(Some(Ok(()))) => Pulse::Open,
+            Ok(Some(Err(_))) => Pulse::Draining,
+            Ok(None) | Err(_) => Pulse::None,
         }
     }
 }

@@ -2,15 +2,21 @@
 //! door: HTTP, data channels, and what may come beside them, are its clients.
 
 mod answers;
+mod bearer;
 mod command;
+mod counters;
 mod fragment;
 mod handle;
+mod names;
 mod refusal;
 mod token;
 
 pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSummary, RungShown, Trickled};
-pub use command::{BrandingChange, Command, Moderation, PersonSound, Reply};
+pub use bearer::{BearerToken, BearerTokenError};
+pub use command::{BrandingChange, Command, Moderation, PersonSound, Place, Reply};
+pub use counters::DoorCounters;
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
-pub use handle::{ControlHandle, Request};
+pub use handle::{ControlHandle, Pulse, Request};
+pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
 pub use refusal::Refusal;
 pub use token::{NoToken, ResourceToken};

@@ -1,5 +1,9 @@
 //! **The question:** why was a command refused? One word a reason; each door says it in its own way.
 
+use std::net::SocketAddr;
+
+use crate::core::access::Denied;
+
 /// Why a command was refused. Over HTTP `problem` gives each its status and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -13,8 +17,14 @@ pub enum Refusal {
     RoomFull,
     /// The node has all the rooms it may have.
     NodeFull,
+    /// As many connections have yet to come up as may at once.
+    ManyJoining,
+    /// As many from the caller's address have yet to come up as may.
+    ManyJoiningHere,
     /// The node is not configured for plain-RTP legs.
     LegsOff,
+    /// The other end of the leg is outside the networks for legs.
+    LegOutside(SocketAddr),
     /// Every port for legs is taken.
     LegsFull,
     /// The node does not record, or into one file only.
@@ -36,10 +46,24 @@ pub enum Refusal {
     SessionChanged,
     /// Nobody gave the caller leave.
     NotAllowed,
+    /// It takes the operator's token.
+    TokenMissing,
+    /// It would take a token, and the operator set none.
+    SteeringOff,
     /// The room has no such rung; those that it has.
     RungNotFound(Vec<String>),
     /// The control thread has no time now.
     Busy,
     /// The node is about to stop and takes nobody in.
     Draining,
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotAllowed => Self::NotAllowed,
+            Denied::TokenMissing => Self::TokenMissing,
+            Denied::SteeringOff => Self::SteeringOff,
+        }
+    }
 }

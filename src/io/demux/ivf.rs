@@ -2,11 +2,16 @@
 //! and 8 of time; all little-endian. The first frame is the file's zero.
 
 use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::base::media::{Pts, Size};
-use crate::io::demux::stored::{Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, read_bytes, sample_len, span};
+use crate::engine::decode::Reshape;
+use crate::io::demux::stored::{
+    Coding, Fault, Media, NOMINAL, Pictures, Reader, Stored, Track, read_bytes, reader, sample_len, span,
+};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 12;
@@ -19,7 +24,12 @@ struct Ivf {
     first: Option<u64>,
 }
 
-pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
+pub(super) fn open(path: &Path) -> Result<Media, Fault> {
+    let pictures = Some(pictures(reader(path)?)?);
+    Ok(Media { pictures, ..Media::default() })
+}
+
+fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
     let header = read_bytes(&mut file, HEADER_BYTES)?;
     let half = |at: usize| u32::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let word = |at: usize| u64::from(u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
@@ -40,7 +50,16 @@ pub(super) fn pictures(mut file: Reader) -> Result<Pictures, Fault> {
     let total = (frames > 0 && nominal == spacing).then(|| nominal.saturating_mul(u32::try_from(frames).unwrap_or(0)));
     let size = Size::new(half(12), half(14));
     let track = Box::new(Ivf { file, rate, scale, first: None });
-    Ok(Pictures { coding: Coding::Av1, size, span: total, nominal, track })
+    Ok(Pictures {
+        coding: Coding::Av1,
+        size,
+        span: total,
+        nominal,
+        reshape: Reshape::default(),
+        colour: None,
+        stated: None,
+        track,
+    })
 }
 
 impl Track for Ivf {
@@ -56,6 +75,7 @@ impl Track for Ivf {
         let keyframe = self.first.is_none();
         let first = *self.first.get_or_insert(time);
         let at = span(time.saturating_sub(first).saturating_mul(self.scale), self.rate);
-        Ok(Some(Stored { at: Pts(0) + at, skip: Default::default(), span: None, data, keyframe }))
+        let none = Duration::ZERO;
+        Ok(Some(Stored { at: Pts(0) + at, skip: none, trim: none, span: None, data, keyframe }))
     }
 }

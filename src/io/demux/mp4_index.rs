@@ -1,15 +1,13 @@
 //! **The question:** where in an MP4 file does each sample lie, and when is it shown? From the sample tables of a movie
 //! (ISO/IEC 14496-12, section 8.6 and 8.7) or from a fragment's runs (section 8.8). AV1 and Opus are stored in the
-//! order in which they play, so composition offsets add nothing.
+//! order in which they play; composition offsets shift all of them alike.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use mp4_atom::{Stbl, StszSamples, Tfhd, Traf, Trak, Trex};
+use mp4_atom::{Stbl, StszSamples, Tfhd, Traf, Trex};
 
 use crate::base::limits;
-use crate::base::media::Pts;
-use crate::io::demux::stored::{Fault, span};
+use crate::io::demux::stored::{Fault, broken};
 
 /// `sample_is_non_sync_sample` (section 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
@@ -20,55 +18,9 @@ pub(super) struct Place {
     pub(super) offset: u64,
     pub(super) len: u32,
     /// Units of the track's clock.
-    pub(super) time: u64,
+    pub(super) time: i128,
     pub(super) units: u32,
     pub(super) keyframe: bool,
-}
-
-/// A track's clock against the file's.
-#[derive(Debug, Clone)]
-pub(super) struct Clock {
-    /// Units a second.
-    timescale: u64,
-    /// Media time at the file's zero, less what comes before the media begins; units of the track.
-    zero: i128,
-    /// Where the next fragment begins that does not say.
-    next: u64,
-}
-
-impl Clock {
-    /// The track's, with its edit list: what it waits first, and what it skips (section 8.6.6).
-    pub(super) fn of(trak: &Trak, movie_scale: u64) -> Self {
-        let timescale = u64::from(trak.mdia.mdhd.timescale.max(1));
-        let mut zero = 0;
-        for edit in trak.edts.iter().filter_map(|edts| edts.elst.as_ref()).flat_map(|elst| &elst.entries) {
-            match edit.media_time {
-                None => {
-                    zero -= i128::from(edit.segment_duration) * i128::from(timescale) / i128::from(movie_scale.max(1));
-                }
-                Some(skipped) => {
-                    zero += i128::from(skipped);
-                    break;
-                }
-            }
-        }
-        Self { timescale, zero, next: 0 }
-    }
-
-    /// When the sample at `time` is due, and how much of it lies before the file's zero.
-    pub(super) fn heard_at(&self, time: u64) -> (Pts, Duration) {
-        let at = i128::from(time) - self.zero;
-        let units = u64::try_from(at.unsigned_abs()).unwrap_or(u64::MAX);
-        if at >= 0 { (Pts(0) + self.span(units), Duration::ZERO) } else { (Pts(0), self.span(units)) }
-    }
-
-    pub(super) fn span(&self, units: u64) -> Duration {
-        span(units, self.timescale)
-    }
-}
-
-fn broken(what: &str) -> Fault {
-    Fault::Broken(what.to_owned())
 }
 
 /// The samples of a movie's own tables; none in a fragmented file.
@@ -93,7 +45,9 @@ pub(super) fn whole(stbl: &Stbl) -> Result<VecDeque<Place>, Fault> {
     };
     let mut spans = stbl.stts.entries.iter().flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize));
     let mut syncs = stbl.stss.as_ref().map(|stss| stss.entries.iter().peekable());
-    let (mut places, mut time) = (VecDeque::with_capacity(count), 0_u64);
+    let offsets = stbl.ctts.iter().flat_map(|ctts| &ctts.entries);
+    let mut offsets = offsets.flat_map(|entry| std::iter::repeat_n(entry.sample_offset, entry.sample_count as usize));
+    let (mut places, mut decoded) = (VecDeque::with_capacity(count), 0_i128);
     let mut runs = stbl.stsc.entries.iter().peekable();
     while let Some(run) = runs.next() {
         let first = (run.first_chunk as usize).checked_sub(1).ok_or_else(|| broken("chunks are counted from 1"))?;
@@ -108,26 +62,28 @@ pub(super) fn whole(stbl: &Stbl) -> Result<VecDeque<Place>, Fault> {
                 let number = index as u64 + 1;
                 let keyframe = syncs.as_mut().is_none_or(|s| s.next_if(|n| u64::from(**n) == number).is_some());
                 let (len, units) = (size(index), spans.next().unwrap_or(0));
+                let time = decoded + i128::from(offsets.next().unwrap_or(0));
                 places.push_back(Place { offset, len, time, units, keyframe });
                 offset = offset.saturating_add(len.into());
-                time = time.saturating_add(units.into());
+                decoded += i128::from(units);
             }
         }
     }
     if places.len() < count { Err(broken("samples without a place")) } else { Ok(places) }
 }
 
-/// Adds the samples of one track's part of the fragment whose `moof` begins at `moof_at`.
+/// Adds the samples of one track's part of the fragment whose `moof` begins at `moof_at`; `next`: where it begins if it
+/// does not say, and then the one after it.
 pub(super) fn fragment(
     traf: &Traf,
     defaults: &Trex,
     moof_at: u64,
-    clock: &mut Clock,
+    next: &mut u64,
     places: &mut VecDeque<Place>,
 ) -> Result<(), Fault> {
     let tfhd: &Tfhd = &traf.tfhd;
     let base = tfhd.base_data_offset.unwrap_or(moof_at);
-    let mut time = traf.tfdt.as_ref().map_or(clock.next, |tfdt| tfdt.base_media_decode_time);
+    let mut decoded = traf.tfdt.as_ref().map_or(*next, |tfdt| tfdt.base_media_decode_time);
     let mut offset = base;
     for run in &traf.trun {
         if let Some(from) = run.data_offset {
@@ -140,11 +96,12 @@ pub(super) fn fragment(
             let len = entry.size.or(tfhd.default_sample_size).unwrap_or(defaults.default_sample_size);
             let units = entry.duration.or(tfhd.default_sample_duration).unwrap_or(defaults.default_sample_duration);
             let flags = entry.flags.or(tfhd.default_sample_flags).unwrap_or(defaults.default_sample_flags);
+            let time = i128::from(decoded) + i128::from(entry.cts.unwrap_or(0));
             places.push_back(Place { offset, len, time, units, keyframe: flags & NON_SYNC == 0 });
             offset = offset.saturating_add(len.into());
-            time = time.saturating_add(units.into());
+            decoded = decoded.saturating_add(units.into());
         }
     }
-    clock.next = time;
+    *next = decoded;
     Ok(())
 }

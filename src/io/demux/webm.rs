@@ -1,184 +1,255 @@
-//! **The question:** which samples does a WebM or Matroska file hold (RFC 9559; AV1 and Opus mappings of the Matroska
-//! project)? The demuxer crate reads the elements; this file knows codecs and clocks.
+//! **The question:** which samples does a WebM or Matroska file hold? Front to back, so that a file may still grow, be
+//! cut off, or have come out of a pipe: segments and clusters of unknown size, without index or duration, as browsers'
+//! recorders write them.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use matroska_demuxer::{DemuxError, Frame, MatroskaFile, TrackEntry, TrackType};
 
-use crate::base::media::{NANOS_PER_SECOND, Pts, Size};
+use crate::base::limits;
+use crate::base::media::Pts;
+use crate::core::bitstream::opus;
+use crate::core::bitstream::opus_head::OpusHead;
+use crate::io::demux::blocks::{Block, frames};
+use crate::io::demux::ebml::{Elements, child, children, signed, unsigned};
+use crate::io::demux::matroska::{Entry, Info, Kind, id, seek_position};
 use crate::io::demux::stored::{
-    Coding, Fault, NOMINAL, Pictures, Reader, Stored, Track, sample_len, span, with_sequence,
+    Coding, Fault, Media, NOMINAL, Pictures, Sound, Stored, Track, broken, reader, sample_len, with_sequence,
 };
 
 /// Bytes of `av1C` before its OBUs (AV1 in Matroska, section "CodecPrivate").
 const AV1C_HEADER_BYTES: usize = 4;
-/// The names of two elements.
-const SEEK_HEAD: [u8; 4] = [0x11, 0x4d, 0x9b, 0x74];
-const VOID: u8 = 0xec;
-/// A `SeekHead` is the first thing in its segment, if it is there.
-const SEEK_HEAD_WITHIN: u64 = 256;
+/// Bytes of a block before its frames that are looked at to see whose it is.
+const TRACK_NUMBER_BYTES: usize = 8;
 
-type File = MatroskaFile<View>;
+/// What stands before the first cluster.
+struct Opening {
+    elements: Elements,
+    info: Info,
+    entries: Vec<Entry>,
+}
 
 struct WebM {
-    file: File,
-    number: u64,
+    elements: Elements,
+    entry: Entry,
     /// Nanoseconds of one unit of time.
     unit: u64,
-    /// How much earlier a sample sounds than its time says: `CodecDelay`.
-    delay: u64,
-    span: Option<Duration>,
+    /// Time of the cluster at hand, in units.
+    cluster: u64,
+    /// Frames of the block read last.
+    waiting: VecDeque<Stored>,
     /// OBUs of the container's own; empty for sound.
     config: Bytes,
-    video: bool,
     first: bool,
 }
 
-pub(super) fn pictures(file: Reader) -> Result<Pictures, Fault> {
-    let file = open(file)?;
-    let entry = file.tracks().iter().find(|track| track.track_type() == TrackType::Video).ok_or(Fault::NoPictures)?;
-    if entry.codec_id() != "V_AV1" {
-        return Err(Fault::Codec(entry.codec_id().trim_start_matches("V_").to_owned()));
+pub(super) fn open(path: &Path) -> Result<Media, Fault> {
+    let Opening { info, entries, .. } = opening(path)?;
+    let mut media = Media::default();
+    let videos: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Video && entry.enabled).collect();
+    let sounds: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Audio && entry.enabled).collect();
+    if let Some(entry) = chosen(&videos, "V_AV1") {
+        media.note_others(videos.len(), "picture", "shown");
+        media.pictures = Some(pictures(path, entry, info, &mut media.notes)?);
+    } else if let Some(entry) = videos.first() {
+        return Err(Fault::Codec(codec_name(&entry.codec)));
     }
-    let video = entry.video().ok_or_else(|| Fault::Broken("its video track has no size".into()))?;
-    let side = |pixels: std::num::NonZeroU64| u32::try_from(pixels.get()).unwrap_or(u32::MAX);
-    let size = Size::new(side(video.pixel_width()), side(video.pixel_height()));
-    let config = entry.codec_private().and_then(|bytes| bytes.get(AV1C_HEADER_BYTES..)).unwrap_or_default();
-    let (config, nominal) =
-        (Bytes::copy_from_slice(config), entry.default_duration().map(|n| Duration::from_nanos(n.get())));
-    let unit = file.info().timestamp_scale().get();
-    let total = file.info().duration().filter(|units| (0.0..1e15).contains(units));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie within 0 and 1e15")]
-    let total = total.map(|units| span((units as u64).saturating_mul(unit), NANOS_PER_SECOND));
-    let track = track(entry.clone(), file, config, true);
-    Ok(Pictures { coding: Coding::Av1, size, span: total, nominal: nominal.unwrap_or(NOMINAL), track })
-}
-
-pub(super) fn sound(file: Reader) -> Result<Option<Box<dyn Track>>, Fault> {
-    let file = open(file)?;
-    let entry = file.tracks().iter().find(|track| track.codec_id() == "A_OPUS").cloned();
-    Ok(entry.map(|entry| track(entry, file, Bytes::new(), false)))
-}
-
-/// Opens the file; one whose list of elements (`SeekHead`) points beyond its end, because it was cut off, without that
-/// list.
-fn open(file: Reader) -> Result<File, Fault> {
-    let again = file.get_ref().try_clone()?;
-    match MatroskaFile::open(View::of(file)) {
-        Ok(file) => Ok(file),
-        Err(first) => {
-            let mut file = Reader::new(again);
-            file.seek(SeekFrom::Start(0))?;
-            let mut head = Vec::new();
-            (&mut file).take(SEEK_HEAD_WITHIN).read_to_end(&mut head)?;
-            file.seek(SeekFrom::Start(0))?;
-            let Some(patch) = without_seek_head(&head) else { return Err(fault(first)) };
-            MatroskaFile::open(View { patch: Some(patch), ..View::of(file) }).map_err(|_| fault(first))
+    if let Some(entry) = chosen(&sounds, "A_OPUS") {
+        media.note_others(sounds.len(), "sound", "heard");
+        media.sound = Some(sound(path, entry, info)?);
+    } else if let Some(entry) = sounds.first() {
+        let codec = codec_name(&entry.codec);
+        if media.pictures.is_none() {
+            return Err(Fault::SoundCodec(codec));
         }
+        media.notes.push(format!("its sound is {codec}, not Opus, and left out"));
+    }
+    Ok(media)
+}
+
+/// The track that a player would choose unasked, among those of a codec.
+fn chosen<'a>(entries: &[&'a Entry], codec: &str) -> Option<&'a Entry> {
+    let fits: Vec<&&Entry> = entries.iter().filter(|entry| entry.codec == codec).collect();
+    let main = fits.iter().find(|entry| entry.default && !entry.commentary);
+    main.or_else(|| fits.iter().find(|entry| !entry.commentary)).or(fits.first()).map(|entry| **entry)
+}
+
+/// `V_MPEG4/ISO/AVC` → `H.264`; others as Matroska names them.
+fn codec_name(codec: &str) -> String {
+    match codec {
+        "V_MPEG4/ISO/AVC" => "H.264".to_owned(),
+        "V_MPEGH/ISO/HEVC" => "HEVC".to_owned(),
+        other => other.trim_start_matches("V_").trim_start_matches("A_").to_owned(),
     }
 }
 
-/// A `SeekHead` turned into a `Void` of the same extent (RFC 8794, section 11.3.2): where, and the bytes of its header.
-fn without_seek_head(head: &[u8]) -> Option<(u64, Vec<u8>)> {
-    let at = head.windows(4).position(|window| window == SEEK_HEAD)?;
-    let size_len = head.get(at + 4)?.leading_zeros() as usize + 1;
-    let size_bytes = head.get(at + 4..at + 4 + size_len).filter(|_| size_len <= 4)?;
-    let size = size_bytes.iter().fold(0_u64, |size, byte| size << 8 | u64::from(*byte)) & !(1 << (7 * size_len));
-    // One byte of name instead of four; the size takes the three.
-    let void_len = size_len + 3;
-    let size = (size | 1 << (7 * void_len)).to_be_bytes();
-    Some((at as u64, [&[VOID], &size[8 - void_len..]].concat()))
+fn pictures(path: &Path, entry: &Entry, info: Info, notes: &mut Vec<String>) -> Result<Pictures, Fault> {
+    let video = entry.video.as_ref().ok_or_else(|| broken("its video track has no size"))?;
+    notes.extend(video.note.map(str::to_owned));
+    let config = entry.private.get(AV1C_HEADER_BYTES..).map(|obus| entry.private.slice_ref(obus)).unwrap_or_default();
+    let track = Box::new(track(path, entry, config)?);
+    let nominal = entry.span.unwrap_or(NOMINAL);
+    let (size, reshape, stated) = (video.size, video.reshape, video.colour);
+    Ok(Pictures { coding: Coding::Av1, size, span: info.span, nominal, reshape, colour: None, stated, track })
 }
 
-/// The file, with a few bytes seen otherwise.
-struct View {
-    file: Reader,
-    position: u64,
-    patch: Option<(u64, Vec<u8>)>,
+fn sound(path: &Path, entry: &Entry, info: Info) -> Result<Sound, Fault> {
+    let private = &entry.private;
+    // Early writers left the header out; then it is one stream.
+    let head = if private.is_empty() { OpusHead::plain(opus::PRE_SKIP) } else { OpusHead::parse(private)? };
+    Ok(Sound { head, span: info.span, track: Box::new(track(path, entry, Bytes::new())?) })
 }
 
-impl View {
-    /// `file` stands at its start.
-    fn of(file: Reader) -> Self {
-        Self { file, position: 0, patch: None }
+fn track(path: &Path, entry: &Entry, config: Bytes) -> Result<WebM, Fault> {
+    if let Err(what) = entry.stripped {
+        return Err(Fault::Kind(what.to_owned()));
     }
+    let Opening { elements, info, .. } = opening(path)?;
+    let waiting = VecDeque::new();
+    Ok(WebM { elements, entry: entry.clone(), unit: info.unit, cluster: 0, waiting, config, first: true })
 }
 
-impl Read for View {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        if let Some((at, bytes)) = &self.patch {
-            for (place, byte) in (*at..).zip(bytes) {
-                let index = place.checked_sub(self.position).and_then(|index| usize::try_from(index).ok());
-                if let Some(seen) = index.filter(|index| *index < count).and_then(|index| buffer.get_mut(index)) {
-                    *seen = *byte;
-                }
+/// Reads up to the first cluster; tracks that are described behind it are looked up where the file says.
+fn opening(path: &Path) -> Result<Opening, Fault> {
+    let mut elements = Elements::of(reader(path)?)?;
+    let (mut info, mut entries, mut tracks_at) = (Info::default(), Vec::new(), None);
+    let mut segment = 0;
+    loop {
+        let at = elements.position();
+        let head = elements.head()?.ok_or_else(|| broken("it holds no tracks: was it cut off?"))?;
+        match head.id {
+            id::SEGMENT => segment = elements.position(),
+            id::SEEK_HEAD => {
+                let body = elements.body(head.size, limits::MATROSKA_HEAD_LEN_MAX)?;
+                tracks_at = seek_position(&body, id::TRACKS).and_then(|at| at.checked_add(segment));
             }
+            id::INFO => info = Info::parse(&elements.body(head.size, limits::MATROSKA_HEAD_LEN_MAX)?),
+            id::TRACKS => entries = tracks(&elements.body(head.size, limits::MATROSKA_HEAD_LEN_MAX)?)?,
+            id::CLUSTER => {
+                if entries.is_empty()
+                    && let Some(there) = tracks_at
+                {
+                    elements.go(there)?;
+                    let head = elements.head()?.filter(|head| head.id == id::TRACKS);
+                    let size = head.ok_or_else(|| broken("its tracks are not where it says"))?.size;
+                    entries = tracks(&elements.body(size, limits::MATROSKA_HEAD_LEN_MAX)?)?;
+                }
+                elements.go(at)?;
+                return if entries.is_empty() { Err(Fault::Nothing) } else { Ok(Opening { elements, info, entries }) };
+            }
+            _ => elements.skip(head.size)?,
         }
-        self.position += count as u64;
-        Ok(count)
     }
 }
 
-impl Seek for View {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        // A jump forth or back within the buffer keeps it.
-        if let SeekFrom::Start(to) = to
-            && let Some(by) = i64::try_from(to).ok().zip(i64::try_from(self.position).ok()).map(|(to, at)| to - at)
-        {
-            self.file.seek_relative(by)?;
-            self.position = to;
-        } else {
-            self.position = self.file.seek(to)?;
-        }
-        Ok(self.position)
-    }
-
-    fn stream_position(&mut self) -> io::Result<u64> {
-        Ok(self.position)
-    }
-}
-
-fn track(entry: TrackEntry, file: File, config: Bytes, video: bool) -> Box<dyn Track> {
-    let unit = file.info().timestamp_scale().get();
-    let span = entry.default_duration().map(|nanos| Duration::from_nanos(nanos.get()));
-    let delay = if video { 0 } else { entry.codec_delay().unwrap_or(0) };
-    Box::new(WebM { file, number: entry.track_number().get(), unit, delay, span, config, video, first: true })
+fn tracks(body: &[u8]) -> Result<Vec<Entry>, Fault> {
+    children(body).filter(|(id, _)| *id == 0xae).map(|(_, entry)| Entry::parse(entry)).collect()
 }
 
 impl Track for WebM {
     fn next(&mut self) -> Result<Option<Stored>, Fault> {
         loop {
-            let mut frame = Frame::default();
-            if !self.file.next_frame(&mut frame).map_err(fault)? {
-                return Ok(None);
+            if let Some(stored) = self.waiting.pop_front() {
+                return Ok(Some(stored));
             }
-            if frame.track != self.number {
-                continue;
+            let Some(head) = self.elements.head()? else { return Ok(None) };
+            match head.id {
+                // Elements stand in a row whatever the size of what holds them.
+                id::SEGMENT | id::CLUSTER => {}
+                id::TIMESTAMP => {
+                    let body = self.elements.body(head.size, 8)?;
+                    self.cluster = unsigned(&body).ok_or_else(|| broken("a cluster without a time"))?;
+                }
+                id::SIMPLE_BLOCK => {
+                    if let Some(body) = self.own_block(head.size)? {
+                        self.take(&body, None)?;
+                    }
+                }
+                id::BLOCK_GROUP => {
+                    let body = self.elements.body(head.size, limits::MATROSKA_BLOCK_LEN_MAX)?;
+                    if let Some(block) = child(&body, id::BLOCK) {
+                        let block = body.slice_ref(block);
+                        self.take(&block, Some(&body))?;
+                    }
+                }
+                // Another file follows, as `cat` puts them.
+                id::EBML if self.elements.position() > 64 => return Ok(None),
+                _ => self.elements.skip(head.size)?,
             }
-            sample_len(frame.data.len() as u64)?;
-            let nanos = frame.timestamp.saturating_mul(self.unit);
-            // Block groups do not say whether they hold a keyframe; decoding starts at the first sample in any case.
-            let first = std::mem::replace(&mut self.first, false);
-            let keyframe = !self.video || first || frame.is_keyframe.unwrap_or(false);
-            let data = with_sequence(frame.data.into(), keyframe, &self.config);
-            return Ok(Some(Stored {
-                at: Pts(nanos.saturating_sub(self.delay)),
-                skip: Duration::from_nanos(self.delay.saturating_sub(nanos)),
-                span: frame.duration.map(|units| Duration::from_nanos(units.saturating_mul(self.unit))).or(self.span),
-                data,
-                keyframe,
-            }));
         }
     }
 }
 
-fn fault(error: DemuxError) -> Fault {
-    match error {
-        DemuxError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => Fault::Cut,
-        DemuxError::IoError(error) => Fault::Read(error),
-        other => Fault::Broken(other.to_string()),
+impl WebM {
+    /// A simple block, if it is of this track; of others no more than the head is read.
+    fn own_block(&mut self, size: Option<u64>) -> Result<Option<Bytes>, Fault> {
+        let at = self.elements.position();
+        let size = size.ok_or_else(|| broken("a block without a size"))?;
+        let front = self.elements.body(Some(size.min(TRACK_NUMBER_BYTES as u64)), TRACK_NUMBER_BYTES)?;
+        let is_own = Block::track(&front) == Some(self.entry.number);
+        self.elements.go(at)?;
+        if is_own {
+            return self.elements.body(Some(size), limits::MATROSKA_BLOCK_LEN_MAX).map(Some);
+        }
+        self.elements.skip(Some(size)).map(|()| None)
     }
+
+    /// Takes the frames of a block, which may lie in a group.
+    fn take(&mut self, block: &Bytes, group: Option<&[u8]>) -> Result<(), Fault> {
+        let block = Block::parse(block).ok_or_else(|| broken("a block that is cut short"))?;
+        if block.track != self.entry.number {
+            return Ok(());
+        }
+        let units = |id: u32| group.and_then(|group| child(group, id)).and_then(unsigned);
+        let padding = group.and_then(|group| child(group, id::DISCARD_PADDING)).and_then(signed).unwrap_or(0);
+        let span = units(id::BLOCK_DURATION).map(|units| bounded(units.saturating_mul(self.unit)));
+        let keyframe = match group {
+            Some(group) => child(group, id::REFERENCE_BLOCK).is_none(),
+            None => block.keyframe,
+        };
+        let time = i128::from(self.cluster) + i128::from(block.time);
+        let mut nanos = time.saturating_mul(self.unit.into()).saturating_sub(self.delay());
+        let stripped = self.entry.stripped.clone().unwrap_or_default();
+        let frames = frames(&block).ok_or_else(|| broken("a block whose lacing makes no sense"))?;
+        let count = frames.len() as u32;
+        for (number, frame) in frames.into_iter().enumerate() {
+            sample_len(frame.len() as u64)?;
+            let data = if stripped.is_empty() { frame } else { [&stripped[..], &frame[..]].concat().into() };
+            let span = self.span_of(&data, span.map(|span| span / count));
+            let is_last = number + 1 == count as usize;
+            let stored = self.stored(nanos, (if is_last { padding } else { 0 }, span), data, keyframe);
+            nanos = nanos.saturating_add(span.unwrap_or_default().as_nanos().cast_signed());
+            self.waiting.push_back(stored);
+        }
+        Ok(())
+    }
+
+    fn delay(&self) -> i128 {
+        if self.entry.kind == Kind::Video { 0 } else { self.entry.delay.as_nanos().cast_signed() }
+    }
+
+    /// How long a frame lasts: as it says itself, as its block says, or as all of its track do.
+    fn span_of(&self, data: &[u8], of_block: Option<Duration>) -> Option<Duration> {
+        let own = || opus::packet_samples(data).map(|samples| Duration::from_nanos(u64::from(samples) * 62_500 / 3));
+        if self.entry.kind == Kind::Video { of_block.or(self.entry.span) } else { own() }
+    }
+
+    fn stored(&mut self, nanos: i128, (padding, span): (i64, Option<Duration>), data: Bytes, keyframe: bool) -> Stored {
+        let before = bounded(u64::try_from(nanos.saturating_neg().max(0)).unwrap_or(u64::MAX));
+        let padded = bounded(padding.unsigned_abs());
+        let (at_front, trim) = if padding < 0 { (padded, Duration::ZERO) } else { (Duration::ZERO, padded) };
+        let is_video = self.entry.kind == Kind::Video;
+        // Decoding starts at the first sample in any case.
+        let keyframe = !is_video || std::mem::replace(&mut self.first, false) || keyframe;
+        let data = with_sequence(data, is_video && keyframe, &self.config);
+        let at = Pts(0) + bounded(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)) + at_front;
+        Stored { at, skip: before + at_front, trim, span, data, keyframe }
+    }
+}
+
+/// A span of so many nanoseconds; what no file lasts is cut, so that sums of a few stay within 64 bits.
+fn bounded(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos.min(u64::MAX / 4))
 }

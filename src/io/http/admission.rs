@@ -56,10 +56,15 @@ where
 }
 
 impl Recordings {
+    /// Whether `shown` is the recordings' token.
+    pub(super) fn is_opened_by(&self, shown: &str) -> bool {
+        verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).is_ok()
+    }
+
     fn shows_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
-        verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).map_err(|_| Problem::unauthorized())
+        if self.is_opened_by(shown) { Ok(()) } else { Err(Problem::unauthorized()) }
     }
 }
 
@@ -113,10 +118,9 @@ impl Shown {
 
     /// Looks at the time again: the recording's, then the link's.
     pub(super) fn check_not_expired(&self) -> Result<(), Problem> {
-        let now = self.recordings.archive.custody().now();
-        if self.recording.hour.is_expired(now) {
-            return Err(Problem::gone());
-        }
+        let custody = self.recordings.archive.custody();
+        custody.refuse(self.recording.hour).map_err(ReadError::from)?;
+        let now = custody.now();
         let over = self.until.is_some_and(|until| now.0 / NANOS_PER_SECOND >= until);
         if over { Err(Problem::bad_signature()) } else { Ok(()) }
     }

@@ -1,16 +1,20 @@
 //! **The question:** what does a request say? Paths, bodies and names, read into types or refused with a problem.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use crate::base::limits;
 use crate::base::media::{IdError, RoomId};
-use crate::io::api::{Refusal, ResourceToken};
+use crate::core::access::Caller;
+use crate::io::api::{Command, ControlHandle, Place, Refusal, ResourceToken};
+use crate::io::http::gate::InHand;
 use crate::io::http::problem::Problem;
 
 /// The room a path names; another path is a problem.
@@ -42,6 +46,38 @@ impl<S: Send + Sync> FromRequestParts<S> for ResourcePath {
         let token = parsed.ok().and_then(|Path(fields)| fields.get("token").and_then(|text| text.parse().ok()));
         token.map(Self).ok_or_else(|| Refusal::ResourceNotFound.into())
     }
+}
+
+/// The address that a request came from, where the door knows it.
+pub(super) struct Address(pub(super) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(address_of(parts)))
+    }
+}
+
+/// As [`Address`], of a request that is taken apart.
+pub(super) fn address_of(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
+}
+
+/// A large body, of at most `len_max` bytes, of a request about `place`: nothing of it is read before that is there.
+pub(super) async fn file(
+    control: &ControlHandle,
+    in_hand: &InHand,
+    place: Place,
+    request: Request,
+    len_max: usize,
+) -> Result<Vec<u8>, Problem> {
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = control.request(Caller::Anyone, |reply| Command::Find { place, reply }).await {
+        in_hand.discard(body, &parts.headers).await;
+        return Err(refusal.into());
+    }
+    in_hand.whole(body, &parts.headers, len_max).await
 }
 
 /// A body of `wanted` type as text.

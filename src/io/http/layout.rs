@@ -2,10 +2,9 @@
 //! document.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 
 use crate::core::access::Caller;
@@ -20,8 +19,8 @@ const JSON: &str = "application/json";
 /// A room's layout and page.
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
-        .route("/v1/rooms/{room}/layout", get(shown).put(choose).options(options))
-        .route("/v1/rooms/{room}/page", axum::routing::put(turn).options(options))
+        .route("/v1/rooms/{room}/layout", get(shown).put(choose))
+        .route("/v1/rooms/{room}/page", axum::routing::put(turn))
 }
 
 /// `{"page": 2}`, counted from 1. A layout has at least one tile, so there are no more pages than people.
@@ -37,6 +36,7 @@ async fn shown(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -
 
 async fn choose(
     State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
     RoomPath(room): RoomPath,
     headers: HeaderMap,
     body: Body,
@@ -44,12 +44,13 @@ async fn choose(
     let text = text_of_type(&headers, body, JSON)?;
     let bad = |why: String| Problem::bad_request("bad-layout", "This is no layout", why);
     let layout = Layout::parse(&text).map_err(|error| bad(error.to_string()))?;
-    control.request(Caller::Anyone, |reply| Command::SetLayout { room, layout, reply }).await?;
+    control.request(caller, |reply| Command::SetLayout { room, layout, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn turn(
     State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
     RoomPath(room): RoomPath,
     headers: HeaderMap,
     body: Body,
@@ -58,10 +59,6 @@ async fn turn(
     let bad = |why: String| Problem::bad_request("bad-page", "This is no page", why);
     let Page { page } = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let page = page.get() as usize - 1;
-    control.request(Caller::Anyone, |reply| Command::TurnPage { room, page, reply }).await?;
+    control.request(caller, |reply| Command::TurnPage { room, page, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, PUT, OPTIONS")]).into_response()
 }

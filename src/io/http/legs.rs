@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::base::limits;
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle};
-use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name};
+use crate::io::http::extract::{Address, Body, ResourcePath, RoomPath, display_name};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
 use crate::io::http::state::ServerState;
@@ -39,14 +39,20 @@ struct Asked {
 }
 
 /// 201 with the capability in `Location`, and where to send.
-async fn add(State(control): State<ControlHandle>, RoomPath(room): RoomPath, body: Body) -> Result<Response, Problem> {
+async fn add(
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    Address(from): Address,
+    body: Body,
+) -> Result<Response, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::LEG_REQUEST_LEN_MAX))?;
     let asked: Asked = serde_json::from_slice(&body).map_err(|why| Problem::leg(why.to_string()))?;
     let name = display_name(&asked.name)?;
     let leg = LegSetup::new(asked.codec, asked.payload_type, asked.event_type, asked.ptime, asked.remote);
     let leg = leg.map_err(|why| Problem::leg(why.to_string()))?;
-    let joined =
-        control.request(Caller::Anyone, |reply| Command::AddLeg { room: room.clone(), name, leg, reply }).await?;
+    let of = room.clone();
+    let add = |reply| Command::AddLeg { room: of, name, leg, from, reply };
+    let joined = control.request(Caller::Anyone, add).await?;
     let mut response = (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(joined.state)).into_response();
     let location = format!("/v1/rooms/{room}/legs/{}", joined.resource);
     insert_text(response.headers_mut(), header::LOCATION, location);

@@ -2,18 +2,25 @@
 //! and the page. Floor 4.
 //!
 //! Doors: [`HttpDoor`] (bind, then serve), [`NodeView`] (what is told without asking anybody). Inside: `server` merges
-//! the routes; those read requests by `extract` and `admission`, ask through `crate::io::api`, and answer by `reply`
+//! the routes; `connections` bounds who is connected, and `expiry` ends what reads a recording at its hour. A request
+//! passes the `entrance`: its host and page (`origin`), its route and the leave that takes (`rights`), room for its
+//! body (`gate`). Handlers read it by `extract` and `admission`, ask through `crate::io::api`, and answer by `reply`
 //! and `problem`. This room knows neither peers nor threads: a command carries a one-shot reply, and a refusal becomes
 //! a problem (RFC 9457).
 
 mod admission;
 mod announcements;
 mod branding;
+mod connections;
+mod entrance;
+mod expiry;
 mod extract;
+mod gate;
 mod layout;
 mod legs;
 mod link;
 mod moderation;
+mod origin;
 mod page;
 mod playback;
 mod poster;
@@ -22,14 +29,17 @@ mod recording;
 mod recordings;
 mod reply;
 mod resource;
+mod rights;
 mod rooms;
 mod server;
 mod state;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod unsent;
 
 pub use admission::Recordings;
+pub use connections::connections_max;
 pub use link::LinkKey;
-pub use server::{HttpDoor, HttpError, HttpSetup, Tls};
+pub use server::{Guard, HttpDoor, HttpError, HttpSetup, Tls};
 pub use state::NodeView;

@@ -1,9 +1,9 @@
 //! **The question:** how does a host steer over HTTP who is heard?
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::patch;
+use axum::{Extension, Router};
 
 use crate::base::limits;
 use crate::core::access::Caller;
@@ -20,6 +20,7 @@ pub(super) fn routes() -> Router<ServerState> {
 
 async fn moderate(
     State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
     RoomPath(room): RoomPath,
     body: Body,
 ) -> Result<StatusCode, Problem> {
@@ -30,6 +31,6 @@ async fn moderate(
         let why = format!("A volume is at most {} per cent.", limits::VOLUME_PERCENT_MAX);
         return Err(Problem::moderation(why));
     }
-    control.request(Caller::Anyone, |reply| Command::Moderate { room, moderation, reply }).await?;
+    control.request(caller, |reply| Command::Moderate { room, moderation, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,29 +1,27 @@
 //! **The question:** what do players ask of a recording besides its bytes? Playlists, a poster, and links that work
 //! without the token.
 
-use axum::Json;
-use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
-use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::fmp4::codecs;
 use crate::core::record::{PlaylistPart, Rendition, chapters_vtt, media_playlist, multivariant_playlist, utc_text};
 use crate::io::http::admission::{Admitted, Shown, recording};
+use crate::io::http::gate::InHand;
 use crate::io::http::link::{FILES, LinkTarget, deadline};
 use crate::io::http::poster;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
 use crate::io::http::state::ServerState;
 use crate::io::store::ReadError;
-
-static DECODING: Semaphore = Semaphore::const_new(limits::POSTERS_AT_ONCE);
 
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
@@ -95,13 +93,11 @@ async fn media(shown: Shown) -> Result<Response, Problem> {
     Ok(playlist(media_playlist(&reading.init(), &parts, &shown.beside("video.mp4"))))
 }
 
-async fn poster_frame(shown: Shown) -> Result<Response, Problem> {
+async fn poster_frame(Extension(in_hand): Extension<Arc<InHand>>, shown: Shown) -> Result<Response, Problem> {
     let mut reading = shown.reading().await?;
     let segment = reading.poster_segment().ok_or_else(Problem::not_final)?;
-    let _turn = DECODING.acquire().await.expect("it is never closed");
     let segment = reading.whole(segment).await?;
-    let jpeg = tokio::task::spawn_blocking(move || poster::poster(segment)).await;
-    let jpeg = jpeg.ok().flatten().ok_or(ReadError::Damaged)?;
+    let jpeg = in_hand.decode(move || poster::poster(segment)).await?.ok_or(ReadError::Damaged)?;
     // Decoding takes its time: the hour may have come meanwhile.
     shown.check_not_expired()?;
     Ok(typed("image/jpeg", jpeg))

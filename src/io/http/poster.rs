@@ -17,7 +17,7 @@ pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     let segment = Bytes::from(segment);
     let picture = first_picture(&segment).filter(|picture| picture.sync)?;
     let data = segment.slice(picture.at);
-    let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: true, arrival: None };
+    let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: true, arrival: None, colour: None };
     let mut shown = Vec::new();
     video_decoder(Codec::Av1).ok()?.decode(frame, &mut shown).ok()?;
     let full = shown.first()?;
@@ -26,12 +26,13 @@ pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
     Some(jpeg(size, &rgb(full, size)))
 }
 
-/// `frame` at `size`, which is no larger, three bytes a pixel: each the mean of the samples under it. BT.709 (ITU-T
-/// H.273, MatrixCoefficients 1): what the composite is written in.
+/// `frame` at `size`, which is no larger, three bytes a pixel: each the mean of the samples under it.
 fn rgb(frame: &VideoFrame, size: Size) -> Vec<u8> {
     let [luma, blue, red] = [0, 1, 2].map(|plane| frame.picture.plane(plane));
     let (scale, chroma_scale, black) =
         if frame.full_range { (1.0, 1.0, 0.0) } else { (255.0 / 219.0, 255.0 / 224.0, 16.0) };
+    #[expect(clippy::cast_possible_truncation, reason = "shares of one")]
+    let [kr, kg, kb] = frame.matrix.weights().map(|share| share as f32);
     let mut rgb = Vec::with_capacity(size.width as usize * size.height as usize * 3);
     for y in 0..size.height {
         let rows = under(y, frame.size.height, size.height);
@@ -41,9 +42,8 @@ fn rgb(frame: &VideoFrame, size: Size) -> Vec<u8> {
             let halves = [&columns, &rows].map(|span| span.start / 2..span.end.div_ceil(2));
             let [b, r] = [&blue, &red].map(|plane| (mean(plane, &halves[0], &halves[1]) - 128.0) * chroma_scale);
             // A cast to u8 saturates.
-            rgb.extend(
-                [level + 1.5748 * r, level - 0.1873 * b - 0.4681 * r, level + 1.8556 * b].map(|v| v.round() as u8),
-            );
+            let (b, r) = (2.0 * (1.0 - kb) * b, 2.0 * (1.0 - kr) * r);
+            rgb.extend([level + r, level - (kb * b + kr * r) / kg, level + b].map(|v| v.round() as u8));
         }
     }
     rgb

@@ -40,6 +40,70 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method has no meaning here", detail)
     }
 
+    /// 421: it is meant for another host (RFC 9110 section 15.5.20).
+    pub(super) fn misdirected() -> Self {
+        let detail = "Host names another one; where it is a name of this node, its operator adds it to [http] hosts.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong-host", "This node has another name", detail)
+    }
+
+    pub(super) fn foreign_page() -> Self {
+        let detail =
+            "A page of another origin asks; the node's operator adds it to [http] origins, or it shows a token.";
+        Self::new(StatusCode::FORBIDDEN, "foreign-page", "This page may not ask here", detail)
+    }
+
+    pub(super) fn wrong_token() -> Self {
+        let detail = "A page of another origin sends Authorization: Bearer with the node's own token, or asks its \
+                      operator to add it to [http] origins.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "This token opens nothing", detail)
+    }
+
+    fn no_leave(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::TokenMissing => {
+                let detail = "Send Authorization: Bearer with the token that the operator set as [http] token.";
+                let title = "Steering a room takes the node's token";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title, detail)
+            }
+            Refusal::SteeringOff => {
+                let detail = "Other machines reach this node, so steering takes a token, and it has none: its operator \
+                              sets [http] token, or starts it with --token.";
+                Self::new(StatusCode::FORBIDDEN, "steering-off", "Nobody steers rooms here from outside", detail)
+            }
+            _ => {
+                let detail = "Ask whoever runs this node for leave.";
+                Self::new(StatusCode::FORBIDDEN, "not-allowed", "You may not do this here", detail)
+            }
+        }
+    }
+
+    /// The thread that decides everything says nothing.
+    pub(super) fn lifeless() -> Self {
+        let detail = format!("Its control thread said nothing for {} s; restart it.", limits::HEALTH_SPAN.as_secs());
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "lifeless", "The node does not work", detail)
+    }
+
+    /// Too many others are being dealt with.
+    pub(super) fn crowded() -> Self {
+        let detail =
+            "The node has as many large requests in hand as it may; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
+    }
+
+    pub(super) fn stalled() -> Self {
+        let detail = format!("Nothing of the body came for {} s; try again.", limits::HTTP_STALL_SPAN.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request stalled", detail)
+    }
+
+    pub(super) fn broken_off(why: &dyn std::fmt::Display) -> Self {
+        Self::bad_request("bad-body", "The body did not arrive", format!("{why}; send it again."))
+    }
+
+    pub(super) fn too_large(len_max: usize) -> Self {
+        let detail = format!("A body has at most {} KiB here.", len_max / 1024);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
     pub(super) fn content_type(wanted: &str) -> Self {
         let detail = format!("Send the body as Content-Type: {wanted}.");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has the wrong type", detail)
@@ -74,6 +138,12 @@ impl Problem {
     pub(super) fn store() -> Self {
         let detail = "The place where recordings lie does not answer; try again after the seconds in Retry-After.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "The store does not answer", detail)
+    }
+
+    pub(super) fn doubt() -> Self {
+        let detail = "This machine came up a moment ago and its clock is not synchronised, so it is not known what has \
+                      expired; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock-in-doubt", "The clock is in doubt", detail)
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -144,8 +214,7 @@ impl Problem {
     /// A body that did not arrive, where `len_max` bounds it.
     pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("A body has at most {} KiB here.", len_max / 1024);
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
+            return Self::too_large(len_max);
         }
         Self::bad_request("bad-body", "The body did not arrive", rejection.body_text())
     }
@@ -185,9 +254,41 @@ impl From<ReadError> for Problem {
             ReadError::Gone => Self::gone(),
             ReadError::Missing => Self::no_recording(),
             ReadError::Damaged => Self::damaged(),
+            ReadError::Doubt => Self::doubt(),
             ReadError::Store(error) => {
                 tracing::warn!(%error, "the store did not answer");
                 Self::store()
+            }
+        }
+    }
+}
+
+impl Problem {
+    /// Too many wait to come in.
+    fn of_waiting(refusal: &Refusal) -> Self {
+        if *refusal == Refusal::ManyJoiningHere {
+            let detail = "Too many offers of your address were answered and never followed by a connection; connect or \
+                          DELETE those, and try again after the seconds in Retry-After.";
+            let title = "Too many are joining from your address";
+            return Self::new(StatusCode::TOO_MANY_REQUESTS, "many-joining-here", title, detail);
+        }
+        let detail = "As many connections are coming up as may at once; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "many-joining", "Too many are joining", detail)
+    }
+
+    /// There can be no such leg here.
+    fn of_leg(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::LegOutside(remote) => Self::leg(format!(
+                "'remote' {remote} is in no network for legs; its operator sets [media] leg_networks."
+            )),
+            Refusal::LegsOff => {
+                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
+                Self::new(StatusCode::NOT_FOUND, "legs-off", "There are no legs here", detail)
+            }
+            _ => {
+                let detail = "Every port for legs is taken; try again when one has ended.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
             }
         }
     }
@@ -206,10 +307,7 @@ impl From<Refusal> for Problem {
                 let detail = format!("Name one of {} as 'rung', or none for the first.", there.join(", "));
                 Self::new(S::NOT_FOUND, "rung-not-found", "The room has no such rung", detail)
             }
-            Refusal::NotAllowed => {
-                let detail = "Ask whoever runs this node for leave.";
-                Self::new(S::FORBIDDEN, "not-allowed", "You may not do this here", detail)
-            }
+            Refusal::NotAllowed | Refusal::TokenMissing | Refusal::SteeringOff => Self::no_leave(&refusal),
             Refusal::RoomFull => {
                 let detail =
                     "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
@@ -219,21 +317,16 @@ impl From<Refusal> for Problem {
                 let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
             }
-            Refusal::LegsOff => {
-                let detail = "This node takes no plain RTP; its operator sets [media] legs to the ports for it.";
-                Self::new(S::NOT_FOUND, "legs-off", "There are no legs here", detail)
-            }
-            Refusal::LegsFull => {
-                let detail = "Every port for legs is taken; try again when one has ended.";
-                Self::new(S::SERVICE_UNAVAILABLE, "legs-full", "There is no port left", detail)
-            }
+            Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
+            Refusal::LegsOff | Refusal::LegOutside(_) | Refusal::LegsFull => Self::of_leg(&refusal),
             Refusal::NotRecording => Self::not_recorded(),
             Refusal::RetentionTooLong { hours } => {
                 let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
                 Self::bad_request("retention-too-long", "No recording lives that long here", detail)
             }
             Refusal::KeepersSilent => {
-                let detail = "Too few keepers of recordings answer, so nobody could open it; try again later.";
+                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
+                              try again later.";
                 Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
             }
             Refusal::RoomNotFound => {
@@ -277,12 +370,24 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_in_doubt_is_neither_gone_nor_there_but_worth_another_try() {
+        let response = Problem::from(ReadError::Doubt).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
     }
 }

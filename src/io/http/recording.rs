@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
+use axum::{Extension, Router};
 use serde::Deserialize;
 
 use crate::base::limits;
@@ -34,18 +34,23 @@ struct Wish {
 /// 201 when it begins, 200 when the room is recorded already: that recording goes on as it is.
 async fn begin(
     State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
     RoomPath(room): RoomPath,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::RECORDING_WISH_LEN_MAX))?;
     let wish = if body.is_empty() { RecordingWish::default() } else { wish(&body)? };
-    let is_new = control.request(Caller::Anyone, |reply| Command::Record { room, wish, reply }).await?;
+    let is_new = control.request(caller, |reply| Command::Record { room, wish, reply }).await?;
     Ok(if is_new { StatusCode::CREATED } else { StatusCode::OK })
 }
 
 /// 204, whether the room was recorded or not.
-async fn end(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<StatusCode, Problem> {
-    control.request(Caller::Anyone, |reply| Command::StopRecording { room, reply }).await?;
+async fn end(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+    RoomPath(room): RoomPath,
+) -> Result<StatusCode, Problem> {
+    control.request(caller, |reply| Command::StopRecording { room, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

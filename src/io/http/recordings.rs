@@ -15,7 +15,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::base::media::RoomId;
+use crate::core::retention::RecordingName;
 use crate::io::http::admission::{Admitted, Recordings, Shown, recording};
+use crate::io::http::expiry::Expires;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
 use crate::io::http::state::ServerState;
@@ -45,7 +47,13 @@ async fn list(
     let of_room = |detail: &RecordingDetail| room.as_ref().is_none_or(|room| detail.room == *room);
     let of_owner = |detail: &RecordingDetail| query.owner.is_none() || detail.owner == query.owner;
     let recordings = archive.list(|detail| of_room(detail) && of_owner(detail)).await?;
-    Ok(private(Json(json!({ "recordings": recordings })).into_response()))
+    // In the order of their expiry.
+    let first = recordings.first().and_then(|detail| detail.recording.parse::<RecordingName>().ok());
+    let mut response = private(Json(json!({ "recordings": recordings })).into_response());
+    if let Some(first) = first {
+        response.extensions_mut().insert(Expires(first.hour));
+    }
+    Ok(response)
 }
 
 async fn detail(Admitted(recordings): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {

@@ -2,11 +2,12 @@
 //! of a room.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use axum::{Json, Router};
@@ -16,27 +17,24 @@ use serde_json::json;
 use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trickled};
-use crate::io::http::extract::{Body, ResourcePath, RoomPath, display_name, text_of_type};
+use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
+use crate::io::http::rights::{FRAGMENT, SDP};
 use crate::io::http::state::ServerState;
 
-const SDP: &str = "application/sdp";
-const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// The relation from a publisher to the room without their own voice.
 const REL_WHEP: &str = "urn:tessera:whep";
 
 /// The three endpoints and their resources.
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
-        .route("/v1/rooms/{room}/participants", post(join).options(endpoint_options))
-        .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave).options(resource_options))
-        .route("/whip/{room}", post(publish).options(endpoint_options))
-        .route("/whip/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
-        .route("/whep/{room}", post(watch).get(rungs).options(watch_options))
-        .route("/whep/{room}/{token}", patch(trickle).delete(leave).options(resource_options))
+        .route("/v1/rooms/{room}/participants", post(join))
+        .route("/v1/rooms/{room}/participants/{token}", patch(trickle).delete(leave))
+        .route("/whip/{room}", post(publish))
+        .route("/whip/{room}/{token}", patch(trickle).delete(leave))
+        .route("/whep/{room}", post(watch).get(rungs))
+        .route("/whep/{room}/{token}", patch(trickle).delete(leave))
 }
 
 /// `?name=`, `?as=`, `?record=` and `?rung=`.
@@ -52,27 +50,28 @@ struct Offered {
     room: RoomId,
     asked: Asked,
     offer: String,
+    from: Option<IpAddr>,
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer } = offered;
+    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer, from } = offered;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
-    let join = |reply| Command::Join { room, name, offer, consents_to_recording, rung, reply };
+    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, reply };
     Ok(created(&base, &of, &control.request(Caller::Anyone, join).await?))
 }
 
 async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer } = offered;
+    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer, from } = offered;
     let of = room.clone();
-    let publish = |reply| Command::Publish { room, name, offer, consents_to_recording, reply };
+    let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, reply };
     Ok(created(&format!("/whip/{of}"), &of, &control.request(Caller::Anyone, publish).await?))
 }
 
 async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { minus, rung, .. }, offer } = offered;
+    let Offered { room, asked: Asked { minus, rung, .. }, offer, from } = offered;
     let of = room.clone();
-    let watch = |reply| Command::Watch { room, minus, offer, rung, reply };
+    let watch = |reply| Command::Watch { room, minus, offer, from, rung, reply };
     Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
 }
 
@@ -107,18 +106,6 @@ async fn leave(
 ) -> Result<Response, Problem> {
     control.request(Caller::Anyone, |reply| Command::Leave { resource, reply }).await?;
     Ok(StatusCode::OK.into_response())
-}
-
-async fn endpoint_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
-}
-
-async fn watch_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, POST, OPTIONS"), (ACCEPT_POST, SDP)]).into_response()
-}
-
-async fn resource_options() -> Response {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "PATCH, DELETE, OPTIONS"), (ACCEPT_PATCH, FRAGMENT)]).into_response()
 }
 
 /// 201 with the answer, the capability in `Location`, the ICE generation as `ETag`, and the way to watch as oneself.
@@ -169,9 +156,9 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
         let (mut parts, body) = request.into_parts();
         let RoomPath(room) = RoomPath::from_request_parts(&mut parts, state).await?;
         let asked = Asked::from_request_parts(&mut parts, state).await?;
-        let headers = parts.headers.clone();
+        let (headers, from) = (parts.headers.clone(), address_of(&parts));
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        Ok(Self { room, asked, offer: offer_in(&headers, body)? })
+        Ok(Self { room, asked, offer: offer_in(&headers, body)?, from })
     }
 }
 

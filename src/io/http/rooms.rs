@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, Refusal, RoomDetail};
+use crate::io::api::{Command, ControlHandle, Pulse, Refusal, RoomDetail};
 use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
@@ -39,14 +39,24 @@ async fn stats(State(control): State<ControlHandle>) -> Result<Json<serde_json::
     Ok(Json(control.request(Caller::Anyone, |reply| Command::Stats { reply }).await?))
 }
 
-/// The process answers: it is alive.
-async fn healthz() -> &'static str {
-    "ok\n"
+/// The control thread says a word: the node is alive, also while it takes nobody in any more.
+async fn healthz(State(control): State<ControlHandle>) -> Result<&'static str, Problem> {
+    match control.pulse().await {
+        Pulse::Open | Pulse::Draining => Ok("ok\n"),
+        Pulse::None => Err(Problem::lifeless()),
+    }
 }
 
-/// The node takes people in.
-async fn readyz(State(view): State<NodeView>) -> Result<&'static str, Problem> {
-    if view.ready.load(Ordering::Relaxed) { Ok("ready\n") } else { Err(Refusal::Draining.into()) }
+/// The control thread says that the node takes people in.
+async fn readyz(State(control): State<ControlHandle>, State(view): State<NodeView>) -> Result<&'static str, Problem> {
+    if !view.ready.load(Ordering::Acquire) {
+        return Err(Refusal::Draining.into());
+    }
+    match control.pulse().await {
+        Pulse::Open => Ok("ready\n"),
+        Pulse::Draining => Err(Refusal::Draining.into()),
+        Pulse::None => Err(Problem::lifeless()),
+    }
 }
 
 async fn metrics(State(view): State<NodeView>) -> Response {

@@ -6,17 +6,21 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum_server::tls_rustls::RustlsConfig;
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use axum_server::Server;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
-use crate::io::api::ControlHandle;
+use crate::core::access::Policy;
+use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, WebOrigin};
+use crate::io::http::connections::{Connections, Doorkeeper};
+use crate::io::http::entrance::{Entrance, enter};
+use crate::io::http::expiry::{self, until_its_hour};
+use crate::io::http::gate::Gate;
+use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
@@ -30,6 +34,25 @@ pub struct HttpSetup {
     pub listen: SocketAddr,
     /// Plain or secured.
     pub tls: Tls,
+    /// Who may do what.
+    pub guard: Guard,
+}
+
+/// Who may come by the door, and who may do what there.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// What the operator allows.
+    pub policy: Policy,
+    /// What steers rooms, sent as `Authorization: Bearer …`.
+    pub token: Option<BearerToken>,
+    /// Names of the node beside localhost and IP addresses.
+    pub hosts: Vec<HostName>,
+    /// Origins of other pages that may ask as the node's own do.
+    pub origins: Vec<WebOrigin>,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// What is counted.
+    pub counters: DoorCounters,
 }
 
 /// How the door is secured.
@@ -90,6 +113,9 @@ pub struct HttpDoor {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether only the owner of the certificate's names has it.
+    is_proven: bool,
+    guard: Guard,
 }
 
 impl HttpDoor {
@@ -105,7 +131,10 @@ impl HttpDoor {
             Ok((listener, address))
         });
         match bound {
-            Ok((listener, address)) => Ok(Self { listener, address, tls }),
+            Ok((listener, address)) => {
+                let is_proven = matches!(setup.tls, Tls::Files { .. });
+                Ok(Self { listener, address, tls, is_proven, guard: setup.guard.clone() })
+            }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(HttpError::Taken { address }),
             Err(source) => Err(HttpError::Bind { address, source }),
         }
@@ -137,39 +166,66 @@ impl HttpDoor {
         view: NodeView,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HttpError> {
-        let app = router(ServerState { control, view }).into_make_service();
+        let Self { listener, tls, is_proven, guard, .. } = self;
+        let connections = Connections::new(guard.connections_max, guard.counters.clone());
+        let ends = expiry::Connections::default();
+        let names = Names { hosts: guard.hosts, origins: guard.origins, is_proven, is_secure: tls.is_some() };
+        let entrance = Entrance {
+            policy: guard.policy,
+            token: guard.token,
+            recordings: view.recordings.clone(),
+            names: Arc::new(names),
+            gate: Gate::new(guard.counters.requests_refused),
+            connections: connections.clone(),
+        };
+        let app = router(ServerState { control, view }, entrance, ends.clone());
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let handle = axum_server::Handle::new();
         let closing = handle.clone();
         tokio::spawn(async move {
             shutdown.await;
             closing.graceful_shutdown(Some(limits::HTTP_SHUTDOWN_SPAN));
         });
-        let first = Some(limits::HTTP_REQUEST_SPAN);
-        let served = match self.tls {
+        let sweeper = tokio::spawn(connections.clone().sweep());
+        let keeper = Doorkeeper { connections, ends };
+        let server = bounded(axum_server::from_tcp(listener).map_err(HttpError::Serve)?).handle(handle);
+        let served = match tls {
             Some(config) => {
-                let config = RustlsConfig::from_config(config);
-                let server = axum_server::from_tcp_rustls(self.listener, config).map_err(HttpError::Serve)?;
-                server.handle(handle).first_request_timeout(first).serve(app).await
+                let tls = RustlsAcceptor::new(RustlsConfig::from_config(config));
+                server.acceptor(tls.handshake_timeout(limits::HTTP_HEAD_SPAN).acceptor(keeper)).serve(app).await
             }
-            None => {
-                let server = axum_server::from_tcp(self.listener).map_err(HttpError::Serve)?;
-                server.handle(handle).first_request_timeout(first).serve(app).await
-            }
+            None => server.acceptor(keeper).serve(app).await,
         };
+        sweeper.abort();
         served.map_err(HttpError::Serve)
     }
 }
 
-/// Every route, with the bounds and headers that all share.
-fn router(shared: ServerState) -> Router {
+/// Bounds what one connection may take before a request of it is whole: time, bytes of its head, requests at once and
+/// bytes sent ahead.
+fn bounded(mut server: Server<SocketAddr>) -> Server<SocketAddr> {
+    let builder = server.http_builder();
+    let mut http1 = builder.http1();
+    http1.header_read_timeout(limits::HTTP_HEAD_SPAN).max_buf_size(limits::HTTP_HEAD_LEN_MAX);
+    let mut http2 = builder.http2();
+    http2.max_concurrent_streams(limits::HTTP_STREAMS_MAX);
+    http2.max_header_list_size(limits::HTTP_HEAD_LEN_MAX as u32);
+    http2.initial_connection_window_size(limits::HTTP_WINDOW_LEN).initial_stream_window_size(limits::HTTP_WINDOW_LEN);
+    http2.keep_alive_interval(limits::HTTP_IDLE_SPAN).keep_alive_timeout(limits::HTTP_HEAD_SPAN);
+    server.first_request_timeout(limits::HTTP_HEAD_SPAN)
+}
+
+/// Every route, behind the entrance that all share.
+fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) -> Router {
+    let about_recordings =
+        Router::new().merge(recordings::routes()).merge(playback::routes()).merge(transfer::routes());
+    let ending = middleware::from_fn_with_state((shared.view.recordings.clone(), ends), until_its_hour);
     Router::new()
         .merge(resource::routes())
         .merge(layout::routes())
         .merge(branding::routes())
         .merge(rooms::routes())
-        .merge(recordings::routes())
-        .merge(playback::routes())
-        .merge(transfer::routes())
+        .merge(about_recordings.layer(ending))
         .merge(recording::routes())
         .merge(announcements::routes())
         .merge(moderation::routes())
@@ -178,37 +234,8 @@ fn router(shared: ServerState) -> Router {
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(limits::SDP_LEN_MAX))
-        .layer(middleware::from_fn(bounded))
-        .layer(middleware::map_response(cross_origin))
+        .layer(middleware::from_fn_with_state(entrance, enter))
         .with_state(shared)
-}
-
-/// A request that drips in for ever is ended.
-async fn bounded(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limits::HTTP_REQUEST_SPAN, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::slow().into_response(),
-    }
-}
-
-/// WHIP and WHEP clients run on pages of other origins (RFC 9725 section 4.1); there are no cookies to protect.
-async fn cross_origin(mut response: Response) -> Response {
-    let fixed = [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, Range"),
-        (
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, Content-Range, \
-             Content-Disposition",
-        ),
-        (header::ACCESS_CONTROL_MAX_AGE, "3600"),
-    ];
-    for (name, value) in fixed {
-        let name: HeaderName = name;
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 fn server_config(tls: &Tls) -> Result<Option<rustls::ServerConfig>, HttpError> {

@@ -16,6 +16,7 @@ use crate::io::http::admission::{Admitted, Recordings, recording};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
 use crate::io::http::state::ServerState;
+use crate::io::store::ReadError;
 use crate::io::transfer::{Refused, TransferState, Transfers};
 
 pub(super) fn routes() -> Router<ServerState> {
@@ -43,9 +44,7 @@ async fn begin(Admitted(recordings): Admitted, Path(name): Path<String>, body: B
 
 async fn state(Admitted(recordings): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
     let (recording, transfers) = (recording(&name)?, configured(&recordings)?);
-    if recordings.archive.custody().is_expired(recording.hour) {
-        return Err(Problem::gone());
-    }
+    recordings.archive.custody().refuse(recording.hour).map_err(ReadError::from)?;
     let state = transfers.state(recording).ok_or_else(Problem::no_hand_over)?;
     Ok(private(Json(state).into_response()))
 }

@@ -39,11 +39,11 @@ pub enum Request {
 pub struct Status {
     /// Who it is.
     pub keeper: KeeperId,
-    /// What its wall clock says.
+    /// What its wall clock says; while that is in doubt, what it knew before.
     pub wall: Wallclock,
-    /// The time that has certainly come, for it: its floor.
+    /// The time that has certainly come, for it: what it destroys by.
     pub certain: Wallclock,
-    /// The latest time it knows of: what it refuses by. More than `certain` while it disbelieves its clock.
+    /// What it refuses by, for ever. More than `certain` while it is not certain of its clock.
     pub latest: Wallclock,
     /// Whether its keys live in memory only (level 3).
     pub in_memory: bool,
@@ -124,7 +124,9 @@ impl Response {
             }
             Self::Released(release) => {
                 out.push(2);
-                out.extend_from_slice(&*release.to_bytes());
+                // Within what was reserved at once: growing would leave a copy behind.
+                out.resize(LONGEST_FRAME_BYTES, 0);
+                release.write(out.last_chunk_mut().expect("the longest frame ends with a release"));
             }
             Self::Denied => out.push(3),
             Self::Refused(refusal) => out.extend_from_slice(&[4, code(*refusal)]),
@@ -183,7 +185,8 @@ fn told(fields: &[u8]) -> Result<Status, Malformed> {
     Ok(Status { keeper, wall, certain, latest, in_memory: flags & 1 != 0, unsaved: flags & 2 != 0 })
 }
 
-const REFUSALS: [Refusal; 5] = [Refusal::Expired, Refusal::TooFarAhead, Refusal::Denied, Refusal::NoKey, Refusal::Full];
+const REFUSALS: [Refusal; 6] =
+    [Refusal::Expired, Refusal::TooFarAhead, Refusal::Denied, Refusal::NoKey, Refusal::Full, Refusal::Doubt];
 
 fn code(refusal: Refusal) -> u8 {
     match refusal {
@@ -192,6 +195,7 @@ fn code(refusal: Refusal) -> u8 {
         Refusal::Denied => 2,
         Refusal::NoKey => 3,
         Refusal::Full => 4,
+        Refusal::Doubt => 5,
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use crate::core::record::{Input, Manifest, Output};
+use crate::core::record::{Input, Manifest, Output, Piece, PieceKind};
 use crate::engine::flow::Waker;
 use crate::io::recording::counters::RecordCounters;
 use crate::io::recording::files::Files;
@@ -22,6 +22,8 @@ pub(super) struct ClearFiles {
     batch: Vec<Output>,
     /// A batch is being written.
     writing: bool,
+    /// Whether the last batch with anything of the call in it lies on the disk.
+    storing: bool,
 }
 
 #[derive(Debug)]
@@ -33,8 +35,8 @@ enum Job {
 
 #[derive(Debug)]
 enum Answer {
-    /// What could not be stored of a batch.
-    Written(Vec<Input>),
+    /// Whether a batch held something of the call, and what of it could not be stored.
+    Written(bool, Vec<Input>),
     Finished(RecordingSummary),
 }
 
@@ -55,7 +57,7 @@ impl ClearFiles {
         if let Err(error) = started {
             tracing::error!(%error, "no thread for a recording's file");
         }
-        Self { jobs, answers, batch: Vec::new(), writing: false }
+        Self { jobs, answers, batch: Vec::new(), writing: false, storing: false }
     }
 
     /// To be done with the next batch.
@@ -72,6 +74,11 @@ impl ClearFiles {
         }
     }
 
+    /// Whether the disk took what it was given last of the call.
+    pub(super) fn is_storing(&self) -> bool {
+        self.storing
+    }
+
     /// Whether a batch is being written.
     pub(super) fn is_waiting(&self) -> bool {
         self.writing
@@ -83,8 +90,9 @@ impl ClearFiles {
             return Some(Vec::new());
         }
         match self.answers.try_recv() {
-            Ok(Answer::Written(lost)) => {
+            Ok(Answer::Written(held, lost)) => {
                 self.writing = false;
+                self.storing = if held { lost.is_empty() } else { self.storing };
                 self.flush();
                 Some(lost)
             }
@@ -107,7 +115,7 @@ impl Closing {
         loop {
             match self.0.try_recv() {
                 // Of a recording that was given up while its last batch was written.
-                Ok(Answer::Written(_)) => {}
+                Ok(Answer::Written(..)) => {}
                 Ok(Answer::Finished(summary)) => return Some(Some(summary)),
                 Err(TryRecvError::Empty) => return None,
                 Err(TryRecvError::Disconnected) => return Some(None),
@@ -136,7 +144,9 @@ impl Writer {
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Write(outputs) => {
-                    self.tell(Answer::Written(outputs.into_iter().filter_map(|output| files.apply(output)).collect()));
+                    let held = outputs.iter().any(is_of_the_call);
+                    let lost = outputs.into_iter().filter_map(|output| files.apply(output)).collect();
+                    self.tell(Answer::Written(held, lost));
                 }
                 Job::Finish(outputs, manifest) => {
                     // Something is left of a recording that was given up alone: what is lost of it is lost unsaid.
@@ -152,4 +162,8 @@ impl Writer {
         let _ = self.done.try_send(answer);
         self.waker.0.wake();
     }
+}
+
+fn is_of_the_call(output: &Output) -> bool {
+    matches!(output, Output::Append(Piece { kind: PieceKind::Fragment(_), .. }))
 }

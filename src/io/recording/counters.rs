@@ -11,4 +11,10 @@ pub struct RecordCounters {
     pub bytes: Counter,
     /// Writes that failed (`record_errors`).
     pub errors: Counter,
+    /// Times that keepers let no recording begin (`recordings_refused`).
+    pub refused: Counter,
+    /// Times that a recording that ran could store nothing (`recordings_stalled`).
+    pub stalled: Counter,
+    /// Recordings ended by a fault of ours (`recordings_failed`).
+    pub failed: Counter,
 }

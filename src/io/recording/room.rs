@@ -95,6 +95,18 @@ impl RoomRecording {
         }
     }
 
+    /// Whether what is read is stored: keepers agreed, and the store or disk took what it was given last.
+    #[must_use]
+    pub fn is_storing(&self) -> bool {
+        self.sink.is_storing()
+    }
+
+    /// Whether it was erased, or its hour came, while it was made: nothing more of it is stored.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.sink.is_erased()
+    }
+
     /// Whether keepers or a disk have to answer before anything more is read.
     #[must_use]
     pub fn is_waiting(&self) -> bool {

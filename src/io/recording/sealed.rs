@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::core::fmp4::first_picture;
+use crate::core::fmp4::{VIDEO_TIMESCALE, first_picture};
 use crate::core::record::{
     Contents, GapReason, Input, Manifest, Object, Output, Piece, PieceKind, SegmentEntry, Span, TrackEntry,
 };
@@ -27,6 +27,8 @@ pub(super) struct SealedFiles {
     tracks: SealedTracks,
     index: u32,
     index_due: bool,
+    /// Whether the last fragment of the call found no room.
+    failing: bool,
     counters: RecordCounters,
     trouble: Option<String>,
     waker: Waker,
@@ -68,6 +70,7 @@ impl SealedFiles {
             tracks: SealedTracks::default(),
             index: 0,
             index_due: false,
+            failing: false,
             counters,
             trouble: None,
             waker,
@@ -89,6 +92,16 @@ impl SealedFiles {
     /// Whether the keepers agreed.
     pub(super) fn has_begun(&self) -> bool {
         matches!(self.stage, Stage::Begun(_))
+    }
+
+    /// Whether the keepers agreed and what came last was taken.
+    pub(super) fn is_storing(&self) -> bool {
+        self.has_begun() && !self.failing
+    }
+
+    /// Whether it was erased while it was made.
+    pub(super) fn is_erased(&self) -> bool {
+        matches!(&self.stage, Stage::Begun(recording) if recording.is_erased())
     }
 
     /// Whether nothing may be put until the keepers have answered.
@@ -117,6 +130,7 @@ impl SealedFiles {
             }
             Ok(Err(error)) => {
                 self.counters.errors.add(1);
+                self.counters.refused.add(1);
                 tracing::error!(%error, "a recording cannot begin");
                 self.trouble = Some(error.to_string());
             }
@@ -241,13 +255,17 @@ impl SealedFiles {
         }
         let take = self.takes.len() - 1;
         let object = Object::Segment { take: number(take), number: self.takes[take].segments };
-        if self.store_init().and_then(|()| self.put(object, bytes)).is_err() {
+        self.failing = self.store_init().and_then(|()| self.put(object, bytes)).is_err();
+        if self.failing {
             return Some(Input::Lost { span, len: bytes.len(), reason: GapReason::StoreBehind });
         }
         self.takes[take].segments += 1;
         let ms = u32::try_from(span.to.saturating_sub(span.from).as_millis()).unwrap_or(u32::MAX);
-        let sync = first_picture(bytes).is_some_and(|picture| picture.sync);
-        self.takes[take].timeline.push(SegmentEntry { ms, sync });
+        let picture = first_picture(bytes);
+        let sync = picture.as_ref().is_some_and(|picture| picture.sync);
+        let per_ms = u64::from(VIDEO_TIMESCALE) / 1000;
+        let at_ms = picture.map(|picture| (picture.time + per_ms / 2) / per_ms);
+        self.takes[take].timeline.push(SegmentEntry { ms, sync, at_ms });
         self.index_due |= self.takes[take].segments.is_multiple_of(INDEX_EVERY);
         None
     }

@@ -57,6 +57,22 @@ impl Sink {
         }
     }
 
+    /// Whether it may be stored, and what came last was.
+    pub(super) fn is_storing(&self) -> bool {
+        match self {
+            Self::Clear(files) => files.is_storing(),
+            Self::Sealed(files) => files.is_storing(),
+        }
+    }
+
+    /// Whether it was erased while it was made.
+    pub(super) fn is_erased(&self) -> bool {
+        match self {
+            Self::Clear(_) => false,
+            Self::Sealed(files) => files.is_erased(),
+        }
+    }
+
     /// Whether nothing more may be given until `poll` says so.
     pub(super) fn is_waiting(&self) -> bool {
         match self {

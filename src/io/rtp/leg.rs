@@ -11,6 +11,7 @@ use crate::base::media::{Codec, Law, MixTick, Outbox, ParticipantId, Pts, Receiv
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::G711Encoder;
 use crate::engine::flow::Counter;
+use crate::io::rtp::networks::LegNetworks;
 use crate::io::rtp::packet::{self, RtpPacket, SenderInfo};
 use crate::io::rtp::source::VoiceSource;
 
@@ -125,6 +126,7 @@ pub struct LegCounters {
 pub struct Leg {
     setup: LegSetup,
     participant: ParticipantId,
+    networks: LegNetworks,
     source: VoiceSource,
     /// Extended sequence number of the packet taken last.
     taken: Option<u64>,
@@ -148,13 +150,14 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// A leg that has heard nothing. `random` chooses its source number and where its numbers begin (RFC 3550 section
-    /// 5.1); what it counts goes to each of `counters`.
+    /// A leg that has heard nothing, and whose other end lies in one of `networks`. `random` chooses its source number
+    /// and where its numbers begin (RFC 3550 section 5.1); what it counts goes to each of `counters`.
     #[must_use]
     pub fn new(
         now: Instant,
         setup: LegSetup,
         participant: ParticipantId,
+        networks: LegNetworks,
         random: u64,
         counters: [LegCounters; 2],
     ) -> Self {
@@ -164,6 +167,7 @@ impl Leg {
         Self {
             setup,
             participant,
+            networks,
             source: VoiceSource::default(),
             taken: None,
             remote: setup.remote,
@@ -182,10 +186,10 @@ impl Leg {
         }
     }
 
-    /// Where it is, once that is known.
+    /// Where its datagrams go: nowhere before its voice was heard, for anybody's address can be given as its own.
     #[must_use]
     pub fn remote(&self) -> Option<SocketAddr> {
-        self.remote
+        self.remote.filter(|_| self.is_heard())
     }
 
     /// When it is silent for too long, unless something comes.
@@ -202,7 +206,7 @@ impl Leg {
 
     /// A datagram's voice, if it has one. What is not the leg's is counted and changes nothing.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<ReceivedFrame> {
-        if self.remote.is_some_and(|remote| remote != from) {
+        if self.remote.is_some_and(|remote| remote != from) || !self.networks.contain(from.ip()) {
             return self.refuse();
         }
         if packet::is_report(datagram) {
@@ -275,7 +279,7 @@ impl Leg {
             return;
         }
         self.report_due = now + limits::LEG_REPORT_INTERVAL;
-        let Some((pts, wallclock)) = self.last.filter(|_| self.remote.is_some()) else { return };
+        let Some((pts, wallclock)) = self.last.filter(|_| self.remote().is_some()) else { return };
         let seconds = wallclock.unix_seconds() + NTP_EPOCH;
         let fraction = ((u128::from(wallclock.0) % 1_000_000_000) << 32) / 1_000_000_000;
         self.own.ntp = (seconds << 32) | fraction as u64;
@@ -310,7 +314,7 @@ impl Leg {
     }
 
     fn send(&mut self, pts: Pts, payload: &[u8], out: &mut Outbox<Vec<u8>>) {
-        if self.remote.is_none() {
+        if self.remote().is_none() {
             return;
         }
         self.sequence = self.sequence.wrapping_add(1);

@@ -26,12 +26,23 @@ pub struct LegWork {
     pub socket: UdpSocket,
     /// What its datagrams mean.
     pub line: Leg,
+    /// What others may look at.
+    pub watch: LegWatch,
+}
+
+/// The room that a leg came into.
+#[derive(Debug)]
+pub struct LegRoom {
     /// To the mixer.
     pub sink: OpusSender,
     /// From the mixer.
     pub mix: FanReader<MixTick>,
-    /// What others may look at.
-    pub watch: LegWatch,
+}
+
+/// A leg and its room, once it has one.
+struct Served {
+    work: LegWork,
+    room: Option<LegRoom>,
 }
 
 /// What others see of a leg; clones see the same.
@@ -45,8 +56,10 @@ pub struct LegWatch {
 
 /// What the control thread tells.
 pub enum LegCommand {
-    /// A leg begins.
+    /// A leg begins; it is in no room before something is heard of it.
     Add(Box<LegWork>),
+    /// It is in a room.
+    Enter(PeerId, Box<LegRoom>),
     /// A leg ends; no event follows.
     Remove(PeerId),
 }
@@ -68,7 +81,7 @@ pub enum LegEvent {
 /// When the process is out of file descriptors.
 pub fn run(commands: &Receiver<LegCommand>, waker: &Waker, tell: impl Fn(LegEvent)) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let mut legs: Vec<LegWork> = Vec::new();
+    let mut legs: Vec<Served> = Vec::new();
     let mut ready = Vec::with_capacity(limits::LEGS_MAX);
     let mut out = Outbox::new();
     loop {
@@ -77,10 +90,15 @@ pub fn run(commands: &Receiver<LegCommand>, waker: &Waker, tell: impl Fn(LegEven
                 Ok(LegCommand::Add(leg)) => {
                     let data = epoll::EventData::new_u64(leg.peer.0);
                     epoll::add(&epoll, &leg.socket, data, epoll::EventFlags::IN)?;
-                    legs.push(*leg);
+                    legs.push(Served { work: *leg, room: None });
+                }
+                Ok(LegCommand::Enter(peer, room)) => {
+                    if let Some(leg) = legs.iter_mut().find(|leg| leg.work.peer == peer) {
+                        leg.room = Some(*room);
+                    }
                 }
                 // A socket that is closed leaves the epoll by itself.
-                Ok(LegCommand::Remove(peer)) => legs.retain(|leg| leg.peer != peer),
+                Ok(LegCommand::Remove(peer)) => legs.retain(|leg| leg.work.peer != peer),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Ok(()),
             }
@@ -90,24 +108,24 @@ pub fn run(commands: &Receiver<LegCommand>, waker: &Waker, tell: impl Fn(LegEven
         let _ = epoll::wait(&epoll, spare_capacity(&mut ready), Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
         for event in &ready {
             let peer = event.data.u64();
-            if let Some(at) = legs.iter().position(|leg| leg.peer.0 == peer)
+            if let Some(at) = legs.iter().position(|leg| leg.work.peer.0 == peer)
                 && !holds(|| legs[at].receive(&tell))
             {
-                tell(LegEvent::Failed(legs.swap_remove(at).peer));
+                tell(LegEvent::Failed(legs.swap_remove(at).work.peer));
             }
         }
         let now = Instant::now();
         legs.retain_mut(|leg| {
             let ended = if !holds(|| leg.send(now, &mut out)) {
-                Some(LegEvent::Failed(leg.peer))
-            } else if now >= leg.line.silent_at() {
-                Some(LegEvent::Silent(leg.peer))
+                Some(LegEvent::Failed(leg.work.peer))
+            } else if now >= leg.work.line.silent_at() {
+                Some(LegEvent::Silent(leg.work.peer))
             } else {
                 None
             };
             ended.map(&tell).is_none()
         });
-        let deadlines = legs.iter().flat_map(|leg| [leg.line.silent_at(), leg.line.report_due()]);
+        let deadlines = legs.iter().flat_map(|leg| [leg.work.line.silent_at(), leg.work.line.report_due()]);
         let deadline = deadlines.min();
         waker.sleep_until_readable(epoll.as_fd(), deadline);
     }
@@ -119,36 +137,40 @@ fn holds(work: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(work)).is_ok()
 }
 
-impl LegWork {
+impl Served {
     fn receive(&mut self, tell: &impl Fn(LegEvent)) {
+        let Self { work, room } = self;
         let mut datagram = [0; limits::DATAGRAM_LEN_MAX];
         for _ in 0..limits::LEG_DATAGRAMS_A_TURN {
             // An error is nothing to read, or an ICMP of an earlier send: the leg's silence tells in the end.
-            let Ok((length, from)) = self.socket.recv_from(&mut datagram) else { return };
-            let heard_before = self.line.is_heard();
-            let Some(packet) = self.line.receive(Instant::now(), from, &datagram[..length]) else { continue };
-            self.sink.push(packet);
+            let Ok((length, from)) = work.socket.recv_from(&mut datagram) else { return };
+            let heard_before = work.line.is_heard();
+            let Some(packet) = work.line.receive(Instant::now(), from, &datagram[..length]) else { continue };
+            if let Some(room) = room {
+                room.sink.push(packet);
+            }
             if !heard_before {
                 // Set once, for a leg keeps its place.
-                let _ = self.watch.remote.set(from);
-                tell(LegEvent::Started(self.peer));
+                let _ = work.watch.remote.set(from);
+                tell(LegEvent::Started(work.peer));
             }
         }
     }
 
     fn send(&mut self, now: Instant, out: &mut Outbox<Vec<u8>>) {
-        loop {
-            match self.mix.read() {
-                Read::Item(tick) => self.line.hear(&tick, false, out),
-                Read::AfterGap(tick) => self.line.hear(&tick, true, out),
+        let Self { work, room } = self;
+        while let Some(room) = room {
+            match room.mix.read() {
+                Read::Item(tick) => work.line.hear(&tick, false, out),
+                Read::AfterGap(tick) => work.line.hear(&tick, true, out),
                 Read::Empty | Read::Closed => break,
             }
         }
-        self.line.report(now, out);
+        work.line.report(now, out);
         for datagram in out.drain() {
-            if let Some(remote) = self.line.remote() {
+            if let Some(remote) = work.line.remote() {
                 // What the kernel refuses is lost, as on any network.
-                let _ = self.socket.send_to(&datagram, remote);
+                let _ = work.socket.send_to(&datagram, remote);
             }
         }
     }

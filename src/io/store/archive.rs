@@ -24,7 +24,9 @@ use crate::io::store::local_keeper::KeyCustodyError;
 use crate::io::store::read_error::ReadError;
 use crate::io::store::reading::Reading;
 use crate::io::store::reserving::{ReservedRecording, Reserving};
+use crate::io::store::secrecy::LockWatch;
 use crate::io::store::spool::{Spool, SpoolPlace};
+use crate::io::store::underway::Underway;
 use crate::io::store::upload::{SealedRecording, drain};
 use crate::io::store::upload_counters::UploadCounters;
 use crate::io::store::vault::{Listed, Vault, VaultError};
@@ -52,6 +54,8 @@ pub struct ArchiveCounters {
     pub sweep_errors: Counter,
     /// 1 while the last sweep failed at something.
     pub sweep_failing: Level,
+    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once.
+    pub clock_alarm: Level,
 }
 
 /// Why an archive cannot be opened.
@@ -120,6 +124,7 @@ pub struct Archive {
     retention: Retention,
     runtime: Handle,
     counters: ArchiveCounters,
+    underway: Underway,
 }
 
 impl Archive {
@@ -148,7 +153,7 @@ impl Archive {
         counters: ArchiveCounters,
     ) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::remote(keepers));
-        Ok(Self { vault: Vault::open(vault)?, custody, retention, runtime, counters })
+        Ok(Self { vault: Vault::open(vault)?, custody, retention, runtime, counters, underway: Underway::default() })
     }
 
     /// Only to read: a copy, or beside a node that runs. The keeper's file is looked at as it stands.
@@ -157,8 +162,8 @@ impl Archive {
     /// When the vault or the keeper's folder cannot be used.
     pub fn look_at(place: &ArchivePlace, runtime: Handle) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::look_at(Path::new(&place.keeper))?);
-        let counters = ArchiveCounters::default();
-        Ok(Self { vault: Vault::open(&place.vault)?, custody, retention: Retention::default(), runtime, counters })
+        let (retention, counters, underway) = Default::default();
+        Ok(Self { vault: Vault::open(&place.vault)?, custody, retention, runtime, counters, underway })
     }
 
     /// As [`Archive::open`], on a vault that is open already.
@@ -173,7 +178,7 @@ impl Archive {
         counters: ArchiveCounters,
     ) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::open(keeper, counters.keeper_errors.clone())?);
-        Ok(Self { vault, custody, retention, runtime, counters })
+        Ok(Self { vault, custody, retention, runtime, counters, underway: Underway::default() })
     }
 
     /// From now on objects wait in a spool while the store is slow or down. [`Archive::run_spool`] has them stored.
@@ -230,7 +235,8 @@ impl Archive {
     pub fn begin(&self, reserved: ReservedRecording, waker: Waker) -> SealedRecording {
         let ReservedRecording { recording, key, opening } = reserved;
         let (place, counters) = ((self.vault.clone(), self.custody.clone()), self.counters.upload.clone());
-        let sealed = SealedRecording::start(recording, key, place, counters, (&self.runtime, waker));
+        let (underway, at) = (self.underway.clone(), (&self.runtime, waker));
+        let sealed = SealedRecording::start(recording, key, place, underway, counters, at);
         for (object, bytes) in opening {
             sealed.put_clear(object, bytes).expect("a new queue has room");
         }
@@ -250,7 +256,7 @@ impl Archive {
             }
             match self.detail(recording).await {
                 Ok(detail) if wanted(&detail) => listed.push(detail),
-                Err(ReadError::Store(error)) => return Err(ReadError::Store(error)),
+                Err(error @ (ReadError::Store(_) | ReadError::Doubt)) => return Err(error),
                 _ => {}
             }
         }
@@ -303,19 +309,29 @@ impl Archive {
         Ok(self.contents(recording).await?.0.manifest)
     }
 
-    /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else.
+    /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else. One
+    /// whose objects wait in memory or in the spool, or whose store does not answer, is denied all the same.
     ///
     /// # Errors
     /// When it is gone already, there is none, or not everything could be done: then it may be tried again.
     pub async fn shred(&self, recording: RecordingName) -> Result<(), ReadError> {
-        if self.custody.is_expired(recording.hour) {
-            return Err(ReadError::Gone);
+        match self.custody.refuse(recording.hour).map_err(ReadError::from) {
+            // What is to be erased need not be opened.
+            Ok(()) | Err(ReadError::Doubt) => {}
+            Err(error) => return Err(error),
         }
         let spool = self.vault.spool();
-        if self.vault.list(&folder(recording)).await?.is_empty() && !spool.is_some_and(|spool| spool.has(recording)) {
-            return Err(ReadError::Missing);
+        let waits = self.underway.has(recording) || spool.is_some_and(|spool| spool.has(recording));
+        if !waits {
+            // A store that fails or hangs does not say that there is none.
+            let listed = tokio::time::timeout(limits::UPLOAD_PATIENCE, self.vault.list(&folder(recording))).await;
+            if matches!(listed, Ok(Ok(listed)) if listed.is_empty()) {
+                return Err(ReadError::Missing);
+            }
         }
         let denied = self.custody.revoke(recording).await;
+        // What is in memory goes nowhere any more.
+        self.underway.erase(recording);
         // First of all, so that nothing more comes to the store from there.
         if let Some(spool) = spool.cloned() {
             // It may wait for its disk.
@@ -382,13 +398,20 @@ impl Archive {
         let ticking = async {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut locks = LockWatch::default();
             loop {
                 second.tick().await;
-                let custody = self.custody.clone();
+                locks.look();
+                let (custody, underway) = (self.custody.clone(), self.underway.clone());
                 // It may wait for its disk.
-                if tokio::task::spawn_blocking(move || custody.tick()).await.is_err() {
+                let ticked = tokio::task::spawn_blocking(move || {
+                    custody.tick();
+                    underway.expire(custody.now());
+                });
+                if ticked.await.is_err() {
                     tracing::error!("a tick of the keeper failed");
                 }
+                self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
             }
         };
         // Beside it: a store that hangs keeps no key alive.
@@ -456,9 +479,7 @@ impl Archive {
     /// What a recording holds, its objects, and the key that opens them.
     async fn contents(&self, recording: RecordingName) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
         // The keeper is asked first: what has expired is not even looked for.
-        if self.custody.is_expired(recording.hour) {
-            return Err(ReadError::Gone);
-        }
+        self.custody.refuse(recording.hour)?;
         let key = data_key(&self.vault, &self.custody, recording).await?;
         let objects = self.objects(recording).await?;
         let newest = objects.iter().map(|(object, _)| *object);
@@ -478,5 +499,63 @@ impl Archive {
             Some((object, listed))
         };
         Ok(listed.into_iter().filter_map(parse).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::media::Wallclock;
+    use crate::core::retention::Refusal;
+
+    async fn wait(mut so: impl FnMut() -> bool) {
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while !so() {
+            assert!(std::time::Instant::now() < until, "never");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_whose_hour_a_leap_of_the_clock_brought_on_takes_nothing_more() {
+        let home = tempfile::tempdir().unwrap();
+        let place =
+            ArchivePlace { vault: home.path().to_str().unwrap().to_owned(), keeper: home.path().join("keeper") };
+        let counters = ArchiveCounters::default();
+        let archive = Archive::open(&place, Retention::default(), Handle::current(), counters).unwrap();
+        let reserved = archive.reserve(Retention::default()).await.unwrap();
+        let sealed = archive.begin(reserved, Waker::new().unwrap());
+        let hour = sealed.recording().hour.start();
+        archive.underway.expire(Wallclock(hour.0 - 1));
+        assert!(!sealed.is_erased());
+        archive.underway.expire(hour);
+        assert!(sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_err());
+    }
+
+    #[tokio::test]
+    async fn who_erases_what_waits_in_memory_while_the_store_fails_has_it_denied_and_nothing_of_it_is_ever_stored() {
+        let home = tempfile::tempdir().unwrap();
+        let store = home.path().join("store");
+        let place = ArchivePlace { vault: store.to_str().unwrap().to_owned(), keeper: home.path().join("keeper") };
+        let counters = ArchiveCounters::default();
+        let archive = Archive::open(&place, Retention::default(), Handle::current(), counters.clone()).unwrap();
+        // Nothing can be stored below it.
+        std::fs::write(store.join(ROOT), b"").unwrap();
+        let reserved = archive.reserve(Retention::default()).await.unwrap();
+        let sealed = archive.begin(reserved, Waker::new().unwrap());
+        let recording = sealed.recording();
+        sealed.put(Object::Segment { take: 0, number: 0 }, b"what was said").unwrap();
+        wait(|| counters.upload.errors.get() > 0).await;
+        assert!(archive.custody().releases(recording).await.is_ok());
+        // Whether the store could be tidied up is another question.
+        let _ = archive.shred(recording).await;
+        let denied = archive.custody().releases(recording).await;
+        assert!(matches!(denied, Err(KeyCustodyError::Refused(Refusal::Denied))), "{denied:?}");
+        assert!(sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_err());
+        std::fs::remove_file(store.join(ROOT)).unwrap();
+        let storing = sealed.finish();
+        wait(|| storing.poll().is_some()).await;
+        assert!(archive.vault().list(ROOT).await.unwrap().is_empty());
+        assert!(matches!(archive.shred(recording).await, Err(ReadError::Missing)), "and nothing of it is left");
     }
 }

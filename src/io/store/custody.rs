@@ -30,7 +30,9 @@ impl KeyCustody {
     /// # Errors
     /// When another process has it, it is damaged, or the disk refuses.
     pub fn open(folder: &Path, errors: Counter) -> Result<Self, KeeperFileError> {
-        LocalKeeper::open(folder, errors).map(|local| Self(Custody::Local(Arc::new(local))))
+        let local = LocalKeeper::open(folder, errors)?;
+        local.stand_alone();
+        Ok(Self(Custody::Local(Arc::new(local))))
     }
 
     /// Level 1, only to read recordings by: nothing is made, nothing stored.
@@ -56,7 +58,7 @@ impl KeyCustody {
         }
     }
 
-    /// The latest time this node knows of: what has expired by it is gone.
+    /// The latest time this node knows of: what has expired by it is gone, for ever.
     #[must_use]
     pub fn now(&self) -> Wallclock {
         match &self.0 {
@@ -71,7 +73,29 @@ impl KeyCustody {
         hour.is_expired(self.now())
     }
 
-    /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
+    /// Whether everything of `hour` is refused now; asked before anything is looked for and again at each piece.
+    ///
+    /// # Errors
+    /// When the hour has come, it cannot be known now, or that it has come could not be stored.
+    pub fn refuse(&self, hour: Hour) -> Result<(), KeyCustodyError> {
+        match &self.0 {
+            Custody::Local(local) => local.refuse(hour),
+            Custody::Remote(remote) => Ok(remote.refuse(hour)?),
+        }
+    }
+
+    /// Whether what does not open under `hour` was lost when a believed clock turned out wrong: it was refused as
+    /// expired then, and is now. Of keepers in other processes the others have it still.
+    #[must_use]
+    pub fn was_lost(&self, hour: Hour) -> bool {
+        match &self.0 {
+            Custody::Local(local) => local.was_lost(hour),
+            Custody::Remote(_) => false,
+        }
+    }
+
+    /// The time that has certainly come: what may be deleted by. With keepers in other processes it is what two of them
+    /// say, and nothing of this machine's own.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
         match &self.0 {
@@ -115,7 +139,7 @@ impl KeyCustody {
     /// When it has expired, was erased, there is no key, or too few keepers answer.
     pub async fn releases(&self, recording: RecordingName) -> Result<KeyShares, KeyCustodyError> {
         match &self.0 {
-            Custody::Local(local) => Ok(KeyShares::Alone(local.release(recording)?)),
+            Custody::Local(local) => local.release(recording).map(KeyShares::Alone),
             Custody::Remote(remote) => remote.releases(recording, false).await,
         }
     }
@@ -140,6 +164,28 @@ impl KeyCustody {
         match &self.0 {
             Custody::Local(local) => local.believe_clock(),
             Custody::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Takes the operator's word that a clock was wrong that is believed; keepers in other processes have to be told
+    /// themselves. How late it is by now.
+    ///
+    /// # Errors
+    /// When the state cannot be stored.
+    pub fn clock_was_wrong(&self) -> Result<Wallclock, StoreError> {
+        match &self.0 {
+            Custody::Local(local) => local.clock_was_wrong(),
+            Custody::Remote(remote) => Ok(remote.now()),
+        }
+    }
+
+    /// Whether the own keeper's clock is in doubt, not certain, or behind what was believed once; keepers in other
+    /// processes say that in their own logs.
+    #[must_use]
+    pub fn has_clock_alarm(&self) -> bool {
+        match &self.0 {
+            Custody::Local(local) => local.has_clock_alarm(),
+            Custody::Remote(_) => false,
         }
     }
 

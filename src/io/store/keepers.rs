@@ -10,11 +10,12 @@ use futures_util::future::join_all;
 use crate::base::limits::KEEPERS_AGREEING;
 use crate::base::media::Wallclock;
 use crate::core::retention::{
-    BootId, Clocks, Hour, KeeperId, KeyShares, Ratchet, RecordingId, RecordingName, Refusal, Release, Retention,
+    BootId, Hour, KeeperId, KeyShares, RecordingId, RecordingName, Refusal, Release, Retention, Times, Witness,
 };
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, KeeperClient, KeeperClientError, Request, Response, Status};
-use crate::io::store::local_keeper::{KeyCustodyError, boot_id, clocks};
+use crate::io::store::clock::{boot_id, clocks};
+use crate::io::store::local_keeper::KeyCustodyError;
 
 /// The keepers of a node; clones share them.
 #[derive(Debug, Clone)]
@@ -25,11 +26,22 @@ struct Inner {
     lines: Vec<KeeperClient>,
     /// What each told last; `None` while it is down.
     told: Mutex<Vec<Option<Status>>>,
-    clock: Mutex<Ratchet>,
+    /// This machine's own clock: it refuses, and has no part in what is deleted.
+    own: Mutex<Times>,
+    agreed: Mutex<Agreed>,
     boot: BootId,
     /// Whether wraps may be missing that could be added now.
     mend_due: AtomicBool,
     errors: Counter,
+}
+
+/// What two different keepers have come to; it only rises.
+#[derive(Debug, Clone, Copy)]
+struct Agreed {
+    /// By that no pair of keepers opens anything any more.
+    refused_from: Wallclock,
+    /// It has certainly come for both.
+    certain: Wallclock,
 }
 
 /// How one keeper answered.
@@ -47,9 +59,10 @@ impl Keepers {
         let boot = boot_id();
         let told = Mutex::new(vec![None; lines.len()]);
         // Nothing is certain before two keepers have told the time; what the wall clock claims is refused by until
-        // then, and nothing is deleted for its sake.
-        let clock = Mutex::new(Ratchet::new(Clocks { wall: Wallclock(0), ..clocks(boot) }));
-        Ok(Self(Arc::new(Inner { lines, told, clock, boot, mend_due: AtomicBool::new(false), errors })))
+        // then, unless it is in doubt.
+        let own = Mutex::new(Times::unknown(clocks(boot)));
+        let agreed = Mutex::new(Agreed { refused_from: Wallclock(0), certain: Wallclock(0) });
+        Ok(Self(Arc::new(Inner { lines, told, own, agreed, boot, mend_due: AtomicBool::new(false), errors })))
     }
 
     /// How many there are.
@@ -99,16 +112,30 @@ impl Keepers {
         self.0.agree_on_time();
     }
 
-    /// The latest time this node knows of.
+    /// The latest time this node knows of: its own, or what two keepers refuse by.
     #[must_use]
     pub fn now(&self) -> Wallclock {
-        self.0.clock().latest()
+        let agreed = self.0.agreed().refused_from;
+        self.0.own().refused_from().max(agreed)
     }
 
-    /// The time that has certainly come.
+    /// Whether everything of an hour is refused now.
+    ///
+    /// # Errors
+    /// When the hour has come, or it cannot be known now: the own clock is in doubt and keepers have not said better.
+    pub(super) fn refuse(&self, hour: Hour) -> Result<(), Refusal> {
+        let agreed = self.0.agreed().refused_from;
+        let own = self.0.own();
+        if hour.is_expired(own.refused_from().max(agreed)) {
+            return Err(Refusal::Expired);
+        }
+        if own.doubted().is_some() { Err(Refusal::Doubt) } else { Ok(()) }
+    }
+
+    /// The time that has certainly come: two keepers say so. Nothing of this machine's own clock is in it.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
-        self.0.clock().floor()
+        self.0.agreed().certain
     }
 
     /// A place for a recording that begins now; see [`super::KeyCustody::reserve`], which says how long it may take.
@@ -195,18 +222,26 @@ impl Inner {
     }
 
     /// The node's own time, moved on to now.
-    fn clock(&self) -> MutexGuard<'_, Ratchet> {
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.advance(clocks(self.boot), None);
-        clock
+    fn own(&self) -> Times {
+        let agreed = self.agreed().refused_from;
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.advance(clocks(self.boot), if agreed > Wallclock(0) { Witness::Told(agreed) } else { Witness::Awaited });
+        *own
+    }
+
+    fn agreed(&self) -> MutexGuard<'_, Agreed> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What two keepers agree on is believed: the second latest of their times, so that one clock wrongly ahead moves
     /// nothing.
     fn agree_on_time(&self) {
         let told: Vec<_> = self.told().iter().flatten().copied().collect();
-        if let Some(certain) = second_latest(&told, |told| told.certain) {
-            self.clock().rise(certain);
+        let times = (second_latest(&told, |told| told.latest), second_latest(&told, |told| told.certain));
+        if let (Some(refused_from), Some(certain)) = times {
+            let mut agreed = self.agreed();
+            agreed.refused_from = agreed.refused_from.max(refused_from);
+            agreed.certain = agreed.certain.max(certain);
         }
     }
 }
@@ -279,10 +314,19 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::media::NANOS_PER_SECOND;
 
     fn told(keeper: u8, certain: u64) -> Status {
         let (keeper, certain) = (KeeperId([keeper; 8]), Wallclock(certain));
         Status { keeper, wall: certain, certain, latest: certain, in_memory: false, unsaved: false }
+    }
+
+    fn silent_keepers(errors: &Counter) -> Keepers {
+        let home = tempfile::tempdir().unwrap();
+        let folders = crate::io::keeper::make_certificates(home.path(), &["127.0.0.1".to_owned()]).unwrap();
+        let identity = Identity::load(&crate::io::keeper::IdentityFiles::in_folder(&folders[0])).unwrap();
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
+        Keepers::new(&addresses, &identity, errors.clone()).unwrap()
     }
 
     #[test]
@@ -297,20 +341,50 @@ mod tests {
 
     #[test]
     fn a_node_whose_keepers_are_silent_is_certain_of_nothing() {
-        let home = tempfile::tempdir().unwrap();
-        let folders = crate::io::keeper::make_certificates(home.path(), &["127.0.0.1".to_owned()]).unwrap();
-        let identity = Identity::load(&crate::io::keeper::IdentityFiles::in_folder(&folders[0])).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
         let errors = Counter::default();
-        let keepers = Keepers::new(&addresses, &identity, errors.clone()).unwrap();
+        let keepers = silent_keepers(&errors);
         let before = clocks(keepers.0.boot).wall;
         runtime.block_on(keepers.poll_all());
         assert!(keepers.now() >= before, "it refuses by its own clock");
-        assert!(keepers.certain() < Wallclock(3_600_000_000_000), "and sweeps nothing for its sake");
+        assert_eq!(keepers.certain(), Wallclock(0), "and sweeps nothing for its sake");
         assert_eq!((keepers.told().len(), errors.get()), (0, 3));
         let reserved = runtime.block_on(keepers.reserve(Retention::default()));
         assert!(matches!(reserved, Err(KeyCustodyError::TooFew { agreed: 0, .. })));
+    }
+
+    /// Two honest keepers say what is certain, a third leads by a year, and so does the node's own clock.
+    #[test]
+    fn the_nodes_own_clock_refuses_and_sweeps_nothing() {
+        let keepers = silent_keepers(&Counter::default());
+        let (boot, wall) = (keepers.0.boot, clocks(keepers.0.boot).wall);
+        let behind = |days: u64| wall.0 - days * 86_400 * NANOS_PER_SECOND;
+        let year = wall.0 + 365 * 86_400 * NANOS_PER_SECOND;
+        let told_now = [told(1, behind(1)), told(2, behind(1)), told(3, year)];
+        *keepers.0.told() = told_now.map(Some).to_vec();
+        for _ in 0..3 {
+            keepers.0.agree_on_time();
+            keepers.0.own.lock().unwrap().believe(Wallclock(year));
+            assert_eq!(keepers.certain(), Wallclock(behind(1)), "nothing of its own, and no single keeper's");
+            assert!(keepers.now() >= Wallclock(year), "and yet it refuses by the latest that it knows");
+        }
+        let hour = Hour::containing(Wallclock(behind(0)));
+        assert_eq!(keepers.refuse(hour), Err(Refusal::Expired));
+        assert_eq!(boot, boot_id());
+    }
+
+    #[test]
+    fn what_two_keepers_refuse_by_the_node_refuses_by_whatever_its_own_clock_says() {
+        let keepers = silent_keepers(&Counter::default());
+        let later = Wallclock(clocks(keepers.0.boot).wall.0 + 3 * 86_400 * NANOS_PER_SECOND);
+        let (sure, early) = (told(1, 5), Wallclock(5));
+        *keepers.0.told() = vec![Some(Status { latest: later, ..sure }), Some(Status { latest: later, ..told(2, 5) })];
+        keepers.0.agree_on_time();
+        assert_eq!((keepers.now(), keepers.certain()), (later, early));
+        // One of them is set back, or restored: what was agreed on stands.
+        *keepers.0.told() = vec![Some(sure), Some(told(2, 5))];
+        keepers.0.agree_on_time();
+        assert_eq!(keepers.now(), later);
     }
 
     fn release(keeper: u8) -> Answered {

@@ -3,15 +3,16 @@
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::base::limits;
+use crate::base::limits::CLOCK_ALLOWANCE;
 use crate::base::media::Wallclock;
 use crate::core::retention::{
-    BootId, Clocks, Keeper, KeeperId, RecordingId, RecordingName, Refusal, Release, Retention, Stats,
+    BootId, Hour, Keeper, KeeperId, RecordingId, RecordingName, Refusal, Release, Retention, Stats,
 };
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Request, Response, Status};
+use crate::io::store::clock::{boot_id, clocks};
 use crate::io::store::disk::StoreError;
 use crate::io::store::keeper_file::{KeeperFile, KeeperFileError, look_at_keeper};
 
@@ -50,11 +51,24 @@ struct Kept {
     /// `None`: only looked at, never stored.
     file: Option<KeeperFile>,
     boot: BootId,
-    /// What another keeper's clock said, and when by time since boot.
-    witness: Option<(Wallclock, Duration)>,
+    /// What was told of the clock last, so that the log has it once.
+    alarm: Alarm,
     /// Whether the state could not be stored when last tried.
     unsaved: bool,
     in_memory: bool,
+}
+
+/// What is wrong with the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Alarm {
+    #[default]
+    Nothing,
+    /// Nothing opens and nothing begins.
+    Doubted,
+    /// What is refused for its sake is not destroyed yet.
+    Uncertain,
+    /// It is far behind what was believed once.
+    Behind,
 }
 
 impl LocalKeeper {
@@ -90,19 +104,44 @@ impl LocalKeeper {
         Ok(Self { inner: Mutex::new(Kept::new(keeper, None, boot)), errors: Counter::default() })
     }
 
+    /// No other keeper ever tells this one the time: it is certain of what its own machine makes certain.
+    pub fn stand_alone(&self) {
+        self.kept().keeper.stand_alone();
+        self.tick();
+    }
+
     /// Who it is.
     #[must_use]
     pub fn id(&self) -> KeeperId {
         self.kept().keeper.id()
     }
 
-    /// The latest time it knows of: what has expired by it is gone.
+    /// What has expired by this is gone, for ever.
     #[must_use]
     pub fn now(&self) -> Wallclock {
         let mut kept = self.kept();
         let clocks = clocks(kept.boot);
         kept.keeper.advance(clocks, None);
+        // What is told is refused from now on, after a power cut too.
+        let _ = self.count(kept.save());
         kept.keeper.now()
+    }
+
+    /// Whether everything of an hour is refused now.
+    ///
+    /// # Errors
+    /// When the hour has come, it cannot be known now, or that it has come could not be stored.
+    pub fn refuse(&self, hour: Hour) -> Result<(), KeyCustodyError> {
+        let mut kept = self.kept();
+        let clocks = clocks(kept.boot);
+        kept.keeper.advance(clocks, None);
+        self.stored(&mut kept, |keeper| keeper.refuse(hour))
+    }
+
+    /// See [`Keeper::was_lost`].
+    #[must_use]
+    pub fn was_lost(&self, hour: Hour) -> bool {
+        self.kept().keeper.was_lost(hour)
     }
 
     /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
@@ -114,13 +153,13 @@ impl LocalKeeper {
         kept.keeper.certain()
     }
 
-    /// To be called every second: keys of hours that have come are destroyed, in memory and on disk.
+    /// To be called every second: keys of hours that have come are destroyed, in memory and on disk. Tells the log what
+    /// is wrong with the clock, once.
     pub fn tick(&self) {
         let mut kept = self.kept();
         let clocks = clocks(kept.boot);
-        let heard = kept.witness.map(|(wall, at)| (wall, clocks.since_boot.saturating_sub(at)));
-        let fresh = heard.filter(|(_, age)| *age <= limits::WITNESS_SPAN);
-        kept.keeper.advance(clocks, fresh.map(|(wall, _)| wall));
+        kept.keeper.advance(clocks, None);
+        kept.tell_clock(clocks.wall);
         // Counted, and tried again at the next tick.
         let _ = self.count(kept.save());
     }
@@ -142,11 +181,11 @@ impl LocalKeeper {
     /// What opens a recording's data key.
     ///
     /// # Errors
-    /// When it has expired, was erased, or there is no key.
-    pub fn release(&self, recording: RecordingName) -> Result<Release, Refusal> {
+    /// When it has expired, was erased, or there is no key; or that it has expired could not be stored.
+    pub fn release(&self, recording: RecordingName) -> Result<Release, KeyCustodyError> {
         let mut kept = self.kept();
         let clocks = clocks(kept.boot);
-        kept.keeper.release(clocks, recording.recording, recording.hour)
+        self.stored(&mut kept, |keeper| keeper.release(clocks, recording.recording, recording.hour))
     }
 
     /// Never releases anything for this recording again.
@@ -171,11 +210,26 @@ impl LocalKeeper {
         self.count(kept.save())
     }
 
-    /// Another keeper's clock, authenticated, read just now: it confirms a wall clock that leads, and changes nothing
-    /// else.
+    /// Takes the operator's word that a clock was wrong that is believed; see [`Keeper::clock_was_wrong`]. How late it
+    /// is by now.
+    ///
+    /// # Errors
+    /// When the state cannot be stored.
+    pub fn clock_was_wrong(&self) -> Result<Wallclock, StoreError> {
+        let mut kept = self.kept();
+        let clocks = clocks(kept.boot);
+        kept.keeper.clock_was_wrong(clocks);
+        self.count(kept.save())?;
+        Ok(kept.keeper.now())
+    }
+
+    /// Another keeper's clock, authenticated, read just now: it makes certain what this one believes, settles a doubt,
+    /// and changes nothing else.
     pub fn witness(&self, wall: Wallclock) {
         let mut kept = self.kept();
-        kept.witness = Some((wall, clocks(kept.boot).since_boot));
+        let clocks = clocks(kept.boot);
+        kept.keeper.advance(clocks, Some(wall));
+        let _ = self.count(kept.save());
     }
 
     /// Answers a node, or another keeper, that asked.
@@ -183,9 +237,7 @@ impl LocalKeeper {
     pub fn answer(&self, ask: Request) -> Response {
         let answered = match ask {
             Request::Time => return Response::Time(self.told()),
-            Request::Release { recording, make: false } => {
-                self.release(recording).map(Response::Released).map_err(Into::into)
-            }
+            Request::Release { recording, make: false } => self.release(recording).map(Response::Released),
             Request::Release { recording, make: true } => self.make(recording).map(Response::Released),
             Request::Deny { recording } => self.revoke(recording).map(|()| Response::Denied),
         };
@@ -206,14 +258,22 @@ impl LocalKeeper {
         let clocks = clocks(kept.boot);
         kept.keeper.advance(clocks, None);
         let keeper = &kept.keeper;
+        // A clock in doubt confirms nobody's.
+        let is_doubted = keeper.stats().clock_doubted.is_some();
         Status {
             keeper: keeper.id(),
-            wall: clocks.wall,
+            wall: if is_doubted { keeper.now() } else { clocks.wall },
             certain: keeper.certain(),
             latest: keeper.now(),
             in_memory: kept.in_memory,
             unsaved: kept.unsaved,
         }
+    }
+
+    /// Whether its clock is in doubt, not certain, or behind what was believed once.
+    #[must_use]
+    pub fn has_clock_alarm(&self) -> bool {
+        self.kept().alarm != Alarm::Nothing
     }
 
     /// Ed25519 public key of its audit log.
@@ -236,6 +296,19 @@ impl LocalKeeper {
         self.kept().keeper.stats()
     }
 
+    // An answer that says that an hour has come may leave once that is stored.
+    fn stored<T>(
+        &self,
+        kept: &mut Kept,
+        ask: impl FnOnce(&mut Keeper) -> Result<T, Refusal>,
+    ) -> Result<T, KeyCustodyError> {
+        let answered = ask(&mut kept.keeper);
+        if matches!(answered, Err(Refusal::Expired)) {
+            self.count(kept.save())?;
+        }
+        Ok(answered?)
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // A keeper that panicked in the middle of an answer is still one whose time only rises.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -249,7 +322,48 @@ impl LocalKeeper {
 
 impl Kept {
     fn new(keeper: Keeper, file: Option<KeeperFile>, boot: BootId) -> Self {
-        Self { keeper, file, boot, witness: None, unsaved: false, in_memory: false }
+        Self { keeper, file, boot, alarm: Alarm::default(), unsaved: false, in_memory: false }
+    }
+
+    fn tell_clock(&mut self, wall: Wallclock) {
+        let (stats, now) = (self.keeper.stats(), self.keeper.now());
+        let behind = Duration::from_nanos(now.0.saturating_sub(wall.0));
+        let alarm = match (stats.clock_doubted, stats.clock_uncertain) {
+            (Some(_), _) => Alarm::Doubted,
+            _ if behind > CLOCK_ALLOWANCE => Alarm::Behind,
+            (_, Some(_)) => Alarm::Uncertain,
+            _ => Alarm::Nothing,
+        };
+        if std::mem::replace(&mut self.alarm, alarm) == alarm {
+            return;
+        }
+        match alarm {
+            Alarm::Doubted => {
+                let lead_s = stats.clock_doubted.unwrap_or_default().as_secs();
+                tracing::error!(
+                    lead_s,
+                    "the clock leads and is in doubt: no recording opens and none begins until it is \
+                                         synchronised, or has stood for 10 minutes"
+                );
+            }
+            Alarm::Behind => {
+                let behind_s = behind.as_secs();
+                tracing::error!(
+                    behind_s,
+                    "the clock is behind what was believed before: what was refused stays refused; \
+                                           if that was wrong, stop and run tessera recordings clock-was-wrong"
+                );
+            }
+            Alarm::Uncertain => {
+                let lead_s = stats.clock_uncertain.unwrap_or_default().as_secs();
+                tracing::warn!(
+                    lead_s,
+                    "the clock leads: what has expired by it is refused, and its keys are destroyed \
+                                        when the clock is synchronised or has gone on for a day"
+                );
+            }
+            Alarm::Nothing => tracing::info!(now_s = now.unix_seconds(), "the clock is certain again"),
+        }
     }
 
     fn save(&mut self) -> Result<(), StoreError> {
@@ -261,22 +375,5 @@ impl Kept {
             }
             _ => Ok(()),
         }
-    }
-}
-
-pub(super) fn clocks(boot: BootId) -> Clocks {
-    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let since_boot = Duration::new(since.tv_sec.unsigned_abs(), u32::try_from(since.tv_nsec).unwrap_or(0));
-    Clocks { wall: Wallclock::from_system_time(SystemTime::now()), boot, since_boot }
-}
-
-/// Which boot this is; where the system does not say, one that no other process knows, so that no readings are
-/// compared.
-pub(super) fn boot_id() -> BootId {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: Vec<u8> = text.bytes().filter_map(|c| char::from(c).to_digit(16)).map(|digit| digit as u8).collect();
-    match <[u8; 32]>::try_from(digits) {
-        Ok(digits) => BootId(std::array::from_fn(|n| digits[2 * n] << 4 | digits[2 * n + 1])),
-        Err(_) => BootId(RecordingId::random().0),
     }
 }

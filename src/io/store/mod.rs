@@ -11,6 +11,7 @@
 //! (`io/recording`).
 
 mod archive;
+mod clock;
 mod custody;
 mod disk;
 mod keeper_file;
@@ -19,7 +20,9 @@ mod local_keeper;
 mod read_error;
 mod reading;
 mod reserving;
+mod secrecy;
 mod spool;
+mod underway;
 mod upload;
 mod upload_counters;
 mod vault;
@@ -35,8 +38,9 @@ pub use local_keeper::{KeyCustodyError, LocalKeeper};
 pub use read_error::ReadError;
 pub use reading::Reading;
 pub use reserving::{ReservedRecording, Reserving};
+pub use secrecy::{LockWatch, keep_out_of_dumps};
 pub use spool::SpoolPlace;
 pub use upload::{Behind, SealedRecording, Storing};
 pub use upload_counters::UploadCounters;
 pub use vault::{Listed, Vault, VaultError};
-pub use verify::{Verified, verify_expiry, verify_expiry_with};
+pub use verify::{Checking, Copies, PastKey, Verified, VerifyProgress, verify_expiry, verify_expiry_with};

@@ -13,6 +13,9 @@ pub enum ReadError {
     /// There is none of that name.
     #[error("there is no such recording")]
     Missing,
+    /// It is not known how late it is: this machine came up a moment ago and its clock leads.
+    #[error("the clock is in doubt; try again in some minutes, or when it is synchronised")]
+    Doubt,
     /// What is stored is not what was recorded.
     #[error("this recording is damaged")]
     Damaged,
@@ -31,6 +34,7 @@ impl From<Refusal> for ReadError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Expired | Refusal::Denied => Self::Gone,
+            Refusal::Doubt => Self::Doubt,
             Refusal::NoKey | Refusal::TooFarAhead | Refusal::Full => Self::Missing,
         }
     }

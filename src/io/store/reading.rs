@@ -26,6 +26,8 @@ pub struct Reading {
     name: String,
     size: Size,
     timeline: Vec<SegmentEntry>,
+    /// How long it plays, milliseconds.
+    ms: u64,
     open: Option<(usize, Bytes)>,
 }
 
@@ -55,6 +57,7 @@ impl Reading {
             name: file_name(&contents, file),
             size: size_of(&contents, file),
             timeline: timeline_of(&contents, file),
+            ms: ms_of(&contents, file),
             open: None,
         };
         let lens: BTreeMap<Object, u64> = objects.iter().map(|(object, listed)| (*object, listed.len)).collect();
@@ -147,18 +150,8 @@ impl Reading {
         if segments.is_empty() || self.timeline.len() != segments.len() {
             return None;
         }
-        let mut parts: Vec<PlaylistPart> = Vec::new();
-        for (segment, entry) in segments.iter().zip(&self.timeline) {
-            let end = segment.at + segment.len;
-            match parts.last_mut() {
-                Some(last) if !entry.sync => {
-                    last.bytes.end = end;
-                    last.ms += u64::from(entry.ms);
-                }
-                _ => parts.push(PlaylistPart { bytes: segment.at..end, ms: entry.ms.into() }),
-            }
-        }
-        Some(parts)
+        let spans = segments.iter().map(|segment| segment.at..segment.at + segment.len);
+        Some(parts_of(spans.zip(&self.timeline), self.ms))
     }
 
     /// The segment that a poster is taken from: it begins with a keyframe and lies near the middle, so that people have
@@ -187,7 +180,7 @@ impl Reading {
     }
 
     fn check_not_expired(&self) -> Result<(), ReadError> {
-        if self.custody.is_expired(self.recording.hour) { Err(ReadError::Gone) } else { Ok(()) }
+        Ok(self.custody.refuse(self.recording.hour)?)
     }
 }
 
@@ -198,6 +191,41 @@ fn size_of(contents: &Contents, file: RecordedFile) -> Size {
         RecordedFile::Track(track) => manifest.tracks.get(track as usize).map(|entry| (entry.width, entry.height)),
     };
     size.map_or(Size::new(0, 0), |(width, height)| Size::new(width, height))
+}
+
+fn ms_of(contents: &Contents, file: RecordedFile) -> u64 {
+    let manifest = &contents.manifest;
+    let ms = match file {
+        RecordedFile::Take(take) => manifest.takes.get(take as usize).map(|entry| entry.duration_ms),
+        RecordedFile::Track(track) => manifest.tracks.get(track as usize).map(|entry| entry.duration_ms),
+    };
+    ms.unwrap_or(0)
+}
+
+/// Segments of a file that plays for `ms`, in parts from keyframe to keyframe. Their lengths are differences of times
+/// in the file, so that they add up to it: sound that overhangs its pictures is heard beside the next part's.
+fn parts_of<'a>(segments: impl Iterator<Item = (Range<u64>, &'a SegmentEntry)>, ms: u64) -> Vec<PlaylistPart> {
+    let (mut parts, mut begins) = (Vec::<PlaylistPart>::new(), Vec::new());
+    for (bytes, entry) in segments {
+        match parts.last_mut() {
+            Some(last) if !entry.sync => {
+                last.bytes.end = bytes.end;
+                last.ms += u64::from(entry.ms);
+            }
+            _ => {
+                parts.push(PlaylistPart { bytes, ms: entry.ms.into() });
+                begins.push(entry.at_ms);
+            }
+        }
+    }
+    // Recordings of earlier versions do not say when their keyframes are shown.
+    if let Some(begins) = begins.into_iter().collect::<Option<Vec<u64>>>() {
+        let ends = begins.iter().skip(1).copied().chain([ms]);
+        for ((part, begin), end) in parts.iter_mut().zip(&begins).zip(ends) {
+            part.ms = end.checked_sub(*begin).filter(|ms| *ms > 0).unwrap_or(part.ms);
+        }
+    }
+    parts
 }
 
 // Players seek in the call; a single track is a file to be taken whole.
@@ -216,5 +244,36 @@ fn file_name(contents: &Contents, file: RecordedFile) -> String {
         RecordedFile::Take(0) => format!("{room}-{started}.mp4"),
         RecordedFile::Take(take) => format!("{room}-{started}-take{}.mp4", take + 1),
         RecordedFile::Track(track) => format!("{room}-{started}-track{track}.mp4"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(entries: &[(u32, bool, Option<u64>)], ms: u64) -> Vec<(Range<u64>, u64)> {
+        let entry = |(ms, sync, at_ms): &(u32, bool, Option<u64>)| SegmentEntry { ms: *ms, sync: *sync, at_ms: *at_ms };
+        let entries: Vec<SegmentEntry> = entries.iter().map(entry).collect();
+        let spans = (0..).map(|n| 10 * n..10 * n + 10);
+        parts_of(spans.zip(&entries), ms).into_iter().map(|part| (part.bytes, part.ms)).collect()
+    }
+
+    #[test]
+    fn case_60_parts_last_from_keyframe_to_keyframe_and_add_up() {
+        // Sound overhangs the pictures of each fragment by 40 ms.
+        let told = parts(
+            &[
+                (2_040, true, Some(0)),
+                (2_040, false, Some(2_000)),
+                (2_040, true, Some(4_000)),
+                (340, false, None),
+                (1_000, true, Some(6_300)),
+            ],
+            7_320,
+        );
+        assert_eq!(told, [(0..20, 4_000), (20..40, 2_300), (40..50, 1_020)]);
+        assert_eq!(told.iter().map(|(_, ms)| ms).sum::<u64>(), 7_320);
+        let earlier = parts(&[(2_040, true, None), (2_000, false, None), (990, true, None)], 5_000);
+        assert_eq!(earlier, [(0..20, 4_040), (20..30, 990)], "as well as an earlier version's recording says");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -218,6 +218,16 @@ fn name(number: u64, path: &str) -> String {
     format!("{number:016x}@{}", path.replace('/', "@"))
 }
 
+/// The files of a spool's folder that hold objects, and where each is to be stored; of a copy too.
+pub(super) fn waiting_in(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let named = |file: PathBuf| {
+        let (_, path) = parse(file.file_name()?.to_str()?)?;
+        Some((file, path))
+    };
+    Ok(entries.into_iter().filter_map(named).collect())
+}
+
 fn parse(name: &str) -> Option<(u64, String)> {
     let (number, path) = name.split_once('@')?;
     let path = path.replace('@', "/");
@@ -239,7 +249,7 @@ mod tests {
     use super::*;
     use crate::base::media::NANOS_PER_SECOND;
 
-    fn place(folder: &std::path::Path) -> SpoolPlace {
+    fn place(folder: &Path) -> SpoolPlace {
         SpoolPlace { folder: folder.join("spool"), bytes_max: 100 }
     }
 

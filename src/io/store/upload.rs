@@ -17,6 +17,7 @@ use crate::core::retention::{RecordingName, Secret, seal};
 use crate::engine::flow::Waker;
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::spool::{Spool, Waiting};
+use crate::io::store::underway::{Erased, Underway};
 use crate::io::store::upload_counters::UploadCounters;
 use crate::io::store::vault::Vault;
 
@@ -36,6 +37,7 @@ pub struct SealedRecording {
     /// Bytes in the queue for own tracks.
     tracks: Arc<Semaphore>,
     counters: UploadCounters,
+    erased: Erased,
     done: crossbeam_channel::Receiver<()>,
 }
 
@@ -53,6 +55,7 @@ impl SealedRecording {
         recording: RecordingName,
         key: Secret,
         (vault, custody): (Vault, Arc<KeyCustody>),
+        underway: Underway,
         counters: UploadCounters,
         (runtime, waker): (&Handle, Waker),
     ) -> Self {
@@ -61,20 +64,28 @@ impl SealedRecording {
         let call = Arc::new(Semaphore::new(limits::UPLOAD_QUEUE_LEN));
         let tracks = Arc::new(Semaphore::new(limits::UPLOAD_TRACKS_BYTES));
         let (finished, done) = crossbeam_channel::bounded(1);
-        let own = counters.clone();
+        let (own, erased) = (counters.clone(), underway.begin(recording));
+        let gone = erased.clone();
         runtime.spawn(async move {
-            store(queue, recording, &vault, &custody, &counters).await;
+            store(queue, (recording, &gone), &vault, &custody, &counters).await;
+            underway.end(recording);
             // Anyone who waited may have given up.
             let _ = finished.try_send(());
             waker.wake();
         });
-        Self { recording, key, jobs, call, tracks, counters: own, done }
+        Self { recording, key, jobs, call, tracks, counters: own, erased, done }
     }
 
     /// Which recording it is, and when it expires.
     #[must_use]
     pub fn recording(&self) -> RecordingName {
         self.recording
+    }
+
+    /// Whether it was erased, or its hour came, while it was made: nothing more of it is taken.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.erased.is_set()
     }
 
     /// Seals an object and has it stored, without waiting. Its sealed length.
@@ -101,6 +112,9 @@ impl SealedRecording {
     /// # Errors
     /// When so much waits already that nothing more is taken.
     pub(super) fn put_clear(&self, object: Object, bytes: Bytes) -> Result<usize, Behind> {
+        if self.is_erased() {
+            return Err(Behind);
+        }
         let len = bytes.len();
         // However much waits of own tracks, the call itself has its places.
         let own = matches!(object, Object::TrackInit { .. } | Object::TrackHead { .. } | Object::TrackSegment { .. });
@@ -213,7 +227,7 @@ async fn on_disk<T: Send + 'static>(
 
 async fn store(
     mut queue: mpsc::Receiver<Job>,
-    recording: RecordingName,
+    (recording, erased): (RecordingName, &Erased),
     vault: &Vault,
     custody: &KeyCustody,
     counters: &UploadCounters,
@@ -221,7 +235,7 @@ async fn store(
     while let Some(Job { path, sealed, place }) = queue.recv().await {
         drop(place);
         let mut pause = limits::UPLOAD_RETRY;
-        while !store_or_spool(&path, &sealed, vault, counters).await {
+        while !erased.is_set() && !store_or_spool(&path, &sealed, vault, counters).await {
             if recording.hour.is_expired(custody.certain()) {
                 // Nobody could open it any more.
                 return;
@@ -229,6 +243,18 @@ async fn store(
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(limits::UPLOAD_RETRY_MAX);
         }
+        if erased.is_set() {
+            forget(recording, &path, vault).await;
+        }
+    }
+}
+
+// Erased while this was on its way: whoever erased it may have looked before it came.
+async fn forget(recording: RecordingName, path: &str, vault: &Vault) {
+    // It opens nothing without its wraps, and what cannot be deleted now is the sweep's.
+    let _ = vault.delete(path).await;
+    if let Some(spool) = vault.spool().cloned() {
+        let _ = tokio::task::spawn_blocking(move || spool.forget(recording)).await;
     }
 }
 
@@ -279,8 +305,8 @@ mod tests {
         let (vault, counters) = (Vault::on(Arc::new(InMemory::new()), "memory"), UploadCounters::default());
         let recording = RecordingName { hour: Hour(500_000), recording: RecordingId([7; 16]) };
         let (place, waker) = ((vault, custody), Waker::new().unwrap());
-        let sealed =
-            SealedRecording::start(recording, Secret::random(), place, counters.clone(), (runtime.handle(), waker));
+        let (underway, at) = (Underway::default(), (runtime.handle(), waker));
+        let sealed = SealedRecording::start(recording, Secret::random(), place, underway, counters.clone(), at);
 
         let all = 2 * limits::PARTICIPANTS_MAX as u32;
         let fragment = vec![0; 200_000];

@@ -1,70 +1,156 @@
-//! **The question:** is what expired really gone? Tries to open every expired recording of a copy the way a thief
-//! would: with the keeper's file that lies beside it, and a clock set back.
+//! **The question:** is what expired really gone? Tries to open every recording of a copy the way a thief would: with
+//! whatever keys lie in the files beside it, by nobody's leave. A key of an hour that has come is a finding by itself.
 
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::base::limits;
 use crate::base::media::Wallclock;
-use crate::core::record::{Object, folder};
-use crate::core::retention::{BootId, Clocks, Pair, RecordingId, RecordingName, unwrap};
-use crate::io::store::archive::{ArchiveError, ArchivePlace};
-use crate::io::store::keeper_file::look_at_keeper;
+use crate::core::record::{Object, folder, utc_text};
+use crate::core::retention::{Burglary, Hour, Pair, RecordingName, STOLEN_OVERLAP, StolenKey, stolen_keys};
+use crate::io::store::archive::ArchiveError;
+use crate::io::store::keeper_file::KeeperFileError;
 use crate::io::store::keepers::Keepers;
+use crate::io::store::spool::waiting_in;
 use crate::io::store::vault::{Vault, VaultError};
 
+/// 2020, before there was anything to find.
+const FIRST_HOUR: Hour = Hour(438_288);
+const PIECE_BYTES: usize = 1 << 20;
+
+/// What is looked through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies {
+    /// The recordings: a folder or `s3://bucket/prefix`.
+    pub vault: String,
+    /// Folders of keepers, or single files, images of disks too: one, or those that a thief came by.
+    pub keepers: Vec<PathBuf>,
+    /// The folder of objects that wait, if there is one.
+    pub spool: Option<PathBuf>,
+}
+
+/// What a check is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checking {
+    /// Reading files; counted in bytes.
+    Files,
+    /// Trying recordings.
+    Recordings,
+}
+
+/// Hears what the check is at, how much of it is done, and of how much.
+pub type VerifyProgress<'a> = &'a dyn Fn(Checking, u64, u64);
+
+/// A key that should not be there any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastKey {
+    /// In which file.
+    pub file: PathBuf,
+    /// At which byte of it, hour included.
+    pub at: u64,
+    /// UTC, RFC 3339: when it should have been destroyed.
+    pub expired_at: String,
+}
+
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Verified {
-    /// Recordings whose hour has come and whose objects are still there.
+    /// Recordings whose hour has come and of which anything is still there.
     pub expired: u64,
     /// Of those, how many opened: must be 0.
     pub opened: u64,
-    /// Recordings whose hour has not come, left alone.
+    /// Recordings whose hour has not come.
     pub current: u64,
+    /// Of those, how many opened: where keys were copied with them all should, else the keys are of another keeper.
+    pub current_opened: u64,
+    /// Keys that lie in the keepers' files.
+    pub keys: u64,
+    /// Of those, how many are of an hour that has come: must be 0.
+    pub past_keys: u64,
+    /// What opened though it expired, the first `limits::FINDINGS_TOLD_MAX` of it.
+    pub opened_recordings: Vec<String>,
+    /// Where keys of the past lie, the first `limits::FINDINGS_TOLD_MAX` of them.
+    pub past_keys_at: Vec<PastKey>,
 }
 
-/// Tries to open every recording of `place` whose hour has come by this machine's clock. `progress` hears how many
-/// recordings are done, and of how many.
+impl Verified {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.opened == 0 && self.past_keys == 0
+    }
+}
+
+/// Reads whatever keys lie in the keepers' files and in the spool, and tries them on every wrapped key there is. What
+/// has expired is told by this machine's clock.
 ///
 /// # Errors
-/// When the store cannot be read, or there is no keeper to try with.
-pub async fn verify_expiry(place: &ArchivePlace, progress: &dyn Fn(u64, u64)) -> Result<Verified, ArchiveError> {
-    let vault = Vault::open(&place.vault)?;
-    verify(&vault, progress, async |recording| opens(&vault, place, recording).await).await
+/// When something cannot be read, or where a keeper should be nothing is.
+pub async fn verify_expiry(copies: &Copies, progress: VerifyProgress<'_>) -> Result<Verified, ArchiveError> {
+    let now = Wallclock::from_system_time(SystemTime::now());
+    let mut verified = Verified::default();
+    let loot = loot(copies, now, &mut verified, progress)?;
+    let vault = Vault::open(&copies.vault)?;
+    let spooled = match &copies.spool {
+        Some(spool) => spooled_wraps(spool).map_err(unreadable(spool))?,
+        None => BTreeMap::new(),
+    };
+    let tried = async |recording: RecordingName| {
+        let keys: Vec<_> = loot.iter().filter(|key| key.proven || key.hour == recording.hour).collect();
+        for (pair, wrapped) in wraps(&vault, recording, spooled.get(&recording)).await? {
+            if Burglary::new(recording, pair, &wrapped).succeeds(&keys) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let mut recordings: BTreeSet<_> = vault.recording().await?.into_iter().collect();
+    recordings.extend(spooled.keys());
+    try_all(&recordings, now, verified, progress, tried).await
 }
 
-/// As [`verify_expiry`], with the keepers themselves, whatever their clocks say: every pair of what they give out is
-/// tried.
+/// Asks the keepers themselves for everything that has expired, and tries every pair of what they give out.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn verify_expiry_with(
     vault: &str,
     keepers: &Keepers,
-    progress: &dyn Fn(u64, u64),
+    progress: VerifyProgress<'_>,
 ) -> Result<Verified, ArchiveError> {
     let vault = Vault::open(vault)?;
-    verify(&vault, progress, async |recording| opens_with(&vault, keepers, recording).await).await
+    let now = Wallclock::from_system_time(SystemTime::now());
+    let recordings = vault.recording().await?.into_iter().collect();
+    let tried = async |recording| opens_with(&vault, keepers, recording).await;
+    try_all(&recordings, now, Verified::default(), progress, tried).await
 }
 
-/// Tries `opens` on every recording whose hour has come.
-async fn verify(
-    vault: &Vault,
-    progress: &dyn Fn(u64, u64),
+async fn try_all(
+    recordings: &BTreeSet<RecordingName>,
+    now: Wallclock,
+    mut verified: Verified,
+    progress: VerifyProgress<'_>,
     opens: impl AsyncFn(RecordingName) -> Result<bool, ArchiveError>,
 ) -> Result<Verified, ArchiveError> {
-    let now = Wallclock::from_system_time(SystemTime::now());
-    let mut verified = Verified::default();
-    let recordings = vault.recording().await?;
-    for (done, recording) in (0..).zip(&recordings) {
-        progress(done, recordings.len() as u64);
+    for (done, recording) in (0..).zip(recordings) {
+        progress(Checking::Recordings, done, recordings.len() as u64);
+        let opened = opens(*recording).await?;
         if !recording.hour.is_expired(now) {
             verified.current += 1;
+            verified.current_opened += u64::from(opened);
             continue;
         }
         verified.expired += 1;
-        verified.opened += u64::from(opens(*recording).await?);
+        verified.opened += u64::from(opened);
+        if opened && verified.opened_recordings.len() < limits::FINDINGS_TOLD_MAX {
+            verified.opened_recordings.push(recording.to_string());
+        }
     }
     Ok(verified)
 }
@@ -82,16 +168,223 @@ async fn opens_with(vault: &Vault, keepers: &Keepers, recording: RecordingName) 
     Ok(opened)
 }
 
-async fn opens(vault: &Vault, place: &ArchivePlace, recording: RecordingName) -> Result<bool, ArchiveError> {
-    let just_before = Wallclock(recording.hour.start().0.saturating_sub(1));
-    // A machine that nobody knows, booted just now.
-    let clocks = Clocks { wall: just_before, boot: BootId(RecordingId::random().0), since_boot: Duration::ZERO };
-    let mut keeper = look_at_keeper(&place.keeper, clocks)?;
-    let Ok(release) = keeper.release(clocks, recording.recording, recording.hour) else { return Ok(false) };
-    let wrap = Object::Wrap(Pair::alone(keeper.id()));
-    match vault.get(&wrap.path(recording)).await {
-        Ok(wrapped) => Ok(unwrap((&release, None), recording.recording, recording.hour, &wrapped).is_ok()),
-        Err(VaultError::Missing) => Ok(false),
-        Err(error) => Err(VaultError::Failed(format!("{}: {error}", folder(recording))).into()),
+type Wraps = Vec<(Pair, Vec<u8>)>;
+
+/// Every wrapped key of a recording, in the store and on its way there.
+async fn wraps(vault: &Vault, recording: RecordingName, spooled: Option<&Wraps>) -> Result<Wraps, ArchiveError> {
+    let mut wraps = spooled.cloned().unwrap_or_default();
+    let prefix = format!("{}/", folder(recording));
+    for listed in vault.list(&format!("{prefix}wrap")).await? {
+        let Some(Object::Wrap(pair)) = listed.path.strip_prefix(&prefix).and_then(Object::parse) else { continue };
+        let wrapped = vault.get(&listed.path).await;
+        let told = |error| VaultError::Failed(format!("{prefix}: {error}"));
+        wraps.push((pair, wrapped.map_err(told)?.to_vec()));
+    }
+    Ok(wraps)
+}
+
+fn spooled_wraps(spool: &Path) -> io::Result<BTreeMap<RecordingName, Wraps>> {
+    let mut wraps: BTreeMap<RecordingName, Wraps> = BTreeMap::new();
+    for (file, path) in waiting_in(spool)? {
+        let mut parts = path.splitn(4, '/').skip(1);
+        let named = parts.next().and_then(|hour| hour.parse().ok()).zip(parts.next().and_then(|id| id.parse().ok()));
+        let object = parts.next().and_then(Object::parse);
+        if let (Some((hour, recording)), Some(Object::Wrap(pair))) = (named, object) {
+            wraps.entry(RecordingName { hour, recording }).or_default().push((pair, std::fs::read(file)?));
+        }
+    }
+    Ok(wraps)
+}
+
+/// Every key in the files; counts them, and what is a finding by itself.
+fn loot(
+    copies: &Copies,
+    now: Wallclock,
+    verified: &mut Verified,
+    progress: VerifyProgress<'_>,
+) -> Result<Vec<StolenKey>, ArchiveError> {
+    let mut files = Vec::new();
+    for keeper in &copies.keepers {
+        let before = files.len();
+        files_under(keeper, &mut files).map_err(unreadable(keeper))?;
+        if files.len() == before {
+            return Err(KeeperFileError::None { folder: keeper.clone() }.into());
+        }
+    }
+    if let Some(spool) = &copies.spool {
+        files_under(spool, &mut files).map_err(unreadable(spool))?;
+    }
+    let (mut done, all) = (0, files.iter().map(|(_, len)| len).sum());
+    let mut loot = Vec::new();
+    for (path, len) in files {
+        let keys = keys_in(&path, len, now, &mut |bytes| progress(Checking::Files, done + bytes, all));
+        let keys = keys.map_err(unreadable(&path))?;
+        done += len;
+        for key in keys.iter().filter(|key| key.proven) {
+            verified.keys += 1;
+            if key.hour.is_expired(now) {
+                verified.past_keys += 1;
+                let expired_at = utc_text(key.hour.start());
+                if verified.past_keys_at.len() < limits::FINDINGS_TOLD_MAX {
+                    verified.past_keys_at.push(PastKey { file: path.clone(), at: key.at, expired_at });
+                }
+            }
+        }
+        loot.extend(keys);
+    }
+    Ok(loot)
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> VaultError + '_ {
+    move |error| VaultError::Failed(format!("cannot read {}: {error}", path.display()))
+}
+
+/// Every file below `path`, or itself, with its length; what is neither file nor folder is left out.
+fn files_under(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
+    let about = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        about => about?,
+    };
+    if about.is_dir() {
+        let mut inside = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        inside.sort();
+        return inside.iter().try_for_each(|path| files_under(path, files));
+    }
+    if about.is_file() {
+        files.push((path.to_owned(), about.len()));
+    }
+    Ok(())
+}
+
+fn keys_in(path: &Path, len: u64, now: Wallclock, progress: &mut dyn FnMut(u64)) -> io::Result<Vec<StolenKey>> {
+    let file = File::open(path)?;
+    // A clock that leaps may have made keys far ahead.
+    let hours = FIRST_HOUR..=Hour(Hour::containing(now).0.saturating_add(10 * limits::HOUR_KEYS_MAX as u32));
+    let mut found: BTreeMap<u64, StolenKey> = BTreeMap::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut at = 0;
+    while at < len {
+        progress(at);
+        let mut filled = 0;
+        while filled < piece.len() {
+            match file.read_at(&mut piece[filled..], at + filled as u64)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        stolen_keys(&piece[..filled], at, &hours, |key| {
+            let known = found.get(&key.at).is_some_and(|known| known.proven);
+            if !known && (key.proven || found.len() < limits::GUESSED_KEYS_MAX) {
+                found.insert(key.at, key);
+            }
+        });
+        at += (PIECE_BYTES - STOLEN_OVERLAP) as u64;
+    }
+    Ok(found.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::retention::{BootId, Clocks, KeyShares, RecordingId, Retention, Secret};
+    use crate::io::store::keeper_file::KeeperFile;
+
+    fn clocks(wall: Wallclock) -> Clocks {
+        Clocks { wall, boot: BootId([1; 16]), since_boot: std::time::Duration::ZERO, synchronised: false }
+    }
+
+    fn check(copies: &Copies) -> Verified {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(verify_expiry(copies, &|_, _, _| {})).unwrap()
+    }
+
+    /// A store with one recording of each of two hours, and its keeper, at a time when both could be read.
+    fn store(home: &Path, wall: Wallclock) -> Copies {
+        let copies =
+            Copies { vault: home.join("store").display().to_string(), keepers: vec![home.join("keeper")], spool: None };
+        let (mut file, mut keeper) = KeeperFile::open(&copies.keepers[0], clocks(wall)).unwrap();
+        for hours in [3, 5] {
+            let retention = Retention::new(std::time::Duration::from_secs(hours * 3600)).unwrap();
+            let hour = keeper.reserve(clocks(wall), retention).unwrap();
+            let recording = RecordingName { hour, recording: RecordingId::random() };
+            let share = keeper.release(clocks(wall), recording.recording, hour).unwrap();
+            for wrap in KeyShares::Alone(share).wrap(recording, &Secret::random()) {
+                let path = home.join("store").join(Object::Wrap(wrap.pair).path(recording));
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, wrap.bytes).unwrap();
+            }
+        }
+        file.save(&mut keeper).unwrap();
+        copies
+    }
+
+    fn ago(hours: u64) -> Wallclock {
+        Wallclock(Wallclock::from_system_time(SystemTime::now()).0 - hours * 3600 * 1_000_000_000)
+    }
+
+    fn told(verified: &Verified) -> [u64; 6] {
+        let Verified { expired, opened, current, current_opened, keys, past_keys, .. } = verified;
+        [*expired, *opened, *current, *current_opened, *keys, *past_keys]
+    }
+
+    #[test]
+    fn a_copy_made_before_the_hour_is_found_to_open_whatever_the_keeper_would_say() {
+        let home = tempfile::tempdir().unwrap();
+        let copies = store(home.path(), ago(4));
+        let verified = check(&copies);
+        assert_eq!(told(&verified), [1, 1, 1, 1, 2, 1]);
+        assert!(!verified.is_clean());
+        let past = &verified.past_keys_at[0];
+        assert!(
+            past.file.ends_with("keeper/keys") && past.at.is_multiple_of(64) && past.expired_at.ends_with(":00:00Z")
+        );
+        assert_eq!(verified.opened_recordings.len(), 1);
+        // The keeper itself, started since, has destroyed the one and holds the other.
+        let (mut file, mut keeper) = KeeperFile::open(&copies.keepers[0], clocks(ago(0))).unwrap();
+        keeper.believe(clocks(ago(0)));
+        file.save(&mut keeper).unwrap();
+        let verified = check(&copies);
+        assert_eq!((told(&verified), verified.is_clean()), ([1, 0, 1, 1, 1, 0], true));
+    }
+
+    #[test]
+    fn a_key_is_found_in_whatever_file_lies_beside_and_in_the_image_of_a_disk() {
+        let home = tempfile::tempdir().unwrap();
+        let mut copies = store(home.path(), ago(4));
+        let (keys, found) = (std::fs::read(copies.keepers[0].join("keys")).unwrap(), check(&copies));
+        let elsewhere = home.path().join("elsewhere/below");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        copies.keepers = vec![home.path().join("elsewhere")];
+        // Across the end of the first piece that is read.
+        let before = PIECE_BYTES - found.past_keys_at[0].at as usize - 30;
+        std::fs::write(elsewhere.join("left over"), [vec![0x11; before], keys.clone()].concat()).unwrap();
+        assert_eq!(told(&check(&copies)), [1, 1, 1, 1, 2, 1]);
+        copies.keepers = vec![elsewhere.join("left over")];
+        assert_eq!(told(&check(&copies)), [1, 1, 1, 1, 2, 1]);
+        std::fs::write(elsewhere.join("left over"), b"nothing").unwrap();
+        assert_eq!(told(&check(&copies)), [1, 0, 1, 0, 0, 0]);
+        // Keys and wrapped keys that wait for the store.
+        let (spool, vault) = (home.path().join("spool"), PathBuf::from(&copies.vault));
+        std::fs::create_dir_all(&spool).unwrap();
+        std::fs::write(spool.join("keys"), keys).unwrap();
+        let mut wraps = Vec::new();
+        files_under(&vault, &mut wraps).unwrap();
+        for (n, (path, _)) in wraps.iter().enumerate() {
+            let name = path.strip_prefix(&vault).unwrap().display().to_string().replace('/', "@");
+            std::fs::rename(path, spool.join(format!("{n:016x}@{name}"))).unwrap();
+        }
+        std::fs::remove_dir_all(vault.join("rec")).unwrap();
+        copies.spool = Some(spool);
+        assert_eq!(told(&check(&copies)), [1, 1, 1, 1, 2, 1]);
+    }
+
+    #[test]
+    fn where_no_keeper_is_the_check_says_so() {
+        let home = tempfile::tempdir().unwrap();
+        let mut copies = store(home.path(), ago(4));
+        copies.keepers = vec![home.path().join("nowhere")];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let refused = runtime.block_on(verify_expiry(&copies, &|_, _, _| {}));
+        assert!(refused.is_err_and(|error| error.to_string().contains("nowhere")));
     }
 }

@@ -33,7 +33,8 @@ pub(super) async fn data_key(
             Err(_) => {}
         }
     }
-    Err(missed)
+    let is_lost = matches!(missed, ReadError::Damaged) && custody.was_lost(recording.hour);
+    Err(if is_lost { ReadError::Gone } else { missed })
 }
 
 async fn open_one(

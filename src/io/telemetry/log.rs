@@ -14,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::base::limits;
 use crate::base::media::RoomId;
+use crate::io::telemetry::panics::log_panics;
 
 /// The environment variable whose `tracing` directives (`info,tessera::io::webrtc=debug`) win over the configured
 /// level.
@@ -59,6 +60,7 @@ pub fn init(level: Level, format: Format) {
         Format::Text => allowed.with(lines).try_init(),
         Format::Json => allowed.with(lines.json().flatten_event(true)).try_init(),
     };
+    log_panics();
 }
 
 /// What a room is called in this process's log: the same in all its lines, and never its name, which may tell who meets

@@ -29,7 +29,7 @@ pub enum TransferError {
 impl TransferError {
     /// Whether another try may do better.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Differs | Self::Read(ReadError::Store(_)))
+        matches!(self, Self::Failed(_) | Self::Differs | Self::Read(ReadError::Store(_) | ReadError::Doubt))
     }
 }
 

@@ -42,7 +42,8 @@ impl S3 {
         let client = AmazonS3ConfigKey::Client;
         let span = format!("{}s", limits::HAND_OVER_PIECE_SPAN.as_secs());
         let builder = builder.with_config(client(ClientConfigKey::Timeout), span);
-        let bucket = builder.with_url(url).with_retry(retries).build();
+        // One object is deleted by a request that every host knows.
+        let bucket = builder.with_url(url).with_retry(retries).with_disable_bulk_delete(true).build();
         let bucket = bucket.map_err(|why| why.to_string())?;
         let prefix = url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, prefix)| prefix);
         Ok(Self { bucket, prefix: prefix.trim_matches('/').to_owned() })
@@ -53,16 +54,32 @@ impl S3 {
             "" => Path::from(source.name()),
             prefix => Path::from(format!("{prefix}/{}", source.name())),
         };
+        let sent = self.send(&path, source, deadline).await;
+        if let Err(error) = sent {
+            // It may have arrived all the same: a host that was cut off answers nobody, and may still be at it.
+            self.clear(&path).await;
+            tokio::time::sleep(limits::HAND_OVER_CLEAR_AGAIN_AFTER).await;
+            self.clear(&path).await;
+            return Err(error);
+        }
+        let verified = deadline.cut(self.verify(&path, source)).await;
+        if verified.is_err() {
+            self.clear(&path).await;
+        }
+        verified
+    }
+
+    async fn send(&self, path: &Path, source: &mut FileBody<'_>, deadline: &Deadline<'_>) -> Result<(), TransferError> {
         let name = source.name().to_owned();
         let told = |error: Error| judge(&error, &name);
         if source.len() <= source.piece_len() as u64 {
             let whole = source.piece(source.piece_len()).await?;
             let options = PutOptions { attributes: about(source), ..PutOptions::default() };
-            deadline.cut(async { self.bucket.put_opts(&path, whole.into(), options).await.map_err(told) }).await?;
+            deadline.cut(async { self.bucket.put_opts(path, whole.into(), options).await.map_err(told) }).await?;
             source.sent();
         } else {
             let options = PutMultipartOptions { attributes: about(source), ..PutMultipartOptions::default() };
-            let begun = async { self.bucket.put_multipart_opts(&path, options).await.map_err(told) };
+            let begun = async { self.bucket.put_multipart_opts(path, options).await.map_err(told) };
             let mut upload = deadline.cut(begun).await?;
             let sent = deadline.cut(parts(upload.as_mut(), source, &told)).await;
             if let Err(error) = sent {
@@ -71,11 +88,20 @@ impl S3 {
                 return Err(error);
             }
         }
-        let verified = deadline.cut(self.verify(&path, source)).await;
-        if matches!(verified, Err(TransferError::Differs)) {
-            let _ = timeout(limits::HAND_OVER_CLEAR_SPAN, self.bucket.delete(&path)).await;
-        }
-        verified
+        Ok(())
+    }
+
+    /// What was not verified stays nowhere. A bucket that does not let it go is told of: it lies there in the clear.
+    async fn clear(&self, path: &Path) {
+        let cleared = match timeout(limits::HAND_OVER_CLEAR_SPAN, self.bucket.delete(path)).await {
+            Ok(Ok(()) | Err(Error::NotFound { .. })) => return,
+            Ok(Err(error)) => innermost(&error),
+            Err(_) => "it did not answer in time".to_owned(),
+        };
+        tracing::error!(
+            why = cleared,
+            "a hand-over that failed may have left its object in the bucket; delete it there"
+        );
     }
 
     async fn verify(&self, path: &Path, source: &FileBody<'_>) -> Result<(), TransferError> {

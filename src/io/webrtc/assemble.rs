@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Wallclock};
-use crate::io::webrtc::payload::{may_start_keyframe, video_unit};
+use crate::base::media::{AudioLevel, Codec, Colour, Outbox, ReceivedFrame, Wallclock};
+use crate::io::webrtc::payload::{Unit, may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct WirePacket {
     pub audio_level: Option<AudioLevel>,
     /// RFC 8852 restriction id, if sent.
     pub rid: Option<[u8; 8]>,
+    /// What its frame's samples mean, if the packet says so (`color-space`).
+    pub colour: Option<Colour>,
 }
 
 /// What a [`VideoAssembler`] answers.
@@ -83,6 +87,10 @@ pub struct VideoAssembler {
     /// Whether something is missing between the last delivered frame and the next.
     is_broken: bool,
     requested: Option<Instant>,
+    /// The newest keyframe's header: some senders write it into their first keyframe alone.
+    header: Option<Bytes>,
+    /// What samples mean, as said last; a keyframe that says nothing takes it back.
+    colour: Option<Colour>,
     stats: VideoStats,
 }
 
@@ -135,6 +143,8 @@ impl VideoAssembler {
             candidate: None,
             is_broken: true,
             requested: None,
+            header: None,
+            colour: None,
             stats: VideoStats::default(),
         }
     }
@@ -175,7 +185,7 @@ impl VideoAssembler {
 
     fn insert(&mut self, packet: WirePacket) {
         let is_newer = self.candidate.is_none_or(|candidate| packet.sequence > candidate.first);
-        if is_newer && may_start_keyframe(self.codec, &packet.payload) {
+        if is_newer && may_start_keyframe(self.codec, &packet.payload, self.header.is_some()) {
             self.candidate = Some(Candidate {
                 first: packet.sequence,
                 end: packet.sequence,
@@ -289,7 +299,7 @@ impl VideoAssembler {
     }
 
     fn finish(&mut self, now: Instant, whole: Building, out: &mut Outbox<Assembled>) {
-        let Ok(unit) = video_unit(self.codec, whole.packets.iter().map(|packet| &packet.payload[..])) else {
+        let Ok(mut unit) = video_unit(self.codec, whole.packets.iter().map(|packet| &packet.payload[..])) else {
             self.stats.malformed += 1;
             self.seek(now, out);
             return;
@@ -298,11 +308,17 @@ impl VideoAssembler {
             // Only a delimiter or padding: nothing to decode, and nothing lost.
             return;
         }
+        self.complete_header(&mut unit);
         if self.is_broken && !unit.keyframe {
             self.seek(now, out);
             return;
         }
         let (Some(first), Some(last)) = (whole.packets.first(), whole.packets.last()) else { return };
+        // It stands on the last packet of a keyframe, and of a frame from which on it is another one (libwebrtc).
+        let stated = whole.packets.iter().rev().find_map(|packet| packet.colour);
+        if stated.is_some() || unit.keyframe {
+            self.colour = stated;
+        }
         let frame = ReceivedFrame {
             codec: self.codec,
             data: unit.data,
@@ -315,11 +331,23 @@ impl VideoAssembler {
             captured: first.captured,
             audio_level: None,
             rid: whole.packets.iter().find_map(|packet| packet.rid),
+            colour: self.colour,
         };
         self.is_broken = false;
         self.stats.frames += 1;
         self.stats.keyframes += u64::from(unit.keyframe);
         out.push(Assembled::Frame(frame));
+    }
+
+    /// Remembers a keyframe's header, and puts it before a keyframe that comes without one: AV1 wants it there (section
+    /// 7.5), and some hardware encoders write it once.
+    fn complete_header(&mut self, unit: &mut Unit) {
+        if unit.header.is_some() {
+            self.header.clone_from(&unit.header);
+        } else if let Some(header) = self.header.as_ref().filter(|_| unit.lacks_header) {
+            unit.data = [&header[..], &unit.data].concat().into();
+            unit.keyframe = true;
+        }
     }
 
     /// Frames up to here are lost: nothing more goes out before a keyframe.
@@ -378,294 +406,5 @@ impl Building {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::io::webrtc::payload::Packetiser;
-    use crate::io::webrtc::payload::av1::tests::unit;
-
-    const FRAME_SPAN: Duration = Duration::from_millis(33);
-
-    struct SimulatedLink {
-        assembler: VideoAssembler,
-        out: Outbox<Assembled>,
-        start: Instant,
-    }
-
-    impl SimulatedLink {
-        fn new() -> Self {
-            Self { assembler: VideoAssembler::new(Codec::Av1), out: Outbox::new(), start: Instant::now() }
-        }
-
-        fn push(&mut self, at: Duration, packet: &WirePacket) {
-            let now = self.start + at;
-            self.assembler.push(now, WirePacket { arrival: now, ..packet.clone() }, &mut self.out);
-        }
-
-        fn push_all<'a>(&mut self, at: Duration, packets: impl IntoIterator<Item = &'a WirePacket>) {
-            for packet in packets {
-                self.push(at, packet);
-            }
-        }
-
-        /// RTP times of the frames delivered since the last call, in frame numbers, and the number of requests.
-        fn taken(&mut self) -> (Vec<u64>, usize) {
-            let (frames, requests) = self.frames();
-            (frames.iter().map(|frame| frame.rtp_time / 3000).collect(), requests)
-        }
-
-        fn frames(&mut self) -> (Vec<ReceivedFrame>, usize) {
-            let (mut frames, mut requests) = (Vec::new(), 0);
-            for item in self.out.drain() {
-                match item {
-                    Assembled::Frame(frame) => frames.push(frame),
-                    Assembled::RequestKeyframe => requests += 1,
-                }
-            }
-            (frames, requests)
-        }
-    }
-
-    /// Packets of frames `(keyframe, bytes)`, by frame; frame n has RTP time 3000 n.
-    fn sent(frames: &[(bool, usize)]) -> (Vec<Vec<WirePacket>>, Vec<Bytes>) {
-        let (mut sequence, mut packets, mut bytes, arrival) = (1000, Vec::new(), Vec::new(), Instant::now());
-        for (n, &(keyframe, len)) in frames.iter().enumerate() {
-            let frame = unit(keyframe, len, n as u8);
-            let payloads = Packetiser::new().packetise(&frame).payloads;
-            let count = payloads.len();
-            let frame_packets = payloads.into_iter().enumerate().map(|(index, payload)| WirePacket {
-                captured: None,
-                sequence: sequence + index as u64,
-                rtp_time: n as u64 * 3000,
-                marker: index + 1 == count,
-                arrival,
-                payload,
-                audio_level: None,
-                rid: Some(*b"h\0\0\0\0\0\0\0"),
-            });
-            packets.push(frame_packets.collect());
-            sequence += count as u64;
-            bytes.push(frame.data.clone());
-        }
-        (packets, bytes)
-    }
-
-    #[test]
-    fn frames_come_out_as_they_went_in() {
-        let (packets, bytes) = sent(&[(true, 9000), (false, 10), (false, 3000), (true, 500)]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, packets.iter().flatten());
-        let (frames, requests) = line.frames();
-        assert_eq!(requests, 0);
-        assert_eq!(frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>(), bytes);
-        assert_eq!(frames.iter().map(|frame| frame.keyframe).collect::<Vec<_>>(), [true, false, false, true]);
-        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [false, true, true, true]);
-        assert!(frames.windows(2).all(|pair| pair[0].sequence_last + 1 == pair[1].sequence_first));
-        assert_eq!(frames[0].rid, Some(*b"h\0\0\0\0\0\0\0"));
-        assert_eq!(line.assembler.stats().waiting, 0);
-    }
-
-    #[test]
-    fn nothing_is_delivered_before_a_keyframe_and_one_is_asked_for_each_second() {
-        let (packets, _) = sent(&[(false, 10); 70]);
-        let mut line = SimulatedLink::new();
-        for (n, frame) in packets.iter().enumerate() {
-            line.push_all(FRAME_SPAN * n as u32, frame);
-        }
-        assert_eq!(line.taken(), (vec![], 3));
-    }
-
-    #[test]
-    fn a_repaired_gap_costs_nothing() {
-        let (packets, _) = sent(&[(true, 10), (false, 5000), (false, 10)]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, &packets[0]);
-        line.push_all(Duration::ZERO, packets[1].iter().filter(|packet| packet.sequence != packets[1][2].sequence));
-        line.push_all(FRAME_SPAN, &packets[2]);
-        assert_eq!(line.taken(), (vec![0], 0));
-        assert_eq!(line.assembler.deadline(), Some(line.start + limits::NACK_WAIT));
-        line.push(FRAME_SPAN * 2, &packets[1][2]);
-        let (frames, requests) = line.frames();
-        assert_eq!(frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), [true; 2]);
-        assert_eq!((requests, line.assembler.deadline()), (0, None));
-        assert_eq!(frames[0].arrival, line.start + FRAME_SPAN * 2);
-    }
-
-    #[test]
-    fn a_gap_without_repair_is_skipped_to_the_next_keyframe() {
-        let (packets, _) = sent(&[(true, 10), (false, 10), (false, 10), (false, 10), (true, 3000), (false, 10)]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, &packets[0]);
-        line.push_all(FRAME_SPAN * 2, &packets[2]);
-        let deadline = line.assembler.deadline().unwrap();
-        line.assembler.handle_timeout(deadline - Duration::from_nanos(1), &mut line.out);
-        assert_eq!(line.taken(), (vec![0], 0));
-        line.assembler.handle_timeout(deadline, &mut line.out);
-        assert_eq!(line.taken(), (vec![], 1));
-        line.push_all(FRAME_SPAN * 8, packets[1].iter().chain(&packets[3]));
-        assert_eq!(line.taken(), (vec![], 0));
-        line.push_all(FRAME_SPAN * 9, packets[4].iter().chain(&packets[5]));
-        let (frames, _) = line.frames();
-        let contiguous: Vec<bool> = frames.iter().map(|frame| frame.contiguous).collect();
-        assert_eq!(contiguous, [false, true]);
-        assert!(frames[0].keyframe);
-        assert_eq!(line.assembler.stats().gaps_skipped, 1);
-    }
-
-    #[test]
-    fn a_complete_keyframe_overtakes_a_gap() {
-        let (packets, _) = sent(&[(true, 10), (false, 10), (false, 10), (true, 5000), (false, 10)]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, packets[0].iter().chain(&packets[2]));
-        line.push_all(Duration::ZERO, packets[3].iter().rev());
-        line.push_all(Duration::ZERO, packets[1].iter().chain(&packets[4]));
-        assert_eq!(line.taken(), (vec![0, 3, 4], 0));
-    }
-
-    #[test]
-    fn a_frame_without_marker_ends_where_the_next_begins_and_probes_carry_nothing() {
-        let (mut packets, _) = sent(&[(true, 3000), (false, 10), (false, 10)]);
-        packets[0].last_mut().unwrap().marker = false;
-        let probe = &mut packets[1][0];
-        (probe.payload, probe.rtp_time, probe.marker) = (Arc::from([]), 0, false);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, packets.iter().flatten());
-        let (frames, requests) = line.frames();
-        assert_eq!((frames.len(), requests), (2, 0));
-        assert!(frames[1].contiguous);
-    }
-
-    #[test]
-    fn probes_inside_a_frame_do_not_end_it() {
-        let (packets, bytes) = sent(&[(true, 5000), (false, 5000)]);
-        for is_backward in [false, true] {
-            let mut wire = Vec::new();
-            for packet in packets.iter().flatten() {
-                wire.push(WirePacket { sequence: packet.sequence * 2, ..packet.clone() });
-                let probe = WirePacket { payload: Arc::from([]), rtp_time: 99, marker: true, ..packet.clone() };
-                wire.push(WirePacket { sequence: packet.sequence * 2 + 1, ..probe });
-            }
-            if is_backward {
-                wire.reverse();
-            }
-            let mut line = SimulatedLink::new();
-            line.push_all(Duration::ZERO, &wire);
-            let (frames, _) = line.frames();
-            assert_eq!(frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>(), bytes);
-        }
-    }
-
-    #[test]
-    fn a_malformed_frame_is_a_lost_one() {
-        let (mut packets, _) = sent(&[(true, 10), (false, 10), (false, 10), (true, 10)]);
-        packets[1][0].payload = Arc::from([0b1001_0000, 1, 2, 3]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, packets.iter().flatten());
-        assert_eq!(line.taken(), (vec![0, 3], 1));
-        assert_eq!(line.assembler.stats().malformed, 1);
-    }
-
-    #[test]
-    fn a_frame_without_end_is_bounded() {
-        let (packets, _) = sent(&[(true, 10)]);
-        let mut line = SimulatedLink::new();
-        line.push_all(Duration::ZERO, &packets[0]);
-        let payload: Arc<[u8]> = Arc::from([0b1101_0000; 1200]);
-        for n in 0..10_000 {
-            // Every second packet is missing in the second half: the window is bounded as well as the frame.
-            let sequence = 1001 + if n < 2000 { n } else { n * 2 };
-            let (payload, arrival) = (Arc::clone(&payload), line.start);
-            let packet = WirePacket {
-                sequence,
-                rtp_time: 9,
-                marker: false,
-                arrival,
-                captured: None,
-                payload,
-                audio_level: None,
-                rid: None,
-            };
-            line.push(Duration::ZERO, &packet);
-            assert!(line.assembler.window_len <= limits::INGEST_FRAME_LEN_MAX);
-            assert!(line.assembler.stats().waiting <= limits::REORDER_PACKETS_MAX);
-        }
-        assert_eq!((line.taken().0, line.assembler.stats().malformed), (vec![0], 1));
-    }
-
-    proptest! {
-        #[test]
-        fn loss_reordering_and_repetition_never_corrupt(
-            frames in prop::collection::vec((0u8..6, 1usize..4000), 1..40),
-            fates in prop::collection::vec((0u8..40, 0u64..9), 200),
-        ) {
-            let frames: Vec<(bool, usize)> =
-                frames.iter().enumerate().map(|(n, &(key, len))| (n == 0 || key == 0, len)).collect();
-            let (packets, bytes) = sent(&frames);
-            let mut arrivals = Vec::new();
-            for (n, packet) in packets.iter().flatten().enumerate() {
-                let (fate, delay) = fates[n % fates.len()];
-                let late = if fate < 4 { delay * 10 } else { 0 };
-                let due = packet.rtp_time / 90 + late;
-                if fate != 10 {
-                    arrivals.push((due, packet));
-                }
-                if fate == 11 {
-                    arrivals.push((due + delay * 20, packet));
-                }
-            }
-            arrivals.sort_by_key(|(due, _)| *due);
-            let mut line = SimulatedLink::new();
-            for (due, packet) in &arrivals {
-                let now = Duration::from_millis(*due);
-                if line.assembler.deadline().is_some_and(|deadline| deadline <= line.start + now) {
-                    line.assembler.handle_timeout(line.start + now, &mut line.out);
-                }
-                line.push(now, packet);
-            }
-            let (delivered, _) = line.frames();
-            let mut previous: Option<u64> = None;
-            for frame in delivered {
-                let n = frame.rtp_time / 3000;
-                prop_assert_eq!(&frame.data, &bytes[n as usize]);
-                prop_assert_eq!(frame.keyframe, frames[n as usize].0);
-                prop_assert!(previous.is_none_or(|previous| n > previous), "in order");
-                prop_assert_eq!(frame.contiguous, previous.is_some_and(|previous| n == previous + 1));
-                prop_assert!(frame.contiguous || frame.keyframe);
-                previous = Some(n);
-            }
-            let lost = |n: usize| fates[n % fates.len()].0 == 10;
-            if (0..packets.iter().flatten().count()).all(|n| !lost(n) && fates[n % fates.len()].0 >= 4) {
-                prop_assert_eq!(previous, Some(frames.len() as u64 - 1), "without loss everything comes");
-            }
-        }
-
-        #[test]
-        fn hostile_packets_never_panic(
-            packets in prop::collection::vec(
-                (any::<u8>(), 0u64..5, any::<bool>(), prop::collection::vec(any::<u8>(), 0..12), 0u64..200), 1..300),
-        ) {
-            let mut line = SimulatedLink::new();
-            let mut at = 0;
-            for (sequence, rtp_time, marker, payload, wait) in packets {
-                at += wait;
-                let packet = WirePacket { captured: None,
-                    sequence: u64::from(sequence),
-                    rtp_time,
-                    marker,
-                    arrival: line.start,
-                    payload: Arc::from(payload),
-                    audio_level: None,
-                    rid: None,
-                };
-                line.push(Duration::from_millis(at), &packet);
-                line.assembler.handle_timeout(line.start + Duration::from_millis(at + 50), &mut line.out);
-            }
-            let (frames, _) = line.frames();
-            prop_assert!(frames.first().is_none_or(|frame| frame.keyframe));
-        }
-    }
-}
+#[path = "tests/assemble.rs"]
+mod tests;

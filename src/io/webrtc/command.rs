@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
+use crate::core::signal::WordKind;
 use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
 use crate::io::webrtc::peer::{IceCredentials, Peer};
 
@@ -37,12 +38,17 @@ pub enum NetCommand {
         /// Which.
         rung: RungId,
     },
-    /// A connection was answered.
+    /// A connection was answered. Until it enters a room it is nobody's, and hears and sees nothing.
     AddPeer {
-        /// The room it hears and sees, begun before.
-        room: RoomId,
         /// The connection.
         peer: Box<Peer>,
+    },
+    /// A connection is of a room from now on.
+    EnterRoom {
+        /// Which, added before.
+        peer: PeerId,
+        /// The room it hears and sees, begun before.
+        room: RoomId,
         /// What it watches; nothing, if it only publishes.
         rung: Option<RungId>,
     },
@@ -91,10 +97,13 @@ pub enum NetCommand {
         /// SDP.
         offer: String,
     },
-    /// Say a text on the data channel.
+    /// Say a text on the data channel, as soon as that is open: of each kind that tells a state the newest, ten times a
+    /// second at most, and nothing before the welcome.
     Signal {
         /// To whom.
         peer: PeerId,
+        /// What it tells.
+        kind: WordKind,
         /// One message.
         text: Arc<str>,
     },
@@ -106,7 +115,8 @@ impl NetCommand {
     /// Whom it concerns, if that is one peer which was added before.
     pub(super) fn peer(&self) -> Option<PeerId> {
         match self {
-            Self::WatchRung { peer, .. }
+            Self::EnterRoom { peer, .. }
+            | Self::WatchRung { peer, .. }
             | Self::RemovePeer(peer)
             | Self::AttachVideo { peer, .. }
             | Self::AttachSound { peer, .. }

@@ -37,8 +37,14 @@ pub struct NetCounters {
     pub keyframe_requests_refused: Counter,
     /// Keyframe requests sent to sources.
     pub keyframe_requests_out: Counter,
-    /// Messages that did not fit a data channel.
+    /// Messages to clients that newer ones replaced before they were said.
+    pub signals_coalesced: Counter,
+    /// Messages to clients that could not even wait.
     pub signals_discarded: Counter,
+    /// Messages of clients who said more than is taken.
+    pub signals_refused: Counter,
+    /// Datagrams that were not sent: their address had not proved that it is the peer's.
+    pub datagrams_withheld: Counter,
     /// Events that did not fit the control thread's queue.
     pub events_refused: Counter,
 }

@@ -7,7 +7,11 @@ use std::time::Instant;
 use crate::base::media::{PeerId, RoomId, RungId, TrackKind};
 use crate::core::ladder::RequestBudget;
 use crate::engine::flow::{KeyframeRequest, OpusSender, TrackSender};
+use crate::io::webrtc::hearing::Hearing;
+use crate::io::webrtc::held::Held;
 use crate::io::webrtc::peer::Peer;
+use crate::io::webrtc::reach::Reach;
+use crate::io::webrtc::saying::Saying;
 
 /// Every peer of one net thread.
 pub(super) type Entries = HashMap<PeerId, Entry>;
@@ -22,11 +26,13 @@ pub(super) enum Sink {
 
 /// One peer.
 pub(super) struct Entry {
-    pub(super) room: RoomId,
+    /// The room it entered, if it did and that runs.
+    pub(super) room: Option<RoomId>,
     /// The worker it was added at, to which its commands go.
     pub(super) home: usize,
     pub(super) peer: Box<Peer>,
     pub(super) sinks: Vec<(TrackKind, Sink)>,
+    pub(super) held: Held,
     pub(super) watching: Watching,
     /// Something was written and not sent yet.
     pub(super) unsent: bool,
@@ -38,6 +44,12 @@ pub(super) struct Entry {
     pub(super) ufrag: String,
     /// Addresses it was seen to own, oldest first.
     pub(super) addresses: Vec<SocketAddr>,
+    /// Which of them are its own, and how much the others may get.
+    pub(super) reach: Reach,
+    /// What is said to it.
+    pub(super) saying: Saying,
+    /// How much of what it says is taken.
+    pub(super) hearing: Hearing,
     /// Per cent of the mix that it lost of late.
     pub(super) sound_lost: f32,
 }
@@ -79,20 +91,31 @@ impl Watching {
 
 impl Entry {
     /// A peer that was just answered, added at the worker `home`.
-    pub(super) fn new(home: usize, room: RoomId, peer: Box<Peer>, rung: Option<RungId>) -> Self {
+    pub(super) fn new(now: Instant, home: usize, peer: Box<Peer>) -> Self {
         Self {
-            room,
+            room: None,
             home,
             ufrag: peer.ufrag().to_owned(),
             peer,
             sinks: Vec::new(),
-            watching: Watching { current: None, next: rung },
+            held: Held::default(),
+            watching: Watching::default(),
             unsent: false,
             requests: RequestBudget::new(),
             timer: None,
             addresses: Vec::new(),
+            reach: Reach::default(),
+            saying: Saying::default(),
+            hearing: Hearing::new(now),
             sound_lost: 0.0,
         }
+    }
+
+    /// When it is to be looked at again; `None` once it ended.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let connection = self.peer.deadline()?;
+        let words = [self.saying.deadline(), self.hearing.deadline()];
+        Some(words.into_iter().flatten().fold(connection, Instant::min))
     }
 }
 

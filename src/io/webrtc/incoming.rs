@@ -10,6 +10,7 @@ use str0m::rtp::{RtpPacket, Ssrc};
 use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, Outbox, TrackKind, Wallclock};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
+use crate::io::webrtc::extensions::StatedColour;
 use crate::io::webrtc::sound::SoundAssembler;
 
 /// A track that the other side publishes.
@@ -32,6 +33,8 @@ pub(super) struct TrackStream {
     /// Its simulcast layer, if it is one.
     pub(super) rid: Option<Rid>,
     codec: Codec,
+    /// Pixels of its newest keyframe, if it is a simulcast layer.
+    pixels: Option<u64>,
     heard: Instant,
     assembler: Assembler,
     /// Told already.
@@ -61,9 +64,16 @@ impl Incoming {
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
-    /// silent. A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
+    /// silent, or from a keyframe on that has more pixels (`pixels`: those of a keyframe that begins with this packet).
+    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
     /// track keeps the codec it began with until it is switched off: that is what its decoder was opened for.
-    pub(super) fn takes(&mut self, now: Instant, ssrc: Ssrc, rid: Option<Rid>, codec: Codec) -> bool {
+    pub(super) fn takes(
+        &mut self,
+        now: Instant,
+        (ssrc, rid): (Ssrc, Option<Rid>),
+        codec: Codec,
+        pixels: Option<u64>,
+    ) -> bool {
         if codec.is_video() != self.kind.is_video() {
             return false;
         }
@@ -73,9 +83,12 @@ impl Incoming {
             }
             if source.ssrc == ssrc && source.codec == codec {
                 source.heard = now;
+                source.pixels = pixels.or(source.pixels);
                 return true;
             }
-            if rid.is_some() && rid != source.rid && now < source.heard + limits::LAYER_SILENT_SPAN {
+            let is_silent = now >= source.heard + limits::LAYER_SILENT_SPAN;
+            let is_larger = pixels.is_some_and(|pixels| source.pixels.is_some_and(|taken| pixels > taken));
+            if rid.is_some() && rid != source.rid && !is_silent && !is_larger {
                 return false;
             }
         }
@@ -84,7 +97,7 @@ impl Incoming {
         } else {
             Assembler::Sound(SoundAssembler::new(codec))
         };
-        self.source = Some(TrackStream { ssrc, rid, codec, heard: now, assembler, told: Losses::default() });
+        self.source = Some(TrackStream { ssrc, rid, codec, pixels, heard: now, assembler, told: Losses::default() });
         true
     }
 
@@ -168,6 +181,7 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
         payload: packet.payload,
         audio_level,
         rid,
+        colour: packet.header.ext_vals.user_values.get::<StatedColour>().map(|stated| stated.0),
     }
 }
 
@@ -215,40 +229,59 @@ mod tests {
     }
 
     #[test]
+    fn case_60_simulcast_lowest_gives_way_to_the_largest_layer_at_its_keyframe() {
+        let (now, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
+        let (low, middle, high) =
+            ((1.into(), Some("l".into())), (2.into(), Some("m".into())), (3.into(), Some("h".into())));
+        assert!(track.takes(now, low, Codec::Av1, Some(320 * 180)), "the first that comes");
+        assert!(!track.takes(now, high, Codec::Av1, None), "not in the middle of its pictures");
+        assert!(track.takes(now, high, Codec::Av1, Some(1280 * 720)));
+        for (layer, pixels) in [(low, Some(320 * 180)), (middle, Some(640 * 360)), (low, None)] {
+            assert!(!track.takes(now, layer, Codec::Av1, pixels), "the largest stays");
+        }
+        assert!(track.takes(now, high, Codec::Av1, None));
+        // Its sender lacks the bandwidth for it, and gains it again.
+        let later = now + limits::LAYER_SILENT_SPAN;
+        assert!(track.takes(later, middle, Codec::Av1, None));
+        assert!(track.takes(later, middle, Codec::Av1, Some(640 * 360)));
+        assert!(track.takes(later, high, Codec::Av1, Some(1280 * 720)));
+    }
+
+    #[test]
     fn one_layer_is_taken_until_it_falls_silent() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         let (low, high) = (Some("l".into()), Some("h".into()));
-        assert!(track.takes(start, 1.into(), low, Codec::Av1));
-        assert!(!track.takes(start + ms(10), 2.into(), high, Codec::Av1));
-        assert!(track.takes(start + ms(20), 1.into(), low, Codec::Av1));
-        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), 2.into(), high, Codec::Av1));
-        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, 2.into(), high, Codec::Av1));
-        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, 1.into(), low, Codec::Av1));
+        assert!(track.takes(start, (1.into(), low), Codec::Av1, None));
+        assert!(!track.takes(start + ms(10), (2.into(), high), Codec::Av1, None));
+        assert!(track.takes(start + ms(20), (1.into(), low), Codec::Av1, None));
+        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), (2.into(), high), Codec::Av1, None));
+        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, (2.into(), high), Codec::Av1, None));
+        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, (1.into(), low), Codec::Av1, None));
     }
 
     #[test]
     fn a_new_ssrc_of_the_same_stream_is_taken_at_once() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(track.takes(now, 1.into(), None, Codec::Opus));
-        assert!(track.takes(now, 2.into(), None, Codec::Opus));
+        assert!(track.takes(now, (1.into(), None), Codec::Opus, None));
+        assert!(track.takes(now, (2.into(), None), Codec::Opus, None));
         let mut camera = Incoming::new(TrackKind::Camera, "1".into());
-        assert!(camera.takes(now, 1.into(), Some("l".into()), Codec::Av1));
-        assert!(camera.takes(now, 2.into(), Some("l".into()), Codec::Av1));
+        assert!(camera.takes(now, (1.into(), Some("l".into())), Codec::Av1, None));
+        assert!(camera.takes(now, (2.into(), Some("l".into())), Codec::Av1, None));
     }
 
     #[test]
     fn a_track_keeps_the_codec_that_it_began_with() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(!track.takes(now, 1.into(), None, Codec::Av1), "pictures are no sound");
-        assert!(track.takes(now, 1.into(), None, Codec::Opus));
+        assert!(!track.takes(now, (1.into(), None), Codec::Av1, None), "pictures are no sound");
+        assert!(track.takes(now, (1.into(), None), Codec::Opus, None));
         track.started = true;
-        assert!(!track.takes(now, 1.into(), None, Codec::G711(Law::A)));
-        assert!(track.takes(now, 2.into(), None, Codec::Opus));
+        assert!(!track.takes(now, (1.into(), None), Codec::G711(Law::A), None));
+        assert!(track.takes(now, (2.into(), None), Codec::Opus, None));
         track.started = false;
-        assert!(track.takes(now, 2.into(), None, Codec::G711(Law::A)), "switched off and on, it begins anew");
+        assert!(track.takes(now, (2.into(), None), Codec::G711(Law::A), None), "switched off and on, it begins anew");
     }
 
     #[test]
@@ -257,7 +290,7 @@ mod tests {
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         track.wanted = true;
         assert_eq!(track.ask_at(), None, "nobody to ask yet");
-        assert!(track.takes(now, 1.into(), None, Codec::Av1));
+        assert!(track.takes(now, (1.into(), None), Codec::Av1, None));
         assert_eq!(track.ask_at(), Some(now));
         track.asked = Some(now);
         assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));

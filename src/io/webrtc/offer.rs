@@ -1,4 +1,4 @@
-//! **The question:** can this offer be answered at all? Looked at as text, before any parser sees it.
+//! **The question:** why is an offer refused, and what do texts around it look like?
 
 use crate::base::limits;
 
@@ -8,62 +8,47 @@ pub enum OfferError {
     /// Longer than `limits::SDP_LEN_MAX`.
     #[error("the offer has {0} bytes; send at most {max}", max = limits::SDP_LEN_MAX)]
     TooLong(usize),
-    /// Not SDP, or not an offer of one bundled connection.
-    #[error("the offer cannot be read: {0}; send the SDP of RTCPeerConnection.createOffer()")]
+    /// Not SDP, or not an offer of one connection.
+    #[error("the offer cannot be read: {0}")]
     Malformed(String),
+    /// More m-lines than `limits::OFFER_LINES_MAX`.
+    #[error("the offer has {0} m-lines; send at most {max}", max = limits::OFFER_LINES_MAX)]
+    ManyLines(usize),
     /// Neither a video nor an audio m-line.
     #[error("the offer has no video or audio m-line; add a track or a transceiver")]
     NoMedia,
     /// A video m-line without AV1.
-    #[error("a video m-line offers no AV1 (RTP payload 'AV1/90000'); offer AV1, which this node decodes and sends")]
+    #[error(
+        "a video m-line offers no AV1 of profile 0 (RTP payload 'AV1/90000'); offer it: this node decodes and sends it"
+    )]
     NoAv1,
     /// An audio m-line without Opus.
-    #[error(
-        "an audio m-line offers no Opus (RTP payload 'opus/48000/2'); offer Opus, which this node decodes and sends"
-    )]
+    #[error("an audio m-line offers no Opus (RTP payload 'opus/48000/2'); offer it: this node decodes and sends it")]
     NoOpus,
+    /// An m-line that is nothing for this node.
+    #[error("{0}")]
+    Line(String),
+    /// Several m-lines that are not one connection.
+    #[error(
+        "the m-lines are not all in one a=group:BUNDLE (RFC 9143); this node has one port for all of them: bundle them"
+    )]
+    NotBundled,
+    /// No fingerprint that the other side's certificate can be checked by.
+    #[error(
+        "there is no a=fingerprint of sha-256 or sha-1 (RFC 8122), by which this node checks certificates: send it"
+    )]
+    NoFingerprint,
+    /// An m-line that cannot be taken, in an offer of which all or nothing is taken (RFC 9725 section 4.4).
+    #[error("m-line {0} cannot be taken: {1}; a WHIP offer is taken whole or not at all (RFC 9725 section 4.4)")]
+    Partial(usize, String),
 }
 
 impl OfferError {
-    /// Whether the offer is well formed and lacks only a codec that the node takes.
+    /// Whether the offer is well formed and lacks only what the node takes.
     #[must_use]
     pub fn is_codec(&self) -> bool {
-        matches!(self, Self::NoAv1 | Self::NoOpus)
+        matches!(self, Self::NoAv1 | Self::NoOpus | Self::Partial(..))
     }
-}
-
-/// Checks the offer's length, shape and codecs.
-///
-/// # Errors
-/// As [`OfferError`] says.
-pub fn check(offer: &str) -> Result<(), OfferError> {
-    if offer.len() > limits::SDP_LEN_MAX {
-        return Err(OfferError::TooLong(offer.len()));
-    }
-    if !offer.starts_with("v=0") {
-        return Err(OfferError::Malformed("it does not begin with 'v=0'".into()));
-    }
-    let mut media = 0;
-    for section in offer.split("\nm=").skip(1) {
-        let codec = |name: &str| {
-            section.lines().filter_map(|line| line.trim_end().strip_prefix("a=rtpmap:")).any(|map| {
-                let encoding = map.split_once(' ').map_or("", |(_, encoding)| encoding);
-                encoding.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
-            })
-        };
-        if section.starts_with("video ") {
-            media += 1;
-            if !codec("AV1/90000") {
-                return Err(OfferError::NoAv1);
-            }
-        } else if section.starts_with("audio ") {
-            media += 1;
-            if !codec("opus/48000") {
-                return Err(OfferError::NoOpus);
-            }
-        }
-    }
-    if media == 0 { Err(OfferError::NoMedia) } else { Ok(()) }
 }
 
 /// The offer with other ICE credentials and without candidates: what an ICE restart by PATCH amounts to (RFC 9725
@@ -148,6 +133,12 @@ pub fn ufrag_of(description: &str) -> &str {
     description.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim_end()
 }
 
+/// The `ice-pwd` beside that.
+#[must_use]
+pub(super) fn password_of(description: &str) -> &str {
+    description.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap_or_default().trim_end()
+}
+
 /// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840).
 #[must_use]
 pub fn fragment_of(answer: &str) -> String {
@@ -166,18 +157,6 @@ mod tests {
     use super::*;
 
     const VIDEO: &str = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 45\r\na=rtpmap:45 AV1/90000\r\n";
-
-    #[test]
-    fn an_offer_without_a_codec_we_take_says_which_one_is_missing() {
-        assert_eq!(check(VIDEO), Ok(()));
-        assert_eq!(check(&VIDEO.replace("AV1", "VP8")), Err(OfferError::NoAv1));
-        let audio = VIDEO.replace("video", "audio").replace("AV1/90000", "PCMU/8000");
-        assert_eq!(check(&audio), Err(OfferError::NoOpus));
-        assert_eq!(check("v=0\r\n"), Err(OfferError::NoMedia));
-        assert!(matches!(check("hello"), Err(OfferError::Malformed(_))));
-        let long = format!("v=0{}", " ".repeat(limits::SDP_LEN_MAX));
-        assert!(matches!(check(&long), Err(OfferError::TooLong(_))));
-    }
 
     #[test]
     fn picture_and_sound_are_put_in_one_stream() {

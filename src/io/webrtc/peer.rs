@@ -14,50 +14,21 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{
-    Codec, EncodedFrame, Outbox, ParticipantId, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts,
-};
+use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
 use crate::core::signal;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::certificate::Certificate;
 use crate::io::webrtc::codec::{payload_kind, to_wire};
+use crate::io::webrtc::demux::{Demux, Head};
+use crate::io::webrtc::dtls;
+use crate::io::webrtc::extensions;
+use crate::io::webrtc::greeting::Greeting;
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
+use crate::io::webrtc::intake::Intake;
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::payload::Packetised;
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerRole {
-    /// A person's whole connection.
-    Participant(ParticipantId),
-    /// WHIP: a person who only publishes.
-    Publisher(ParticipantId),
-    /// WHEP: someone who only watches; `minus` names whose voice they must not hear, their own.
-    Viewer {
-        /// Whose voice is left out.
-        minus: Option<ParticipantId>,
-    },
-}
-
-impl PeerRole {
-    /// The person behind it, if it publishes.
-    #[must_use]
-    pub fn participant(self) -> Option<ParticipantId> {
-        match self {
-            Self::Participant(id) | Self::Publisher(id) => Some(id),
-            Self::Viewer { .. } => None,
-        }
-    }
-
-    /// Whose voice this connection must not hear.
-    #[must_use]
-    pub fn minus(self) -> Option<ParticipantId> {
-        match self {
-            Self::Participant(id) | Self::Publisher(id) => Some(id),
-            Self::Viewer { minus } => minus,
-        }
-    }
-}
+use crate::io::webrtc::payload::{Packetised, keyframe_pixels};
+use crate::io::webrtc::role::PeerRole;
+use crate::io::webrtc::stun;
 
 /// What a connection is made of.
 pub struct PeerSetup<'a> {
@@ -97,6 +68,8 @@ pub enum CloseReason {
     NeverConnected,
     /// Nothing was heard of it for too long.
     Lost,
+    /// DTLS failed; the log says why.
+    Handshake,
     /// It broke the protocol.
     Broken,
 }
@@ -106,6 +79,7 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::Closed => "the client said goodbye",
             Self::NeverConnected => "the client never connected",
+            Self::Handshake => "the DTLS handshake failed",
             Self::Lost => "the client was lost",
             Self::Broken => "the client broke the protocol",
         })
@@ -157,6 +131,8 @@ pub struct Peer {
     closed: bool,
     next: Instant,
     assembled: Outbox<Assembled>,
+    demux: Demux,
+    greeting: Greeting,
 }
 
 /// A track that this side sends.
@@ -179,10 +155,12 @@ impl Peer {
         let mut rtc = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
+            .set_crypto_provider(dtls::provider())
             .set_dtls_cert(setup.certificate.0.clone())
             .clear_codecs()
             .enable_opus(true, true)
             .enable_av1(true)
+            .set_extension_map(extensions::map())
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
@@ -211,6 +189,8 @@ impl Peer {
             closed: false,
             next: now,
             assembled: Outbox::new(),
+            demux: Demux::default(),
+            greeting: Greeting::default(),
         };
         let answer = peer.renegotiate(offer_sdp)?;
         Ok((peer, answer))
@@ -221,10 +201,11 @@ impl Peer {
     /// # Errors
     /// As [`Peer::answer`].
     pub(super) fn renegotiate(&mut self, offer_sdp: &str) -> Result<String, OfferError> {
-        offer::check(offer_sdp)?;
-        let parsed = SdpOffer::from_sdp_string(offer_sdp).map_err(|e| OfferError::Malformed(e.to_string()))?;
-        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| OfferError::Malformed(e.to_string()))?;
-        let mut answer = offer::with_one_stream(&answer.to_sdp_string());
+        let intake = Intake::read(offer_sdp, self.role)?;
+        let parsed = SdpOffer::from_sdp_string(&intake.text).map_err(|error| unread(&error))?;
+        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
+        let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
+        self.greeting.refuse(intake.refusals());
         if self.red {
             answer = offer::with_red_first(&answer);
         }
@@ -262,6 +243,18 @@ impl Peer {
         offer::ufrag_of(&self.offer)
     }
 
+    /// A connectivity check of this side's, with which the other side proves that it reads at an address; it answers
+    /// whoever knows its password (RFC 8445 section 7.3).
+    pub(super) fn check(&self, transaction: [u8; stun::TRANSACTION_BYTES]) -> Option<Vec<u8>> {
+        let username = format!("{}:{}", self.remote_ufrag(), self.ufrag);
+        stun::check(transaction, &username, offer::password_of(&self.offer))
+    }
+
+    /// Whether the answer to such a check was written by the other side.
+    pub(super) fn verifies(&self, answer: &[u8]) -> bool {
+        stun::verifies(answer, offer::password_of(&self.offer))
+    }
+
     /// Takes a candidate of the other side, the attribute's value from `candidate:` on. A malformed one is ignored: the
     /// connection may come up without it.
     pub(super) fn add_candidate(&mut self, candidate: &str) {
@@ -288,8 +281,14 @@ impl Peer {
     ) -> bool {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
         self.heard = now;
-        let handled = self.rtc.handle_input(Input::Receive(now, receive));
+        let mut handled = self.rtc.handle_input(Input::Receive(now, receive));
         self.drain(now, out);
+        if self.expect_stream(datagram)
+            && let Ok(again) = Receive::new(Protocol::Udp, source, destination, datagram)
+        {
+            handled = self.rtc.handle_input(Input::Receive(now, again));
+            self.drain(now, out);
+        }
         self.request_keyframes(now, out);
         self.note_failure(handled, out)
     }
@@ -301,6 +300,14 @@ impl Peer {
         self.request_keyframes(now, out);
         if now >= self.gone_at() {
             let reason = if self.connected { CloseReason::Lost } else { CloseReason::NeverConnected };
+            if !self.connected && !self.closed {
+                let cause = if self.heard == self.created {
+                    "nothing of it reached this node: look at the advertised addresses and at firewalls"
+                } else {
+                    "datagrams came, but ICE or DTLS did not come up"
+                };
+                tracing::warn!(cause, "a client never connects");
+            }
             self.close(reason, out);
         }
     }
@@ -396,7 +403,8 @@ impl Peer {
     /// Says a text on the data channel; false while it is not open, or its buffer is full.
     pub(super) fn say(&mut self, now: Instant, text: &str, out: &mut Outbox<PeerOutput>) -> bool {
         let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
-        let said = channel.write(false, text.as_bytes()).unwrap_or(false);
+        let texts = self.greeting.pass(text);
+        let said = texts.iter().fold(true, |said, text| said & channel.write(false, text.as_bytes()).unwrap_or(false));
         self.flush(now, out);
         said
     }
@@ -426,8 +434,48 @@ impl Peer {
         self.drain(now, out);
     }
 
+    /// Sorts a packet that str0m could not, by its payload type; true if that packet is to be taken again.
+    fn expect_stream(&mut self, datagram: &[u8]) -> bool {
+        let Some(Head { ssrc, pt }) = Head::of(datagram) else { return false };
+        if !self.connected || self.demux.knows(ssrc) || ssrc.is_probe() {
+            return false;
+        }
+        if self.rtc.direct_api().stream_rx(&ssrc).is_some() {
+            self.demux.note(ssrc);
+            return false;
+        }
+        let params = self.rtc.codec_config().params();
+        let carries = |incoming: &&Incoming| {
+            let media = self.rtc.media(incoming.mid).filter(|media| media.direction().is_receiving());
+            media.is_some_and(|media| {
+                let mut of_line = params.iter().filter(|one| media.remote_pts().contains(&one.pt()));
+                of_line.any(|one| one.pt() == pt || one.red() == Some(pt) || one.resend() == Some(pt))
+            })
+        };
+        let mut lines = self.incoming.iter().filter(carries);
+        let (Some(line), None) = (lines.next(), lines.next()) else { return false };
+        let (mid, main) = (line.mid, line.source.as_ref().map(|source| (source.ssrc, source.rid)));
+        let repairs = params.iter().any(|one| one.resend() == Some(pt));
+        let (main, repair, rid) = match (repairs, main) {
+            (false, _) => (ssrc, None, None),
+            (true, Some((main, rid))) => (main, Some(ssrc), rid),
+            (true, None) => return false,
+        };
+        let in_use =
+            |ssrc| self.incoming.iter().any(|line| line.source.as_ref().is_some_and(|source| source.ssrc == ssrc));
+        let forgotten = self.demux.declare(mid, ssrc, in_use);
+        let mut direct = self.rtc.direct_api();
+        direct.expect_stream_rx(main, repair, mid, rid);
+        forgotten.map(|forgotten| direct.remove_stream_rx(forgotten));
+        true
+    }
+
     fn note_failure(&mut self, handled: Result<(), RtcError>, out: &mut Outbox<PeerOutput>) -> bool {
         let fine = handled.is_ok();
+        if let Some(cause) = dtls::take_cause() {
+            tracing::warn!(%cause, "a client's DTLS handshake fails; it never connects");
+            self.close(CloseReason::Handshake, out);
+        }
         if !fine && !self.rtc.is_alive() {
             self.close(CloseReason::Broken, out);
         }
@@ -545,7 +593,8 @@ impl Peer {
         let params = self.rtc.codec_config().params();
         let Some(payload) = payload_kind(params, packet.header.payload_type) else { return };
         let incoming = &mut self.incoming[at];
-        if !incoming.takes(now, ssrc, rid, payload.codec) {
+        let pixels = rid.and_then(|_| keyframe_pixels(payload.codec, &packet.payload));
+        if !incoming.takes(now, (ssrc, rid), payload.codec, pixels) {
             return;
         }
         if !incoming.started {
@@ -580,6 +629,12 @@ impl Peer {
             }
         }
     }
+}
+
+/// What the parser says is for its author: it may show where its text lies in memory.
+fn unread(error: &dyn fmt::Display) -> OfferError {
+    tracing::debug!(%error, "an offer is not read");
+    OfferError::Malformed("its m-lines or attributes contradict each other, or those of the offer before".into())
 }
 
 fn transmit_of(transmit: str0m::net::Transmit) -> PeerOutput {

@@ -33,15 +33,22 @@ impl Rooms {
         Self { rooms: HashMap::new(), waker, frames_out }
     }
 
-    /// A room begins.
-    pub(super) fn add(&mut self, room: RoomId, epoch: RoomEpoch, audio: Fan<MixTick>) {
+    /// A room begins. Somebody may have entered it before: where another thread told of that, it need not come later.
+    pub(super) fn add(&mut self, name: RoomId, epoch: RoomEpoch, audio: Fan<MixTick>, entries: &Entries) {
         let sound = SoundFeed::new(audio);
-        self.rooms.insert(room, Room { epoch, rungs: HashMap::new(), sound, members: Vec::new() });
+        let here = entries.iter().filter(|(_, entry)| entry.room.as_ref() == Some(&name)).map(|(id, _)| *id);
+        let mut room = Room { epoch, rungs: HashMap::new(), sound, members: here.collect() };
+        room.assign(entries, &self.waker);
+        self.rooms.insert(name, room);
     }
 
     /// A room ends. Peers of it that are still here hear and see nothing more, not even of a later room of that name.
-    pub(super) fn remove(&mut self, room: &RoomId) {
-        self.rooms.remove(room);
+    pub(super) fn remove(&mut self, name: &RoomId, entries: &mut Entries) {
+        for id in self.rooms.remove(name).into_iter().flat_map(|room| room.members) {
+            if let Some(entry) = entries.get_mut(&id) {
+                entry.room = None;
+            }
+        }
     }
 
     /// A rung begins. Peers that chose it already wait for its first keyframe.
@@ -75,7 +82,8 @@ impl Rooms {
 
     /// A peer of the room is here.
     pub(super) fn join(&mut self, id: PeerId, entries: &Entries) {
-        let Some(room) = entries.get(&id).and_then(|entry| self.rooms.get_mut(&entry.room)) else { return };
+        let name = entries.get(&id).and_then(|entry| entry.room.as_ref());
+        let Some(room) = name.and_then(|name| self.rooms.get_mut(name)) else { return };
         room.members.push(id);
         room.assign(entries, &self.waker);
     }
@@ -89,7 +97,7 @@ impl Rooms {
 
     /// A peer connected, or takes other tracks than before.
     pub(super) fn changed(&mut self, now: Instant, id: PeerId, entries: &mut Entries) {
-        let Some(name) = entries.get(&id).map(|entry| entry.room.clone()) else { return };
+        let Some(name) = entries.get(&id).and_then(|entry| entry.room.clone()) else { return };
         self.reassign(&name, entries);
         if let Some(entry) = entries.get_mut(&id) {
             self.welcome(now, entry);
@@ -117,7 +125,7 @@ impl Rooms {
             return;
         }
         let Some(rung) = entry.watching.next else { return };
-        let Some(room) = self.rooms.get(&entry.room) else { return };
+        let Some(room) = entry.room.as_ref().and_then(|name| self.rooms.get(name)) else { return };
         let Some(feed) = room.rungs.get(&rung) else { return };
         if entry.watching.current.is_some() {
             return feed.request_keyframe();
@@ -130,7 +138,8 @@ impl Rooms {
     /// A viewer lost the picture.
     pub(super) fn request_keyframe(&self, entry: &Entry) {
         let Some(rung) = entry.watching.current.or(entry.watching.next) else { return };
-        if let Some(feed) = self.rooms.get(&entry.room).and_then(|room| room.rungs.get(&rung)) {
+        let room = entry.room.as_ref().and_then(|name| self.rooms.get(name));
+        if let Some(feed) = room.and_then(|room| room.rungs.get(&rung)) {
             feed.request_keyframe();
         }
     }

@@ -108,6 +108,7 @@ impl SoundAssembler {
             captured: packet.captured,
             audio_level: packet.audio_level,
             rid: packet.rid,
+            colour: None,
         })
     }
 
@@ -142,6 +143,7 @@ mod tests {
                 payload: Arc::from(&bytes[..]),
                 audio_level: None,
                 rid: None,
+                colour: None,
             };
             if sequence == 4 {
                 let payload = Arc::from(&[0xff; 9][..]);
@@ -175,6 +177,7 @@ mod tests {
             payload: Arc::from(payload),
             audio_level: Some(AudioLevel(30)),
             rid: None,
+            colour: None,
         };
         let frame = assembler.push(packet(7, &[1, 2])).unwrap();
         assert_eq!((&frame.data[..], frame.keyframe, frame.codec), (&[1, 2][..], true, Codec::Opus));

@@ -1,9 +1,19 @@
-//! **The question:** what does the demultiplexer read of a datagram? Everything else is str0m's.
+//! **The question:** what does the demultiplexer read of a datagram, and how does this side ask whether somebody reads
+//! at an address? Everything else is str0m's.
 
+use str0m::crypto::from_feature_flags;
+use str0m::ice::StunMessage;
+
+/// Bytes of a transaction's id.
+pub(super) const TRANSACTION_BYTES: usize = 12;
 /// The fixed part (RFC 8489 section 5).
 const HEADER_BYTES: usize = 20;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: u16 = 0x0006;
+/// Bytes of a check; a username has at most 513 (RFC 8489 section 14.3).
+const CHECK_BYTES: usize = 700;
+/// Of a peer-reflexive candidate (RFC 8445 section 5.1.2).
+const PRIORITY: u32 = (110 << 24) | (0xffff << 8) | 255;
 
 /// The `USERNAME` of a STUN message, if the datagram is one and has it.
 fn username(datagram: &[u8]) -> Option<&str> {
@@ -29,6 +39,36 @@ pub(super) fn ufrag(datagram: &[u8]) -> Option<&str> {
     username(datagram).and_then(|username| username.split_once(':')).map(|(ours, _)| ours)
 }
 
+/// The transaction that an answer to a request of this side's names (RFC 8489 section 5: a success or an error, of the
+/// method Binding).
+pub(super) fn answered(datagram: &[u8]) -> Option<&[u8]> {
+    let header = datagram.get(..HEADER_BYTES)?;
+    (matches!(header[..2], [1, 1 | 17]) && header[4..8] == COOKIE).then_some(&header[8..])
+}
+
+/// Whether a message was written by somebody who knows the password.
+pub(super) fn verifies(datagram: &[u8], password: &str) -> bool {
+    let hmac = from_feature_flags().sha1_hmac_provider;
+    let message = StunMessage::parse(datagram);
+    message.is_ok_and(|message| message.verify(password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts)))
+}
+
+/// A connectivity check (RFC 8445 section 7.2.2) of a side that is controlled and whose pair is nominated by the other.
+pub(super) fn check(transaction: [u8; TRANSACTION_BYTES], username: &str, password: &str) -> Option<Vec<u8>> {
+    // The library's ids are not meant to be guarded from guessing; one of an indication of ours is.
+    let mut indication = vec![0, 0x11, 0, 0];
+    indication.extend(COOKIE);
+    indication.extend(transaction);
+    let id = StunMessage::parse(&indication).ok()?.trans_id();
+    let message = StunMessage::binding_request(username, id, false, 0, PRIORITY, false);
+    let hmac = from_feature_flags().sha1_hmac_provider;
+    let mut datagram = vec![0; CHECK_BYTES];
+    let length =
+        message.to_bytes(Some(password.as_bytes()), &mut datagram, |key, parts| hmac.sha1_hmac(key, parts)).ok()?;
+    datagram.truncate(length);
+    Some(datagram)
+}
+
 /// Whether the datagram is DTLS (RFC 7983 section 7).
 pub(super) fn is_dtls(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(20..=63))
@@ -37,6 +77,25 @@ pub(super) fn is_dtls(datagram: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_carries_its_transaction_and_its_answer_verifies() {
+        let transaction = *b"twelve bytes";
+        let check = check(transaction, "them:us", "their password").unwrap();
+        assert_eq!((&check[8..20], username(&check)), (&transaction[..], Some("them:us")));
+        assert_eq!((check.len().is_multiple_of(4), answered(&check)), (true, None), "it is no answer");
+        let id = StunMessage::parse(&check).unwrap().trans_id();
+        let reply = StunMessage::binding_reply(id, "192.0.2.1:9".parse().unwrap());
+        let (mut datagram, hmac) = (vec![0; 200], from_feature_flags().sha1_hmac_provider);
+        let length =
+            reply.to_bytes(Some(b"their password"), &mut datagram, |key, parts| hmac.sha1_hmac(key, parts)).unwrap();
+        datagram.truncate(length);
+        assert_eq!(answered(&datagram), Some(&transaction[..]));
+        assert!(verifies(&datagram, "their password") && !verifies(&datagram, "ours"));
+        for length in 0..datagram.len() {
+            assert!(!verifies(&datagram[..length], "their password"));
+        }
+    }
 
     #[test]
     fn a_username_is_found_and_truncation_is_no_panic() {

@@ -2,6 +2,7 @@
 //! every room's feed behind one socket; the socket itself is lent for each call.
 
 mod strays;
+mod words;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{Outbox, PeerId, ReceivedFrame, RoomId, TrackKind};
+use crate::base::media::{Outbox, PeerId, ReceivedFrame, RoomId, RungId, TrackKind};
 use crate::engine::flow::{Pushed, Waker};
 use crate::io::webrtc::addresses::Addresses;
 use crate::io::webrtc::command::NetCommand;
@@ -90,7 +91,7 @@ impl Switch {
         datagram: &[u8],
     ) {
         self.counters.datagrams_in.add(1);
-        let destination = socket.candidate_for(destination);
+        let destination = socket.candidate_for(source, destination);
         match self.owner(now, source, destination, datagram) {
             Some(id) => self.handle(socket, now, id, (source, destination), datagram),
             None => self.pass_on(self.seat.number, 0, (source, destination), datagram),
@@ -106,8 +107,25 @@ impl Switch {
         datagram: &[u8],
     ) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
+        entry.reach.received(source, datagram.len());
+        if stun::answered(datagram).is_some_and(|transaction| entry.reach.is_asked(source, transaction)) {
+            let proven = entry.peer.verifies(datagram);
+            if proven {
+                entry.reach.prove(source);
+            }
+            return self.counters.datagrams_malformed.add(u64::from(!proven));
+        }
+        // Before what this datagram may set free, for which nothing might be left of the threefold.
+        let asked = entry.reach.ask(now, source).and_then(|transaction| entry.peer.check(transaction));
+        if let Some(check) = asked.filter(|check| entry.reach.send(source, check)) {
+            self.send.push(socket, destination, source, &check);
+        }
         if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
             self.counters.datagrams_malformed.add(1);
+        }
+        // The handshake that ends with this datagram was with whoever sent it.
+        if self.outbox.as_slice().iter().any(|output| matches!(output, PeerOutput::Connected)) {
+            entry.reach.shaken(source);
         }
         self.drain_outputs(socket, now, id);
     }
@@ -137,16 +155,14 @@ impl Switch {
             return self.neighbours.hand(to, Pass::Command(command));
         }
         match command {
-            NetCommand::AddRoom { room, epoch, audio } => self.rooms.add(room, epoch, audio),
-            NetCommand::RemoveRoom(room) => self.rooms.remove(&room),
+            NetCommand::AddRoom { room, epoch, audio } => self.rooms.add(room, epoch, audio, &self.peers),
+            NetCommand::RemoveRoom(room) => self.rooms.remove(&room, &mut self.peers),
             NetCommand::AddRung { room, rung, video, keyframe_requests } => {
                 self.rooms.add_rung(&room, rung, video, keyframe_requests, &self.peers);
             }
             NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
-            NetCommand::AddPeer { room, peer, rung } => {
-                let entry = Entry::new(self.seat.number, room, peer, rung);
-                self.add_peer(socket, now, entry);
-            }
+            NetCommand::AddPeer { peer } => self.add_peer(socket, now, Entry::new(now, self.seat.number, peer)),
+            NetCommand::EnterRoom { peer, room, rung } => self.enter_room(socket, now, peer, (room, rung)),
             NetCommand::WatchRung { peer, rung } => {
                 self.rooms.watch(now, peer, rung, &mut self.peers);
                 self.send_unsent(socket, now, peer);
@@ -160,12 +176,7 @@ impl Switch {
                 self.trickle(socket, now, peer, credentials, &candidates);
             }
             NetCommand::Renegotiate { peer, offer } => self.renegotiate(socket, now, peer, &offer),
-            NetCommand::Signal { peer, text } => {
-                let Some(entry) = self.peers.get_mut(&peer) else { return };
-                let said = entry.peer.say(now, &text, &mut self.outbox);
-                self.counters.signals_discarded.add(u64::from(!said));
-                self.drain_outputs(socket, now, peer);
-            }
+            NetCommand::Signal { peer, kind, text } => self.say(socket, now, peer, (kind, text)),
             NetCommand::Stop => unreachable!("the loop ends before it hands this over"),
         }
     }
@@ -186,6 +197,7 @@ impl Switch {
                 entry.peer.handle_timeout(now, &mut self.outbox);
             }
             self.drain_outputs(socket, now, id);
+            self.exchange_words(socket, now, id);
         }
         self.report_ended();
         self.flush(socket);
@@ -213,6 +225,16 @@ impl Switch {
         self.drain_outputs(socket, now, id);
     }
 
+    /// A peer is of a room from now on.
+    fn enter_room(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, (room, rung): (RoomId, Option<RungId>)) {
+        let Some(entry) = self.peers.get_mut(&id) else { return };
+        entry.room = Some(room);
+        entry.watching.next = rung;
+        self.rooms.join(id, &self.peers);
+        self.rooms.changed(now, id, &mut self.peers);
+        self.send_unsent(socket, now, id);
+    }
+
     fn remove_peer(&mut self, socket: &MediaSocket, now: Instant, id: PeerId) {
         if let Some(entry) = self.peers.get_mut(&id) {
             entry.peer.close(CloseReason::Closed, &mut self.outbox);
@@ -229,7 +251,9 @@ impl Switch {
         if entry.home != self.seat.number {
             self.neighbours.hand(entry.home, Pass::Gone(id));
         }
-        self.rooms.leave(&entry.room, id, &self.peers);
+        if let Some(room) = &entry.room {
+            self.rooms.leave(room, id, &self.peers);
+        }
     }
 
     /// Tells of peers that ended; what does not fit the control thread's queue is told next time.
@@ -243,12 +267,18 @@ impl Switch {
         }
     }
 
-    fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, sink: Sink) {
+    fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, mut sink: Sink) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
         entry.sinks.retain(|(attached, _)| *attached != kind);
-        // What came before had nowhere to go, so decoding can only start at a fresh keyframe.
-        if matches!(sink, Sink::Video(..)) {
-            entry.peer.request_keyframe(now, kind, &mut self.outbox);
+        if let Sink::Video(sender, _) = &mut sink {
+            // Who ignores requests, as OBS does, may send no other keyframe for a long time.
+            let held = entry.held.take(kind);
+            if held.is_empty() {
+                entry.peer.request_keyframe(now, kind, &mut self.outbox);
+            }
+            for frame in held {
+                sender.push(frame);
+            }
             self.wishes_at.get_or_insert(now);
         }
         entry.sinks.push((kind, sink));
@@ -296,7 +326,12 @@ impl Switch {
         for output in outputs.drain() {
             match output {
                 PeerOutput::Transmit { source, destination, datagram } => {
-                    self.send.push(socket, source, destination, &datagram);
+                    let entry = self.peers.get_mut(&id);
+                    if entry.is_some_and(|entry| entry.reach.send(destination, &datagram)) {
+                        self.send.push(socket, source, destination, &datagram);
+                    } else {
+                        self.counters.datagrams_withheld.add(1);
+                    }
                 }
                 PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
                 PeerOutput::Connected => {
@@ -322,7 +357,7 @@ impl Switch {
                 }
                 PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
-                PeerOutput::Signal(text) => drop(self.events.tell(NetEvent::Signal { peer: id, text })),
+                PeerOutput::Signal(text) => self.hear(now, id, text),
             }
         }
         self.outbox = outputs;
@@ -340,15 +375,14 @@ impl Switch {
             return self.drain_outputs(socket, now, id);
         }
         // A peer that wants to be called at once, again and again, must not keep the others waiting.
-        let Some(deadline) = entry.peer.deadline().map(|at| at.max(now + limits::TIMER_GRAIN)) else { return };
+        let Some(deadline) = entry.deadline().map(|at| at.max(now + limits::TIMER_GRAIN)) else { return };
         if entry.timer.is_none_or(|timer| deadline < timer) {
             entry.timer = Some(deadline);
             self.timers.push(Reverse((deadline, id)));
         }
     }
 
-    /// Hands a frame to its decoder or mixer. Before one is attached it has nowhere to go; attaching asks for a
-    /// keyframe.
+    /// Hands a frame to its decoder or mixer. Before one is attached, pictures from a keyframe on are kept for it.
     fn deliver(&mut self, id: PeerId, kind: TrackKind, frame: ReceivedFrame) {
         self.counters.frames_in.add(1);
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -361,7 +395,10 @@ impl Switch {
                 sender.push(frame);
                 None
             }
-            None => None,
+            None => {
+                entry.held.keep(kind, frame);
+                None
+            }
         };
         if let Some(keyframe_requests) = unmet {
             keyframe_requests.request_keyframe();

@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -30,6 +30,14 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// Nothing would arrive at an address that answers would name.
+    #[error("{advertised} cannot be reached by media on {address}: listen on [::] for IPv4 and IPv6, or leave it out")]
+    Family {
+        /// The address bound.
+        address: SocketAddr,
+        /// What was to be advertised.
+        advertised: IpAddr,
+    },
 }
 
 impl BindError {
@@ -53,12 +61,17 @@ pub struct MediaSocket {
 }
 
 impl MediaSocket {
-    /// Binds `listen`. `advertise` are the addresses written into answers; empty means the interfaces' own.
+    /// Binds `listen`; `[::]` receives IPv4 as well as IPv6. `advertise` are the addresses written into answers; empty
+    /// means the interfaces' own.
     ///
     /// # Errors
-    /// When the port is taken or the address is not this machine's.
+    /// When the port is taken, the address is not this machine's, or one to advertise is of a family that does not
+    /// arrive here.
     pub fn bind(listen: SocketAddr, advertise: &[IpAddr]) -> Result<Self, BindError> {
-        UdpSocket::bind(listen)
+        if let Some(advertised) = advertise.iter().find(|advertised| !arrives(listen.ip(), **advertised)) {
+            return Err(BindError::Family { address: listen, advertised: *advertised });
+        }
+        bind_alone(listen)
             .and_then(|socket| Self::around(socket, advertise))
             .map_err(|error| BindError::of(listen, error))
     }
@@ -93,7 +106,7 @@ impl MediaSocket {
         if sockopt::set_socket_send_buffer_size_force(&socket, limits::UDP_SEND_BUFFER).is_err() {
             let _ = state.set_send_buffer_size((&socket).into(), limits::UDP_SEND_BUFFER);
         }
-        let local = if address.ip().is_unspecified() { interfaces(address.is_ipv4()) } else { vec![address.ip()] };
+        let local = if address.ip().is_unspecified() { interfaces(address.ip()) } else { vec![address.ip()] };
         let advertised = if advertise.is_empty() { &local[..] } else { advertise };
         let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, address.port())).collect();
         Ok(Self { socket, state, address, candidates, local })
@@ -111,15 +124,21 @@ impl MediaSocket {
         &self.candidates
     }
 
-    /// The candidate that a datagram to `destination` came in by; behind a NAT the first one.
-    pub(super) fn candidate_for(&self, destination: Option<IpAddr>) -> SocketAddr {
+    /// The candidate that a datagram from `source` to `destination` came in by; behind a NAT the first of its family.
+    pub(super) fn candidate_for(&self, source: SocketAddr, destination: Option<IpAddr>) -> SocketAddr {
         let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == destination);
-        *known.or(self.candidates.first()).unwrap_or(&self.address)
+        let alike = || self.candidates.iter().find(|candidate| candidate.is_ipv4() == source.is_ipv4());
+        *known.or_else(alike).unwrap_or(&self.address)
     }
 
     fn send(&self, run: &Run, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
         let src_ip = self.local.contains(&run.source.ip()).then(|| run.source.ip());
-        let transmit = Transmit { destination: run.destination, ecn: None, contents, segment_size, src_ip };
+        // A socket of IPv6 knows an IPv4 address by its mapped form (RFC 4291 section 2.5.5.2).
+        let destination = match run.destination {
+            SocketAddr::V4(v4) if self.address.is_ipv6() => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+            other => other,
+        };
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
         self.state.try_send((&self.socket).into(), &transmit)
     }
 
@@ -128,20 +147,42 @@ impl MediaSocket {
     }
 }
 
+/// The first socket on a port.
+fn bind_alone(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = open(address)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket.into())
+}
+
 /// One more socket on a port whose sockets share it.
 fn bind_beside(address: SocketAddr) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let socket = open(address)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     rustix::net::bind(&socket, &address)?;
     Ok(socket.into())
 }
 
-/// Every address of this machine that a peer may reach, loopback included for peers on this machine.
-fn interfaces(v4: bool) -> Vec<IpAddr> {
+fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Whatever the system's default is (sysctl net.ipv6.bindv6only).
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    Ok(socket)
+}
+
+/// Whether datagrams to `ip` arrive at a socket on `listen`.
+fn arrives(listen: IpAddr, ip: IpAddr) -> bool {
+    ip.is_ipv4() == listen.is_ipv4() || (listen.is_ipv6() && listen.is_unspecified())
+}
+
+/// Every address of this machine that a peer of a socket on `listen` may reach, loopback included for peers on this
+/// machine.
+fn interfaces(listen: IpAddr) -> Vec<IpAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     let mut addresses: Vec<IpAddr> =
-        found.iter().map(if_addrs::Interface::ip).filter(|ip| ip.is_ipv4() == v4).collect();
+        found.iter().map(if_addrs::Interface::ip).filter(|ip| arrives(listen, *ip)).collect();
     addresses.retain(|ip| !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()));
     addresses.sort_by_key(|ip| ip.is_loopback());
     addresses.dedup();
@@ -174,8 +215,10 @@ impl ReceiveBatch {
         let mut count = 0;
         for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(received) {
             let stride = meta.stride.max(1);
+            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let destination = meta.dst_ip.map(|ip| ip.to_canonical());
             for datagram in buffer[..meta.len].chunks(stride) {
-                each(meta.addr, meta.dst_ip, datagram);
+                each(source, destination, datagram);
                 count += 1;
             }
         }
@@ -313,6 +356,41 @@ mod tests {
         assert!(socket.candidates().iter().any(|candidate| candidate.ip().is_loopback()));
         assert!(socket.candidates().iter().all(|candidate| candidate.port() == socket.address().port()));
         let advertised = MediaSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), &[[203, 0, 113, 7].into()]).unwrap();
-        assert_eq!(advertised.candidate_for(Some([10, 0, 0, 1].into())).ip(), IpAddr::from([203, 0, 113, 7]));
+        let source = SocketAddr::from(([10, 0, 0, 2], 9));
+        assert_eq!(advertised.candidate_for(source, Some([10, 0, 0, 1].into())).ip(), IpAddr::from([203, 0, 113, 7]));
+    }
+
+    #[test]
+    fn case_44_dual_stack_one_socket_serves_both_families() {
+        let (v4, v6) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
+        let any6: SocketAddr = "[::]:0".parse().unwrap();
+        let node = MediaSocket::bind(any6, &[v4, v6]).unwrap();
+        let port = node.address().port();
+        assert!(MediaSocket::bind(any6, &[]).unwrap().candidates().iter().any(SocketAddr::is_ipv4));
+        for ip in [v4, v6] {
+            let peer = MediaSocket::bind(SocketAddr::new(ip, 0), &[]).unwrap();
+            let (mut out, mut batch) = (SendBatch::default(), ReceiveBatch::new(&node));
+            out.push(&peer, peer.address(), SocketAddr::new(ip, port), b"hello");
+            out.flush(&peer);
+            let came = one(&mut batch, &node);
+            assert_eq!(came, (peer.address(), Some(ip)), "as IPv4 where it is IPv4");
+            assert_eq!(node.candidate_for(came.0, came.1), SocketAddr::new(ip, port));
+            out.push(&node, SocketAddr::new(ip, port), peer.address(), b"hello");
+            out.flush(&node);
+            assert_eq!(one(&mut ReceiveBatch::new(&peer), &peer).0, SocketAddr::new(ip, port));
+        }
+        let refused = MediaSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), &[v4, v6]).unwrap_err();
+        assert!(refused.to_string().contains("[::]"), "{refused}");
+    }
+
+    /// The next datagram's source and destination.
+    fn one(batch: &mut ReceiveBatch, socket: &MediaSocket) -> (SocketAddr, Option<IpAddr>) {
+        let end = Instant::now() + Duration::from_secs(5);
+        let mut came = None;
+        while came.is_none() {
+            assert!(Instant::now() < end, "nothing came");
+            batch.receive(socket, |source, destination, _| came = Some((source, destination)));
+        }
+        came.expect("it came")
     }
 }

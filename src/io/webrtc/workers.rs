@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use crate::base::limits;
 use crate::engine::flow::{CommandSender, Waker};
+use crate::io::telemetry::panics::Panics;
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
 use crate::io::webrtc::event::{NetEvent, NetEvents};
@@ -31,7 +32,7 @@ struct Worker {
 
 impl NetWorkers {
     /// Starts a thread for each of `sockets`, which share one port. They report into `events`, whose reader sleeps on
-    /// `control`.
+    /// `control`; one that panics tells `panics`.
     ///
     /// # Errors
     /// When the process is out of threads or file descriptors.
@@ -40,6 +41,7 @@ impl NetWorkers {
         events: &Sender<NetEvent>,
         control: &Waker,
         counters: &NetCounters,
+        panics: &Panics,
     ) -> io::Result<Self> {
         let wakers = sockets.iter().map(|_| Waker::new()).collect::<io::Result<Vec<_>>>()?;
         let (doors, inboxes): (Vec<_>, Vec<_>) = wakers.iter().map(|waker| inbox(waker.clone())).unzip();
@@ -57,8 +59,9 @@ impl NetWorkers {
                 counters: counters.clone(),
                 seat: Seat { number, registry: registry.clone(), losses: losses.clone() },
             };
-            let run = move || Net::new(socket, wiring).run();
-            let thread = thread::Builder::new().name(format!("net-{number}")).spawn(run)?;
+            let (name, panics) = (format!("net-{number}"), panics.clone());
+            let thread = thread::Builder::new().name(name.clone());
+            let thread = thread.spawn(move || panics.vital(&name, || Net::new(socket, wiring).run()))?;
             started.workers.push(Worker { commands, thread: Some(thread) });
         }
         Ok(started)
@@ -82,9 +85,9 @@ impl NetWorkers {
                 self.broadcast(|| NetCommand::RemoveRung { room: room.clone(), rung });
             }
             NetCommand::Stop => self.broadcast(|| NetCommand::Stop),
-            NetCommand::AddPeer { room, peer, rung } => {
+            NetCommand::AddPeer { peer } => {
                 let home = self.registry.settle(peer.id());
-                self.workers[home].commands.send(NetCommand::AddPeer { room, peer, rung });
+                self.workers[home].commands.send(NetCommand::AddPeer { peer });
             }
             command => {
                 // A peer that is gone by itself has no home; the event that says so is on its way.

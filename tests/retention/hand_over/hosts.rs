@@ -1,5 +1,5 @@
-//! **The question:** which hosts misbehave? One that is cut off midway, and one that gives back something else than it
-//! was given.
+//! **The question:** which hosts misbehave? One that is cut off midway, one that gives back something else than it was
+//! given, and a bucket that keeps what it says it did not.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
@@ -69,6 +69,37 @@ pub struct Altering {
     pub asked: Arc<Mutex<Vec<String>>>,
     /// What it holds, by path.
     pub files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+/// Just enough of a bucket; takes everything, and then says no to one method.
+pub struct Denying {
+    pub url: String,
+    /// What it holds, by path.
+    pub files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+impl Denying {
+    pub async fn start(denied: &'static str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let files = Arc::<Mutex<BTreeMap<String, Vec<u8>>>>::default();
+        let held = files.clone();
+        let answer = async move |request: Request| {
+            let (parts, body) = request.into_parts();
+            let (method, path) = (parts.method.as_str().to_owned(), parts.uri.path().to_owned());
+            let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+            let mut held = held.lock().unwrap();
+            match method.as_str() {
+                "PUT" => drop(held.insert(path, bytes)),
+                "DELETE" => drop(held.remove(&path)),
+                _ => {}
+            }
+            let status = if method == denied { StatusCode::FORBIDDEN } else { StatusCode::OK };
+            (status, [(header::ETAG, "\"1\"")]).into_response()
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        Self { url, files }
+    }
 }
 
 #[derive(Clone)]

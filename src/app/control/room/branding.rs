@@ -49,13 +49,17 @@ impl Room {
 
     /// Shows `avatar` while the camera behind `peer` is off; `None` goes back to initials.
     pub(super) fn set_avatar(
-        &self,
+        &mut self,
         peer: PeerId,
         avatar: Option<Bitmap>,
         out: &mut Outbox<Effect>,
     ) -> Result<(), Refusal> {
-        let entry = self.peers.get(peer).ok_or(Refusal::ResourceNotFound)?;
+        let entry = self.peers.get_mut(peer).ok_or(Refusal::ResourceNotFound)?;
         let participant = entry.role.participant().ok_or(Refusal::ParticipantNotFound)?;
+        if let Some(veil) = &mut entry.veil {
+            veil.avatar = avatar;
+            return Ok(());
+        }
         out.push(Effect::Scene(scene::Input::Avatar { participant, avatar }));
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::base::media::{Outbox, PeerId};
 use crate::core::access::Caller;
 use crate::core::scene;
 use crate::io::api::{Command, LayoutShown, Refusal, Reply, RoomDetail, RungShown, SdpFragment, Trickled};
-use crate::io::webrtc::{IceCredentials, NetCommand, PeerRole};
+use crate::io::webrtc::PeerRole;
 
 impl Room {
     /// What is asked of the room. A reply that nobody waits for means the client hung up, and nothing needs undoing.
@@ -78,16 +78,9 @@ impl Room {
         let Some(entry) = self.peers.get_mut(peer).filter(|entry| entry.leg.is_none()) else {
             return drop(reply.send(Err(Refusal::ResourceNotFound)));
         };
-        if session.is_some_and(|ufrag| ufrag != entry.ufrag) {
-            return drop(reply.send(Err(Refusal::SessionChanged)));
+        if let Some(command) = entry.trickling.ask(peer, session, fragment, reply) {
+            out.push(Effect::Net(command));
         }
-        let credentials = match (fragment.ufrag, fragment.pwd) {
-            (Some(ufrag), Some(password)) => Some(IceCredentials { ufrag, password }),
-            _ => None,
-        };
-        let candidates = fragment.candidates.into_iter().map(|c| c.candidate).collect();
-        entry.trickles.push_back(reply);
-        out.push(Effect::Net(NetCommand::Trickle { peer, credentials, candidates }));
     }
 
     fn detail(&self) -> RoomDetail {

@@ -1,7 +1,6 @@
 //! **The question:** what does a room want done? Its effects; the control thread carries them out, in order.
 
 use std::net::SocketAddr;
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,8 +13,8 @@ use crate::base::media::{
 };
 use crate::core::scene;
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, PlayoutCell, TrackTap};
-use crate::io::api::{Joined, LegJoined, LegState, Reply, ResourceToken};
-use crate::io::rtp::{Leg, LegSetup, LegWatch};
+use crate::io::api::{LegState, ResourceToken};
+use crate::io::rtp::{LegSetup, LegWatch};
 use crate::io::webrtc::NetCommand;
 
 /// One thing to do for a room.
@@ -36,14 +35,10 @@ pub enum Effect {
     AddTrack(Box<TrackStart>),
     /// Neither any more.
     RemoveTrack(TrackId),
-    /// A leg begins.
+    /// A leg is in the room.
     AddLeg(Box<LegStart>),
     /// A leg ends.
     RemoveLeg(PeerId),
-    /// Somebody is in: they get their answer. If they are gone, they come back as `Input::Dismiss`.
-    AnswerJoin(PeerId, Joined, Reply<Joined>),
-    /// The same of a leg.
-    AnswerLeg(PeerId, LegJoined, Reply<LegJoined>),
     /// A connection is of this room no longer, and its token names nothing.
     Forget(PeerId, ResourceToken),
     /// The room is over.
@@ -84,18 +79,12 @@ pub struct TrackStart {
     pub tap: Option<TrackTap>,
 }
 
-/// A plain-RTP leg that begins.
+/// A plain-RTP leg that comes into the room.
 pub struct LegStart {
     /// The connection it stands for.
     pub peer: PeerId,
     /// Its voice.
     pub track: TrackId,
-    /// Its own port.
-    pub socket: UdpSocket,
-    /// What its datagrams mean.
-    pub leg: Leg,
-    /// What others may look at.
-    pub watch: LegWatch,
     /// The delay of its voice.
     pub playout: PlayoutCell,
 }

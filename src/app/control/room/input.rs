@@ -1,22 +1,19 @@
 //! **The question:** what may happen to a room?
 
-use std::net::UdpSocket;
-
 use crate::app::control::room::effect::LegShown;
+use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
-use crate::base::media::{ParticipantId, PeerId, RungId, RungName};
-use crate::io::api::{Command, Joined, LegJoined, Reply, ResourceToken};
-use crate::io::rtp::{Leg, LegEvent};
-use crate::io::webrtc::{NetEvent, Peer, PeerRole};
+use crate::base::media::{Bitmap, PeerId, RungId, RungName};
+use crate::io::api::{Command, ResourceToken};
+use crate::io::rtp::LegEvent;
+use crate::io::webrtc::{NetEvent, PeerRole};
 
 /// One thing that happened.
 pub enum Input {
     /// The room begins: it is recorded from its first frame on, if that is the operator's rule.
     Begin,
-    /// Somebody's offer was answered, and they want in.
+    /// Somebody comes in.
     Join(Box<Joining>),
-    /// A plain-RTP leg wants in.
-    JoinLeg(Box<JoiningLeg>, Reply<LegJoined>),
     /// What the wire saw of one of its people, or of all its listeners.
     Net(NetEvent),
     /// What became of a leg.
@@ -27,8 +24,6 @@ pub enum Input {
     Ask(Command),
     /// What a door asks of one of its connections.
     AskOf(PeerId, Command),
-    /// A connection is ended from this side.
-    Dismiss(PeerId, &'static str),
     /// An encode could not begin.
     RungFailed(RungId, String),
     /// The room is to end.
@@ -37,10 +32,10 @@ pub enum Input {
     Due,
 }
 
-/// Somebody whose offer was answered.
+/// Somebody whose connection stands, or a leg that was heard.
 pub struct Joining {
     /// Their connection.
-    pub peer: Box<Peer>,
+    pub peer: PeerId,
     /// What it is for.
     pub role: PeerRole,
     /// The person's name.
@@ -49,26 +44,12 @@ pub struct Joining {
     pub consents_to_recording: bool,
     /// The rung they want to see; `None`: the first.
     pub rung: Option<RungName>,
-    /// What they are told once they are in.
-    pub joined: Joined,
-    /// Where.
-    pub reply: Reply<Joined>,
-}
-
-/// A leg whose port was bound.
-pub struct JoiningLeg {
-    /// The connection it stands for.
-    pub peer: PeerId,
-    /// Who it is in the room.
-    pub participant: ParticipantId,
-    /// The person's name.
-    pub display: String,
-    /// Its port.
-    pub socket: UdpSocket,
-    /// What its datagrams mean.
-    pub leg: Leg,
-    /// What can be told of it.
-    pub shown: LegShown,
-    /// The capability to look at it and to end it.
+    /// The capability to steer the connection.
     pub resource: ResourceToken,
+    /// How its ICE stands.
+    pub trickling: Trickling,
+    /// What is shown while their camera is off, if they said so already.
+    pub avatar: Option<Bitmap>,
+    /// It is a leg, and this can be told of it.
+    pub leg: Option<LegShown>,
 }

@@ -3,99 +3,81 @@
 use std::time::Instant;
 
 use crate::app::control::room::effect::{Effect, LegStart};
-use crate::app::control::room::input::{Joining, JoiningLeg};
+use crate::app::control::room::input::Joining;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::PeerEntry;
 use crate::app::control::room::state::Room;
-use crate::base::media::{Outbox, ParticipantId, PeerId, RungId, RungSpec, TrackId, TrackKind};
+use crate::base::media::{Bitmap, Outbox, ParticipantId, PeerId, RungId, RungSpec, TrackId, TrackKind};
 use crate::core::room::{Role, RoomInput};
 use crate::core::scene;
-use crate::io::api::{LegJoined, LegState, Refusal, Reply};
+use crate::io::api::{LegState, Refusal};
 use crate::io::rtp::LegEvent;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, PeerRole};
 
 impl Room {
+    /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
-        let Joining { peer, role, display, consents_to_recording, rung, joined, reply } = joining;
-        let id = peer.id();
-        let admitted = match Outputs::spec_of(&self.setup, rung) {
-            None => Err(Refusal::RungNotFound(self.setup.rung_names())),
-            Some(spec) => self.admit(now, id, role, &display, out).map(|()| spec),
-        };
-        let spec = match admitted {
-            Ok(spec) => spec,
-            // A caller that is gone needs no answer.
-            Err(refusal) => return drop(reply.send(Err(refusal))),
-        };
-        self.peers.insert(id, PeerEntry::new(role, joined.resource, peer.ufrag().to_owned()));
-        let watches = !matches!(role, PeerRole::Publisher(_));
-        let rung = watches.then(|| self.watch(now, id, spec, out));
-        out.push(Effect::Net(NetCommand::AddPeer { room: self.name.clone(), peer, rung }));
-        if let (false, Some(participant)) = (consents_to_recording, role.participant()) {
-            // Before the answer leaves, so that nothing of theirs comes sooner.
-            self.set_recordable(now, participant, false, out);
+        let Joining { peer, role, display, consents_to_recording, rung, resource, trickling, avatar, leg } = joining;
+        let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
+        if !self.admit(now, peer, role, &display, out) {
+            return;
         }
-        out.push(Effect::AnswerJoin(id, joined, reply));
+        let is_leg = leg.is_some();
+        let mut entry = PeerEntry::new(role, resource, trickling);
+        entry.leg = leg;
+        self.peers.insert(peer, entry);
+        if let (false, Some(participant)) = (consents_to_recording, role.participant()) {
+            // Before anything of theirs is in the room.
+            self.refuse_from_the_start(now, peer, participant, out);
+        }
+        if is_leg {
+            self.enter_leg(now, peer, out);
+        } else {
+            let watches = !matches!(role, PeerRole::Publisher(_));
+            let rung = watches.then(|| self.watch(now, peer, spec, out));
+            out.push(Effect::Net(NetCommand::EnterRoom { peer, room: self.name.clone(), rung }));
+        }
+        self.appear(now, peer, avatar, out);
     }
 
-    pub(super) fn join_leg(
-        &mut self,
-        now: Instant,
-        joining: JoiningLeg,
-        reply: Reply<LegJoined>,
-        out: &mut Outbox<Effect>,
-    ) {
-        let JoiningLeg { peer, participant, display, socket, leg, shown, resource } = joining;
-        let role = PeerRole::Participant(participant);
-        if let Err(refusal) = self.admit(now, peer, role, &display, out) {
-            return drop(reply.send(Err(refusal)));
-        }
-        let (watch, state) = (shown.watch.clone(), shown.state(participant));
-        let mut entry = PeerEntry::new(role, resource, String::new());
-        entry.leg = Some(shown);
+    fn enter_leg(&mut self, now: Instant, peer: PeerId, out: &mut Outbox<Effect>) {
+        let Some(entry) = self.peers.get_mut(peer) else { return };
+        let Some(participant) = entry.role.participant() else { return };
         entry.tracks.insert(TrackKind::Microphone);
         let track = TrackId { participant, kind: TrackKind::Microphone };
-        let playout = entry.playout.clone();
-        self.peers.insert(peer, entry);
-        out.push(Effect::AddLeg(Box::new(LegStart { peer, track, socket, leg, watch, playout })));
-        out.push(Effect::AnswerLeg(peer, LegJoined { resource, state }, reply));
+        out.push(Effect::AddLeg(Box::new(LegStart { peer, track, playout: entry.playout.clone() })));
+        self.room_input(now, RoomInput::Track(participant, TrackKind::Microphone, true), out);
     }
 
-    /// Reserves a place.
-    fn admit(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        role: PeerRole,
-        display: &str,
-        out: &mut Outbox<Effect>,
-    ) -> Result<(), Refusal> {
-        let known = |id| self.core.members().iter().any(|member| member.participant == id);
+    /// Takes a place; false if there is none.
+    fn admit(&mut self, now: Instant, peer: PeerId, role: PeerRole, display: &str, out: &mut Outbox<Effect>) -> bool {
         let input = match role {
-            PeerRole::Viewer { minus: Some(id) } if !known(id) => return Err(Refusal::ParticipantNotFound),
             PeerRole::Participant(id) => RoomInput::Join(id, display.to_owned(), Role::Participant),
             PeerRole::Publisher(id) => RoomInput::Join(id, display.to_owned(), Role::Publisher),
             PeerRole::Viewer { .. } => RoomInput::ViewerJoin(peer),
         };
         let before = self.core.stats().refused;
         self.room_input(now, input, out);
-        if self.core.stats().refused > before { Err(Refusal::RoomFull) } else { Ok(()) }
+        self.core.stats().refused == before
     }
 
-    /// ICE and DTLS of a connection are up.
-    pub(super) fn connected(&mut self, now: Instant, peer: PeerId, out: &mut Outbox<Effect>) {
+    /// Shows somebody's tile, unless nobody may see it yet.
+    pub(super) fn appear(&mut self, now: Instant, peer: PeerId, avatar: Option<Bitmap>, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get_mut(peer) else { return };
-        entry.connected = true;
         let Some(participant) = entry.role.participant() else { return };
+        if let Some(veil) = &mut entry.veil {
+            veil.avatar = avatar;
+            return;
+        }
         let member = self.core.members().iter().find(|member| member.participant == participant);
         let name = member.map_or_else(String::new, |member| member.name.clone());
-        // Only now does a tile appear: nobody waits for a face that never comes.
         out.push(Effect::Scene(scene::Input::Joined { participant, name }));
         self.mark_newcomer(participant, out);
-        if std::mem::take(&mut self.is_to_announce) {
-            self.announce_recording(now, out);
+        if avatar.is_some() {
+            out.push(Effect::Scene(scene::Input::Avatar { participant, avatar }));
         }
+        self.announce_if_due(now, out);
     }
 
     /// Ends a connection from this side.
@@ -132,12 +114,8 @@ impl Room {
     /// What became of a leg.
     pub(super) fn leg_event(&mut self, now: Instant, event: LegEvent, out: &mut Outbox<Effect>) {
         match event {
-            LegEvent::Started(peer) => {
-                self.connected(now, peer, out);
-                if let Some(id) = self.peers.get(peer).and_then(|entry| entry.role.participant()) {
-                    self.room_input(now, RoomInput::Track(id, TrackKind::Microphone, true), out);
-                }
-            }
+            // That is how it came in.
+            LegEvent::Started(_) => {}
             LegEvent::Silent(peer) => self.remove_peer(now, peer, "nothing came from it any more", out),
             LegEvent::Failed(peer) => {
                 tracing::error!("a leg's worker panicked; the leg ends");

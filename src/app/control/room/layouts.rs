@@ -107,8 +107,9 @@ impl Room {
     /// Who is not seen needs to send hardly anything, enough to come back at once.
     fn ask_senders(&mut self, now: Instant, scene: &Scene, out: &mut Outbox<Effect>) {
         let fps = self.setup.config.video.fps.get();
-        let connected = self.peers.iter().filter(|(_, entry)| entry.connected);
-        let people = connected
+        let people = self
+            .peers
+            .iter()
             .filter_map(|(peer, entry)| {
                 Some((peer, entry.role.participant()?, entry.tracks.contains(&TrackKind::Screen)))
             })

@@ -22,6 +22,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tracks;
+mod views;
 
 pub use effect::Effect;
 pub use input::Input;

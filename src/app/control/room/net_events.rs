@@ -9,14 +9,12 @@ use crate::base::media::{Outbox, ParticipantId, PeerId, TrackKind};
 use crate::core::room::RoomInput;
 use crate::core::scene;
 use crate::core::signal::{FromClient, FromNode, ProblemKind, SignalError};
-use crate::io::api::{Refusal, Trickled};
-use crate::io::webrtc::{NetCommand, NetEvent, OfferError, ufrag_of};
+use crate::io::webrtc::{NetCommand, NetEvent, OfferError};
 
 impl Room {
     /// One event of a net worker. Events about a connection that is gone meanwhile are ignored.
     pub(super) fn net_event(&mut self, now: Instant, event: NetEvent, out: &mut Outbox<Effect>) {
         match event {
-            NetEvent::Connected(peer) => self.connected(now, peer, out),
             NetEvent::Closed { peer, reason } => self.remove_peer(now, peer, &reason.to_string(), out),
             NetEvent::ChannelOpen(peer) => self.welcome(peer, out),
             NetEvent::TrackStarted { peer, kind, codec } => self.track_started(now, peer, (kind, codec), out),
@@ -25,7 +23,13 @@ impl Room {
             NetEvent::Renegotiated { peer, answer } => Self::renegotiated(peer, answer, out),
             // The encoders of the room's mixes follow what its listeners lose.
             NetEvent::SoundLost { percent, .. } => out.push(Effect::Mix(MixCommand::Loss(self.name.clone(), percent))),
-            NetEvent::Trickled { peer, answer } => self.trickled(peer, answer),
+            NetEvent::Trickled { peer, answer } => {
+                if let Some(entry) = self.peers.get_mut(peer) {
+                    entry.trickling.answered(answer);
+                }
+            }
+            // That is how they came in.
+            NetEvent::Connected(_) => {}
         }
     }
 
@@ -87,21 +91,6 @@ impl Room {
             Err(error) => FromNode::problem(ProblemKind::BadOffer, "The offer cannot be answered", &error.to_string()),
         };
         Self::send(peer, &message, out);
-    }
-
-    fn trickled(&mut self, peer: PeerId, answer: Result<Option<String>, OfferError>) {
-        let Some(entry) = self.peers.get_mut(peer) else { return };
-        let Some(reply) = entry.trickles.pop_front() else { return };
-        let result = match answer {
-            Ok(None) => Ok(Trickled::Accepted),
-            Ok(Some(answer)) => {
-                entry.ufrag = ufrag_of(&answer).to_owned();
-                Ok(Trickled::Restarted { answer })
-            }
-            Err(error) => Err(Refusal::BadFragment(error.to_string())),
-        };
-        // A client that hung up has its candidates taken all the same.
-        let _ = reply.send(result);
     }
 }
 

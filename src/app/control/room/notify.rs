@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
-use crate::app::control::room::state::Room;
+use crate::app::control::room::state::{Room, RosterState};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::media::{Outbox, ParticipantId, PeerId};
@@ -17,21 +17,31 @@ use crate::io::webrtc::NetCommand;
 impl Room {
     /// Tells one connection.
     pub(super) fn send(peer: PeerId, message: &FromNode, out: &mut Outbox<Effect>) {
-        out.push(Effect::Net(NetCommand::Signal { peer, text: message.encode().into() }));
+        out.push(Effect::Net(NetCommand::Signal { peer, kind: message.kind(), text: message.encode().into() }));
     }
 
     /// Tells everyone here; the text is made once.
     pub(super) fn broadcast(&self, message: &FromNode, out: &mut Outbox<Effect>) {
         let text: Arc<str> = message.encode().into();
         for (peer, entry) in self.peers.iter() {
-            if entry.connected && entry.role.participant().is_some() {
-                out.push(Effect::Net(NetCommand::Signal { peer, text: text.clone() }));
+            if entry.leg.is_none() && entry.role.participant().is_some() {
+                out.push(Effect::Net(NetCommand::Signal { peer, kind: message.kind(), text: text.clone() }));
             }
         }
     }
 
+    /// Who is here, or what they do, changed: everyone is told now, or with all that changes within a tenth of a
+    /// second.
+    pub(super) fn roster_changed(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        self.roster.is_stale = true;
+        if self.roster.next().is_none_or(|at| at <= now) {
+            self.tell_roster(now, out);
+        }
+    }
+
     /// Tells everyone who is here.
-    pub(super) fn broadcast_roster(&self, out: &mut Outbox<Effect>) {
+    pub(super) fn tell_roster(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        self.roster = RosterState { told: Some(now), is_stale: false };
         self.broadcast(&FromNode::Room { participants: self.people() }, out);
     }
 
@@ -61,7 +71,7 @@ impl Room {
                     self.refusers.let_go(now, participant);
                 }
                 RoomOutput::RosterChanged => {
-                    self.broadcast_roster(out);
+                    self.roster_changed(now, out);
                     self.mark_muted(out);
                 }
                 RoomOutput::SpeakingChanged => self.speaking_changed(now, out),
@@ -98,9 +108,7 @@ impl Room {
 
     /// Tells the room's recording, if it has one, what begins in the room.
     pub(super) fn to_recording(&self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
-        if self.recording.is_on()
-            && let Some(ticket) = self.recording.ticket()
-        {
+        if let Some(ticket) = self.recording.running() {
             out.push(Effect::Package(PackageCommand::Event(ticket, now, event)));
         }
     }

@@ -1,16 +1,17 @@
 //! **The question:** who is connected to the room, by what, and what is asked of them?
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::app::control::room::effect::LegShown;
-use crate::base::media::{PeerId, TappedFrame, TrackKind};
+use crate::app::control::trickling::Trickling;
+use crate::base::media::{Bitmap, Codec, PeerId, TappedFrame, TrackKind};
 use crate::core::ladder::UplinkTarget;
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
-use crate::io::api::{Reply, ResourceToken, Trickled};
+use crate::io::api::ResourceToken;
 use crate::io::webrtc::PeerRole;
 
 /// One connection.
@@ -19,18 +20,16 @@ pub struct PeerEntry {
     pub role: PeerRole,
     /// The capability in its Location.
     pub resource: ResourceToken,
-    /// This side's ICE generation, the ETag of its resource.
-    pub ufrag: String,
-    /// Trickled fragments that wait for the net worker's answer.
-    pub trickles: VecDeque<Reply<Trickled>>,
-    /// ICE and DTLS are up.
-    pub connected: bool,
+    /// How its ICE stands.
+    pub trickling: Trickling,
     /// It is no WebRTC connection but a plain-RTP leg.
     pub leg: Option<LegShown>,
     /// Shared by its camera and its microphone.
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
     pub screen_playout: PlayoutCell,
+    /// Nobody sees or hears them before the recording's view without them is made: what is shown and heard then.
+    pub veil: Option<Veil>,
     /// Its tracks that are decoded or mixed.
     pub tracks: BTreeSet<TrackKind>,
     /// Its tracks that may be recorded by themselves.
@@ -39,6 +38,15 @@ pub struct PeerEntry {
     ask_camera: UplinkTarget,
     /// What is asked of its screen.
     ask_screen: UplinkTarget,
+}
+
+/// What somebody would show who is not shown yet.
+#[derive(Debug, Default)]
+pub struct Veil {
+    /// Tracks that began, and how they are coded.
+    pub tracks: Vec<(TrackKind, Codec)>,
+    /// What is shown while their camera is off.
+    pub avatar: Option<Bitmap>,
 }
 
 /// What is known of a track that may be recorded by itself.
@@ -53,15 +61,14 @@ pub struct Tapped {
 }
 
 impl PeerEntry {
-    /// A connection that was just answered.
-    pub fn new(role: PeerRole, resource: ResourceToken, ufrag: String) -> Self {
+    /// A connection that comes in.
+    pub fn new(role: PeerRole, resource: ResourceToken, trickling: Trickling) -> Self {
         Self {
             role,
             resource,
-            ufrag,
-            trickles: VecDeque::new(),
-            connected: false,
+            trickling,
             leg: None,
+            veil: None,
             playout: PlayoutCell::default(),
             screen_playout: PlayoutCell::default(),
             tracks: BTreeSet::new(),

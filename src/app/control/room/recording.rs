@@ -1,8 +1,6 @@
 //! **The question:** is the room recorded, what does its recording read, and who is told? Begun by the operator's rule,
-//! over HTTP, or by participants who may. While somebody does not want to be in it, it reads a view that hides them,
-//! made anew whenever these people change, so that nothing in it can hold somebody who had already said no.
+//! over HTTP, or by participants who may. What it reads of those who do not want to be in it is `views`' question.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
@@ -10,7 +8,7 @@ use crate::app::control::room::state::{Asker, RecordingState, Room};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, RecordingTicket, RungId, View};
+use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, View};
 use crate::core::access::Act;
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
@@ -26,9 +24,8 @@ impl Room {
         let into_file = self.setup.record_to.clone().map(RecordingPlace::File);
         let Some(place) = into_file.or(archive.map(RecordingPlace::Sealed)) else { return };
         let ticket = self.begin_recording(now, place, RecordingWish::default(), false, out);
-        self.recording = RecordingState::On(ticket);
+        self.recording = RecordingState::Waiting(ticket);
         self.is_to_announce = true;
-        self.mark_recorded(out);
     }
 
     /// A door asks for a recording. It is answered false if there is one already.
@@ -93,7 +90,7 @@ impl Room {
         let most = archive.ok_or(Refusal::NotRecording)?.retention();
         match self.recording {
             RecordingState::On(_) => return Ok(false),
-            RecordingState::Asked(..) => return Err(Refusal::Busy),
+            RecordingState::Asked(..) | RecordingState::Waiting(_) => return Err(Refusal::Busy),
             RecordingState::Off => {}
         }
         if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
@@ -109,10 +106,15 @@ impl Room {
         self.recording = RecordingState::Asked(ticket, asker);
     }
 
-    /// The keepers agreed: it is recorded from now on.
+    /// It is stored from now on: the keepers agreed, or the store takes it again.
     pub(super) fn recording_began(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         if self.recording.ticket() != Some(ticket) || self.recording.is_on() {
             return;
+        }
+        if matches!(self.recording, RecordingState::Waiting(_)) {
+            self.recording = RecordingState::On(ticket);
+            self.recording_changed(out);
+            return self.announce_if_due(now, out);
         }
         if let RecordingState::Asked(_, Asker::Door(reply)) =
             std::mem::replace(&mut self.recording, RecordingState::On(ticket))
@@ -127,17 +129,46 @@ impl Room {
         self.announce_recording(now, out);
     }
 
+    /// Nothing is stored for now: everybody is told, and it is tried on.
+    pub(super) fn recording_stalled(&mut self, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) && self.recording.is_on() {
+            tracing::error!(room = %alias(&self.name), "nothing of a recording is stored for now");
+            self.setup.counts.record.stalled.add(1);
+            self.recording = RecordingState::Waiting(ticket);
+            self.recording_changed(out);
+        }
+    }
+
+    /// It was erased, or a leap of the clock brought its hour on, while it was made.
+    pub(super) fn recording_erased(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) {
+            let room = alias(&self.name);
+            tracing::warn!(%room, "a recording was erased or has expired while it was made, so it ends");
+            self.end_recording(now, out);
+        }
+    }
+
+    /// A worker panicked over it; another one that began meanwhile goes on.
+    pub(super) fn recording_failed(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+        if self.recording.ticket() == Some(ticket) {
+            tracing::error!(room = %alias(&self.name), "a recording ends by a fault of ours");
+            self.setup.counts.record.failed.add(1);
+            self.end_recording(now, out);
+        }
+    }
+
     /// The keepers did not agree: whoever asked is told, and nothing is recorded.
     pub(super) fn recording_refused(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         if self.recording.ticket() != Some(ticket) {
             return;
         }
         let asked = std::mem::replace(&mut self.recording, RecordingState::Off);
+        tracing::warn!(room = %alias(&self.name), "a recording that was asked for does not begin");
         self.stop_reading(now, out);
         match asked {
             RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Err(Refusal::KeepersSilent))),
             RecordingState::Asked(_, Asker::Peer(peer)) => Self::send(peer, &no_recording(), out),
-            RecordingState::On(_) | RecordingState::Off => self.recording_changed(out),
+            _ => self.recording_changed(out),
         }
     }
 
@@ -150,7 +181,7 @@ impl Room {
         match state {
             RecordingState::Asked(_, Asker::Door(reply)) => drop(reply.send(Ok(false))),
             RecordingState::Asked(_, Asker::Peer(_)) | RecordingState::Off => {}
-            RecordingState::On(_) => self.recording_changed(out),
+            RecordingState::Waiting(_) | RecordingState::On(_) => self.recording_changed(out),
         }
     }
 
@@ -162,40 +193,9 @@ impl Room {
             self.end(now, "an encode could not begin", out);
         } else {
             tracing::error!(room = %alias(&self.name), why, "a recording cannot go on without somebody, so it ends");
-            self.setup.counts.record.errors.add(1);
+            self.setup.counts.record.failed.add(1);
             self.end_recording(now, out);
         }
-    }
-
-    /// A participant does not want to be recorded from now on: when this returns, nothing of theirs that comes from now
-    /// on reaches a recording. Or they do again, after a while.
-    pub(super) fn set_recordable(
-        &mut self,
-        now: Instant,
-        participant: ParticipantId,
-        recordable: bool,
-        out: &mut Outbox<Effect>,
-    ) {
-        if recordable {
-            return self.refusers.let_go(now, participant);
-        }
-        if self.refusers.add(participant) {
-            self.revoke_tracks_of(participant);
-            self.reread(now, out);
-            self.record_tracks_of(participant, false, out);
-            self.broadcast_roster(out);
-        }
-    }
-
-    /// Those who left or no longer mind are hidden no longer.
-    pub(super) fn lift_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) {
-        let gone = self.refusers.lift(now);
-        if gone.is_empty() {
-            return;
-        }
-        self.reread(now, out);
-        gone.into_iter().for_each(|participant| self.record_tracks_of(participant, true, out));
-        self.broadcast_roster(out);
     }
 
     /// What the room does, as everyone in it is told.
@@ -208,6 +208,14 @@ impl Room {
             height: spec.size.height,
             fps: spec.fps,
             may_record: self.setup.policy.participants_may_record && self.setup.records_on_request(),
+        }
+    }
+
+    /// Announces a recording of the room from its first frame on: once it is stored and somebody is there to hear it.
+    pub(super) fn announce_if_due(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let is_heard = self.peers.iter().any(|(_, entry)| entry.veil.is_none() && entry.role.participant().is_some());
+        if self.recording.is_on() && is_heard && std::mem::take(&mut self.is_to_announce) {
+            self.announce_recording(now, out);
         }
     }
 
@@ -253,26 +261,15 @@ impl Room {
         let recording = Box::new(RoomRecording::new(now, setup, reads, self.setup.counts.record.clone()));
         out.push(Effect::Package(PackageCommand::Begin { room: self.name.clone(), ticket, recording, must_agree }));
         begun.drain().for_each(|effect| out.push(effect));
+        self.unveil(now, out);
         ticket
-    }
-
-    /// The people changed who are hidden: the recording goes on with what is made without them.
-    fn reread(&mut self, now: Instant, out: &mut Outbox<Effect>) {
-        let Some(ticket) = self.recording.ticket() else { return };
-        let mut begun = Outbox::new();
-        let reads = self.read_without_refusers(now, &mut begun);
-        // Before anything is made of the new view.
-        out.push(Effect::Package(PackageCommand::Read(ticket, Box::new(reads))));
-        begun.drain().for_each(|effect| out.push(effect));
     }
 
     /// Begins to read the view that hides exactly those who do not want to be recorded. Whatever was read so far is
     /// barred first.
-    fn read_without_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Reads {
-        // A number of its own each time: what was read before and barred stays barred.
-        self.generations += 1;
-        let generation = self.generations;
-        self.current_generation.store(generation, Ordering::Release);
+    pub(super) fn read_without_refusers(&mut self, now: Instant, out: &mut Outbox<Effect>) -> Reads {
+        let generation = self.bar_what_is_read();
+        self.view.is_stale = false;
         let hidden = self.refusers.people().clone();
         let view = View { generation: if hidden.is_empty() { 0 } else { generation }, hidden: hidden.clone() };
         let (spec, frames) = (self.setup.rungs[0], self.counters.frames_encoded.clone());
@@ -296,6 +293,8 @@ impl Room {
         self.outputs.unrecord(now);
         self.outputs.stop_idle(now, out);
         out.push(Effect::Mix(MixCommand::LeaveOut(self.name.clone(), [].into(), 0)));
+        self.view.is_stale = false;
+        self.unveil(now, out);
     }
 }
 
@@ -304,6 +303,6 @@ fn no_recording() -> FromNode {
     FromNode::problem(
         ProblemKind::KeepersSilent,
         "No recording can begin",
-        "Too few keepers of recordings answer; try again later.",
+        "Too few keepers of recordings answer, or the clock is in doubt; try again later.",
     )
 }

@@ -51,10 +51,7 @@ impl RoomSetup {
         engines: (&'static str, &'static str),
     ) -> Self {
         Self {
-            policy: Policy {
-                participants_may_record: config.recording.participants_may_record,
-                participants_choose_layout: config.rooms.participants_choose_layout,
-            },
+            policy: config.policy(),
             rungs: config.video.rung_specs(),
             branding: config.video.branding(),
             announcement: config.recording.announcement.blocks(),

@@ -13,6 +13,7 @@ use crate::app::control::room::refusers::Refusers;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::workers::event::Event;
 
+use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
@@ -23,7 +24,7 @@ use crate::core::signal::Person;
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
 use crate::io::telemetry::log::alias;
-use crate::io::webrtc::NetCommand;
+use crate::io::webrtc::{NetCommand, PeerRole};
 
 /// A room, from its first member to its last.
 pub struct Room {
@@ -37,6 +38,8 @@ pub struct Room {
     pub(super) audio: Fan<MixTick>,
     pub(super) recording: RecordingState,
     pub(super) refusers: Refusers,
+    pub(super) view: ViewState,
+    pub(super) roster: RosterState,
     /// Which of the readers that recordings had may take something: the newest ones. It only rises.
     pub(super) current_generation: Arc<AtomicU64>,
     /// Generations so far.
@@ -58,6 +61,8 @@ pub(super) enum RecordingState {
     Off,
     /// The keepers are asked; until they agree nothing is recorded.
     Asked(RecordingTicket, Asker),
+    /// It is recorded as soon as something can be stored; nothing is now.
+    Waiting(RecordingTicket),
     On(RecordingTicket),
 }
 
@@ -68,16 +73,67 @@ pub(super) enum Asker {
 }
 
 impl RecordingState {
+    /// Whether something is stored: what everybody is told.
     pub(super) const fn is_on(&self) -> bool {
         matches!(self, Self::On(_))
+    }
+
+    /// The recording that takes what happens in the room, whether it can be stored now or waits.
+    pub(super) const fn running(&self) -> Option<RecordingTicket> {
+        match self {
+            Self::On(ticket) | Self::Waiting(ticket) => Some(*ticket),
+            Self::Off | Self::Asked(..) => None,
+        }
     }
 
     /// The recording that is on or about to be.
     pub(super) const fn ticket(&self) -> Option<RecordingTicket> {
         match self {
             Self::Off => None,
-            Self::Asked(ticket, _) | Self::On(ticket) => Some(*ticket),
+            Self::Asked(ticket, _) | Self::Waiting(ticket) | Self::On(ticket) => Some(*ticket),
         }
+    }
+}
+
+/// The recording's view without those who do not want to be in it.
+#[derive(Debug, Default)]
+pub(super) struct ViewState {
+    /// When it was last made anew.
+    pub(super) made: Option<Instant>,
+    /// Others are to be hidden by now.
+    pub(super) is_stale: bool,
+}
+
+impl ViewState {
+    /// From when on it may be made anew: at once for the first time, and then for everyone who said no meanwhile.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.made.map(|made| made + limits::VIEW_SPACING)
+    }
+
+    /// When it is to be made anew.
+    fn due(&self) -> Option<Instant> {
+        self.next().filter(|_| self.is_stale)
+    }
+}
+
+/// What everyone knows of who is here.
+#[derive(Debug, Default)]
+pub(super) struct RosterState {
+    /// When they were told.
+    pub(super) told: Option<Instant>,
+    /// It is not so any more.
+    pub(super) is_stale: bool,
+}
+
+impl RosterState {
+    /// From when on they may be told again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.told.map(|told| told + limits::SIGNAL_SPACING)
+    }
+
+    /// When they are to be told.
+    fn due(&self) -> Option<Instant> {
+        self.next().filter(|_| self.is_stale)
     }
 }
 
@@ -134,6 +190,8 @@ impl Room {
             audio,
             recording: RecordingState::Off,
             refusers: Refusers::default(),
+            view: ViewState::default(),
+            roster: RosterState::default(),
             current_generation: Arc::default(),
             generations: 0,
             is_to_announce: false,
@@ -155,13 +213,11 @@ impl Room {
         match input {
             Input::Begin => self.record_from_the_start(now, out),
             Input::Join(joining) => self.join(now, *joining, out),
-            Input::JoinLeg(joining, reply) => self.join_leg(now, *joining, reply, out),
             Input::Net(event) => self.net_event(now, event, out),
             Input::Leg(event) => self.leg_event(now, event, out),
             Input::Worker(event) => self.worker_event(now, event, out),
             Input::Ask(command) => self.command(now, command, out),
             Input::AskOf(peer, command) => self.command_of(now, peer, command, out),
-            Input::Dismiss(peer, reason) => self.dismiss(now, peer, reason, out),
             Input::RungFailed(rung, why) => self.rung_failed(now, rung, &why, out),
             Input::End(reason) => self.end(now, reason, out),
             Input::Due => self.due(now, out),
@@ -177,6 +233,8 @@ impl Room {
             self.refusers.deadline(),
             self.outputs.deadline(),
             self.clock_deadline(),
+            self.view.due(),
+            self.roster.due(),
         ];
         all.into_iter().flatten().min()
     }
@@ -211,6 +269,23 @@ impl Room {
         self.core.members().iter().map(person).collect()
     }
 
+    /// Whether somebody could come in now.
+    ///
+    /// # Errors
+    /// What they are told if not.
+    pub fn takes(&self, role: PeerRole) -> Result<(), Refusal> {
+        let stats = self.core.stats();
+        let known = |id| self.core.members().iter().any(|member| member.participant == id);
+        match role {
+            PeerRole::Viewer { minus: Some(id) } if !known(id) => Err(Refusal::ParticipantNotFound),
+            PeerRole::Viewer { .. } if stats.viewers >= limits::VIEWERS_MAX => Err(Refusal::RoomFull),
+            PeerRole::Participant(_) | PeerRole::Publisher(_) if stats.participants >= limits::PARTICIPANTS_MAX => {
+                Err(Refusal::RoomFull)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a connection is of this room.
     #[must_use]
     pub fn has(&self, peer: PeerId) -> bool {
@@ -232,6 +307,12 @@ impl Room {
         }
         self.update_clock(now, out);
         self.lift_refusers(now, out);
+        if self.view.due().is_some_and(|at| at <= now) {
+            self.remake_view(now, out);
+        }
+        if self.roster.due().is_some_and(|at| at <= now) {
+            self.tell_roster(now, out);
+        }
         self.outputs.stop_idle(now, out);
     }
 
@@ -254,12 +335,13 @@ impl Room {
                     out.push(Effect::Scene(scene::Input::CameraEnded { participant: track.participant }));
                 }
             }
+            Event::PicturesRefused { track, why, .. } => self.pictures_refused(now, track, why, out),
             Event::RecordingBegan { ticket, .. } => self.recording_began(now, ticket, out),
             Event::RecordingRefused { ticket, .. } => self.recording_refused(now, ticket, out),
-            Event::RecordingFailed(_) => {
-                self.setup.counts.record.errors.add(1);
-                self.end_recording(now, out);
-            }
+            Event::RecordingStalled { ticket, .. } => self.recording_stalled(ticket, out),
+            Event::RecordingErased { ticket, .. } => self.recording_erased(now, ticket, out),
+            Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
+            Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
                 self.end(now, "a fault of ours", out);
@@ -311,8 +393,6 @@ impl Room {
 /// Whoever asks a room that is over is told so.
 fn refuse(input: Input) {
     match input {
-        Input::Join(joining) => drop(joining.reply.send(Err(Refusal::RoomNotFound))),
-        Input::JoinLeg(_, reply) => drop(reply.send(Err(Refusal::RoomNotFound))),
         Input::Ask(command) | Input::AskOf(_, command) => command.refuse(Refusal::RoomNotFound),
         _ => {}
     }

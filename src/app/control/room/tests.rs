@@ -1,7 +1,6 @@
 //! A room asked through its three doors, on a clock of the test's own: what it wants done follows from what happened
 //! and nothing else.
 
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,23 +8,25 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::effect::{Effect, LegShown, RoomEnd, RungStart};
-use super::input::{Input, JoiningLeg};
+use super::input::{Input, Joining};
 use super::setup::RoomSetup;
 use super::state::Room;
 use crate::app::config::Config;
 use crate::app::control::report::RoomCounters;
+use crate::app::control::trickling::Trickling;
 use crate::app::workers::counters::Counts;
+use crate::app::workers::event::Event;
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, RoomEpoch, RungId, Size, Wallclock};
+use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock};
 use crate::core::scene;
-use crate::core::signal::FromClient;
+use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
-use crate::io::rtp::{Leg, LegCodec, LegSetup, LegWatch};
-use crate::io::webrtc::NetEvent;
+use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
+use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -38,23 +39,33 @@ fn room(now: Instant, setup: Arc<RoomSetup>) -> Room {
     Room::new("tested".parse().unwrap(), setup, epoch, Fan::new(Counter::default()), RoomCounters::default())
 }
 
-/// Lets a leg in, whose participant has the id `number` too.
+/// Somebody's connection stands, whose participant has the id `number` too.
+fn joining(number: u64, role: PeerRole) -> Joining {
+    Joining {
+        peer: PeerId(number),
+        role,
+        display: format!("Person {number}"),
+        consents_to_recording: true,
+        rung: None,
+        resource: ResourceToken::random(),
+        trickling: Trickling::new("ufrag".into()),
+        avatar: None,
+        leg: None,
+    }
+}
+
+/// Lets a leg in.
 fn join(room: &mut Room, now: Instant, number: u64) -> Vec<Effect> {
     let setup = LegSetup::new(LegCodec::Opus, None, None, None, None).unwrap();
-    let watch = LegWatch::default();
-    let participant = ParticipantId(number);
-    let counters = [watch.counters.clone(), watch.counters.clone()];
-    let joining = JoiningLeg {
-        peer: PeerId(number),
-        participant,
-        display: format!("Person {number}"),
-        socket: UdpSocket::bind("127.0.0.1:0").unwrap(),
-        leg: Leg::new(now, setup, participant, 7, counters),
-        shown: LegShown { setup, local: "127.0.0.1:9".parse().unwrap(), watch },
-        resource: ResourceToken::random(),
-    };
-    let (reply, _) = oneshot::channel();
-    handle(room, now, Input::JoinLeg(Box::new(joining), reply))
+    let leg = LegShown { setup, local: "127.0.0.1:9".parse().unwrap(), watch: LegWatch::default() };
+    let joining = Joining { leg: Some(leg), ..joining(number, PeerRole::Participant(ParticipantId(number))) };
+    handle(room, now, Input::Join(Box::new(joining)))
+}
+
+/// Lets somebody in with a browser, who may mind being recorded.
+fn come(room: &mut Room, now: Instant, number: u64, consents_to_recording: bool) -> Vec<Effect> {
+    let joining = joining(number, PeerRole::Participant(ParticipantId(number)));
+    handle(room, now, Input::Join(Box::new(Joining { consents_to_recording, ..joining })))
 }
 
 fn handle(room: &mut Room, now: Instant, input: Input) -> Vec<Effect> {
@@ -126,6 +137,9 @@ fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred
     });
     assert_eq!(reads, Some(false), "what goes into one file asks no keeper");
     assert!(started(&begun)[0].view.is_whole() && started(&begun)[0].recorded.load(Ordering::Relaxed));
+    assert!(!room.stats().recording, "nothing is stored yet");
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
     assert!(room.stats().recording);
     join(&mut room, now, 1);
     join(&mut room, now, 2);
@@ -144,11 +158,11 @@ fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred
     assert_eq!(hidden.view.hidden, [ParticipantId(2)].into());
     assert_eq!(hidden.spec, room.setup.rungs[0]);
     // Nobody else watches, so what the recording read before idles now, and the hidden view ends as soon as it is left.
-    let hidden = hidden.rung;
+    let (hidden, now) = (hidden.rung, now + limits::VIEW_SPACING);
     room.set_recordable(now, ParticipantId(1), false, &mut out);
     let effects: Vec<_> = out.drain().collect();
     assert_eq!(started(&effects)[0].view.hidden, [ParticipantId(1), ParticipantId(2)].into());
-    assert_eq!(stopped(&effects), [hidden]);
+    assert!(stopped(&effects).contains(&hidden));
     // Whoever no longer minds stays hidden for a while, so that nobody can have a recording cut to pieces.
     room.set_recordable(now, ParticipantId(1), true, &mut out);
     room.set_recordable(now, ParticipantId(2), true, &mut out);
@@ -163,8 +177,10 @@ fn a_room_ends_with_its_last_and_says_what_is_left_to_finish() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
     handle(&mut room, now, Input::Begin);
     let joined = join(&mut room, now, 1);
-    assert!(joined.iter().any(|e| matches!(e, Effect::AnswerLeg(PeerId(1), ..))));
-    let effects = handle(&mut room, now, Input::Dismiss(PeerId(1), "tested"));
+    assert!(joined.iter().any(|e| matches!(e, Effect::AddLeg(start) if start.peer == PeerId(1))));
+    let (reply, _) = oneshot::channel();
+    let leave = Command::Leave { resource: ResourceToken::random(), reply };
+    let effects = handle(&mut room, now, Input::AskOf(PeerId(1), leave));
     assert!(effects.iter().any(|e| matches!(e, Effect::RemoveLeg(PeerId(1)))));
     assert!(effects.iter().any(|e| matches!(e, Effect::Forget(PeerId(1), _))));
     let Some(Effect::End(end)) = effects.last() else { panic!("the end comes last") };
@@ -181,12 +197,73 @@ fn a_recording_that_a_worker_gave_up_ends_and_everyone_learns() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
     handle(&mut room, now, Input::Begin);
     join(&mut room, now, 1);
-    let name = "tested".parse().unwrap();
-    let failed = crate::app::workers::event::Event::RecordingFailed(name);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    let (room_name, ticket) = ("tested".parse().unwrap(), room.recording.ticket().unwrap());
+    let failed = Event::RecordingFailed { room: room_name, ticket };
     let effects = handle(&mut room, now, Input::Worker(failed));
     assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Finish(_)))));
     assert!(!room.stats().recording);
     assert!(effects.iter().any(|e| matches!(e, Effect::Scene(scene::Input::Recorded(false)))));
+}
+
+fn began(room: &Room) -> Event {
+    let ticket = room.recording.ticket().expect("it is to be recorded");
+    Event::RecordingBegan { room: "tested".parse().unwrap(), ticket }
+}
+
+#[test]
+fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    join(&mut room, now, 1);
+    let mark = |effects: &[Effect]| {
+        let marks = effects.iter().filter_map(|e| match e {
+            Effect::Scene(scene::Input::Recorded(marked)) => Some(*marked),
+            _ => None,
+        });
+        marks.collect::<Vec<_>>()
+    };
+    let says = |room: &Room| matches!(room.state_message(), FromNode::State { recording: true, .. });
+    assert!(!room.stats().recording && !says(&room));
+    let (name, ticket) = ("tested".parse::<RoomId>().unwrap(), room.recording.ticket().unwrap());
+    let event = began(&room);
+    let effects = handle(&mut room, now, Input::Worker(event));
+    assert!(mark(&effects) == [true] && says(&room) && room.stats().recording);
+    let stalled = || Input::Worker(Event::RecordingStalled { room: name.clone(), ticket });
+    let effects = handle(&mut room, now, stalled());
+    assert!(mark(&effects) == [false] && !says(&room) && !room.stats().recording);
+    assert_eq!(room.setup.counts.record.stalled.get(), 1);
+    assert!(handle(&mut room, now, stalled()).is_empty(), "told once");
+    let event = began(&room);
+    let effects = handle(&mut room, now, Input::Worker(event));
+    assert!(mark(&effects) == [true] && says(&room), "it was tried on");
+    let erased = Event::RecordingErased { room: name, ticket };
+    assert_eq!(mark(&handle(&mut room, now, Input::Worker(erased))), [false]);
+    assert!(room.recording.ticket().is_none());
+}
+
+#[test]
+fn a_recording_that_failed_late_does_not_end_the_one_that_came_after_it() {
+    let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
+    handle(&mut room, now, Input::Begin);
+    let first = room.recording.ticket().unwrap();
+    let mut out = Outbox::new();
+    room.end_recording(now, &mut out);
+    room.record_from_the_start(now, &mut out);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    let name: RoomId = "tested".parse().unwrap();
+    for late in [
+        Event::RecordingFailed { room: name.clone(), ticket: first },
+        Event::RecordingStalled { room: name.clone(), ticket: first },
+        Event::RecordingErased { room: name.clone(), ticket: first },
+        Event::RungFailed { room: name, rung: RungId(12_345) },
+    ] {
+        assert!(handle(&mut room, now, Input::Worker(late)).is_empty());
+    }
+    assert!(room.stats().recording);
+    assert_eq!(room.setup.counts.record.failed.get(), 0);
 }
 
 #[test]
@@ -214,6 +291,128 @@ fn a_clock_is_set_at_each_minute() {
     let effects = handle(&mut room, due, Input::Due);
     assert!(matches!(effects[..], [Effect::Scene(scene::Input::Clock(_))]));
     assert_eq!(room.deadline(), Some(due + Duration::from_secs(60)));
+}
+
+fn is_shown(effects: &[Effect], number: u64) -> bool {
+    let shown =
+        |e: &Effect| matches!(e, Effect::Scene(scene::Input::Joined { participant, .. }) if participant.0 == number);
+    effects.iter().any(shown)
+}
+
+fn reads(effects: &[Effect]) -> usize {
+    effects.iter().filter(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))).count()
+}
+
+#[test]
+fn a_view_is_made_once_for_all_who_come_within_seconds_and_nobody_is_seen_before() {
+    let now = Instant::now();
+    let mut room = room(now, setup(Some("/nowhere/call.mp4")));
+    handle(&mut room, now, Input::Begin);
+    let first = come(&mut room, now, 1, false);
+    assert_eq!((reads(&first), is_shown(&first, 1)), (1, true), "the first one comes in at once");
+    let read = first.iter().position(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))).unwrap();
+    let entered = first.iter().position(|e| matches!(e, Effect::Net(NetCommand::EnterRoom { .. }))).unwrap();
+    assert!(read < entered, "the recording reads on without them before anything of theirs is there");
+    let barred = room.current_generation.load(Ordering::Acquire);
+    let mut later = now;
+    for number in 2..=50 {
+        later += Duration::from_millis(20);
+        let effects = come(&mut room, later, number, false);
+        assert_eq!((reads(&effects), is_shown(&effects, number)), (0, false), "{number}");
+        let started = NetEvent::TrackStarted { peer: PeerId(number), kind: TrackKind::Camera, codec: Codec::Av1 };
+        let effects = handle(&mut room, later, Input::Net(started));
+        assert!(!effects.iter().any(|e| matches!(e, Effect::AddTrack(_))), "{number} is not decoded either");
+    }
+    assert_eq!(room.current_generation.load(Ordering::Acquire), barred, "the recording goes on meanwhile");
+    let consenting = come(&mut room, later, 51, true);
+    assert!(is_shown(&consenting, 51), "who minds nothing waits for nothing");
+    let due = room.deadline().expect("the view is to be made");
+    let effects = handle(&mut room, now + limits::VIEW_SPACING, Input::Due);
+    assert!(due <= now + limits::VIEW_SPACING);
+    assert_eq!((reads(&effects), started(&effects).len()), (1, 1), "one for all of them");
+    assert_eq!(started(&effects)[0].view.hidden.len(), 50);
+    assert!((2..=50).all(|number| is_shown(&effects, number)));
+    let tracks = effects.iter().filter(|e| matches!(e, Effect::AddTrack(_))).count();
+    assert_eq!(tracks, 49, "what they sent meanwhile is decoded from now on");
+}
+
+#[test]
+fn who_says_no_a_moment_after_another_is_barred_at_once_and_hidden_soon() {
+    let now = Instant::now();
+    let mut room = room(now, setup(Some("/nowhere/call.mp4")));
+    handle(&mut room, now, Input::Begin);
+    (1..=3).for_each(|number| drop(come(&mut room, now, number, true)));
+    let mut out = Outbox::new();
+    room.set_recordable(now, ParticipantId(1), false, &mut out);
+    assert_eq!(reads(&out.drain().collect::<Vec<_>>()), 1);
+    let before = room.current_generation.load(Ordering::Acquire);
+    let soon = now + Duration::from_millis(100);
+    room.set_recordable(soon, ParticipantId(2), false, &mut out);
+    room.set_recordable(soon, ParticipantId(3), false, &mut out);
+    assert_eq!(reads(&out.drain().collect::<Vec<_>>()), 0);
+    assert!(room.current_generation.load(Ordering::Acquire) > before, "what was read takes nothing more");
+    let effects = handle(&mut room, now + limits::VIEW_SPACING, Input::Due);
+    assert_eq!((reads(&effects), started(&effects)[0].view.hidden.len()), (1, 3));
+    // With the recording ends what it waited for, too.
+    let effects = come(&mut room, now + limits::VIEW_SPACING, 4, false);
+    assert!(!is_shown(&effects, 4));
+    let ticket = room.recording.ticket().expect("it is recorded");
+    let failed = Event::RecordingFailed { room: "tested".parse().unwrap(), ticket };
+    let effects = handle(&mut room, now + limits::VIEW_SPACING, Input::Worker(failed));
+    assert!(is_shown(&effects, 4));
+}
+
+/// What one connection is told of who is here.
+fn rosters(effects: &[Effect], to: u64) -> Vec<usize> {
+    let mut told = Vec::new();
+    for effect in effects {
+        if let Effect::Net(NetCommand::Signal { peer, kind: WordKind::Room, text }) = effect
+            && *peer == PeerId(to)
+            && let Ok(Some(FromNode::Room { participants })) = FromNode::parse(text)
+        {
+            told.push(participants.iter().filter(|person| person.hand).count());
+        }
+    }
+    told
+}
+
+#[test]
+fn the_roster_is_told_ten_times_a_second_and_the_last_change_always() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    (1..=2).for_each(|number| drop(come(&mut room, now, number, true)));
+    let (mut told, mut at) = (Vec::new(), now);
+    for n in 0..7_000_u64 {
+        at = now + Duration::from_micros(n * 1_000_000 / 7_000);
+        if room.deadline().is_some_and(|deadline| deadline <= at) {
+            told.extend(rosters(&handle(&mut room, at, Input::Due), 2));
+        }
+        let text = format!(r#"{{"v":1,"type":"hand","raised":{}}}"#, n % 2 == 0);
+        told.extend(rosters(&handle(&mut room, at, Input::Net(NetEvent::Signal { peer: PeerId(1), text })), 2));
+    }
+    assert!((9..=11).contains(&told.len()), "{}", told.len());
+    let text = r#"{"v":1,"type":"hand","raised":true}"#.to_owned();
+    told.extend(rosters(&handle(&mut room, at, Input::Net(NetEvent::Signal { peer: PeerId(1), text })), 2));
+    let due = room.deadline().expect("the last change is told");
+    assert!(due <= at + limits::SIGNAL_SPACING);
+    told.extend(rosters(&handle(&mut room, due, Input::Due), 2));
+    assert_eq!(told.last(), Some(&1), "the newest state is never lost");
+}
+
+#[test]
+fn a_full_room_takes_nobody_and_says_so_before() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    for number in 0..limits::PARTICIPANTS_MAX as u64 {
+        assert_eq!(room.takes(PeerRole::Publisher(ParticipantId(number))), Ok(()));
+        join(&mut room, now, number);
+    }
+    let one_more = PeerRole::Participant(ParticipantId(1_000));
+    assert_eq!(room.takes(one_more), Err(Refusal::RoomFull));
+    assert_eq!(room.takes(PeerRole::Viewer { minus: None }), Ok(()));
+    assert_eq!(room.takes(PeerRole::Viewer { minus: one_more.participant() }), Err(Refusal::ParticipantNotFound));
+    come(&mut room, now, 1_000, true);
+    assert!(!room.has(PeerId(1_000)), "whoever comes too late stays outside");
 }
 
 #[test]

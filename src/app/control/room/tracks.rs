@@ -13,8 +13,11 @@ use crate::base::limits;
 use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, TrackId, TrackKind};
 use crate::core::record::Event;
 use crate::core::room::RoomInput;
+use crate::core::scene;
+use crate::core::signal::{FromNode, ProblemKind};
 use crate::engine::flow::{Fan, KeyframeRequest, TrackTap};
 use crate::io::recording::TrackSource;
+use crate::io::telemetry::log::alias;
 
 impl Room {
     /// A track's first packet came.
@@ -25,6 +28,10 @@ impl Room {
         (kind, codec): (TrackKind, Codec),
         out: &mut Outbox<Effect>,
     ) {
+        if let Some(veil) = self.peers.get_mut(peer).and_then(|entry| entry.veil.as_mut()) {
+            veil.tracks.retain(|(began, _)| *began != kind);
+            return veil.tracks.push((kind, codec));
+        }
         let superseded = self.setup.counts.node.wishes_superseded.clone();
         let keyframe_requests = KeyframeRequest::new(self.setup.net.clone(), superseded);
         let tap = self.tap_track(peer, kind, &keyframe_requests);
@@ -41,6 +48,30 @@ impl Room {
         self.room_input(now, RoomInput::Track(participant, kind, true), out);
     }
 
+    /// A track's pictures are of a kind that is not shown, or are shown again: its sender, the roster and the log learn
+    /// of it.
+    pub(super) fn pictures_refused(
+        &mut self,
+        now: Instant,
+        track: TrackId,
+        why: Option<String>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let TrackId { participant, kind } = track;
+        let Some(why) = why else {
+            return self.room_input(now, RoomInput::Track(participant, kind, true), out);
+        };
+        tracing::warn!(room = %alias(&self.name), ?kind, why, "a track is not shown");
+        if kind == TrackKind::Camera {
+            out.push(Effect::Scene(scene::Input::CameraEnded { participant }));
+        }
+        let sender = self.peers.iter().find(|(_, entry)| entry.role.participant() == Some(participant));
+        if let Some((peer, _)) = sender {
+            Self::send(peer, &FromNode::problem(ProblemKind::NotShown, "Your pictures are not shown", &why), out);
+        }
+        self.room_input(now, RoomInput::Track(participant, kind, false), out);
+    }
+
     /// A track was switched off.
     pub(super) fn track_ended(&mut self, now: Instant, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         self.stop_track(now, peer, kind, out);
@@ -53,6 +84,7 @@ impl Room {
     pub(super) fn stop_track(&mut self, now: Instant, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get_mut(peer) else { return };
         let Some(participant) = entry.role.participant() else { return };
+        entry.veil.iter_mut().for_each(|veil| veil.tracks.retain(|(began, _)| *began != kind));
         entry.taps.remove(&kind);
         let ran = entry.tracks.remove(&kind);
         if kind == TrackKind::Screen {
@@ -122,7 +154,7 @@ impl Room {
     fn record_track(&self, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get(peer) else { return };
         let (Some(tapped), Some(participant)) = (entry.taps.get(&kind), entry.role.participant()) else { return };
-        let Some(ticket) = self.recording.ticket().filter(|_| self.recording.is_on()) else { return };
+        let Some(ticket) = self.recording.running() else { return };
         if self.refusers.contains(participant) {
             return;
         }

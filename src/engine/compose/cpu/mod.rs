@@ -17,9 +17,9 @@ use std::sync::Arc;
 use self::canvas::{Area, Canvas, PlaneMut};
 use self::place::Cover;
 use self::scale::Scratch;
-use crate::base::media::{ComposedFrame, Matrix, PlaneRef, Pts, Size, VideoFrame};
+use crate::base::media::{ComposedFrame, PlaneRef, Pts, Size, VideoFrame};
 use crate::core::scene::{Rect, Scene};
-use crate::engine::compose::colour::Range;
+use crate::engine::compose::colour::{Conversion, Range};
 use crate::engine::compose::draw::{Operation, Paint};
 use crate::engine::compose::history::History;
 use crate::engine::compose::plan::Planner;
@@ -110,10 +110,12 @@ pub(super) fn with_own_font(canvas: Size) -> Box<dyn Compositor> {
 /// Paints one operation on all planes.
 fn execute(operation: &Operation, canvas: &mut Canvas, scratch: &mut Scratch, converted: &mut Vec<u8>) {
     let rect = &operation.rect;
-    if let Paint::Picture { frame, axes } = &operation.paint
-        && frame.matrix == Matrix::Bt601
-    {
-        draw_converted(frame, axes, rect, scratch, converted);
+    let conversion = match &operation.paint {
+        Paint::Picture { frame, .. } => Conversion::of(frame.matrix),
+        _ => None,
+    };
+    if let (Paint::Picture { frame, axes }, Some(by)) = (&operation.paint, conversion) {
+        draw_converted(frame, axes, rect, scratch, converted, by);
     }
     for index in 0..3 {
         let mask = operation.mask.as_ref().map(|mask| if index == 0 { &mask.0.luma[..] } else { &mask.0.chroma[..] });
@@ -123,7 +125,7 @@ fn execute(operation: &Operation, canvas: &mut Canvas, scratch: &mut Scratch, co
         match &operation.paint {
             Paint::Flat(samples) => place::fill(plane, area, samples[index], cover),
             Paint::Still(samples) => place::copy(plane, area, packed(&samples.0, rect, index), cover),
-            Paint::Picture { frame, .. } if frame.matrix == Matrix::Bt601 => {
+            Paint::Picture { .. } if conversion.is_some() => {
                 place::copy(plane, area, packed(converted, rect, index), cover);
             }
             Paint::Picture { frame, axes } => {
@@ -147,13 +149,14 @@ fn draw_plane(
     scale::scale(scratch, axes, frame.picture.plane(index), target, range, cover);
 }
 
-/// All planes of a BT.601 picture as BT.709: `converted` becomes I420 of the rectangle's size.
+/// All planes of a picture of another matrix as the canvas's: `converted` becomes I420 of the rectangle's size.
 fn draw_converted(
     frame: &VideoFrame,
     axes: &[Arc<Axis>; 4],
     rect: &Rect,
     scratch: &mut Scratch,
     converted: &mut Vec<u8>,
+    by: Conversion,
 ) {
     let (width, height) = (rect.width as usize, rect.height as usize);
     converted.resize(width * height * 3 / 2, 0);
@@ -165,7 +168,7 @@ fn draw_converted(
         draw_plane(frame, axes, index, (plane, area), scratch, Cover { opacity: 255, mask: None });
         rest = others;
     }
-    convert::convert(converted, width);
+    convert::convert(converted, width, by);
 }
 
 /// One plane of packed I420 as large as `rect`.

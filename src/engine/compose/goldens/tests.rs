@@ -92,7 +92,7 @@ fn painted(size: Size, paint: impl Fn(f64, f64) -> Rgb) -> VideoFrame {
         (0..size.height).step_by(step).flat_map(row).map(|(x, y)| at(x, y)[index]).collect()
     };
     let picture = Arc::new(Planes([plane(0, 1), plane(1, 2), plane(2, 2)], size.width as usize));
-    VideoFrame { size, full_range: false, matrix: Matrix::Bt709, arrival: None, picture }
+    VideoFrame { size, full_range: false, matrix: Matrix::CANVAS, arrival: None, picture }
 }
 
 /// Head and shoulders before a wall of a colour of their own, seen by a camera of `size`.
@@ -197,7 +197,7 @@ fn settled(
     frame
 }
 
-/// As a screen shows it: BT.709, each chroma sample over its four pixels.
+/// As a screen shows it, each chroma sample over its four pixels.
 fn shown(frame: &ComposedFrame) -> Bitmap {
     let planes = frame.planes();
     let pixel = |(x, y): (u32, u32)| {
@@ -205,8 +205,9 @@ fn shown(frame: &ComposedFrame) -> Bitmap {
             f64::from(planes[index].data[(y / step) as usize * planes[index].stride + (x / step) as usize])
         };
         let luma = (at(0, 1) - 16.0) / 219.0;
-        let (blue, red) = ((at(1, 2) - 128.0) / 224.0 * 1.8556, (at(2, 2) - 128.0) / 224.0 * 1.5748);
-        let green = (-0.0722 * blue - 0.2126 * red) / 0.7152;
+        let [kr, kg, kb] = Matrix::CANVAS.weights();
+        let (blue, red) = ((at(1, 2) - 128.0) / 112.0 * (1.0 - kb), (at(2, 2) - 128.0) / 112.0 * (1.0 - kr));
+        let green = -(kb * blue + kr * red) / kg;
         let [red, green, blue] =
             [luma + red, luma + green, luma + blue].map(|part| (part * 255.0).round().clamp(0.0, 255.0) as u8);
         [red, green, blue, u8::MAX]

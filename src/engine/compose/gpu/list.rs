@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{Matrix, Picture, Size, VideoFrame};
+use crate::base::media::{Picture, Size, VideoFrame};
 use crate::core::scene::Rect;
+use crate::engine::compose::colour::Conversion;
 use crate::engine::compose::draw::{Mask, Operation, Paint, Shared};
 use crate::engine::compose::gpu::blocks::Blocks;
 use crate::engine::compose::gpu::raster::Raster;
@@ -13,7 +14,7 @@ use crate::engine::compose::scale::Axis;
 /// Header words: where blocks, references and operations begin, the canvas's size, strides and planes.
 const HEADER_WORDS: usize = 8;
 /// Words of one operation.
-const OPERATION_WORDS: usize = 20;
+const OPERATION_WORDS: usize = 22;
 /// In place of a mask.
 const NO_MASK: u32 = u32::MAX;
 
@@ -108,7 +109,11 @@ impl Encoded {
                 for (word, axis) in words[12..16].iter_mut().zip(axes) {
                     *word = tables.place(Key::Axis(Shared(axis.clone())), |words| push_axis(words, axis))?;
                 }
-                1 | u32::from(frame.full_range) << 16 | u32::from(frame.matrix == Matrix::Bt601) << 17
+                let conversion = Conversion::of(frame.matrix);
+                if let Some(by) = conversion {
+                    words[16..22].copy_from_slice(&by.words().map(i32::cast_unsigned));
+                }
+                1 | u32::from(frame.full_range) << 16 | u32::from(conversion.is_some()) << 17
             }
             Paint::Still(samples) => {
                 let start = tables.place(Key::Still(samples.clone()), |words| push_bytes(words, &samples.0))? * 4;

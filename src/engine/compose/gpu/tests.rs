@@ -188,12 +188,12 @@ struct Fresh {
 }
 
 fn any_fresh() -> impl Strategy<Value = Fresh> {
-    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of BT.601 in a tile of 2
-    // x 2 takes more.
+    // llvmpipe ends the loops of an invocation after 65,535 turns altogether: a larger picture of another matrix in a
+    // tile of 2 x 2 takes more.
     let size = prop::option::weighted(0.9, (1..150_u32, 1..100_u32));
     (0..6_u64, any::<bool>(), size, 0..70_usize, any::<bool>(), any::<bool>()).prop_map(
-        |(id, screen, size, padding, full_range, older)| {
-            let matrix = if older { Matrix::Bt601 } else { Matrix::Bt709 };
+        |(id, screen, size, padding, full_range, other)| {
+            let matrix = if other { Matrix::Bt709 } else { Matrix::CANVAS };
             Fresh { id, screen, size, padding, full_range, matrix }
         },
     )

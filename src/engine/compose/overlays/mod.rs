@@ -3,8 +3,8 @@
 //!
 //! Doors: [`Ink`] draws and keeps, [`load_fonts`] reads the system's fonts ahead, [`read_picture`] takes in what people
 //! upload. Inside: `faces` (which font for which character), `pen` (lines of text), `words` (which characters at all),
-//! `marks` (signs), `sheet` (shapes on pixels), `resize`, `upright` (how a camera was held), `still` (pixels as a
-//! canvas takes them), `shelf` (what is kept).
+//! `marks` (signs), `sheet` (shapes on pixels), `shrink` (a large picture, row by row), `resize`, `upright` (how a
+//! camera was held), `still` (pixels as a canvas takes them), `shelf` (what is kept).
 
 mod cache;
 mod fonts;
@@ -13,6 +13,7 @@ mod picture;
 mod pixmap;
 mod resize;
 mod sanitize;
+mod shrink;
 mod still;
 mod text;
 mod upright;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{Bitmap, Size};
+use crate::base::media::{Bitmap, Matrix, Size};
+use crate::engine::compose::colour::fixed;
 use crate::engine::compose::draw::{Mask, Shared};
 
-/// A picture drawn once: limited-range BT.709 4:2:0 and its coverage, both sides even. To blend: canvas + (sample −
-/// canvas) × mask / 255, plane by plane.
+/// A picture drawn once: limited-range 4:2:0 of the canvas's matrix and its coverage, both sides even. To blend:
+/// `canvas + (sample − canvas) × mask / 255`, plane by plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Still {
     /// Extent in luma samples.
@@ -94,10 +95,24 @@ impl Draft {
     }
 }
 
-// Rec. ITU-R BT.709-6, section 3, scaled to limited range, in 1/65536. Each row's sum is 219/255 of one, or 0.
-const LUMA: [i32; 3] = [11_966, 40_254, 4_064];
-const BLUE: [i32; 3] = [-6_596, -22_189, 28_785];
-const RED: [i32; 3] = [28_784, -26_145, -2_639];
+// The canvas's matrix, scaled to limited range, in 1/65536. Each row's sum is 219/255 of one, or 0.
+const LUMA: [i32; 3] = {
+    let [red, _, blue] = Matrix::CANVAS.weights();
+    let (red, blue) = (fixed(red * 219.0 / 255.0), fixed(blue * 219.0 / 255.0));
+    [red, 56_284 - red - blue, blue]
+};
+const BLUE: [i32; 3] = {
+    let [red, green, blue] = Matrix::CANVAS.weights();
+    let span = 112.0 / 255.0 / (1.0 - blue);
+    let (red, green) = (fixed(-red * span), fixed(-green * span));
+    [red, green, -red - green]
+};
+const RED: [i32; 3] = {
+    let [red, green, blue] = Matrix::CANVAS.weights();
+    let span = 112.0 / 255.0 / (1.0 - red);
+    let (green, blue) = (fixed(-green * span), fixed(-blue * span));
+    [-green - blue, green, blue]
+};
 
 fn dot(weights: [i32; 3], pixel: [i32; 3], zero: i32) -> u8 {
     let sum = weights[0] * pixel[0] + weights[1] * pixel[1] + weights[2] * pixel[2];
@@ -126,11 +141,11 @@ mod tests {
     fn colours_are_limited_and_masks_are_means() {
         let pixels: Vec<u8> = [[255, 255, 255, 255], [255, 0, 0, 255], [0, 0, 0, 0], [0, 0, 255, 0]].concat();
         let still = Still::from_bitmap(&Bitmap::new(Size::new(2, 2), pixels));
-        assert_eq!(still.samples.0[..4], [235, 63, 16, 32]);
+        assert_eq!(still.samples.0[..4], [235, 81, 16, 41]);
         let mask = still.mask.expect("two pixels are clear");
         assert_eq!((mask.0.luma.as_slice(), mask.0.chroma.as_slice()), (&[255, 255, 0, 0][..], &[128][..]));
         // White and red, the clear ones without weight: (255, 128, 128).
-        assert_eq!(still.samples.0[4..], [115, 184]);
+        assert_eq!(still.samples.0[4..], [109, 184]);
         let opaque = Still::from_bitmap(&Bitmap::new(Size::new(2, 2), vec![255; 16]));
         assert_eq!((opaque.samples.0.as_slice(), opaque.mask), (&[235, 235, 235, 235, 128, 128][..], None));
     }

@@ -20,7 +20,17 @@ fn line(codec: LegCodec, ptime: u8) -> (Leg, LegCounters) {
     let counters = LegCounters::default();
     let setup = LegSetup::new(codec, None, None, Some(ptime), None).expect("it can be");
     let random = 0x1234_5678_ffff_ff00;
-    (Leg::new(Instant::now(), setup, OWN, random, [counters.clone(), LegCounters::default()]), counters)
+    (
+        Leg::new(
+            Instant::now(),
+            setup,
+            OWN,
+            LegNetworks::default(),
+            random,
+            [counters.clone(), LegCounters::default()],
+        ),
+        counters,
+    )
 }
 
 fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
@@ -249,4 +259,22 @@ fn random_senders_of_plain_rtp_break_nothing() {
         seed += 1;
     }
     println!("{seed} random senders of plain RTP");
+}
+
+#[test]
+fn nothing_goes_where_nothing_came_from_nor_outside_the_networks() {
+    let (now, sound) = (Instant::now(), packet(111, 0, 0, &[0x78; 20]));
+    let setup = LegSetup::new(LegCodec::Opus, None, None, None, Some(address(HERE))).expect("it can be");
+    let counters = [(); 2].map(|()| LegCounters::default());
+    let mut named = Leg::new(now, setup, OWN, LegNetworks::default(), 7, counters);
+    let (mut ticks, mut out) = (Ticks::new(), Outbox::new());
+    (0..10).for_each(|_| named.hear(&ticks.next(false), false, &mut out));
+    named.report(now + limits::LEG_REPORT_INTERVAL, &mut out);
+    assert_eq!((out.is_empty(), named.remote()), (true, None), "anybody's address can be named");
+    named.receive(now, address(HERE), &sound).expect("it is heard");
+    named.hear(&ticks.next(false), false, &mut out);
+    assert_eq!((out.drain().count(), named.remote()), (1, Some(address(HERE))));
+    let (mut open, counters) = line(LegCodec::Opus, 20);
+    assert!(open.receive(now, address("192.0.2.1:5000"), &sound).is_none(), "of a network that nobody configured");
+    assert_eq!((counters.datagrams_refused.get(), open.remote()), (1, None));
 }

@@ -2,6 +2,7 @@
 //! many peers read it, and once per incoming one. Source: "RTP Payload Format for AV1" v1.0 (section numbers below are
 //! its). Pure; hostile bytes are an error, never a panic.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
 use crate::core::bitstream::av1::{
-    Obu, ObuError, ObuKind, Obus, is_reduced_still_picture, is_shown_keyframe, read_leb128,
+    Obu, ObuError, ObuKind, Obus, SequenceHeader, is_reduced_still_picture, is_shown_keyframe, read_leb128,
 };
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -67,12 +68,13 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
     if open.is_some() {
         return Err(MalformedPayload);
     }
-    Ok(Unit { data: unit.data.into(), keyframe: unit.keyframe })
+    Ok(unit.finish())
 }
 
 /// Whether a keyframe may start with this payload: its first OBU is a sequence header, and no frame that starts in it
-/// is anything but a keyframe. Cheap and lenient; [`depacketise`] has the last word.
-pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
+/// is anything but a keyframe. With `has_header`, a keyframe may also come without one. Cheap and lenient;
+/// [`depacketise`] has the last word.
+pub(super) fn may_start_keyframe(payload: &[u8], has_header: bool) -> bool {
     let Ok(elements) = Elements::new(payload) else { return false };
     if elements.header & CONTINUES != 0 {
         return false;
@@ -84,13 +86,26 @@ pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
             ObuKind::TemporalDelimiter => {}
             ObuKind::SequenceHeader => reduced = Some(is_reduced_still_picture(obu.payload)),
             ObuKind::Frame | ObuKind::FrameHeader => {
+                let reduced = reduced.or(has_header.then_some(false));
                 return reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
             }
+            ObuKind::Metadata if has_header => {}
             _ if reduced.is_none() => return false,
             _ => {}
         }
     }
     reduced.is_some()
+}
+
+/// Pixels of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+    let elements = Elements::new(payload).ok().filter(|elements| elements.header & CONTINUES == 0)?;
+    let obus = elements.map_while(Result::ok).filter_map(|element| Obu::split(element).ok());
+    let header = obus.map(|(obu, _)| obu).find(|obu| obu.kind() == ObuKind::SequenceHeader)?;
+    let mut sized = Vec::new();
+    header.write_sized(&mut sized);
+    let size = SequenceHeader::parse(&sized.into()).ok()?.size;
+    Some(u64::from(size.width) * u64::from(size.height))
 }
 
 /// The OBU elements of one payload, section 4.3; the aggregation header comes first.
@@ -148,6 +163,9 @@ struct UnitBuilder {
     /// `reduced_still_picture_header` of the sequence header, once there was one.
     reduced: Option<bool>,
     seen_frame: bool,
+    /// Where the sequence header lies in `data`.
+    header: Option<Range<usize>>,
+    lacks_header: bool,
 }
 
 impl UnitBuilder {
@@ -156,17 +174,30 @@ impl UnitBuilder {
         if !rest.is_empty() {
             return Err(MalformedPayload);
         }
+        let start = self.data.len();
         match obu.kind() {
             ObuKind::TemporalDelimiter | ObuKind::TileList | ObuKind::Padding => return Ok(()),
-            ObuKind::SequenceHeader => self.reduced = Some(is_reduced_still_picture(obu.payload)),
+            ObuKind::SequenceHeader => {
+                self.reduced = Some(is_reduced_still_picture(obu.payload));
+                obu.write_sized(&mut self.data);
+                self.header.get_or_insert(start..self.data.len());
+                return Ok(());
+            }
             ObuKind::Frame | ObuKind::FrameHeader if !self.seen_frame => {
                 self.seen_frame = true;
                 self.keyframe = self.reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
+                self.lacks_header = self.reduced.is_none() && is_shown_keyframe(obu.payload, false);
             }
             _ => {}
         }
         obu.write_sized(&mut self.data);
         Ok(())
+    }
+
+    fn finish(self) -> Unit {
+        let data = Bytes::from(self.data);
+        let header = self.header.map(|range| data.slice(range));
+        Unit { data, keyframe: self.keyframe, header, lacks_header: self.lacks_header }
     }
 }
 
@@ -247,7 +278,7 @@ pub(in crate::io::webrtc) mod tests {
         data.extend(obu(FRAME, None, &[0b0011_0000, 5]));
         let (sent, got) = round_trip(&encoded(data, false));
         assert_eq!(sent.payloads[0][0] & NEW_SEQUENCE, 0);
-        assert!(!got.keyframe && !may_start_keyframe(&sent.payloads[0]));
+        assert!(!got.keyframe && !may_start_keyframe(&sent.payloads[0], false));
     }
 
     #[test]
@@ -257,7 +288,7 @@ pub(in crate::io::webrtc) mod tests {
         data.extend_from_slice(&kept.data);
         data.extend(obu(PADDING, None, &[0; 30]));
         let (_, got) = round_trip(&encoded(data, true));
-        assert_eq!(got, Unit { data: kept.data.clone(), keyframe: true });
+        assert_eq!((&got.data, got.keyframe), (&kept.data, true));
         let wire: [&[u8]; 1] = [&[0b0010_0000, 1, TEMPORAL_DELIMITER << 3, FRAME << 3, 0b0011_0000]];
         assert_eq!(depacketise(wire.into_iter()).unwrap().data[..], [FRAME << 3 | HAS_SIZE, 1, 0b0011_0000]);
     }
@@ -303,7 +334,7 @@ pub(in crate::io::webrtc) mod tests {
             }
             let (sent, got) = round_trip(&encoded(rest[..end].to_vec(), keyframes.len() % 4 == 0));
             assert_eq!(&got.data[..], &rest[..end]);
-            assert_eq!(may_start_keyframe(&sent.payloads[0]), got.keyframe);
+            assert_eq!(may_start_keyframe(&sent.payloads[0], false), got.keyframe);
             keyframes.push(got.keyframe);
             rest = next.strip_prefix(&delimiter[..]).unwrap_or(next);
         }
@@ -330,7 +361,7 @@ pub(in crate::io::webrtc) mod tests {
             payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 1..6),
         ) {
             for payload in &payloads {
-                may_start_keyframe(payload);
+                let _ = (may_start_keyframe(payload, false), may_start_keyframe(payload, true));
             }
             if let Ok(unit) = depacketise(payloads.iter().map(|payload| &payload[..])) {
                 prop_assert!(is_well_formed(&unit.data));

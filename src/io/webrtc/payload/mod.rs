@@ -72,10 +72,19 @@ pub(super) fn sound_unit(codec: Codec, payload: Bytes) -> Result<Unit, Malformed
     }
 }
 
-/// Whether a keyframe may start with this payload. Cheap and lenient; [`video_unit`] has the last word.
-pub(super) fn may_start_keyframe(codec: Codec, payload: &[u8]) -> bool {
+/// Pixels of the pictures that a keyframe begins which starts with this payload, as far as the codec says it there.
+pub(super) fn keyframe_pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
     match codec {
-        Codec::Av1 => av1::may_start_keyframe(payload),
+        Codec::Av1 => av1::keyframe_pixels(payload),
+        Codec::Opus | Codec::G711(_) => None,
+    }
+}
+
+/// Whether a keyframe may start with this payload, where `has_header` says that a keyframe's header came before. Cheap
+/// and lenient; [`video_unit`] has the last word.
+pub(super) fn may_start_keyframe(codec: Codec, payload: &[u8], has_header: bool) -> bool {
+    match codec {
+        Codec::Av1 => av1::may_start_keyframe(payload, has_header),
         Codec::Opus | Codec::G711(_) => false,
     }
 }

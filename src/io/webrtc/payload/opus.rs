@@ -21,7 +21,7 @@ pub(super) fn depacketise(payload: Bytes) -> Result<Unit, MalformedPayload> {
     if payload.is_empty() || payload.len() > limits::OPUS_LEN_MAX {
         return Err(MalformedPayload);
     }
-    Ok(Unit { data: payload, keyframe: true })
+    Ok(Unit { data: payload, keyframe: true, ..Unit::default() })
 }
 
 #[cfg(test)]
@@ -32,7 +32,10 @@ mod tests {
     fn a_packet_is_its_payload_and_nothing_is_none() {
         let packet = Bytes::from_static(&[0xfc, 0xff, 0xfe]);
         let [payload] = &packetise(&packet)[..] else { panic!("one for one") };
-        assert_eq!(depacketise(Bytes::copy_from_slice(payload)), Ok(Unit { data: packet, keyframe: true }));
+        assert_eq!(
+            depacketise(Bytes::copy_from_slice(payload)),
+            Ok(Unit { data: packet, keyframe: true, ..Unit::default() })
+        );
         assert_eq!(depacketise(Bytes::new()), Err(MalformedPayload));
         assert_eq!(depacketise(Bytes::from(vec![0; limits::OPUS_LEN_MAX + 1])), Err(MalformedPayload));
     }

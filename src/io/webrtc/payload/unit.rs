@@ -3,13 +3,17 @@
 use bytes::Bytes;
 
 /// A coded frame put together again.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::io::webrtc) struct Unit {
     /// As its codec lies in a [`ReceivedFrame`](crate::base::media::ReceivedFrame); empty where there is nothing to
     /// decode.
     pub data: Bytes,
     /// Whether decoding may start with it.
     pub keyframe: bool,
+    /// What comes before every keyframe, as far as it stands in this unit: AV1's sequence header.
+    pub header: Option<Bytes>,
+    /// It is a keyframe but for the header, which may have come before.
+    pub lacks_header: bool,
 }
 
 /// The payloads do not follow their codec's payload format.

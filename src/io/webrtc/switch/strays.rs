@@ -53,7 +53,9 @@ impl Switch {
             return;
         }
         let Some(entry) = self.peers.remove(&id) else { return };
-        self.rooms.leave(&entry.room, id, &self.peers);
+        if let Some(room) = &entry.room {
+            self.rooms.leave(room, id, &self.peers);
+        }
         let (ufrag, addresses) = (entry.ufrag.clone(), entry.addresses.clone());
         if let Err(entry) = self.seat.registry.move_peer(here, to, Box::new(entry)) {
             // There is no room; it stays, and its datagrams go on being passed to it.

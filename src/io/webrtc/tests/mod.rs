@@ -2,8 +2,10 @@
 
 mod client;
 mod hostile;
+mod proof;
 mod rungs;
 mod strays;
+mod unnamed;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use crate::base::media::{
     AudioLevel, Codec, EncodedFrame, MixTick, Outbox, ParticipantId, PeerId, Pts, RoomEpoch, RoomId, RungId, TrackKind,
     Wallclock, pts_from_tick,
 };
+use crate::core::signal::WordKind;
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
+use crate::io::telemetry::panics::Panics;
 use crate::io::webrtc::event::NetEvents;
 use crate::io::webrtc::pass::inbox;
 use crate::io::webrtc::payload::av1::tests::unit;
@@ -64,7 +68,8 @@ impl Node {
         let (address, candidates) = (sockets[0].address(), sockets[0].candidates().to_vec());
         let (outlet, events) = bounded(limits::EVENTS_LEN);
         let counters = NetCounters::default();
-        let workers = NetWorkers::start(sockets, &outlet, &Waker::new().unwrap(), &counters).unwrap();
+        let workers =
+            NetWorkers::start(sockets, &outlet, &Waker::new().unwrap(), &counters, &Panics::default()).unwrap();
         let (video, audio) = (Fan::new(Counter::default()), Fan::new(Counter::default()));
         let rung = KeyframeRequest::new(Waker::new().unwrap(), Counter::default());
         let node = Self {
@@ -114,7 +119,8 @@ impl Node {
         self.next_id += 1;
         let setup = PeerSetup { id, role, certificate: &self.certificate, candidates: &self.candidates, red: true };
         let (peer, answer) = Peer::answer(&setup, offer, Instant::now())?;
-        self.command(NetCommand::AddPeer { room: self.room.clone(), peer: Box::new(peer), rung });
+        self.command(NetCommand::AddPeer { peer: Box::new(peer) });
+        self.command(NetCommand::EnterRoom { peer: id, room: self.room.clone(), rung });
         Ok((id, answer))
     }
 
@@ -300,6 +306,7 @@ fn what_a_decoder_wishes_reaches_the_sender_once_a_second() {
         sink,
         keyframe_requests: keyframe_requests.clone(),
     });
+    keyframe_requests.request_keyframe();
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].keyframe_requests.len() == 1);
     assert_eq!(client.keyframe_requests[0], client.mid(0));
     // A wish that comes too early is not forgotten: it is passed on when the second is over.
@@ -343,7 +350,7 @@ fn texts_pass_both_ways_and_a_goodbye_is_heard() {
     let (peer, mut client) = node.join(ANNA);
     drive(&mut node, &mut [&mut client], |node, _| node.has(|event| matches!(event, NetEvent::ChannelOpen(_))));
     client.say("hello node");
-    node.command(NetCommand::Signal { peer, text: "hello client".into() });
+    node.command(NetCommand::Signal { peer, kind: WordKind::Welcome, text: "hello client".into() });
     drive(&mut node, &mut [&mut client], |node, clients| {
         clients[0].texts.contains(&"hello client".to_owned())
             && node.has(|event| matches!(event, NetEvent::Signal { text, .. } if text == "hello node"))
@@ -512,7 +519,7 @@ fn the_end_of_a_client_is_told_even_if_the_queue_was_full() {
             PeerSetup { id: PeerId(n), role, certificate: &certificate, candidates: socket.candidates(), red: true };
         let (peer, _) = Peer::answer(&setup, &Client::new().viewer_offer(), start).unwrap();
         registry.settle(PeerId(n));
-        let command = NetCommand::AddPeer { room: "room".parse().unwrap(), peer: Box::new(peer), rung: None };
+        let command = NetCommand::AddPeer { peer: Box::new(peer) };
         switch.command(&socket, start, command);
     }
     let end = start + limits::CONNECT_SPAN;
@@ -547,8 +554,13 @@ fn offers_that_cannot_be_answered_say_what_to_do() {
     let refuse = |node: &mut Node, offer: &str| node.answer(role, offer).unwrap_err();
     assert!(matches!(refuse(&mut node, &" ".repeat(limits::SDP_LEN_MAX + 1)), OfferError::TooLong(_)));
     assert!(matches!(refuse(&mut node, "nonsense"), OfferError::Malformed(_)));
+    let many = format!("v=0{}", "\nm=audio 9".repeat(limits::OFFER_LINES_MAX + 1));
+    assert_eq!(refuse(&mut node, &many), OfferError::ManyLines(limits::OFFER_LINES_MAX + 1));
     assert!(matches!(refuse(&mut node, &good.replace("a=ice-ufrag", "a=nothing")), OfferError::Malformed(_)));
-    assert!(matches!(refuse(&mut node, &good.replace("AV1/90000", "XX1/90000")), OfferError::NoAv1));
-    assert!(matches!(refuse(&mut node, &good.replace("opus/48000", "xpus/48000")), OfferError::NoOpus));
-    assert!(refuse(&mut node, "nonsense").to_string().contains("createOffer"));
+    let neither = good.replace("AV1/90000", "XX1/90000").replace("opus/48000", "xpus/48000");
+    assert!(matches!(refuse(&mut node, &neither), OfferError::NoAv1 | OfferError::NoOpus));
+    let publisher = PeerRole::Publisher(ANNA);
+    let no_av1 = good.replace("AV1/90000", "XX1/90000").replace("recvonly", "inactive");
+    assert!(matches!(node.answer(publisher, &no_av1).unwrap_err(), OfferError::NoAv1));
+    assert!(node.answer(role, &good.replace("AV1/90000", "XX1/90000")).is_ok(), "its sound is taken");
 }

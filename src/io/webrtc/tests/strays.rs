@@ -17,7 +17,8 @@ fn everyone_is_served_whichever_worker_the_kernel_picked() {
     let strayed = node.counters.datagrams_strayed.get();
     for (n, client) in clients.iter_mut().enumerate() {
         client.say(&format!("from {n}"));
-        node.command(NetCommand::Signal { peer: peers[n], text: format!("to {n}").into() });
+        let (peer, text) = (peers[n], format!("to {n}").into());
+        node.command(NetCommand::Signal { peer, kind: WordKind::Welcome, text });
     }
     node.publish(0, true);
     node.publish(1, false);
@@ -75,7 +76,7 @@ fn a_peer_that_leaves_by_itself_is_forgotten_by_all() {
             node.has(|event| matches!(event, NetEvent::Closed { peer: gone, .. } if *gone == peer))
         });
         // It has no home any more, wherever it lived.
-        node.command(NetCommand::Signal { peer, text: "anybody there".into() });
+        node.command(NetCommand::Signal { peer, kind: WordKind::Welcome, text: "anybody there".into() });
     }
     let video = node.video.clone();
     drive(&mut node, &mut [], |_, _| video.readers() == 0);

@@ -1,0 +1,119 @@
+//! **The question:** how much may all decoders of a node hold together? Memory goes with pixels: a decoder keeps some
+//! ten pictures of the size that its stream's header names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::base::limits;
+use crate::base::media::{CodedFrame, VideoFrame};
+use crate::core::bitstream::av1::SequenceHeader;
+use crate::engine::decode::video::{DecodeError, VideoDecoder};
+
+/// Pixels that decoders may still hold; clones share them.
+#[derive(Debug, Clone)]
+pub struct PixelBudget(Arc<AtomicU64>);
+
+impl PixelBudget {
+    /// A budget of so many.
+    #[must_use]
+    pub fn new(pixels: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(pixels)))
+    }
+
+    /// A decoder that holds no more than is left.
+    pub(super) fn bound(&self, decoder: Box<dyn VideoDecoder>) -> Box<dyn VideoDecoder> {
+        Box::new(Budgeted { decoder, budget: self.clone(), held: 0, is_refused: false })
+    }
+
+    fn take(&self, pixels: u64) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(pixels)).is_ok()
+    }
+
+    fn give_back(&self, pixels: u64) {
+        self.0.fetch_add(pixels, Ordering::Relaxed);
+    }
+}
+
+struct Budgeted {
+    decoder: Box<dyn VideoDecoder>,
+    budget: PixelBudget,
+    /// Pixels of one of its pictures.
+    held: u64,
+    /// Its newest stream found no room; what follows refers to pictures that are not there.
+    is_refused: bool,
+}
+
+impl VideoDecoder for Budgeted {
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+        // Larger ones are no decoder's to hold: it refuses them.
+        let size = SequenceHeader::find(frame.data).map(|sequence| sequence.size);
+        let pixels =
+            size.map(|size| (u64::from(size.width) * u64::from(size.height)).min(u64::from(limits::INGEST_PIXELS_MAX)));
+        if let Some(pixels) = pixels {
+            let more = pixels.saturating_sub(self.held);
+            self.is_refused = more > 0 && !self.budget.take(more);
+            self.held += if self.is_refused { 0 } else { more };
+        }
+        if self.is_refused {
+            return Err(DecodeError::NoRoom);
+        }
+        let decoded = self.decoder.decode(frame, out);
+        if let Some(less) = pixels.and_then(|pixels| self.held.checked_sub(pixels)) {
+            self.budget.give_back(less);
+            self.held -= less;
+        }
+        decoded
+    }
+}
+
+impl Drop for Budgeted {
+    fn drop(&mut self) {
+        self.budget.give_back(self.held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts, Size};
+    use crate::engine::decode::video_decoder_within;
+    use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
+
+    /// A keyframe and what follows it.
+    fn clip(width: u32, height: u32) -> Vec<EncodedFrame> {
+        let size = Size::new(width, height);
+        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 200_000, threads: 1 };
+        let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
+        let mut out = Vec::new();
+        for n in 0..2 {
+            let samples = vec![100 + n as u8; (width * height * 3 / 2) as usize];
+            encoder.encode(&ComposedFrame::new(size, Pts(n * 33_333_333), samples), n == 0, &mut out).unwrap();
+        }
+        out
+    }
+
+    fn decode(decoder: &mut dyn VideoDecoder, frame: &EncodedFrame) -> Result<usize, DecodeError> {
+        let mut out = Vec::new();
+        decoder.decode(frame.coded(), &mut out).map(|()| out.len())
+    }
+
+    #[test]
+    fn decoders_of_a_node_hold_no_more_pixels_than_it_may() {
+        let (small, large) = (clip(64, 64), clip(128, 64));
+        let budget = PixelBudget::new(2 * 64 * 64);
+        let open = || video_decoder_within(Codec::Av1, &budget).unwrap();
+        let (mut first, mut second, mut third) = (open(), open(), open());
+        assert_eq!(decode(&mut *first, &small[0]), Ok(1));
+        assert_eq!(decode(&mut *second, &large[0]), Err(DecodeError::NoRoom), "twice as large");
+        assert_eq!(decode(&mut *second, &large[1]), Err(DecodeError::NoRoom), "and what follows it");
+        assert_eq!(decode(&mut *second, &small[0]), Ok(1), "a smaller one finds room");
+        assert_eq!(decode(&mut *third, &small[0]), Err(DecodeError::NoRoom));
+        assert_eq!(decode(&mut *first, &small[1]), Ok(1), "those who are there go on");
+        drop(first);
+        assert_eq!(decode(&mut *second, &large[0]), Ok(1), "who leaves makes room");
+        assert_eq!(decode(&mut *second, &small[0]), Ok(1));
+        assert_eq!(decode(&mut *third, &small[0]), Ok(1), "and so does who sends less");
+        drop((second, third));
+        assert_eq!(budget.0.load(Ordering::Relaxed), 2 * 64 * 64, "all of it comes back");
+    }
+}

@@ -1,0 +1,178 @@
+//! **The question:** what does every request pass before its handler? Its host, its page, its route and the leave that
+//! takes, then a place for its body: each can turn it away, and none reads more than its head.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+
+use crate::base::limits;
+use crate::core::access::{Act, Caller, Policy};
+use crate::io::api::{BearerToken, Refusal};
+use crate::io::http::admission::Recordings;
+use crate::io::http::connections::Connections;
+use crate::io::http::gate::{Gate, InHand};
+use crate::io::http::origin::{self, Names, Page};
+use crate::io::http::problem::Problem;
+use crate::io::http::rights::{self, Known};
+
+/// What the entrance knows; shared by all requests.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    pub(super) policy: Policy,
+    pub(super) token: Option<BearerToken>,
+    pub(super) recordings: Option<Recordings>,
+    pub(super) names: Arc<Names>,
+    pub(super) gate: Gate,
+    pub(super) connections: Connections,
+}
+
+/// Who asks, and for what.
+struct Asked {
+    page: Page,
+    /// Whether it carries a token, right or wrong, or announces one.
+    shows_token: bool,
+    caller: Caller,
+    route: Option<Known>,
+    /// What the request takes; `None`: it is only asked what there is.
+    act: Option<Act>,
+}
+
+/// Passes a request on to its handler, or answers it.
+pub(super) async fn enter(
+    State(entrance): State<Entrance>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let in_hand = InHand::new(entrance.gate.clone(), entrance.connections.clone(), peer);
+    let (mut parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        in_hand.has_arrived();
+    }
+    let body = in_hand.watch(body);
+    let asked = match entrance.judge(&parts) {
+        Ok(asked) => asked,
+        Err(turned) => {
+            let (mut response, page, shows_token) = *turned;
+            in_hand.discard(body, &parts.headers).await;
+            if page != Page::Foreign || shows_token {
+                origin::share(response.headers_mut(), &page, shows_token);
+            }
+            return response;
+        }
+    };
+    if asked.act.is_none() {
+        return asked.options(&parts.method, &parts.headers);
+    }
+    parts.extensions.insert(asked.caller);
+    parts.extensions.insert(in_hand.clone());
+    let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, next.run(Request::from_parts(parts, body))).await;
+    let response = answered.unwrap_or_else(|_| Problem::slow().into_response());
+    let response = in_hand.misfortune().map_or(response, IntoResponse::into_response);
+    in_hand.let_go();
+    let mut response = held_until_read(response, in_hand);
+    origin::share(response.headers_mut(), &asked.page, asked.shows_token);
+    response
+}
+
+/// Keeps the connection's place while an answer that is not in memory yet flows.
+fn held_until_read(response: Response, in_hand: Arc<InHand>) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().inspect(move |_| {
+            let _ = &in_hand;
+        }))
+    })
+}
+
+/// What a request is answered that goes no further, what page asked, and whether it showed a token.
+type Turned = Box<(Response, Page, bool)>;
+
+impl Entrance {
+    /// Judges a request by its head.
+    fn judge(&self, parts: &Parts) -> Result<Asked, Turned> {
+        let Parts { method, uri, headers, extensions, .. } = parts;
+        let path = extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        // A probe knows an address, and learns nothing else here.
+        let is_probe = matches!(path, "/healthz" | "/readyz");
+        if !is_probe && !self.names.are_meant(uri, headers) {
+            return Err(Box::new((Problem::misdirected().into_response(), Page::Foreign, false)));
+        }
+        let (page, shown) = (self.names.page(uri, headers), bearer(headers));
+        let is_preflight = origin::is_preflight(method, headers);
+        let shows_token =
+            headers.contains_key(header::AUTHORIZATION) || is_preflight && origin::announces_token(headers);
+        if page == Page::Foreign && !(is_preflight && shows_token) && !self.is_known(shown) {
+            let problem = if shows_token { Problem::wrong_token() } else { Problem::foreign_page() };
+            return Err(Box::new((problem.into_response(), page, shows_token)));
+        }
+        let is_operator = self.token.as_ref().is_some_and(|token| shown.is_some_and(|shown| token.is(shown)));
+        let caller = if is_operator { Caller::Operator } else { Caller::Anyone };
+        let route = rights::known(path);
+        let act = route.and_then(|route| route.act(method));
+        match (route, act) {
+            (Some(_), None) if *method == Method::OPTIONS => {}
+            (Some(route), None) => return Err(Box::new((not_allowed(route), page, shows_token))),
+            // Without a path nothing matched, and the router says so; a path without a row is a fault of ours.
+            (None, _) if path.is_empty() => {}
+            (None, _) => return Err(Box::new((refusal(Refusal::NotAllowed), page, shows_token))),
+            (Some(_), Some(act)) => {
+                let judged = self.policy.judge(caller, act);
+                judged.map_err(|denied| Box::new((refusal(denied.into()), page.clone(), shows_token)))?;
+            }
+        }
+        let act = act.or((route.is_none()).then_some(Act::Look));
+        Ok(Asked { page, shows_token, caller, route, act })
+    }
+
+    /// Whether a token opens anything here: a page that knows one is no stranger.
+    fn is_known(&self, shown: Option<&str>) -> bool {
+        let Some(shown) = shown else { return false };
+        let of_node = self.token.as_ref().is_some_and(|token| token.is(shown));
+        of_node || self.recordings.as_ref().is_some_and(|recordings| recordings.is_opened_by(shown))
+    }
+}
+
+impl Asked {
+    fn options(&self, method: &Method, headers: &HeaderMap) -> Response {
+        let Some(route) = self.route else { return StatusCode::NO_CONTENT.into_response() };
+        let mut response = route.options();
+        if origin::is_preflight(method, headers) {
+            origin::allow(response.headers_mut(), route.methods());
+        }
+        origin::share(response.headers_mut(), &self.page, self.shows_token);
+        if self.page == Page::Own && headers.contains_key(header::ORIGIN) && !self.shows_token {
+            // Its own pages need no leave; who asks all the same is told.
+            if let Some(own) = headers.get(header::ORIGIN).cloned() {
+                response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, own);
+            }
+        }
+        response
+    }
+}
+
+fn refusal(refusal: Refusal) -> Response {
+    Problem::from(refusal).into_response()
+}
+
+fn not_allowed(route: Known) -> Response {
+    let mut response = Problem::method().into_response();
+    response.headers_mut().insert(header::ALLOW, route.methods());
+    response
+}
+
+/// What stands behind `Bearer`; the scheme's case does not matter (RFC 9110 section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value: &HeaderValue = headers.get(header::AUTHORIZATION)?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

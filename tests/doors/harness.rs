@@ -1,0 +1,137 @@
+//! **The question:** what did a siege cost? A node, five people who talk in one of its rooms, and what the node's
+//! memory and ticks say before and after.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::browser::node::{Load, Node};
+use crate::keepers::process::BINARY;
+
+/// The room of the five; sieges happen in others.
+pub const CALL: &str = "call";
+/// How far the node's resident memory may rise above what it was when the siege began, bytes.
+const GROWTH_BYTES: u64 = 50_000_000;
+/// A canvas that two cores draw beside whatever else they do: what is asked is whether a stranger stops it.
+const SMALL: &str = "[video]\nwidth = 320\nheight = 180\nfps = 10\nencoder = \"aom\"\n[audio]\ncomplexity = 0\n";
+/// Ticks of the call that are waited for before the siege, so that all its memory is there, and after it.
+const TICKS: u64 = 30;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node with a call of five, and how it stood when the siege began.
+pub struct Siege {
+    /// The node; its media and HTTP are on loopback.
+    pub node: Node,
+    load: Load,
+    before: Costs,
+    _folder: TempDir,
+}
+
+/// What a siege may cost.
+#[derive(Debug, Clone, Copy)]
+struct Costs {
+    /// The highest resident memory since the last look, bytes.
+    resident: u64,
+    /// Video ticks of the call's room.
+    ticks: u64,
+    /// Of these, those that were not encoded.
+    skipped: u64,
+    /// Audio ticks left out, of all rooms.
+    audio_skipped: u64,
+}
+
+impl Siege {
+    /// Starts a node with these flags and lines of configuration, and the call, and waits until it runs.
+    pub fn begin(flags: &[&str], configuration: &str) -> Self {
+        Self::begin_by(Path::new(BINARY), flags, configuration)
+    }
+
+    /// As `begin`, by another program that becomes the node.
+    pub fn begin_by(program: &Path, flags: &[&str], configuration: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tessera.toml");
+        fs::write(&file, format!("{SMALL}{configuration}")).unwrap();
+        let flags = [&["--config", file.to_str().unwrap()], flags].concat();
+        let node = Node::start_program(program, "127.0.0.1:0", &flags, &[], Stdio::inherit());
+        let load = Load::start(&node, CALL, 5, 600);
+        let runs = |costs: &Costs| costs.ticks >= TICKS;
+        block_on(node.wait_for_participants(CALL, 5, PATIENCE));
+        wait_for_costs(&node, "the call runs", runs);
+        forget_peak(&node);
+        let before = costs(&node);
+        Self { node, load, before, _folder: folder }
+    }
+
+    /// Ends it: the five are still there, no tick was lost, and memory never rose far.
+    pub fn end(self) {
+        let until = costs(&self.node).ticks + TICKS;
+        let after = wait_for_costs(&self.node, "the call goes on", |costs| costs.ticks >= until);
+        let Self { node, load, before, .. } = self;
+        println!("a siege cost {} KiB", after.resident.saturating_sub(before.resident) / 1024);
+        assert!(after.resident < before.resident + GROWTH_BYTES, "memory rose: {before:?} to {after:?}");
+        assert_eq!((after.skipped, after.audio_skipped), (before.skipped, before.audio_skipped), "ticks were lost");
+        block_on(node.wait_for_participants(CALL, 5, PATIENCE));
+        load.stop();
+        node.stop();
+    }
+}
+
+/// What the node answers to a GET, as JSON.
+pub fn get(node: &Node, path: &str) -> Value {
+    let request = crate::browser::driver::client().get(format!("{}{path}", node.url));
+    block_on(async { request.send().await.expect("the node answers").json().await.expect("JSON") })
+}
+
+/// Runs a future to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// A counter of the node's, by its name in `/metrics`.
+pub fn metric(node: &Node, name: &str) -> u64 {
+    let request = crate::browser::driver::client().get(format!("{}metrics", node.url));
+    let text = block_on(async { request.send().await.expect("the node answers").text().await.expect("text") });
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value: f64 = line.unwrap_or_else(|| panic!("{name} is no metric")).parse().expect("a number");
+    value as u64
+}
+
+fn costs(node: &Node) -> Costs {
+    let stats = get(node, "v1/node/stats");
+    let room = stats["rooms"].as_array().and_then(|rooms| rooms.iter().find(|room| room["room"] == CALL));
+    let count = |name: &str| room.and_then(|room| room[name].as_u64()).unwrap_or(0);
+    Costs {
+        resident: peak(node),
+        ticks: count("ticks"),
+        skipped: count("ticks_skipped"),
+        audio_skipped: metric(node, "tessera_audio_ticks_skipped_total"),
+    }
+}
+
+fn wait_for_costs(node: &Node, what: &str, enough: impl Fn(&Costs) -> bool) -> Costs {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let costs = costs(node);
+        if enough(&costs) {
+            return costs;
+        }
+        assert!(Instant::now() < until, "never: {what}; {costs:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The process' highest resident memory since `forget_peak`, bytes.
+fn peak(node: &Node) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("the node runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
+}
+
+/// Lets the peak begin again at what is resident now (proc(5), clear_refs).
+fn forget_peak(node: &Node) {
+    fs::write(format!("/proc/{}/clear_refs", node.pid()), "5").expect("the node is ours");
+}
