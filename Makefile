@@ -15,7 +15,7 @@ ARGS ?=
 
 # A demo is built without what it does not use: rav1e, and where no GPU shows what draws on one. Together a fifth of the build.
 GPU := $(if $(wildcard /dev/dri/renderD* /dev/nvidia0 /dev/dxg),$(comma)gpu)
-DEMO_FEATURES := --no-default-features --features node,dav1d$(GPU)
+DEMO_FEATURES := --no-default-features --features node,dav1d,h264,vpx$(GPU)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-build build demo serve test bench fuzz soak lint purity audit
@@ -62,7 +62,7 @@ soak: setup ## The long forms: 200 recordings killed at any step, ten minutes wi
 lint: setup-build ## Check format, clippy and documentation; warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --no-default-features --features node,dav1d -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --features node,dav1d,h264,vpx -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps --document-private-items
 
 purity: setup-build ## Build floors 1 and 2 alone, and compare what comes along with .ci/purity.txt

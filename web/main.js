@@ -75,7 +75,7 @@ async function openLobby() {
   }
   const can = abilities();
   if (!can.rtc) return refuse("This browser has no WebRTC, so it cannot take part in calls. Use a current Chrome, Edge or Firefox.");
-  if (!can.receive) return refuse("This browser cannot show AV1 video. Use a current Chrome, Edge or Firefox.");
+  if (!can.receive) return refuse("This browser can show neither AV1 nor H.264 video. Use a current Chrome, Edge or Firefox.");
   showPreview();
   if (!asked.watch) await openDevices(can);
 }
@@ -93,7 +93,7 @@ async function openDevices(can) {
   lobby.camera = can.send ? camera : null;
   if (!can.send) camera?.stop();
   lobby.microphone = microphone;
-  lobby.problem = problem ?? (can.send ? null : "This browser cannot send AV1 video, so you join without a camera.");
+  lobby.problem = problem ?? (can.send ? null : "This browser can send none of AV1, VP9, H.264 and VP8, so you join without a camera.");
   note.textContent = lobby.problem ?? "";
   note.hidden = !lobby.problem;
   lobby.stopMeter();

@@ -17,27 +17,38 @@ export class Problem extends Error {
   }
 }
 
-/** Whether this browser can send and receive AV1, the codec of every picture here. */
+/** Codecs that the node decodes, and those that it sends, each by preference: AV1 costs the node least. */
+const SENT = ["video/av1", "video/vp9", "video/h264", "video/vp8"];
+const SHOWN = ["video/av1", "video/h264"];
+
+/** Whether this browser can send pictures that the node decodes, and show those that it sends. */
 export function abilities() {
-  return { rtc: "RTCPeerConnection" in globalThis, send: av1(RTCRtpSenderOrNull()).length > 0, receive: av1(RTCRtpReceiverOrNull()).length > 0 };
+  return {
+    rtc: "RTCPeerConnection" in globalThis,
+    send: best(globalThis.RTCRtpSender ?? null, SENT).length > 0,
+    receive: best(globalThis.RTCRtpReceiver ?? null, SHOWN).length > 0,
+  };
 }
 
-const RTCRtpSenderOrNull = () => globalThis.RTCRtpSender ?? null;
-const RTCRtpReceiverOrNull = () => globalThis.RTCRtpReceiver ?? null;
+const codecsOf = (side) => side?.getCapabilities?.("video")?.codecs ?? [];
 
-function av1(side) {
-  const codecs = side?.getCapabilities?.("video")?.codecs ?? [];
-  // Profile 0 only: the node decodes 8-bit 4:2:0.
-  return codecs.filter((c) => c.mimeType.toLowerCase() === "video/av1" && !/profile=[12]/.test(c.sdpFmtpLine ?? ""));
+/** The forms of the first of `wanted` that this browser has. */
+function best(side, wanted) {
+  // AV1 of profile 0 and H.264 of packetization mode 1 only.
+  const fits = (codec) =>
+    !/profile=[12]/.test(codec.sdpFmtpLine ?? "") && !/packetization-mode=0/.test(codec.sdpFmtpLine ?? "");
+  const all = codecsOf(side).filter(fits);
+  const first = wanted.find((name) => all.some((codec) => codec.mimeType.toLowerCase() === name));
+  return all.filter((codec) => codec.mimeType.toLowerCase() === first);
 }
 
-/** AV1 first and alone, with retransmission; a browser that knows no preferences keeps its own order. */
-function preferAv1(transceiver, side) {
-  const rtx = (side?.getCapabilities?.("video")?.codecs ?? []).filter((c) => c.mimeType.toLowerCase() === "video/rtx");
-  const wanted = av1(side);
-  if (wanted.length === 0) return;
+/** The best codec alone, with retransmission; a browser that knows no preferences keeps its own order. */
+function prefer(transceiver, side, wanted) {
+  const rtx = codecsOf(side).filter((codec) => codec.mimeType.toLowerCase() === "video/rtx");
+  const codecs = best(side, wanted);
+  if (codecs.length === 0) return;
   try {
-    transceiver.setCodecPreferences?.([...wanted, ...rtx]);
+    transceiver.setCodecPreferences?.([...codecs, ...rtx]);
   } catch (error) {
     console.warn("codec preferences were refused", error);
   }
@@ -131,9 +142,9 @@ export class Wire extends EventTarget {
       composite: add("video", "recvonly"),
       mix: add("audio", "recvonly"),
     };
-    preferAv1(this.parts.camera, RTCRtpSenderOrNull());
-    preferAv1(this.parts.screen, RTCRtpSenderOrNull());
-    preferAv1(this.parts.composite, RTCRtpReceiverOrNull());
+    prefer(this.parts.camera, globalThis.RTCRtpSender ?? null, SENT);
+    prefer(this.parts.screen, globalThis.RTCRtpSender ?? null, SENT);
+    prefer(this.parts.composite, globalThis.RTCRtpReceiver ?? null, SHOWN);
     this.#channel = pc.createDataChannel(LABEL, { ordered: true });
     this.#channel.addEventListener("message", (event) => this.#hear(event.data));
     this.#channel.addEventListener("open", () => this.#tell("open"));
@@ -145,7 +156,7 @@ export class Wire extends EventTarget {
       composite: pc.addTransceiver("video", { direction: "recvonly" }),
       mix: pc.addTransceiver("audio", { direction: "recvonly" }),
     };
-    preferAv1(this.parts.composite, RTCRtpReceiverOrNull());
+    prefer(this.parts.composite, globalThis.RTCRtpReceiver ?? null, SHOWN);
   }
 
   /** One stream of the picture and the sound that come in. */

@@ -20,7 +20,7 @@ impl Mutator {
     }
 
     /// Xorshift (Marsaglia 2003).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -29,11 +29,11 @@ impl Mutator {
 
     /// Below `end`; 0 if that is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap()
+        usize::try_from(self.draw() % end.max(1) as u64).unwrap()
     }
 
     fn noise(&mut self, longest: usize) -> Vec<u8> {
-        (0..self.below(longest + 1)).map(|_| self.next() as u8).collect()
+        (0..self.below(longest + 1)).map(|_| self.draw() as u8).collect()
     }
 
     /// One of `right` with one to four things wrong in it, or noise.
@@ -52,7 +52,7 @@ impl Mutator {
                 3 => drop(bytes.drain(at..(at + 1 + self.below(8)).min(bytes.len()))),
                 4 if at + 2 <= bytes.len() => bytes[at..at + 2].copy_from_slice(&[0xff; 2]),
                 5 if at + 2 <= bytes.len() => bytes[at..at + 2].copy_from_slice(&[0; 2]),
-                _ if at < bytes.len() => bytes[at] = self.next() as u8,
+                _ if at < bytes.len() => bytes[at] = self.draw() as u8,
                 _ => {}
             }
         }

@@ -31,6 +31,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("dav1d_sys", &["engine/decode/av1"]),
     ("re_rav1d", &["engine/decode/av1"]),
     ("libaom_sys", &["engine/encode/aom"]),
+    ("openh264", &["engine/decode/h264", "engine/encode/h264"]),
     ("opus", &["engine/decode/opus", "engine/decode/opus_streams", "engine/encode/opus"]),
     ("rav1e", &["engine/encode/rav1e"]),
     // Containers.

@@ -30,7 +30,9 @@ impl Control {
         };
         gone.into_iter().for_each(|id| self.turn_away(id));
         let (id, resource) = (peer.id(), joined.resource);
-        self.waiting.insert(id, Waiter::new(now, wanted, resource, peer.ufrag().to_owned()));
+        let mut waiter = Waiter::new(now, wanted, resource, peer.ufrag().to_owned());
+        waiter.watches = peer.watches();
+        self.waiting.insert(id, waiter);
         self.resources.insert(resource, id);
         self.workers.net.send(NetCommand::AddPeer { peer: Box::new(peer) });
         if reply.send(Ok(joined)).is_err() {
@@ -215,9 +217,10 @@ impl Control {
         }
         let Some(waiter) = self.waiting.remove(id) else { return };
         let Waiter { display, consents_to_recording, rung, resource, trickling, avatar, leg, has_channel, .. } = waiter;
+        let watches = waiter.watches;
         self.peers.insert(id, name.clone());
         let joining =
-            Joining { peer: id, role, display, consents_to_recording, rung, resource, trickling, avatar, leg };
+            Joining { peer: id, role, display, consents_to_recording, rung, resource, trickling, avatar, leg, watches };
         self.input(&name, Input::Join(Box::new(joining)));
         if !self.is_in(&name, id) {
             // It ended by this very entry.

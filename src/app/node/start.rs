@@ -125,8 +125,8 @@ impl Node {
             _ => None,
         };
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
-        let recordings = archive.clone().map(|archive| recordings(&config, archive, token, &runtime, &counts));
-        let recordings = recordings.transpose()?;
+        let told = |archive| recordings(&config, archive, token, &runtime, &counts);
+        let recordings = archive.clone().map(told).transpose()?;
         let canvas = config.video.size();
         let metrics = Arc::new(metrics::metrics(&counts));
         let control_waker = Waker::new()?;
@@ -151,9 +151,7 @@ impl Node {
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
-        let of_control = panics.clone();
-        let run = move || of_control.vital("control", || Control::new(parts).run(&mailbox));
-        let control = thread::Builder::new().name("control".into()).spawn(run)?;
+        let control = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let told_token = told_token.filter(|_| recordings.is_some());
@@ -352,6 +350,11 @@ fn warn_of_strangers(config: &Config) {
 fn http_runtime(config: &Config) -> io::Result<Runtime> {
     let threads = config.threads.http.get() as usize;
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
+}
+
+fn spawn_control(parts: ControlParts, mailbox: ControlMailbox, panics: Panics) -> io::Result<JoinHandle<()>> {
+    let run = move || panics.vital("control", || Control::new(parts).run(&mailbox));
+    thread::Builder::new().name("control".into()).spawn(run)
 }
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.

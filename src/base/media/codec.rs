@@ -7,6 +7,12 @@ use crate::base::media::Law;
 pub enum Codec {
     /// AV1, one temporal unit a frame, OBUs with size fields, no temporal delimiter.
     Av1,
+    /// H.264, one access unit a frame, NAL units behind start codes (annex B), parameter sets in each keyframe.
+    H264,
+    /// VP8, one frame a frame.
+    Vp8,
+    /// VP9, one picture a frame: a superframe where it has several layers.
+    Vp9,
     /// Opus, one packet a frame.
     Opus,
     /// G.711 at 8 kHz, one channel, a byte a sample; only from and to plain-RTP legs.
@@ -14,12 +20,15 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// As messages and answers say it, in lower case: the encoding names of the codecs' RTP payload formats (RFC 7587,
-    /// RFC 3551, AV1's).
+    /// As messages and answers say it, in lower case: the encoding names of the codecs' RTP payload formats (RFC 6184,
+    /// RFC 7741, RFC 9628, RFC 7587, RFC 3551, AV1's).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Av1 => "av1",
+            Self::H264 => "h264",
+            Self::Vp8 => "vp8",
+            Self::Vp9 => "vp9",
             Self::Opus => "opus",
             Self::G711(Law::Mu) => "pcmu",
             Self::G711(Law::A) => "pcma",
@@ -29,7 +38,7 @@ impl Codec {
     /// Whether it codes pictures; all others code sound.
     #[must_use]
     pub const fn is_video(self) -> bool {
-        matches!(self, Self::Av1)
+        matches!(self, Self::Av1 | Self::H264 | Self::Vp8 | Self::Vp9)
     }
 }
 
@@ -39,8 +48,11 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_payload_formats() {
-        let codecs = [Codec::Av1, Codec::Opus, Codec::G711(Law::Mu), Codec::G711(Law::A)];
-        assert_eq!(codecs.map(Codec::name), ["av1", "opus", "pcmu", "pcma"]);
-        assert_eq!(codecs.map(Codec::is_video), [true, false, false, false]);
+        let pictures = [Codec::Av1, Codec::H264, Codec::Vp8, Codec::Vp9];
+        assert_eq!(pictures.map(Codec::name), ["av1", "h264", "vp8", "vp9"]);
+        assert!(pictures.into_iter().all(Codec::is_video));
+        let sounds = [Codec::Opus, Codec::G711(Law::Mu), Codec::G711(Law::A)];
+        assert_eq!(sounds.map(Codec::name), ["opus", "pcmu", "pcma"]);
+        assert!(!sounds.into_iter().any(Codec::is_video));
     }
 }

@@ -1,14 +1,17 @@
 //! **The question:** what does a coded frame say of itself? Floor 2: one file a codec, and nothing else in the house
 //! reads bits. Bytes come from the world, so nothing here panics on any of them.
 //!
-//! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`opus`] (the TOC byte, in-band FEC, silence),
-//! [`opus_head`] (its channels in a file), [`g711`]; [`packet_samples`] and [`restores_previous`] ask a packet of sound
-//! whatever its codec.
+//! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`h264`] (NAL units, parameter sets), [`vp8`], [`vp9`],
+//! [`opus`] (the TOC byte, in-band FEC, silence), [`opus_head`] (its channels in a file), [`g711`]; [`packet_samples`]
+//! and [`restores_previous`] ask a packet of sound whatever its codec.
 
 pub mod av1;
 pub mod g711;
+pub mod h264;
 pub mod opus;
 pub mod opus_head;
+pub mod vp8;
+pub mod vp9;
 
 use crate::base::media::Codec;
 
@@ -18,7 +21,7 @@ pub fn packet_samples(codec: Codec, packet: &[u8]) -> Option<u32> {
     match codec {
         Codec::Opus => opus::packet_samples(packet),
         Codec::G711(_) => g711::packet_samples(packet),
-        Codec::Av1 => None,
+        Codec::Av1 | Codec::H264 | Codec::Vp8 | Codec::Vp9 => None,
     }
 }
 

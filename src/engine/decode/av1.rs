@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, Colour, Picture, PlaneRef, Size, VideoFrame};
 use crate::core::bitstream::av1::SequenceHeader;
 use crate::engine::decode::flat::{Covers, Deep, Flattener};
-use crate::engine::decode::video::{DecodeError, VideoDecoder};
+use crate::engine::decode::video::{DecodeError, VideoDecoder, check_coded, check_size};
 
 /// A decoder for one AV1 track.
 ///
@@ -92,9 +92,7 @@ impl VideoDecoder for Av1Decoder {
 
 impl Av1Decoder {
     fn decode_unit(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
-        if frame.data.is_empty() || frame.data.len() > limits::INGEST_FRAME_LEN_MAX {
-            return Err(DecodeError::Bitstream(format!("a temporal unit of {} bytes", frame.data.len())));
-        }
+        check_coded(frame.data)?;
         // The library shares the bytes until it has read them; nothing is copied.
         let mut sent = self.decoder.send_data(frame.data.clone(), None, None, None);
         for _ in 0..limits::PICTURES_PER_UNIT_MAX {
@@ -177,17 +175,6 @@ fn check_kind(sequence: &SequenceHeader) -> Result<(), DecodeError> {
         }
         _ => Ok(()),
     }
-}
-
-fn check_size(size: Size) -> Result<(), DecodeError> {
-    let Size { width, height } = size;
-    let pixels = u64::from(width) * u64::from(height);
-    if width.max(height) <= limits::INGEST_SIDE_MAX && pixels <= limits::INGEST_PIXELS_MAX.into() {
-        return Ok(());
-    }
-    let (side, most) = (limits::INGEST_SIDE_MAX, limits::INGEST_PIXELS_MAX);
-    let what = format!("{width}×{height} pixels; send at most {most}, and {side} on a side");
-    Err(DecodeError::Unsupported(what))
 }
 
 fn broken(error: library::Error) -> DecodeError {

@@ -10,6 +10,8 @@ mod av1;
 mod budget;
 mod flat;
 mod g711;
+#[cfg(feature = "h264")]
+mod h264;
 mod opus;
 mod opus_streams;
 mod packed;
@@ -17,6 +19,8 @@ mod repeat;
 mod reshape;
 mod video;
 mod voice;
+#[cfg(feature = "vpx")]
+mod vpx;
 mod wav;
 
 pub use announcement::{AnnouncementError, announcement};
@@ -31,6 +35,17 @@ pub use wav::WavError;
 
 use crate::base::media::Codec;
 
+/// Whether this program was built to decode pictures of `codec`.
+#[must_use]
+pub const fn decodes(codec: Codec) -> bool {
+    match codec {
+        Codec::Av1 => true,
+        Codec::H264 => cfg!(feature = "h264"),
+        Codec::Vp8 | Codec::Vp9 => cfg!(feature = "vpx"),
+        Codec::Opus | Codec::G711(_) => false,
+    }
+}
+
 /// A decoder for one track of pictures.
 ///
 /// # Errors
@@ -38,6 +53,14 @@ use crate::base::media::Codec;
 pub fn video_decoder(codec: Codec) -> Result<Box<dyn VideoDecoder>, DecodeError> {
     match codec {
         Codec::Av1 => av1::decoder(),
+        #[cfg(feature = "h264")]
+        Codec::H264 => h264::decoder(),
+        #[cfg(feature = "vpx")]
+        Codec::Vp8 | Codec::Vp9 => vpx::decoder(codec),
+        #[cfg(not(feature = "h264"))]
+        Codec::H264 => Err(DecodeError::Codec(codec.name())),
+        #[cfg(not(feature = "vpx"))]
+        Codec::Vp8 | Codec::Vp9 => Err(DecodeError::Codec(codec.name())),
         Codec::Opus | Codec::G711(_) => Err(DecodeError::Codec(codec.name())),
     }
 }

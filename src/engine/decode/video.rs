@@ -1,6 +1,7 @@
 //! **The question:** what does every decoder of pictures promise?
 
-use crate::base::media::{CodedFrame, VideoFrame};
+use crate::base::limits;
+use crate::base::media::{CodedFrame, Size, VideoFrame};
 
 /// Temporal units in, pictures out. One per track; owned by one thread.
 pub trait VideoDecoder: Send {
@@ -36,4 +37,24 @@ pub enum DecodeError {
     /// Decoding starts at a keyframe only.
     #[error("decoding starts at a keyframe")]
     AwaitingKeyframe,
+}
+
+/// Whether pictures of this size are taken; the error says what is.
+pub(super) fn check_size(size: Size) -> Result<(), DecodeError> {
+    let Size { width, height } = size;
+    let pixels = u64::from(width) * u64::from(height);
+    if width.max(height) <= limits::INGEST_SIDE_MAX && pixels <= limits::INGEST_PIXELS_MAX.into() {
+        return Ok(());
+    }
+    let (side, most) = (limits::INGEST_SIDE_MAX, limits::INGEST_PIXELS_MAX);
+    let what = format!("{width}×{height} pixels; send at most {most}, and {side} on a side");
+    Err(DecodeError::Unsupported(what))
+}
+
+/// Whether a coded frame of this length is decoded at all.
+pub(super) fn check_coded(data: &[u8]) -> Result<(), DecodeError> {
+    if (1..=limits::INGEST_FRAME_LEN_MAX).contains(&data.len()) {
+        return Ok(());
+    }
+    Err(DecodeError::Bitstream(format!("a coded frame of {} bytes", data.len())))
 }

@@ -23,7 +23,7 @@ impl VoiceDecoder {
     /// As [`OpusDecoder::decode`]; [`OpusDecodeError::Empty`] for what is no sound. G.711 never fails.
     pub fn decode(&mut self, packet: CodedFrame<'_>) -> Result<&[f32], OpusDecodeError> {
         match (packet.codec, &self.0) {
-            (Codec::Av1, _) => return Err(OpusDecodeError::Empty),
+            (Codec::Av1 | Codec::H264 | Codec::Vp8 | Codec::Vp9, _) => return Err(OpusDecodeError::Empty),
             (Codec::Opus, State::Opus(_)) | (Codec::G711(_), State::G711(_)) => {}
             (Codec::Opus, _) => self.0 = State::Opus(OpusDecoder::new()?),
             (Codec::G711(_), _) => self.0 = State::G711(Box::default()),

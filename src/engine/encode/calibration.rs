@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::media::{ComposedFrame, EncodedFrame, pts_from_tick};
+use crate::base::media::{Codec, ComposedFrame, EncodedFrame, pts_from_tick};
 use crate::engine::encode::aom;
+#[cfg(feature = "h264")]
+use crate::engine::encode::h264;
 #[cfg(feature = "rav1e")]
 use crate::engine::encode::rav1e;
 use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup};
@@ -59,13 +61,18 @@ impl FromStr for EncoderChoice {
     }
 }
 
-/// Makes the encoder named by `choice`; `Auto` without a calibration is libaom.
+/// Makes the encoder of the setup's codec; for AV1 the one named by `choice`, of which `Auto` without a calibration is
+/// libaom.
 ///
 /// # Errors
 /// [`EncodeError::Setup`] for an impossible setup; [`EncodeError::Library`] if the library refuses;
 /// [`EncodeError::NotBuilt`] for an encoder that this program lacks.
 pub fn video_encoder(choice: EncoderChoice, setup: VideoEncoderSetup) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     setup.check()?;
+    #[cfg(feature = "h264")]
+    if setup.codec == Codec::H264 {
+        return h264::encoder(setup);
+    }
     match choice {
         EncoderChoice::Auto | EncoderChoice::Aom => aom::encoder(setup),
         #[cfg(feature = "rav1e")]

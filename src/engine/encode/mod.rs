@@ -8,6 +8,8 @@ mod activity;
 mod aom;
 mod calibration;
 mod g711;
+#[cfg(feature = "h264")]
+mod h264;
 mod jpeg;
 mod opus;
 #[cfg(feature = "rav1e")]
@@ -18,7 +20,7 @@ pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder
 pub use g711::G711Encoder;
 pub use jpeg::jpeg;
 pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};
-pub use video::{EncodeError, VideoEncoder, VideoEncoderSetup};
+pub use video::{EncodeError, VideoEncoder, VideoEncoderSetup, encodes};
 
 #[cfg(test)]
 #[cfg(feature = "rav1e")]

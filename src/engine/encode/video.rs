@@ -18,13 +18,23 @@ pub struct VideoEncoderSetup {
     pub threads: usize,
 }
 
+/// Whether this program was built to encode pictures as `codec`.
+#[must_use]
+pub const fn encodes(codec: Codec) -> bool {
+    match codec {
+        Codec::Av1 => true,
+        Codec::H264 => cfg!(feature = "h264"),
+        Codec::Vp8 | Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
+    }
+}
+
 /// Composed pictures in, temporal units out. One per rung; owned by one thread.
 pub trait VideoEncoder: Send {
     /// The library's name, as in the configuration.
     fn name(&self) -> &'static str;
 
-    /// Encodes one frame, as a keyframe if asked, and pushes finished temporal units onto `out`: AV1 OBUs with size
-    /// fields, no temporal delimiter, a sequence header in each keyframe. `pts` must grow from frame to frame. A unit
+    /// Encodes one frame, as a keyframe if asked, and pushes finished units onto `out`, as [`Codec`] says they lie in
+    /// the house, with a sequence header or parameter sets in each keyframe. `pts` must grow from frame to frame. A unit
     /// carries the `pts` of the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
     ///
     /// # Errors
@@ -39,7 +49,8 @@ pub trait VideoEncoder: Send {
     /// [`EncodeError::Library`].
     fn finish(&mut self, out: &mut Vec<EncodedFrame>) -> Result<(), EncodeError>;
 
-    /// Sets a new target in bits a second; libaom takes it at the next frame, rav1e at the next requested keyframe.
+    /// Sets a new target in bits a second; libaom takes it at the next frame, the others at the next
+    /// requested keyframe.
     ///
     /// # Errors
     /// [`EncodeError::Setup`] for zero or above 100 Mb/s; [`EncodeError::Library`].
@@ -76,7 +87,7 @@ impl VideoEncoderSetup {
     pub(super) fn check(&self) -> Result<(), EncodeError> {
         let Size { width, height } = self.size;
         let error = |text: String| Err(EncodeError::Setup(text));
-        if !matches!(self.codec, Codec::Av1) {
+        if !encodes(self.codec) {
             return error(format!("nothing encodes pictures as {}", self.codec.name()));
         }
         if !width.is_multiple_of(2) || !height.is_multiple_of(2) {

@@ -25,6 +25,9 @@ pub(super) fn payload_kind(params: &[PayloadParams], pt: Pt) -> Option<PayloadKi
 pub(super) const fn to_wire(codec: Codec) -> WireCodec {
     match codec {
         Codec::Av1 => WireCodec::Av1,
+        Codec::H264 => WireCodec::H264,
+        Codec::Vp8 => WireCodec::Vp8,
+        Codec::Vp9 => WireCodec::Vp9,
         Codec::Opus => WireCodec::Opus,
         Codec::G711(Law::Mu) => WireCodec::PCMU,
         Codec::G711(Law::A) => WireCodec::PCMA,
@@ -34,6 +37,9 @@ pub(super) const fn to_wire(codec: Codec) -> WireCodec {
 const fn of_wire(codec: WireCodec) -> Option<Codec> {
     match codec {
         WireCodec::Av1 => Some(Codec::Av1),
+        WireCodec::H264 => Some(Codec::H264),
+        WireCodec::Vp8 => Some(Codec::Vp8),
+        WireCodec::Vp9 => Some(Codec::Vp9),
         WireCodec::Opus => Some(Codec::Opus),
         WireCodec::PCMU => Some(Codec::G711(Law::Mu)),
         WireCodec::PCMA => Some(Codec::G711(Law::A)),
@@ -49,10 +55,12 @@ mod tests {
 
     #[test]
     fn every_negotiated_payload_type_has_its_codec_and_red_says_so() {
-        for codec in [Codec::Av1, Codec::Opus, Codec::G711(Law::Mu), Codec::G711(Law::A)] {
+        for codec in
+            [Codec::Av1, Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Opus, Codec::G711(Law::Mu), Codec::G711(Law::A)]
+        {
             assert_eq!(of_wire(to_wire(codec)), Some(codec));
         }
-        assert_eq!(of_wire(WireCodec::Vp8), None);
+        assert_eq!(of_wire(WireCodec::H265), None);
         let mut config = CodecConfig::empty();
         config.enable_opus(true, true);
         config.enable_av1(true);

@@ -30,8 +30,12 @@ const PROFILES: [(&str, SrtpProfile); 3] = [
     ("SRTP_AEAD_AES_256_GCM", SrtpProfile::AEAD_AES_256_GCM),
     ("SRTP_AES128_CM_SHA1_80", SrtpProfile::AES128_CM_SHA1_80),
 ];
-/// Suites with forward secrecy.
-const SUITES: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES";
+/// Suites with forward secrecy; of each the shortest record has `RECORD_LEN_MIN` bytes.
+const SUITES: &str = "ECDHE+AESGCM:ECDHE+AES";
+/// Before a record's content (RFC 6347 section 4.1).
+const RECORD_HEAD_LEN: usize = 13;
+/// Nonce and tag of AES-GCM (RFC 5288 section 3), around nothing.
+const RECORD_LEN_MIN: usize = 8 + 16;
 /// What keys for SRTP are exported by (RFC 5764 section 4.2).
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// An established connection has nothing to do by itself.
@@ -221,6 +225,20 @@ impl Instance {
     }
 }
 
+/// Whether every protected record of a datagram is long enough to be one. OpenSSL ends a connection by an alert where
+/// one is shorter, which anybody could send in the client's name; invalid records are to be dropped (RFC 6347 section
+/// 4.1.2.7).
+fn may_be_opened(mut packet: &[u8]) -> bool {
+    while let Some((head, rest)) = packet.split_first_chunk::<RECORD_HEAD_LEN>() {
+        let (is_protected, length) = (head[3..5] != [0, 0], usize::from(u16::from_be_bytes([head[11], head[12]])));
+        if is_protected && length < RECORD_LEN_MIN {
+            return false;
+        }
+        packet = rest.get(length..).unwrap_or_default();
+    }
+    true
+}
+
 fn waits(error: &openssl::ssl::Error) -> bool {
     matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
 }
@@ -234,6 +252,9 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        if !may_be_opened(packet) {
+            return Ok(());
+        }
         self.stream.get_mut().incoming = Some(packet.to_vec());
         self.advance()
     }
@@ -424,6 +445,28 @@ mod tests {
         assert_eq!(alerts, 1, "the other side is told");
         let _ = drain(&mut *there, &mut *here, &mut theirs);
         assert!(!ours.connected && !theirs.connected);
+    }
+
+    #[test]
+    fn a_forged_record_that_is_too_short_ends_nothing() {
+        let node = ecdsa();
+        let (mut here, mut there) = (instance(&node, false), instance(&rsa(), true));
+        let (mut ours, mut theirs) = (Told::default(), Told::default());
+        there.handle_timeout(Instant::now()).unwrap();
+        for _ in 0..8 {
+            drain(&mut *there, &mut *here, &mut theirs).1.unwrap();
+            drain(&mut *here, &mut *there, &mut ours).1.unwrap();
+        }
+        assert!(ours.connected);
+        for length in 0..40_u8 {
+            let head = [23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 1, length, 0, length];
+            here.handle_packet(&[&head[..], &vec![7; usize::from(length)]].concat()).unwrap();
+        }
+        assert_eq!(drain(&mut *here, &mut *there, &mut ours).0, 0, "nothing is answered");
+        there.send_application_data(b"hello").unwrap();
+        drain(&mut *there, &mut *here, &mut theirs).1.unwrap();
+        drain(&mut *here, &mut *there, &mut ours).1.unwrap();
+        assert_eq!(ours.data, b"hello");
     }
 
     #[test]

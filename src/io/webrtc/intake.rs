@@ -6,6 +6,9 @@
 use std::fmt::Write;
 
 use crate::base::limits;
+use crate::base::media::Codec;
+use crate::engine::decode::decodes;
+use crate::engine::encode::encodes;
 use crate::io::webrtc::extensions;
 use crate::io::webrtc::offer::OfferError;
 use crate::io::webrtc::role::PeerRole;
@@ -38,6 +41,8 @@ pub(super) struct Line {
     pub(super) feedback: Vec<String>,
     /// The parameters of the offered AV1, which its answer repeats (AV1 RTP specification, section 7.2.3).
     pub(super) parameters: Option<String>,
+    /// The codec of pictures that are sent on it.
+    pub(super) sends: Option<Codec>,
     /// Stereo is welcome.
     pub(super) stereo: bool,
 }
@@ -69,6 +74,8 @@ const DATA_PROFILES: [&str; 3] = ["UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"]
 
 /// The RTP payload names of what is taken.
 const AV1: &str = "av1/90000";
+const PICTURES: [(&str, Codec); 4] =
+    [(AV1, Codec::Av1), ("vp9/90000", Codec::Vp9), ("h264/90000", Codec::H264), ("vp8/90000", Codec::Vp8)];
 const OPUS: &str = "opus/48000/2";
 
 impl Intake {
@@ -137,7 +144,8 @@ fn line_of(
     places: &mut Places,
 ) -> Line {
     let mid = section.value("mid");
-    let formats = taken_formats(section);
+    let flow = own_flow(description, section, role);
+    let formats = taken_formats(section, flow);
     let fate = fate_of(description, section, (group, &formats), role, places);
     let offered = section.values("rtcp-fb").filter_map(|value| value.split_once(' '));
     let feedback = offered.filter(|(format, _)| *format == "*" || formats.contains(format));
@@ -154,7 +162,12 @@ fn line_of(
         mid: mid.map(Into::into),
         fate,
         feedback: feedback.map(|(_, value)| value.trim().into()).collect(),
-        parameters: section.of_format("fmtp", first).filter(|_| section.kind == "video").map(Into::into),
+        parameters: formats
+            .iter()
+            .find(|format| codec_of(section, format) == Some(Codec::Av1))
+            .and_then(|format| section.of_format("fmtp", format))
+            .map(Into::into),
+        sends: formats.first().and_then(|format| codec_of(section, format)).filter(|_| flow.is_received()),
         stereo: section.kind == "audio" && (!is_microphone || says("stereo") || says("sprop-stereo")),
     }
 }
@@ -187,7 +200,7 @@ fn fate_of(
     }
     let video = section.kind == "video";
     if formats.is_empty() {
-        return Fate::Refused(if video { OfferError::NoAv1 } else { OfferError::NoOpus });
+        return Fate::Refused(if video { OfferError::NoCodec } else { OfferError::NoOpus });
     }
     // A line that only receives has no place among the tracks that are published, and any number of others may watch.
     if own_flow(description, section, role) == Flow::RecvOnly {
@@ -215,18 +228,44 @@ fn own_flow(description: &Description<'_>, section: &Section<'_>, role: PeerRole
     }
 }
 
-/// The formats of a line that are taken, the codec's first: AV1 of profile 0 or Opus, then what repairs them.
-fn taken_formats<'a>(section: &Section<'a>) -> Vec<&'a str> {
-    let codec = match section.kind {
-        "video" => AV1,
-        "audio" => OPUS,
-        _ => return Vec::new(),
+/// What a format of pictures is coded in, if it is of a kind that is taken.
+fn codec_of(section: &Section<'_>, format: &str) -> Option<Codec> {
+    let encoding = section.encoding(format)?;
+    let (_, codec) = PICTURES.into_iter().find(|(name, _)| *name == encoding)?;
+    let parameter = |name| section.parameter(format, name);
+    let fits = match codec {
+        Codec::Av1 => parameter("profile").is_none_or(|profile| profile == "0"),
+        Codec::Vp9 => parameter("profile-id").is_none_or(|profile| matches!(profile, "0" | "2")),
+        _ => true,
     };
+    fits.then_some(codec)
+}
+
+/// Whether this node writes H.264 as a format asks: of the baseline profile, long NAL units in fragments (RFC 6184
+/// section 8.1).
+fn is_written_here(section: &Section<'_>, format: &str) -> bool {
+    section.parameter(format, "packetization-mode") == Some("1")
+        && section.parameter(format, "profile-level-id").is_none_or(|profile| profile.starts_with("42"))
+}
+
+/// The formats of a line that are taken, the codec's first, then what repairs them. Of pictures: what is decoded where
+/// the other side sends, AV1 before all others and those as it prefers; where it receives, the one that it is sent.
+fn taken_formats<'a>(section: &Section<'a>, flow: Flow) -> Vec<&'a str> {
     let is_number = |format: &&str| format.parse::<u8>().is_ok_and(|number| number < 128);
     let known = || section.formats.iter().copied().filter(is_number);
-    let plain = |format: &&str| section.parameter(format, "profile").is_none_or(|profile| profile == "0");
-    let is_codec = |format: &&str| section.encoding(format).as_deref() == Some(codec) && plain(format);
-    let mut taken: Vec<&str> = known().filter(is_codec).collect();
+    let mut taken: Vec<&str> = match section.kind {
+        "video" => {
+            let fits = |codec: Codec| (!flow.is_sent() || decodes(codec)) && (!flow.is_received() || encodes(codec));
+            let coded = known().filter_map(|format| Some((format, codec_of(section, format)?)));
+            let is_ours = |format: &str| !flow.is_received() || is_written_here(section, format);
+            let mut coded: Vec<(&str, Codec)> =
+                coded.filter(|(format, codec)| fits(*codec) && (*codec != Codec::H264 || is_ours(format))).collect();
+            coded.sort_by_key(|(_, codec)| *codec != Codec::Av1);
+            coded.into_iter().map(|(format, _)| format).collect()
+        }
+        "audio" => known().filter(|format| section.encoding(format).as_deref() == Some(OPUS)).collect(),
+        _ => return Vec::new(),
+    };
     let repairs = |format: &&str| match section.encoding(format).as_deref() {
         Some("rtx/90000") => section.parameter(format, "apt").is_some_and(|of| taken.contains(&of)),
         Some("red/48000/2") => {
@@ -253,7 +292,9 @@ fn check(description: &Description<'_>, lines: &[Line], bundled: bool, role: Pee
     let taken = lines.iter().filter(|line| line.fate == Fate::Taken);
     match refused {
         Some((_, why)) if !taken.clone().any(|line| is_media(&line)) => return Err(why),
-        Some((_, why @ (OfferError::NoAv1 | OfferError::NoOpus | OfferError::NotBundled))) if whole => return Err(why),
+        Some((_, why @ (OfferError::NoCodec | OfferError::NoOpus | OfferError::NotBundled))) if whole => {
+            return Err(why);
+        }
         Some((at, why)) if whole => return Err(OfferError::Partial(at, why.to_string())),
         None if !taken.clone().any(|line| is_media(&line)) => return Err(OfferError::NoMedia),
         _ => {}
@@ -342,7 +383,7 @@ fn write_section(
         section.values("max-message-size").take(1).for_each(|size| push(&["a=max-message-size:", size]));
         return;
     }
-    let formats = taken_formats(section);
+    let formats = taken_formats(section, own_flow(description, section, role));
     push(&["m=", section.kind, " 9 UDP/TLS/RTP/SAVPF ", &formats.join(" "), "\r\nc=IN IP4 0.0.0.0\r\na=mid:", mid]);
     push(&["a=", own_flow(description, section, role).name(), "\r\na=rtcp-mux"]);
     for extension in description.of_session("extmap").chain(section.values("extmap")) {

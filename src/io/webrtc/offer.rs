@@ -17,11 +17,12 @@ pub enum OfferError {
     /// Neither a video nor an audio m-line.
     #[error("the offer has no video or audio m-line; add a track or a transceiver")]
     NoMedia,
-    /// A video m-line without AV1.
+    /// A video m-line without a codec that is decoded, or sent.
     #[error(
-        "a video m-line offers no AV1 of profile 0 (RTP payload 'AV1/90000'); offer it: this node decodes and sends it"
+        "a video m-line offers no codec that this node takes; offer AV1 of profile 0 (RTP payload 'AV1/90000') or \
+         H.264 ('H264/90000'), or where you only send VP8 or VP9"
     )]
-    NoAv1,
+    NoCodec,
     /// An audio m-line without Opus.
     #[error("an audio m-line offers no Opus (RTP payload 'opus/48000/2'); offer it: this node decodes and sends it")]
     NoOpus,
@@ -47,7 +48,7 @@ impl OfferError {
     /// Whether the offer is well formed and lacks only what the node takes.
     #[must_use]
     pub fn is_codec(&self) -> bool {
-        matches!(self, Self::NoAv1 | Self::NoOpus | Self::Partial(..))
+        matches!(self, Self::NoCodec | Self::NoOpus | Self::Partial(..))
     }
 }
 

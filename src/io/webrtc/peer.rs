@@ -16,6 +16,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
 use crate::core::signal;
+use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::certificate::Certificate;
 use crate::io::webrtc::codec::{payload_kind, to_wire};
@@ -122,6 +123,8 @@ pub struct Peer {
     ufrag: String,
     incoming: Vec<Incoming>,
     composite: Option<Outgoing>,
+    /// What it is sent pictures in, if it receives any.
+    watches: Option<Codec>,
     mix: Option<Outgoing>,
     channel: Option<ChannelId>,
     created: Instant,
@@ -160,6 +163,9 @@ impl Peer {
             .clear_codecs()
             .enable_opus(true, true)
             .enable_av1(true)
+            .enable_h264(decodes(Codec::H264))
+            .enable_vp8(decodes(Codec::Vp8))
+            .enable_vp9(decodes(Codec::Vp9))
             .set_extension_map(extensions::map())
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
@@ -181,6 +187,7 @@ impl Peer {
             ufrag: String::new(),
             incoming: Vec::new(),
             composite: None,
+            watches: None,
             mix: None,
             channel: None,
             created: now,
@@ -206,6 +213,8 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
         let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
         self.greeting.refuse(intake.refusals());
+        // What was chosen first stays: the line keeps its format, and the rung its encoder.
+        self.watches = self.watches.or_else(|| intake.lines.iter().find_map(|line| line.sends));
         if self.red {
             answer = offer::with_red_first(&answer);
         }
@@ -225,6 +234,12 @@ impl Peer {
     #[must_use]
     pub fn id(&self) -> PeerId {
         self.id
+    }
+
+    /// The codec of the pictures that it is sent; `None` where it receives none.
+    #[must_use]
+    pub fn watches(&self) -> Option<Codec> {
+        self.watches
     }
 
     /// Whether ICE and DTLS came up.
@@ -554,7 +569,7 @@ impl Peer {
     }
 
     fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
-        let codec = to_wire(if video { Codec::Av1 } else { Codec::Opus });
+        let codec = to_wire(if video { self.watches.unwrap_or(Codec::Av1) } else { Codec::Opus });
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
         let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);

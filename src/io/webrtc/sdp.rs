@@ -48,6 +48,16 @@ impl Flow {
         }
     }
 
+    /// Whether its offerer sends.
+    pub(super) const fn is_sent(self) -> bool {
+        matches!(self, Self::SendOnly | Self::SendRecv)
+    }
+
+    /// Whether its offerer receives.
+    pub(super) const fn is_received(self) -> bool {
+        matches!(self, Self::RecvOnly | Self::SendRecv)
+    }
+
     /// Its name in SDP.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -18,8 +18,11 @@ use crate::io::webrtc::{NetCommand, PeerRole};
 impl Room {
     /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
-        let Joining { peer, role, display, consents_to_recording, rung, resource, trickling, avatar, leg } = joining;
+        let Joining { peer, role, display, consents_to_recording, rung, resource, trickling, avatar, leg, watches } =
+            joining;
         let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
+        // The rung that was chosen, in the codec that was negotiated.
+        let spec = RungSpec { codec: watches.unwrap_or(spec.codec), ..spec };
         if !self.admit(now, peer, role, &display, out) {
             return;
         }

@@ -51,6 +51,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
         leg: None,
+        watches: None,
     }
 }
 
@@ -434,7 +435,7 @@ fn hostile_texts_of_a_guest_are_obeyed_or_refused() {
     let (mut mutator, mut effects) = (Mutator::new(4), 0);
     for _ in 0..rounds() {
         now += Duration::from_millis(20);
-        let text = mutator.text(&right).into();
+        let text = mutator.text(&right);
         effects += handle(&mut room, now, Input::Net(NetEvent::Signal { peer: PeerId(1), text })).len();
         if room.deadline().is_some_and(|deadline| deadline <= now) {
             handle(&mut room, now, Input::Due);

@@ -34,7 +34,7 @@ impl Room {
         }
         let superseded = self.setup.counts.node.wishes_superseded.clone();
         let keyframe_requests = KeyframeRequest::new(self.setup.net.clone(), superseded);
-        let tap = self.tap_track(peer, kind, &keyframe_requests);
+        let tap = self.tap_track(peer, (kind, codec), &keyframe_requests);
         let Some(entry) = self.peers.get_mut(peer) else { return };
         let Some(participant) = entry.role.participant() else { return };
         entry.tracks.insert(kind);
@@ -100,8 +100,19 @@ impl Room {
     }
 
     /// Lays a tap for a track that begins. `None` where tracks are never recorded by themselves.
-    fn tap_track(&mut self, peer: PeerId, kind: TrackKind, keyframe_requests: &KeyframeRequest) -> Option<TrackTap> {
+    fn tap_track(
+        &mut self,
+        peer: PeerId,
+        (kind, codec): (TrackKind, Codec),
+        keyframe_requests: &KeyframeRequest,
+    ) -> Option<TrackTap> {
         if !self.setup.config.recording.tracks || self.setup.archive.is_none() {
+            return None;
+        }
+        // Tracks of their own are written as they came, and AV1 alone has its form in the recorder's files.
+        if !matches!(codec, Codec::Av1 | Codec::Opus) {
+            let codec = codec.name();
+            tracing::warn!(room = %alias(&self.name), codec, "a track is not recorded by itself: AV1 and Opus are");
             return None;
         }
         let fan = Fan::new(self.setup.counts.node.reader_lagged.clone());

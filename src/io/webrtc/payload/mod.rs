@@ -5,9 +5,12 @@
 //! `red` (copies of earlier packets, RFC 2198).
 
 pub(super) mod av1;
+mod h264;
 mod opus;
 pub(super) mod red;
 mod unit;
+mod vp8;
+mod vp9;
 
 use std::sync::Arc;
 
@@ -44,7 +47,10 @@ impl Packetiser {
     pub fn packetise(&mut self, frame: &Arc<EncodedFrame>) -> Packetised {
         let payloads = match frame.codec {
             Codec::Av1 => av1::packetise(&mut self.av1, &frame.data, frame.keyframe),
+            Codec::H264 => h264::packetise(&frame.data),
             Codec::Opus | Codec::G711(_) => opus::packetise(&frame.data),
+            // Nobody encodes these, so nobody sends them.
+            Codec::Vp8 | Codec::Vp9 => Vec::new(),
         };
         Packetised { frame: Arc::clone(frame), payloads }
     }
@@ -57,6 +63,9 @@ impl Packetiser {
 pub(super) fn video_unit<'a>(codec: Codec, payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
     match codec {
         Codec::Av1 => av1::depacketise(payloads),
+        Codec::H264 => h264::depacketise(payloads),
+        Codec::Vp8 => vp8::depacketise(payloads),
+        Codec::Vp9 => vp9::depacketise(payloads),
         Codec::Opus | Codec::G711(_) => Err(MalformedPayload),
     }
 }
@@ -68,7 +77,7 @@ pub(super) fn video_unit<'a>(codec: Codec, payloads: impl Iterator<Item = &'a [u
 pub(super) fn sound_unit(codec: Codec, payload: Bytes) -> Result<Unit, MalformedPayload> {
     match codec {
         Codec::Opus | Codec::G711(_) => opus::depacketise(payload),
-        Codec::Av1 => Err(MalformedPayload),
+        Codec::Av1 | Codec::H264 | Codec::Vp8 | Codec::Vp9 => Err(MalformedPayload),
     }
 }
 
@@ -76,6 +85,9 @@ pub(super) fn sound_unit(codec: Codec, payload: Bytes) -> Result<Unit, Malformed
 pub(super) fn keyframe_pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
     match codec {
         Codec::Av1 => av1::keyframe_pixels(payload),
+        Codec::H264 => h264::keyframe_pixels(payload),
+        Codec::Vp8 => vp8::keyframe_pixels(payload),
+        Codec::Vp9 => vp9::keyframe_pixels(payload),
         Codec::Opus | Codec::G711(_) => None,
     }
 }
@@ -85,6 +97,9 @@ pub(super) fn keyframe_pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
 pub(super) fn may_start_keyframe(codec: Codec, payload: &[u8], has_header: bool) -> bool {
     match codec {
         Codec::Av1 => av1::may_start_keyframe(payload, has_header),
+        Codec::H264 => h264::may_start_keyframe(payload, has_header),
+        Codec::Vp8 => vp8::may_start_keyframe(payload),
+        Codec::Vp9 => vp9::may_start_keyframe(payload),
         Codec::Opus | Codec::G711(_) => false,
     }
 }

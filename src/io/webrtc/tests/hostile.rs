@@ -41,7 +41,7 @@ fn hostile_datagrams_of_strangers_and_guests_end_nothing() {
     client.send_sound(1, &[1, 2, 3, 4], 0);
     client.say("hello");
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let right: Vec<Vec<u8>> = client.sent.iter().cloned().collect();
+    let right: Vec<Vec<u8>> = client.sent.clone();
     let mut mutator = Mutator::new(1);
     let (mut sent, begun) = (0, node.counters.datagrams_in.get());
     while sent < rounds() {
@@ -88,7 +88,7 @@ fn hostile_packets_and_texts_of_a_guest_end_nothing() {
     let texts = [r#"{"v":1,"type":"hand","raised":true}"#.as_bytes().to_vec()];
     let mut mutator = Mutator::new(3);
     for n in 0..rounds() {
-        let time = mutator.next() as u32;
+        let time = mutator.draw() as u32;
         match mutator.below(8) {
             0 => client.say(&String::from_utf8_lossy(&mutator.bytes(&texts))),
             1..=2 => client.send_sound(1, &fitting(mutator.bytes(&[vec![0x78, 1, 2, 3]])), time),

@@ -1,0 +1,100 @@
+//! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Only as it is received: nobody is sent VP8.
+
+use crate::core::bitstream::vp8;
+use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
+
+/// Puts together the frame whose payloads, all of them and in order, are `payloads`.
+///
+/// # Errors
+/// A broken payload descriptor; a frame that does not start with its first partition.
+pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
+    let mut frame = Vec::new();
+    for payload in payloads {
+        let part = Part::read(payload).ok_or(MalformedPayload)?;
+        if part.starts_frame != frame.is_empty() {
+            return Err(MalformedPayload);
+        }
+        frame.extend_from_slice(part.bytes);
+    }
+    let keyframe = vp8::is_keyframe(&frame);
+    Ok(Unit { data: frame.into(), keyframe, ..Unit::default() })
+}
+
+/// Pixels of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+    let part = Part::read(payload).filter(|part| part.starts_frame)?;
+    vp8::size(part.bytes).map(|size| u64::from(size.width) * u64::from(size.height))
+}
+
+/// Whether a keyframe starts with this payload.
+pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
+    Part::read(payload).is_some_and(|part| part.starts_frame && vp8::is_keyframe(part.bytes))
+}
+
+/// One payload behind its descriptor (section 4.2).
+struct Part<'a> {
+    /// It holds the start of the first partition.
+    starts_frame: bool,
+    bytes: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    fn read(payload: &'a [u8]) -> Option<Self> {
+        let (&first, mut rest) = payload.split_first()?;
+        if first & 0x80 != 0 {
+            let (&extension, following) = rest.split_first()?;
+            rest = following;
+            if extension & 0x80 != 0 {
+                // The picture's number takes one byte, or two.
+                let two = rest.first()? & 0x80 != 0;
+                rest = rest.get(if two { 2 } else { 1 }..)?;
+            }
+            rest = rest.get(usize::from(extension & 0x40 != 0)..)?;
+            rest = rest.get(usize::from(extension & 0x30 != 0)..)?;
+        }
+        // A payload without a byte of the frame is not worth a packet, and no sender sends one.
+        (!rest.is_empty()).then_some(Self { starts_frame: first & 0x10 != 0 && first & 0x07 == 0, bytes: rest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::hostile::{Mutator, rounds};
+
+    const KEYFRAME: [u8; 11] = [0x10, 2, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, 7];
+
+    fn put_together(payloads: &[Vec<u8>]) -> Result<Unit, MalformedPayload> {
+        depacketise(payloads.iter().map(|payload| &payload[..]))
+    }
+
+    #[test]
+    fn descriptors_of_every_length_are_taken_off() {
+        for descriptor in [
+            &[0x10][..],
+            &[0x90, 0x80, 5],
+            &[0x90, 0x80, 0x85, 5],
+            &[0x90, 0xe0, 0x85, 5, 1, 2],
+            &[0x90, 0x10, 3],
+            &[0x90, 0x40, 9],
+        ] {
+            let first = [descriptor, &KEYFRAME[..]].concat();
+            assert!(may_start_keyframe(&first));
+            let came = put_together(&[first, vec![0x00, 8, 9]]).unwrap();
+            assert_eq!((&came.data[..11], came.data.len(), came.keyframe), (&KEYFRAME[..], 13, true));
+        }
+        let inter = put_together(&[vec![0x10, 0x11, 2, 3]]).unwrap();
+        assert!(!inter.keyframe);
+        assert!(put_together(&[vec![0x00, 8, 9]]).is_err(), "it does not start");
+    }
+
+    #[test]
+    fn hostile_payloads_of_vp8_never_panic() {
+        let right = [[&[0x90, 0xe0, 0x85, 5, 1, 2], &KEYFRAME[..]].concat(), vec![0, 8, 9]];
+        let mut mutator = Mutator::new(9);
+        for _ in 0..rounds() {
+            let payloads = [mutator.bytes(&right), mutator.bytes(&right)];
+            let _ = (put_together(&payloads), may_start_keyframe(&payloads[0]));
+        }
+    }
+}
