@@ -150,7 +150,7 @@ fn hostile_datagrams_are_counted_and_disturb_nobody() {
 fn offers_that_cannot_be_answered_are_refused_in_words() {
     let node = Node::start();
     let video =
-        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n";
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H265/90000\r\n";
     let long = format!("v=0\r\n{}", "a=x\r\n".repeat(20_000));
     for (offer, statuses) in [("nonsense", 400..=400), (video, 400..=422), (&long[..], 413..=413), ("", 400..=400)] {
         for path in ["v1/rooms/refused/participants?name=Ada", "whip/refused"] {

@@ -67,7 +67,7 @@ fn piped(folder: &TempDir, name: &str, line: &str) -> PathBuf {
 fn case_37_and_40_a_live_recording_and_a_voice_alone_are_composed_as_long_as_the_longer() {
     let folder = TempDir::new().unwrap();
     let picture = "-f lavfi -i testsrc2=size=160x90:rate=30 -f lavfi -i sine=440:sample_rate=48000 -t 0.5";
-    let av1 = "-pix_fmt yuv420p -c:v libaom-av1 -usage realtime -cpu-used 8 -c:a libopus";
+    let av1 = "-pix_fmt yuv420p -c:v libsvtav1 -preset 12 -c:a libopus";
     let camera = piped(&folder, "camera.webm", &format!("{picture} {av1} -f webm -live 1"));
     let voice = piped(&folder, "voice.opus", "-f lavfi -i sine=880:sample_rate=48000 -t 1 -c:a libopus -f ogg");
     let out = folder.path().join("o.mp4");

@@ -96,6 +96,7 @@ fn lines(log: &str, level: &str) -> usize {
 fn a_node_tells_what_happens_and_neither_why_nor_what_libraries_do() {
     let log = log_of_node(&[], "");
     assert!(lines(&log, "INFO") > 0, "{log}");
+    assert!(!log.contains('\u{1b}'), "no terminal reads a file: {log}");
     assert_eq!(lines(&log, "DEBUG"), 0, "{log}");
 }
 

@@ -69,7 +69,7 @@ pub const HTTP_ADDRESS_SHARE: usize = 4;
 /// starts.
 pub const DESCRIPTORS_KEPT: usize = 96;
 /// Bytes of requests' bodies that may have arrived and not been dealt with, all together.
-pub const BODIES_LEN_MAX: usize = 16 * 1024 * 1024;
+pub const BODIES_LEN_MAX: usize = 10 * 1024 * 1024;
 /// Files of requests decoded at once: sound, pictures, posters.
 pub const DECODES_AT_ONCE: usize = 1;
 /// Those that wait for their turn.

@@ -78,6 +78,7 @@ fn files_of_strangers_cost_neither_memory_nor_ticks() {
         assert!(told.iter().all(|status| [202, 204, 422, 503, 0].contains(status)), "{kind}: {told:?}");
         assert!(told.iter().any(|status| *status < 500 && *status > 0), "{kind}: {told:?}");
     }
+    siege.lifted();
     Client::join(&node.url, "other", "Ada", 0);
     siege.end();
 }
@@ -104,6 +105,7 @@ fn connections_that_never_ask_keep_nobody_out() {
     let siege = Siege::begin(&[], "");
     let mut leaning = lean_on(&siege.node, 600);
     assert!(metric(&siege.node, "tessera_http_connections") <= limits::HTTP_CONNECTIONS_MAX as u64 / 4);
+    siege.lifted();
     Client::join(&siege.node.url, "other", "Ada", 0);
     leaning.extend(lean_on(&siege.node, 100));
     assert_eq!(get(&siege.node, &format!("v1/rooms/{CALL}"))["participants"].as_array().map(Vec::len), Some(5));
@@ -135,6 +137,7 @@ fn with_few_descriptors_idle_connections_stop_neither_http_nor_the_store() {
     for name in ["tessera_archive_errors_total", "tessera_record_errors_total", "tessera_archive_spool_errors_total"] {
         assert_eq!(metric(&siege.node, name), 0, "{name}");
     }
+    siege.lifted();
     Client::join(&siege.node.url, "other", "Ada", 0);
     siege.end();
 }

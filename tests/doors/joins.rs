@@ -82,6 +82,7 @@ fn joins_that_never_connect_take_no_place_no_room_and_no_recording() {
     assert_eq!(room["participants"].as_array().map(Vec::len), Some(5), "nobody is in the call but the five: {room}");
     // Whoever connects comes in, from the very address that the others came from.
     wait_for_a_place(node, "v1/rooms/filled/participants", &offer);
+    siege.lifted();
     let ada = Client::join(&node.url, "filled", "Ada", 0);
     assert_eq!(ada.person(&ada.participant)["name"], "Ada");
     assert_eq!(metric(node, "tessera_record_gap_ms_total"), gap, "the recording lacks nothing");

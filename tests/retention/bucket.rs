@@ -244,7 +244,7 @@ fn a_store_that_answers_500_costs_nothing_but_a_while() {
 #[test]
 fn a_full_disk_of_store_and_spool_costs_a_gap_and_never_the_call() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(_disk) = SmallDisk::mount(&folder.path().join("disk"), "2m") else {
+    let Some(_disk) = SmallDisk::mount(&folder.path().join("disk"), "8m") else {
         eprintln!("skipped: this process may not mount a file system");
         return;
     };

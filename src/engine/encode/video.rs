@@ -34,8 +34,8 @@ pub trait VideoEncoder: Send {
     fn name(&self) -> &'static str;
 
     /// Encodes one frame, as a keyframe if asked, and pushes finished units onto `out`, as [`Codec`] says they lie in
-    /// the house, with a sequence header or parameter sets in each keyframe. `pts` must grow from frame to frame. A unit
-    /// carries the `pts` of the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
+    /// the house, with a sequence header or parameter sets in each keyframe. `pts` must grow from frame to frame. A
+    /// unit carries the `pts` of the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
     ///
     /// # Errors
     /// [`EncodeError::Frame`] if the frame's size is not the setup's or its `pts` does not grow;

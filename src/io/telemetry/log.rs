@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
@@ -54,7 +55,9 @@ const LIBRARIES: &str = "str0m=error,is=error,sctp_proto=error,dimpl=error,webrt
 /// Begins writing this process's log to stderr. A second call changes nothing: a log is set up once.
 pub fn init(level: Level, format: Format) {
     let allowed = tracing_subscriber::registry().with(filter(level, std::env::var(LOG_VARIABLE).ok().as_deref()));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for eyes: a file or a collector gets the words alone (no-color.org).
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let lines = tracing_subscriber::fmt::layer().with_ansi(coloured).with_writer(std::io::stderr);
     // Both fail only if this process already has a log, which then stays.
     let _ = match format {
         Format::Text => allowed.with(lines).try_init(),

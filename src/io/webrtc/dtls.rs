@@ -30,12 +30,12 @@ const PROFILES: [(&str, SrtpProfile); 3] = [
     ("SRTP_AEAD_AES_256_GCM", SrtpProfile::AEAD_AES_256_GCM),
     ("SRTP_AES128_CM_SHA1_80", SrtpProfile::AES128_CM_SHA1_80),
 ];
-/// Suites with forward secrecy; of each the shortest record has `RECORD_LEN_MIN` bytes.
-const SUITES: &str = "ECDHE+AESGCM:ECDHE+AES";
+/// Suites with forward secrecy and authenticated encryption: OpenSSL ends a connection by records too short for a MAC.
+const SUITES: &str = "ECDHE+AESGCM";
 /// Before a record's content (RFC 6347 section 4.1).
-const RECORD_HEAD_LEN: usize = 13;
+const RECORD_HEAD_BYTES: usize = 13;
 /// Nonce and tag of AES-GCM (RFC 5288 section 3), around nothing.
-const RECORD_LEN_MIN: usize = 8 + 16;
+const RECORD_BYTES: usize = 8 + 16;
 /// What keys for SRTP are exported by (RFC 5764 section 4.2).
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// An established connection has nothing to do by itself.
@@ -229,9 +229,9 @@ impl Instance {
 /// one is shorter, which anybody could send in the client's name; invalid records are to be dropped (RFC 6347 section
 /// 4.1.2.7).
 fn may_be_opened(mut packet: &[u8]) -> bool {
-    while let Some((head, rest)) = packet.split_first_chunk::<RECORD_HEAD_LEN>() {
+    while let Some((head, rest)) = packet.split_first_chunk::<RECORD_HEAD_BYTES>() {
         let (is_protected, length) = (head[3..5] != [0, 0], usize::from(u16::from_be_bytes([head[11], head[12]])));
-        if is_protected && length < RECORD_LEN_MIN {
+        if is_protected && length < RECORD_BYTES {
             return false;
         }
         packet = rest.get(length..).unwrap_or_default();

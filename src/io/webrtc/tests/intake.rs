@@ -12,7 +12,7 @@ const PERSON: PeerRole = PeerRole::Participant(ParticipantId(1));
 const VIEWER: PeerRole = PeerRole::Viewer { minus: None };
 
 /// Formats that nobody here takes, one of them with a blank too many.
-const FOREIGN: &str = "a=rtpmap:98 VP8/90000 \r\na=rtpmap:13 CN/8000\r\na=rtpmap:45";
+const FOREIGN: &str = "a=rtpmap:98 H265/90000 \r\na=rtpmap:13 CN/8000\r\na=rtpmap:45";
 /// Attributes of every odd kind.
 const ODD: &str = "a=rtpmap:45 AV1/90000\r\na=extmap:300 urn:x\r\n\
     a=extmap:5/odd urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
@@ -165,7 +165,7 @@ fn case_57_whip_answer_receives_all_or_refuses_all() {
     for offer in [
         both.replace("a=rtpmap:45 AV1/90000", "a=rtpmap:45 AV1/90000\r\na=fmtp:45 profile=1"),
         both.replace("opus/48000/2", "opus/48000"),
-        both.replace("AV1/90000", "VP8/90000"),
+        both.replace("AV1/90000", "H265/90000"),
         both.replace("a=mid:1\r\na=sendonly", "a=mid:1\r\na=recvonly"),
         three.clone(),
     ] {
@@ -182,7 +182,7 @@ fn case_57_whip_answer_receives_all_or_refuses_all() {
 #[test]
 fn an_offer_whose_pictures_nobody_can_take_gets_its_sound_and_a_reason() {
     let mixed =
-        offer(&[audio("0", ""), video("1", ""), "m=text 9 RTP/AVP 98\na=mid:2\n".into()]).replace("AV1/", "VP8/");
+        offer(&[audio("0", ""), video("1", ""), "m=text 9 RTP/AVP 98\na=mid:2\n".into()]).replace("AV1/", "H265/");
     let intake = Intake::read(&mixed, PERSON).unwrap();
     let [picture, text] = &intake.refusals()[..] else { panic!("{:?}", intake.refusals()) };
     assert!(
@@ -252,7 +252,33 @@ fn offers_of_clients_that_nobody_here_wrote_are_taken_whole() {
                 assert!(line.ends_with(" 9 UDP/TLS/RTP/SAVPF a=recvonly"), "{name}: {line}");
             }
             assert_eq!(answer.contains("stereo=1"), stereo && (name != "GStreamer" || role == PUBLISHER), "{name}");
-            assert!(answer.lines().all(|line| !line.starts_with("a=rtpmap:") || !line.contains("VP8")), "{name}");
+            let maps = answer.lines().filter(|line| line.starts_with("a=rtpmap:"));
+            let mut encodings = maps.filter_map(|line| line.split([' ', '/']).nth(1)).map(str::to_ascii_lowercase);
+            let taken = ["av1", "vp9", "h264", "vp8", "rtx", "opus", "red"];
+            assert!(encodings.all(|encoding| taken.contains(&&*encoding)), "{name}: {answer}");
         }
     }
+}
+
+/// Formats of a line for pictures, none of them AV1.
+const NO_AV1: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100\nc=IN IP4 0.0.0.0\na=mid:0\na=FLOW\na=rtcp-mux\n\
+    a=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\na=rtpmap:98 H264/90000\n\
+    a=fmtp:98 packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1\na=rtpmap:99 H264/90000\n\
+    a=fmtp:99 packetization-mode=0;profile-level-id=42e01f\na=rtpmap:100 VP9/90000\na=fmtp:100 profile-id=0\n";
+
+#[test]
+fn who_has_no_av1_sends_what_they_have_and_is_sent_h264() {
+    let of = |flow: &str| offer(&[NO_AV1.replace("FLOW", flow)]);
+    let formats = |answer: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix("m=video 9 UDP/TLS/RTP/SAVPF ")).map(str::to_owned);
+        line.map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let sent = formats(&answered(PERSON, &of("sendonly")).unwrap());
+    assert!(["96", "98", "100"].iter().all(|format| sent.contains(&(*format).to_owned())), "{sent:?}");
+    let (certificate, id) = (Certificate::generate(), PeerId(1));
+    let setup = PeerSetup { id, role: VIEWER, certificate: &certificate, candidates: &[], red: false };
+    let (peer, answer) = Peer::answer(&setup, &of("recvonly"), Instant::now()).unwrap();
+    assert_eq!((formats(&answer), peer.watches()), (vec!["98".to_owned()], Some(Codec::H264)), "{answer}");
+    let none = of("recvonly").replace("H264/90000", "H265/90000");
+    assert!(matches!(answered(VIEWER, &none), Err(OfferError::NoCodec)));
 }
