@@ -205,9 +205,15 @@ impl Client {
 
     /// Says a text on the data channel.
     pub fn say(&mut self, text: &str) {
+        assert!(self.try_say(text));
+    }
+
+    /// The same; false while too much waits to be said.
+    pub fn try_say(&mut self, text: &str) -> bool {
         let mut channel = self.channel.and_then(|id| self.rtc.channel(id)).expect("the channel is open");
-        assert!(channel.write(false, text.as_bytes()).unwrap());
+        let said = channel.write(false, text.as_bytes()).unwrap();
         self.drain_outputs(Instant::now());
+        said
     }
 
     /// From now on sends from another port, as behind a NAT that forgot it, and receives at both. It does not know
