@@ -208,7 +208,12 @@ impl Client {
         assert!(self.try_say(text));
     }
 
-    /// The same; false while too much waits to be said.
+    /// Whether its data channel is open still.
+    pub fn is_open(&mut self) -> bool {
+        self.channel.is_some_and(|id| self.rtc.channel(id).is_some())
+    }
+
+    /// The same as `say`; false while too much waits to be said.
     pub fn try_say(&mut self, text: &str) -> bool {
         let mut channel = self.channel.and_then(|id| self.rtc.channel(id)).expect("the channel is open");
         let said = channel.write(false, text.as_bytes()).unwrap();
