@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
-BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev
+BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev
 TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography
 
 CARGO ?= cargo
