@@ -3,7 +3,7 @@
 //!
 //! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`h264`] (NAL units, parameter sets), [`vp8`], [`vp9`],
 //! [`opus`] (the TOC byte, in-band FEC, silence), [`opus_head`] (its channels in a file), [`g711`]; [`packet_samples`]
-//! and [`restores_previous`] ask a packet of sound whatever its codec.
+//! and [`restores_previous`] ask a packet of sound whatever its codec, [`stated_size`] a coded picture.
 
 pub mod av1;
 pub mod g711;
@@ -13,7 +13,9 @@ pub mod opus_head;
 pub mod vp8;
 pub mod vp9;
 
-use crate::base::media::Codec;
+use bytes::Bytes;
+
+use crate::base::media::{Codec, Size};
 
 /// Samples (48 kHz, for each channel) that `packet` stands for; `None` when it is no packet of its codec, or no sound.
 #[must_use]
@@ -22,6 +24,19 @@ pub fn packet_samples(codec: Codec, packet: &[u8]) -> Option<u32> {
         Codec::Opus => opus::packet_samples(packet),
         Codec::G711(_) => g711::packet_samples(packet),
         Codec::Av1 | Codec::H264 | Codec::Vp8 | Codec::Vp9 => None,
+    }
+}
+
+/// The largest size that a coded frame of pictures states for itself and what follows; `None` where it states none. A
+/// decoder takes memory by it.
+#[must_use]
+pub fn stated_size(codec: Codec, frame: &Bytes) -> Option<Size> {
+    match codec {
+        Codec::Av1 => av1::SequenceHeader::find(frame).map(|sequence| sequence.size),
+        Codec::H264 => h264::Sps::find(frame).map(|sps| sps.size),
+        Codec::Vp8 => vp8::size(frame),
+        Codec::Vp9 => vp9::largest_size(frame),
+        Codec::Opus | Codec::G711(_) => None,
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
 
     use super::*;
     use crate::base::media::{EncodedFrame, Pts, ReceivedFrame};
+    use crate::engine::decode::tests::ivf_frames;
 
     // FFmpeg's testsrc2 by libaom, in IVF: `ffmpeg -f lavfi -i testsrc2=size=64x48:rate=10 -c:v libaom-av1 -usage
     // realtime` with `-pix_fmt`, `-color_range` and sizes as the names say.
@@ -209,16 +210,8 @@ mod tests {
     const NO_SUBSAMPLING: &[u8] = include_bytes!("clips/no_subsampling.ivf");
     const TOO_LARGE: &[u8] = include_bytes!("clips/too_large.ivf");
 
-    /// IVF: a header of 32 bytes, then frames, each behind 4 bytes of length and 8 of time.
     fn units(ivf: &'static [u8]) -> Vec<ReceivedFrame> {
-        let mut rest = &ivf[32..];
-        let mut units = Vec::new();
-        while let Some((header, following)) = rest.split_first_chunk::<12>() {
-            let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
-            units.push(frame(Bytes::from_static(&following[..length]), units.is_empty()));
-            rest = &following[length..];
-        }
-        units
+        ivf_frames(ivf).into_iter().enumerate().map(|(at, data)| frame(data, at == 0)).collect()
     }
 
     fn frame(data: Bytes, keyframe: bool) -> ReceivedFrame {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::limits;
 use crate::base::media::{CodedFrame, VideoFrame};
-use crate::core::bitstream::av1::SequenceHeader;
+use crate::core::bitstream::stated_size;
 use crate::engine::decode::video::{DecodeError, VideoDecoder};
 
 /// Pixels that decoders may still hold; clones share them.
@@ -46,9 +46,8 @@ struct Budgeted {
 impl VideoDecoder for Budgeted {
     fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         // Larger ones are no decoder's to hold: it refuses them.
-        let size = SequenceHeader::find(frame.data).map(|sequence| sequence.size);
-        let pixels =
-            size.map(|size| (u64::from(size.width) * u64::from(size.height)).min(u64::from(limits::INGEST_PIXELS_MAX)));
+        let pixels = stated_size(frame.codec, frame.data)
+            .map(|size| (u64::from(size.width) * u64::from(size.height)).min(u64::from(limits::INGEST_PIXELS_MAX)));
         if let Some(pixels) = pixels {
             let more = pixels.saturating_sub(self.held);
             self.is_refused = more > 0 && !self.budget.take(more);
@@ -76,6 +75,8 @@ impl Drop for Budgeted {
 mod tests {
     use super::*;
     use crate::base::media::{Codec, ComposedFrame, EncodedFrame, Pts, Size};
+    #[cfg(all(feature = "h264", feature = "vpx"))]
+    use crate::engine::decode::tests::ivf_frames;
     use crate::engine::decode::video_decoder_within;
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
@@ -95,6 +96,20 @@ mod tests {
     fn decode(decoder: &mut dyn VideoDecoder, frame: &EncodedFrame) -> Result<usize, DecodeError> {
         let mut out = Vec::new();
         decoder.decode(frame.coded(), &mut out).map(|()| out.len())
+    }
+
+    #[test]
+    #[cfg(all(feature = "h264", feature = "vpx"))]
+    fn pictures_of_every_codec_count() {
+        let h264: &[u8] = include_bytes!("clips/red.h264");
+        let [vp8, vp9]: [&[u8]; 2] = [include_bytes!("clips/red_vp8.ivf"), include_bytes!("clips/red_vp9.ivf")];
+        let [vp8, vp9] = [vp8, vp9].map(|ivf| ivf_frames(ivf).swap_remove(0));
+        for (codec, data) in [(Codec::H264, h264.into()), (Codec::Vp8, vp8), (Codec::Vp9, vp9)] {
+            let budget = PixelBudget::new(64 * 48 - 1);
+            let frame = EncodedFrame { codec, data, pts: Pts(0), keyframe: true };
+            let mut decoder = video_decoder_within(codec, &budget).unwrap();
+            assert_eq!(decode(&mut *decoder, &frame), Err(DecodeError::NoRoom), "{}", codec.name());
+        }
     }
 
     #[test]

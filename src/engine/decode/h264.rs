@@ -92,59 +92,34 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::hostile::{Mutator, rounds};
+    use crate::core::bitstream::h264::nal_units;
+    use crate::engine::decode::tests::{expect_healing, expect_red};
 
     /// FFmpeg's `color=red:size=64x48:rate=10` by libx264, Constrained Baseline, three access units.
     const CLIP: &[u8] = include_bytes!("clips/red.h264");
 
     /// The clip's access units: each slice, with what stands before it.
-    fn units() -> Vec<(Bytes, bool)> {
-        let (mut units, mut open, mut keyframe) = (Vec::new(), Vec::new(), false);
-        for nal in crate::core::bitstream::h264::nal_units(CLIP) {
+    fn units() -> Vec<Bytes> {
+        let (mut units, mut open) = (Vec::new(), Vec::new());
+        for nal in nal_units(CLIP) {
             open.extend([&[0, 0, 0, 1], nal].concat());
-            keyframe |= nal[0] & 0x1f == 5;
             if matches!(nal[0] & 0x1f, 1 | 5) {
-                units.push((std::mem::take(&mut open).into(), std::mem::take(&mut keyframe)));
+                units.push(std::mem::take(&mut open).into());
             }
         }
         units
     }
 
-    fn decode(decoder: &mut dyn VideoDecoder, data: &Bytes, keyframe: bool) -> Result<Vec<VideoFrame>, DecodeError> {
-        let mut out = Vec::new();
-        let frame = CodedFrame { codec: Codec::H264, data, keyframe, arrival: None, colour: None };
-        decoder.decode(frame, &mut out).map(|()| out)
-    }
-
     #[test]
     fn each_access_unit_is_a_picture_at_once() {
-        let mut decoder = decoder().unwrap();
         let units = units();
-        assert_eq!(units.iter().map(|(_, keyframe)| *keyframe).collect::<Vec<_>>(), [true, false, false]);
-        assert_eq!(decode(&mut *decoder, &units[1].0, false).unwrap_err(), DecodeError::AwaitingKeyframe);
-        for (data, keyframe) in &units {
-            let pictures = decode(&mut *decoder, data, *keyframe).unwrap();
-            let [picture] = &pictures[..] else { panic!("{} pictures", pictures.len()) };
-            assert_eq!((picture.size, picture.full_range), (Size::new(64, 48), false));
-            let middle = |plane: usize| {
-                let plane = picture.picture.plane(plane);
-                plane.data[plane.stride * 12 + 12]
-            };
-            // Red in BT.601, limited range.
-            assert!(middle(0).abs_diff(81) < 4 && middle(1).abs_diff(90) < 4 && middle(2).abs_diff(240) < 4);
-        }
+        let idr = |unit: &Bytes| nal_units(unit).any(|nal| nal[0] & 0x1f == 5);
+        assert_eq!(units.iter().map(idr).collect::<Vec<_>>(), [true, false, false]);
+        expect_red(Codec::H264, &units);
     }
 
     #[test]
     fn hostile_access_units_of_h264_never_panic_and_the_next_keyframe_heals() {
-        let units = units();
-        let right: Vec<Vec<u8>> = units.iter().map(|(data, _)| data.to_vec()).collect();
-        let mut decoder = decoder().unwrap();
-        let mut mutator = Mutator::new(11);
-        for _ in 0..rounds() / 8 {
-            let _ = decode(&mut *decoder, &mutator.bytes(&right).into(), true);
-        }
-        let _ = decode(&mut *decoder, &units[0].0, true);
-        assert_eq!(decode(&mut *decoder, &units[0].0, true).unwrap().len(), 1);
+        expect_healing(Codec::H264, &units(), 11);
     }
 }

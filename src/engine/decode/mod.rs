@@ -17,6 +17,8 @@ mod opus_streams;
 mod packed;
 mod repeat;
 mod reshape;
+#[cfg(test)]
+mod tests;
 mod video;
 mod voice;
 #[cfg(feature = "vpx")]

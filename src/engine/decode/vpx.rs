@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use crate::base::media::{Codec, CodedFrame, Colour, Size, VideoFrame};
-use crate::core::bitstream::{vp8, vp9};
+use crate::core::bitstream::stated_size;
 use crate::engine::decode::flat::{Covers, Deep, Flattener};
 use crate::engine::decode::video::{DecodeError, VideoDecoder, check_coded, check_size};
 
@@ -167,9 +167,8 @@ impl VideoDecoder for VpxDecoder {
 impl VpxDecoder {
     fn decode_unit(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
         check_coded(frame.data)?;
-        let largest = if self.codec == Codec::Vp8 { vp8::size(frame.data) } else { vp9::largest_size(frame.data) };
         // Before the library takes memory for it.
-        largest.map_or(Ok(()), check_size)?;
+        stated_size(self.codec, frame.data).map_or(Ok(()), check_size)?;
         self.library.send(frame.data)?;
         let Some(image) = self.library.newest() else { return Ok(()) };
         let size = Size::new(image.shown[0], image.shown[1]);
@@ -217,10 +216,8 @@ const fn matrix(color_space: c_int) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::base::hostile::{Mutator, rounds};
+    use crate::engine::decode::tests::{decode, expect_healing, expect_red, ivf_frames};
 
     // FFmpeg's `color=red:size=64x48:rate=10`, three frames, in IVF, by libvpx and libvpx-vp9; and `testsrc2` in
     // 10 bits and 4:4:4 (profile 3).
@@ -228,65 +225,22 @@ mod tests {
     const VP9: &[u8] = include_bytes!("clips/red_vp9.ivf");
     const DEEP: &[u8] = include_bytes!("clips/deep_vp9.ivf");
 
-    /// IVF: a header of 32 bytes, then frames, each behind 4 bytes of length and 8 of time.
-    fn frames(ivf: &'static [u8]) -> Vec<Bytes> {
-        let (mut rest, mut frames) = (&ivf[32..], Vec::new());
-        while let Some((header, following)) = rest.split_first_chunk::<12>() {
-            let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
-            frames.push(Bytes::from_static(&following[..length]));
-            rest = &following[length..];
-        }
-        frames
-    }
-
-    fn decode(
-        decoder: &mut dyn VideoDecoder,
-        codec: Codec,
-        data: &Bytes,
-        keyframe: bool,
-    ) -> Result<Vec<VideoFrame>, DecodeError> {
-        let mut out = Vec::new();
-        decoder.decode(CodedFrame { codec, data, keyframe, arrival: None, colour: None }, &mut out).map(|()| out)
-    }
-
     #[test]
     fn each_frame_of_vp8_and_vp9_is_a_picture_at_once() {
-        for (codec, clip) in [(Codec::Vp8, VP8), (Codec::Vp9, VP9)] {
-            let mut decoder = decoder(codec).unwrap();
-            let frames = frames(clip);
-            assert_eq!(decode(&mut *decoder, codec, &frames[1], false).unwrap_err(), DecodeError::AwaitingKeyframe);
-            for (at, frame) in frames.iter().enumerate() {
-                let pictures = decode(&mut *decoder, codec, frame, at == 0).unwrap();
-                let [picture] = &pictures[..] else { panic!("{} pictures", pictures.len()) };
-                assert_eq!((picture.size, picture.full_range), (Size::new(64, 48), false));
-                let middle = |plane: usize| {
-                    let plane = picture.picture.plane(plane);
-                    plane.data[plane.stride * 12 + 12]
-                };
-                // Red in BT.601, limited range.
-                assert!(middle(0).abs_diff(81) < 4 && middle(1).abs_diff(90) < 4 && middle(2).abs_diff(240) < 4);
-            }
-        }
+        expect_red(Codec::Vp8, &ivf_frames(VP8));
+        expect_red(Codec::Vp9, &ivf_frames(VP9));
     }
 
     #[test]
     fn ten_bits_and_full_chroma_of_vp9_are_brought_to_what_is_composited() {
         let mut decoder = decoder(Codec::Vp9).unwrap();
-        let picture = &decode(&mut *decoder, Codec::Vp9, &frames(DEEP)[0], true).unwrap()[0];
+        let picture = &decode(&mut *decoder, Codec::Vp9, &ivf_frames(DEEP)[0], true).unwrap()[0];
         assert_eq!((picture.size, picture.picture.plane(1).data.len()), (Size::new(64, 48), 32 * 24));
     }
 
     #[test]
     fn hostile_frames_of_vp8_and_vp9_never_panic_and_the_next_keyframe_heals() {
-        for (codec, clip, seed) in [(Codec::Vp8, VP8, 12), (Codec::Vp9, VP9, 13)] {
-            let frames = frames(clip);
-            let right: Vec<Vec<u8>> = frames.iter().map(|frame| frame.to_vec()).collect();
-            let (mut decoder, mut mutator) = (decoder(codec).unwrap(), Mutator::new(seed));
-            for _ in 0..rounds() / 8 {
-                let _ = decode(&mut *decoder, codec, &mutator.bytes(&right).into(), true);
-            }
-            let _ = decode(&mut *decoder, codec, &frames[0], true);
-            assert_eq!(decode(&mut *decoder, codec, &frames[0], true).unwrap().len(), 1);
-        }
+        expect_healing(Codec::Vp8, &ivf_frames(VP8), 12);
+        expect_healing(Codec::Vp9, &ivf_frames(VP9), 13);
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::media::{Codec, ComposedFrame, EncodedFrame, pts_from_tick};
+#[cfg(feature = "h264")]
+use crate::base::media::Codec;
+use crate::base::media::{ComposedFrame, EncodedFrame, pts_from_tick};
 use crate::engine::encode::aom;
 #[cfg(feature = "h264")]
 use crate::engine::encode::h264;
