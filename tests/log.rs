@@ -83,6 +83,7 @@ fn log_of_warned_keeper(level: &str) -> String {
         assert!(Instant::now() < until, "{}", log());
         std::thread::sleep(Duration::from_millis(20));
     }
+    assert_eq!(keeper.try_wait().unwrap(), None, "{}", log());
     keeper.kill().unwrap();
     keeper.wait().unwrap();
     log()
@@ -139,4 +140,37 @@ fn node_and_keeper_write_what_their_level_says_and_nothing_below() {
             }
         }
     }
+}
+
+/// Whoever started them may hang up, on what they print and on their log.
+#[test]
+fn node_and_keeper_go_on_when_nobody_reads_what_they_print() {
+    let (unread, log) = std::io::pipe().unwrap();
+    let node = Node::start_logging(&[], &[("TESSERA_LOG", "debug")], log);
+    drop(unread);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..3 {
+        let healthy = async { client().get(format!("{}healthz", node.url)).send().await };
+        assert!(runtime.block_on(healthy).unwrap().status().is_success());
+    }
+    node.stop();
+    // It hangs up on a keeper after its first line.
+    log_of_warned_keeper("warn");
+}
+
+/// What was asked for and could not be written is no success.
+#[test]
+fn a_full_disk_under_an_answer_is_told_and_a_reader_who_has_seen_enough_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |folder_name: &str, out: Stdio| {
+        let mut command = Command::new(BINARY);
+        command.args(["keeper", "init", "--out", folder_name, "a:7443", "b:7443", "c:7443"]);
+        command.current_dir(folder.path()).stdout(out).stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = init("one", File::create("/dev/full").unwrap().into());
+    assert_eq!(full.status.code(), Some(1), "{}", String::from_utf8_lossy(&full.stderr));
+    assert!(String::from_utf8_lossy(&full.stderr).contains("No space left"));
+    let (unread, pipe) = std::io::pipe().unwrap();
+    drop(unread);
+    assert!(init("two", pipe.into()).status.success());
 }

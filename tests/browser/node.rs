@@ -76,8 +76,6 @@ impl Node {
             |line: &str, starts: &str| line.split_whitespace().find(|w| w.starts_with(starts)).map(str::to_owned);
         let line = lines.by_ref().map_while(Result::ok).find(|line| word(line, "http").is_some());
         let line = line.unwrap_or_else(|| panic!("the node ended without saying where it listens: {:?}", child.wait()));
-        // Anyone who writes to a closed pipe is ended by it; so the rest is read, and forgotten.
-        std::thread::spawn(move || lines.for_each(|_| {}));
         let url = word(&line, "http").expect("the line was chosen by it");
         let port = line.trim_end_matches(')').rsplit(':').next().and_then(|port| port.parse().ok());
         let media = SocketAddr::from(([127, 0, 0, 1], port.expect("the line ends with the media socket's address")));

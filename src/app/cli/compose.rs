@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::cli::terminal::{complain, say};
 use crate::app::cli::{Canvas, Failure};
 use crate::app::config::{Encoder, Within};
 use crate::app::offline::{self, Ended, Job, Progress, RecomposeError, Summary};
@@ -174,10 +175,10 @@ fn compose(args: &ComposeArgs) -> Result<Summary, Failure> {
     bar.finish_and_clear();
     let summary = result?;
     for warning in &summary.warnings {
-        eprintln!("tessera: {warning}");
+        complain!("tessera: {warning}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary).expect("a summary has finite numbers"));
+        say!("{}", serde_json::to_string_pretty(&summary).expect("a summary has finite numbers"));
     } else if !args.quiet {
         print_summary(&summary);
     }
@@ -249,7 +250,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 
 fn print_summary(summary: &Summary) {
     let Summary { frames, duration_s, bytes, bitrate, wall_s, speed, encoder, compositor, .. } = summary;
-    println!(
+    say!(
         "{}: {frames} frames, {duration_s:.1} s, {:.1} MB, {} kb/s",
         summary.out.display(),
         *bytes as f64 / 1e6,
@@ -259,7 +260,7 @@ fn print_summary(summary: &Summary) {
         0 => "silent".to_owned(),
         count => format!("sound of {count} mixed"),
     };
-    println!(
+    say!(
         "{} files, {sound}; {wall_s:.1} s, {speed:.1} times real time; encoder {encoder}, compositor {compositor}",
         summary.files
     );

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::cli::terminal::say;
 use crate::app::cli::{Canvas, Failure, Span};
 use crate::app::config::{Config, Encoder, Within};
 use crate::app::load::{AudioReport, FreezeReport, LatencyReport, PacketReport, ParticipantReport, Report};
@@ -84,9 +85,9 @@ fn demo(args: &DemoArgs) -> Result<Summary, Failure> {
     let node = Node::start_recording_to(configuration(args), Some(args.out.clone()))?;
     let cores = std::thread::available_parallelism().map_or(2, |n| n.get() as u32);
     let participants = args.participants.unwrap_or((PARTICIPANTS_PER_CORE * cores).clamp(16, 100));
-    println!("{participants} people meet in room '{}' for {} s", args.room, args.duration.0.as_secs());
-    println!("watch them live:  {}?room={}&watch", node.url(), args.room);
-    println!("join them:        {}?room={}", node.url(), args.room);
+    say!("{participants} people meet in room '{}' for {} s", args.room, args.duration.0.as_secs());
+    say!("watch them live:  {}?room={}&watch", node.url(), args.room);
+    say!("join them:        {}?room={}", node.url(), args.room);
     let figures = std::env::temp_dir().join(format!("tessera-demo-{}.json", std::process::id()));
     let watched = watch(args, &node, participants, &figures);
     let load = std::fs::read_to_string(&figures).map_err(|e| e.to_string());
@@ -99,7 +100,7 @@ fn demo(args: &DemoArgs) -> Result<Summary, Failure> {
     let load = load.map_err(|why| Failure::Failed(format!("the load process told nothing: {why}")))?;
     let room = room.ok_or_else(|| Failure::Failed("the room never began".to_owned()))?;
     let summary = Summary::new(load, &room, usage);
-    println!("\n{summary}");
+    say!("\n{summary}");
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&summary).expect("figures and texts are JSON");
         let written = std::fs::write(path, json + "\n");

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use crate::app::cli::terminal::complain;
 use crate::app::config::{ConfigError, TlsError};
 use crate::app::node::StartError;
 
@@ -32,7 +33,7 @@ impl Failure {
     /// Tells the operator in one line on stderr, and gives the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
-        eprintln!("tessera: {self}");
+        complain!("tessera: {self}");
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::app::cli::Failure;
 use crate::app::cli::interrupt::Interrupt;
+use crate::app::cli::terminal::say;
 use crate::app::config::{Format, Level};
 use crate::app::keeperd::{KeeperProcess, KeeperSetup, KeeperStartError};
 use crate::base::limits::KEEPERS;
@@ -88,22 +89,22 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
     let setup = KeeperSetup { listen, folder, in_memory: memory, certificates, peers, believe_clock, clock_was_wrong };
     let keeper = KeeperProcess::start(setup)?;
     let interrupt = Interrupt::listen()?;
-    println!("tessera keeper {} listens at {}; {lie}; it holds {}", keeper.id(), keeper.address(), keeper.keys());
+    say!("tessera keeper {} listens at {}; {lie}; it holds {}", keeper.id(), keeper.address(), keeper.keys());
     let (log, key) = keeper.audit();
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("audit log {}, signed by the Ed25519 key {key}", log.display());
+    say!("audit log {}, signed by the Ed25519 key {key}", log.display());
     if alone {
-        println!(
+        say!(
             "no --peer is given: a clock that leaps ahead destroys keys when the kernel calls it synchronised, or \
              after a day"
         );
     }
     if !keeper.is_locked() {
-        println!("the system did not lock the keys' memory (ulimit -l): swap must be off or encrypted");
+        say!("the system did not lock the keys' memory (ulimit -l): swap must be off or encrypted");
     }
     interrupt.wait();
     let counters = keeper.counters();
-    println!(
+    say!(
         "{} asks answered; {} lines refused, {} frames malformed, {} asks not theirs; {} times the disk refused",
         counters.answered.get(),
         counters.refused.get(),
@@ -126,15 +127,15 @@ fn init(out: &std::path::Path, keepers: &[String]) -> Result<(), Failure> {
     let node = folders[0].display();
     for (n, folder) in folders[1..].iter().enumerate() {
         let peers: String = (0..keepers.len()).filter(|m| *m != n).map(|m| format!(" --peer {}", keepers[m])).collect();
-        println!("{}: copy it to {} and there start", folder.display(), hosts[n]);
-        println!("  tessera keeper --certificates {}{peers}", folder.file_name().unwrap_or_default().display());
+        say!("{}: copy it to {} and there start", folder.display(), hosts[n]);
+        say!("  tessera keeper --certificates {}{peers}", folder.file_name().unwrap_or_default().display());
     }
-    println!("{node}: copy it to the node, and write into its configuration");
-    println!("  [retention]\n  keepers = {keepers:?}");
+    say!("{node}: copy it to the node, and write into its configuration");
+    say!("  [retention]\n  keepers = {keepers:?}");
     for name in ["ca", "cert", "key"] {
-        println!("  {name} = \"{}/{name}.pem\"", folders[0].file_name().unwrap_or_default().display());
+        say!("  {name} = \"{}/{name}.pem\"", folders[0].file_name().unwrap_or_default().display());
     }
-    println!(
+    say!(
         "{}: signs further certificates; keep it off all these machines, or delete it. Delete the copies here too.",
         out.join("ca.key.pem").display()
     );

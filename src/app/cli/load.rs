@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
 use crate::app::load::{self, LoadError, LoadOptions, Report, Stage};
@@ -102,7 +103,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         Err(error) => return Failure::Failed(error.to_string()).report(),
     };
     if !args.quiet {
-        print!("{report}");
+        say!("{}", report.to_string().trim_end());
     }
     match args.json.map(|path| write_json(&path, &report)) {
         Some(Err(failure)) => failure.report(),

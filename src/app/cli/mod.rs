@@ -3,8 +3,6 @@
 //! Doors: [`main`]. Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken
 //! port).
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that speaks to a terminal")]
-
 pub mod compose;
 pub mod demo;
 mod failure;
@@ -13,6 +11,7 @@ pub mod keeper;
 pub mod load;
 pub mod recordings;
 pub mod serve;
+mod terminal;
 mod typed;
 
 pub use failure::Failure;
@@ -62,14 +61,15 @@ pub enum Command {
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
-    }
+    };
+    if terminal::lost() { ExitCode::FAILURE } else { code }
 }
 
 #[cfg(test)]

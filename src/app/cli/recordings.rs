@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::app::cli::Failure;
+use crate::app::cli::terminal::say;
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::KEEPERS_AGREEING;
 use crate::core::record::{RecordedFile, utc_text};
@@ -219,7 +220,7 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             let archive = place.look(runtime)?;
             let file = track.map_or(RecordedFile::Take(take), RecordedFile::Track);
             let len = runtime.block_on(export(&archive, parse(&recording)?, file, &out))?;
-            println!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
+            say!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
         }
         Action::HandOver { place, recording, to, keep, quiet } => {
             let (recording, credentials) = (parse(&recording)?, Credentials::from_environment());
@@ -230,7 +231,7 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
         }
         Action::Shred { place, recording } => {
             runtime.block_on(place.own(runtime)?.shred(parse(&recording)?))?;
-            println!("erased");
+            say!("erased");
         }
         Action::Sweep(place) => {
             let archive = place.own(runtime)?;
@@ -244,13 +245,13 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
         Action::BelieveClock(place) => {
             let archive = place.own_keeper(runtime, "--believe-clock")?;
             archive.custody().believe_clock().map_err(|error| Failure::Failed(error.to_string()))?;
-            println!("believed; {} hour keys are left", archive.custody().stats().keys);
+            say!("believed; {} hour keys are left", archive.custody().stats().keys);
         }
         Action::ClockWasWrong(place) => {
             let archive = place.own_keeper(runtime, "--clock-was-wrong")?;
             let now = archive.custody().clock_was_wrong().map_err(|error| Failure::Failed(error.to_string()))?;
             let (now, keys) = (utc_text(now), archive.custody().stats().keys);
-            println!("the keeper's time is {now} now, and {keys} hour keys are left; what was refused stays lost");
+            say!("the keeper's time is {now} now, and {keys} hour keys are left; what was refused stays lost");
         }
         Action::VerifyExpiry { place, and } => return verify(runtime, &place, and),
     }
@@ -359,9 +360,9 @@ fn give_away(
     bar.finish_and_clear();
     let files = files.map_err(|error| Failure::Failed(error.to_string()))?;
     for TransferredFile { name, bytes, sha256 } in files {
-        println!("{name} ({bytes} bytes, SHA-256 {sha256}), verified at {}", destination.place());
+        say!("{name} ({bytes} bytes, SHA-256 {sha256}), verified at {}", destination.place());
     }
-    println!("{}; what lies there does not expire by itself", if keep { "kept here too" } else { "erased here" });
+    say!("{}; what lies there does not expire by itself", if keep { "kept here too" } else { "erased here" });
     Ok(())
 }
 
@@ -370,7 +371,7 @@ fn parse(name: &str) -> Result<RecordingName, Failure> {
 }
 
 fn print(value: &serde_json::Value) {
-    println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
+    say!("{}", serde_json::to_string_pretty(value).expect("plain data"));
 }
 
 impl From<ArchiveError> for Failure {

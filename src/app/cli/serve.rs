@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::app::cli::failure::Failure;
 use crate::app::cli::interrupt::Interrupt;
+use crate::app::cli::terminal::say;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
@@ -117,7 +118,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let recording = config.recording.enabled.then(|| config.recording.clone());
     let node = Node::start(config)?;
     let interrupt = Interrupt::listen()?;
-    println!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
+    say!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
     if let Some(recording) = recording {
         print_recording(&recording, &node);
     }
@@ -146,32 +147,32 @@ fn end_in_time() -> Result<(), Failure> {
 /// Where recordings go, until when, and what the keepers do not cover.
 fn print_recording(recording: &Recording, node: &Node) {
     let (place, keeper) = (recording.path.display(), recording.keeper.display());
-    println!(
+    say!(
         "every room is recorded, sealed, to {place}; nobody opens a recording {} h after its start",
         recording.retention_hours.get()
     );
     match node.keepers() {
-        None => println!(
+        None => say!(
             "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired \
              can open it; docs/retention.md"
         ),
         Some(keepers) => print_keepers(keepers),
     }
     if let Some(token) = node.told_token() {
-        println!("recordings are read with: Authorization: Bearer {token}");
+        say!("recordings are read with: Authorization: Bearer {token}");
     }
 }
 
 fn print_keepers(keepers: &Keepers) {
     let told = keepers.told();
     let level = if !told.is_empty() && told.iter().all(|told| told.in_memory) { 3 } else { 2 };
-    println!(
+    say!(
         "{} of {} keepers answer (level {level}): any two open a recording, none does alone; docs/retention.md",
         told.len(),
         keepers.len()
     );
     if told.len() < KEEPERS_AGREEING {
-        println!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
+        say!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
     }
 }
 

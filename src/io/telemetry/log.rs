@@ -58,6 +58,8 @@ pub fn init(level: Level, format: Format) {
     // Colours are for eyes: a file or a collector gets the words alone (no-color.org).
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let lines = tracing_subscriber::fmt::layer().with_ansi(coloured).with_writer(std::io::stderr);
+    // It would say by `eprintln!`, which panics, that stderr cannot be written.
+    let lines = lines.log_internal_errors(false);
     // Both fail only if this process already has a log, which then stays.
     let _ = match format {
         Format::Text => allowed.with(lines).try_init(),
