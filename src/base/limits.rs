@@ -90,6 +90,9 @@ pub const SIGNALS_BURST: u32 = 64;
 pub const SIGNAL_UNIT_LEN: usize = 2048;
 /// Bytes of a message that may wait.
 pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
+/// How long a room may give up all there is to give up before nobody more is let in: who just came in at once with many
+/// others has yet to settle.
+pub const STRAIN_ADMITS: Duration = Duration::from_secs(10);
 /// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
 pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
 /// Problems that wait to be told to one client.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::limits;
 use crate::base::media::{Codec, RungSpec, Size};
 use crate::core::access::{Policy, Steering};
+use crate::core::ladder::Pace;
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
@@ -85,6 +86,8 @@ pub struct Video {
     pub height: Side,
     /// Ticks a second.
     pub fps: Within<1, 60>,
+    /// Frames a second of the small tiles of a crowded grid, whose people do not speak.
+    pub crowd_fps: Within<1, 60>,
     /// Target of the composite, bits a second.
     pub bitrate: Within<100_000, 50_000_000>,
     /// Who encodes.
@@ -120,6 +123,12 @@ impl Video {
     #[must_use]
     pub fn motion(&self) -> Duration {
         Duration::from_millis(self.motion_ms.get().into())
+    }
+
+    /// How often tiles are renewed.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace::new(self.fps.get(), self.crowd_fps.get())
     }
 
     /// What rooms can send: the canvas itself, and half of each side for a share of its bits.
@@ -424,6 +433,7 @@ impl Default for Video {
             width: Side(1280),
             height: Side(720),
             fps: Within(30),
+            crowd_fps: Within(15),
             bitrate: Within(2_500_000),
             encoder: Encoder::Auto,
             encoder_threads: Within(1),

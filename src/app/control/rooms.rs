@@ -43,6 +43,7 @@ impl Control {
         let canvas = Box::new(CanvasSetup {
             epoch,
             fps: config.video.fps.get(),
+            pace: config.video.pace(),
             scene: room.first_scene(Instant::now()),
             motion: config.video.motion(),
             ticks: [counters.ticks, node.ticks.clone()],

@@ -60,6 +60,8 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_wishes_superseded_total", "Wishes replaced by newer ones", &counters.wishes_superseded),
         ("tessera_ticks_total", "Video ticks", &counters.ticks),
         ("tessera_ticks_skipped_total", "Video ticks not encoded", &counters.ticks_skipped),
+        ("tessera_reliefs_total", "Times that a room gave up something to keep up", &counters.reliefs),
+        ("tessera_turned_away_total", "Joins refused because this machine carries no more", &counters.turned_away),
         ("tessera_compositors_replaced_total", "Rooms whose GPU failed", &counters.compositors_replaced),
         ("tessera_audio_ticks_total", "Audio ticks", &counters.audio_ticks),
         ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),

@@ -45,6 +45,10 @@ pub struct NodeCounters {
     pub wishes_superseded: Counter,
     /// Video ticks whose picture was not encoded.
     pub ticks_skipped: Counter,
+    /// How often a room gave up something because its ticks did not keep up.
+    pub reliefs: Counter,
+    /// Who was refused because this machine carries no more.
+    pub turned_away: Counter,
     /// Rooms whose GPU failed and whose pictures the processor draws since.
     pub compositors_replaced: Counter,
     /// Video ticks of all rooms.

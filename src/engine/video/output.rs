@@ -47,9 +47,9 @@ impl CanvasOutput {
         self.setup.hidden.is_empty()
     }
 
-    /// Whether it has a frame at tick `tick` of a room of `fps` ticks a second.
-    pub(super) const fn is_due(&self, tick: u64, fps: u32) -> bool {
-        let spacing = if self.setup.fps < fps { fps / self.setup.fps } else { 1 };
+    /// Whether it has a frame at tick `tick` of a room of `fps` ticks a second that sends `most` of them.
+    pub(super) fn is_due(&self, tick: u64, most: u32, fps: u32) -> bool {
+        let spacing = fps / self.setup.fps.min(most).clamp(1, fps);
         tick.is_multiple_of(spacing as u64)
     }
 

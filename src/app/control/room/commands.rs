@@ -89,6 +89,7 @@ impl Room {
             participants: self.people(),
             viewers: self.core.stats().viewers,
             recording: self.recording.is_on(),
+            gives_up: self.relief.name(),
         }
     }
 

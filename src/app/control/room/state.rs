@@ -17,10 +17,10 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::ladder::UplinkInput;
+use crate::core::ladder::{Relief, UplinkInput};
 use crate::core::room::{Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Scene};
-use crate::core::signal::Person;
+use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
 use crate::io::telemetry::log::alias;
@@ -49,6 +49,12 @@ pub struct Room {
     pub(super) layout: LayoutState,
     /// The picture as last laid out.
     pub(super) scene: Option<Arc<Scene>>,
+    /// What everybody was told of where the tiles lie.
+    pub(super) places: PlacesState,
+    /// What is given up while its ticks do not keep up.
+    pub(super) relief: Relief,
+    /// Since when that is all there is.
+    pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
     pub(super) counters: RoomCounters,
@@ -137,6 +143,22 @@ impl RosterState {
     }
 }
 
+/// What everyone knows of where the tiles lie.
+#[derive(Debug, Default)]
+pub(super) struct PlacesState {
+    /// What they were told, and when.
+    pub(super) told: Option<(Instant, FromNode)>,
+    /// It is not so any more.
+    pub(super) is_stale: bool,
+}
+
+impl PlacesState {
+    /// When they are to be told: ten times a second at most.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.told.as_ref().map(|(told, _)| *told + limits::SIGNAL_SPACING).filter(|_| self.is_stale)
+    }
+}
+
 /// How a room is laid out, as far as its people know.
 #[derive(Debug, Default)]
 pub(super) struct LayoutState {
@@ -197,6 +219,9 @@ impl Room {
             is_to_announce: false,
             layout: LayoutState { layout, ..LayoutState::default() },
             scene: None,
+            places: PlacesState::default(),
+            relief: Relief::default(),
+            strained_since: None,
             speaking: Vec::new(),
             counters,
             ended: false,
@@ -235,6 +260,7 @@ impl Room {
             self.clock_deadline(),
             self.view.due(),
             self.roster.due(),
+            self.places.due(),
         ];
         all.into_iter().flatten().min()
     }
@@ -286,6 +312,12 @@ impl Room {
         }
     }
 
+    /// Since when it gives up all there is to give up, if it does.
+    #[must_use]
+    pub fn strained_since(&self) -> Option<Instant> {
+        self.strained_since
+    }
+
     /// Whether a connection is of this room.
     #[must_use]
     pub fn has(&self, peer: PeerId) -> bool {
@@ -313,12 +345,16 @@ impl Room {
         if self.roster.due().is_some_and(|at| at <= now) {
             self.tell_roster(now, out);
         }
+        if self.places.due().is_some_and(|at| at <= now) {
+            self.tell_places(now, out);
+        }
         self.outputs.stop_idle(now, out);
     }
 
     fn worker_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
         match event {
             Event::SceneChanged { scene, page, pages, .. } => self.scene_changed(now, scene, page, pages, out),
+            Event::Relief { relief, .. } => self.relieve(now, relief, out),
             Event::Speech { speaking, dominant, .. } => {
                 self.room_input(now, RoomInput::Speech { speaking, dominant }, out);
             }

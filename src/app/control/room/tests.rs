@@ -21,6 +21,7 @@ use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
 use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock};
+use crate::core::ladder::Relief;
 use crate::core::scene;
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
@@ -447,4 +448,74 @@ fn hostile_texts_of_a_guest_are_obeyed_or_refused() {
         }
     }
     assert!(effects > 0, "not one was obeyed");
+}
+
+/// What camera senders are asked for, by connection: columns and frames a second.
+fn asked(effects: &[Effect]) -> Vec<(PeerId, u32, u32)> {
+    let words = effects.iter().filter_map(|effect| match effect {
+        Effect::Net(NetCommand::Signal { peer, text, .. }) => Some((*peer, text)),
+        _ => None,
+    });
+    let asks = words.filter_map(|(peer, text)| match serde_json::from_str(text).ok()? {
+        FromNode::Send { width, fps, .. } => Some((peer, width, fps)),
+        _ => None,
+    });
+    asks.collect()
+}
+
+/// A picture of `people` of whom one speaks, as the room's canvas tells it.
+fn laid_out(people: u64, speaker: u64) -> Event {
+    let mut core = scene::SceneCore::new(Size::new(1280, 720));
+    let (now, mut out) = (Instant::now(), Outbox::new());
+    for number in 1..=people {
+        let participant = ParticipantId(number);
+        core.handle(now, scene::Input::Joined { participant, name: String::new() }, &mut out);
+        core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
+    }
+    core.handle(now, scene::Input::Speaking { participant: ParticipantId(speaker), speaking: true }, &mut out);
+    Event::SceneChanged { room: "tested".parse().unwrap(), scene: core.scene(), page: 0, pages: 1 }
+}
+
+#[test]
+fn a_crowd_is_asked_for_half_the_frames_and_who_speaks_for_all() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    for number in 1..=100 {
+        come(&mut room, now, number, true);
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(100, 7)));
+    let told = asked(&told);
+    assert_eq!(told.len(), 100);
+    for (peer, width, fps) in told {
+        assert_eq!((width, fps), (160, if peer == PeerId(7) { 30 } else { 15 }), "{peer:?}");
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(100, 8)));
+    assert_eq!(asked(&told), [(PeerId(8), 160, 30)], "at once; less is asked for after a while");
+    let signals = told.iter().filter(|effect| matches!(effect, Effect::Net(NetCommand::Signal { .. }))).count();
+    assert_eq!(signals, 1, "no tile moved, so nobody hears of it");
+}
+
+#[test]
+fn what_a_room_gives_up_is_asked_of_its_senders_and_told_to_who_asks() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    for number in 1..=4 {
+        come(&mut room, now, number, true);
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(4, 1)));
+    assert!(asked(&told).iter().all(|(_, width, fps)| (*width, *fps) == (640, 30)));
+    let relieve = |room: &mut Room, now: Instant, relief: Relief| {
+        handle(room, now, Input::Worker(Event::Relief { room: "tested".parse().unwrap(), relief }));
+        asked(&handle(room, now + Duration::from_secs(4), Input::Due))
+    };
+    let told = relieve(&mut room, now, Relief::TileRate);
+    assert_eq!(told, [2, 3, 4].map(|peer| (PeerId(peer), 640, 15)));
+    let later = now + Duration::from_secs(10);
+    let told = relieve(&mut room, later, Relief::TileSize);
+    assert_eq!(told[0], (PeerId(1), 320, 30));
+    assert_eq!(told[1..], [2, 3, 4].map(|peer| (PeerId(peer), 320, 15)));
+    assert_eq!(room.setup.counts.node.reliefs.get(), 2);
+    let (reply, mut answer) = oneshot::channel();
+    handle(&mut room, later, Input::Ask(Command::Room { room: "tested".parse().unwrap(), reply }));
+    assert_eq!(answer.try_recv().unwrap().unwrap().gives_up, "tile size");
 }
