@@ -526,10 +526,15 @@ pub const HAND_OVER_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Handshakes at once of `tessera load`: more only wait for each other's cores.
 pub const LOAD_JOINS_AT_ONCE: usize = 4;
-/// Its people who decode the composite, unless asked otherwise: each takes a quarter of a core.
-pub const LOAD_DECODERS_MAX: usize = 4;
+/// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the
+/// node, and what two of them see the others would.
+pub const LOAD_DECODERS_MAX: usize = 2;
 /// Its people beyond those who decode the composite whose mix is decoded.
 pub const LOAD_LISTENERS_MAX: usize = 4;
+/// How long its cameras wait for the node's word on what to send, before they send what they are set to.
+pub const LOAD_ASKED_SPAN: Duration = Duration::from_secs(1);
+/// How long its run waits, once all have joined, until each camera has the clip that is asked of it.
+pub const LOAD_CLIPS_SPAN: Duration = Duration::from_secs(120);
 /// How often its run tells how far it is.
 pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
 /// How long one of its connections may take to say goodbye.

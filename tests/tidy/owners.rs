@@ -65,7 +65,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("mimalloc", &["main"]),
     ("tracing_subscriber", &["io/telemetry"]),
     // The kernel's own calls.
-    ("rustix", &["engine/flow", "io/rtp", "io/store", "io/webrtc", "app/node"]),
+    ("rustix", &["engine/flow", "io/rtp", "io/store", "io/webrtc", "app/load", "app/node"]),
     // Not called: they settle other crates' features.
     ("hashbrown", &[]),
     ("nom", &[]),

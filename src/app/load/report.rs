@@ -40,7 +40,7 @@ pub struct ParticipantReport {
 }
 
 /// The picture that came back, as the decoders saw it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompositeReport {
     /// Columns of the newest picture.
     pub width: u32,
@@ -48,6 +48,9 @@ pub struct CompositeReport {
     pub height: u32,
     /// Pictures decoded a second, of the slowest decoder.
     pub fps: f64,
+    /// What it was coded in, such as `av1`; `av1, h264` where that changed or differed.
+    #[serde(default)]
+    pub codec: String,
 }
 
 /// The picture that came back to one person.
@@ -131,9 +134,8 @@ impl fmt::Display for Report {
         // Without anyone who looks there is nothing to say of pictures.
         if self.composite.width > 0 {
             let seconds = self.measured_s;
-            let composite = self.composite;
-            let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
-            row("composite", format!("{size} over {seconds:.1} s"))?;
+            let CompositeReport { width, height, fps, codec } = &self.composite;
+            row("composite", format!("{width} × {height} at {fps:.1} frames/s in {codec} over {seconds:.1} s"))?;
             let latency = self.latency_ms;
             let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max);
             row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
@@ -167,6 +169,7 @@ mod tests {
         for path in [
             "participants/asked",
             "composite/fps",
+            "composite/codec",
             "latency_ms/p95",
             "freezes/longest_ms",
             "audio/own_heard",
