@@ -118,10 +118,11 @@ impl Drop for Node {
 }
 
 impl Load {
-    /// Brings so many people to the room, for at most so many seconds.
+    /// Brings so many people to the room, for at most so many seconds. Their cameras send the same all the time, which
+    /// is what those ask for whom they are a room's people and nothing more.
     pub fn start(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
         let child = Command::new(BINARY)
-            .args(["load", "--url", &node.url, "--room", room])
+            .args(["load", "--heedless", "--url", &node.url, "--room", room])
             .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
             .stdout(Stdio::null())
             .spawn()

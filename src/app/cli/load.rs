@@ -49,7 +49,7 @@ pub struct LoadArgs {
     /// Nobody sends or takes pictures: voices and the mix alone
     #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps", "heedless", "codecs"])]
     pub no_video: bool,
-    /// Codecs in which they offer to send and to take pictures, the preferred one first [default: av1,h264]
+    /// Codecs that they take pictures in, the preferred one first, in which they send [default: av1,h264]
     #[arg(long, value_name = "CODECS", default_value_t, hide_default_value = true)]
     pub codecs: Codecs,
     /// Columns of each camera until the node says what it needs

@@ -11,7 +11,8 @@ pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// The codecs of pictures with their payload types, the one that is offered first in front.
 const PICTURES: [(Codec, u8); 2] = [(Codec::Av1, 45), (Codec::H264, 102)];
 
-/// The codecs in which people offer to send and to take pictures, in the order of preference: at least one, none twice.
+/// The codecs in which people take pictures, in the order of preference: at least one, none twice. They send in the
+/// first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codecs(Vec<Codec>);
 

@@ -32,7 +32,7 @@ mod witness;
 pub use codecs::Codecs;
 pub use error::LoadError;
 pub use report::{
-    AudioReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport, ParticipantReport,
-    Report,
+    AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport,
+    ParticipantReport, Report,
 };
 pub use run::{LoadOptions, Stage, run};

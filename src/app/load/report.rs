@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// Who came, and who was seen.
     pub participants: ParticipantReport,
+    /// What the cameras sent in the end, largest first.
+    #[serde(default)]
+    pub cameras: Vec<CameraReport>,
     /// The picture that came back.
     pub composite: CompositeReport,
     /// What each decoder saw, in the order of their numbers.
@@ -22,6 +25,9 @@ pub struct Report {
     pub audio: AudioReport,
     /// Packets of composite and mix, all people together.
     pub packets: PacketReport,
+    /// How long it took until all had joined and had what to send, seconds from the start of the load.
+    #[serde(default)]
+    pub joined_s: f64,
     /// How long was measured, seconds.
     pub measured_s: f64,
     /// What went wrong, in words.
@@ -37,6 +43,19 @@ pub struct ParticipantReport {
     pub connected: usize,
     /// People whose barcode every decoder read.
     pub seen: usize,
+}
+
+/// Cameras that sent the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraReport {
+    /// How many.
+    pub count: usize,
+    /// Columns of their pictures.
+    pub width: u32,
+    /// Rows of their pictures.
+    pub height: u32,
+    /// Frames a second of each.
+    pub fps: u32,
 }
 
 /// The picture that came back, as the decoders saw it.
@@ -130,7 +149,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
         let people = self.participants;
-        row("participants", format!("{} asked, {} connected, {} seen", people.asked, people.connected, people.seen))?;
+        let joined = self.joined_s;
+        let come = format!("{} asked, {} connected in {joined:.1} s", people.asked, people.connected);
+        row("participants", format!("{come}, {} seen", people.seen))?;
+        let camera = |of: &CameraReport| format!("{} of {} × {} at {}", of.count, of.width, of.height, of.fps);
+        if !self.cameras.is_empty() {
+            row("cameras", self.cameras.iter().map(camera).collect::<Vec<_>>().join(", "))?;
+        }
         // Without anyone who looks there is nothing to say of pictures.
         if self.composite.width > 0 {
             let seconds = self.measured_s;
@@ -165,6 +190,8 @@ mod tests {
         report.audio.lip_sync_ms = Some(-4.5);
         report.audio.mouth_to_ear_ms = Some(MouthToEarReport { p50: 70.0, p95: 90.0 });
         assert!(report.to_string().contains("mouth to ear  70 ms median, 90 p95"), "{report}");
+        report.cameras = vec![CameraReport { count: 100, width: 160, height: 90, fps: 15 }];
+        assert!(report.to_string().contains("cameras       100 of 160 × 90 at 15\n"), "{report}");
         let json = serde_json::to_value(&report).unwrap();
         for path in [
             "participants/asked",

@@ -17,7 +17,7 @@ use super::http::Door;
 use super::library::Library;
 use super::participant::Participant;
 use super::receiver::{PacketCounts, receive};
-use super::report::Report;
+use super::report::{CameraReport, Report};
 use super::sender::{SendLog, Sender};
 use super::summary::summarise;
 use super::voice::{self, LOOP_PACKETS, Voice};
@@ -55,7 +55,7 @@ pub struct LoadOptions {
     pub fps: u32,
     /// Whether cameras and screens send what the node asks of them.
     pub obeys: bool,
-    /// In what they offer to send and to take pictures.
+    /// In what they take pictures; they send them in the first.
     pub codecs: Codecs,
     /// Seed of everything random.
     pub seed: u64,
@@ -103,6 +103,7 @@ pub enum Stage {
 /// # Errors
 /// When the address is none, nobody could join, or this machine lacks memory or threads.
 pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Report, LoadError> {
+    let begin = Instant::now();
     let door = Door::open(&options.url)?;
     let material = Material::prepare(options)?;
     let system = |error: std::io::Error| LoadError::System(error.to_string());
@@ -113,7 +114,7 @@ pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Repor
             std::future::pending::<()>().await;
         }
     };
-    let report = runtime.block_on(Call::new(options, door, material).hold(stop, told));
+    let report = runtime.block_on(Call::new(options, door, material, begin).hold(stop, told));
     runtime.shutdown_timeout(limits::LOAD_PROGRESS_SPACING);
     report
 }
@@ -141,6 +142,8 @@ impl Material {
 /// One load under way.
 struct Call<'a> {
     options: &'a LoadOptions,
+    /// When the load began.
+    start: Instant,
     door: Door,
     material: Material,
     log: Arc<SendLog>,
@@ -154,10 +157,11 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(options: &'a LoadOptions, door: Door, material: Material) -> Self {
+    fn new(options: &'a LoadOptions, door: Door, material: Material, start: Instant) -> Self {
         let log = SendLog::new(Instant::now(), options.participants, LOOP_PACKETS);
         Self {
             options,
+            start,
             door,
             material,
             log: Arc::new(log),
@@ -200,6 +204,8 @@ impl<'a> Call<'a> {
         }
         let measured = begin.elapsed();
         let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
+        let camera = |(Size { width, height }, fps, count)| CameraReport { count, width, height, fps };
+        let cameras = self.log.cameras().into_iter().map(camera).collect();
         told(Stage::Leaving);
         let connected = self.people.len();
         self.leave_all().await;
@@ -207,6 +213,8 @@ impl<'a> Call<'a> {
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
         report.packets = packets;
+        report.cameras = cameras;
+        report.joined_s = (begin - self.start).as_secs_f64();
         let discarded = self.counts.discarded();
         if discarded > 0 {
             report.errors.push(format!("{discarded} frames came faster than this load could decode them"));

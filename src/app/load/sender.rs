@@ -1,6 +1,7 @@
 //! **The question:** what does one simulated person send, and when? Looped clips, as the node asks for them, and a
 //! looped voice on one absolute schedule, whose RTP clocks start at the same instant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
 use super::asked::Asked;
 use super::camera::Camera;
-use super::clip::MOMENTS;
+use super::clip::{ClipSetup, MOMENTS};
 use super::codecs::{OPUS_PAYLOAD_TYPE, payload_type};
 use super::error::LoadError;
 use super::library::Library;
@@ -25,7 +26,7 @@ use super::participant::{LocalTrack, Participant};
 use super::reel::Reel;
 use super::voice::Voice;
 use crate::base::limits;
-use crate::base::media::{Pts, pts_from_tick, rtp_from_pts};
+use crate::base::media::{Pts, Size, pts_from_tick, rtp_from_pts};
 use crate::core::signal::VideoTrack;
 
 /// Looks for a clip in a second, while there is none yet.
@@ -51,6 +52,8 @@ pub(super) struct SendLog {
     spoken: Vec<Vec<AtomicU64>>,
     /// Whether the person sends pictures now.
     alive: Vec<AtomicBool>,
+    /// What each person's track sends: columns, rows and frames a second, 16 bits each; 0: nothing yet.
+    sending: Vec<AtomicU64>,
 }
 
 impl SendLog {
@@ -62,6 +65,7 @@ impl SendLog {
             sent: (0..people * TRACKS).map(|_| blank(MOMENTS)).collect(),
             spoken: (0..people).map(|_| blank(words)).collect(),
             alive: (0..people).map(|_| AtomicBool::new(false)).collect(),
+            sending: blank(people * TRACKS),
         }
     }
 
@@ -78,6 +82,29 @@ impl SendLog {
     /// Whether person `number` sends pictures.
     pub fn is_alive(&self, number: usize) -> bool {
         self.alive.get(number).is_some_and(|alive| alive.load(Ordering::Relaxed))
+    }
+
+    /// What the cameras send (each extent and rate once, with how many send it), largest first.
+    pub fn cameras(&self) -> Vec<(Size, u32, usize)> {
+        let mut counts = BTreeMap::new();
+        for number in 0..self.people() {
+            let sending = self.sending[lane(number, VideoTrack::Camera)].load(Ordering::Relaxed);
+            if sending != 0 {
+                *counts.entry(sending).or_default() += 1;
+            }
+        }
+        let field = |sending: u64, at: u32| (sending >> at & 0xffff) as u32;
+        let told = |(sending, count): (u64, usize)| {
+            (Size::new(field(sending, 32), field(sending, 16)), field(sending, 0), count)
+        };
+        counts.into_iter().rev().map(told).collect()
+    }
+
+    /// Person `number` sends such pictures on `track` from now on.
+    pub fn note_clip(&self, number: usize, track: VideoTrack, setup: &ClipSetup) {
+        let ClipSetup { size, fps, .. } = setup;
+        let sending = u64::from(size.width) << 32 | u64::from(size.height) << 16 | u64::from(*fps);
+        self.sending[lane(number, track)].store(sending, Ordering::Relaxed);
     }
 
     /// How many people the log knows.
@@ -245,8 +272,12 @@ impl Sender {
         let asked = self.asked.borrow().of(show.track);
         // Nodes that tell nothing get what the camera is set to; this one tells within a moment.
         let is_told = asked.is_some() || !self.camera.obeys || u128::from(due.0) >= limits::LOAD_ASKED_SPAN.as_nanos();
+        let setup = self.camera.clip_for(asked);
         let lane = lane(self.number, show.track);
-        let clip = is_told.then(|| self.library.want(lane, self.number, self.camera.clip_for(asked))).flatten();
+        let clip = is_told.then(|| self.library.want(lane, self.number, setup)).flatten();
+        if clip.is_some() {
+            self.log.note_clip(self.number, show.track, &setup);
+        }
         let is_due = show.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
         let wants_keyframe = is_due && show.wants_keyframe.swap(false, Ordering::Relaxed);
         let Some((footage, frame)) = show.reel.roll(clip.as_ref(), wants_keyframe, LOOKS) else { return Ok(()) };
@@ -315,5 +346,16 @@ mod tests {
         assert_eq!((log.frame_sent(0, camera, 0), log.frame_sent(1, camera, 1)), (None, None));
         assert_eq!((log.frame_sent(9, camera, 0), log.frame_sent(1, screen, MOMENTS)), (None, None));
         assert_eq!((log.word_sent(0, 0), log.people()), (None, 2));
+    }
+
+    #[test]
+    fn the_log_counts_who_sends_what() {
+        let log = SendLog::new(Instant::now(), 4, 1);
+        assert!(log.cameras().is_empty());
+        let small = ClipSetup { size: Size::new(160, 90), fps: 15, ..ClipSetup::default() };
+        (0..2).for_each(|number| log.note_clip(number, VideoTrack::Camera, &small));
+        log.note_clip(2, VideoTrack::Camera, &ClipSetup::default());
+        log.note_clip(3, VideoTrack::Screen, &ClipSetup::default());
+        assert_eq!(log.cameras(), [(Size::new(320, 180), 30, 1), (Size::new(160, 90), 15, 2)]);
     }
 }
