@@ -128,7 +128,7 @@ impl Rungs {
     }
 }
 
-/// One call.
+/// One call, and all it came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 struct Row {
     participants: u32,
@@ -220,10 +220,16 @@ fn search_all(
             let others = (choices.len() - n - 1) as u64 * Search::new(args.max).left();
             bar.set_length(bar.position() + search.left() + others);
             bar.set_message(format!("{people} people, {}", layout.0));
-            let row = call(args, layout, rungs, people, folder)?;
+            let row = match call(args, layout, rungs, people, folder) {
+                Ok(row) => row,
+                // A call too large for the machine may come to nothing at all; one that is the first has another fault.
+                Err(failure) if table.rows.is_empty() => return Err(failure),
+                Err(failure) => Row { participants: people, broken: vec![failure.to_string()], ..Row::default() },
+            };
             if interrupts.came() {
                 break;
             }
+            let row = Row { layout: layout.0.clone(), rungs: rungs.joined("+"), ..row };
             bar.inc(1);
             bar.println(row.to_string());
             search.tell(people, row.broken.is_empty());
@@ -267,7 +273,7 @@ fn call(args: &BenchArgs, layout: &Layout, rungs: &Rungs, people: u32, folder: &
         let words = String::from_utf8_lossy(&ended.stderr);
         return Err(failed(words.lines().last().unwrap_or("it ended without a word").to_owned()));
     };
-    Ok(Row { layout: layout.0.clone(), rungs: rungs.joined("+"), ..Row::read(&told, people, args.core_price) })
+    Ok(Row::read(&told, people, args.core_price))
 }
 
 impl Row {
