@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::barcode;
 use super::gauge::Gauge;
 use super::sender::{SendLog, lane};
-use crate::base::media::{Codec, ReceivedFrame, Size, VideoFrame};
+use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::{TilePlace, VideoTrack};
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
@@ -49,9 +49,13 @@ impl Sights {
     }
 }
 
+/// Whose tile it is, as the node says.
+type Owner = (ParticipantId, VideoTrack);
+
 /// One tile's newest frame.
 #[derive(Debug, Clone, Copy)]
 struct Sighting {
+    owner: Owner,
     frame: u16,
     at: Instant,
     delay: Duration,
@@ -89,8 +93,12 @@ impl Viewer {
         })
     }
 
-    /// The node tells where the tiles lie on a canvas from now on.
+    /// The node tells where the tiles lie on a canvas from now on. Who has none any more does not stand still.
     pub fn rearrange(&mut self, tiles: Vec<TilePlace>, canvas: Size) {
+        for newest in &mut self.newest {
+            let is_owner = |of: Owner| tiles.iter().any(|tile| (tile.participant, tile.track) == of);
+            *newest = newest.filter(|sighting| is_owner(sighting.owner));
+        }
         (self.tiles, self.canvas) = (tiles, canvas);
     }
 
@@ -152,19 +160,19 @@ impl Viewer {
             self.gap(now.saturating_duration_since(before));
         }
         for at in 0..self.tiles.len() {
-            let TilePlace { x, y, width, height, track, .. } = self.tiles[at];
+            let TilePlace { participant, track, x, y, width, height, .. } = self.tiles[at];
             let along = |at: u32, of: u32, on: u32| at as usize * on as usize / (of as usize).max(1);
             let wide = |at| along(at, self.canvas.width, picture.size.width);
             let high = |at| along(at, self.canvas.height, picture.size.height);
             let (x, y, width, height) = (wide(x), high(y), wide(width), high(height));
             if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
-                self.sight(code, track, now, log);
+                self.sight(code, (participant, track), now, log);
             }
         }
     }
 
-    fn sight(&mut self, code: barcode::Barcode, track: VideoTrack, now: Instant, log: &SendLog) {
-        let number = usize::from(code.number);
+    fn sight(&mut self, code: barcode::Barcode, owner: Owner, now: Instant, log: &SendLog) {
+        let (number, (_, track)) = (usize::from(code.number), owner);
         let lane = lane(number, track);
         let Some(before) = self.newest.get(lane).copied() else { return };
         self.sights.seen.insert(number);
@@ -177,7 +185,7 @@ impl Viewer {
         if let Some(before) = before {
             self.gap(now.saturating_duration_since(before.at));
         }
-        self.newest[lane] = Some(Sighting { frame: code.frame, at: now, delay });
+        self.newest[lane] = Some(Sighting { owner, frame: code.frame, at: now, delay });
     }
 
     fn gap(&mut self, gap: Duration) {
@@ -192,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::app::load::barcode::Barcode;
-    use crate::base::media::{Matrix, ParticipantId, Picture, PlaneRef};
+    use crate::base::media::{Matrix, Picture, PlaneRef};
 
     const WIDTH: usize = 640;
     const HEIGHT: usize = 180;
@@ -243,6 +251,26 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_shown_any_more_does_not_stand_still() {
+        let log = SendLog::new(Instant::now(), 2, 1);
+        for number in 0..2 {
+            (0..8).for_each(|frame| log.note_sent(number, VideoTrack::Camera, frame));
+            log.set_alive(number, true);
+        }
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut viewer = viewer();
+        viewer.show(&composite([1, 1]), at(0), &log);
+        let (all, canvas) = (viewer.tiles.clone(), viewer.canvas);
+        viewer.rearrange(all[..1].to_vec(), canvas);
+        (1..8).for_each(|step| viewer.show(&composite([step, 1]), at(u64::from(step) * 100), &log));
+        viewer.rearrange(all, canvas);
+        viewer.show(&composite([7, 2]), at(750), &log);
+        let sights = viewer.end(at(800), &log);
+        assert_eq!((sights.freezes, sights.longest_gap), (0, Duration::from_millis(100)));
+    }
+
+    #[test]
     fn each_new_frame_of_each_tile_counts_once_with_its_latency() {
         let log = SendLog::new(Instant::now(), 2, 1);
         log.note_sent(0, VideoTrack::Camera, 3);
@@ -286,7 +314,7 @@ mod tests {
             while under_way.front().is_some_and(|(at, _)| *at + Duration::from_millis(90) <= sent) {
                 let (at, moment): (Instant, u16) = under_way.pop_front().unwrap();
                 let code = Barcode { number: 0, frame: moment };
-                viewer.sight(code, VideoTrack::Camera, at + Duration::from_millis(90), &log);
+                viewer.sight(code, (ParticipantId(0), VideoTrack::Camera), at + Duration::from_millis(90), &log);
             }
             log.note_sent_at(0, VideoTrack::Camera, clip.moment(frame), sent);
             under_way.push_back((sent, clip.moment(frame) as u16));
