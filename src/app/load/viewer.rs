@@ -260,7 +260,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut viewer = viewer();
-        viewer.show(&composite([1, 1]), at(0), &log);
+        viewer.show(&composite([0, 1]), at(0), &log);
         let (all, canvas) = (viewer.tiles.clone(), viewer.canvas);
         viewer.rearrange(all[..1].to_vec(), canvas);
         (1..8).for_each(|step| viewer.show(&composite([step, 1]), at(u64::from(step) * 100), &log));
