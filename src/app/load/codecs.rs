@@ -77,6 +77,47 @@ pub(super) fn answered(answer: &str) -> Option<Codec> {
     line.split_whitespace().nth(3)?.parse().ok().and_then(codec_of)
 }
 
+/// `answer` with every payload type of pictures on its first m-line of pictures. The crate `rtc` 0.21 takes that line's
+/// for all the others' and drops what comes under another: the camera's line has one codec, the composite's may have
+/// two.
+pub(super) fn with_all_on_the_first(answer: &str) -> String {
+    let mut sections: Vec<Vec<&str>> = vec![Vec::new()];
+    for line in answer.lines() {
+        if line.starts_with("m=") {
+            sections.push(Vec::new());
+        }
+        sections.last_mut().expect("there is one from the start").push(line);
+    }
+    let is_video = |section: &Vec<&str>| section.first().is_some_and(|line| line.starts_with("m=video "));
+    let (mut types, mut told) = (String::new(), Vec::new());
+    let Some(first) = sections.iter().position(is_video) else { return answer.to_owned() };
+    for (_, kind) in PICTURES {
+        let has = |section: &Vec<&str>| {
+            let mut words = section.first().map_or("", |line| line).split_whitespace().skip(3);
+            words.any(|word| word.parse() == Ok(kind))
+        };
+        let Some(other) = sections.iter().filter(|section| is_video(section)).find(|section| has(section)) else {
+            continue;
+        };
+        if !has(&sections[first]) {
+            types.push_str(&format!(" {kind}"));
+            let says = ["rtpmap", "rtcp-fb", "fmtp"].map(|what| format!("a={what}:{kind} "));
+            told.extend(other.iter().copied().filter(|line| says.iter().any(|says| line.starts_with(says))));
+        }
+    }
+    let media = sections[first].first().map_or_else(String::new, |line| format!("{line}{types}"));
+    let mut lines: Vec<&str> = Vec::new();
+    for (at, section) in sections.iter().enumerate() {
+        if at == first {
+            lines.push(&media);
+            lines.extend(section.iter().skip(1).chain(&told));
+        } else {
+            lines.extend(section);
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +131,21 @@ mod tests {
         let whole = Codecs::default();
         assert_eq!(whole.iter().next(), Some(Codec::Av1), "AV1 comes first");
         assert_eq!(whole.to_string().parse(), Ok(whole));
+    }
+
+    #[test]
+    fn the_first_line_of_pictures_takes_along_what_the_others_have() {
+        let camera = "m=video 9 UDP/TLS/RTP/SAVPF 45\r\na=recvonly\r\na=rtpmap:45 AV1/90000\r\n";
+        let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n";
+        let h264 = "a=rtpmap:102 H264/90000\r\na=fmtp:102 packetization-mode=1\r\n";
+        let composite =
+            camera.replace("SAVPF 45", "SAVPF 45 102").replace("recvonly", "sendonly") + h264 + "a=ssrc:1 x\r\n";
+        let whole = with_all_on_the_first(&format!("v=0\r\n{camera}{sound}{composite}"));
+        let widened = camera.replace("SAVPF 45", "SAVPF 45 102");
+        assert_eq!(whole, format!("v=0\r\n{widened}{h264}{sound}{composite}"));
+        for same in [format!("v=0\r\n{camera}{sound}"), format!("v=0\r\n{sound}"), "v=0\r\n".to_owned()] {
+            assert_eq!(with_all_on_the_first(&same), same);
+        }
     }
 
     #[test]

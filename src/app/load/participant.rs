@@ -25,7 +25,7 @@ use webrtc::peer_connection::{
     RTCSessionDescription, SrtpProtectionProfile,
 };
 
-use super::codecs::{Codecs, OPUS_PAYLOAD_TYPE, answered, payload_type};
+use super::codecs::{Codecs, OPUS_PAYLOAD_TYPE, answered, payload_type, with_all_on_the_first};
 use super::error::LoadError;
 use super::http::Door;
 use super::wants::Wants;
@@ -97,7 +97,7 @@ impl Participant {
         let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
         let resource = admission.resource;
         let codec = pictures.camera.then(|| answered(&admission.answer)).flatten();
-        let settled = settle(&*connection, admission.answer, &mut state).await;
+        let settled = settle(&*connection, with_all_on_the_first(&admission.answer), &mut state).await;
         if let Err(error) = settled {
             let _ = door.leave(&resource).await;
             let _ = connection.close().await;
