@@ -15,7 +15,7 @@ use crate::app::cli::{Canvas, Failure, Span};
 use crate::app::config::{Config, Encoder, Within};
 use crate::app::load::{AudioReport, FreezeReport, LatencyReport, PacketReport, ParticipantReport, Report};
 use crate::app::node::{Node, RoomReport};
-use crate::base::media::RoomId;
+use crate::base::media::{CodecPreference, RoomId};
 use crate::io::telemetry;
 use crate::io::telemetry::log::{Format, Level};
 use crate::io::telemetry::threads::{ByThread, Usage};
@@ -54,6 +54,9 @@ pub struct DemoArgs {
     /// Who encodes the composite
     #[arg(long, value_enum, default_value = "auto")]
     pub encoder: Encoder,
+    /// What is sent to those who take AV1 and H.264 alike
+    #[arg(long, value_enum, default_value = "auto")]
+    pub codec: CodecPreference,
 }
 
 const EXAMPLES: &str = "\
@@ -116,6 +119,7 @@ fn configuration(args: &DemoArgs) -> Config {
     (config.video.width, config.video.height) = (args.size.width, args.size.height);
     config.video.fps = args.fps;
     config.video.encoder = args.encoder;
+    config.video.codec = args.codec;
     config
 }
 

@@ -16,10 +16,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::{Codec, RungSpec, Size};
+use crate::base::media::{Codec, CodecPreference, RungSpec, Size};
 use crate::core::access::{Policy, Steering};
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
@@ -87,8 +88,10 @@ pub struct Video {
     pub fps: Within<1, 60>,
     /// Target of the composite, bits a second.
     pub bitrate: Within<100_000, 50_000_000>,
-    /// Who encodes.
+    /// Who encodes AV1.
     pub encoder: Encoder,
+    /// What rooms send to viewers that take AV1 and H.264 alike.
+    pub codec: CodecPreference,
     /// Threads inside one encoder; 0: one for every two cores, at most four.
     pub encoder_threads: Within<0, 64>,
     /// Who composes.
@@ -394,6 +397,21 @@ pub enum Encoder {
     Rav1e,
 }
 
+impl clap::ValueEnum for CodecPreference {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Av1, Self::H264]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "AV1 while its encode is a small share of the machine, else H.264"),
+            Self::Av1 => ("av1", "AV1: fewer bits"),
+            Self::H264 => ("h264", "H.264: less work"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
 /// Who composes the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -426,6 +444,7 @@ impl Default for Video {
             fps: Within(30),
             bitrate: Within(2_500_000),
             encoder: Encoder::Auto,
+            codec: CodecPreference::Auto,
             encoder_threads: Within(1),
             compositor: Compositor::Auto,
             layout: DefaultLayout::default(),

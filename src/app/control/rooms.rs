@@ -56,7 +56,8 @@ impl Control {
         self.rooms_so_far = self.rooms_so_far.wrapping_add(1);
         self.input(name, Input::Begin);
         let (encoder, compositor) = self.setup.engines;
-        tracing::info!(room = %alias(name), encoder, compositor, "a room begins");
+        let (codec, costs) = (self.setup.codec, self.setup.encode_costs);
+        tracing::info!(room = %alias(name), encoder, compositor, ?codec, ?costs, "a room begins");
         Ok(())
     }
 

@@ -77,6 +77,9 @@ pub enum EncodeError {
     /// Not an encoder's name.
     #[error("'{0}' is no video encoder; say auto, aom or rav1e")]
     UnknownName(String),
+    /// A codec that was left out of this program.
+    #[error("this tessera was built without H.264; build it with 'cargo build --release', which has it")]
+    NoH264,
     /// An encoder that was left out of this program.
     #[error("this tessera was built without rav1e; build it with 'cargo build --release', which has it")]
     NotBuilt,

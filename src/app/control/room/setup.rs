@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::app::config::{Branding, Config, RecordingStart};
 use crate::app::workers::counters::Counts;
 
-use crate::base::media::{PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::base::media::{CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
 use crate::core::access::Policy;
 use crate::engine::flow::Waker;
 use crate::io::store::Archive;
@@ -36,6 +36,10 @@ pub struct RoomSetup {
     pub package: Waker,
     /// Who encodes and who composes, by name.
     pub engines: (&'static str, &'static str),
+    /// What one tick of a crowded canvas costs in each codec.
+    pub encode_costs: EncodeCosts,
+    /// Which of them viewers get that take both.
+    pub codec: CodecPreference,
     /// Numbers of rungs and recordings given out so far.
     numbers: AtomicU64,
 }
@@ -49,6 +53,7 @@ impl RoomSetup {
         (net, package): (Waker, Waker),
         (archive, record_to): (Option<Arc<Archive>>, Option<PathBuf>),
         engines: (&'static str, &'static str),
+        encode_costs: EncodeCosts,
     ) -> Self {
         Self {
             policy: config.policy(),
@@ -57,11 +62,13 @@ impl RoomSetup {
             announcement: config.recording.announcement.blocks(),
             archive,
             record_to,
+            codec: config.video.codec,
             config,
             counts,
             net,
             package,
             engines,
+            encode_costs,
             numbers: AtomicU64::new(0),
         }
     }

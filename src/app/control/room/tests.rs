@@ -20,7 +20,9 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
-use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock};
+use crate::base::media::{
+    Codec, EncodeCosts, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock,
+};
 use crate::core::scene;
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
@@ -31,7 +33,8 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
     let places = (None, record_to.map(Into::into));
-    Arc::new(RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu")))
+    let costs = EncodeCosts { av1: Duration::from_millis(18), h264: Some(Duration::from_millis(6)) };
+    Arc::new(RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu"), costs))
 }
 
 fn room(now: Instant, setup: Arc<RoomSetup>) -> Room {
