@@ -189,6 +189,8 @@ pub const TRACK_QUEUE_SPAN: Duration = Duration::from_millis(200);
 pub const TRACK_QUEUE_LEN: usize = 64;
 /// Peer → mix: packets queued for one track (200 ms of 20 ms packets, and room for 2.5 ms ones).
 pub const OPUS_QUEUE_LEN: usize = 80;
+/// For how long a scene shows a screen, or none, before its encoders are set up for that: each change is a keyframe.
+pub const CONTENT_SETTLE_SPAN: Duration = Duration::from_millis(500);
 /// Compose → encode, in ticks.
 pub const COMPOSED_QUEUE_LEN: usize = 2;
 /// Composed frames at rest in one pool: what the queue to the encoder holds, one being encoded, one being drawn.

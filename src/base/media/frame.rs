@@ -162,6 +162,16 @@ impl std::fmt::Debug for VideoFrame {
     }
 }
 
+/// What a composed picture shows most of, by which encoders set themselves up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Content {
+    /// Faces: texture everywhere, few hard edges.
+    #[default]
+    Cameras,
+    /// A shared screen: few colours, hard edges, and what moves moves whole.
+    Screen,
+}
+
 /// The output picture of one tick: I420, limited range, [`Matrix::CANVAS`], even width and height, rows packed (stride
 /// = width).
 /// Its planes come from a pool and return to it when the frame is discarded by its last owner.
@@ -177,13 +187,15 @@ pub struct ComposedFrame {
     pub damage: Damage,
     /// Which state of its canvas it shows, as its pool counts them; 0 is unknown.
     pub state: u64,
+    /// What it shows most of.
+    pub content: Content,
 }
 
 impl ComposedFrame {
     /// A picture of which nothing is known: every block counts as changed.
     #[must_use]
     pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
-        Self { size, pts, samples, damage: Damage::full(size), state: 0 }
+        Self { size, pts, samples, damage: Damage::full(size), state: 0, content: Content::Cameras }
     }
 
     /// The three planes.

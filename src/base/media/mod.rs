@@ -22,7 +22,7 @@ pub use codec::Codec;
 pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
-    AudioLevel, CodedFrame, ComposedFrame, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
+    AudioLevel, CodedFrame, ComposedFrame, Content, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
     RedactedMix, TappedFrame, VideoFrame,
 };
 pub use g711::Law;

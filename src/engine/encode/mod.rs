@@ -1,6 +1,7 @@
 //! **The question:** ComposedFrame or PcmBlock → EncodedFrame. Floor 3; codec pointers never leave their codec's file.
 //!
-//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide.
+//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide,
+//! by a [`Mosaic`] that is as hard as a crowded canvas.
 //! The load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the
 //! telephone, [`jpeg()`] a still.
 
@@ -13,6 +14,10 @@ mod h264;
 mod jpeg;
 mod mosaic;
 mod opus;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod quality;
 #[cfg(feature = "rav1e")]
 mod rav1e;
 mod video;

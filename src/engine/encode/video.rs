@@ -33,7 +33,8 @@ pub trait VideoEncoder: Send {
     /// The library's name, as in the configuration.
     fn name(&self) -> &'static str;
 
-    /// Encodes one frame, as a keyframe if asked, and pushes finished units onto `out`, as [`Codec`] says they lie in
+    /// Encodes one frame, as a keyframe if asked (or if what it shows is of another nature than before, and the encoder
+    /// has to be set up anew for that), and pushes finished units onto `out`, as [`Codec`] says they lie in
     /// the house, with a sequence header or parameter sets in each keyframe. `pts` must grow from frame to frame. A
     /// unit carries the `pts` of the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
     ///

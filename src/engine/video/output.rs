@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use crate::base::media::{ComposedFrame, Damage, ParticipantId, Pts, RungId, Size};
-use crate::core::scene::{Scene, redacted, scaled};
+use crate::base::media::{ComposedFrame, Content, Damage, ParticipantId, Pts, RungId, Size};
+use crate::core::scene::{ContentWatch, Scene, redacted, scaled};
 use crate::engine::compose::{Compositor, Loss, Sources};
 use crate::engine::video::frames::Without;
 
@@ -31,11 +31,14 @@ pub(super) struct CanvasOutput {
     setup: OutputSetup,
     /// What changed at ticks that were not encoded; the next one that is carries it too.
     unseen: Option<Damage>,
+    /// What it shows most of.
+    watch: ContentWatch,
+    content: Content,
 }
 
 impl CanvasOutput {
     pub(super) fn new(setup: OutputSetup) -> Self {
-        Self { setup, unseen: None }
+        Self { setup, unseen: None, watch: ContentWatch::default(), content: Content::default() }
     }
 
     pub(super) const fn rung(&self) -> RungId {
@@ -62,6 +65,7 @@ impl CanvasOutput {
     pub(super) fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool {
         let OutputSetup { hidden, size, compositor, .. } = &mut self.setup;
         if hidden.is_empty() && scene.canvas == *size {
+            self.content = self.watch.at(scene, pts);
             return compositor.begin(scene, sources, pts);
         }
         let without = Without { sources, hidden };
@@ -69,6 +73,7 @@ impl CanvasOutput {
             || scaled(scene, *size),
             |scene| if scene.canvas == *size { scene } else { scaled(&scene, *size) },
         );
+        self.content = self.watch.at(&scene, pts);
         compositor.begin(&scene, &without, pts)
     }
 
@@ -76,6 +81,7 @@ impl CanvasOutput {
     pub(super) fn submit(&mut self) -> (u64, Option<Loss>) {
         let mut skipped = 0;
         while let Some(mut composed) = self.setup.compositor.finished() {
+            composed.content = self.content;
             if let Some(unseen) = self.unseen.take() {
                 composed.damage.add(&unseen);
             }
