@@ -252,6 +252,8 @@ pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(12);
 pub const STOP_SPAN: Duration = Duration::from_secs(24);
 /// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
 pub const RUNG_LINGER: Duration = Duration::from_secs(3);
+/// For so long AV1 has to be the right codec at most before a room takes it up again.
+pub const CODEC_PATIENCE_MAX: Duration = Duration::from_secs(480);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
 /// sharp.
 pub const SCREEN_FPS_MAX: u32 = 15;

@@ -72,6 +72,7 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ),
         ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
+        ("tessera_codec_switches_total", "Rooms' changes of codec", &counters.codec_switches),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),

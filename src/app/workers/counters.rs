@@ -53,6 +53,8 @@ pub struct NodeCounters {
     pub audio_ticks: Counter,
     /// Audio ticks left out because the thread was late.
     pub audio_ticks_skipped: Counter,
+    /// Rooms' changes of the codec that those get who take both.
+    pub codec_switches: Counter,
     /// Frames encoded, all rungs.
     pub frames_encoded: Counter,
     /// Frames that a slow reader lost.

@@ -2,8 +2,8 @@
 //! the recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line
 //! up.
 //!
-//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost
-//! stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
+//! Pure. A file ends when what its pictures begin with changes (another size, mostly) and another begins. Pictures that
+//! are lost stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{
-    NANOS_PER_SECOND, Outbox, Pts, ReceivedFrame, RoomEpoch, TappedFrame, TrackKind, rtp_from_pts,
+    NANOS_PER_SECOND, Outbox, Pts, ReceivedFrame, RoomEpoch, Size, TappedFrame, TrackKind, rtp_from_pts,
 };
-use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
+use crate::core::bitstream::stored::{StoredUnit, StreamHead};
 use crate::core::fmp4::{
     Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
     sound_header,
@@ -107,8 +107,8 @@ struct File {
     entry: TrackEntry,
     header: Header,
     index: RandomAccess,
-    /// Of a picture's file.
-    sequence: Option<Bytes>,
+    /// What a picture's file begins with.
+    pictures: Option<Bytes>,
     fragments: u32,
     opened_at: Option<Instant>,
     /// Where the open run begins; units of the track's timescale since the recording's zero.
@@ -175,14 +175,14 @@ impl TrackRecorder {
 
     fn picture(&mut self, now: Instant, tapped: &TappedFrame, out: &mut Outbox<TrackOutput>) {
         let TappedFrame { pts, received: frame } = tapped;
-        let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(out) };
-        let opening = unit.sequence_header.filter(|_| frame.keyframe);
+        let Some(unit) = StoredUnit::parse(frame.codec, &frame.data) else { return self.refuse(out) };
+        let opening = unit.head.filter(|_| frame.keyframe);
         if let Some(header) = &opening {
-            let same = self.file.as_ref().is_some_and(|file| file.sequence.as_ref() == Some(header));
+            let same = self.file.as_ref().is_some_and(|file| file.pictures.as_ref() == Some(header));
             if !same {
-                let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(out) };
+                let Some(pictures) = StreamHead::parse(frame.codec, header) else { return self.refuse(out) };
                 self.finish(out);
-                self.begin(*pts, Some(sequence), out);
+                self.begin(*pts, Some(pictures), out);
             }
         }
         let sync = opening.is_some();
@@ -206,7 +206,7 @@ impl TrackRecorder {
             self.cut(out);
         }
         let file = self.file.as_mut().expect("it was looked at above");
-        file.pending = Some((at, unit.obus, sync));
+        file.pending = Some((at, unit.data, sync));
         file.opened_at.get_or_insert(now);
     }
 
@@ -264,15 +264,15 @@ impl TrackRecorder {
         out.push(TrackOutput::RequestKeyframe);
     }
 
-    fn begin(&mut self, at: Pts, sequence: Option<SequenceHeader>, out: &mut Outbox<TrackOutput>) {
+    fn begin(&mut self, at: Pts, pictures: Option<StreamHead>, out: &mut Outbox<TrackOutput>) {
         let at = at.max(self.setup.zero);
         let since = at.since(self.setup.zero);
         // The file's time zero is the recording's.
         let started = self.setup.epoch.wallclock_at(self.setup.zero);
-        let (width, height) = sequence.as_ref().map_or((0, 0), |header| (header.size.width, header.size.height));
-        let obu = sequence.as_ref().map(|header| header.obu.clone());
-        let header = match sequence {
-            Some(sequence) => InitSegment { sequence, started, sound_skip: 0 }.encode_without_sound(),
+        let Size { width, height } = pictures.as_ref().map_or(Size::new(0, 0), StreamHead::size);
+        let stream = pictures.as_ref().map(|head| head.stream().clone());
+        let header = match pictures {
+            Some(pictures) => InitSegment { pictures, started, sound_skip: 0 }.encode_without_sound(),
             None => sound_header(started, opus::PRE_SKIP.into()),
         };
         let entry = TrackEntry {
@@ -294,7 +294,7 @@ impl TrackRecorder {
             entry,
             index: RandomAccess::after_head(header.bytes.len()),
             header,
-            sequence: obu,
+            pictures: stream,
             fragments: 0,
             opened_at: None,
             start,
@@ -438,7 +438,8 @@ fn units_span(units: u64, timescale: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::{Codec, Size, Wallclock};
+    use crate::base::media::{Codec, Wallclock};
+    use crate::core::bitstream::av1::SequenceHeader;
 
     // libaom 3.6, real time: temporal delimiter, sequence header of 640×360, and padding in place of the frame.
     const KEYFRAME: &[u8] =

@@ -91,6 +91,10 @@ pub struct RoomDetail {
     pub viewers: usize,
     /// Whether it is being recorded.
     pub recording: bool,
+    /// In what those are sent pictures who take both codecs.
+    pub codec: &'static str,
+    /// Why that one.
+    pub codec_why: String,
 }
 
 /// What can be watched in a room.

@@ -156,7 +156,10 @@ impl StandIn {
                     hand: false,
                     unrecorded: false,
                 };
-                let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
+                let (codec, codec_why) = ("h264", "it is cheap".to_owned());
+                let detail =
+                    RoomDetail { room, participants: vec![ada], viewers: 2, recording: true, codec, codec_why };
+                let _ = reply.send(Ok(detail));
             }
             Command::Layout { room, reply } if room.as_str() == "daily" => {
                 let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));

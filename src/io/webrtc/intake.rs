@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::base::limits;
-use crate::base::media::Codec;
+use crate::base::media::{Codec, RungCodecs};
 use crate::engine::decode::decodes;
 use crate::engine::encode::encodes;
 use crate::io::webrtc::extensions;
@@ -41,8 +41,8 @@ pub(super) struct Line {
     pub(super) feedback: Vec<String>,
     /// The parameters of the offered AV1, which its answer repeats (AV1 RTP specification, section 7.2.3).
     pub(super) parameters: Option<String>,
-    /// The codec of pictures that are sent on it.
-    pub(super) sends: Option<Codec>,
+    /// The codecs of pictures that may be sent on it.
+    pub(super) sends: RungCodecs,
     /// Stereo is welcome.
     pub(super) stereo: bool,
 }
@@ -167,7 +167,10 @@ fn line_of(
             .find(|format| codec_of(section, format) == Some(Codec::Av1))
             .and_then(|format| section.of_format("fmtp", format))
             .map(Into::into),
-        sends: formats.first().and_then(|format| codec_of(section, format)).filter(|_| flow.is_received()),
+        sends: formats
+            .iter()
+            .filter_map(|format| codec_of(section, format).filter(|_| flow.is_received()))
+            .fold(RungCodecs::default(), RungCodecs::with),
         stereo: section.kind == "audio" && (!is_microphone || says("stereo") || says("sprop-stereo")),
     }
 }
@@ -249,7 +252,7 @@ fn is_written_here(section: &Section<'_>, format: &str) -> bool {
 }
 
 /// The formats of a line that are taken, the codec's first, then what repairs them. Of pictures: what is decoded where
-/// the other side sends, AV1 before all others and those as it prefers; where it receives, the one that it is sent.
+/// the other side sends, AV1 before all others and those as it prefers; where it receives, those that it may be sent.
 fn taken_formats<'a>(section: &Section<'a>, flow: Flow) -> Vec<&'a str> {
     let is_number = |format: &&str| format.parse::<u8>().is_ok_and(|number| number < 128);
     let known = || section.formats.iter().copied().filter(is_number);

@@ -14,7 +14,9 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::base::media::{
+    Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, RungCodecs, TrackKind, rtp_from_pts,
+};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
@@ -123,8 +125,8 @@ pub struct Peer {
     ufrag: String,
     incoming: Vec<Incoming>,
     composite: Option<Outgoing>,
-    /// What it is sent pictures in, if it receives any.
-    watches: Option<Codec>,
+    /// What it may be sent pictures in; nothing, if it receives none.
+    watches: RungCodecs,
     mix: Option<Outgoing>,
     channel: Option<ChannelId>,
     created: Instant,
@@ -142,11 +144,19 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy)]
 struct Outgoing {
     mid: Mid,
-    pt: Pt,
+    /// The payload type of each codec that it may be sent.
+    formats: [Option<(Codec, Pt)>; 2],
     /// The next packet's extended sequence number.
     sequence: u64,
     /// The last packet's RTP time.
     time: Option<u64>,
+}
+
+impl Outgoing {
+    /// The payload type of a codec, if it may be sent that.
+    fn format(&self, codec: Codec) -> Option<Pt> {
+        self.formats.iter().flatten().find(|(of, _)| *of == codec).map(|(_, pt)| *pt)
+    }
 }
 
 impl Peer {
@@ -187,7 +197,7 @@ impl Peer {
             ufrag: String::new(),
             incoming: Vec::new(),
             composite: None,
-            watches: None,
+            watches: RungCodecs::default(),
             mix: None,
             channel: None,
             created: now,
@@ -213,8 +223,11 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
         let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
         self.greeting.refuse(intake.refusals());
-        // What was chosen first stays: the line keeps its format, and the rung its encoder.
-        self.watches = self.watches.or_else(|| intake.lines.iter().find_map(|line| line.sends));
+        // What was negotiated first stays: the room counts on it.
+        if self.watches == RungCodecs::default() {
+            let mut sends = intake.lines.iter().map(|line| line.sends);
+            self.watches = sends.find(|sends| *sends != RungCodecs::default()).unwrap_or_default();
+        }
         if self.red {
             answer = offer::with_red_first(&answer);
         }
@@ -236,9 +249,9 @@ impl Peer {
         self.id
     }
 
-    /// The codec of the pictures that it is sent; `None` where it receives none.
+    /// The codecs of the pictures that it may be sent; none where it receives no pictures.
     #[must_use]
-    pub fn watches(&self) -> Option<Codec> {
+    pub fn watches(&self) -> RungCodecs {
         self.watches
     }
 
@@ -341,10 +354,12 @@ impl Peer {
         if self.connected { self.heard + limits::DISCONNECTED_SPAN } else { self.created + limits::CONNECT_SPAN }
     }
 
-    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it.
+    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it. Frames of another codec
+    /// than the last one's go on with its numbers and its clock, in a payload type of their own.
     pub(super) fn write_video(&mut self, packetised: &Packetised, epoch: &RoomEpoch) {
         let Some(line) = &mut self.composite else { return };
-        let (mid, pt, first) = (line.mid, line.pt, line.sequence);
+        let Some(pt) = line.format(packetised.frame.codec) else { return };
+        let (mid, first) = (line.mid, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
         let pts = packetised.frame.pts;
         // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick
@@ -363,7 +378,8 @@ impl Peer {
     /// Writes one Opus packet of the mix; `flush` sends it.
     pub(super) fn write_sound(&mut self, frame: &EncodedFrame, payload: &Arc<[u8]>, epoch: &RoomEpoch) {
         let Some(line) = &mut self.mix else { return };
-        let (mid, pt, sequence) = (line.mid, line.pt, line.sequence);
+        let Some(pt) = line.format(Codec::Opus) else { return };
+        let (mid, sequence) = (line.mid, line.sequence);
         line.sequence += 1;
         let time = rtp_from_pts(frame.pts, limits::SAMPLE_RATE) as u32;
         let wallclock = epoch.instant_at(frame.pts);
@@ -569,11 +585,20 @@ impl Peer {
     }
 
     fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
-        let codec = to_wire(if video { self.watches.unwrap_or(Codec::Av1) } else { Codec::Opus });
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
-        let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);
-        let pt = *media.remote_pts().iter().find(fits)?;
+        let format = |codec: Codec| {
+            let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == to_wire(codec));
+            Some((codec, *media.remote_pts().iter().find(fits)?))
+        };
+        let formats = if video {
+            [Codec::Av1, Codec::H264].map(|codec| Some(codec).filter(|codec| self.watches.has(*codec)).and_then(format))
+        } else {
+            [format(Codec::Opus), None]
+        };
+        if formats == [None; 2] {
+            return None;
+        }
         // Below 2^15, so that the first wrap is far and no roll-over counter need be told (RFC 3711 section 3.3.1).
         let sequence = u64::from(rand::random::<u16>() >> 1);
         if video && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
@@ -581,7 +606,7 @@ impl Peer {
             let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
             stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
         }
-        Some(Outgoing { mid, pt, sequence, time: None })
+        Some(Outgoing { mid, formats, sequence, time: None })
     }
 
     fn media_changed(&mut self, mid: Mid, direction: Direction, out: &mut Outbox<PeerOutput>) {

@@ -102,6 +102,7 @@ impl Room {
             self.broadcast(&self.layout_message(), out);
         }
         self.ask_senders(now, &scene, out);
+        self.consider_codec(now, out);
     }
 
     /// Who is not seen needs to send hardly anything, enough to come back at once.

@@ -92,6 +92,11 @@ impl Outputs {
         }
     }
 
+    /// Who watches what.
+    pub fn watched(&self) -> impl Iterator<Item = (PeerId, &RungSpec)> {
+        self.rungs.iter().flat_map(|rung| rung.viewers.iter().map(|peer| (*peer, &rung.spec)))
+    }
+
     /// The room's recording reads `spec` of `view` from now on, and nothing else.
     pub fn record(
         &mut self,

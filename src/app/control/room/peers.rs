@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
-use crate::base::media::{Bitmap, Codec, PeerId, TappedFrame, TrackKind};
+use crate::base::media::{Bitmap, Codec, PeerId, RungCodecs, TappedFrame, TrackKind};
 use crate::core::ladder::UplinkTarget;
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
@@ -28,6 +28,8 @@ pub struct PeerEntry {
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
     pub screen_playout: PlayoutCell,
+    /// What it is sent of the pictures; `None` where it receives none.
+    pub watching: Option<Watching>,
     /// Nobody sees or hears them before the recording's view without them is made: what is shown and heard then.
     pub veil: Option<Veil>,
     /// Its tracks that are decoded or mixed.
@@ -38,6 +40,13 @@ pub struct PeerEntry {
     ask_camera: UplinkTarget,
     /// What is asked of its screen.
     ask_screen: UplinkTarget,
+}
+
+/// What a connection is sent of the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watching {
+    /// The codecs it takes.
+    pub takes: RungCodecs,
 }
 
 /// What somebody would show who is not shown yet.
@@ -68,6 +77,7 @@ impl PeerEntry {
             resource,
             trickling,
             leg: None,
+            watching: None,
             veil: None,
             playout: PlayoutCell::default(),
             screen_playout: PlayoutCell::default(),

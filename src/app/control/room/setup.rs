@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::app::config::{Branding, Config, RecordingStart};
 use crate::app::workers::counters::Counts;
 
-use crate::base::media::{PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::base::media::{Codec, CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
 use crate::core::access::Policy;
+use crate::core::ladder::{CodecChoice, CodecSetup};
+use crate::engine::encode::encodes;
 use crate::engine::flow::Waker;
 use crate::io::store::Archive;
 
@@ -34,6 +37,14 @@ pub struct RoomSetup {
     pub net: Waker,
     /// Of the package worker.
     pub package: Waker,
+    /// What a tick costs to encode here, measured at start.
+    pub encode_costs: EncodeCosts,
+    /// Which codec those get who take both, as the operator chose.
+    pub codec: CodecPreference,
+    /// Cores that the node may use.
+    pub cores: usize,
+    /// Rooms that run.
+    pub rooms_running: AtomicUsize,
     /// Who encodes and who composes, by name.
     pub engines: (&'static str, &'static str),
     /// Numbers of rungs and recordings given out so far.
@@ -62,6 +73,11 @@ impl RoomSetup {
             net,
             package,
             engines,
+            // MERGE: the calibration's measurement and `video.codec`, in place of these two lines' assumption.
+            encode_costs: assumed_costs(),
+            codec: CodecPreference::Auto,
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            rooms_running: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
         }
     }
@@ -70,6 +86,12 @@ impl RoomSetup {
     #[must_use]
     pub fn rung_names(&self) -> Vec<String> {
         self.rungs.iter().map(|spec| spec.name().to_string()).collect()
+    }
+
+    /// What a room that begins sends to those who take both codecs.
+    pub fn first_codec(&self) -> CodecChoice {
+        let stays = CodecSetup { costs: self.encode_costs, preference: self.codec, cores: self.cores };
+        CodecChoice::new(stays, self.config.video.fps.get(), self.rooms_running.load(Ordering::Relaxed))
     }
 
     /// A rung's id.
@@ -94,4 +116,10 @@ impl RoomSetup {
     pub fn records_on_request(&self) -> bool {
         self.archive.is_some() && self.record_to.is_none()
     }
+}
+
+/// MERGE: goes with the calibration. 10×10 moving tiles on one core with AVX-512.
+fn assumed_costs() -> EncodeCosts {
+    let h264 = encodes(Codec::H264).then_some(Duration::from_micros(6_500));
+    EncodeCosts { av1: Duration::from_millis(18), h264 }
 }

@@ -1,7 +1,7 @@
 //! **The question:** what is a room, and by which doors is it asked?
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::app::control::report::{RoomCounters, RoomReport};
@@ -17,7 +17,7 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::ladder::UplinkInput;
+use crate::core::ladder::{CodecChoice, UplinkInput};
 use crate::core::room::{Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Scene};
 use crate::core::signal::Person;
@@ -34,6 +34,8 @@ pub struct Room {
     pub(super) core: RoomCore,
     pub(super) peers: Peers,
     pub(super) outputs: Outputs,
+    /// In what those are sent pictures who take both codecs.
+    pub(super) codec: CodecChoice,
     /// What is heard in it.
     pub(super) audio: Fan<MixTick>,
     pub(super) recording: RecordingState,
@@ -180,6 +182,8 @@ impl Room {
         counters: RoomCounters,
     ) -> Self {
         let layout = setup.config.video.layout.layout().clone();
+        setup.rooms_running.fetch_add(1, Ordering::Relaxed);
+        let codec = setup.first_codec();
         let mut room = Self {
             name,
             setup,
@@ -187,6 +191,7 @@ impl Room {
             core: RoomCore::new(),
             peers: Peers::default(),
             outputs: Outputs::default(),
+            codec,
             audio,
             recording: RecordingState::Off,
             refusers: Refusers::default(),
@@ -211,7 +216,10 @@ impl Room {
             return refuse(input);
         }
         match input {
-            Input::Begin => self.record_from_the_start(now, out),
+            Input::Begin => {
+                self.log_codec();
+                self.record_from_the_start(now, out);
+            }
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
             Input::Leg(event) => self.leg_event(now, event, out),
@@ -232,6 +240,7 @@ impl Room {
             self.peers.ask_deadline(),
             self.refusers.deadline(),
             self.outputs.deadline(),
+            self.codec.deadline(),
             self.clock_deadline(),
             self.view.due(),
             self.roster.due(),
@@ -292,6 +301,12 @@ impl Room {
         self.peers.get(peer).is_some()
     }
 
+    /// In what those are sent pictures who take both codecs.
+    #[must_use]
+    pub fn codec(&self) -> &CodecChoice {
+        &self.codec
+    }
+
     /// What is heard in the room, for legs that come.
     #[must_use]
     pub fn audio(&self) -> &Fan<MixTick> {
@@ -313,6 +328,7 @@ impl Room {
         if self.roster.due().is_some_and(|at| at <= now) {
             self.tell_roster(now, out);
         }
+        self.codec_due(now, out);
         self.outputs.stop_idle(now, out);
     }
 
@@ -358,6 +374,7 @@ impl Room {
         }
         // Before the people leave, so that leaving does not end the room once more.
         self.ended = true;
+        self.setup.rooms_running.fetch_sub(1, Ordering::Relaxed);
         let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
         for id in peers {
             let Some(entry) = self.peers.remove(id) else { continue };

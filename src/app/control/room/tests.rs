@@ -20,8 +20,10 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
-use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock};
-use crate::core::scene;
+use crate::base::media::{
+    Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungCodecs, RungId, RungSpec, Size, TrackKind, Wallclock,
+};
+use crate::core::scene::{self, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
@@ -31,7 +33,10 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
     let places = (None, record_to.map(Into::into));
-    Arc::new(RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu")))
+    let mut setup = RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu"));
+    // Whatever this test runs on.
+    setup.cores = 4;
+    Arc::new(setup)
 }
 
 fn room(now: Instant, setup: Arc<RoomSetup>) -> Room {
@@ -51,7 +56,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
         leg: None,
-        watches: None,
+        watches: RungCodecs { av1: true, h264: true },
     }
 }
 
@@ -126,6 +131,51 @@ fn a_viewer_who_changes_the_rung_is_counted_once() {
     room.outputs.watch(now, PeerId(1), setup.rungs[1], (&setup, &frames), &mut out);
     assert_eq!(room.outputs.rungs().iter().map(super::outputs::Rung::viewers).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(stopped(&handle(&mut room, now + limits::RUNG_LINGER, Input::Due)), [large]);
+}
+
+#[test]
+fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_recording_with_them() {
+    let (now, setup) = (Instant::now(), setup(Some("/nowhere/call.mp4")));
+    let mut room = room(now, setup.clone());
+    let begun = handle(&mut room, now, Input::Begin);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    for number in [1, 2] {
+        come(&mut room, now, number, true);
+    }
+    let with = |codec| RungSpec { codec, ..setup.rungs[0] };
+    assert_eq!(started(&begun).iter().map(|start| start.spec).collect::<Vec<_>>(), [with(Codec::Av1)]);
+    assert_eq!(room.outputs.watched().map(|(_, spec)| *spec).collect::<Vec<_>>(), [with(Codec::Av1); 2]);
+    // Sixteen faces fill the canvas: AV1 fits four cores, and beside an H.264 it does not.
+    room.scene = Some(Arc::new(faces(16)));
+    let joining = joining(3, PeerRole::Viewer { minus: None });
+    let watches = RungCodecs { av1: false, h264: true };
+    let effects = handle(&mut room, now, Input::Join(Box::new(Joining { watches, ..joining })));
+    let h264 = started(&effects)[0].rung;
+    assert_eq!(started(&effects)[0].spec, with(Codec::H264));
+    let due = room.deadline().expect("it is a matter of time");
+    let effects = handle(&mut room, due, Input::Due);
+    let follow = effects.iter().filter_map(|e| match e {
+        Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
+        _ => None,
+    });
+    assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
+    assert!(started(&effects).is_empty(), "it runs already");
+    assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))), "the recording too");
+    assert!(matches!(room.state_message(), FromNode::State { codec, .. } if codec == "h264"));
+    assert_eq!(room.setup.counts.node.codec_switches.get(), 1);
+    let ends = stopped(&handle(&mut room, due + limits::RUNG_LINGER, Input::Due));
+    assert_eq!(ends, [started(&begun)[0].rung], "nobody reads the AV1 any more");
+}
+
+/// So many cameras that fill a canvas.
+fn faces(count: u64) -> Scene {
+    let (mut core, mut out, now) = (scene::SceneCore::new(Size::new(1280, 720)), Outbox::new(), Instant::now());
+    for participant in (1..=count).map(ParticipantId) {
+        core.handle(now, scene::Input::Joined { participant, name: String::new() }, &mut out);
+        core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
+    }
+    (*core.scene()).clone()
 }
 
 #[test]

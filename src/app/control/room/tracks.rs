@@ -109,10 +109,10 @@ impl Room {
         if !self.setup.config.recording.tracks || self.setup.archive.is_none() {
             return None;
         }
-        // Tracks of their own are written as they came, and AV1 alone has its form in the recorder's files.
-        if !matches!(codec, Codec::Av1 | Codec::Opus) {
+        // Tracks of their own are written as they came, and the recorder's files have no form for VP8 and VP9.
+        if !matches!(codec, Codec::Av1 | Codec::H264 | Codec::Opus) {
             let codec = codec.name();
-            tracing::warn!(room = %alias(&self.name), codec, "a track is not recorded by itself: AV1 and Opus are");
+            tracing::warn!(room = %alias(&self.name), codec, "a track is not recorded: AV1, H.264 and Opus are");
             return None;
         }
         let fan = Fan::new(self.setup.counts.node.reader_lagged.clone());

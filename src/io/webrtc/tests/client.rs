@@ -51,6 +51,8 @@ pub struct Client {
     pub closed: bool,
     /// Keyframe requests heard, by m-line.
     pub keyframe_requests: Vec<Mid>,
+    /// Payload type, source, extended number and time of each packet of the composite.
+    pub headers: Vec<(u8, u32, u64, u32)>,
     /// Frames of the composite.
     pub pictures: VecDeque<ReceivedFrame>,
     /// Packets of the mix.
@@ -74,6 +76,7 @@ impl Client {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_av1(true)
+            .enable_h264(true)
             .enable_vp8(true)
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
@@ -94,6 +97,7 @@ impl Client {
             connected: false,
             closed: false,
             keyframe_requests: Vec::new(),
+            headers: Vec::new(),
             pictures: VecDeque::new(),
             sounds: VecDeque::new(),
             texts: VecDeque::new(),
@@ -301,11 +305,13 @@ impl Client {
             Event::ChannelOpen(id, _) => self.channel = Some(id),
             Event::ChannelData(data) => self.texts.push_back(String::from_utf8(data.data).unwrap()),
             Event::RtpPacket(packet) => {
+                let head = (*packet.header.payload_type, *packet.header.ssrc, *packet.seq_no, packet.header.timestamp);
                 let wire = wire_packet(packet, None);
                 if wire.payload.len() < 8 {
                     self.sounds.push_back(wire);
                     return;
                 }
+                self.headers.push(head);
                 self.assembler.push(now, wire, &mut self.assembled);
                 for assembled in self.assembled.drain() {
                     if let Assembled::Frame(frame) = assembled {

@@ -1,6 +1,10 @@
 //! **The question:** does each viewer get its own rung, and is a rung read only while somebody watches it?
 
+use bytes::Bytes;
+use str0m::format::Codec as WireCodec;
+
 use super::*;
+use crate::base::media::rtp_from_pts;
 
 const LARGE: RungId = RungId(7);
 
@@ -37,6 +41,45 @@ fn each_viewer_gets_its_own_rung_and_nothing_of_the_other() {
     node.command(NetCommand::RemovePeer(peer));
     read_by(&mut node, &video, 0);
     assert_eq!(node.video.readers(), 1);
+}
+
+#[test]
+fn a_rung_of_another_codec_goes_on_in_the_same_stream_under_its_own_payload_type() {
+    let mut node = Node::start();
+    let (video, requests) =
+        (Fan::new(Counter::default()), KeyframeRequest::new(node.waker.clone(), Counter::default()));
+    let (peer, mut client) = node.watch();
+    node.publish(0, true);
+    node.publish(1, false);
+    drive(&mut node, &mut [&mut client], |_, clients| clients[0].pictures.len() == 2);
+    node.add_rung(LARGE, &video, &requests);
+    node.command(NetCommand::WatchRung { peer, rung: LARGE });
+    drive(&mut node, &mut [&mut client], |_, _| requests.take_keyframe());
+    let before = client.headers.len();
+    let unit = |n: u64, units: &'static [u8]| EncodedFrame {
+        codec: Codec::H264,
+        data: Bytes::from_static(units),
+        pts: pts_from_tick(n, 30),
+        keyframe: n == 2,
+    };
+    video.publish(&Arc::new(unit(
+        2,
+        &[0, 0, 0, 1, 0x67, 1, 2, 3, 4, 5, 0, 0, 0, 1, 0x68, 6, 0, 0, 0, 1, 0x65, 7, 8, 9, 9],
+    )));
+    video.publish(&Arc::new(unit(3, &[0, 0, 0, 1, 0x61, 7, 8, 9, 1, 2, 3, 4])));
+    drive(&mut node, &mut [&mut client], |_, clients| {
+        clients[0].headers.last().is_some_and(|(.., time)| *time == rtp_from_pts(pts_from_tick(3, 30), 90_000) as u32)
+    });
+    let codec = |pt: u8| {
+        let params = client.rtc.codec_config().params();
+        params.iter().find(|one| *one.pt() == pt).map(|one| one.spec().codec)
+    };
+    let [old, new] = [client.headers[before - 1], client.headers[before]];
+    assert_eq!([codec(old.0), codec(new.0)], [Some(WireCodec::Av1), Some(WireCodec::H264)]);
+    assert_eq!((new.1, new.2), (old.1, old.2 + 1), "one source, one run of numbers");
+    let numbers = client.headers.iter().map(|(_, _, number, _)| *number);
+    assert!(numbers.collect::<Vec<_>>().is_sorted_by(|a, b| a + 1 == *b));
+    assert!(client.headers.is_sorted_by_key(|(.., time)| *time));
 }
 
 #[test]
