@@ -252,6 +252,12 @@ pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(12);
 pub const STOP_SPAN: Duration = Duration::from_secs(24);
 /// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
 pub const RUNG_LINGER: Duration = Duration::from_secs(3);
+/// Rungs of a room in each codec: the canvas, its half and its quarter.
+pub const RUNGS_MAX: usize = 3;
+/// How long a viewer's link has to be clear at most before a larger rung is tried.
+pub const RUNG_PATIENCE_MAX: Duration = Duration::from_secs(20);
+/// Spacing of looks at what viewers report of their links.
+pub const LINK_REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// For so long AV1 has to be the right codec at most before a room takes it up again.
 pub const CODEC_PATIENCE_MAX: Duration = Duration::from_secs(480);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be

@@ -122,14 +122,14 @@ impl Video {
         Duration::from_millis(self.motion_ms.get().into())
     }
 
-    /// What rooms can send: the canvas itself, and half of each side for a share of its bits.
+    /// What rooms can send: the canvas itself, half and a quarter of each side for a share of its bits.
     #[must_use]
     pub fn rung_specs(&self) -> Vec<RungSpec> {
         let (size, fps, bitrate) = (self.size(), self.fps.get(), self.bitrate.get());
-        let half = |side: u32| (side / 2).next_multiple_of(2);
-        let small = Size::new(half(size.width), half(size.height));
-        // A quarter of the pixels, whose every bit counts for more.
-        let specs = [(size, bitrate), (small, bitrate * 3 / 10)];
+        let part = |of: u32| Size::new((size.width / of).next_multiple_of(2), (size.height / of).next_multiple_of(2));
+        // A quarter of the pixels, whose every bit counts for more; and what a link of 300 kb/s carries beside sound.
+        let specs: [(Size, u32); limits::RUNGS_MAX] =
+            [(size, bitrate), (part(2), bitrate / 10 * 3), (part(4), (bitrate / 25 * 2).max(20_000))];
         let specs = specs.into_iter().filter(|(size, _)| size.width >= 16 && size.height >= 16);
         let specs = specs.map(|(size, bitrate)| RungSpec { codec: Codec::Av1, size, fps, bitrate });
         specs.collect()

@@ -36,6 +36,10 @@ pub fn metrics(counts: &Counts) -> Metrics {
     for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
+    for (side, level) in ["full", "half", "quarter"].into_iter().zip(counts.node.rung_viewers.clone()) {
+        let read = move || level.get() as f64;
+        metrics.gauge("tessera_rung_viewers", "Viewers by rung", &[("side", side)], read);
+    }
     metrics
 }
 
@@ -73,6 +77,8 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
         ("tessera_codec_switches_total", "Rooms' changes of codec", &counters.codec_switches),
+        ("tessera_rung_downs_total", "Viewers who got a smaller rung", &counters.rung_downs),
+        ("tessera_rung_ups_total", "Viewers who got a larger rung", &counters.rung_ups),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),

@@ -1,8 +1,9 @@
 //! **The question:** what does the node count? One counter a seam, and the events an operator asks for.
 
 use crate::base::limits;
+use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
-use crate::engine::flow::Counter;
+use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
@@ -55,6 +56,12 @@ pub struct NodeCounters {
     pub audio_ticks_skipped: Counter,
     /// Rooms' changes of the codec that those get who take both.
     pub codec_switches: Counter,
+    /// Viewers who got a smaller rung because their link did not carry theirs.
+    pub rung_downs: Counter,
+    /// Viewers who got a larger rung because their link was clear.
+    pub rung_ups: Counter,
+    /// Viewers of the canvas' own rung, and of each smaller one.
+    pub rung_viewers: [Level; RUNGS_MAX],
     /// Frames encoded, all rungs.
     pub frames_encoded: Counter,
     /// Frames that a slow reader lost.

@@ -3,6 +3,7 @@
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::base::media::{Codec, PeerId, RoomId, TrackKind};
+use crate::core::ladder::LinkVerdict;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::webrtc::offer::OfferError;
 use crate::io::webrtc::peer::CloseReason;
@@ -58,6 +59,13 @@ pub enum NetEvent {
         /// Nine of ten lose at most so much, per cent.
         percent: f32,
     },
+    /// How the link to a viewer stands: told while less arrives than is sent, and once when all does again.
+    Link {
+        /// To whom.
+        peer: PeerId,
+        /// How it stands.
+        verdict: LinkVerdict,
+    },
     /// A fragment was taken.
     Trickled {
         /// Whose.
@@ -79,6 +87,7 @@ impl NetEvent {
             | Self::TrackEnded { peer, .. }
             | Self::Signal { peer, .. }
             | Self::Renegotiated { peer, .. }
+            | Self::Link { peer, .. }
             | Self::Trickled { peer, .. } => Some(*peer),
             Self::SoundLost { .. } => None,
         }

@@ -11,6 +11,7 @@ mod codec;
 mod command;
 mod counters;
 mod demux;
+mod downlink;
 mod dtls;
 mod entry;
 mod event;

@@ -17,12 +17,14 @@ use crate::base::limits;
 use crate::base::media::{
     Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, RungCodecs, TrackKind, rtp_from_pts,
 };
+use crate::core::ladder::LinkVerdict;
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::certificate::Certificate;
 use crate::io::webrtc::codec::{payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
+use crate::io::webrtc::downlink::Downlink;
 use crate::io::webrtc::dtls;
 use crate::io::webrtc::extensions;
 use crate::io::webrtc::greeting::Greeting;
@@ -110,6 +112,8 @@ pub(super) enum PeerOutput {
     Lost(Losses),
     /// Per cent of the mix' packets that the other side said it lost of late.
     SoundLost(f32),
+    /// How the link to the other side stands.
+    Link(LinkVerdict),
     /// The other side was asked for a keyframe.
     KeyframeAsked,
     Signal(String),
@@ -128,6 +132,7 @@ pub struct Peer {
     /// What it may be sent pictures in; nothing, if it receives none.
     watches: RungCodecs,
     mix: Option<Outgoing>,
+    downlink: Downlink,
     channel: Option<ChannelId>,
     created: Instant,
     connected: bool,
@@ -180,7 +185,7 @@ impl Peer {
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
-            .set_stats_interval(Some(limits::LOSS_REPORT_INTERVAL))
+            .set_stats_interval(Some(limits::LINK_REPORT_INTERVAL))
             .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
             .build(now);
         for address in setup.candidates {
@@ -199,6 +204,7 @@ impl Peer {
             composite: None,
             watches: RungCodecs::default(),
             mix: None,
+            downlink: Downlink::default(),
             channel: None,
             created: now,
             connected: false,
@@ -554,8 +560,15 @@ impl Peer {
                 }
             }
             Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
+            Event::PeerStats(stats) => self.downlink.note_transport(&stats),
             Event::MediaEgressStats(stats) if self.mix.is_some_and(|line| line.mid == stats.mid) => {
-                out.push(PeerOutput::SoundLost(stats.loss.unwrap_or(0.0) * 100.0));
+                // Sound is reported every few seconds.
+                stats.loss.into_iter().for_each(|loss| out.push(PeerOutput::SoundLost(loss * 100.0)));
+            }
+            Event::MediaEgressStats(stats) => {
+                let pictures = self.composite.map(|line| line.mid);
+                let verdict = self.downlink.note_stream(now, pictures, &stats);
+                verdict.into_iter().for_each(|verdict| out.push(PeerOutput::Link(verdict)));
             }
             Event::Closed => self.close(CloseReason::Closed, out),
             _ => {}

@@ -356,6 +356,7 @@ impl Switch {
                     self.counters.sounds_restored.add(losses.restored);
                 }
                 PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
+                PeerOutput::Link(verdict) => drop(self.events.tell(NetEvent::Link { peer: id, verdict })),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
                 PeerOutput::Signal(text) => self.hear(now, id, text),
             }

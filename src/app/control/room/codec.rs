@@ -56,7 +56,7 @@ impl Room {
     /// Everybody who watches gets what they would get if they came now.
     pub(super) fn watch_anew(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let wanted = |(peer, watched): (PeerId, &RungSpec)| {
-            let takes = self.peers.get(peer)?.watching?.takes;
+            let takes = self.peers.get(peer)?.watching.as_ref()?.takes;
             let spec = self.in_codec_of(*watched, takes);
             (spec != *watched).then_some((peer, spec))
         };
@@ -73,8 +73,7 @@ impl Room {
         let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
         let covered: u64 = cameras().map(|tile| area(tile.rect.width, tile.rect.height)).sum();
         let canvas = self.scene.as_ref().map_or(1, |scene| area(scene.canvas.width, scene.canvas.height).max(1));
-        let takes =
-            self.peers.iter().filter_map(|(_, entry)| entry.watching.and_then(|watching| watching.takes.only()));
+        let takes = self.peers.iter().filter_map(|(_, entry)| entry.watching.as_ref()?.takes.only());
         CodecLoad {
             moving: cameras().count(),
             covered: covered as f32 / canvas as f32,

@@ -8,6 +8,7 @@ use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::{PeerEntry, Watching};
 use crate::app::control::room::state::Room;
 use crate::base::media::{Bitmap, Outbox, ParticipantId, PeerId, RungId, RungSpec, TrackId, TrackKind};
+use crate::core::ladder::ViewerRung;
 use crate::core::room::{Role, RoomInput};
 use crate::core::scene;
 use crate::io::api::{LegState, Refusal};
@@ -28,7 +29,9 @@ impl Room {
         let mut entry = PeerEntry::new(role, resource, trickling);
         entry.leg = leg;
         let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));
-        entry.watching = is_viewer.then_some(Watching { takes: watches });
+        let follows =
+            rung.is_none().then(|| ViewerRung::new(self.setup.rungs.iter().map(|rung| rung.bitrate).collect()));
+        entry.watching = is_viewer.then_some(Watching { takes: watches, rung: follows });
         self.peers.insert(peer, entry);
         if let (false, Some(participant)) = (consents_to_recording, role.participant()) {
             // Before anything of theirs is in the room.

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod input;
 mod join;
 mod layouts;
+mod links;
 mod moderation;
 mod net_events;
 mod notify;

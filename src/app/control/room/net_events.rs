@@ -28,6 +28,7 @@ impl Room {
                     entry.trickling.answered(answer);
                 }
             }
+            NetEvent::Link { peer, verdict } => self.link_changed(now, peer, verdict, out),
             // That is how they came in.
             NetEvent::Connected(_) => {}
         }

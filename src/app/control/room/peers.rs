@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::media::{Bitmap, Codec, PeerId, RungCodecs, TappedFrame, TrackKind};
-use crate::core::ladder::UplinkTarget;
+use crate::core::ladder::{UplinkTarget, ViewerRung};
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
 use crate::io::api::ResourceToken;
@@ -43,10 +43,12 @@ pub struct PeerEntry {
 }
 
 /// What a connection is sent of the pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Watching {
     /// The codecs it takes.
     pub takes: RungCodecs,
+    /// Which rung its link carries; `None` where it asked for one, which it keeps.
+    pub rung: Option<ViewerRung>,
 }
 
 /// What somebody would show who is not shown yet.
@@ -104,6 +106,10 @@ impl PeerEntry {
         }
     }
 
+    fn viewer_rung(&self) -> Option<&ViewerRung> {
+        self.watching.as_ref()?.rung.as_ref()
+    }
+
     /// What a new share of the screen begins with.
     pub fn reset_screen(&mut self) {
         (self.ask_screen, self.screen_playout) = (UplinkTarget::new(), PlayoutCell::default());
@@ -154,6 +160,17 @@ impl Peers {
         let asks = self.iter().flat_map(|(id, entry)| entry.asks().map(|(track, ask)| (id, track, ask)));
         let due = asks.filter(|(.., ask)| ask.deadline().is_some_and(|at| at <= now));
         due.map(|(id, track, _)| (id, track)).collect()
+    }
+
+    /// The viewers whose rungs are to be looked at now.
+    pub fn rungs_due(&self, now: Instant) -> Vec<PeerId> {
+        let due = |entry: &PeerEntry| entry.viewer_rung().and_then(ViewerRung::deadline).is_some_and(|at| at <= now);
+        self.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| id).collect()
+    }
+
+    /// When the next viewer's rung is to be looked at.
+    pub fn rung_deadline(&self) -> Option<Instant> {
+        self.0.values().filter_map(|entry| entry.viewer_rung()?.deadline()).min()
     }
 
     /// When the next sender is to be asked.

@@ -241,6 +241,7 @@ impl Room {
             self.refusers.deadline(),
             self.outputs.deadline(),
             self.codec.deadline(),
+            self.peers.rung_deadline(),
             self.clock_deadline(),
             self.view.due(),
             self.roster.due(),
@@ -329,6 +330,7 @@ impl Room {
             self.tell_roster(now, out);
         }
         self.codec_due(now, out);
+        self.rungs_due(now, out);
         self.outputs.stop_idle(now, out);
     }
 

@@ -23,6 +23,7 @@ use crate::base::limits;
 use crate::base::media::{
     Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungCodecs, RungId, RungSpec, Size, TrackKind, Wallclock,
 };
+use crate::core::ladder::LinkVerdict;
 use crate::core::scene::{self, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
@@ -101,6 +102,7 @@ fn an_encode_runs_while_somebody_reads_it_and_a_little_longer() {
     let frames = Counter::default();
     let (large, small) = (setup.rungs[0], setup.rungs[1]);
     assert_eq!((large.size, small.size), (Size::new(1280, 720), Size::new(640, 360)));
+    assert_eq!((setup.rungs[2].size, setup.rungs[2].bitrate), (Size::new(320, 180), 200_000));
     let mut out = Outbox::new();
     let first = room.outputs.watch(now, PeerId(1), large, (&setup, &frames), &mut out);
     let same = room.outputs.watch(now, PeerId(2), large, (&setup, &frames), &mut out);
@@ -131,6 +133,34 @@ fn a_viewer_who_changes_the_rung_is_counted_once() {
     room.outputs.watch(now, PeerId(1), setup.rungs[1], (&setup, &frames), &mut out);
     assert_eq!(room.outputs.rungs().iter().map(super::outputs::Rung::viewers).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(stopped(&handle(&mut room, now + limits::RUNG_LINGER, Input::Due)), [large]);
+}
+
+#[test]
+fn a_viewer_whose_link_carries_less_gets_less_and_who_asked_for_a_rung_keeps_it() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    come(&mut room, now, 1, true);
+    let asked = Joining { rung: Some(setup.rungs[0].name()), ..joining(2, PeerRole::Viewer { minus: None }) };
+    handle(&mut room, now, Input::Join(Box::new(asked)));
+    let told = |room: &mut Room, peer: u64, now: Instant, verdict: LinkVerdict| {
+        let effects = handle(room, now, Input::Net(NetEvent::Link { peer: PeerId(peer), verdict }));
+        let sizes: Vec<_> = room.outputs.watched().map(|(peer, spec)| (peer.0, spec.size.width)).collect();
+        (effects.iter().any(|e| matches!(e, Effect::Net(NetCommand::WatchRung { .. }))), sizes)
+    };
+    let congested = LinkVerdict::Congested { arrives: 0.12 };
+    assert_eq!(told(&mut room, 2, now, congested), (false, vec![(1, 1280), (2, 1280)]));
+    assert_eq!(told(&mut room, 1, now, congested), (true, vec![(2, 1280), (1, 320)]));
+    let levels = || setup.counts.node.rung_viewers.clone().map(|level| level.get());
+    assert_eq!(levels(), [1, 0, 1]);
+    assert_eq!(told(&mut room, 1, now + Duration::from_secs(1), LinkVerdict::Clear).0, false);
+    let due = room.deadline().unwrap();
+    assert!(due <= now + Duration::from_secs(4), "it is tried again soon");
+    handle(&mut room, due, Input::Due);
+    assert_eq!(levels(), [1, 1, 0]);
+    assert_eq!((setup.counts.node.rung_downs.get(), setup.counts.node.rung_ups.get()), (1, 1));
+    handle(&mut room, due, Input::End("it is over"));
+    drop(room);
+    assert_eq!(levels(), [0; 3]);
 }
 
 #[test]
