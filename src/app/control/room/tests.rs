@@ -176,14 +176,15 @@ fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_re
     let with = |codec| RungSpec { codec, ..setup.rungs[0] };
     assert_eq!(started(&begun).iter().map(|start| start.spec).collect::<Vec<_>>(), [with(Codec::Av1)]);
     assert_eq!(room.outputs.watched().map(|(_, spec)| *spec).collect::<Vec<_>>(), [with(Codec::Av1); 2]);
-    // Sixteen faces fill the canvas: AV1 fits four cores, and beside an H.264 it does not.
-    room.scene = Some(Arc::new(faces(16)));
+    // A hundred faces: AV1 fits four cores, and beside an H.264 it does not.
+    room.scene = Some(Arc::new(faces(100)));
     let joining = joining(3, PeerRole::Viewer { minus: None });
     let watches = RungCodecs { av1: false, h264: true };
     let effects = handle(&mut room, now, Input::Join(Box::new(Joining { watches, ..joining })));
     let h264 = started(&effects)[0].rung;
     assert_eq!(started(&effects)[0].spec, with(Codec::H264));
-    let due = room.deadline().expect("it is a matter of time");
+    let due = now + Duration::from_secs(2);
+    assert!(room.deadline().is_some_and(|at| at <= due), "it is a matter of time");
     let effects = handle(&mut room, due, Input::Due);
     let follow = effects.iter().filter_map(|e| match e {
         Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
