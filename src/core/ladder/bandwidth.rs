@@ -58,6 +58,8 @@ pub struct LinkEstimator {
     best: [Option<Duration>; 2],
     span_began: Option<Instant>,
     last: Option<(Instant, Duration)>,
+    /// The share that was lost, as last reported.
+    loss: f32,
     /// Since when the time stands still, and where.
     level: Option<(Instant, Duration)>,
     /// What the last sample said by itself.
@@ -76,7 +78,9 @@ impl LinkEstimator {
     /// Takes one sample; pushes how the link stands, if that is to be told.
     pub fn handle(&mut self, now: Instant, sample: LinkSample, out: &mut Outbox<LinkVerdict>) {
         self.stats.samples += 1;
-        let loss = sample.loss.unwrap_or(0.0).clamp(0.0, 1.0);
+        // Receiver reports come less often than samples: what was said last holds until something else is.
+        self.loss = sample.loss.map_or(self.loss, |loss| loss.clamp(0.0, 1.0));
+        let loss = self.loss;
         let (queue, through) = sample.round_trip.map_or((Duration::ZERO, 1.0), |time| self.queue(now, time));
         let suspects = loss > LOSSY || queue > QUEUED;
         let at_once = loss > VERY_LOSSY || queue > LONG_QUEUED;
@@ -173,6 +177,17 @@ mod tests {
         let verdicts = told(&mut estimator, &samples);
         assert!(verdicts.iter().any(|(_, verdict)| matches!(verdict, LinkVerdict::Congested { .. })));
         assert!(matches!(verdicts.last(), Some((n, LinkVerdict::Clear)) if *n < 20), "{verdicts:?}");
+    }
+
+    #[test]
+    fn between_two_reports_the_first_holds() {
+        let (start, mut estimator, mut out) = (Instant::now(), LinkEstimator::new(), Outbox::new());
+        for (n, loss) in [(0, Some(0.5)), (1, None), (2, Some(0.5)), (3, None), (4, Some(0.0)), (5, None)] {
+            let sample = LinkSample { loss, round_trip: None };
+            estimator.handle(start + Duration::from_millis(500) * n, sample, &mut out);
+        }
+        let congested = LinkVerdict::Congested { arrives: 0.5 };
+        assert_eq!(out.drain().collect::<Vec<_>>(), [congested, congested, congested, congested, LinkVerdict::Clear]);
     }
 
     #[test]

@@ -182,14 +182,16 @@ impl CodecChoice {
         let may = cores * ROOM_SHARE.min(NODE_SHARE / load.rooms.max(1) as f64);
         let both = if load.needs.h264 { share(h264, load) } else { 0.0 };
         let needs = share(setup.costs.av1, load) + both;
-        let level = if self.codec == Codec::H264 && !self.why.is_empty() { RETURN_LEVEL } else { 1.0 };
+        let returns = self.codec == Codec::H264 && !self.why.is_empty();
+        let may = may * if returns { RETURN_LEVEL } else { 1.0 };
         let beside = if load.needs.h264 { " beside the H.264 that somebody needs" } else { "" };
-        let figures = format!("{needs:.2} of {} cores, and a room may take {may:.2}", setup.cores);
-        if needs <= may * level {
-            (Codec::Av1, format!("it takes{beside} {figures}"))
+        let bar = if returns { "comes back at" } else { "may take" };
+        let figures = format!("{needs:.2} of {} cores and {bar} {may:.2}", setup.cores);
+        if needs <= may {
+            (Codec::Av1, format!("AV1 takes{beside} {figures}"))
         } else {
             let own = share(h264, load);
-            (Codec::H264, format!("AV1 would take{beside} {figures}; this takes {own:.2}"))
+            (Codec::H264, format!("AV1 would take{beside} {figures}; H.264 takes {own:.2}"))
         }
     }
 }

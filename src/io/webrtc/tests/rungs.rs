@@ -4,6 +4,7 @@ use str0m::format::Codec as WireCodec;
 
 use super::*;
 use crate::base::media::rtp_from_pts;
+use crate::core::ladder::LinkVerdict;
 
 const LARGE: RungId = RungId(7);
 
@@ -77,6 +78,39 @@ fn a_rung_of_another_codec_goes_on_in_the_same_stream_under_its_own_payload_type
     let numbers = client.headers.iter().map(|(_, _, number, _)| *number);
     assert!(numbers.collect::<Vec<_>>().is_sorted_by(|a, b| a + 1 == *b));
     assert!(client.headers.is_sorted_by_key(|(.., time)| *time));
+}
+
+/// Shows a viewer pictures until something is told of their link; which of them were shown.
+fn show_until(node: &mut Node, client: &mut Client, from: u64, told: impl Fn(&NetEvent) -> bool) -> u64 {
+    let (mut n, end) = (from, Instant::now() + PATIENCE);
+    while !node.has(&told) {
+        assert!(Instant::now() < end, "it was never told");
+        node.publish(n, n.is_multiple_of(30));
+        n += 1;
+        let due = Instant::now() + Duration::from_millis(10);
+        while Instant::now() < due {
+            client.step(Duration::from_millis(1));
+        }
+    }
+    n
+}
+
+#[test]
+fn what_a_viewer_loses_is_told_by_their_feedback_and_so_is_when_they_lose_nothing_more() {
+    let mut node = Node::start();
+    let (peer, mut client) = node.watch();
+    client.loss = 60;
+    let shown = show_until(&mut node, &mut client, 0, |event| {
+        let NetEvent::Link { peer: of, verdict: LinkVerdict::Congested { arrives } } = event else { return false };
+        *of == peer && (0.1..0.75).contains(arrives)
+    });
+    client.loss = 0;
+    show_until(
+        &mut node,
+        &mut client,
+        shown,
+        |event| matches!(event, NetEvent::Link { peer: of, verdict: LinkVerdict::Clear } if *of == peer),
+    );
 }
 
 #[test]
