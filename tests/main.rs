@@ -13,6 +13,7 @@ mod client;
 mod codecs;
 mod compose;
 mod config;
+mod decoders;
 mod doors;
 mod keepers;
 mod layout;

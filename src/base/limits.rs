@@ -171,6 +171,39 @@ pub const FLAT_PICTURES_MAX: usize = 4;
 /// Luma samples of one frame of each track that the node decodes, of all together. A decoder holds some ten frames of
 /// them.
 pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
+/// Bytes that a process of decoders shares with the node for coded frames on their way.
+pub const DECODER_RING_LEN: usize = 8 * 1024 * 1024;
+/// Bytes of addresses, of which few are ever touched, that it shares for pictures: what [`DECODE_PIXELS_MAX`] may take.
+pub const DECODER_ARENA_LEN: usize = 6 * 1024 * 1024 * 1024;
+/// Bytes of addresses that such a process may take beside, so that it ends before the machine does.
+pub const DECODER_HEAP_LEN_MAX: u64 = 6 * 1024 * 1024 * 1024;
+/// Bytes of one message between the node and a process of decoders.
+pub const DECODER_MESSAGE_LEN_MAX: usize = 32 * 1024;
+/// Such messages that the node reads before it does something else.
+pub const DECODER_MESSAGES_AT_ONCE: usize = 64;
+/// Coded frames that may be on their way to such a process.
+pub const DECODER_FRAMES_MAX: usize = 1024;
+/// Pictures that nobody shows any more and that wait to be given back.
+pub const DECODER_RETURNS_LEN: usize = 4096;
+/// Characters of what such a process says about a frame.
+pub const DECODER_WORD_LEN_MAX: usize = 160;
+/// How long such a process may be silent about a frame before it counts as hung.
+pub const DECODER_ANSWER_SPAN: Duration = Duration::from_millis(500);
+/// How late the node's own thread may be to blame it for that.
+pub const DECODER_LATE_SPAN: Duration = Duration::from_millis(100);
+/// How far such a process may be behind before frames wait in their tracks' queues, where there is an order in which
+/// they are given up.
+pub const DECODER_BEHIND_SPAN: Duration = Duration::from_millis(50);
+/// For how long its answers may gather, so that few messages are sent.
+pub const DECODER_GATHER_SPAN: Duration = Duration::from_millis(1);
+/// How long the first process may take to say that it is ready.
+pub const DECODER_START_SPAN: Duration = Duration::from_secs(5);
+/// From the start of such a process to the start of the one that takes its place, at least.
+pub const DECODER_START_SPACING: Duration = Duration::from_millis(200);
+/// Processes that may end over frames of one track within [`DECODER_DEATHS_SPAN`]; then it is decoded no more.
+pub const DECODER_DEATHS_MAX: usize = 3;
+/// How long such an end counts.
+pub const DECODER_DEATHS_SPAN: Duration = Duration::from_secs(60);
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
@@ -574,6 +607,7 @@ const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
+const _: () = assert!(DECODER_RING_LEN >= 2 * INGEST_FRAME_LEN_MAX);
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(SEEK_PACKETS_MAX <= REORDER_PACKETS_MAX);
 const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());

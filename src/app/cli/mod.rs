@@ -4,6 +4,7 @@
 //! port).
 
 pub mod compose;
+mod decoder;
 pub mod demo;
 mod failure;
 mod interrupt;
@@ -56,6 +57,9 @@ pub enum Command {
     Recordings(recordings::RecordingsArgs),
     /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
     Keeper(keeper::KeeperArgs),
+    /// What a node starts for its decoders.
+    #[command(hide = true)]
+    Decoder(decoder::DecoderArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -68,6 +72,8 @@ pub fn main() -> ExitCode {
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
+        // It has no terminal to lose.
+        Command::Decoder(args) => return decoder::run(&args),
     };
     if terminal::lost() { ExitCode::FAILURE } else { code }
 }

@@ -73,6 +73,19 @@ pub struct Media {
     pub legs: LegPorts,
     /// Where the other ends of legs may be.
     pub leg_networks: LegNetworks,
+    /// Where pictures that come in are decoded.
+    pub decoders: Decoders,
+}
+
+/// Where pictures that come in are decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoders {
+    /// In a confined process for each decode thread.
+    Process,
+    /// In the decode threads themselves.
+    #[default]
+    Thread,
 }
 
 /// `[video]`
@@ -414,6 +427,7 @@ impl Default for Media {
             advertise: Vec::new(),
             legs: LegPorts::default(),
             leg_networks: LegNetworks::default(),
+            decoders: Decoders::default(),
         }
     }
 }

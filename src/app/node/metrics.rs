@@ -29,6 +29,12 @@ pub fn metrics(counts: &Counts) -> Metrics {
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
+    let decoders = &counts.node.decoders_replaced;
+    let causes = [("ended", &decoders.ended), ("hung", &decoders.hung), ("garbled", &decoders.garbled)];
+    for (cause, counter) in causes {
+        let help = "Processes of decoders that another one took the place of";
+        metrics.counter("tessera_decoders_replaced_total", help, &[("cause", cause)], counter);
+    }
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
@@ -69,6 +75,16 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
             "tessera_frames_unaffordable_total",
             "Frames not decoded: the decoders hold as many pixels as they may",
             &counters.frames_unaffordable,
+        ),
+        (
+            "tessera_decoder_tracks_refused_total",
+            "Tracks decoded no more: decoders kept ending over them",
+            &counters.decoders_replaced.tracks_refused,
+        ),
+        (
+            "tessera_decoders_unconfined_total",
+            "Processes of decoders that the kernel did not confine as asked",
+            &counters.decoders_replaced.unconfined,
         ),
         ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),

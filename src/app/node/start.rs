@@ -14,11 +14,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Http, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
 use crate::app::node::{calibration, metrics};
+use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
+use crate::app::workers::decode::Place;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
@@ -267,7 +269,13 @@ fn start_workers(
     let decode = (0..config.threads.decode()).map(|n| {
         let (reports, counters, pixels) = (reports.clone(), counts.node.clone(), pixels.clone());
         let name = format!("decode-{n}");
-        Worker::start(&name, panics, move |mailbox| workers::decode::run(&mailbox, &reports, &counters, &pixels))
+        let place = match config.media.decoders {
+            Decoders::Process => Place::Process(OWN_PROGRAM.as_ref()),
+            Decoders::Thread => Place::Thread,
+        };
+        Worker::start(&name, panics, move |mailbox| {
+            workers::decode::run(&mailbox, &reports, &counters, &pixels, &place);
+        })
     });
     let compose = (0..config.threads.compose()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());

@@ -32,6 +32,21 @@ impl LipSyncCounters {
     }
 }
 
+/// Processes of decoders by why they are no more; clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct DecoderCounters {
+    /// It ended: a crash, memory that ran out, somebody who killed it.
+    pub ended: Counter,
+    /// It did not answer in time.
+    pub hung: Counter,
+    /// It said what cannot be.
+    pub garbled: Counter,
+    /// Tracks that are decoded no more because processes kept ending over their frames.
+    pub tracks_refused: Counter,
+    /// Starts after which the kernel did not grant all of the confinement.
+    pub unconfined: Counter,
+}
+
 /// Counters of the whole node; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct NodeCounters {
@@ -67,6 +82,8 @@ pub struct NodeCounters {
     pub frames_broken: Counter,
     /// Frames not decoded because the node's decoders hold as many pixels as they may.
     pub frames_unaffordable: Counter,
+    /// Processes of decoders that another one took the place of.
+    pub decoders_replaced: DecoderCounters,
     /// Threads that panicked.
     pub threads_failed: Counter,
     /// Keyframes requested of senders.

@@ -2,15 +2,20 @@
 //! video track assigned to it; all rooms share the pool.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::time::Instant;
 
+use crate::app::workers::apart::{Apart, Cause, Fall};
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
+use crate::base::limits;
 use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
-use crate::engine::decode::{self, DecodeError, PixelBudget, VideoDecoder};
+use crate::engine::decode::{self, DecodeError, PixelBudget, PixelShare, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
+use crate::io::apart::{Confinement, Heard};
+use crate::io::telemetry::log::alias;
 
 /// A video track's way from its queue to its slot.
 pub struct TrackWork {
@@ -38,21 +43,36 @@ pub enum DecodeCommand {
     Remove(TrackId),
 }
 
+/// Who decodes a track.
+enum Decoder {
+    /// This thread.
+    Here(Box<dyn VideoDecoder>),
+    /// The thread's process, which calls it by a number.
+    Apart(u32, PixelShare),
+    /// Nobody: its frames still go to whoever records them.
+    None,
+}
+
 struct Track {
     work: Box<TrackWork>,
     jitter: VideoJitter,
-    /// `None` once it could not be opened: its frames still go to whoever records them.
-    decoder: Option<Box<dyn VideoDecoder>>,
+    decoder: Decoder,
     /// Why its pictures are not shown, as told.
     refused: Option<String>,
     /// A slot's box that came back, so that none is allocated per frame.
     spare: Option<Box<VideoFrame>>,
+    /// The process showed a picture of the frame that it has in hand.
+    shown: bool,
+    /// What it decodes refers to what is broken, until there is a keyframe.
+    broken: bool,
+    /// When processes ended over its frames.
+    deaths: Vec<Instant>,
 }
 
 impl Track {
     /// Asks the sender for a keyframe, unless nothing here could decode it.
     fn ask_for_keyframe(&self, counters: &NodeCounters) {
-        if self.decoder.is_none() || self.refused.is_some() {
+        if matches!(self.decoder, Decoder::None) || self.refused.is_some() {
             return;
         }
         counters.keyframes_requested.add(1);
@@ -69,13 +89,27 @@ impl Track {
 
     /// There is no decoder for it from now on, and everybody hears why, once.
     fn fail(&mut self, error: DecodeError, reports: &Reports<Event>) {
-        self.decoder = None;
+        self.decoder = Decoder::None;
         reports.send(Event::DecoderFailed { room: self.work.room.clone(), track: self.work.track, error });
     }
 }
 
+/// Which program decodes: this thread, or a process of that program.
+pub enum Place<'a> {
+    /// In the thread.
+    Thread,
+    /// In a process; where none can be started, in the thread after all, and the log says so.
+    Process(&'a OsStr),
+}
+
 /// The body of a `decode-n` thread; `budget` is all threads'.
-pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters, budget: &PixelBudget) {
+pub fn run(
+    mailbox: &Mailbox<DecodeCommand>,
+    reports: &Reports<Event>,
+    counters: &NodeCounters,
+    budget: &PixelBudget,
+    place: &Place<'_>,
+) {
     let mut worker = DecodeWorker {
         tracks: HashMap::new(),
         reports: reports.clone(),
@@ -83,10 +117,35 @@ pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters:
         budget: budget.clone(),
         outbox: Outbox::new(),
         pictures: Vec::new(),
+        apart: match place {
+            Place::Thread => None,
+            Place::Process(program) => start_apart(program, counters),
+        },
+        heard: Vec::new(),
     };
     while mailbox.drain(|command| worker.command(command)) {
         let deadline = worker.round();
-        mailbox.waker.sleep_until(deadline);
+        match worker.apart.as_ref().and_then(Apart::socket) {
+            Some(socket) => mailbox.waker.sleep_until_readable(socket, deadline),
+            None => mailbox.waker.sleep_until(deadline),
+        }
+    }
+}
+
+fn start_apart(program: &OsStr, counters: &NodeCounters) -> Option<Apart> {
+    match Apart::start(program) {
+        Ok((apart, confinement)) => {
+            note_confinement(confinement, counters);
+            Some(apart)
+        }
+        Err(error) => {
+            tracing::error!(
+                %error,
+                "no process of decoders starts: pictures are decoded in the node itself, where a broken decoder ends \
+                 it all; [media] decoders = \"thread\" chooses that"
+            );
+            None
+        }
     }
 }
 
@@ -97,35 +156,69 @@ struct DecodeWorker {
     budget: PixelBudget,
     outbox: Outbox<VideoOutput>,
     pictures: Vec<VideoFrame>,
+    /// Who decodes in this thread's place.
+    apart: Option<Apart>,
+    heard: Vec<Heard>,
 }
 
 impl DecodeWorker {
     fn command(&mut self, command: DecodeCommand) {
         match command {
             DecodeCommand::Add(work) => self.add(work),
-            DecodeCommand::Remove(track) => drop(self.tracks.remove(&track)),
+            DecodeCommand::Remove(track) => self.remove(track),
         }
     }
 
     fn add(&mut self, work: Box<TrackWork>) {
-        let id = work.track;
-        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder_within(work.codec, &self.budget));
-        let mut track = Track { work, jitter, decoder: None, refused: None, spare: None };
-        match opened {
-            Ok(decoder) => track.decoder = Some(decoder),
-            Err(error) => track.fail(error, &self.reports),
+        let (id, codec) = (work.track, work.codec);
+        let mut track = Track {
+            work,
+            jitter: VideoJitter::new(),
+            decoder: Decoder::None,
+            refused: None,
+            spare: None,
+            shown: false,
+            broken: false,
+            deaths: Vec::new(),
+        };
+        match &mut self.apart {
+            Some(apart) if decode::decodes(codec) => {
+                track.decoder = Decoder::Apart(apart.open(id, codec), self.budget.share());
+            }
+            _ => match decode::video_decoder_within(codec, &self.budget) {
+                Ok(decoder) => track.decoder = Decoder::Here(decoder),
+                Err(error) => track.fail(error, &self.reports),
+            },
         }
         self.tracks.insert(id, track);
     }
 
+    fn remove(&mut self, id: TrackId) {
+        let track = self.tracks.remove(&id);
+        if let (Some(Track { decoder: Decoder::Apart(number, _), .. }), Some(apart)) = (track, &mut self.apart) {
+            apart.close(number);
+        }
+    }
+
     /// One look at every track; says when to look again.
     fn round(&mut self) -> Option<Instant> {
+        self.hear();
+        let is_behind = self.apart.as_ref().is_some_and(|apart| apart.is_behind(Instant::now()));
+        // What waits in the tracks' queues meanwhile is given up in the order that they know.
+        let deadline = if is_behind { None } else { self.step() };
+        let Some(apart) = &mut self.apart else { return deadline };
+        apart.flush();
+        earlier(deadline, apart.deadline())
+    }
+
+    fn step(&mut self) -> Option<Instant> {
         let mut panicked = Vec::new();
         let mut deadline: Option<Instant> = None;
         for (id, track) in &mut self.tracks {
             let room = track.work.room.clone();
             let step = Step {
                 track,
+                apart: self.apart.as_mut(),
                 outbox: &mut self.outbox,
                 pictures: &mut self.pictures,
                 reports: &self.reports,
@@ -137,16 +230,172 @@ impl DecodeWorker {
             }
         }
         for (id, room) in panicked {
-            self.tracks.remove(&id);
+            self.remove(id);
             self.outbox = Outbox::new();
             self.reports.send(Event::RoomFailed(room));
         }
         deadline
     }
+
+    /// Takes what the process answered, and has another one take its place when it is of no use any more.
+    fn hear(&mut self) {
+        let now = Instant::now();
+        let mut heard = std::mem::take(&mut self.heard);
+        let Some(fall) = self.apart.as_mut().map(|apart| apart.hear(now, |word| heard.push(word))) else { return };
+        heard.drain(..).for_each(|word| self.heard(now, word));
+        self.heard = heard;
+        if let Some(fall) = fall {
+            self.fallen(now, &fall);
+        }
+        self.restart(now);
+    }
+
+    fn heard(&mut self, now: Instant, word: Heard) {
+        let Self { tracks, reports, counters, outbox, apart: Some(apart), .. } = self else { return };
+        let number = match &word {
+            Heard::Ready(confinement) => return note_confinement(*confinement, counters),
+            Heard::Picture(number, _) | Heard::Done(number, _) => *number,
+        };
+        let Some(track) = apart.track(number).and_then(|id| tracks.get_mut(&id)) else { return };
+        match word {
+            Heard::Ready(_) => {}
+            Heard::Picture(_, picture) => {
+                track.shown = true;
+                counters.frames_decoded.add(1);
+                publish(track, picture);
+            }
+            Heard::Done(_, result) => {
+                let shown = std::mem::take(&mut track.shown);
+                // What was on its way when its track broke refers to what is broken.
+                let follows = track.broken && result == Err(DecodeError::AwaitingKeyframe);
+                if !follows && conclude(track, result.map(|()| shown), reports, counters) {
+                    mend(track, now, outbox, counters);
+                    reports.send(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
+                }
+            }
+        }
+    }
+
+    /// The process is no more. Who it decoded for waits for the next one, unless it was once too often over their
+    /// frames.
+    fn fallen(&mut self, now: Instant, fall: &Fall) {
+        let Self { tracks, reports, counters, apart, .. } = self;
+        let Fall { cause, in_hand, told } = fall;
+        let counts = &counters.decoders_replaced;
+        match cause {
+            Cause::Ended => counts.ended.add(1),
+            Cause::Hung => counts.hung.add(1),
+            Cause::Garbled => counts.garbled.add(1),
+        }
+        let blamed = in_hand.and_then(|id| tracks.get_mut(&id));
+        let room = blamed.as_ref().map(|track| alias(&track.work.room).to_string());
+        let (kind, codec) = (in_hand.map(|id| id.kind), blamed.as_ref().map(|track| track.work.codec.name()));
+        tracing::warn!(
+            ?cause,
+            told,
+            room,
+            ?kind,
+            codec,
+            tracks = tracks.len(),
+            "a process of decoders is replaced; its tracks wait for keyframes"
+        );
+        let Some(track) = in_hand.and_then(|id| tracks.get_mut(&id)) else { return };
+        track.deaths.retain(|at| now.saturating_duration_since(*at) < limits::DECODER_DEATHS_SPAN);
+        track.deaths.push(now);
+        let deaths = track.deaths.len();
+        if deaths < limits::DECODER_DEATHS_MAX {
+            return;
+        }
+        if let (Decoder::Apart(number, _), Some(apart)) = (&track.decoder, apart) {
+            apart.close(*number);
+        }
+        track.decoder = Decoder::None;
+        counts.tracks_refused.add(1);
+        let why = format!("decoding them ended the node's decoder {deaths} times; send another codec, or join again");
+        track.refuse(Some(why), reports);
+    }
+
+    fn restart(&mut self, now: Instant) {
+        let Self { tracks, counters, outbox, apart: Some(apart), .. } = self else { return };
+        match apart.restart(now) {
+            Ok(false) => {}
+            Ok(true) => {
+                for track in tracks.values_mut().filter(|track| matches!(track.decoder, Decoder::Apart(..))) {
+                    track.shown = false;
+                    mend(track, now, outbox, counters);
+                }
+            }
+            Err(error) => tracing::error!(%error, "no process of decoders starts; it is tried again"),
+        }
+    }
+}
+
+/// Asks a track's sender for a keyframe, and lets nothing pass before it.
+fn mend(track: &mut Track, now: Instant, outbox: &mut Outbox<VideoOutput>, counters: &NodeCounters) {
+    track.broken = true;
+    track.jitter.handle(now, VideoInput::Broken, outbox);
+    // Broken asks for a keyframe and releases nothing, so there is no second round.
+    for output in outbox.drain() {
+        if matches!(output, VideoOutput::RequestKeyframe) {
+            track.ask_for_keyframe(counters);
+        }
+    }
+}
+
+/// What became of a frame, and whether it showed a picture, is counted and told; whether the track is broken.
+fn conclude(
+    track: &mut Track,
+    result: Result<bool, DecodeError>,
+    reports: &Reports<Event>,
+    counters: &NodeCounters,
+) -> bool {
+    match &result {
+        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
+        Err(_) if track.refused.is_none() => counters.frames_broken.add(1),
+        _ => {}
+    }
+    match result {
+        Ok(shown) => {
+            track.broken = false;
+            if shown {
+                track.refuse(None, reports);
+            }
+        }
+        Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
+        Err(DecodeError::Unsupported(why)) => track.refuse(Some(why), reports),
+        // What follows what is not shown.
+        Err(DecodeError::AwaitingKeyframe) if track.refused.is_some() => {}
+        Err(_) => return true,
+    }
+    false
+}
+
+fn publish(track: &mut Track, picture: VideoFrame) {
+    let boxed = match track.spare.take() {
+        Some(mut spare) => {
+            *spare = picture;
+            spare
+        }
+        None => Box::new(picture),
+    };
+    track.spare = track.work.slot.publish(boxed);
+}
+
+/// Says once what the kernel did not grant, and counts it each time.
+fn note_confinement(confinement: Confinement, counters: &NodeCounters) {
+    let Confinement { seccomp, landlock } = confinement;
+    if !seccomp || !landlock {
+        let before = counters.decoders_replaced.unconfined.get();
+        counters.decoders_replaced.unconfined.add(1);
+        if before == 0 {
+            tracing::warn!(seccomp, landlock, "the kernel does not confine processes of decoders wholly");
+        }
+    }
 }
 
 struct Step<'a> {
     track: &'a mut Track,
+    apart: Option<&'a mut Apart>,
     outbox: &'a mut Outbox<VideoOutput>,
     pictures: &'a mut Vec<VideoFrame>,
     reports: &'a Reports<Event>,
@@ -155,7 +404,7 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn run(self, now: Instant) -> Option<Instant> {
-        let Step { track, outbox, pictures, reports, counters } = self;
+        let Step { track, mut apart, outbox, pictures, reports, counters } = self;
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
@@ -178,27 +427,14 @@ impl Step<'_> {
                         track.work.playout.played(Side::Picture, now, captured);
                         counters.lip_sync.note(track.work.playout.skew());
                     }
-                    match decode_one(track, &frame, pictures, counters) {
-                        Ok(true) => track.refuse(None, reports),
-                        Ok(false) => {}
-                        Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
-                        Err(DecodeError::Unsupported(why)) => track.refuse(Some(why), reports),
-                        // What follows what is not shown.
-                        Err(DecodeError::AwaitingKeyframe) if track.refused.is_some() => {}
-                        Err(_) => broken = true,
-                    }
+                    let decoded = decode_one(track, now, &frame, apart.as_deref_mut(), pictures, counters);
+                    broken |= conclude(track, decoded, reports, counters);
                 }
                 VideoOutput::RequestKeyframe => track.ask_for_keyframe(counters),
             }
         }
         if broken {
-            track.jitter.handle(now, VideoInput::Broken, outbox);
-            // Broken asks for a keyframe and releases nothing, so there is no second round.
-            for output in outbox.drain() {
-                if matches!(output, VideoOutput::RequestKeyframe) {
-                    track.ask_for_keyframe(counters);
-                }
-            }
+            mend(track, now, outbox, counters);
             reports.send(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
         }
         track.jitter.deadline()
@@ -213,34 +449,31 @@ fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
     }
 }
 
-/// Decodes and publishes; true if there was a picture. A track without a decoder shows nothing, and nothing is wrong
-/// with its frames.
+/// Decodes and publishes, or has it done; true if there was a picture. A track without a decoder shows nothing, and
+/// nothing is wrong with its frames.
 fn decode_one(
     track: &mut Track,
+    now: Instant,
     frame: &ReceivedFrame,
+    apart: Option<&mut Apart>,
     pictures: &mut Vec<VideoFrame>,
     counters: &NodeCounters,
 ) -> Result<bool, DecodeError> {
-    let Some(decoder) = track.decoder.as_mut() else { return Ok(false) };
-    let result = decoder.decode(frame.coded(), pictures);
-    counters.frames_decoded.add(pictures.len() as u64);
-    let shown = !pictures.is_empty();
-    for picture in pictures.drain(..) {
-        let boxed = match track.spare.take() {
-            Some(mut spare) => {
-                *spare = picture;
-                spare
-            }
-            None => Box::new(picture),
-        };
-        track.spare = track.work.slot.publish(boxed);
+    match &mut track.decoder {
+        Decoder::Here(decoder) => {
+            let result = decoder.decode(frame.coded(), pictures);
+            counters.frames_decoded.add(pictures.len() as u64);
+            let shown = !pictures.is_empty();
+            pictures.drain(..).for_each(|picture| publish(track, picture));
+            result.map(|()| shown)
+        }
+        Decoder::Apart(number, share) => {
+            let pixels = share.take(frame.coded())?;
+            share.settle(pixels);
+            apart.map_or(Ok(()), |apart| apart.decode(now, *number, frame.coded())).map(|()| false)
+        }
+        Decoder::None => Ok(false),
     }
-    match result {
-        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
-        Err(_) if track.refused.is_none() => counters.frames_broken.add(1),
-        _ => {}
-    }
-    result.map(|()| shown)
 }
 
 #[cfg(test)]
@@ -248,7 +481,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::base::limits;
     use crate::base::media::{CodedFrame, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
     use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
     use crate::engine::flow::{self, Counter, TrackSender, Waker};
@@ -268,6 +500,8 @@ mod tests {
             budget: PixelBudget::new(limits::DECODE_PIXELS_MAX),
             outbox: Outbox::new(),
             pictures: Vec::new(),
+            apart: None,
+            heard: Vec::new(),
         };
         (worker, events)
     }
@@ -382,7 +616,7 @@ mod tests {
         let mut never = track(&mut worker, 1, Codec::Opus);
         let mut failing = track(&mut worker, 2, Codec::Av1);
         let failing_id = TrackId { participant: ParticipantId(2), kind: TrackKind::Camera };
-        worker.tracks.get_mut(&failing_id).unwrap().decoder = Some(Box::new(Exhausted));
+        worker.tracks.get_mut(&failing_id).unwrap().decoder = Decoder::Here(Box::new(Exhausted));
         for (number, data) in frames(3).into_iter().enumerate() {
             for far in [&mut never, &mut failing] {
                 // The second frame follows a gap: a decoder would need a keyframe for it.

@@ -22,7 +22,13 @@ impl PixelBudget {
 
     /// A decoder that holds no more than is left.
     pub(super) fn bound(&self, decoder: Box<dyn VideoDecoder>) -> Box<dyn VideoDecoder> {
-        Box::new(Budgeted { decoder, budget: self.clone(), held: 0, is_refused: false })
+        Box::new(Budgeted { decoder, share: self.share() })
+    }
+
+    /// What one decoder holds of it: nothing so far.
+    #[must_use]
+    pub fn share(&self) -> PixelShare {
+        PixelShare { budget: self.clone(), held: 0, is_refused: false }
     }
 
     fn take(&self, pixels: u64) -> bool {
@@ -34,8 +40,9 @@ impl PixelBudget {
     }
 }
 
-struct Budgeted {
-    decoder: Box<dyn VideoDecoder>,
+/// One decoder's part of a budget; dropped, it goes back.
+#[derive(Debug)]
+pub struct PixelShare {
     budget: PixelBudget,
     /// Pixels of one of its pictures.
     held: u64,
@@ -43,8 +50,12 @@ struct Budgeted {
     is_refused: bool,
 }
 
-impl VideoDecoder for Budgeted {
-    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+impl PixelShare {
+    /// Takes what `frame` needs, if its stream's header says so: how much that is.
+    ///
+    /// # Errors
+    /// [`DecodeError::NoRoom`].
+    pub fn take(&mut self, frame: CodedFrame<'_>) -> Result<Option<u64>, DecodeError> {
         // Larger ones are no decoder's to hold: it refuses them.
         let pixels = stated_size(frame.codec, frame.data)
             .map(|size| (u64::from(size.width) * u64::from(size.height)).min(u64::from(limits::INGEST_PIXELS_MAX)));
@@ -53,19 +64,33 @@ impl VideoDecoder for Budgeted {
             self.is_refused = more > 0 && !self.budget.take(more);
             self.held += if self.is_refused { 0 } else { more };
         }
-        if self.is_refused {
-            return Err(DecodeError::NoRoom);
-        }
-        let decoded = self.decoder.decode(frame, out);
+        if self.is_refused { Err(DecodeError::NoRoom) } else { Ok(pixels) }
+    }
+
+    /// The frame that needs `pixels` is decoded: what came before it is no longer held.
+    pub fn settle(&mut self, pixels: Option<u64>) {
         if let Some(less) = pixels.and_then(|pixels| self.held.checked_sub(pixels)) {
             self.budget.give_back(less);
             self.held -= less;
         }
+    }
+}
+
+struct Budgeted {
+    decoder: Box<dyn VideoDecoder>,
+    share: PixelShare,
+}
+
+impl VideoDecoder for Budgeted {
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+        let pixels = self.share.take(frame)?;
+        let decoded = self.decoder.decode(frame, out);
+        self.share.settle(pixels);
         decoded
     }
 }
 
-impl Drop for Budgeted {
+impl Drop for PixelShare {
     fn drop(&mut self) {
         self.budget.give_back(self.held);
     }
