@@ -103,8 +103,8 @@ unsafe extern "C" fn allocate(picture: *mut dav1d_sys::Dav1dPicture, cookie: *mu
     // Rows that lie a multiple of 1024 bytes apart would share few sets of the processor's cache.
     let apart = |row: usize| if row > 0 && row.is_multiple_of(1024) { row + ALIGN_BYTES } else { row };
     let luma = apart(sides[0] * bytes);
-    let chroma = if across == 0 { 0 } else { apart(sides[0] * bytes / across) };
-    let lens = [luma * sides[1], if down == 0 { 0 } else { chroma * sides[1] / down }];
+    let chroma = (sides[0] * bytes).checked_div(across).map_or(0, apart);
+    let lens = [luma * sides[1], (chroma * sides[1]).checked_div(down).unwrap_or(0)];
     let Some(mut block) = Block::new(lens[0] + 2 * lens[1] + ALIGN_BYTES, Some(&arena)) else {
         return dav1d_sys::DAV1D_ERR_NOMEM;
     };
