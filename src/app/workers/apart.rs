@@ -105,6 +105,13 @@ impl Apart {
         Ok((Self { program, running: Some(running), started, tracks: HashMap::new(), opened: 0 }, confinement))
     }
 
+    /// One whose process is gone, and whose next one is not due for long.
+    #[cfg(test)]
+    pub(super) fn fallen() -> Self {
+        let started = Instant::now() + std::time::Duration::from_secs(3600);
+        Self { program: OsStr::new(OWN_PROGRAM).into(), running: None, started, tracks: HashMap::new(), opened: 0 }
+    }
+
     /// What is readable when there is something to hear.
     #[must_use]
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
@@ -211,5 +218,18 @@ fn describe(status: ExitStatus) -> String {
         (Some(signal), _) => format!("signal {signal}"),
         (None, Some(code)) => format!("exit code {code}"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_no_decoder_is_told_at_once() {
+        for program in ["/bin/true", "/no/such/program"] {
+            let started = Apart::start(OsStr::new(program)).map(|(_, confinement)| confinement);
+            assert!(started.is_err(), "{program}: {started:?}");
+        }
     }
 }

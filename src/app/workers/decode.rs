@@ -600,6 +600,43 @@ mod tests {
         assert!(matches!(&events.try_iter().collect::<Vec<_>>()[..], [Event::PicturesRefused { why: None, .. }]));
     }
 
+    #[test]
+    fn a_track_over_whose_frames_processes_keep_ending_is_refused_and_nobody_else() {
+        let (mut worker, events) = worker();
+        worker.apart = Some(Apart::fallen());
+        let mut deadly = track(&mut worker, 1, Codec::Av1);
+        let mut innocent = track(&mut worker, 2, Codec::Av1);
+        let [deadly_id, innocent_id] =
+            [1, 2].map(|n| TrackId { participant: ParticipantId(n), kind: TrackKind::Camera });
+        let (start, told) = (Instant::now(), || "signal 11".to_owned());
+        let mut fall = |seconds: u64, in_hand| {
+            let at = start + std::time::Duration::from_secs(seconds);
+            worker.fallen(at, &Fall { cause: Cause::Ended, in_hand, told: told() });
+            (worker.counters.decoders_replaced.ended.get(), worker.counters.decoders_replaced.tracks_refused.get())
+        };
+        assert_eq!(fall(0, Some(deadly_id)), (1, 0));
+        assert_eq!(fall(1, None), (2, 0), "nothing was in hand");
+        assert_eq!(fall(2, Some(innocent_id)), (3, 0));
+        // The first one is long ago by now.
+        assert_eq!(fall(61, Some(deadly_id)), (4, 0));
+        assert_eq!(fall(62, Some(deadly_id)), (5, 0));
+        assert_eq!(fall(63, Some(deadly_id)), (6, 1));
+        let told: Vec<_> = events.try_iter().collect();
+        let [Event::PicturesRefused { track: refused, why: Some(why), .. }] = &told[..] else { panic!("{told:?}") };
+        assert!(*refused == deadly_id && why.contains("3 times"), "{refused:?}: {why}");
+        // Its frames are decoded no more and it is asked for nothing; the other one waits for the next process.
+        let clip = frames(1);
+        for far in [&mut deadly, &mut innocent] {
+            far.sender.push(ReceivedFrame { keyframe: false, contiguous: false, ..arriving(clip[0].clone(), 7) });
+        }
+        worker.step();
+        assert!(!deadly.keyframe_requests.take_keyframe());
+        assert!(matches!(worker.tracks[&deadly_id].decoder, Decoder::None));
+        assert!(matches!(worker.tracks[&innocent_id].decoder, Decoder::Apart(..)));
+        assert!(innocent.keyframe_requests.take_keyframe());
+        assert!(deadly.slot.take().is_none());
+    }
+
     /// A decoder whose library has no memory left for another.
     struct Exhausted;
 
