@@ -86,8 +86,9 @@ fn a_decoder_that_is_killed_and_one_that_hangs_cost_their_own_tiles_a_moment() {
     let people = report.participants;
     assert_eq!((people.connected as u64, people.seen as u64), (PEOPLE, PEOPLE), "{report:?}");
     // Each tile stood still once at most, when its own decoder was gone: those of one worker, then those of the other.
+    // Half a second until the hung one is given up, a second that a simulated sender takes between two keyframes.
     let freezes = report.freezes;
-    assert!(freezes.count <= PEOPLE && freezes.longest_ms < 2_000.0, "{report:?}");
+    assert!(freezes.count <= PEOPLE && freezes.longest_ms < 3_000.0, "{report:?}");
     assert_eq!((replaced(&node, "ended"), replaced(&node, "hung"), replaced(&node, "garbled")), (1, 1, 0));
     assert_eq!(metric(&node, "tessera_decoder_tracks_refused_total"), 0, "nobody is to blame");
     node.stop();
