@@ -85,7 +85,8 @@ impl Room {
         }
     }
 
-    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves.
+    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves. Who
+    /// speaks or stands still changes the picture and moves no tile: nobody is told the same places again.
     pub(super) fn scene_changed(
         &mut self,
         now: Instant,
@@ -94,10 +95,13 @@ impl Room {
         pages: usize,
         out: &mut Outbox<Effect>,
     ) {
-        self.scene = Some(scene.clone());
+        let before = self.scene.replace(scene.clone()).map(|before| Self::scene_message(&before));
         let turned = (page, pages) != (self.layout.page, self.layout.pages.max(1));
         (self.layout.page, self.layout.pages) = (page, pages);
-        self.broadcast(&Self::scene_message(&scene), out);
+        let places = Self::scene_message(&scene);
+        if before.as_ref() != Some(&places) {
+            self.broadcast(&places, out);
+        }
         if turned {
             self.broadcast(&self.layout_message(), out);
         }

@@ -401,6 +401,28 @@ fn the_roster_is_told_ten_times_a_second_and_the_last_change_always() {
 }
 
 #[test]
+fn where_tiles_lie_is_told_when_it_changes_and_not_when_somebody_speaks() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    come(&mut room, now, 1, true);
+    let (mut core, mut out) = (scene::SceneCore::new(Size::new(1280, 720)), Outbox::new());
+    let mut told = |input: scene::Input| {
+        core.handle(now, input, &mut out);
+        let shown = Event::SceneChanged { room: room.name.clone(), scene: core.scene(), page: 0, pages: 1 };
+        let effects = handle(&mut room, now, Input::Worker(shown));
+        let scenes = |effect: &&Effect| matches!(effect, Effect::Net(NetCommand::Signal { kind: WordKind::Scene, .. }));
+        effects.iter().filter(scenes).count()
+    };
+    let participant = ParticipantId(1);
+    told(scene::Input::Joined { participant, name: "Anna".into() });
+    assert_eq!(told(scene::Input::Joined { participant: ParticipantId(2), name: "Bert".into() }), 1);
+    for speaking in [true, false, true] {
+        assert_eq!(told(scene::Input::Speaking { participant, speaking }), 0, "no tile moved");
+    }
+    assert_eq!(told(scene::Input::Left { participant: ParticipantId(2) }), 1);
+}
+
+#[test]
 fn a_full_room_takes_nobody_and_says_so_before() {
     let now = Instant::now();
     let mut room = room(now, setup(None));
