@@ -92,6 +92,9 @@ pub const SIGNAL_UNIT_LEN: usize = 2048;
 pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
 /// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
 pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
+/// Bytes said to one client that it has not acknowledged; while there are more, nothing else is said. SCTP looks at
+/// all of them again with every packet that goes to this client, media included.
+pub const SIGNAL_UNACKNOWLEDGED_MAX: usize = 16 * 1024;
 /// Problems that wait to be told to one client.
 pub const PROBLEMS_WAITING_MAX: usize = 8;
 
@@ -279,6 +282,11 @@ pub const STRAY_HOPS_MAX: u32 = 2;
 pub const PASSES_LEN: usize = 256;
 /// Batches of datagrams that a net thread receives before commands, rooms and timers get their turn.
 pub const BATCHES_A_ROUND: usize = 8;
+/// How long a net thread deals with datagrams, or with commands, before media have their turn: a hundred who join at
+/// once must not keep those waiting who are here.
+pub const TURN_SPAN: Duration = Duration::from_millis(5);
+/// From when on a net thread's round is counted as long: a frame's span at 30 frames a second.
+pub const LONG_ROUND: Duration = Duration::from_millis(33);
 /// How long a net thread sleeps at most.
 pub const IDLE_ROUND: Duration = Duration::from_millis(500);
 /// Bytes of one segmented send: the kernel's limit, less headers.

@@ -141,6 +141,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             "Datagrams not sent: their address had not proved to be the peer's",
             &counters.datagrams_withheld,
         ),
+        ("tessera_net_rounds_long_total", "Rounds of a net thread over 33 ms", &counters.rounds_long),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }

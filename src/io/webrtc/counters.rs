@@ -45,6 +45,8 @@ pub struct NetCounters {
     pub signals_refused: Counter,
     /// Datagrams that were not sent: their address had not proved that it is the peer's.
     pub datagrams_withheld: Counter,
+    /// Rounds of a net thread that took longer than [`limits::LONG_ROUND`](crate::base::limits::LONG_ROUND).
+    pub rounds_long: Counter,
     /// Events that did not fit the control thread's queue.
     pub events_refused: Counter,
 }

@@ -415,9 +415,12 @@ impl Peer {
         }
     }
 
-    /// Says a text on the data channel; false while it is not open, or its buffer is full.
+    /// Says a text on the data channel; false while it is not open, or too much of what was said is on its way.
     pub(super) fn say(&mut self, now: Instant, text: &str, out: &mut Outbox<PeerOutput>) -> bool {
         let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
+        if channel.buffered_amount() > limits::SIGNAL_UNACKNOWLEDGED_MAX {
+            return false;
+        }
         let texts = self.greeting.pass(text);
         let said = texts.iter().fold(true, |said, text| said & channel.write(false, text.as_bytes()).unwrap_or(false));
         self.flush(now, out);

@@ -6,6 +6,7 @@ mod proof;
 mod rungs;
 mod strays;
 mod unnamed;
+mod words;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
