@@ -86,12 +86,14 @@ pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 pub const SIGNALS_PER_SECOND: u32 = 20;
 /// Messages of one client that are taken at once after a pause.
 pub const SIGNALS_BURST: u32 = 64;
-/// Bytes for which a message costs as much as one more.
+/// Bytes for which a message costs as much as one more; a state of the node's is spaced by it too.
 pub const SIGNAL_UNIT_LEN: usize = 2048;
 /// Bytes of a message that may wait.
 pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
 /// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
 pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
+/// The same of a long state, which is spaced by as many times as it has [`SIGNAL_UNIT_LEN`].
+pub const SIGNAL_SPACING_MAX: Duration = Duration::from_secs(1);
 /// Bytes said to one client that it has not acknowledged; while there are more, nothing else is said. SCTP looks at
 /// all of them again with every packet that goes to this client, media included.
 pub const SIGNAL_UNACKNOWLEDGED_MAX: usize = 16 * 1024;
