@@ -406,10 +406,12 @@ fn where_tiles_lie_is_told_when_it_changes_and_not_when_somebody_speaks() {
     let mut room = room(now, setup(None));
     come(&mut room, now, 1, true);
     let (mut core, mut out) = (scene::SceneCore::new(Size::new(1280, 720)), Outbox::new());
+    let mut at = now;
     let mut told = |input: scene::Input| {
-        core.handle(now, input, &mut out);
+        at += limits::SIGNAL_SPACING;
+        core.handle(at, input, &mut out);
         let shown = Event::SceneChanged { room: room.name.clone(), scene: core.scene(), page: 0, pages: 1 };
-        let effects = handle(&mut room, now, Input::Worker(shown));
+        let effects = handle(&mut room, at, Input::Worker(shown));
         let scenes = |effect: &&Effect| matches!(effect, Effect::Net(NetCommand::Signal { kind: WordKind::Scene, .. }));
         effects.iter().filter(scenes).count()
     };
