@@ -174,6 +174,22 @@ pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
+/// Frames a second of one track of pictures, over some seconds; a track that has more is not shown.
+pub const INGEST_FPS_MAX: u64 = 75;
+/// Bits a second that any track of pictures may have, over some seconds, however small its tile: what software that
+/// cannot be steered sends.
+pub const INGEST_BITRATE_MIN: u64 = 10_000_000;
+/// Bits a second that no track of pictures may have, over some seconds.
+pub const INGEST_BITRATE_MAX: u64 = 40_000_000;
+/// How long a sender's bit rate is measured before it is judged.
+pub const STEERING_WINDOW: Duration = Duration::from_secs(2);
+/// How often a sender is told its limit.
+pub const STEERING_SPACING: Duration = Duration::from_secs(1);
+/// Bits a second that a limit leaves for sound.
+pub const STEERING_SOUND: u32 = 64_000;
+/// The lowest limit that is told, bits a second: below it encoders stop instead.
+pub const STEERING_MIN: u32 = 150_000;
+
 /// How long a missing video packet may wait for its repair before the frames behind it are given up.
 pub const NACK_WAIT: Duration = Duration::from_millis(150);
 /// Packets of one video track that wait for a missing one.
@@ -295,6 +311,12 @@ pub const SEND_BUFFER_SPAN: Duration = Duration::from_secs(3);
 pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 /// How long the simulcast layer that is taken may be silent before another one is.
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
+/// How long a simulcast layer may be silent before another one is asked for a keyframe.
+pub const LAYER_DRY_SPAN: Duration = Duration::from_millis(500);
+/// Simulcast layers of one track that are told apart; browsers send three.
+pub const LAYERS_MAX: usize = 8;
+/// How long a video track keeps its codec before a keyframe of another one is taken.
+pub const CODEC_SPAN_MIN: Duration = Duration::from_secs(2);
 /// SSRCs of one connection that are remembered as sorted.
 pub const PEER_SSRCS_MAX: usize = 32;
 /// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is

@@ -117,6 +117,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_frames_out_total", "Frames of composites handed to viewers", &counters.frames_out),
         ("tessera_gaps_skipped_total", "Gaps in incoming pictures no repair filled in time", &counters.gaps_skipped),
         ("tessera_frames_malformed_total", "Incoming frames and packets no one could read", &counters.frames_malformed),
+        ("tessera_tracks_over_total", "Times a track sent too much and was not shown", &counters.tracks_over),
         ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (

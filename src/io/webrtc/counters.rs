@@ -29,6 +29,8 @@ pub struct NetCounters {
     pub gaps_skipped: Counter,
     /// Incoming frames and packets whose bytes were malformed.
     pub frames_malformed: Counter,
+    /// Times that a track sent more than is taken, and was not shown from then on.
+    pub tracks_over: Counter,
     /// Frames of the composite handed to viewers.
     pub frames_out: Counter,
     /// Keyframe requests of viewers.

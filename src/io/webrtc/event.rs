@@ -37,6 +37,15 @@ pub enum NetEvent {
         /// Which.
         kind: TrackKind,
     },
+    /// A track sends more than is taken, so nothing of it is; or it is within bounds again.
+    Excess {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        kind: TrackKind,
+        /// More than is taken.
+        is_over: bool,
+    },
     /// A text came on the data channel.
     Signal {
         /// From whom.
@@ -77,6 +86,7 @@ impl NetEvent {
             | Self::Closed { peer, .. }
             | Self::TrackStarted { peer, .. }
             | Self::TrackEnded { peer, .. }
+            | Self::Excess { peer, .. }
             | Self::Signal { peer, .. }
             | Self::Renegotiated { peer, .. }
             | Self::Trickled { peer, .. } => Some(*peer),

@@ -109,6 +109,12 @@ impl Intake {
         Ok(Self { text, lines, bundled: group.is_some(), mixed_extensions })
     }
 
+    /// Whether its sender is to be told in RTCP how much it may send, as the answer then says.
+    pub(super) fn takes_remb(&self) -> bool {
+        let taken = self.lines.iter().filter(|line| line.fate == Fate::Taken && line.kind == "video");
+        taken.flat_map(|line| &line.feedback).any(|feedback| feedback == "goog-remb")
+    }
+
     /// What is refused, for whoever offered it: the m-line's number from 0, and why.
     pub(super) fn refusals(&self) -> Vec<String> {
         let lines = self.lines.iter().enumerate();

@@ -16,6 +16,7 @@ mod entry;
 mod event;
 mod extensions;
 mod feed;
+mod feedback;
 mod greeting;
 mod hearing;
 mod held;
@@ -40,6 +41,7 @@ mod stun;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod udp;
 mod workers;
 

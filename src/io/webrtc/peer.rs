@@ -15,6 +15,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
 use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::core::ladder::{Admission, SendTarget};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
@@ -23,11 +24,12 @@ use crate::io::webrtc::codec::{payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
 use crate::io::webrtc::dtls;
 use crate::io::webrtc::extensions;
+use crate::io::webrtc::feedback::Feedback;
 use crate::io::webrtc::greeting::Greeting;
-use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
+use crate::io::webrtc::incoming::{Incoming, Losses, Take, wire_packet};
 use crate::io::webrtc::intake::Intake;
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::payload::{Packetised, keyframe_pixels};
+use crate::io::webrtc::payload::{Packetised, keyframe_size};
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::stun;
 
@@ -104,6 +106,8 @@ pub(super) enum PeerOutput {
     Frame(TrackKind, ReceivedFrame),
     /// The other side wants a keyframe of the composite.
     KeyframeRequested,
+    /// A track sends more than is taken, and is not shown; or no longer.
+    Excess(TrackKind, bool),
     /// What could not be put together, or only from copies.
     Lost(Losses),
     /// Per cent of the mix' packets that the other side said it lost of late.
@@ -136,6 +140,7 @@ pub struct Peer {
     assembled: Outbox<Assembled>,
     demux: Demux,
     greeting: Greeting,
+    feedback: Feedback,
 }
 
 /// A track that this side sends.
@@ -198,6 +203,7 @@ impl Peer {
             assembled: Outbox::new(),
             demux: Demux::default(),
             greeting: Greeting::default(),
+            feedback: Feedback::default(),
         };
         let answer = peer.renegotiate(offer_sdp)?;
         Ok((peer, answer))
@@ -213,6 +219,7 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
         let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
         self.greeting.refuse(intake.refusals());
+        self.feedback.agree(intake.takes_remb());
         // What was chosen first stays: the line keeps its format, and the rung its encoder.
         self.watches = self.watches.or_else(|| intake.lines.iter().find_map(|line| line.sends));
         if self.red {
@@ -399,20 +406,31 @@ impl Peer {
     fn request_keyframes(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
         let mut asked = false;
         for incoming in &mut self.incoming {
-            let Some(source) = &incoming.source else { continue };
-            if incoming.ask_at().is_none_or(|at| now < at) {
-                continue;
+            let layer = incoming.ask_layer(now);
+            let taken = incoming.source.as_ref().map(|source| source.ssrc);
+            let taken = taken.filter(|_| incoming.ask_at().is_some_and(|at| now >= at));
+            if taken.is_some() {
+                (incoming.wanted, incoming.asked) = (false, Some(now));
             }
-            (incoming.wanted, incoming.asked) = (false, Some(now));
-            if let Some(stream) = self.rtc.direct_api().stream_rx(&source.ssrc) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
-                asked = true;
-                out.push(PeerOutput::KeyframeAsked);
+            for ssrc in [taken, layer].into_iter().flatten() {
+                if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                    asked = true;
+                    out.push(PeerOutput::KeyframeAsked);
+                }
             }
         }
-        if asked {
+        let camera = self.incoming.iter().filter(|incoming| incoming.kind.is_video());
+        let stream = camera.filter_map(|incoming| incoming.source.as_ref()).map(|source| source.ssrc).next();
+        if asked | stream.is_some_and(|ssrc| self.feedback.tell(now, &mut self.rtc, ssrc)) {
             self.flush(now, out);
         }
+    }
+
+    /// What is asked of the sender of a track.
+    pub(super) fn aim(&mut self, now: Instant, kind: TrackKind, target: SendTarget) {
+        self.feedback.aim(now, kind, target);
+        self.incoming.iter_mut().filter(|incoming| incoming.kind == kind).for_each(|incoming| incoming.aim(target));
     }
 
     /// Says a text on the data channel; false while it is not open, or its buffer is full.
@@ -527,6 +545,7 @@ impl Peer {
             Event::KeyframeRequest(_) => out.push(PeerOutput::KeyframeRequested),
             Event::ChannelOpen(id, label) if label == signal::LABEL => {
                 self.channel = Some(id);
+                self.feedback.has_words();
                 out.push(PeerOutput::ChannelOpen);
             }
             Event::ChannelData(data) if self.channel == Some(data.id) && !data.binary => {
@@ -590,6 +609,7 @@ impl Peer {
             && incoming.started
         {
             incoming.started = false;
+            self.feedback.forget(incoming.kind);
             out.push(PeerOutput::TrackEnded(incoming.kind));
         }
     }
@@ -608,9 +628,15 @@ impl Peer {
         let params = self.rtc.codec_config().params();
         let Some(payload) = payload_kind(params, packet.header.payload_type) else { return };
         let incoming = &mut self.incoming[at];
-        let pixels = rid.and_then(|_| keyframe_pixels(payload.codec, &packet.payload));
-        if !incoming.takes(now, (ssrc, rid), payload.codec, pixels) {
-            return;
+        if incoming.kind.is_video() {
+            self.feedback.hear(now, packet.payload.len(), rid.is_some());
+        }
+        let may_change = incoming.may_change(rid, payload.codec);
+        let size = may_change.then(|| keyframe_size(payload.codec, &packet.payload)).flatten();
+        match incoming.takes(now, (ssrc, rid), payload.codec, size) {
+            Take::Leave => return,
+            Take::Take => {}
+            Take::Anew => out.push(PeerOutput::TrackEnded(incoming.kind)),
         }
         if !incoming.started {
             incoming.started = true;
@@ -636,9 +662,14 @@ impl Peer {
         }
         for assembled in self.assembled.drain() {
             match assembled {
-                Assembled::Frame(frame) => {
-                    incoming.wanted &= !(frame.keyframe && incoming.kind.is_video());
-                    out.push(PeerOutput::Frame(incoming.kind, frame));
+                Assembled::Frame(mut frame) => {
+                    let admission = incoming.admit(&mut frame);
+                    if matches!(admission, Admission::Stops | Admission::GoesOn) {
+                        out.push(PeerOutput::Excess(incoming.kind, admission == Admission::Stops));
+                    }
+                    if matches!(admission, Admission::Taken | Admission::GoesOn) {
+                        out.push(PeerOutput::Frame(incoming.kind, frame));
+                    }
                 }
                 Assembled::RequestKeyframe => incoming.wanted = true,
             }

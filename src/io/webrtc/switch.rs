@@ -172,6 +172,9 @@ impl Switch {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
             }
             NetCommand::AttachSound { peer, kind, sink } => self.attach(socket, now, peer, kind, Sink::Sound(sink)),
+            NetCommand::Aim { peer, kind, target } => {
+                self.peers.get_mut(&peer).into_iter().for_each(|entry| entry.peer.aim(now, kind, target));
+            }
             NetCommand::Trickle { peer, credentials, candidates } => {
                 self.trickle(socket, now, peer, credentials, &candidates);
             }
@@ -354,6 +357,10 @@ impl Switch {
                     self.counters.gaps_skipped.add(losses.gaps);
                     self.counters.frames_malformed.add(losses.malformed);
                     self.counters.sounds_restored.add(losses.restored);
+                }
+                PeerOutput::Excess(kind, is_over) => {
+                    self.counters.tracks_over.add(u64::from(is_over));
+                    self.events.tell(NetEvent::Excess { peer: id, kind, is_over });
                 }
                 PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),

@@ -16,6 +16,7 @@ use crate::core::record::Event;
 use crate::core::room::Member;
 use crate::core::scene::{self, Layout, Scene, Tile, TilePicture};
 use crate::core::signal::{FromNode, ProblemKind, TilePlace, VideoTrack};
+use crate::io::webrtc::NetCommand;
 
 impl Room {
     /// Lays the room out anew; its first page shows.
@@ -143,8 +144,13 @@ impl Room {
         let mut targets = Outbox::new();
         let Some(entry) = self.peers.get_mut(peer) else { return };
         entry.ask_mut(track).handle(now, input, &mut targets);
-        for SendTarget { size, fps, bitrate } in targets.drain() {
-            let (width, height) = (size.width, size.height);
+        let kind = match track {
+            VideoTrack::Camera => TrackKind::Camera,
+            VideoTrack::Screen => TrackKind::Screen,
+        };
+        for target in targets.drain() {
+            let SendTarget { size: Size { width, height }, fps, bitrate } = target;
+            out.push(Effect::Net(NetCommand::Aim { peer, kind, target }));
             Self::send(peer, &FromNode::Send { track, width, height, fps, bitrate }, out);
         }
     }

@@ -72,6 +72,23 @@ impl Room {
         self.room_input(now, RoomInput::Track(participant, kind, false), out);
     }
 
+    /// A track sends more than is taken, so nothing of it is shown; or it is within bounds again.
+    pub(super) fn track_over(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        (kind, is_over): (TrackKind, bool),
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(participant) = self.peers.get(peer).and_then(|entry| entry.role.participant()) else { return };
+        let why = format!(
+            "They are more than {} a second, or many times the bits that 'send' asks for. Send less: they are shown \
+             again a second later.",
+            limits::INGEST_FPS_MAX
+        );
+        self.pictures_refused(now, TrackId { participant, kind }, is_over.then_some(why), out);
+    }
+
     /// A track was switched off.
     pub(super) fn track_ended(&mut self, now: Instant, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         self.stop_track(now, peer, kind, out);

@@ -10,6 +10,7 @@ use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
+use crate::base::media::Size;
 use crate::core::bitstream::av1::{
     Obu, ObuError, ObuKind, Obus, SequenceHeader, is_reduced_still_picture, is_shown_keyframe, read_leb128,
 };
@@ -97,15 +98,14 @@ pub(super) fn may_start_keyframe(payload: &[u8], has_header: bool) -> bool {
     reduced.is_some()
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let elements = Elements::new(payload).ok().filter(|elements| elements.header & CONTINUES == 0)?;
     let obus = elements.map_while(Result::ok).filter_map(|element| Obu::split(element).ok());
     let header = obus.map(|(obu, _)| obu).find(|obu| obu.kind() == ObuKind::SequenceHeader)?;
     let mut sized = Vec::new();
     header.write_sized(&mut sized);
-    let size = SequenceHeader::parse(&sized.into()).ok()?.size;
-    Some(u64::from(size.width) * u64::from(size.height))
+    Some(SequenceHeader::parse(&sized.into()).ok()?.size)
 }
 
 /// The OBU elements of one payload, section 4.3; the aggregation header comes first.

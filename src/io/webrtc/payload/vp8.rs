@@ -1,5 +1,6 @@
 //! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Only as it is received: nobody is sent VP8.
 
+use crate::base::media::Size;
 use crate::core::bitstream::vp8;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -20,10 +21,10 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
     Ok(Unit { data: frame.into(), keyframe, ..Unit::default() })
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let part = Part::read(payload).filter(|part| part.starts_frame)?;
-    vp8::size(part.bytes).map(|size| u64::from(size.width) * u64::from(size.height))
+    vp8::size(part.bytes)
 }
 
 /// Whether a keyframe starts with this payload.

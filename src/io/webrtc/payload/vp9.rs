@@ -1,6 +1,7 @@
 //! **The question:** how does a VP9 picture lie in RTP payloads (RFC 9628)? Only as it is received: nobody is sent VP9.
 //! A picture may have several frames, one a spatial layer; they are joined as a decoder takes them.
 
+use crate::base::media::Size;
 use crate::core::bitstream::vp9;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -32,10 +33,10 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
     Ok(Unit { data: data.into(), keyframe, ..Unit::default() })
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let part = Part::read(payload).filter(|part| part.starts_frame)?;
-    vp9::keyframe_header(part.bytes).map(|header| u64::from(header.size.width) * u64::from(header.size.height))
+    vp9::keyframe_header(part.bytes).map(|header| header.size)
 }
 
 /// Whether a keyframe starts with this payload.

@@ -2,6 +2,7 @@
 
 mod client;
 mod hostile;
+mod layers;
 mod proof;
 mod rungs;
 mod strays;
