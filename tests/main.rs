@@ -24,4 +24,5 @@ mod record;
 mod retention;
 mod rungs;
 mod sim;
+mod simulcast;
 mod tidy;

@@ -181,6 +181,8 @@ pub const INGEST_FPS_MAX: u64 = 75;
 pub const INGEST_BITRATE_MIN: u64 = 10_000_000;
 /// Bits a second that no track of pictures may have, over some seconds.
 pub const INGEST_BITRATE_MAX: u64 = 40_000_000;
+/// How long the frames of temporal layers are counted before fewer or more of them are decoded.
+pub const TEMPORAL_WINDOW: Duration = Duration::from_secs(1);
 /// How long a sender's bit rate is measured before it is judged.
 pub const STEERING_WINDOW: Duration = Duration::from_secs(2);
 /// How often a sender is told its limit.

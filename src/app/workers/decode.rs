@@ -159,6 +159,10 @@ impl Step<'_> {
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
+            if frame.codec != track.work.codec {
+                // Its sender changed the codec, and this track ends as soon as everybody knows.
+                continue;
+            }
             let told = frame.capture();
             track.jitter.handle(now, VideoInput::Frame(frame), outbox);
             playout.want(Side::Picture, track.jitter.wanted_delay());
@@ -364,6 +368,16 @@ mod tests {
         drain_outputs(&mut worker);
         assert!(far.slot.take().is_some(), "a smaller one is shown");
         assert!(matches!(&events.try_iter().collect::<Vec<_>>()[..], [Event::PicturesRefused { why: None, .. }]));
+    }
+
+    #[test]
+    fn pictures_of_another_codec_are_left_to_the_track_that_follows() {
+        let (mut worker, events) = worker();
+        let mut far = track(&mut worker, 1, Codec::Vp8);
+        far.sender.push(arriving(frames(1)[0].clone(), 0));
+        drain_outputs(&mut worker);
+        assert!(far.slot.take().is_none() && events.try_iter().next().is_none());
+        assert_eq!((worker.tracks.len(), worker.counters.frames_broken.get()), (1, 0));
     }
 
     /// A decoder whose library has no memory left for another.

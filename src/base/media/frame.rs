@@ -41,6 +41,8 @@ pub struct ReceivedFrame {
     pub rid: Option<[u8; 8]>,
     /// What its samples mean, if its carrier says so: the RTP header extension `color-space`.
     pub colour: Option<Colour>,
+    /// Its temporal layer, if it is of one of several.
+    pub temporal: Option<TemporalLayer>,
 }
 
 impl ReceivedFrame {
@@ -61,6 +63,7 @@ impl ReceivedFrame {
             audio_level: None,
             rid: None,
             colour: None,
+            temporal: None,
         }
     }
 
@@ -139,6 +142,15 @@ pub struct PlaneRef<'a> {
 pub trait Picture: Send + Sync {
     /// Plane 0 is Y; 1 and 2 are U and V at half the size, rounded up.
     fn plane(&self, index: usize) -> PlaneRef<'_>;
+}
+
+/// What a frame says of its place among temporal layers: none refers to one of a higher layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemporalLayer {
+    /// 0 is the lowest.
+    pub id: u8,
+    /// From here on its layer can be decoded though nothing of it was before.
+    pub is_sync: bool,
 }
 
 /// A decoded picture. Holds its owner, never a copy; cloning shares it.

@@ -23,7 +23,7 @@ pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
     AudioLevel, CodedFrame, ComposedFrame, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
-    RedactedMix, TappedFrame, VideoFrame,
+    RedactedMix, TappedFrame, TemporalLayer, VideoFrame,
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RecordingTicket, RoomId, TrackId, TrackKind};

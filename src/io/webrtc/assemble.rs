@@ -332,6 +332,7 @@ impl VideoAssembler {
             audio_level: None,
             rid: whole.packets.iter().find_map(|packet| packet.rid),
             colour: self.colour,
+            temporal: unit.temporal,
         };
         self.is_broken = false;
         self.stats.frames += 1;

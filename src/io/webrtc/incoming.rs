@@ -9,7 +9,7 @@ use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Size, TrackKind, Wallclock};
-use crate::core::ladder::{Admission, Allowance, LayerChoice, SendTarget};
+use crate::core::ladder::{Admission, Allowance, LayerChoice, SendTarget, TemporalChoice};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::extensions::StatedColour;
 use crate::io::webrtc::sound::SoundAssembler;
@@ -31,6 +31,7 @@ pub(super) struct Incoming {
     layers: LayerChoice,
     timeline: Timeline,
     allowance: Allowance,
+    temporal: TemporalChoice,
 }
 
 /// What becomes of a packet.
@@ -85,6 +86,7 @@ impl Incoming {
             layers: LayerChoice::default(),
             timeline: Timeline::default(),
             allowance: Allowance::new(),
+            temporal: TemporalChoice::default(),
         }
     }
 
@@ -92,36 +94,36 @@ impl Incoming {
     pub(super) fn aim(&mut self, target: SendTarget) {
         self.layers.aim(target.size);
         self.allowance.aim(target.bitrate);
+        self.temporal.aim(target.fps);
     }
 
-    /// Whether it matters of a packet of `codec` whether a keyframe begins with it.
-    pub(super) fn may_change(&self, rid: Option<Rid>, codec: Codec) -> bool {
-        let changes = || self.source.as_ref().is_some_and(|source| source.codec != codec);
-        self.kind.is_video() && (rid.is_some() || changes())
+    /// Whether its pictures were coded otherwise so far.
+    pub(super) fn changes(&self, codec: Codec) -> bool {
+        self.kind.is_video() && self.source.as_ref().is_some_and(|source| source.codec != codec)
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
     /// silent, or from a keyframe of the one that fits the tile on (`size`: that of a keyframe which begins with this
-    /// packet). A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted.
+    /// packet, if it says so; `starts`: one may). A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted.
     /// Pictures coded otherwise begin the track anew at a keyframe; sound keeps its codec until it is switched off.
     pub(super) fn takes(
         &mut self,
         now: Instant,
         (ssrc, rid): (Ssrc, Option<Rid>),
-        codec: Codec,
+        (codec, starts): (Codec, bool),
         size: Option<Size>,
     ) -> Take {
         if codec.is_video() != self.kind.is_video() {
             return Take::Leave;
         }
-        let mut take = Take::Take;
+        let (mut take, mut seamless) = (Take::Take, false);
         if let Some(source) = &mut self.source {
             let same_codec = source.codec == codec;
             if rid.is_some() && same_codec {
                 self.layers.hear(now, *ssrc, size);
             }
             if self.started && !same_codec {
-                let may = codec.is_video() && size.is_some() && now >= source.began + limits::CODEC_SPAN_MIN;
+                let may = codec.is_video() && starts && now >= source.began + limits::CODEC_SPAN_MIN;
                 // A layer in another codec is no better than those in the one that is decoded.
                 if !may || (rid.is_some() && now < source.heard + limits::LAYER_SILENT_SPAN) {
                     return Take::Leave;
@@ -137,8 +139,9 @@ impl Incoming {
                 if !is_silent && !is_wished {
                     return Take::Leave;
                 }
+                seamless = !is_silent;
             }
-            self.timeline.turn();
+            self.timeline.turn(seamless);
         } else if rid.is_some() {
             self.layers.hear(now, *ssrc, size);
         }
@@ -165,6 +168,12 @@ impl Incoming {
             Admission::Awaits => self.wanted = true,
             Admission::Stops | Admission::Left => self.wanted = false,
         }
+        if admission == Admission::Taken && !self.temporal.admit(frame.arrival, frame.temporal, frame.keyframe) {
+            self.timeline.leave(frame);
+            return Admission::Left;
+        }
+        // AV1's bitstream does not say from where on a layer can be decoded.
+        self.wanted |= self.temporal.is_climbing() && frame.codec == Codec::Av1;
         admission
     }
 
@@ -309,7 +318,7 @@ mod tests {
         codec: Codec,
         size: Option<Size>,
     ) -> bool {
-        track.takes(now, (stream.0.into(), stream.1.map(Into::into)), codec, size) != Take::Leave
+        track.takes(now, (stream.0.into(), stream.1.map(Into::into)), (codec, size.is_some()), size) != Take::Leave
     }
 
     fn target(width: u32, height: u32) -> SendTarget {
@@ -400,7 +409,7 @@ mod tests {
     fn pictures_coded_otherwise_begin_anew_at_a_keyframe_and_not_over_and_over() {
         let (start, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
         let mut take = |now, codec, size| {
-            let take = track.takes(now, (1.into(), None), codec, size);
+            let take = track.takes(now, (1.into(), None), (codec, size.is_some()), size);
             track.started |= take != Take::Leave;
             take
         };

@@ -29,7 +29,7 @@ use crate::io::webrtc::greeting::Greeting;
 use crate::io::webrtc::incoming::{Incoming, Losses, Take, wire_packet};
 use crate::io::webrtc::intake::Intake;
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::payload::{Packetised, keyframe_size};
+use crate::io::webrtc::payload::{Packetised, keyframe_size, may_start_keyframe};
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::stun;
 
@@ -631,9 +631,9 @@ impl Peer {
         if incoming.kind.is_video() {
             self.feedback.hear(now, packet.payload.len(), rid.is_some());
         }
-        let may_change = incoming.may_change(rid, payload.codec);
-        let size = may_change.then(|| keyframe_size(payload.codec, &packet.payload)).flatten();
-        match incoming.takes(now, (ssrc, rid), payload.codec, size) {
+        let size = rid.and_then(|_| keyframe_size(payload.codec, &packet.payload));
+        let starts = incoming.changes(payload.codec) && may_start_keyframe(payload.codec, &packet.payload, false);
+        match incoming.takes(now, (ssrc, rid), (payload.codec, starts), size) {
             Take::Leave => return,
             Take::Take => {}
             Take::Anew => out.push(PeerOutput::TrackEnded(incoming.kind)),

@@ -109,6 +109,7 @@ impl SoundAssembler {
             audio_level: packet.audio_level,
             rid: packet.rid,
             colour: None,
+            temporal: None,
         })
     }
 

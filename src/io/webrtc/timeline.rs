@@ -17,12 +17,25 @@ pub(super) struct Timeline {
     last: Option<ReceivedFrame>,
     /// Added to a stream's own sequence numbers and RTP times; unknown before its first frame.
     shift: Option<(u64, u64)>,
+    /// The next stream begins where nothing is missing.
+    is_seamless: bool,
 }
 
 impl Timeline {
-    /// The next frame is another stream's.
-    pub(super) fn turn(&mut self) {
-        self.shift = None;
+    /// The next frame is another stream's; `seamless`: nothing is missing between them.
+    pub(super) fn turn(&mut self, seamless: bool) {
+        (self.shift, self.is_seamless) = (None, seamless);
+    }
+
+    /// The frame that was placed last is left on purpose: the next takes its numbers, for nothing is missing.
+    pub(super) fn leave(&mut self, frame: &ReceivedFrame) {
+        let numbers = frame.sequence_last.wrapping_sub(frame.sequence_first).wrapping_add(1);
+        if let Some((sequences, _)) = &mut self.shift {
+            *sequences = sequences.wrapping_sub(numbers);
+        }
+        if let Some(last) = &mut self.last {
+            last.sequence_last = frame.sequence_first.wrapping_sub(1);
+        }
     }
 
     /// Gives a frame its place.
@@ -30,8 +43,8 @@ impl Timeline {
         let (sequences, times) = *self.shift.get_or_insert_with(|| match &self.last {
             None => (0, 0),
             Some(last) => {
-                // One number stays free: nothing follows without a gap.
-                let sequence = last.sequence_last.wrapping_add(2);
+                // Where something is missing a number stays free, so that it is seen.
+                let sequence = last.sequence_last.wrapping_add(if self.is_seamless { 1 } else { 2 });
                 let time = last.rtp_time.wrapping_add(units_between(last, frame).max(1));
                 (sequence.wrapping_sub(frame.sequence_first), time.wrapping_sub(frame.rtp_time))
             }
@@ -74,12 +87,16 @@ mod tests {
             (frame.sequence_first, frame.sequence_last, frame.rtp_time)
         };
         assert_eq!(place(&mut timeline, frame(70, 9_000, start)), (70, 70, 9_000), "the first counts as it likes");
-        timeline.turn();
+        timeline.turn(false);
         let next = ReceivedFrame { sequence_last: 4_001, ..frame(4_000, 77, start + ms(100)) };
         assert_eq!(place(&mut timeline, next), (72, 73, 18_000));
         assert_eq!(place(&mut timeline, frame(4_002, 77 + 3_000, start + ms(133))), (74, 74, 21_000));
-        timeline.turn();
-        assert_eq!(place(&mut timeline, frame(1, u64::MAX - 5, start)).2, 21_001, "time goes on");
+        let left = ReceivedFrame { sequence_last: 76, ..frame(75, 24_000, start) };
+        assert_eq!(place(&mut timeline, frame(4_003, 77 + 6_000, start)).0, left.sequence_first);
+        timeline.leave(&ReceivedFrame { sequence_last: 75, ..left });
+        assert_eq!(place(&mut timeline, frame(4_004, 77 + 9_000, start)).0, 75, "what is left is not missing");
+        timeline.turn(true);
+        assert_eq!(place(&mut timeline, frame(1, u64::MAX - 5, start)), (76, 76, 27_001), "time goes on");
     }
 
     #[test]
@@ -89,7 +106,7 @@ mod tests {
             let at = |millis: u64| Some(Wallclock(millis * 1_000_000));
             let mut timeline = Timeline::default();
             timeline.place(&mut ReceivedFrame { captured: at(1_000), ..frame(0, 0, start) });
-            timeline.turn();
+            timeline.turn(true);
             let mut next = ReceivedFrame { captured: at(captured), ..frame(0, 5, start + ms(200)) };
             timeline.place(&mut next);
             assert_eq!(next.rtp_time, time);

@@ -10,7 +10,7 @@ use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
-use crate::base::media::Size;
+use crate::base::media::{Size, TemporalLayer};
 use crate::core::bitstream::av1::{
     Obu, ObuError, ObuKind, Obus, SequenceHeader, is_reduced_still_picture, is_shown_keyframe, read_leb128,
 };
@@ -166,6 +166,7 @@ struct UnitBuilder {
     /// Where the sequence header lies in `data`.
     header: Option<Range<usize>>,
     lacks_header: bool,
+    temporal: Option<TemporalLayer>,
 }
 
 impl UnitBuilder {
@@ -185,6 +186,8 @@ impl UnitBuilder {
             }
             ObuKind::Frame | ObuKind::FrameHeader if !self.seen_frame => {
                 self.seen_frame = true;
+                // Which pictures let a layer begin stands in another place than the bitstream.
+                self.temporal = obu.temporal_id().map(|id| TemporalLayer { id, is_sync: false });
                 self.keyframe = self.reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
                 self.lacks_header = self.reduced.is_none() && is_shown_keyframe(obu.payload, false);
             }
@@ -197,7 +200,8 @@ impl UnitBuilder {
     fn finish(self) -> Unit {
         let data = Bytes::from(self.data);
         let header = self.header.map(|range| data.slice(range));
-        Unit { data, keyframe: self.keyframe, header, lacks_header: self.lacks_header }
+        let Self { keyframe, lacks_header, temporal, .. } = self;
+        Unit { data, keyframe, header, lacks_header, temporal }
     }
 }
 

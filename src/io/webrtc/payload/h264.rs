@@ -71,7 +71,7 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
 fn whole(unit: Vec<u8>) -> Unit {
     let (found, header) = (contents(&unit), parameter_sets(&unit));
     let keyframe = found.idr && header.is_some();
-    Unit { data: unit.into(), keyframe, lacks_header: found.idr && header.is_none(), header }
+    Unit { data: unit.into(), keyframe, lacks_header: found.idr && header.is_none(), header, temporal: None }
 }
 
 fn add(unit: &mut Vec<u8>, nal: &[u8]) {

@@ -1,6 +1,6 @@
 //! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Only as it is received: nobody is sent VP8.
 
-use crate::base::media::Size;
+use crate::base::media::{Size, TemporalLayer};
 use crate::core::bitstream::vp8;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -10,15 +10,17 @@ use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 /// A broken payload descriptor; a frame that does not start with its first partition.
 pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
     let mut frame = Vec::new();
+    let mut temporal = None;
     for payload in payloads {
         let part = Part::read(payload).ok_or(MalformedPayload)?;
+        temporal = temporal.or(part.temporal);
         if part.starts_frame != frame.is_empty() {
             return Err(MalformedPayload);
         }
         frame.extend_from_slice(part.bytes);
     }
     let keyframe = vp8::is_keyframe(&frame);
-    Ok(Unit { data: frame.into(), keyframe, ..Unit::default() })
+    Ok(Unit { data: frame.into(), keyframe, temporal, ..Unit::default() })
 }
 
 /// Extent of the pictures that a keyframe begins which starts with this payload.
@@ -36,12 +38,14 @@ pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
 struct Part<'a> {
     /// It holds the start of the first partition.
     starts_frame: bool,
+    temporal: Option<TemporalLayer>,
     bytes: &'a [u8],
 }
 
 impl<'a> Part<'a> {
     fn read(payload: &'a [u8]) -> Option<Self> {
         let (&first, mut rest) = payload.split_first()?;
+        let mut temporal = None;
         if first & 0x80 != 0 {
             let (&extension, following) = rest.split_first()?;
             rest = following;
@@ -51,10 +55,18 @@ impl<'a> Part<'a> {
                 rest = rest.get(if two { 2 } else { 1 }..)?;
             }
             rest = rest.get(usize::from(extension & 0x40 != 0)..)?;
+            if extension & 0x20 != 0 {
+                let layer = rest.first()?;
+                temporal = Some(TemporalLayer { id: layer >> 6, is_sync: layer & 0x20 != 0 });
+            }
             rest = rest.get(usize::from(extension & 0x30 != 0)..)?;
         }
         // A payload without a byte of the frame is not worth a packet, and no sender sends one.
-        (!rest.is_empty()).then_some(Self { starts_frame: first & 0x10 != 0 && first & 0x07 == 0, bytes: rest })
+        (!rest.is_empty()).then_some(Self {
+            starts_frame: first & 0x10 != 0 && first & 0x07 == 0,
+            temporal,
+            bytes: rest,
+        })
     }
 }
 
@@ -85,7 +97,9 @@ mod tests {
             assert_eq!((&came.data[..11], came.data.len(), came.keyframe), (&KEYFRAME[..], 13, true));
         }
         let inter = put_together(&[vec![0x10, 0x11, 2, 3]]).unwrap();
-        assert!(!inter.keyframe);
+        assert!(!inter.keyframe && inter.temporal.is_none());
+        let layered = put_together(&[vec![0x90, 0xe0, 0x85, 5, 1, 0xa0, 0x11, 2, 3]]).unwrap();
+        assert_eq!(layered.temporal, Some(TemporalLayer { id: 2, is_sync: true }));
         assert!(put_together(&[vec![0x00, 8, 9]]).is_err(), "it does not start");
     }
 
