@@ -1,5 +1,5 @@
-//! **The question:** does a browser that sends layers by rid send what its tile needs? Debian's Chromium publishes three
-//! layers by WHIP, so without a data channel, while the room around it grows and shrinks.
+//! **The question:** does a browser that sends layers by rid send what its tile needs? Debian's Chromium publishes
+//! three layers by WHIP, so without a data channel, while the room around it grows and shrinks.
 
 use std::time::{Duration, Instant};
 

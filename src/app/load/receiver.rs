@@ -133,6 +133,7 @@ impl Frames {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: None,
         };
         let hand_on = |inward| {
             if let Err(TrySendError::Full(_)) = senses.try_send(inward) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::app::offline::sound::Packets;
 use crate::app::offline::temp_file::{Part, Written};
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
+use crate::base::media::{EncodedFrame, Orientation, Wallclock, pts_from_tick, rtp_from_pts};
 use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
 use crate::core::fmp4::{
@@ -50,7 +50,8 @@ impl Film {
             let sequence = unit.sequence_header.ok_or_else(|| io::Error::other("no sequence header comes first"))?;
             let sequence = SequenceHeader::parse(&sequence).map_err(io::Error::other)?;
             // No wallclock: the same files give the same bytes at any time.
-            let init = InitSegment { sequence, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into() };
+            let orientation = Orientation::default();
+            let init = InitSegment { sequence, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into(), orientation };
             let header = if self.packets.is_some() { init.encode() } else { init.encode_without_sound() };
             self.part.write(&header.bytes)?;
             self.index = RandomAccess::after_head(header.bytes.len());

@@ -9,7 +9,7 @@ use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
-use crate::engine::decode::{self, DecodeError, PixelBudget, VideoDecoder};
+use crate::engine::decode::{self, DecodeError, PixelBudget, Turner, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
 
 /// A video track's way from its queue to its slot.
@@ -45,6 +45,7 @@ struct Track {
     decoder: Option<Box<dyn VideoDecoder>>,
     /// Why its pictures are not shown, as told.
     refused: Option<String>,
+    turner: Turner,
     /// A slot's box that came back, so that none is allocated per frame.
     spare: Option<Box<VideoFrame>>,
 }
@@ -110,7 +111,7 @@ impl DecodeWorker {
     fn add(&mut self, work: Box<TrackWork>) {
         let id = work.track;
         let (jitter, opened) = (VideoJitter::new(), decode::video_decoder_within(work.codec, &self.budget));
-        let mut track = Track { work, jitter, decoder: None, refused: None, spare: None };
+        let mut track = Track { work, jitter, decoder: None, refused: None, turner: Turner::default(), spare: None };
         match opened {
             Ok(decoder) => track.decoder = Some(decoder),
             Err(error) => track.fail(error, &self.reports),
@@ -230,6 +231,7 @@ fn decode_one(
     counters.frames_decoded.add(pictures.len() as u64);
     let shown = !pictures.is_empty();
     for picture in pictures.drain(..) {
+        let picture = track.turner.show(frame.orientation, picture);
         let boxed = match track.spare.take() {
             Some(mut spare) => {
                 *spare = picture;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{Codec, Colour, Damage, Matrix, ParticipantId, Pts, Size, Wallclock};
+use crate::base::media::{Codec, Colour, Damage, Matrix, Orientation, ParticipantId, Pts, Size, Wallclock};
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,8 @@ pub struct ReceivedFrame {
     pub rid: Option<[u8; 8]>,
     /// What its samples mean, if its carrier says so: the RTP header extension `color-space`.
     pub colour: Option<Colour>,
+    /// Which way up it is: the RTP header extension `video-orientation`.
+    pub orientation: Orientation,
     /// Its temporal layer, if it is of one of several.
     pub temporal: Option<TemporalLayer>,
 }
@@ -63,6 +65,7 @@ impl ReceivedFrame {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: Orientation { mirrored: false, turns: 0 },
             temporal: None,
         }
     }

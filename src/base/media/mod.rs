@@ -12,6 +12,7 @@ mod damage;
 mod frame;
 mod g711;
 mod ids;
+mod orientation;
 mod outbox;
 mod rung;
 mod size;
@@ -27,6 +28,7 @@ pub use frame::{
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RecordingTicket, RoomId, TrackId, TrackKind};
+pub use orientation::Orientation;
 pub use outbox::Outbox;
 pub use rung::{NoRungName, RungId, RungName, RungSpec, View};
 pub use size::Size;

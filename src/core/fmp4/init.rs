@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use mp4_atom::{
-    Audio, Av01, Av1c, Codec, Colr, Dinf, Dops, Dref, Edts, Elst, ElstEntry, Encode, Ftyp, Hdlr, Mdhd, Mdia, Mehd,
-    Minf, Moov, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
+    Audio, Av01, Av1c, Codec, Colr, Dinf, Dops, Dref, Edts, Elst, ElstEntry, Encode, Ftyp, Hdlr, Matrix, Mdhd, Mdia,
+    Mehd, Minf, Moov, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
 };
 
-use crate::base::media::Wallclock;
+use crate::base::media::{Orientation, Wallclock};
 use crate::core::bitstream::av1::SequenceHeader;
 use crate::core::bitstream::opus;
 use crate::core::fmp4::tracks::{DELTA_FLAGS, SOUND_TIMESCALE, SOUND_TRACK, SYNC_FLAGS, VIDEO_TIMESCALE, VIDEO_TRACK};
@@ -26,6 +26,8 @@ pub struct InitSegment {
     pub started: Wallclock,
     /// Where in the sound track time zero lies, in samples from the start of its first packet, decoder delay included.
     pub sound_skip: u32,
+    /// Which way up its pictures are to be shown.
+    pub orientation: Orientation,
 }
 
 /// The head of a file as bytes.
@@ -92,8 +94,34 @@ impl InitSegment {
         let visual = Visual { data_reference_index: 1, width, height, ..Visual::default() };
         let entry = Av01 { visual, av1c, colr, ..Av01::default() };
         let minf = Minf { vmhd: Some(Vmhd::default()), ..media(entry.into()) };
-        let tkhd = Tkhd { width: width.into(), height: height.into(), ..track(VIDEO_TRACK, created) };
+        let matrix = matrix(self.orientation, i32::from(width), i32::from(height));
+        let tkhd = Tkhd { width: width.into(), height: height.into(), matrix, ..track(VIDEO_TRACK, created) };
         Trak { tkhd, mdia: mdia(minf, b"vide", VIDEO_TIMESCALE, created), ..Trak::default() }
+    }
+}
+
+/// How a player turns a picture (ISO/IEC 14496-12, section 8.3.2.3): a point (x, y), y down, comes to lie at
+/// (a x + c y + x', b x + d y + y'), so that its picture stays right of and below the origin.
+fn matrix(Orientation { mirrored, turns }: Orientation, width: i32, height: i32) -> Matrix {
+    const ONE: i32 = 1 << 16;
+    // Mirrored first: x is counted from the right.
+    let (sign, right) = if mirrored { (-1, width) } else { (1, 0) };
+    let (a, b, c, d, x, y) = match turns % 4 {
+        0 => (sign, 0, 0, 1, right, 0),
+        1 => (0, sign, -1, 0, height, right),
+        2 => (-sign, 0, 0, -1, width - right, height),
+        _ => (0, -sign, 1, 0, 0, width - right),
+    };
+    Matrix {
+        a: a * ONE,
+        b: b * ONE,
+        u: 0,
+        c: c * ONE,
+        d: d * ONE,
+        v: 0,
+        x: x.saturating_mul(ONE),
+        y: y.saturating_mul(ONE),
+        w: 1 << 30,
     }
 }
 
@@ -206,4 +234,28 @@ fn encode(atom: &impl Encode) -> Vec<u8> {
 
 fn find(bytes: &[u8], kind: &[u8; 4]) -> Option<usize> {
     bytes.windows(4).position(|window| window == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_turn_brings_the_corners_of_a_picture_where_they_belong() {
+        // Upper left and lower right of a picture of 4×2, as a player draws them.
+        let corners = |mirrored, turns| {
+            let Matrix { a, b, c, d, x, y, .. } = matrix(Orientation { mirrored, turns }, 4, 2);
+            [(0, 0), (4, 2)].map(|(u, v)| ((a * u + c * v + x) >> 16, (b * u + d * v + y) >> 16))
+        };
+        assert_eq!(corners(false, 0), [(0, 0), (4, 2)]);
+        assert_eq!(corners(false, 1), [(2, 0), (0, 4)], "a quarter clockwise: upper left is upper right");
+        assert_eq!(corners(false, 2), [(4, 2), (0, 0)]);
+        assert_eq!(corners(false, 3), [(0, 4), (2, 0)]);
+        assert_eq!(corners(true, 0), [(4, 0), (0, 2)]);
+        assert_eq!(corners(true, 1), [(2, 4), (0, 0)]);
+        assert_eq!(corners(true, 2), [(0, 2), (4, 0)]);
+        assert_eq!(corners(true, 3), [(0, 0), (2, 4)]);
+        let upright = matrix(Orientation::default(), 640, 360);
+        assert_eq!((upright.a, upright.d, upright.w, upright.x), (1 << 16, 1 << 16, 1 << 30, 0));
+    }
 }

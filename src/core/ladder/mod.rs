@@ -1,10 +1,9 @@
 //! **The question:** what is asked of each sender, and when is a keyframe due? Floor 2.
 //!
 //! Doors: [`UplinkTarget`] (tile → [`SendTarget`]) and [`KeyframePacer`] (requests → keyframes), each with `handle`,
-//! `deadline` and `stats`; [`RequestBudget`] (may this viewer ask again?), [`LayerChoice`]
-//! (which simulcast layer is taken?), [`TemporalChoice`] (which
-//! of its frames?), [`Steering`] (what is a
-//! sender told who does not listen?) and [`Allowance`] (who sends more than anybody can want?).
+//! `deadline` and `stats`; [`RequestBudget`] (may this viewer ask again?), [`LayerChoice`] (which simulcast layer is
+//! taken?), [`TemporalChoice`] (which of its frames?), [`Steering`] (what is a sender told who does not listen?) and
+//! [`Allowance`] (who sends more than anybody can want?).
 
 mod allowance;
 mod keyframe;

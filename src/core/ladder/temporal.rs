@@ -1,5 +1,5 @@
-//! **The question:** which temporal layers of a track are decoded? As few as make the rate that its tile is shown at. No
-//! picture refers to one of a higher layer, so those above can be left without anybody noticing.
+//! **The question:** which temporal layers of a track are decoded? As few as make the rate that its tile is shown at.
+//! No picture refers to one of a higher layer, so those above can be left without anybody noticing.
 
 use std::time::Instant;
 

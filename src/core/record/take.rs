@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{NANOS_PER_SECOND, Pts, Size, Wallclock, rtp_from_pts};
+use crate::base::media::{NANOS_PER_SECOND, Orientation, Pts, Size, Wallclock, rtp_from_pts};
 use crate::core::bitstream::av1::SequenceHeader;
 use crate::core::bitstream::opus;
 use crate::core::fmp4::{
@@ -78,7 +78,8 @@ impl Take {
         // first comes.
         let sound_base = zero_sound / TICK * TICK;
         let ahead = u32::try_from(zero_sound - sound_base).expect("less than a tick");
-        let init = InitSegment { sequence: sequence.clone(), started, sound_skip: ahead + u32::from(opus::PRE_SKIP) };
+        let (sound_skip, orientation) = (ahead + u32::from(opus::PRE_SKIP), Orientation::default());
+        let init = InitSegment { sequence: sequence.clone(), started, sound_skip, orientation };
         let header = init.encode();
         Self {
             zero,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{
-    NANOS_PER_SECOND, Outbox, Pts, ReceivedFrame, RoomEpoch, TappedFrame, TrackKind, rtp_from_pts,
+    NANOS_PER_SECOND, Orientation, Outbox, Pts, ReceivedFrame, RoomEpoch, TappedFrame, TrackKind, rtp_from_pts,
 };
 use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
@@ -109,6 +109,8 @@ struct File {
     index: RandomAccess,
     /// Of a picture's file.
     sequence: Option<Bytes>,
+    /// As its head says.
+    orientation: Orientation,
     fragments: u32,
     opened_at: Option<Instant>,
     /// Where the open run begins; units of the track's timescale since the recording's zero.
@@ -178,14 +180,21 @@ impl TrackRecorder {
         let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(out) };
         let opening = unit.sequence_header.filter(|_| frame.keyframe);
         if let Some(header) = &opening {
-            let same = self.file.as_ref().is_some_and(|file| file.sequence.as_ref() == Some(header));
+            let same = self
+                .file
+                .as_ref()
+                .is_some_and(|file| file.sequence.as_ref() == Some(header) && file.orientation == frame.orientation);
             if !same {
                 let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(out) };
                 self.finish(out);
-                self.begin(*pts, Some(sequence), out);
+                self.begin(*pts, Some((sequence, frame.orientation)), out);
             }
         }
         let sync = opening.is_some();
+        // A person turned their phone: a file says once which way up it is, and the next begins with a keyframe.
+        if self.file.as_ref().is_some_and(|file| file.orientation != frame.orientation) {
+            out.push(TrackOutput::RequestKeyframe);
+        }
         let at = self.units_at(*pts);
         let lost = self.take_loss(frame);
         let Some(file) = self.file.as_mut().filter(|file| sync || !file.awaits_keyframe) else {
@@ -264,7 +273,9 @@ impl TrackRecorder {
         out.push(TrackOutput::RequestKeyframe);
     }
 
-    fn begin(&mut self, at: Pts, sequence: Option<SequenceHeader>, out: &mut Outbox<TrackOutput>) {
+    fn begin(&mut self, at: Pts, pictures: Option<(SequenceHeader, Orientation)>, out: &mut Outbox<TrackOutput>) {
+        let (sequence, orientation) = pictures.unzip();
+        let orientation = orientation.unwrap_or_default();
         let at = at.max(self.setup.zero);
         let since = at.since(self.setup.zero);
         // The file's time zero is the recording's.
@@ -272,7 +283,7 @@ impl TrackRecorder {
         let (width, height) = sequence.as_ref().map_or((0, 0), |header| (header.size.width, header.size.height));
         let obu = sequence.as_ref().map(|header| header.obu.clone());
         let header = match sequence {
-            Some(sequence) => InitSegment { sequence, started, sound_skip: 0 }.encode_without_sound(),
+            Some(sequence) => InitSegment { sequence, started, sound_skip: 0, orientation }.encode_without_sound(),
             None => sound_header(started, opus::PRE_SKIP.into()),
         };
         let entry = TrackEntry {
@@ -295,6 +306,7 @@ impl TrackRecorder {
             index: RandomAccess::after_head(header.bytes.len()),
             header,
             sequence: obu,
+            orientation,
             fragments: 0,
             opened_at: None,
             start,
@@ -549,6 +561,31 @@ mod tests {
         let told: Vec<_> = entries.iter().map(|entry| (entry.from_ms, Size::new(entry.width, entry.height))).collect();
         assert_eq!(told, [(0, Size::new(640, 360)), (120, sequence.size)]);
         assert!(entries.iter().all(|entry| entry.gaps.is_empty()), "{entries:?}");
+    }
+
+    #[test]
+    fn a_phone_that_is_turned_is_another_file_from_its_next_keyframe_on() {
+        let mut far = Far::new(TrackKind::Camera);
+        let mut asked = Vec::new();
+        for (n, (data, turns)) in [(KEYFRAME, 0), (DELTA, 1), (KEYFRAME, 1), (DELTA, 1)].into_iter().enumerate() {
+            let ms = n as u64 * 40;
+            let pts = ZERO + Duration::from_millis(ms);
+            let mut frame = tapped(pts, Bytes::from_static(data), data == KEYFRAME, n as u64, 0, far.start);
+            frame.received.orientation = Orientation { mirrored: false, turns };
+            let before = far.out.as_slice().len();
+            far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
+            let new = &far.out.as_slice()[before..];
+            asked.push(new.iter().any(|output| matches!(output, TrackOutput::RequestKeyframe)));
+        }
+        assert_eq!(asked, [false, true, false, false]);
+        let (outputs, entries) = far.finish();
+        assert_eq!(entries.iter().map(|entry| entry.from_ms).collect::<Vec<_>>(), [0, 80]);
+        let heads = outputs.iter().filter_map(|output| match output {
+            TrackOutput::Begin { head, .. } => Some(head.clone()),
+            _ => None,
+        });
+        let [upright, turned] = &heads.collect::<Vec<_>>()[..] else { panic!("two files") };
+        assert!(upright.len() == turned.len() && upright != turned, "their matrices differ");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Doors: [`video_decoder`] makes the [`VideoDecoder`] of a codec, [`video_decoder_within`] one of many that share a
 //! [`PixelBudget`]; [`VoiceDecoder`] reads voices ([`OpusDecoder`], [`G711Decoder`]), [`OpusFileDecoder`] the sound of
 //! files whatever its channels, [`announcement()`] whole files of sound; [`Reshaper`] turns, cuts and stretches what
-//! was decoded as its file says.
+//! was decoded as its file says, [`Turner`] turns it as its sender holds their phone.
 
 mod announcement;
 mod av1;
@@ -19,6 +19,7 @@ mod repeat;
 mod reshape;
 #[cfg(test)]
 mod tests;
+mod turner;
 mod video;
 mod voice;
 #[cfg(feature = "vpx")]
@@ -31,6 +32,7 @@ pub use g711::G711Decoder;
 pub use opus::{OpusDecodeError, OpusDecoder};
 pub use opus_streams::OpusFileDecoder;
 pub use reshape::{Cut, Reshape, Reshaper};
+pub use turner::Turner;
 pub use video::{DecodeError, VideoDecoder};
 pub use voice::VoiceDecoder;
 pub use wav::WavError;

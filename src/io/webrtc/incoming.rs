@@ -11,7 +11,7 @@ use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Size, TrackKind, Wallclock};
 use crate::core::ladder::{Admission, Allowance, LayerChoice, SendTarget, TemporalChoice};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
-use crate::io::webrtc::extensions::StatedColour;
+use crate::io::webrtc::extensions::{StatedColour, StatedOrientation};
 use crate::io::webrtc::sound::SoundAssembler;
 use crate::io::webrtc::timeline::Timeline;
 
@@ -104,7 +104,8 @@ impl Incoming {
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
     /// silent, or from a keyframe of the one that fits the tile on (`size`: that of a keyframe which begins with this
-    /// packet, if it says so; `starts`: one may). A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted.
+    /// packet, if it says so; `starts`: one may). A stream with a new SSRC but of no other layer replaces the old one
+    /// at once: its sender restarted.
     /// Pictures coded otherwise begin the track anew at a keyframe; sound keeps its codec until it is switched off.
     pub(super) fn takes(
         &mut self,
@@ -264,6 +265,7 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
         audio_level,
         rid,
         colour: packet.header.ext_vals.user_values.get::<StatedColour>().map(|stated| stated.0),
+        orientation: packet.header.ext_vals.user_values.get::<StatedOrientation>().map(|stated| stated.0),
     }
 }
 
@@ -408,7 +410,7 @@ mod tests {
     #[test]
     fn pictures_coded_otherwise_begin_anew_at_a_keyframe_and_not_over_and_over() {
         let (start, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
-        let mut take = |now, codec, size| {
+        let mut take = |now, codec, size: Option<Size>| {
             let take = track.takes(now, (1.into(), None), (codec, size.is_some()), size);
             track.started |= take != Take::Leave;
             take

@@ -224,9 +224,9 @@ fn case_60_answer_feedback_adds_nothing_and_names_no_stream_where_nothing_is_sen
 }
 
 #[test]
-fn case_17_video_orientation_is_left_out_and_color_space_is_answered() {
+fn case_17_video_orientation_and_color_space_are_answered_for_they_are_obeyed() {
     let answer = answered(PUBLISHER, &offer(&[video("0", PHONE)])).unwrap();
-    assert!(!answer.contains("video-orientation"), "{answer}");
+    assert!(has(&answer, "a=extmap:2 urn:3gpp:video-orientation"), "{answer}");
     assert!(has(&answer, "a=extmap:8 http://www.webrtc.org/experiments/rtp-hdrext/color-space"), "{answer}");
     assert!(has(&answer, "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"), "{answer}");
 }
