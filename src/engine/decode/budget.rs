@@ -113,6 +113,23 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_changes_with_each_frame_holds_no_more_than_the_largest() {
+        let clips = [clip(64, 64), clip(128, 64), clip(64, 128), clip(96, 80)];
+        let whole = 3 * 64 * 64;
+        let budget = PixelBudget::new(whole);
+        let open = || video_decoder_within(Codec::Av1, &budget).unwrap();
+        let (mut changing, mut steady) = (open(), open());
+        assert_eq!(decode(&mut *steady, &clips[0][0]), Ok(1));
+        for n in 0..100 {
+            assert_eq!(decode(&mut *changing, &clips[n % clips.len()][0]), Ok(1), "{n}");
+            assert!(budget.0.load(Ordering::Relaxed) <= whole - 64 * 64, "what is held is counted");
+        }
+        assert_eq!(decode(&mut *steady, &clips[0][1]), Ok(1), "another one goes on");
+        drop((changing, steady));
+        assert_eq!(budget.0.load(Ordering::Relaxed), whole, "all of it comes back");
+    }
+
+    #[test]
     fn decoders_of_a_node_hold_no_more_pixels_than_it_may() {
         let (small, large) = (clip(64, 64), clip(128, 64));
         let budget = PixelBudget::new(2 * 64 * 64);

@@ -102,6 +102,13 @@ impl Incoming {
         self.kind.is_video() && self.source.as_ref().is_some_and(|source| source.codec != codec)
     }
 
+    /// Whether a packet without payload is taken, which only holds a place in its stream: a sender probes the path by
+    /// it on whatever stream it likes, one that is dry among them.
+    pub(super) fn takes_padding(&self, ssrc: Ssrc) -> Take {
+        let is_taken = self.source.as_ref().is_some_and(|source| source.ssrc == ssrc);
+        if is_taken { Take::Take } else { Take::Leave }
+    }
+
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
     /// silent, or from a keyframe of the one that fits the tile on (`size`: that of a keyframe which begins with this
     /// packet, if it says so; `starts`: one may). A stream with a new SSRC but of no other layer replaces the old one

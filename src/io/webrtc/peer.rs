@@ -633,7 +633,12 @@ impl Peer {
         }
         let size = rid.and_then(|_| keyframe_size(payload.codec, &packet.payload));
         let starts = incoming.changes(payload.codec) && may_start_keyframe(payload.codec, &packet.payload, false);
-        match incoming.takes(now, (ssrc, rid), (payload.codec, starts), size) {
+        let take = if packet.payload.is_empty() {
+            incoming.takes_padding(ssrc)
+        } else {
+            incoming.takes(now, (ssrc, rid), (payload.codec, starts), size)
+        };
+        match take {
             Take::Leave => return,
             Take::Take => {}
             Take::Anew => out.push(PeerOutput::TrackEnded(incoming.kind)),

@@ -43,6 +43,8 @@ impl Node {
 struct Layered {
     client: Client,
     ticks: u32,
+    /// The layer of which nothing comes.
+    dry: &'static str,
 }
 
 impl Layered {
@@ -50,6 +52,11 @@ impl Layered {
         for (at, (rid, width, height)) in LAYERS.into_iter().enumerate() {
             let asked = self.client.layer_requests.iter().position(|asked| *asked == rid.into());
             asked.map(|at| self.client.layer_requests.swap_remove(at));
+            if rid == self.dry {
+                // Its encoder rests, and the path is probed by it all the same.
+                self.client.send_vp8(0, Some(rid), Vec::new(), self.ticks * 3_000);
+                continue;
+            }
             // Each layer counts from a number of its own.
             let time = u32::try_from(at).unwrap() * 1_000_000 + self.ticks * 3_000;
             self.client.send_vp8(0, Some(rid), vp8(self.ticks == 0 || asked.is_some(), (width, height)), time);
@@ -67,7 +74,7 @@ fn the_layer_that_fits_the_tile_is_handed_on_and_nobody_notices_the_change() {
     let (peer, answer) = node.answer(PeerRole::Participant(ANNA), &offer).unwrap();
     client.accept(&answer);
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].connected);
-    let mut layered = Layered { client, ticks: 0 };
+    let mut layered = Layered { client, ticks: 0, dry: "" };
     let end = Instant::now() + PATIENCE;
     let started = |event: &NetEvent| matches!(event, NetEvent::TrackStarted { .. });
     while !node.has(started) {
@@ -76,7 +83,14 @@ fn the_layer_that_fits_the_tile_is_handed_on_and_nobody_notices_the_change() {
     }
     let frames = node.attach(peer);
     let mut last = (0, 0);
-    for (wanted, size) in [("h", (1280, 720)), ("l", (320, 180)), ("m", (480, 270)), ("h", (2560, 1440))] {
+    for (wanted, size, dry) in [
+        ("h", (1280, 720), ""),
+        ("l", (320, 180), ""),
+        ("m", (480, 270), ""),
+        ("h", (2560, 1440), ""),
+        ("m", (2560, 1440), "h"),
+    ] {
+        layered.dry = dry;
         node.aim(peer, target(size.0, size.1, 1_000_000));
         let mut came = Vec::new();
         // Some frames of it in a row.
