@@ -448,3 +448,34 @@ fn hostile_texts_of_a_guest_are_obeyed_or_refused() {
     }
     assert!(effects > 0, "not one was obeyed");
 }
+
+#[test]
+fn who_sends_too_much_is_told_and_off_in_the_roster_until_it_sends_less() {
+    let (mut at, setup) = (Instant::now(), setup(None));
+    let mut room = room(at, setup);
+    (1..=2).for_each(|number| drop(come(&mut room, at, number, true)));
+    let (peer, kind) = (PeerId(1), TrackKind::Camera);
+    let began = NetEvent::TrackStarted { peer, kind, codec: Codec::Vp8 };
+    let _ = handle(&mut room, at, Input::Net(began));
+    for is_over in [true, false] {
+        at += 2 * limits::SIGNAL_SPACING;
+        let mut effects = handle(&mut room, at, Input::Net(NetEvent::Excess { peer, kind, is_over }));
+        at += 2 * limits::SIGNAL_SPACING;
+        effects.extend(handle(&mut room, at, Input::Due));
+        let said = |to: u64, kind: WordKind| {
+            let texts = effects.iter().filter_map(|effect| match effect {
+                Effect::Net(NetCommand::Signal { peer, kind: said, text }) => {
+                    (*peer == PeerId(to) && *said == kind).then_some(text)
+                }
+                _ => None,
+            });
+            texts.last().map(ToString::to_string).unwrap_or_default()
+        };
+        assert_eq!(said(1, WordKind::Problem).contains("not-shown"), is_over);
+        assert!(said(2, WordKind::Problem).is_empty(), "nobody else is bothered");
+        let Ok(Some(FromNode::Room { participants })) = FromNode::parse(&said(2, WordKind::Room)) else {
+            panic!("the roster is told")
+        };
+        assert_eq!(participants.iter().map(|person| person.camera).collect::<Vec<_>>(), [!is_over, false]);
+    }
+}
