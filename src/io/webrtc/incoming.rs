@@ -39,7 +39,8 @@ pub(super) struct Incoming {
 pub(super) enum Take {
     /// It is another stream's than the one that is taken.
     Leave,
-    Take,
+    /// It is taken.
+    Follow,
     /// It is taken, and with it the track begins anew: it is coded otherwise than before.
     Anew,
 }
@@ -106,7 +107,7 @@ impl Incoming {
     /// it on whatever stream it likes, one that is dry among them.
     pub(super) fn takes_padding(&self, ssrc: Ssrc) -> Take {
         let is_taken = self.source.as_ref().is_some_and(|source| source.ssrc == ssrc);
-        if is_taken { Take::Take } else { Take::Leave }
+        if is_taken { Take::Follow } else { Take::Leave }
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
@@ -124,7 +125,7 @@ impl Incoming {
         if codec.is_video() != self.kind.is_video() {
             return Take::Leave;
         }
-        let (mut take, mut seamless) = (Take::Take, false);
+        let (mut take, mut seamless) = (Take::Follow, false);
         if let Some(source) = &mut self.source {
             let same_codec = source.codec == codec;
             if rid.is_some() && same_codec {
@@ -140,7 +141,7 @@ impl Incoming {
                 take = Take::Anew;
             } else if source.ssrc == ssrc && same_codec {
                 source.heard = now;
-                return Take::Take;
+                return Take::Follow;
             } else if rid.is_some() && rid != source.rid {
                 let is_silent = now >= source.heard + limits::LAYER_SILENT_SPAN;
                 let is_wished = size.is_some() && self.layers.best(now) == Some(*ssrc);
@@ -422,16 +423,16 @@ mod tests {
             track.started |= take != Take::Leave;
             take
         };
-        assert_eq!(take(start, Codec::H264, HIGH_SIZE), Take::Take);
+        assert_eq!(take(start, Codec::H264, HIGH_SIZE), Take::Follow);
         assert_eq!(take(start, Codec::Vp8, HIGH_SIZE), Take::Leave, "it has only begun");
         let later = start + limits::CODEC_SPAN_MIN;
         assert_eq!(take(later, Codec::Vp8, None), Take::Leave, "nothing to begin with");
-        assert_eq!(take(later, Codec::H264, None), Take::Take);
+        assert_eq!(take(later, Codec::H264, None), Take::Follow);
         assert_eq!(take(later, Codec::Vp8, HIGH_SIZE), Take::Anew);
         // Whoever changes with each picture gets one codec.
         for _ in 0..100 {
             assert_eq!(take(later, Codec::H264, HIGH_SIZE), Take::Leave);
-            assert_eq!(take(later, Codec::Vp8, None), Take::Take);
+            assert_eq!(take(later, Codec::Vp8, None), Take::Follow);
         }
     }
 

@@ -640,7 +640,7 @@ impl Peer {
         };
         match take {
             Take::Leave => return,
-            Take::Take => {}
+            Take::Follow => {}
             Take::Anew => out.push(PeerOutput::TrackEnded(incoming.kind)),
         }
         if !incoming.started {

@@ -463,13 +463,13 @@ fn who_sends_too_much_is_told_and_off_in_the_roster_until_it_sends_less() {
         at += 2 * limits::SIGNAL_SPACING;
         effects.extend(handle(&mut room, at, Input::Due));
         let said = |to: u64, kind: WordKind| {
-            let texts = effects.iter().filter_map(|effect| match effect {
+            let mut texts = effects.iter().filter_map(|effect| match effect {
                 Effect::Net(NetCommand::Signal { peer, kind: said, text }) => {
                     (*peer == PeerId(to) && *said == kind).then_some(text)
                 }
                 _ => None,
             });
-            texts.last().map(ToString::to_string).unwrap_or_default()
+            texts.next_back().map(ToString::to_string).unwrap_or_default()
         };
         assert_eq!(said(1, WordKind::Problem).contains("not-shown"), is_over);
         assert!(said(2, WordKind::Problem).is_empty(), "nobody else is bothered");
