@@ -10,6 +10,7 @@
 mod browser;
 mod call;
 mod client;
+mod clients;
 mod codecs;
 mod compose;
 mod config;

@@ -10,6 +10,7 @@ use crate::base::media::Codec;
 use crate::engine::decode::decodes;
 use crate::engine::encode::encodes;
 use crate::io::webrtc::extensions;
+use crate::io::webrtc::fingerprint;
 use crate::io::webrtc::offer::OfferError;
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::sdp::{Description, Flow, Section};
@@ -318,7 +319,7 @@ fn normalised(description: &Description<'_>, lines: &[Line], role: PeerRole) -> 
         (0..lines.len()).map(|at| lines[at].mid.clone().unwrap_or_else(|| unnamed(lines, at))).collect();
     let group: Vec<&str> =
         mids.iter().zip(lines).filter(|(_, line)| line.fate == Fate::Taken).map(|(mid, _)| &**mid).collect();
-    let (hash, print) = fingerprint(description)?;
+    let (hash, print) = fingerprint::told(description).ok_or(OfferError::NoFingerprint)?;
     let mut text = format!(
         "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n\
          a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
@@ -339,17 +340,6 @@ fn normalised(description: &Description<'_>, lines: &[Line], role: PeerRole) -> 
         write_section(&mut text, description, (section, line, mid), role);
     }
     Ok(text)
-}
-
-/// The certificate's hash that can be checked.
-fn fingerprint<'a>(description: &Description<'a>) -> Result<(&'static str, &'a str), OfferError> {
-    let of = |name: &'static str| {
-        let mut all = description.anywhere("fingerprint").filter_map(|value| value.split_once(' '));
-        let found = all.find(|(hash, _)| hash.eq_ignore_ascii_case(name));
-        found.map(|(_, bytes)| (name, bytes.trim()))
-    };
-    // str0m computes these two.
-    of("sha-256").or_else(|| of("sha-1")).ok_or(OfferError::NoFingerprint)
 }
 
 /// A name for a line that has none, and that no other has.

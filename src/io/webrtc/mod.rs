@@ -16,6 +16,7 @@ mod entry;
 mod event;
 mod extensions;
 mod feed;
+mod fingerprint;
 mod greeting;
 mod hearing;
 mod held;

@@ -36,7 +36,8 @@ pub enum OfferError {
     NotBundled,
     /// No fingerprint that the other side's certificate can be checked by.
     #[error(
-        "there is no a=fingerprint of sha-256 or sha-1 (RFC 8122), by which this node checks certificates: send it"
+        "there is no a=fingerprint of sha-256, sha-512, sha-384, sha-224 or sha-1 (RFC 8122), by which this node \
+         checks certificates: send it"
     )]
     NoFingerprint,
     /// An m-line that cannot be taken, in an offer of which all or nothing is taken (RFC 9725 section 4.4).

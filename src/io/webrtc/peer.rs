@@ -19,10 +19,11 @@ use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
 use crate::io::webrtc::certificate::Certificate;
-use crate::io::webrtc::codec::{payload_kind, to_wire};
+use crate::io::webrtc::codec::{H264_MORE, payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
 use crate::io::webrtc::dtls;
 use crate::io::webrtc::extensions;
+use crate::io::webrtc::fingerprint::Expected;
 use crate::io::webrtc::greeting::Greeting;
 use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
 use crate::io::webrtc::intake::Intake;
@@ -127,6 +128,8 @@ pub struct Peer {
     watches: Option<Codec>,
     mix: Option<Outgoing>,
     channel: Option<ChannelId>,
+    /// The other side's certificate, where str0m cannot compare.
+    expected: Option<Expected>,
     created: Instant,
     connected: bool,
     /// When the last datagram came.
@@ -155,11 +158,13 @@ impl Peer {
     /// # Errors
     /// When the offer cannot be answered; the message says what to do.
     pub fn answer(setup: &PeerSetup<'_>, offer_sdp: &str, now: Instant) -> Result<(Self, String), OfferError> {
-        let mut rtc = Rtc::builder()
+        let expected = Expected::of(offer_sdp);
+        let mut config = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
             .set_crypto_provider(dtls::provider())
             .set_dtls_cert(setup.certificate.0.clone())
+            .set_fingerprint_verification(expected.is_none())
             .clear_codecs()
             .enable_opus(true, true)
             .enable_av1(true)
@@ -171,8 +176,11 @@ impl Peer {
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
             .set_stats_interval(Some(limits::LOSS_REPORT_INTERVAL))
-            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
-            .build(now);
+            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32);
+        for (format, again, whole, profile) in H264_MORE.into_iter().filter(|_| decodes(Codec::H264)) {
+            config.codec_config().add_h264(format.into(), Some(again.into()), whole, profile);
+        }
+        let mut rtc = config.build(now);
         for address in setup.candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -190,6 +198,7 @@ impl Peer {
             watches: None,
             mix: None,
             channel: None,
+            expected,
             created: now,
             connected: false,
             heard: now,
@@ -211,7 +220,11 @@ impl Peer {
         let intake = Intake::read(offer_sdp, self.role)?;
         let parsed = SdpOffer::from_sdp_string(&intake.text).map_err(|error| unread(&error))?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
-        let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
+        let answer = answer.to_sdp_string();
+        if let Some(at) = intake.unanswered(&answer).filter(|_| matches!(self.role, PeerRole::Publisher(_))) {
+            return Err(OfferError::Partial(at, "its formats are of profiles that this node does not take".into()));
+        }
+        let mut answer = offer::with_one_stream(&intake.answer(&answer));
         self.greeting.refuse(intake.refusals());
         // What was chosen first stays: the line keeps its format, and the rung its encoder.
         self.watches = self.watches.or_else(|| intake.lines.iter().find_map(|line| line.sends));
@@ -297,6 +310,14 @@ impl Peer {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
         self.heard = now;
         let mut handled = self.rtc.handle_input(Input::Receive(now, receive));
+        // Before anything of what the handshake brought is used.
+        if let (Some(shown), Some(expected)) = (dtls::take_shown(), &self.expected)
+            && !expected.is_of(&shown)
+        {
+            tracing::warn!("a client shows another certificate than its offer told; it never connects");
+            self.close(CloseReason::Handshake, out);
+            return false;
+        }
         self.drain(now, out);
         if self.expect_stream(datagram)
             && let Ok(again) = Receive::new(Protocol::Udp, source, destination, datagram)

@@ -20,6 +20,13 @@ impl Intake {
         text
     }
 
+    /// The first m-line that was taken here and refused there, all the same.
+    pub(super) fn unanswered(&self, answer: &str) -> Option<usize> {
+        let sections = answer.split("\r\nm=").skip(1);
+        let mut lines = self.lines.iter().zip(sections);
+        lines.position(|(line, section)| line.fate == Fate::Taken && section.split(' ').nth(1) == Some("0"))
+    }
+
     /// Lines before the first m-line.
     fn session(&self, head: &str) -> String {
         let mut text = String::with_capacity(head.len() + 2);

@@ -110,8 +110,8 @@ impl Switch {
         entry.reach.received(source, datagram.len());
         if stun::answered(datagram).is_some_and(|transaction| entry.reach.is_asked(source, transaction)) {
             let proven = entry.peer.verifies(datagram);
-            if proven {
-                entry.reach.prove(source);
+            if let Some(kept) = proven.then(|| entry.reach.prove(source)).flatten() {
+                self.send.push(socket, destination, source, &kept);
             }
             return self.counters.datagrams_malformed.add(u64::from(!proven));
         }

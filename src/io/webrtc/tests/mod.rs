@@ -1,7 +1,9 @@
 //! **The question:** does the wire hold? A net thread on a real socket, and far sides made of str0m.
 
 mod client;
+mod fingerprints;
 mod hostile;
+mod profiles;
 mod proof;
 mod rungs;
 mod strays;
