@@ -3,6 +3,7 @@
 //! a reason (RFC 3264 section 6), or as a whole where that is the rule (RFC 9725 section 4.4). `reply` turns the answer
 //! back.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::base::limits;
@@ -303,11 +304,31 @@ fn check(description: &Description<'_>, lines: &[Line], bundled: bool, role: Pee
     if !bundled && taken.count() > 1 {
         return Err(OfferError::NotBundled);
     }
+    if let Some(number) = ambiguous(description, lines, role) {
+        let why = "stands for two things; in one BUNDLE a payload type has one meaning (RFC 9143 section 9.1)";
+        return Err(OfferError::Malformed(format!("payload type {number} {why}")));
+    }
     if description.attributes.contains(&"ice-lite") {
         let why = "both sides would be ICE-lite and neither would begin (RFC 8445 section 2.5); offer a full agent";
         return Err(OfferError::Malformed(why.into()));
     }
     Ok(())
+}
+
+/// A payload type of lines that are taken that stands for more than one thing. Parameters may differ: pages write
+/// `stereo=1` or a bitrate into one line alone.
+fn ambiguous<'a>(description: &Description<'a>, lines: &[Line], role: PeerRole) -> Option<&'a str> {
+    let mut meanings: HashMap<&str, Option<String>> = HashMap::new();
+    let taken = description.sections.iter().zip(lines).filter(|(_, line)| line.fate == Fate::Taken);
+    for (section, _) in taken {
+        for format in taken_formats(section, own_flow(description, section, role)) {
+            let meaning = section.encoding(format);
+            if *meanings.entry(format).or_insert_with(|| meaning.clone()) != meaning {
+                return Some(format);
+            }
+        }
+    }
+    None
 }
 
 /// The offer in one shape: what all lines share before them, no format, attribute or line that is not taken.

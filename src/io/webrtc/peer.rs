@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -219,7 +220,13 @@ impl Peer {
     pub(super) fn renegotiate(&mut self, offer_sdp: &str) -> Result<String, OfferError> {
         let intake = Intake::read(offer_sdp, self.role)?;
         let parsed = SdpOffer::from_sdp_string(&intake.text).map_err(|error| unread(&error))?;
-        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
+        // str0m asserts what it takes for granted of payload types; `Intake` refuses what is known to break that, and what
+        // is not known costs its own connection alone.
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.rtc.sdp_api().accept_offer(parsed)));
+        let answer = accepted
+            .inspect_err(|_| self.rtc.disconnect())
+            .map_err(|_| OfferError::Malformed("its payload types contradict each other".into()))?
+            .map_err(|error| unread(&error))?;
         let answer = answer.to_sdp_string();
         if let Some(at) = intake.unanswered(&answer).filter(|_| matches!(self.role, PeerRole::Publisher(_))) {
             return Err(OfferError::Partial(at, "its formats are of profiles that this node does not take".into()));

@@ -5,6 +5,7 @@ mod fingerprints;
 mod hostile;
 mod profiles;
 mod proof;
+mod refused;
 mod rungs;
 mod strays;
 mod unnamed;
@@ -560,6 +561,7 @@ fn offers_that_cannot_be_answered_say_what_to_do() {
     assert_eq!(refuse(&mut node, &many), OfferError::ManyLines(limits::OFFER_LINES_MAX + 1));
     assert!(matches!(refuse(&mut node, &good.replace("a=ice-ufrag", "a=nothing")), OfferError::Malformed(_)));
     let no_pictures = good.replace("AV1/90000", "XX1/90000").replace("VP8/90000", "XX8/90000");
+    let no_pictures = no_pictures.replace("H264/90000", "XX4/90000");
     let neither = no_pictures.replace("opus/48000", "xpus/48000");
     assert!(matches!(refuse(&mut node, &neither), OfferError::NoCodec | OfferError::NoOpus));
     let publisher = PeerRole::Publisher(ANNA);
