@@ -73,5 +73,5 @@ purity: setup-build ## Build floors 1 and 2 alone, and compare what comes along 
 audit: setup-build ## Check dependencies' licences, sources, bans and known vulnerabilities; installs cargo-deny if need be
 	@$(CARGO) deny --version 2>/dev/null | grep -qxF 'cargo-deny $(DENY)' || $(CARGO) install cargo-deny --version $(DENY) --locked
 	$(CARGO) deny --locked check bans licenses sources
-	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked check --disable-fetch advisories; \
+	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked --offline check advisories; \
 	else echo "The advisories' database cannot be reached from here: known vulnerabilities were not looked for." >&2; fi

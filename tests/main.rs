@@ -26,3 +26,4 @@ mod retention;
 mod rungs;
 mod sim;
 mod tidy;
+mod vital;
