@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "h264")]
+#[cfg(any(feature = "h264", feature = "vpx"))]
 use crate::base::media::Codec;
 use crate::base::media::{ComposedFrame, EncodedFrame, pts_from_tick};
 use crate::engine::encode::aom;
@@ -15,6 +15,8 @@ use crate::engine::encode::h264;
 #[cfg(feature = "rav1e")]
 use crate::engine::encode::rav1e;
 use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup};
+#[cfg(feature = "vpx")]
+use crate::engine::encode::vp8;
 
 /// An encoder's name in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -74,6 +76,10 @@ pub fn video_encoder(choice: EncoderChoice, setup: VideoEncoderSetup) -> Result<
     #[cfg(feature = "h264")]
     if setup.codec == Codec::H264 {
         return h264::encoder(setup);
+    }
+    #[cfg(feature = "vpx")]
+    if setup.codec == Codec::Vp8 {
+        return vp8::encoder(setup);
     }
     match choice {
         EncoderChoice::Auto | EncoderChoice::Aom => aom::encoder(setup),

@@ -15,6 +15,8 @@ mod opus;
 #[cfg(feature = "rav1e")]
 mod rav1e;
 mod video;
+#[cfg(feature = "vpx")]
+mod vp8;
 
 pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;

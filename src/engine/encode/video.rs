@@ -24,7 +24,8 @@ pub const fn encodes(codec: Codec) -> bool {
     match codec {
         Codec::Av1 => true,
         Codec::H264 => cfg!(feature = "h264"),
-        Codec::Vp8 | Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
+        Codec::Vp8 => cfg!(feature = "vpx"),
+        Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
     }
 }
 

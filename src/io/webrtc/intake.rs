@@ -262,6 +262,10 @@ fn taken_formats<'a>(section: &Section<'a>, flow: Flow) -> Vec<&'a str> {
             let is_ours = |format: &str| !flow.is_received() || is_written_here(section, format);
             let mut coded: Vec<(&str, Codec)> =
                 coded.filter(|(format, codec)| fits(*codec) && (*codec != Codec::H264 || is_ours(format))).collect();
+            // One more encode, for who takes nothing else.
+            if flow.is_received() && coded.iter().any(|(_, codec)| *codec != Codec::Vp8) {
+                coded.retain(|(_, codec)| *codec != Codec::Vp8);
+            }
             coded.sort_by_key(|(_, codec)| *codec != Codec::Av1);
             coded.into_iter().map(|(format, _)| format).collect()
         }

@@ -19,8 +19,8 @@ pub enum OfferError {
     NoMedia,
     /// A video m-line without a codec that is decoded, or sent.
     #[error(
-        "a video m-line offers no codec that this node takes; offer AV1 of profile 0 (RTP payload 'AV1/90000') or \
-         H.264 ('H264/90000'), or where you only send VP8 or VP9"
+        "a video m-line offers no codec that this node takes; offer AV1 of profile 0 (RTP payload 'AV1/90000'), \
+         H.264 ('H264/90000') or VP8 ('VP8/90000'), or where you only send VP9"
     )]
     NoCodec,
     /// An audio m-line without Opus.

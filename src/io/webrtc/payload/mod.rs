@@ -49,8 +49,9 @@ impl Packetiser {
             Codec::Av1 => av1::packetise(&mut self.av1, &frame.data, frame.keyframe),
             Codec::H264 => h264::packetise(&frame.data),
             Codec::Opus | Codec::G711(_) => opus::packetise(&frame.data),
-            // Nobody encodes these, so nobody sends them.
-            Codec::Vp8 | Codec::Vp9 => Vec::new(),
+            Codec::Vp8 => vp8::packetise(&frame.data),
+            // Nobody encodes it, so nobody sends it.
+            Codec::Vp9 => Vec::new(),
         };
         Packetised { frame: Arc::clone(frame), payloads }
     }

@@ -1,7 +1,20 @@
-//! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Only as it is received: nobody is sent VP8.
+//! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Both ways.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rtc_rtp::codec::vp8::Vp8Payloader;
+use rtc_rtp::packetizer::Payloader;
+
+use crate::base::limits;
 use crate::core::bitstream::vp8;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
+
+/// The payloads of one frame, its partitions cut wherever a payload is full.
+pub(super) fn packetise(frame: &Bytes) -> Vec<Arc<[u8]>> {
+    let payloads = Vp8Payloader::default().payload(limits::RTP_PAYLOAD_LEN, frame).unwrap_or_default();
+    payloads.iter().map(|payload| Arc::from(&payload[..])).collect()
+}
 
 /// Puts together the frame whose payloads, all of them and in order, are `payloads`.
 ///
@@ -86,6 +99,15 @@ mod tests {
         let inter = put_together(&[vec![0x10, 0x11, 2, 3]]).unwrap();
         assert!(!inter.keyframe);
         assert!(put_together(&[vec![0x00, 8, 9]]).is_err(), "it does not start");
+    }
+
+    #[test]
+    fn a_frame_comes_out_of_its_payloads_as_it_went_in() {
+        let frame: Bytes = KEYFRAME[1..].iter().copied().cycle().take(5_000).collect();
+        let payloads = packetise(&frame);
+        assert!(payloads.len() > 3 && payloads.iter().all(|payload| payload.len() <= limits::RTP_PAYLOAD_LEN));
+        let came = depacketise(payloads.iter().map(|payload| &payload[..])).unwrap();
+        assert_eq!((came.data, came.keyframe), (frame, true));
     }
 
     #[test]

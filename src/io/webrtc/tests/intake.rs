@@ -281,6 +281,9 @@ fn who_has_no_av1_sends_what_they_have_and_is_sent_h264() {
     let setup = PeerSetup { id, role: VIEWER, certificate: &certificate, candidates: &[], red: false };
     let (peer, answer) = Peer::answer(&setup, &of("recvonly"), Instant::now()).unwrap();
     assert_eq!((formats(&answer), peer.watches()), (vec!["98".to_owned()], Some(Codec::H264)), "{answer}");
-    let none = of("recvonly").replace("H264/90000", "H265/90000");
+    let alone = of("recvonly").replace("H264/90000", "H265/90000");
+    let (peer, answer) = Peer::answer(&setup, &alone, Instant::now()).unwrap();
+    assert_eq!((&formats(&answer)[0][..], peer.watches()), ("96", Some(Codec::Vp8)), "{answer}");
+    let none = alone.replace("VP8/90000", "H265/90000");
     assert!(matches!(answered(VIEWER, &none), Err(OfferError::NoCodec)));
 }
