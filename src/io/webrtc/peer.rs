@@ -220,8 +220,8 @@ impl Peer {
     pub(super) fn renegotiate(&mut self, offer_sdp: &str) -> Result<String, OfferError> {
         let intake = Intake::read(offer_sdp, self.role)?;
         let parsed = SdpOffer::from_sdp_string(&intake.text).map_err(|error| unread(&error))?;
-        // str0m asserts what it takes for granted of payload types; `Intake` refuses what is known to break that, and what
-        // is not known costs its own connection alone.
+        // str0m asserts what it takes for granted of payload types; `Intake` refuses what is known to break that, and
+        // what is not known costs its own connection alone.
         let accepted = catch_unwind(AssertUnwindSafe(|| self.rtc.sdp_api().accept_offer(parsed)));
         let answer = accepted
             .inspect_err(|_| self.rtc.disconnect())

@@ -1,5 +1,5 @@
-//! **The question:** does the rest of an offer come up whose first m-line is refused, and does an offer that nothing can
-//! be made of cost nobody else anything?
+//! **The question:** does the rest of an offer come up whose first m-line is refused, and does an offer that nothing
+//! can be made of cost nobody else anything?
 
 use super::*;
 
