@@ -302,12 +302,12 @@ mod tests {
 
     #[test]
     fn a_new_bitrate_holds() {
-        // Grain, so that there is something to spend bits on.
+        // Grain, so that there is something to spend bits on; as much as one in eight, lest there be too little.
         let grain = |n: u64| {
             let mut seed = n + 1;
             let mut next = || {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 56) as u8
+                112 + (seed >> 56) as u8 % 32
             };
             let samples = (0..322 * 182 * 3 / 2).map(|_| next()).collect();
             ComposedFrame::new(SETUP.size, pts_from_tick(n, SETUP.fps), samples)
@@ -319,9 +319,9 @@ mod tests {
             units.iter().map(|unit| unit.data.len()).sum::<usize>()
         };
         let before = bytes(&mut encoder, 0..60);
-        encoder.set_bitrate(8_000_000).unwrap();
+        encoder.set_bitrate(2_000_000).unwrap();
         let after = bytes(&mut encoder, 60..120);
-        assert!(after > before * 3 / 2, "{before} then {after}");
+        assert!(after > before * 3, "{before} then {after}");
         assert!(encoder.set_bitrate(0).is_err());
         assert!(matches!(encoder.encode(&frame(119), false, &mut Vec::new()), Err(EncodeError::Frame(_))));
     }
