@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_new_bitrate_holds() {
-        // Grain, so that there is something to spend bits on; as much as one in eight, lest there be too little.
+        // Grain, so that there is something to spend bits on; faint, for of strong grain no bitrate holds.
         let grain = |n: u64| {
             let mut seed = n + 1;
             let mut next = || {
