@@ -2,7 +2,8 @@
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev
-TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography
+TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
+	firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
 
 CARGO ?= cargo
 # Of cargo-deny: another version may judge otherwise.
@@ -44,6 +45,7 @@ serve: setup-build ## Run a node; open http://localhost:8080
 test: lint purity ## Run every test; lint and the purity of the lower floors first
 	@.ci/need $(TEST_NEEDS)
 	@.ci/seaweedfs >/dev/null
+	@.ci/clients >/dev/null
 	$(CARGO) test --release --locked --lib --bins
 	$(CARGO) test --release --locked --test tests -- --test-threads=1
 
@@ -71,5 +73,5 @@ purity: setup-build ## Build floors 1 and 2 alone, and compare what comes along 
 audit: setup-build ## Check dependencies' licences, sources, bans and known vulnerabilities; installs cargo-deny if need be
 	@$(CARGO) deny --version 2>/dev/null | grep -qxF 'cargo-deny $(DENY)' || $(CARGO) install cargo-deny --version $(DENY) --locked
 	$(CARGO) deny --locked check bans licenses sources
-	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked check --disable-fetch advisories; \
+	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked --offline check advisories; \
 	else echo "The advisories' database cannot be reached from here: known vulnerabilities were not looked for." >&2; fi

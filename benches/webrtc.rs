@@ -67,6 +67,7 @@ fn assemble(c: &mut Criterion) {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: None,
         }));
     }
     for (at, packet) in packets.iter_mut().enumerate() {

@@ -22,6 +22,7 @@
 //! | 4 | | [`keeper`](io::keeper) | how is a keeper in another process asked, and by whom? |
 //! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
+//! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
 //! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
 //! | 3 | [`engine`] | [`decode`](engine::decode) | a coded frame → VideoFrame or PcmBlock |

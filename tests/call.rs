@@ -75,7 +75,8 @@ fn the_demo_shows_everyone_and_leaves_a_recording_that_plays() {
     assert!((duration - room).abs() < 0.2, "{duration} s recorded of a call of {room} s");
     let probed = ffprobe(&out);
     let names: Vec<_> = probed["streams"].as_array().unwrap().iter().map(|s| s["codec_name"].clone()).collect();
-    assert_eq!(names, ["av1", "opus"]);
+    // In which of them, the machine's cores say.
+    assert!(names == ["av1", "opus"] || names == ["h264", "opus"], "{names:?}");
     let told: f64 = probed["format"]["duration"].as_str().unwrap().parse().unwrap();
     assert!((told - duration).abs() < 0.2, "ffprobe says {told} s, the node {duration} s");
     let seen = chromium(&out);

@@ -34,6 +34,62 @@ fn everyone_is_seen_and_the_speakers_are_heard() {
     node.stop();
 }
 
+/// What a load of `line` told; the node is a fresh one.
+fn told(line: &[&str]) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start();
+    let figures = folder.path().join("load.json");
+    let told = load(&[&["--url", &node.url, "--json", figures.to_str().unwrap()], line].concat(), folder.path());
+    assert!(told.status.success(), "{told:?}");
+    node.stop();
+    serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap()
+}
+
+#[test]
+fn each_camera_sends_what_its_tile_needs() {
+    // Five tiles of 426×240. Who came first was asked for more, and for less only after three seconds.
+    let report = told(&["--participants", "5", "--speakers", "1", "--duration", "6s"]);
+    assert_eq!((report.participants.connected, report.participants.seen), (5, 5), "{report:?}");
+    let sent: Vec<_> = report.cameras.iter().map(|camera| (camera.count, camera.width, camera.height)).collect();
+    assert_eq!(sent, [(5, 480, 270)], "{report:?}");
+    // They take both codecs: the node sends the one that it can afford.
+    assert!(["av1", "h264", "av1, h264", "h264, av1"].contains(&report.composite.codec.as_str()), "{report:?}");
+    assert!(report.errors.is_empty(), "{report:?}");
+}
+
+#[test]
+fn a_heedless_camera_sends_what_it_was_set_to() {
+    let line = ["--participants", "2", "--duration", "4s", "--heedless", "--width", "320", "--height", "180"];
+    let report = told(&[&line[..], &["--fps", "10"]].concat());
+    let sent: Vec<_> = report.cameras.iter().map(|camera| (camera.count, camera.width, camera.fps)).collect();
+    assert_eq!((report.participants.seen, &sent[..]), (2, &[(2, 320, 10)][..]), "{report:?}");
+}
+
+#[test]
+fn people_without_av1_are_seen_and_served_in_h264() {
+    let report = told(&["--participants", "3", "--speakers", "2", "--duration", "5s", "--codecs", "h264"]);
+    assert_eq!((report.participants.connected, report.participants.seen), (3, 3), "{report:?}");
+    assert_eq!((report.composite.codec.as_str(), report.audio.heard), ("h264", 2), "{report:?}");
+}
+
+#[test]
+fn a_bench_of_this_machine_tells_its_table_in_both_forms() {
+    let folder = tempfile::tempdir().unwrap();
+    let figures = folder.path().join("bench.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.args(["bench", "--max", "2", "--duration", "2s", "--speakers", "1", "--core-price", "0.04", "--json"]);
+    let told = command.arg(&figures).current_dir(folder.path()).output().expect("the binary starts");
+    assert!(told.status.success(), "{told:?}");
+    let words = String::from_utf8(told.stdout).unwrap();
+    assert!(words.contains("| people | layout |") && words.contains("grid: "), "{words}");
+    let table: serde_json::Value = serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap();
+    // Whether a bar broke is a matter of the machine; that people came is not.
+    let row = &table["rows"][0];
+    assert_eq!((&row["participants"], &row["connected"]), (&2.into(), &2.into()), "{table}");
+    assert!(row["cores_node"].as_f64().unwrap() > 0.0 && row["cost"].as_f64().unwrap() > 0.0, "{table}");
+    assert_eq!(table["capacities"][0]["layout"], "grid", "{table}");
+}
+
 #[test]
 fn a_node_that_is_not_there_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();

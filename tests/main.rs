@@ -10,9 +10,11 @@
 mod browser;
 mod call;
 mod client;
+mod clients;
 mod codecs;
 mod compose;
 mod config;
+mod decoders;
 mod doors;
 mod keepers;
 mod layout;
@@ -24,4 +26,6 @@ mod record;
 mod retention;
 mod rungs;
 mod sim;
+mod simulcast;
 mod tidy;
+mod vital;

@@ -11,15 +11,18 @@ mod skew;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mp4_atom::Codec as SampleEntry;
+use serde_json::Value;
 use tessera::base::limits;
-use tessera::base::media::{Pts, pts_from_tick};
+use tessera::base::media::{Codec, ComposedFrame, Pts, Size, pts_from_tick};
 use tessera::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use tessera::core::fmp4::{Header, VIDEO_TIMESCALE, codecs};
 use tessera::core::record::{GapReason, GapTrack, Manifest, RecordingState};
+use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 use tessera::io::recording::RecordingPlace;
 
 use material::{CLIP_FRAMES, Call, FPS, clip, encode, first_frame, plain_call, record_until_killed};
@@ -257,7 +260,7 @@ fn chromium_plays_it_seeks_in_it_and_knows_its_duration() {
     let file = home.path().join("call.mp4");
     plain_call(&file, Pts(1_234_567_890), 6 * SECOND);
     let seen = chromium(&file);
-    assert_eq!(seen["error"], serde_json::Value::Null, "{seen}");
+    assert_eq!(seen["error"], Value::Null, "{seen}");
     assert!((seen["duration"].as_f64().unwrap() - 6.0).abs() < 0.2, "{seen}");
     assert!((seen["ended"].as_f64().unwrap() - 6.0).abs() < 0.2, "{seen}");
     assert_eq!((seen["width"].as_u64(), seen["height"].as_u64()), (Some(320), Some(180)));
@@ -277,7 +280,7 @@ fn chromium_plays_it_seeks_in_it_and_knows_its_duration() {
     let cut = home.path().join("cut.mp4");
     std::fs::write(&cut, data).unwrap();
     let seen = chromium(&cut);
-    assert_eq!(seen["error"], serde_json::Value::Null, "{seen}");
+    assert_eq!(seen["error"], Value::Null, "{seen}");
     let duration = seen["duration"].as_f64().unwrap();
     assert!((2.0..6.1).contains(&duration) && seen["frames"].as_u64().unwrap() > 30, "{seen}");
     assert!(seen["ended"].as_f64().unwrap() >= 2.0, "{seen}");
@@ -292,7 +295,7 @@ fn chromiums_media_source_takes_it_piece_by_piece() {
     let fragments = boxes(&data).1.len();
     let told = codecs(&data[..2000]).expect("the file begins with its init segment");
     let seen = chromium_media_source(&file, &told);
-    assert_eq!(seen["error"], serde_json::Value::Null, "{seen}");
+    assert_eq!(seen["error"], Value::Null, "{seen}");
     assert_eq!(seen["fragments"], fragments + 1, "the init segment and every fragment: {seen}");
     assert_eq!(seen["ranges"].as_array().map(Vec::len), Some(1), "no hole between fragments: {seen}");
     assert!((seen["duration"].as_f64().unwrap() - 6.0).abs() < 0.2, "{seen}");
@@ -366,6 +369,43 @@ fn another_sequence_header_is_another_take() {
     let manifest = manifest_of(&first);
     let takes: Vec<_> = manifest.takes.iter().map(|take| (take.file.as_str(), take.from_ms, take.width)).collect();
     assert_eq!(takes, [("call.mp4", 0, 320), ("call-take2.mp4", 3000, 160)]);
+}
+
+#[test]
+fn another_codec_is_another_take() {
+    let home = tempfile::tempdir().unwrap();
+    let first = home.path().join("call.mp4");
+    let mut call = Call::new(RecordingPlace::File(first.clone()), seconds(2));
+    call.run(seconds(2), seconds(5), |_| true, |_| true);
+    let setup =
+        VideoEncoderSetup { codec: Codec::H264, size: Size::new(320, 180), fps: FPS, bitrate: 400_000, threads: 1 };
+    let (mut encoder, mut units) = (video_encoder(EncoderChoice::Auto, setup).unwrap(), Vec::new());
+    for n in 0..60 {
+        let shade = 60 + u8::try_from(n).unwrap();
+        let frame = ComposedFrame::new(setup.size, pts_from_tick(150 + n, FPS), vec![shade; 320 * 180 * 3 / 2]);
+        encoder.encode(&frame, n == 0 || n == 30, &mut units).unwrap();
+    }
+    for n in 0..100 {
+        call.tick(250 + n, None);
+    }
+    units.into_iter().for_each(|unit| call.video.publish(&Arc::new(unit)));
+    call.poll(seconds(7));
+    let summary = call.finish(seconds(7));
+    let second = home.path().join("call-take2.mp4");
+    assert!(summary.gaps.is_empty(), "{:?}", summary.gaps);
+    assert_eq!((decode(&first), decode(&second)), (90, 60));
+    let probed = probe(&second);
+    let stream = &probed["streams"][0];
+    assert_eq!((&stream["codec_name"], &stream["codec_tag_string"]), (&"h264".into(), &"avc1".into()), "{stream}");
+    assert_eq!(
+        (&stream["width"], &stream["height"], &stream["nb_read_packets"]),
+        (&320.into(), &180.into(), &"60".into())
+    );
+    let manifest = manifest_of(&first);
+    let takes: Vec<_> = manifest.takes.iter().map(|take| (take.from_ms, take.width, take.height)).collect();
+    assert_eq!(takes, [(0, 320, 180), (3000, 320, 180)]);
+    let seen = chromium(&second);
+    assert_eq!(seen["error"], Value::Null, "{seen}");
 }
 
 /// A small file system of its own, gone when dropped; `None` where this process may not mount.

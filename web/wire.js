@@ -20,32 +20,38 @@ export class Problem extends Error {
 /** Codecs that the node decodes, and those that it sends, each by preference: AV1 costs the node least. */
 const SENT = ["video/av1", "video/vp9", "video/h264", "video/vp8"];
 const SHOWN = ["video/av1", "video/h264"];
+const SENDER = globalThis.RTCRtpSender ?? null;
+const RECEIVER = globalThis.RTCRtpReceiver ?? null;
 
 /** Whether this browser can send pictures that the node decodes, and show those that it sends. */
 export function abilities() {
   return {
     rtc: "RTCPeerConnection" in globalThis,
-    send: best(globalThis.RTCRtpSender ?? null, SENT).length > 0,
-    receive: best(globalThis.RTCRtpReceiver ?? null, SHOWN).length > 0,
+    send: fitting(SENDER, SENT).length > 0,
+    receive: fitting(RECEIVER, SHOWN).length > 0,
   };
 }
 
 const codecsOf = (side) => side?.getCapabilities?.("video")?.codecs ?? [];
 
-/** The forms of the first of `wanted` that this browser has. */
-function best(side, wanted) {
+/** The forms of `wanted` that this browser has, in that order. */
+function fitting(side, wanted) {
   // AV1 of profile 0 and H.264 of packetization mode 1 only.
   const fits = (codec) =>
     !/profile=[12]/.test(codec.sdpFmtpLine ?? "") && !/packetization-mode=0/.test(codec.sdpFmtpLine ?? "");
   const all = codecsOf(side).filter(fits);
-  const first = wanted.find((name) => all.some((codec) => codec.mimeType.toLowerCase() === name));
-  return all.filter((codec) => codec.mimeType.toLowerCase() === first);
+  return wanted.flatMap((name) => all.filter((codec) => codec.mimeType.toLowerCase() === name));
 }
 
-/** The best codec alone, with retransmission; a browser that knows no preferences keeps its own order. */
-function prefer(transceiver, side, wanted) {
+/** The forms of the first of `wanted` that this browser has. */
+function best(side, wanted) {
+  const all = fitting(side, wanted);
+  return all.filter((codec) => codec.mimeType === all[0].mimeType);
+}
+
+/** These codecs alone, with retransmission; a browser that knows no preferences keeps its own order. */
+function prefer(transceiver, side, codecs) {
   const rtx = codecsOf(side).filter((codec) => codec.mimeType.toLowerCase() === "video/rtx");
-  const codecs = best(side, wanted);
   if (codecs.length === 0) return;
   try {
     transceiver.setCodecPreferences?.([...codecs, ...rtx]);
@@ -142,9 +148,10 @@ export class Wire extends EventTarget {
       composite: add("video", "recvonly"),
       mix: add("audio", "recvonly"),
     };
-    prefer(this.parts.camera, globalThis.RTCRtpSender ?? null, SENT);
-    prefer(this.parts.screen, globalThis.RTCRtpSender ?? null, SENT);
-    prefer(this.parts.composite, globalThis.RTCRtpReceiver ?? null, SHOWN);
+    prefer(this.parts.camera, SENDER, best(SENDER, SENT));
+    prefer(this.parts.screen, SENDER, best(SENDER, SENT));
+    // All of them: the node changes between them as its cores are busy.
+    prefer(this.parts.composite, RECEIVER, fitting(RECEIVER, SHOWN));
     this.#channel = pc.createDataChannel(LABEL, { ordered: true });
     this.#channel.addEventListener("message", (event) => this.#hear(event.data));
     this.#channel.addEventListener("open", () => this.#tell("open"));
@@ -156,7 +163,7 @@ export class Wire extends EventTarget {
       composite: pc.addTransceiver("video", { direction: "recvonly" }),
       mix: pc.addTransceiver("audio", { direction: "recvonly" }),
     };
-    prefer(this.parts.composite, globalThis.RTCRtpReceiver ?? null, SHOWN);
+    prefer(this.parts.composite, RECEIVER, fitting(RECEIVER, SHOWN));
   }
 
   /** One stream of the picture and the sound that come in. */

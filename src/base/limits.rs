@@ -86,12 +86,20 @@ pub const SIGNAL_LEN_MAX: usize = 64 * 1024;
 pub const SIGNALS_PER_SECOND: u32 = 20;
 /// Messages of one client that are taken at once after a pause.
 pub const SIGNALS_BURST: u32 = 64;
-/// Bytes for which a message costs as much as one more.
+/// Bytes for which a message costs as much as one more; a state of the node's is spaced by it too.
 pub const SIGNAL_UNIT_LEN: usize = 2048;
 /// Bytes of a message that may wait.
 pub const SIGNAL_HELD_LEN_MAX: usize = 16 * 1024;
+/// How long a room may give up all there is to give up before nobody more is let in: who just came in at once with many
+/// others has yet to settle.
+pub const STRAIN_ADMITS: Duration = Duration::from_secs(10);
 /// Spacing of what is told to one client about one thing: the newest of it, ten times a second at most.
 pub const SIGNAL_SPACING: Duration = Duration::from_millis(100);
+/// The same of a long state, which is spaced by as many times as it has [`SIGNAL_UNIT_LEN`].
+pub const SIGNAL_SPACING_MAX: Duration = Duration::from_secs(1);
+/// Bytes said to one client that it has not acknowledged; while there are more, nothing else is said. SCTP looks at
+/// all of them again with every packet that goes to this client, media included.
+pub const SIGNAL_UNACKNOWLEDGED_MAX: usize = 16 * 1024;
 /// Problems that wait to be told to one client.
 pub const PROBLEMS_WAITING_MAX: usize = 8;
 
@@ -171,8 +179,59 @@ pub const FLAT_PICTURES_MAX: usize = 4;
 /// Luma samples of one frame of each track that the node decodes, of all together. A decoder holds some ten frames of
 /// them.
 pub const DECODE_PIXELS_MAX: u64 = 288 * 1024 * 1024;
+/// Bytes that a process of decoders shares with the node for coded frames on their way.
+pub const DECODER_RING_LEN: usize = 8 * 1024 * 1024;
+/// Bytes of addresses, of which few are ever touched, that it shares for pictures: what [`DECODE_PIXELS_MAX`] may take.
+pub const DECODER_ARENA_LEN: usize = 6 * 1024 * 1024 * 1024;
+/// Bytes of addresses that such a process may take beside, so that it ends before the machine does.
+pub const DECODER_HEAP_LEN_MAX: u64 = 6 * 1024 * 1024 * 1024;
+/// Bytes of one message between the node and a process of decoders.
+pub const DECODER_MESSAGE_LEN_MAX: usize = 32 * 1024;
+/// Such messages that the node reads before it does something else.
+pub const DECODER_MESSAGES_AT_ONCE: usize = 64;
+/// Coded frames that may be on their way to such a process.
+pub const DECODER_FRAMES_MAX: usize = 1024;
+/// Pictures that nobody shows any more and that wait to be given back.
+pub const DECODER_RETURNS_LEN: usize = 4096;
+/// Characters of what such a process says about a frame.
+pub const DECODER_WORD_LEN_MAX: usize = 160;
+/// How long such a process may be silent about a frame before it counts as hung.
+pub const DECODER_ANSWER_SPAN: Duration = Duration::from_millis(500);
+/// How late the node's own thread may be to blame it for that.
+pub const DECODER_LATE_SPAN: Duration = Duration::from_millis(100);
+/// How far such a process may be behind before frames wait in their tracks' queues, where there is an order in which
+/// they are given up.
+pub const DECODER_BEHIND_SPAN: Duration = Duration::from_millis(50);
+/// For how long its answers may gather, so that few messages are sent.
+pub const DECODER_GATHER_SPAN: Duration = Duration::from_millis(1);
+/// How long the first process may take to say that it is ready.
+pub const DECODER_START_SPAN: Duration = Duration::from_secs(5);
+/// From the start of such a process to the start of the one that takes its place, at least.
+pub const DECODER_START_SPACING: Duration = Duration::from_millis(200);
+/// Processes that may end over frames of one track within [`DECODER_DEATHS_SPAN`]; then it is decoded no more.
+pub const DECODER_DEATHS_MAX: usize = 3;
+/// How long such an end counts.
+pub const DECODER_DEATHS_SPAN: Duration = Duration::from_secs(60);
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// Frames a second of one track of pictures, over some seconds; a track that has more is not shown.
+pub const INGEST_FPS_MAX: u64 = 75;
+/// Bits a second that any track of pictures may have, over some seconds, however small its tile: what software that
+/// cannot be steered sends.
+pub const INGEST_BITRATE_MIN: u64 = 10_000_000;
+/// Bits a second that no track of pictures may have, over some seconds.
+pub const INGEST_BITRATE_MAX: u64 = 40_000_000;
+/// How long the frames of temporal layers are counted before fewer or more of them are decoded.
+pub const TEMPORAL_WINDOW: Duration = Duration::from_secs(1);
+/// How long a sender's bit rate is measured before it is judged.
+pub const STEERING_WINDOW: Duration = Duration::from_secs(2);
+/// How often a sender is told its limit.
+pub const STEERING_SPACING: Duration = Duration::from_secs(1);
+/// Bits a second that a limit leaves for sound.
+pub const STEERING_SOUND: u32 = 64_000;
+/// The lowest limit that is told, bits a second: below it encoders stop instead.
+pub const STEERING_MIN: u32 = 150_000;
 
 /// How long a missing video packet may wait for its repair before the frames behind it are given up.
 pub const NACK_WAIT: Duration = Duration::from_millis(150);
@@ -189,6 +248,8 @@ pub const TRACK_QUEUE_SPAN: Duration = Duration::from_millis(200);
 pub const TRACK_QUEUE_LEN: usize = 64;
 /// Peer → mix: packets queued for one track (200 ms of 20 ms packets, and room for 2.5 ms ones).
 pub const OPUS_QUEUE_LEN: usize = 80;
+/// For how long a scene shows a screen, or none, before its encoders are set up for that: each change is a keyframe.
+pub const CONTENT_SETTLE_SPAN: Duration = Duration::from_millis(500);
 /// Compose → encode, in ticks.
 pub const COMPOSED_QUEUE_LEN: usize = 2;
 /// Composed frames at rest in one pool: what the queue to the encoder holds, one being encoded, one being drawn.
@@ -252,6 +313,14 @@ pub const ROOM_ENDING_SPAN: Duration = Duration::from_secs(12);
 pub const STOP_SPAN: Duration = Duration::from_secs(24);
 /// How long an encode that nobody watches any more goes on: people come and go, and an encoder takes a while to set up.
 pub const RUNG_LINGER: Duration = Duration::from_secs(3);
+/// Rungs of a room in each codec: the canvas, its half and its quarter.
+pub const RUNGS_MAX: usize = 3;
+/// How long a viewer's link has to be clear at most before a larger rung is tried.
+pub const RUNG_PATIENCE_MAX: Duration = Duration::from_secs(20);
+/// Spacing of looks at what viewers report of their links.
+pub const LINK_REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// For so long AV1 has to be the right codec at most before a room takes it up again.
+pub const CODEC_PATIENCE_MAX: Duration = Duration::from_secs(480);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
 /// sharp.
 pub const SCREEN_FPS_MAX: u32 = 15;
@@ -279,6 +348,11 @@ pub const STRAY_HOPS_MAX: u32 = 2;
 pub const PASSES_LEN: usize = 256;
 /// Batches of datagrams that a net thread receives before commands, rooms and timers get their turn.
 pub const BATCHES_A_ROUND: usize = 8;
+/// How long a net thread deals with datagrams, or with commands, before media have their turn: a hundred who join at
+/// once must not keep those waiting who are here.
+pub const TURN_SPAN: Duration = Duration::from_millis(5);
+/// From when on a net thread's round is counted as long: a frame's span at 30 frames a second.
+pub const LONG_ROUND: Duration = Duration::from_millis(33);
 /// How long a net thread sleeps at most.
 pub const IDLE_ROUND: Duration = Duration::from_millis(500);
 /// Bytes of one segmented send: the kernel's limit, less headers.
@@ -295,6 +369,12 @@ pub const SEND_BUFFER_SPAN: Duration = Duration::from_secs(3);
 pub const RETRANSMISSION_SHARE_MAX: f32 = 0.5;
 /// How long the simulcast layer that is taken may be silent before another one is.
 pub const LAYER_SILENT_SPAN: Duration = Duration::from_secs(1);
+/// How long a simulcast layer may be silent before another one is asked for a keyframe.
+pub const LAYER_DRY_SPAN: Duration = Duration::from_millis(500);
+/// Simulcast layers of one track that are told apart; browsers send three.
+pub const LAYERS_MAX: usize = 8;
+/// How long a video track keeps its codec before a keyframe of another one is taken.
+pub const CODEC_SPAN_MIN: Duration = Duration::from_secs(2);
 /// SSRCs of one connection that are remembered as sorted.
 pub const PEER_SSRCS_MAX: usize = 32;
 /// SSRCs that one m-line may be given by their payload type alone; a newer one takes the place of the oldest that is
@@ -526,10 +606,15 @@ pub const HAND_OVER_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Handshakes at once of `tessera load`: more only wait for each other's cores.
 pub const LOAD_JOINS_AT_ONCE: usize = 4;
-/// Its people who decode the composite, unless asked otherwise: each takes a quarter of a core.
-pub const LOAD_DECODERS_MAX: usize = 4;
+/// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the
+/// node, and what two of them see the others would.
+pub const LOAD_DECODERS_MAX: usize = 2;
 /// Its people beyond those who decode the composite whose mix is decoded.
 pub const LOAD_LISTENERS_MAX: usize = 4;
+/// How long its cameras wait for the node's word on what to send, before they send what they are set to.
+pub const LOAD_ASKED_SPAN: Duration = Duration::from_secs(1);
+/// How long its run waits, once all have joined, until each camera has the clip that is asked of it.
+pub const LOAD_CLIPS_SPAN: Duration = Duration::from_secs(120);
 /// How often its run tells how far it is.
 pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
 /// How long one of its connections may take to say goodbye.
@@ -574,6 +659,7 @@ const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
+const _: () = assert!(DECODER_RING_LEN >= 2 * INGEST_FRAME_LEN_MAX);
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(SEEK_PACKETS_MAX <= REORDER_PACKETS_MAX);
 const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());

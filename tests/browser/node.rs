@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -102,6 +102,18 @@ impl Node {
         self.child.id()
     }
 
+    /// How it ended by itself; `None`: it goes on.
+    pub fn ended(mut self, patience: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + patience;
+        while Instant::now() < until {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        None
+    }
+
     /// Asks it to end, as Ctrl-C does, and expects success.
     pub fn stop(mut self) {
         interrupt(&self.child);
@@ -118,10 +130,11 @@ impl Drop for Node {
 }
 
 impl Load {
-    /// Brings so many people to the room, for at most so many seconds.
+    /// Brings so many people to the room, for at most so many seconds. Their cameras send the same all the time, which
+    /// is what those ask for whom they are a room's people and nothing more.
     pub fn start(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
         let child = Command::new(BINARY)
-            .args(["load", "--url", &node.url, "--room", room])
+            .args(["load", "--heedless", "--url", &node.url, "--room", room])
             .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
             .stdout(Stdio::null())
             .spawn()

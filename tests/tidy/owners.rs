@@ -47,12 +47,12 @@ const OWNED: &[(&str, &[&str])] = &[
     ("zune_jpeg", &["engine/compose", "engine/encode"]),
     // Seams.
     ("arc_swap", &["engine/flow"]),
-    ("crossbeam_queue", &["engine/compose", "engine/flow"]),
+    ("crossbeam_queue", &["engine/compose", "engine/flow", "io/apart"]),
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
     ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/transfer"]),
-    ("libc", &["core/retention", "io/http", "io/store/clock"]),
+    ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
     ("zeroize", &["core/retention", "io/keeper", "io/store"]),
     // Words that are checked.
     ("schemars", &["core/scene"]),
@@ -65,7 +65,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("mimalloc", &["main"]),
     ("tracing_subscriber", &["io/telemetry"]),
     // The kernel's own calls.
-    ("rustix", &["engine/flow", "io/rtp", "io/store", "io/webrtc", "app/node"]),
+    ("landlock", &["io/apart"]),
+    ("rustix", &["engine/flow", "io/apart", "io/rtp", "io/store", "io/webrtc", "app/load", "app/node"]),
+    ("seccompiler", &["io/apart"]),
     // Not called: they settle other crates' features.
     ("hashbrown", &[]),
     ("nom", &[]),

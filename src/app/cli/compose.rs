@@ -16,6 +16,7 @@ use crate::app::cli::terminal::{complain, say};
 use crate::app::cli::{Canvas, Failure};
 use crate::app::config::{Encoder, Within};
 use crate::app::offline::{self, Ended, Job, Progress, RecomposeError, Summary};
+use crate::base::media::Codec;
 use crate::core::scene::{Layout, LayoutName};
 use crate::engine::encode::{EncodeError, EncoderChoice};
 
@@ -41,7 +42,10 @@ pub struct ComposeArgs {
     /// Bits a second of its picture, such as 2500k or 4M
     #[arg(long, value_name = "RATE", default_value = "2500k")]
     pub bitrate: Bitrate,
-    /// Who encodes it; auto is aom here, for a file keeps no clock waiting
+    /// How the picture is coded
+    #[arg(long, value_enum, default_value = "av1")]
+    pub codec: FilmCodec,
+    /// Who encodes AV1; auto is aom here, for a file keeps no clock waiting
     #[arg(long, value_enum, default_value = "auto")]
     pub encoder: Encoder,
     /// The MP4 to write (or unencoded Y4M, if its name ends so); what stood there is replaced once the new one is whole
@@ -78,8 +82,8 @@ Matroska or Ogg, and raw 8-bit 4:2:0 in Y4M; told apart by content, not by name,
 1 to 100 files with pictures, sound or both, pictures up to 4K. Anything else becomes readable with
   ffmpeg -i IN -pix_fmt yuv420p -c:v libsvtav1 -preset 10 -c:a libopus OUT.webm
 
-What is written: one MP4 with AV1, and Opus if a file has Opus sound: all of it mixed. Other sound is left out, with a
-warning. A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
+What is written: one MP4 with AV1 (or H.264), and Opus if a file has Opus sound: all of it mixed. Other sound is left
+out, with a warning. A name that ends in .y4m gets the unencoded canvas, to measure encoders by.
 
 Layouts: grid shows all alike; speaker and pip show the first file large, single shows it alone. docs/layout.md tells
 how to write a document of regions.
@@ -119,6 +123,15 @@ impl FromStr for LayoutChoice {
         })?;
         Layout::parse(&document).map(Self).map_err(|error| error.to_string())
     }
+}
+
+/// How a film is coded, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FilmCodec {
+    /// AV1: fewer bits.
+    Av1,
+    /// H.264: less work, and every player's.
+    H264,
 }
 
 /// What a file that ended leaves behind, by name.
@@ -193,6 +206,10 @@ fn job(args: &ComposeArgs) -> Job {
         size: args.size.size(),
         fps: args.fps.get(),
         bitrate: args.bitrate.0,
+        codec: match args.codec {
+            FilmCodec::Av1 => Codec::Av1,
+            FilmCodec::H264 => Codec::H264,
+        },
         encoder: match args.encoder {
             Encoder::Auto => EncoderChoice::Auto,
             Encoder::Aom => EncoderChoice::Aom,
@@ -304,7 +321,8 @@ mod tests {
             (job.files.len(), job.encoder, job.ended, job.sound),
             (2, EncoderChoice::Auto, Ended::Placeholder, true)
         );
-        assert_eq!(job.out, PathBuf::from("out.mp4"));
+        assert_eq!((job.out, job.codec), (PathBuf::from("out.mp4"), Codec::Av1));
+        assert_eq!(parse("tessera compose --codec h264 --out out.mp4 a").unwrap().codec, Codec::H264);
     }
 
     #[test]

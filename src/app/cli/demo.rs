@@ -8,17 +8,19 @@ use std::{fmt, io};
 
 use clap::Args;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::cli::interrupt::Ignored;
 use crate::app::cli::terminal::say;
+use crate::app::cli::watched::{CoreFigures, MemoryFigures, Watched};
 use crate::app::cli::{Canvas, Failure, Span};
-use crate::app::config::{Config, Encoder, Within};
-use crate::app::load::{AudioReport, FreezeReport, LatencyReport, PacketReport, ParticipantReport, Report};
+use crate::app::config::{Config, DefaultLayout, Encoder, Within};
+use crate::app::load::{
+    AudioReport, CameraReport, Codecs, FreezeReport, LatencyReport, PacketReport, ParticipantReport, Report,
+};
 use crate::app::node::{Node, RoomReport};
-use crate::base::media::RoomId;
+use crate::base::media::{CodecPreference, RoomId, RungName};
 use crate::io::telemetry;
 use crate::io::telemetry::log::{Format, Level};
-use crate::io::telemetry::threads::{ByThread, Usage};
 
 /// Flags of `tessera demo`.
 #[derive(Debug, Args)]
@@ -27,6 +29,9 @@ pub struct DemoArgs {
     /// Simulated people [default: as many as this machine was seen to carry, at least 16]
     #[arg(long, short, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub participants: Option<u32>,
+    /// How many of them speak
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub speakers: u32,
     /// How long the call lasts once everyone is connected, such as 20s or 2m
     #[arg(long, short, value_name = "TIME", default_value = "20s")]
     pub duration: Span,
@@ -54,12 +59,25 @@ pub struct DemoArgs {
     /// Who encodes the composite
     #[arg(long, value_enum, default_value = "auto")]
     pub encoder: Encoder,
+    /// The room's layout: a name, or a layout document, a file that ends in .json
+    #[arg(long, default_value = "grid", value_parser = |text: &str| DefaultLayout::try_from(text.to_owned()))]
+    pub layout: DefaultLayout,
+    /// The rungs that people ask for, in turn, such as 1280x720,640x360 [default: the room's first]
+    #[arg(long, value_name = "RUNGS", value_delimiter = ',')]
+    pub rungs: Vec<RungName>,
+    /// Codecs that people take pictures in, the preferred one first, in which they send [default: av1,h264]
+    #[arg(long, value_name = "CODECS", default_value_t, hide_default_value = true)]
+    pub codecs: Codecs,
+    /// What is sent to those who take AV1 and H.264 alike
+    #[arg(long, value_enum, default_value = "auto")]
+    pub codec: CodecPreference,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tessera demo                                        16 people or more for 20 seconds
   tessera demo --participants 4 --duration 5m         time enough to join from a browser
+  tessera demo --layout speaker --codecs h264         browsers without AV1, one person large
   tessera demo --json demo.json --out call.mp4        numbers for a machine, the recording for you";
 
 /// Simulated people for each core: 16 on two cores ran at 30 frames a second with the load beside them
@@ -89,6 +107,7 @@ fn demo(args: &DemoArgs) -> Result<Summary, Failure> {
     say!("watch them live:  {}?room={}&watch", node.url(), args.room);
     say!("join them:        {}?room={}", node.url(), args.room);
     let figures = std::env::temp_dir().join(format!("tessera-demo-{}.json", std::process::id()));
+    let begin = Instant::now();
     let watched = watch(args, &node, participants, &figures);
     let load = std::fs::read_to_string(&figures).map_err(|e| e.to_string());
     let load = load.and_then(|text| serde_json::from_str::<Report>(&text).map_err(|e| e.to_string()));
@@ -96,10 +115,10 @@ fn demo(args: &DemoArgs) -> Result<Summary, Failure> {
     let _ = std::fs::remove_file(&figures);
     let room = node.ended_rooms().recv_timeout(ROOM_END).ok();
     node.stop();
-    let usage = watched?;
+    let watched = watched?;
     let load = load.map_err(|why| Failure::Failed(format!("the load process told nothing: {why}")))?;
     let room = room.ok_or_else(|| Failure::Failed("the room never began".to_owned()))?;
-    let summary = Summary::new(load, &room, usage);
+    let summary = Summary::new(load, &room, &watched, begin);
     say!("\n{summary}");
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&summary).expect("figures and texts are JSON");
@@ -116,6 +135,8 @@ fn configuration(args: &DemoArgs) -> Config {
     (config.video.width, config.video.height) = (args.size.width, args.size.height);
     config.video.fps = args.fps;
     config.video.encoder = args.encoder;
+    config.video.layout = args.layout.clone();
+    config.video.codec = args.codec;
     config
 }
 
@@ -123,83 +144,36 @@ fn configuration(args: &DemoArgs) -> Config {
 fn watch(args: &DemoArgs, node: &Node, participants: u32, figures: &Path) -> Result<Watched, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("the load process could not be run: {error}"));
     let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
-        .arg("load")
+    let mut load = Command::new(program);
+    load.arg("load")
         .args(["--url", &format!("http://{}", node.http_address()), "--room", &args.room.to_string()])
-        .args(["--participants", &participants.to_string()])
-        .args(["--duration", &format!("{}s", args.duration.0.as_secs())])
-        .arg("--json")
-        .arg(figures)
-        .arg("--quiet")
-        .spawn()
-        .map_err(failed)?;
+        .args(["--participants", &participants.to_string(), "--speakers", &args.speakers.to_string()])
+        .args(["--duration", &args.duration.to_string(), "--codecs", &args.codecs.to_string()]);
+    if !args.rungs.is_empty() {
+        let rungs = args.rungs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        load.args(["--rungs", &rungs.join(",")]);
+    }
+    let mut child = load.arg("--json").arg(figures).arg("--quiet").spawn().map_err(failed)?;
     // Ctrl-C reaches the load process too, which ends early and tells what it has; this process then ends with it.
-    let interrupts = IgnoredInterrupts::begin().map_err(failed)?;
+    let interrupts = Ignored::begin().map_err(failed)?;
     let mut watched = Watched::default();
     while child.try_wait().map_err(failed)?.is_none() {
         std::thread::sleep(LOOK);
         if node.counters().ticks.get() > 0 {
-            watched.look(Instant::now(), child.id());
+            watched.look(Instant::now(), node, child.id());
         }
     }
     drop(interrupts);
     Ok(watched)
 }
 
-/// While it lives, Ctrl-C does not end this process.
-struct IgnoredInterrupts {
-    _runtime: tokio::runtime::Runtime,
-}
-
-impl IgnoredInterrupts {
-    fn begin() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let guard = runtime.enter();
-        let mut interrupts = signal(SignalKind::interrupt())?;
-        drop(guard);
-        runtime.spawn(async move { while interrupts.recv().await.is_some() {} });
-        Ok(Self { _runtime: runtime })
-    }
-}
-
-/// What the two processes used while the room lived.
-#[derive(Debug, Default)]
-struct Watched {
-    first: Option<(Instant, Usage, Usage)>,
-    last: Option<(Instant, Usage, Usage)>,
-    resident_mib_max: (f64, f64),
-}
-
-impl Watched {
-    fn look(&mut self, now: Instant, load: u32) {
-        // The load process may just have ended.
-        let (Ok(node), Ok(load)) = (Usage::own(), Usage::of(load)) else { return };
-        let (node_mib, load_mib) = self.resident_mib_max;
-        self.resident_mib_max = (node_mib.max(node.resident_mib()), load_mib.max(load.resident_mib()));
-        if self.first.is_none() {
-            self.first = Some((now, node, load));
-        }
-        // Threads that ended take their time with them: the last look is the last one at a whole room.
-        let whole = self.last.as_ref().is_none_or(|(_, before, _)| node.seconds.encode >= before.seconds.encode);
-        if whole {
-            self.last = Some((now, node, load));
-        }
-    }
-
-    fn cores(&self) -> CoreFigures {
-        let (Some(first), Some(last)) = (&self.first, &self.last) else { return CoreFigures::default() };
-        let span_s = (last.0 - first.0).as_secs_f64().max(LOOK.as_secs_f64());
-        let by_thread = last.1.seconds.cores_since(&first.1.seconds, span_s);
-        let load = last.2.seconds.cores_since(&first.2.seconds, span_s).total();
-        CoreFigures { node: by_thread.total(), load, by_thread }
-    }
-}
-
 /// What the demo tells at its end; the shape of `--json`.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     participants: ParticipantReport,
+    cameras: Vec<CameraReport>,
     composite: CompositeFigures,
+    measured: MeasuredFigures,
     latency_ms: LatencyReport,
     freezes: FreezeReport,
     audio: AudioReport,
@@ -217,6 +191,7 @@ struct CompositeFigures {
     width: u32,
     height: u32,
     fps: f64,
+    codec: String,
     ticks: u64,
     ticks_skipped: u64,
     frames_encoded: u64,
@@ -224,17 +199,14 @@ struct CompositeFigures {
     compositor: &'static str,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct CoreFigures {
-    node: f64,
-    load: f64,
-    by_thread: ByThread,
-}
-
-#[derive(Debug, Serialize)]
-struct MemoryFigures {
-    node: f64,
-    load: f64,
+/// Of the span in which all were there; the composite's own are of the room's whole life.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct MeasuredFigures {
+    /// How long it took until then, seconds.
+    joined_s: f64,
+    span_s: f64,
+    ticks: u64,
+    ticks_skipped: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -246,11 +218,16 @@ struct RecordingFigures {
 }
 
 impl Summary {
-    fn new(load: Report, room: &RoomReport, watched: Watched) -> Self {
+    /// Of a load that was started at `begin`.
+    fn new(load: Report, room: &RoomReport, watched: &Watched, begin: Instant) -> Self {
+        let (joined, span) = (seconds(load.joined_s), seconds(load.measured_s));
+        let (ticks, ticks_skipped) = watched.ticks(begin + joined, span);
+        let measured = MeasuredFigures { joined_s: load.joined_s, span_s: load.measured_s, ticks, ticks_skipped };
         let composite = CompositeFigures {
             width: room.size.width,
             height: room.size.height,
             fps: load.composite.fps,
+            codec: load.composite.codec.clone(),
             ticks: room.counters.ticks.get(),
             ticks_skipped: room.counters.ticks_skipped.get(),
             frames_encoded: room.counters.frames_encoded.get(),
@@ -263,11 +240,12 @@ impl Summary {
             bytes: room.recording.as_ref().map_or(0, |recording| recording.bytes),
             room_duration_s: room.duration_s,
         };
-        let (node, load_mib) = watched.resident_mib_max;
-        let (cpu_cores, rss_mib) = (watched.cores(), MemoryFigures { node, load: load_mib });
+        let (cpu_cores, rss_mib) = (watched.cores(begin + joined, span), watched.memory());
         Self {
             participants: load.participants,
+            cameras: load.cameras.clone(),
             composite,
+            measured,
             latency_ms: load.latency_ms,
             freezes: load.freezes,
             audio: load.audio,
@@ -281,16 +259,20 @@ impl Summary {
     }
 }
 
+/// A span that another process told.
+fn seconds(told: f64) -> Duration {
+    Duration::try_from_secs_f64(told).unwrap_or_default()
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.load)?;
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
-        let CompositeFigures { ticks, ticks_skipped, encoder, compositor, .. } = self.composite;
+        let CompositeFigures { encoder, compositor, ticks: of, ticks_skipped: all, .. } = self.composite;
+        let MeasuredFigures { ticks, ticks_skipped, .. } = self.measured;
         let share = 100.0 * ticks_skipped as f64 / ticks.max(1) as f64;
-        row(
-            "ticks",
-            format!("{ticks}, {ticks_skipped} skipped ({share:.1} %), encoder {encoder}, compositor {compositor}"),
-        )?;
+        let skipped = format!("{ticks_skipped} skipped ({share:.1} %), {all} of {of} with joining and leaving");
+        row("ticks", format!("{ticks}, {skipped}; encoder {encoder}, compositor {compositor}"))?;
         let cores = &self.cpu_cores;
         row("cores", format!("{:.2} node, {:.2} load", cores.node, cores.load))?;
         let threads = cores.by_thread.groups().map(|(name, used)| format!("{name} {used:.2}")).join(", ");

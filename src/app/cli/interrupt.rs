@@ -1,5 +1,9 @@
 //! **The question:** when does the operator want the process to end?
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -16,7 +20,7 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// From now on neither ends the process by itself.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
+        let failed = |error: io::Error| Failure::Failed(format!("cannot wait for Ctrl-C: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let entered = runtime.enter();
         let listen = |kind| signal(kind).map_err(failed);
@@ -47,5 +51,34 @@ impl Interrupt {
                 Ok(name) = lost.wait_for(Option::is_some) => name.clone(),
             }
         })
+    }
+}
+
+/// While it lives, Ctrl-C does not end this process, but those that it started.
+pub(super) struct Ignored {
+    came: Arc<AtomicBool>,
+    _runtime: Runtime,
+}
+
+impl Ignored {
+    /// From now on.
+    pub(super) fn begin() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let guard = runtime.enter();
+        let mut interrupts = signal(SignalKind::interrupt())?;
+        drop(guard);
+        let came = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&came);
+        runtime.spawn(async move {
+            while interrupts.recv().await.is_some() {
+                told.store(true, Ordering::Relaxed);
+            }
+        });
+        Ok(Self { came, _runtime: runtime })
+    }
+
+    /// Whether it came meanwhile.
+    pub(super) fn came(&self) -> bool {
+        self.came.load(Ordering::Relaxed)
     }
 }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
-use crate::app::load::{self, LoadError, LoadOptions, Report, Stage};
+use crate::app::load::{self, Codecs, LoadError, LoadOptions, Report, Stage};
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
@@ -47,17 +47,23 @@ pub struct LoadArgs {
     #[arg(long, value_name = "RUNGS", value_delimiter = ',', conflicts_with = "no_video")]
     pub rungs: Vec<RungName>,
     /// Nobody sends or takes pictures: voices and the mix alone
-    #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps"])]
+    #[arg(long, conflicts_with_all = ["decoders", "screens", "width", "height", "fps", "heedless", "codecs"])]
     pub no_video: bool,
-    /// Columns of each camera
+    /// Codecs that they take pictures in, the preferred one first, in which they send [default: av1,h264]
+    #[arg(long, value_name = "CODECS", default_value_t, hide_default_value = true)]
+    pub codecs: Codecs,
+    /// Columns of each camera until the node says what it needs
     #[arg(long, value_name = "PIXELS", default_value = "320")]
     pub width: Side,
-    /// Rows of each camera
+    /// Rows of each camera until the node says what it needs
     #[arg(long, value_name = "PIXELS", default_value = "180")]
     pub height: Side,
-    /// Frames a second of each camera
+    /// Frames a second of each camera until the node says what it needs, and at most
     #[arg(long, default_value = "30")]
     pub fps: Within<1, 60>,
+    /// Cameras and screens send --width, --height and --fps whatever the node says it needs
+    #[arg(long)]
+    pub heedless: bool,
     /// Seed of everything random, so that a run can be repeated
     #[arg(long, default_value = "1")]
     pub seed: u64,
@@ -74,6 +80,8 @@ Examples:
   tessera load                                            16 people for the node on this machine
   tessera load --url https://node.example --room standup  into a room where others are
   tessera load --participants 40 --decoders 2 --json load.json
+  tessera load --codecs h264                              people whose browsers have no AV1
+  tessera load --heedless --width 640 --height 360        cameras that send more than their tile needs
   tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node";
 
 /// Brings simulated people to a node and tells what they saw and heard.
@@ -92,6 +100,8 @@ pub fn run(args: LoadArgs) -> ExitCode {
         video: !args.no_video,
         size: Size::new(args.width.get(), args.height.get()),
         fps: args.fps.get(),
+        obeys: !args.heedless,
+        codecs: args.codecs,
         seed: args.seed,
     };
     let bar = ProgressBar::new(0).with_style(style());

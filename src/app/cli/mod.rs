@@ -3,7 +3,10 @@
 //! Doors: [`main`]. Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken
 //! port).
 
+pub mod bench;
+mod capacity;
 pub mod compose;
+mod decoder;
 pub mod demo;
 mod failure;
 mod interrupt;
@@ -13,6 +16,7 @@ pub mod recordings;
 pub mod serve;
 mod terminal;
 mod typed;
+mod watched;
 
 pub use failure::Failure;
 pub use typed::{Canvas, Span};
@@ -36,6 +40,7 @@ Examples:
   tessera serve                         a node on HTTP port 8080 and UDP port 3478; open http://localhost:8080
   tessera serve --tls-self-signed       the same for browsers on other machines
   tessera load --participants 8         eight more people for the node on this machine
+  tessera bench                         how many people this machine carries, and at what cost
   tessera compose --out o.mp4 *.webm    files into one picture and one sound
 
 Exit codes: 0 it worked, 1 it failed, 2 what was asked cannot be done (usage, configuration, taken port).
@@ -50,12 +55,17 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Bring simulated people to a running node, and say what they saw and heard.
     Load(load::LoadArgs),
+    /// Find how many people this machine carries, and print the table to size machines by.
+    Bench(bench::BenchArgs),
     /// Compose media files into one MP4, as a call of them would look and sound.
     Compose(compose::ComposeArgs),
     /// Look at the recordings of a node, export, hand over, erase or sweep them, and check that what expired is gone.
     Recordings(recordings::RecordingsArgs),
     /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
     Keeper(keeper::KeeperArgs),
+    /// What a node starts for its decoders.
+    #[command(hide = true)]
+    Decoder(decoder::DecoderArgs),
 }
 
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
@@ -65,9 +75,12 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
+        // It has no terminal to lose.
+        Command::Decoder(args) => return decoder::run(&args),
     };
     if terminal::lost() { ExitCode::FAILURE } else { code }
 }

@@ -12,6 +12,7 @@ use crate::app::cli::terminal::say;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
+use crate::base::media::CodecPreference;
 use crate::io::api::{BearerToken, HostName};
 use crate::io::store::Keepers;
 
@@ -55,6 +56,9 @@ pub struct ServeArgs {
     /// Who encodes the composite [default: auto]
     #[arg(long, value_enum)]
     pub encoder: Option<Encoder>,
+    /// What is sent to those who take AV1 and H.264 alike [default: auto]
+    #[arg(long, value_enum)]
+    pub codec: Option<CodecPreference>,
     /// Who composes the picture [default: auto]
     #[arg(long, value_enum)]
     pub compositor: Option<Compositor>,
@@ -98,6 +102,7 @@ impl ServeArgs {
             }
         }
         config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
+        config.video.codec = self.codec.unwrap_or(config.video.codec);
         config.video.compositor = self.compositor.unwrap_or(config.video.compositor);
         Ok(config)
     }
@@ -199,7 +204,8 @@ mod tests {
     fn flags_win_over_the_configuration() {
         let config = configuration(
             "tessera serve --http 127.0.0.1:1 --media 127.0.0.1:2 --advertise 203.0.113.7 ::1 --tls-self-signed \
-             --recordings /r --encoder rav1e --compositor cpu --token 0123456789abcdef --host call.example",
+             --recordings /r --encoder rav1e --codec h264 --compositor cpu \
+             --token 0123456789abcdef --host call.example",
         );
         assert_eq!(config.http.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
         assert_eq!(config.http.tls, Tls::SelfSigned);
@@ -209,6 +215,7 @@ mod tests {
         assert!(config.http.token.is_some_and(|token| token.is("0123456789abcdef")));
         assert_eq!(config.http.hosts.len(), 1);
         assert_eq!((config.video.encoder, config.video.compositor), (Encoder::Rav1e, Compositor::Cpu));
+        assert_eq!(config.video.codec, CodecPreference::H264);
     }
 
     #[test]

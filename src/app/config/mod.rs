@@ -16,11 +16,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::{Codec, RungSpec, Size};
+use crate::base::media::{Codec, CodecPreference, RungSpec, Size};
 use crate::core::access::{Policy, Steering};
+use crate::core::ladder::Pace;
 use crate::core::retention::Retention;
 use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
@@ -73,6 +75,19 @@ pub struct Media {
     pub legs: LegPorts,
     /// Where the other ends of legs may be.
     pub leg_networks: LegNetworks,
+    /// Where pictures that come in are decoded.
+    pub decoders: Decoders,
+}
+
+/// Where pictures that come in are decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoders {
+    /// In a confined process for each decode thread.
+    Process,
+    /// In the decode threads themselves.
+    #[default]
+    Thread,
 }
 
 /// `[video]`
@@ -85,10 +100,14 @@ pub struct Video {
     pub height: Side,
     /// Ticks a second.
     pub fps: Within<1, 60>,
+    /// Frames a second of the small tiles of a crowded grid, whose people do not speak.
+    pub crowd_fps: Within<1, 60>,
     /// Target of the composite, bits a second.
     pub bitrate: Within<100_000, 50_000_000>,
-    /// Who encodes.
+    /// Who encodes AV1.
     pub encoder: Encoder,
+    /// What rooms send to viewers that take AV1 and H.264 alike.
+    pub codec: CodecPreference,
     /// Threads inside one encoder; 0: one for every two cores, at most four.
     pub encoder_threads: Within<0, 64>,
     /// Who composes.
@@ -122,14 +141,20 @@ impl Video {
         Duration::from_millis(self.motion_ms.get().into())
     }
 
-    /// What rooms can send: the canvas itself, and half of each side for a share of its bits.
+    /// How often tiles are renewed.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace::new(self.fps.get(), self.crowd_fps.get())
+    }
+
+    /// What rooms can send: the canvas itself, half and a quarter of each side for a share of its bits.
     #[must_use]
     pub fn rung_specs(&self) -> Vec<RungSpec> {
         let (size, fps, bitrate) = (self.size(), self.fps.get(), self.bitrate.get());
-        let half = |side: u32| (side / 2).next_multiple_of(2);
-        let small = Size::new(half(size.width), half(size.height));
-        // A quarter of the pixels, whose every bit counts for more.
-        let specs = [(size, bitrate), (small, bitrate * 3 / 10)];
+        let part = |of: u32| Size::new((size.width / of).next_multiple_of(2), (size.height / of).next_multiple_of(2));
+        // A quarter of the pixels, whose every bit counts for more; and what a link of 300 kb/s carries beside sound.
+        let specs: [(Size, u32); limits::RUNGS_MAX] =
+            [(size, bitrate), (part(2), bitrate / 10 * 3), (part(4), (bitrate / 25 * 2).max(20_000))];
         let specs = specs.into_iter().filter(|(size, _)| size.width >= 16 && size.height >= 16);
         let specs = specs.map(|(size, bitrate)| RungSpec { codec: Codec::Av1, size, fps, bitrate });
         specs.collect()
@@ -394,6 +419,21 @@ pub enum Encoder {
     Rav1e,
 }
 
+impl clap::ValueEnum for CodecPreference {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Av1, Self::H264]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "AV1 while its encode is a small share of the machine, else H.264"),
+            Self::Av1 => ("av1", "AV1: fewer bits"),
+            Self::H264 => ("h264", "H.264: less work"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
 /// Who composes the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -414,6 +454,7 @@ impl Default for Media {
             advertise: Vec::new(),
             legs: LegPorts::default(),
             leg_networks: LegNetworks::default(),
+            decoders: Decoders::default(),
         }
     }
 }
@@ -424,8 +465,10 @@ impl Default for Video {
             width: Side(1280),
             height: Side(720),
             fps: Within(30),
+            crowd_fps: Within(15),
             bitrate: Within(2_500_000),
             encoder: Encoder::Auto,
+            codec: CodecPreference::Auto,
             encoder_threads: Within(1),
             compositor: Compositor::Auto,
             layout: DefaultLayout::default(),

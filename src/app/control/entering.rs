@@ -3,14 +3,14 @@
 //! be.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
 use crate::app::control::room::Input;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::room::input::Joining;
-use crate::app::control::thread::Control;
+use crate::app::control::thread::{Control, Entry};
 use crate::app::control::waiting::{Waiter, Wanted};
 use crate::base::limits;
 use crate::base::media::{ParticipantId, PeerId, RoomId};
@@ -69,6 +69,10 @@ impl Control {
         {
             return Err(Refusal::RungNotFound(self.setup.rung_names()));
         }
+        if self.is_at_limit(&wanted.room, wanted.role) {
+            self.setup.counts.node.turned_away.add(1);
+            return Err(Refusal::NodeAtLimit);
+        }
         match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) if !self.has_room_left() => Err(Refusal::NodeFull),
@@ -79,6 +83,18 @@ impl Control {
                 }
                 judged => judged,
             },
+        }
+    }
+
+    /// Whether one more would take from those who are there: a room may not begin beside one that gives up even its
+    /// output's rate, and nobody may join that one once it has for a while. Whoever only watches costs next to nothing.
+    fn is_at_limit(&self, room: &RoomId, role: PeerRole) -> bool {
+        let now = Instant::now();
+        let strained = |entry: &Entry, span| entry.room.strained_since().is_some_and(|since| now >= since + span);
+        match (self.rooms.get(room), role) {
+            (_, PeerRole::Viewer { .. }) => false,
+            (None, _) => self.rooms.values().any(|entry| strained(entry, Duration::ZERO)),
+            (Some(entry), _) => strained(entry, limits::STRAIN_ADMITS),
         }
     }
 

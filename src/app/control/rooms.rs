@@ -43,6 +43,7 @@ impl Control {
         let canvas = Box::new(CanvasSetup {
             epoch,
             fps: config.video.fps.get(),
+            pace: config.video.pace(),
             scene: room.first_scene(Instant::now()),
             motion: config.video.motion(),
             ticks: [counters.ticks, node.ticks.clone()],
@@ -133,7 +134,7 @@ impl Control {
                 serde_json::json!({
                     "room": name, "participants": stats.participants, "viewers": stats.viewers,
                     "recording": stats.recording, "encoder": encoder, "compositor": compositor,
-                    "rungs": stats.rungs,
+                    "rungs": stats.rungs, "codec": entry.room.codec().codec().name(),
                     "ticks": stats.counters.ticks.get(), "ticks_skipped": stats.counters.ticks_skipped.get(),
                     "frames_encoded": stats.counters.frames_encoded.get(),
                 })

@@ -21,7 +21,7 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::base::limits;
-use crate::base::media::{Outbox, PeerId, RoomId, TrackId};
+use crate::base::media::{EncodeCosts, Outbox, PeerId, RoomId, TrackId};
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
@@ -91,6 +91,8 @@ pub struct ControlParts {
     pub archive: Option<Arc<Archive>>,
     /// Who encodes.
     pub encoder: EncoderChoice,
+    /// What encoding costs here.
+    pub encode_costs: EncodeCosts,
     /// Who composes.
     pub compositors: Compositors,
     /// Where ended rooms are reported.
@@ -138,10 +140,10 @@ impl Control {
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
         let ControlParts { config, certificate, candidates, workers, reports, counts, record_to, archive, .. } = parts;
-        let (encoder, compositors) = (parts.encoder, parts.compositors);
+        let (encoder, compositors, costs) = (parts.encoder, parts.compositors, parts.encode_costs);
         let wakers = (workers.net.waker(), workers.package.waker());
         let engines = (encoder.library(), compositors.name());
-        let setup = Arc::new(RoomSetup::new(config, counts, wakers, (archive, record_to), engines));
+        let setup = Arc::new(RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs));
         Self {
             setup,
             certificate,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::limits;
-use crate::base::media::{Bitmap, Codec, ParticipantId, PeerId, RoomId, RungName};
+use crate::base::media::{Bitmap, ParticipantId, PeerId, RoomId, RungCodecs, RungName};
 use crate::io::api::{Refusal, ResourceToken};
 use crate::io::webrtc::PeerRole;
 
@@ -26,8 +26,8 @@ pub(super) struct Waiter {
     pub(super) avatar: Option<Bitmap>,
     /// It is a leg.
     pub(super) leg: Option<LegShown>,
-    /// What they are to be sent pictures in.
-    pub(super) watches: Option<Codec>,
+    /// What they may be sent pictures in.
+    pub(super) watches: RungCodecs,
     /// ICE and DTLS stand; only those who watch wait on, until whom they watch is there.
     pub(super) connected: bool,
     /// Their data channel is open.
@@ -60,7 +60,7 @@ impl Waiter {
             trickling: Trickling::new(ufrag),
             avatar: None,
             leg: None,
-            watches: None,
+            watches: RungCodecs::default(),
             connected: false,
             has_channel: false,
             since: now,

@@ -1,4 +1,4 @@
-//! **The question:** whose picture is this, and which frame of it? A strip along the top of a picture that is still
+//! **The question:** whose picture is this, and which frame of it? A strip near the top of a picture that is still
 //! read when the tile is 96×54 and was coded at a low bitrate.
 //!
 //! Two rows of 13 cells, black or white. Four cells at the corners are fixed and give the threshold; the other 22 carry
@@ -17,8 +17,11 @@ pub const HIGHEST_FRAME: u16 = 511;
 const COLUMNS: usize = 13;
 const ROWS: usize = 2;
 const CELLS: usize = COLUMNS * ROWS;
-/// The strip takes a sixth of the picture's height.
+/// The strip takes a sixth of the picture's height,
 const STRIP_PART: usize = 6;
+/// below a twelfth of it and as far from its sides as this: a speaker's outline lies over the edge of a tile.
+const ABOVE_PART: usize = 12;
+const BESIDE_PART: usize = 20;
 const BLACK: u8 = 16;
 const WHITE: u8 = 235;
 /// Black and white must be so far apart to be told.
@@ -43,18 +46,20 @@ pub struct Barcode {
 pub fn draw(planes: [&mut [u8]; 3], size: (usize, usize), code: Barcode) {
     assert!(code.number <= HIGHEST_NUMBER && code.frame <= HIGHEST_FRAME, "the strip has 7 and 9 bits");
     let (width, height) = size;
-    let strip = height / STRIP_PART / 2 * 2;
+    let even = |part: usize| part / 2 * 2;
+    let (strip, above, beside) = (even(height / STRIP_PART), even(height / ABOVE_PART), even(width / BESIDE_PART));
+    let across = width - 2 * beside;
     let cells = cells_of(code);
     let [luma, u, v] = planes;
     for y in 0..strip {
-        let row = y * ROWS / strip;
-        for (x, sample) in luma[y * width..(y + 1) * width].iter_mut().enumerate() {
-            *sample = if cells[row * COLUMNS + x * COLUMNS / width] { WHITE } else { BLACK };
+        let (row, from) = (y * ROWS / strip, (above + y) * width + beside);
+        for (x, sample) in luma[from..from + across].iter_mut().enumerate() {
+            *sample = if cells[row * COLUMNS + x * COLUMNS / across] { WHITE } else { BLACK };
         }
     }
-    let chroma = width / 2 * (strip / 2);
-    u[..chroma].fill(128);
-    v[..chroma].fill(128);
+    let chroma = width / 2 * (above / 2)..width / 2 * ((above + strip) / 2);
+    u[chroma.clone()].fill(128);
+    v[chroma].fill(128);
 }
 
 /// Reads the strip of the tile at `(x, y)` of `(width, height)` pixels; `None` when there is none to be trusted.
@@ -129,15 +134,16 @@ fn cell_level(
     column: usize,
     row: usize,
 ) -> Option<f32> {
-    let strip = height as f32 / STRIP_PART as f32;
-    let inner = |cell: usize, cells: usize, span: f32, offset: usize| {
+    let (strip, above) = (height as f32 / STRIP_PART as f32, height as f32 / ABOVE_PART as f32);
+    let beside = width as f32 / BESIDE_PART as f32;
+    let inner = |cell: usize, cells: usize, span: f32, offset: f32| {
         let size = span / cells as f32;
-        let from = offset as f32 + (cell as f32 + 0.25) * size;
+        let from = offset + (cell as f32 + 0.25) * size;
         let first = from.round() as usize;
         (first, ((from + size / 2.0).round() as usize).max(first + 1))
     };
-    let (left, right) = inner(column, COLUMNS, width as f32, x);
-    let (top, bottom) = inner(row, ROWS, strip, y);
+    let (left, right) = inner(column, COLUMNS, width as f32 - 2.0 * beside, x as f32 + beside);
+    let (top, bottom) = inner(row, ROWS, strip, y as f32 + above);
     let mut sum = 0_u32;
     for line in top..bottom {
         let samples = plane.data.get(line * plane.stride + left..line * plane.stride + right)?;
@@ -247,9 +253,10 @@ mod tests {
         for corner in (0..CELLS).filter(|at| is_fixed(*at)) {
             let mut luma = picture(code, 90);
             let wrong = if is_white_corner(corner) { BLACK } else { WHITE };
-            let (left, top) = (corner % COLUMNS * SIZE.0 / COLUMNS, corner / COLUMNS * 15);
+            // The strip lies 16 from the left and 14 from the top, 288 wide and 30 high.
+            let (left, top) = (16 + corner % COLUMNS * 288 / COLUMNS, 14 + corner / COLUMNS * 15);
             for row in luma.chunks_mut(SIZE.0).skip(top).take(15) {
-                row[left..left + 25].iter_mut().for_each(|sample| *sample = wrong);
+                row[left..left + 22].iter_mut().for_each(|sample| *sample = wrong);
             }
             assert_eq!(read(PlaneRef { data: &luma, stride: SIZE.0 }, (0, 0, SIZE.0, SIZE.1)), None, "corner {corner}");
         }

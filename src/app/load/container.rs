@@ -5,6 +5,8 @@ use std::io;
 
 use bytes::Bytes;
 
+use crate::base::media::{Codec, Size};
+
 /// Bytes of an IVF file's header.
 const IVF_HEADER_BYTES: usize = 32;
 /// Bytes before each IVF frame: its length, and a 64-bit timestamp.
@@ -31,15 +33,15 @@ pub fn ivf_frames(file: &[u8]) -> io::Result<Vec<Bytes>> {
     Ok(frames)
 }
 
-/// An IVF file of AV1 frames.
+/// An IVF file of frames of `codec`.
 #[must_use]
-pub fn ivf_file(width: u16, height: u16, fps: u32, frames: &[Bytes]) -> Vec<u8> {
+pub fn ivf_file(codec: Codec, size: Size, fps: u32, frames: &[Bytes]) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(b"DKIF");
     file.extend([0, 0, IVF_HEADER_BYTES as u8, 0]);
-    file.extend(b"AV01");
-    file.extend(width.to_le_bytes());
-    file.extend(height.to_le_bytes());
+    file.extend(if codec == Codec::H264 { b"H264" } else { b"AV01" });
+    file.extend((size.width as u16).to_le_bytes());
+    file.extend((size.height as u16).to_le_bytes());
     file.extend(fps.to_le_bytes());
     file.extend(1_u32.to_le_bytes());
     file.extend((frames.len() as u32).to_le_bytes());
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn ivf_survives_and_a_cut_file_is_an_error() {
         let frames = [Bytes::from_static(b"first"), Bytes::from_static(b"the second")];
-        let file = ivf_file(320, 180, 30, &frames);
+        let file = ivf_file(Codec::Av1, Size::new(320, 180), 30, &frames);
         assert_eq!(ivf_frames(&file).unwrap(), frames);
         assert!(ivf_frames(&file[..file.len() - 1]).is_err());
         assert!(ivf_frames(b"RIFF").is_err());

@@ -2,18 +2,24 @@
 //!
 //! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above
 //! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
-//! participant of the crate `webrtc`: another stack than the node's, so that the two check each other.
+//! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
+//! the node asks of them (`asked` → `camera` → `library` → `reel`).
 
+mod asked;
 pub mod barcode;
+mod camera;
 pub mod clip;
+mod codecs;
 pub(crate) mod container;
 mod error;
 mod gauge;
 mod http;
+mod library;
 mod listener;
 mod participant;
 pub mod pilot;
 mod receiver;
+mod reel;
 mod report;
 mod run;
 mod sender;
@@ -23,9 +29,10 @@ pub mod voice;
 mod wants;
 mod witness;
 
+pub use codecs::Codecs;
 pub use error::LoadError;
 pub use report::{
-    AudioReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport, ParticipantReport,
-    Report,
+    AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport,
+    ParticipantReport, Report,
 };
 pub use run::{LoadOptions, Stage, run};

@@ -7,7 +7,7 @@ use reqwest::Url;
 use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::interceptor_registry::{configure_nack, configure_rtcp_reports};
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_AV1, MIME_TYPE_OPUS, MediaEngine};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_AV1, MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine};
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
@@ -25,17 +25,18 @@ use webrtc::peer_connection::{
     RTCSessionDescription, SrtpProtectionProfile,
 };
 
+use super::codecs::{Codecs, OPUS_PAYLOAD_TYPE, answered, payload_type, with_all_on_the_first};
 use super::error::LoadError;
 use super::http::Door;
 use super::wants::Wants;
 use crate::base::limits;
-use crate::base::media::RoomId;
+use crate::base::media::{Codec, RoomId};
 use crate::core::signal;
 
-/// RTP payload type of the camera and the composite.
-pub(super) const AV1_PAYLOAD_TYPE: u8 = 45;
-/// RTP payload type of the microphone and the mix.
-pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// What is said of H.264: constrained baseline, level 3.1 and up, NAL units in fragments (RFC 6184 section 8.1).
+const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+/// What is said of Opus.
+const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1;stereo=1";
 /// The two inward tracks: composite and mix.
 const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
 
@@ -43,6 +44,8 @@ const INWARD: [RtpCodecKind; 2] = [RtpCodecKind::Video, RtpCodecKind::Audio];
 pub(super) struct Participant {
     /// Its number among the load's people, as in its barcodes and pilot.
     pub number: usize,
+    /// What the node takes their pictures in, of those who send any.
+    pub codec: Option<Codec>,
     /// Outward picture, of those who have to do with pictures.
     pub camera: Option<LocalTrack>,
     /// Outward voice.
@@ -67,31 +70,40 @@ pub(super) struct LocalTrack {
 }
 
 impl Participant {
-    /// Joins `room` as person `number`, who may not want to be recorded, with such `pictures`, and waits until media
+    /// Joins `room` as person `number`, who speaks these `codecs` and wants this of the call, and waits until media
     /// flows.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
-    pub async fn join(door: &Door, room: &RoomId, number: usize, wants: Wants) -> Result<Self, LoadError> {
+    pub async fn join(
+        door: &Door,
+        room: &RoomId,
+        number: usize,
+        codecs: &Codecs,
+        wants: Wants,
+    ) -> Result<Self, LoadError> {
         let Wants { pictures, .. } = wants;
         let (ear, mut state, mut gathered, tracks) = Ear::new();
-        let connection = connection(door.is_loopback(), ear).await?;
-        let camera = pictures.camera.then(|| LocalTrack::new(number, RtpCodecKind::Video, "camera"));
-        let microphone = LocalTrack::new(number, RtpCodecKind::Audio, "microphone");
-        let screen = pictures.screen.then(|| LocalTrack::new(number, RtpCodecKind::Video, "screen"));
+        let connection = connection(door.is_loopback(), codecs, ear).await?;
+        let local = |codec, label| LocalTrack::new(number, codec, label);
+        let pictures_as = codecs.iter().next().unwrap_or(Codec::Av1);
+        let camera = pictures.camera.then(|| local(pictures_as, "camera"));
+        let microphone = local(Codec::Opus, "microphone");
+        let screen = pictures.screen.then(|| local(pictures_as, "screen"));
         let outward: Vec<&LocalTrack> = camera.iter().chain([&microphone]).chain(&screen).collect();
         let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
         let channel = lay_out(&*connection, &outward, inward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
         let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
         let resource = admission.resource;
-        let settled = settle(&*connection, admission.answer, &mut state).await;
+        let codec = pictures.camera.then(|| answered(&admission.answer)).flatten();
+        let settled = settle(&*connection, with_all_on_the_first(&admission.answer), &mut state).await;
         if let Err(error) = settled {
             let _ = door.leave(&resource).await;
             let _ = connection.close().await;
             return Err(error);
         }
-        Ok(Self { number, camera, microphone, screen, tracks, channel, state, connection, resource })
+        Ok(Self { number, codec, camera, microphone, screen, tracks, channel, state, connection, resource })
     }
 
     /// Composite and mix, as they open; for the first caller.
@@ -168,12 +180,12 @@ async fn settle(
 }
 
 impl LocalTrack {
-    fn new(number: usize, kind: RtpCodecKind, label: &str) -> Self {
-        let ssrc = rand::random();
+    fn new(number: usize, codec: Codec, label: &str) -> Self {
+        let (ssrc, kind) = (rand::random(), kind_of(codec));
         let coding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
             active: true,
-            codec: codec(kind).rtp_codec,
+            codec: format(codec).rtp_codec,
             ..Default::default()
         };
         let (stream, track) = (format!("load-{number}"), format!("{label}-{number}"));
@@ -182,11 +194,13 @@ impl LocalTrack {
     }
 }
 
-/// A connection that speaks AV1 and Opus only, over one host address, encrypted with AES-GCM.
-async fn connection(is_loopback: bool, ear: Arc<Ear>) -> Result<Arc<dyn PeerConnection>, LoadError> {
+/// A connection that speaks these codecs and Opus only, over one host address, encrypted with AES-GCM.
+async fn connection(is_loopback: bool, codecs: &Codecs, ear: Arc<Ear>) -> Result<Arc<dyn PeerConnection>, LoadError> {
     let mut media = MediaEngine::default();
+    for codec in codecs.iter().chain([Codec::Opus]) {
+        media.register_codec(format(codec), kind_of(codec))?;
+    }
     for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
-        media.register_codec(codec(kind), kind)?;
         let mid = RTCRtpHeaderExtensionCapability { uri: SDES_MID_URI.to_owned() };
         media.register_header_extension(mid, kind, None)?;
     }
@@ -209,16 +223,25 @@ async fn connection(is_loopback: bool, ear: Arc<Ear>) -> Result<Arc<dyn PeerConn
     Ok(Arc::new(built))
 }
 
-fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
-    let is_video = kind == RtpCodecKind::Video;
+fn kind_of(codec: Codec) -> RtpCodecKind {
+    if codec.is_video() { RtpCodecKind::Video } else { RtpCodecKind::Audio }
+}
+
+/// How `codec` is offered.
+fn format(codec: Codec) -> RTCRtpCodecParameters {
+    let (mime_type, line, kind) = match codec {
+        Codec::H264 => (MIME_TYPE_H264, H264_FORMAT, payload_type(codec)),
+        Codec::Opus => (MIME_TYPE_OPUS, OPUS_FORMAT, OPUS_PAYLOAD_TYPE),
+        _ => (MIME_TYPE_AV1, "", payload_type(codec)),
+    };
     let rtp_codec = RTCRtpCodec {
-        mime_type: if is_video { MIME_TYPE_AV1 } else { MIME_TYPE_OPUS }.to_owned(),
-        clock_rate: if is_video { limits::VIDEO_CLOCK } else { limits::SAMPLE_RATE },
-        channels: if is_video { 0 } else { 2 },
-        sdp_fmtp_line: if is_video { "" } else { "minptime=10;useinbandfec=1;stereo=1" }.to_owned(),
+        mime_type: mime_type.to_owned(),
+        clock_rate: if codec.is_video() { limits::VIDEO_CLOCK } else { limits::SAMPLE_RATE },
+        channels: if codec.is_video() { 0 } else { 2 },
+        sdp_fmtp_line: line.to_owned(),
         rtcp_feedback: Vec::new(),
     };
-    RTCRtpCodecParameters { rtp_codec, payload_type: if is_video { AV1_PAYLOAD_TYPE } else { OPUS_PAYLOAD_TYPE } }
+    RTCRtpCodecParameters { rtp_codec, payload_type: kind }
 }
 
 /// Hears what the connection tells. Runs on the connection's own task, so it only ever leaves a note.
@@ -263,14 +286,22 @@ impl PeerConnectionEventHandler for Ear {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_offer_has_the_contracts_lines_in_their_order() {
+    /// The offer of person 7, who speaks these `codecs`, and their camera.
+    async fn offered(codecs: &Codecs) -> (String, LocalTrack) {
         let (ear, _state, mut gathered, _tracks) = Ear::new();
-        let connection = connection(true, ear).await.unwrap();
+        let connection = connection(true, codecs, ear).await.unwrap();
+        let pictures_as = codecs.iter().next().unwrap();
         let (camera, microphone) =
-            (LocalTrack::new(7, RtpCodecKind::Video, "camera"), LocalTrack::new(7, RtpCodecKind::Audio, "microphone"));
+            (LocalTrack::new(7, pictures_as, "camera"), LocalTrack::new(7, Codec::Opus, "microphone"));
         lay_out(&*connection, &[&camera, &microphone], &INWARD).await.unwrap();
         let sdp = offer(&*connection, &mut gathered).await.unwrap();
+        connection.close().await.unwrap();
+        (sdp, camera)
+    }
+
+    #[tokio::test]
+    async fn the_offer_has_the_contracts_lines_in_their_order() {
+        let (sdp, camera) = offered(&"av1".parse().unwrap()).await;
         let sections: Vec<&str> = sdp.split("\nm=").skip(1).collect();
         let expected = [
             ("video ", "a=sendonly", "AV1/90000"),
@@ -285,6 +316,21 @@ mod tests {
         }
         assert!(sections[1].contains(AUDIO_LEVEL_URI) && sections[0].contains(&format!("a=ssrc:{}", camera.ssrc)));
         assert!(sdp.contains(" 127.0.0.1 ") && sdp.contains("typ host"), "{sdp}");
-        connection.close().await.unwrap();
+        assert!(!sdp.contains("H264"), "who speaks AV1 alone offers nothing else: {sdp}");
+    }
+
+    #[cfg(feature = "h264")]
+    #[tokio::test]
+    async fn the_first_codec_is_sent_and_each_is_taken_in_the_order_asked_for() {
+        for (codecs, sent, taken) in
+            [("av1,h264", " 45", " 45 102"), ("h264,av1", " 102", " 102 45"), ("h264", " 102", " 102")]
+        {
+            let (sdp, _) = offered(&codecs.parse().unwrap()).await;
+            let lines: Vec<&str> = sdp.lines().filter(|line| line.starts_with("m=video ")).collect();
+            let ends = lines.iter().map(|line| line.trim_end().rsplit("SAVPF").next().unwrap());
+            assert_eq!(ends.collect::<Vec<_>>(), [sent, taken], "{codecs}: {sdp}");
+            let whole = sdp.matches("packetization-mode=1").count();
+            assert_eq!(whole, lines.iter().filter(|line| line.contains(" 102")).count(), "{sdp}");
+        }
     }
 }

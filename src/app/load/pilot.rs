@@ -6,6 +6,10 @@ use std::f32::consts::TAU;
 
 use crate::base::limits;
 
+/// Filters that run at once: as many as a wide vector register holds, for each waits for its own last step.
+const LANES: usize = 16;
+/// Filters of a pilot: at its tone, and half-way to either neighbour.
+const OFFSETS: [f32; 3] = [0.0, -SPACING / 2.0, SPACING / 2.0];
 /// The first participant's tone, Hz.
 const FIRST: f32 = 1_500.0;
 /// Between two participants' tones, Hz.
@@ -42,6 +46,8 @@ pub struct PilotBank {
     pilots: Vec<Pilot>,
     samples: VecDeque<f32>,
     hann: Vec<f32>,
+    /// `2 cos ω` of each pilot's filters, one pilot's after the other's.
+    coefficients: Vec<[f32; LANES]>,
     /// Sample pairs that came in.
     position: u64,
     windows: u64,
@@ -64,8 +70,16 @@ impl PilotBank {
     pub fn new(numbers: impl IntoIterator<Item = usize>) -> Self {
         let pilot = |number| Pilot { number, found: 0, recent: [0.0; 8], was_there: false };
         let hann = (0..WINDOW).map(|n| 0.5 - 0.5 * (TAU * n as f32 / WINDOW as f32).cos()).collect();
+        let pilots: Vec<Pilot> = numbers.into_iter().map(pilot).collect();
+        let tones = pilots.iter().flat_map(|pilot| OFFSETS.map(|off| frequency(pilot.number) + off));
+        let tones: Vec<f32> = tones.collect();
+        let lanes = |tones: &[f32]| {
+            let coefficient = |at: usize| tones.get(at).map_or(0.0, |tone| coefficient(*tone));
+            std::array::from_fn(coefficient)
+        };
         Self {
-            pilots: numbers.into_iter().map(pilot).collect(),
+            coefficients: tones.chunks(LANES).map(lanes).collect(),
+            pilots,
             samples: VecDeque::with_capacity(2 * WINDOW),
             hann,
             position: 0,
@@ -99,11 +113,10 @@ impl PilotBank {
     fn look(&mut self) {
         self.windows += 1;
         let samples = self.samples.make_contiguous();
-        for pilot in &mut self.pilots {
-            let tone = frequency(pilot.number);
-            let power = goertzel(&samples[..WINDOW], &self.hann, tone);
-            let between =
-                [-SPACING / 2.0, SPACING / 2.0].map(|off| goertzel(&samples[..WINDOW], &self.hann, tone + off));
+        let powers = self.coefficients.iter().map(|lanes| goertzel(&samples[..WINDOW], &self.hann, lanes));
+        let powers: Vec<f32> = powers.flatten().collect();
+        for (pilot, powers) in self.pilots.iter_mut().zip(powers.chunks_exact(OFFSETS.len())) {
+            let (power, between) = (powers[0], &powers[1..]);
             // The Hann window's mean is one half, a sine's power half its amplitude's square.
             let amplitude = 4.0 * power.sqrt() / WINDOW as f32;
             let there = amplitude > AMPLITUDE_MIN && power > ABOVE_NEIGHBOURS * (between[0] + between[1]) / 2.0;
@@ -147,16 +160,25 @@ impl Pilot {
     }
 }
 
-/// The squared magnitude at one frequency, windowed.
-fn goertzel(samples: &[f32], window: &[f32], frequency: f32) -> f32 {
-    let coefficient = 2.0 * (TAU * frequency / limits::SAMPLE_RATE as f32).cos();
-    let (mut one, mut two) = (0.0_f32, 0.0_f32);
+/// What a filter at `frequency` multiplies its last state by.
+fn coefficient(frequency: f32) -> f32 {
+    2.0 * (TAU * frequency / limits::SAMPLE_RATE as f32).cos()
+}
+
+/// The squared magnitudes at the frequencies of some coefficients, windowed.
+fn goertzel(samples: &[f32], window: &[f32], coefficients: &[f32; LANES]) -> [f32; LANES] {
+    let (mut one, mut two) = ([0.0_f32; LANES], [0.0_f32; LANES]);
     for (sample, weight) in samples.iter().zip(window) {
-        let next = sample * weight + coefficient * one - two;
-        two = one;
-        one = next;
+        let windowed = sample * weight;
+        for lane in 0..LANES {
+            let next = windowed + coefficients[lane] * one[lane] - two[lane];
+            (two[lane], one[lane]) = (one[lane], next);
+        }
     }
-    one * one + two * two - coefficient * one * two
+    std::array::from_fn(|lane| {
+        let (one, two) = (one[lane], two[lane]);
+        one * one + two * two - coefficients[lane] * one * two
+    })
 }
 
 #[cfg(test)]

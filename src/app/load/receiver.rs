@@ -9,11 +9,13 @@ use crossbeam_channel::{Sender, TrySendError};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc_rtp::Packet;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use super::asked::{Asked, may_ask};
+use super::codecs::codec_of;
 use super::report::PacketReport;
 use crate::base::media::{Codec, Outbox, ReceivedFrame};
 use crate::core::signal::FromNode;
@@ -53,26 +55,34 @@ impl PacketCounts {
     }
 }
 
-/// Reads one person's inward tracks and data channel until they end; `senses` is where they go, if anyone looks.
+/// Reads one person's inward tracks and data channel until they end; `senses` is where they go, if anyone looks, and
+/// `asked` takes what the node asks of their pictures.
 pub(super) async fn receive(
     mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>,
     channel: Arc<dyn DataChannel>,
     senses: Option<Sender<Inward>>,
+    asked: watch::Sender<Asked>,
     counts: Arc<PacketCounts>,
 ) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(read_channel(channel, senses.clone()));
+    tasks.spawn(read_channel(channel, senses.clone(), asked));
     while let Some(track) = tracks.recv().await {
         tasks.spawn(read_track(track, senses.clone(), Arc::clone(&counts)));
     }
     while tasks.join_next().await.is_some() {}
 }
 
-async fn read_channel(channel: Arc<dyn DataChannel>, senses: Option<Sender<Inward>>) {
+async fn read_channel(channel: Arc<dyn DataChannel>, senses: Option<Sender<Inward>>, asked: watch::Sender<Asked>) {
     while let Some(event) = channel.poll().await {
         let DataChannelEvent::OnMessage(message) = event else { continue };
         let Ok(text) = std::str::from_utf8(&message.data) else { continue };
-        if let (Some(senses), Ok(Some(told))) = (&senses, FromNode::parse(text)) {
+        // Who does not look needs nothing of a room's hundred names, which are told anew with each who joins.
+        if senses.is_none() && !may_ask(text) {
+            continue;
+        }
+        let Ok(Some(told)) = FromNode::parse(text) else { continue };
+        asked.send_if_modified(|asked| asked.hear(&told));
+        if let Some(senses) = &senses {
             // The thread behind takes messages within a frame's time; if it is gone, nobody needs them.
             let _ = senses.try_send(Inward::Told(told));
         }
@@ -103,18 +113,14 @@ async fn read_track(track: Arc<dyn TrackRemote>, senses: Option<Sender<Inward>>,
 
 /// Packets → frames of one track.
 enum Frames {
-    Picture { assembler: Box<VideoAssembler>, out: Outbox<Assembled>, time: Unwrap },
+    Picture { pictures: Pictures, time: Unwrap },
     Sound { assembler: SoundAssembler, time: Unwrap },
 }
 
 impl Frames {
     fn new(is_video: bool) -> Self {
         match is_video {
-            true => Self::Picture {
-                assembler: Box::new(VideoAssembler::new(Codec::Av1)),
-                out: Outbox::new(),
-                time: Unwrap::default(),
-            },
+            true => Self::Picture { pictures: Pictures::default(), time: Unwrap::default() },
             false => Self::Sound { assembler: SoundAssembler::new(Codec::Opus), time: Unwrap::default() },
         }
     }
@@ -133,6 +139,7 @@ impl Frames {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: None,
         };
         let hand_on = |inward| {
             if let Err(TrySendError::Full(_)) = senses.try_send(inward) {
@@ -140,10 +147,10 @@ impl Frames {
             }
         };
         match self {
-            Self::Picture { assembler, out, .. } => {
+            Self::Picture { pictures, .. } => {
                 let mut is_asking = false;
-                assembler.push(arrival, wire, out);
-                for assembled in out.drain() {
+                pictures.push(packet.header.payload_type, wire);
+                for assembled in pictures.out.drain() {
                     match assembled {
                         Assembled::Frame(frame) => hand_on(Inward::Picture(frame)),
                         Assembled::RequestKeyframe => is_asking = true,
@@ -155,6 +162,30 @@ impl Frames {
                 assembler.push(wire).map(Inward::Sound).map(hand_on);
                 false
             }
+        }
+    }
+}
+
+/// The composite, in whichever codec its packets come: each packet's payload type says it, and the node may change it
+/// at a keyframe.
+#[derive(Default)]
+struct Pictures {
+    /// The newest codec, the first packet that came of it, and its frames under way.
+    current: Option<(Codec, u64, Box<VideoAssembler>)>,
+    out: Outbox<Assembled>,
+}
+
+impl Pictures {
+    fn push(&mut self, payload_type: u8, packet: WirePacket) {
+        // Nothing else was offered.
+        let Some(codec) = codec_of(payload_type) else { return };
+        let (arrival, sequence) = (packet.arrival, packet.sequence);
+        if self.current.as_ref().is_none_or(|(now, first, _)| *now != codec && sequence > *first) {
+            self.current = Some((codec, sequence, Box::new(VideoAssembler::new(codec))));
+        }
+        // A late packet of the codec before belongs to a frame that nobody waits for any more.
+        if let Some((_, _, assembler)) = self.current.as_mut().filter(|(now, _, _)| *now == codec) {
+            assembler.push(arrival, packet, &mut self.out);
         }
     }
 }
@@ -227,6 +258,59 @@ impl Unwrap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A composite's frames that came whole, by codec and length, of packets (payload type, sequence, payload).
+    fn assembled(packets: &[(u8, u64, Vec<u8>)]) -> Vec<(Codec, bool, usize)> {
+        let (mut pictures, now) = (Pictures::default(), Instant::now());
+        for (payload_type, sequence, payload) in packets {
+            let wire = WirePacket {
+                captured: None,
+                sequence: *sequence,
+                rtp_time: sequence * 3_000,
+                marker: true,
+                arrival: now,
+                payload: Arc::from(&payload[..]),
+                audio_level: None,
+                rid: None,
+                colour: None,
+                orientation: None,
+            };
+            pictures.push(*payload_type, wire);
+        }
+        let frame = |assembled| match assembled {
+            Assembled::Frame(frame) => Some((frame.codec, frame.keyframe, frame.data.len())),
+            Assembled::RequestKeyframe => None,
+        };
+        pictures.out.drain().filter_map(frame).collect()
+    }
+
+    /// A packet with the parameter sets and a small picture, all of them (STAP-A), and one with a later picture.
+    fn h264() -> [Vec<u8>; 2] {
+        let sps = [0x67, 0x42, 0xe0, 0x1f, 0x8c, 0x8d, 0x40, 0x50, 0x1e, 0xd0, 0x0f, 0x08, 0x84, 0x6a];
+        let nals = [&sps[..], &[0x68, 0xce, 0x3c, 0x80], &[0x65, 0xb8, 0x41, 0x42]];
+        let sized = nals.iter().flat_map(|nal| [&[0, nal.len() as u8][..], nal].concat());
+        [std::iter::once(0x78).chain(sized).collect(), vec![0x41, 0xe2, 0x10, 0x11]]
+    }
+
+    #[test]
+    fn units_of_h264_are_put_together_under_their_payload_type() {
+        let [key, delta] = h264();
+        let frames = assembled(&[(102, 10, key), (102, 11, delta.clone()), (102, 12, delta.clone()), (96, 13, delta)]);
+        let kinds: Vec<_> = frames.iter().map(|(codec, keyframe, _)| (*codec, *keyframe)).collect();
+        assert_eq!(kinds, [(Codec::H264, true), (Codec::H264, false), (Codec::H264, false)], "{frames:?}");
+    }
+
+    #[test]
+    fn a_composite_may_change_its_codec_and_a_late_packet_of_the_old_one_changes_nothing() {
+        let [key, delta] = h264();
+        // One OBU with a sequence header that begins a coded video sequence (N), as no decoder would take it.
+        let av1 = vec![0x18, 0x0a, 0x0a, 0, 0, 0, 0x02, 0xaf, 0xff, 0x9b, 0x5f, 0x30, 0x08];
+        let packets =
+            [(102, 10, key.clone()), (45, 12, av1.clone()), (102, 11, delta.clone()), (102, 13, key), (102, 14, delta)];
+        let frames = assembled(&packets);
+        let h264 = frames.iter().filter(|(codec, _, _)| *codec == Codec::H264).map(|(_, key, _)| *key);
+        assert_eq!(h264.collect::<Vec<_>>(), [true, true, false], "{frames:?}");
+    }
 
     #[test]
     fn losses_are_counted_round_the_end_and_repair_takes_them_back() {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// Who came, and who was seen.
     pub participants: ParticipantReport,
+    /// What the cameras sent in the end, largest first.
+    #[serde(default)]
+    pub cameras: Vec<CameraReport>,
     /// The picture that came back.
     pub composite: CompositeReport,
     /// What each decoder saw, in the order of their numbers.
@@ -22,6 +25,9 @@ pub struct Report {
     pub audio: AudioReport,
     /// Packets of composite and mix, all people together.
     pub packets: PacketReport,
+    /// How long it took until all had joined and had what to send, seconds from the start of the load.
+    #[serde(default)]
+    pub joined_s: f64,
     /// How long was measured, seconds.
     pub measured_s: f64,
     /// What went wrong, in words.
@@ -39,8 +45,21 @@ pub struct ParticipantReport {
     pub seen: usize,
 }
 
+/// Cameras that sent the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraReport {
+    /// How many.
+    pub count: usize,
+    /// Columns of their pictures.
+    pub width: u32,
+    /// Rows of their pictures.
+    pub height: u32,
+    /// Frames a second of each.
+    pub fps: u32,
+}
+
 /// The picture that came back, as the decoders saw it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompositeReport {
     /// Columns of the newest picture.
     pub width: u32,
@@ -48,6 +67,9 @@ pub struct CompositeReport {
     pub height: u32,
     /// Pictures decoded a second, of the slowest decoder.
     pub fps: f64,
+    /// What it was coded in, such as `av1`; `av1, h264` where that changed or differed.
+    #[serde(default)]
+    pub codec: String,
 }
 
 /// The picture that came back to one person.
@@ -127,13 +149,18 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
         let people = self.participants;
-        row("participants", format!("{} asked, {} connected, {} seen", people.asked, people.connected, people.seen))?;
+        let joined = self.joined_s;
+        let come = format!("{} asked, {} connected in {joined:.1} s", people.asked, people.connected);
+        row("participants", format!("{come}, {} seen", people.seen))?;
+        let camera = |of: &CameraReport| format!("{} of {} × {} at {}", of.count, of.width, of.height, of.fps);
+        if !self.cameras.is_empty() {
+            row("cameras", self.cameras.iter().map(camera).collect::<Vec<_>>().join(", "))?;
+        }
         // Without anyone who looks there is nothing to say of pictures.
         if self.composite.width > 0 {
             let seconds = self.measured_s;
-            let composite = self.composite;
-            let size = format!("{} × {} at {:.1} frames/s", composite.width, composite.height, composite.fps);
-            row("composite", format!("{size} over {seconds:.1} s"))?;
+            let CompositeReport { width, height, fps, codec } = &self.composite;
+            row("composite", format!("{width} × {height} at {fps:.1} frames/s in {codec} over {seconds:.1} s"))?;
             let latency = self.latency_ms;
             let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max);
             row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
@@ -163,10 +190,13 @@ mod tests {
         report.audio.lip_sync_ms = Some(-4.5);
         report.audio.mouth_to_ear_ms = Some(MouthToEarReport { p50: 70.0, p95: 90.0 });
         assert!(report.to_string().contains("mouth to ear  70 ms median, 90 p95"), "{report}");
+        report.cameras = vec![CameraReport { count: 100, width: 160, height: 90, fps: 15 }];
+        assert!(report.to_string().contains("cameras       100 of 160 × 90 at 15\n"), "{report}");
         let json = serde_json::to_value(&report).unwrap();
         for path in [
             "participants/asked",
             "composite/fps",
+            "composite/codec",
             "latency_ms/p95",
             "freezes/longest_ms",
             "audio/own_heard",

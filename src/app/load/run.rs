@@ -8,22 +8,23 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::clip::{self, ClipSetup};
+use super::asked::Asked;
+use super::camera::Camera;
+use super::clip;
+use super::codecs::Codecs;
 use super::error::LoadError;
 use super::http::Door;
+use super::library::Library;
 use super::participant::Participant;
 use super::receiver::{PacketCounts, receive};
-use super::report::Report;
-use super::sender::{Footage, SendLog, Sender};
+use super::report::{CameraReport, Report};
+use super::sender::{SendLog, Sender};
 use super::summary::summarise;
 use super::voice::{self, LOOP_PACKETS, Voice};
 use super::wants::{Pictures, Wants};
 use super::witness::{Phase, Testimony, Witness};
 use crate::base::limits;
-use crate::base::media::{RoomId, RungName, Size};
-
-/// Bits a second and pixel of a simulated camera: 200 kbit/s at 320×180 and 30 frames a second.
-const BITS_PER_KILOPIXEL: u64 = 116;
+use crate::base::media::{Codec, RoomId, RungName, Size};
 
 /// What is to be brought to which node.
 #[derive(Debug, Clone)]
@@ -48,10 +49,14 @@ pub struct LoadOptions {
     pub rungs: Vec<RungName>,
     /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
     pub video: bool,
-    /// Extent of each camera's picture.
+    /// Extent of each camera's picture while the node asks for nothing.
     pub size: Size,
-    /// Frames a second of each camera.
+    /// Frames a second of each camera while the node asks for nothing, and at most.
     pub fps: u32,
+    /// Whether cameras and screens send what the node asks of them.
+    pub obeys: bool,
+    /// In what they take pictures; they send them in the first.
+    pub codecs: Codecs,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -72,6 +77,8 @@ impl Default for LoadOptions {
             video: true,
             size: Size::new(320, 180),
             fps: 30,
+            obeys: true,
+            codecs: Codecs::default(),
             seed: 1,
         }
     }
@@ -80,10 +87,10 @@ impl Default for LoadOptions {
 /// How far a load is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// So many cameras have their clip.
-    Preparing(usize),
     /// So many people have joined, or failed to.
     Connecting(usize),
+    /// All have joined, and so many tracks have the clip that is asked of them.
+    Preparing(usize),
     /// Measuring for so long.
     Measuring(Duration),
     /// Everyone leaves.
@@ -96,8 +103,9 @@ pub enum Stage {
 /// # Errors
 /// When the address is none, nobody could join, or this machine lacks memory or threads.
 pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Report, LoadError> {
+    let begin = Instant::now();
     let door = Door::open(&options.url)?;
-    let material = Material::prepare(options, told)?;
+    let material = Material::prepare(options)?;
     let system = |error: std::io::Error| LoadError::System(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system)?;
     let stop = async {
@@ -106,43 +114,36 @@ pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Repor
             std::future::pending::<()>().await;
         }
     };
-    let report = runtime.block_on(Call::new(options, door, material).hold(stop, told));
+    let report = runtime.block_on(Call::new(options, door, material, begin).hold(stop, told));
     runtime.shutdown_timeout(limits::LOAD_PROGRESS_SPACING);
     report
 }
 
 /// What everyone sends.
 struct Material {
-    /// One for each person; empty without pictures.
-    footages: Vec<Arc<Footage>>,
+    library: Arc<Library>,
     voices: Vec<Arc<Voice>>,
     /// Numbers of those who speak.
     speakers: Vec<usize>,
 }
 
 impl Material {
-    fn prepare(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Self, LoadError> {
+    fn prepare(options: &LoadOptions) -> Result<Self, LoadError> {
         let wrong = |error: std::io::Error| LoadError::Clip(error.to_string());
-        let pixels = u64::from(options.size.width) * u64::from(options.size.height);
-        let bitrate = pixels * u64::from(options.fps) * BITS_PER_KILOPIXEL / 1000;
-        let bitrate = u32::try_from(bitrate).unwrap_or(u32::MAX).max(50_000);
-        let setup = ClipSetup { size: options.size, fps: options.fps, bitrate };
-        let progress = |done| told(Stage::Preparing(done));
-        let cameras = if options.video { options.participants } else { 0 };
-        let clips = clip::prepare(cameras, &setup, &clip::cache_folder(), &progress).map_err(wrong)?;
-        let footages = clips.iter().map(|clip| Footage::cut(clip).map(Arc::new)).collect::<Result<_, _>>()?;
         let speakers: Vec<usize> = (0..options.speakers.min(options.participants)).collect();
         let silence = voice::silence().map_err(wrong)?;
         let spoken = speakers.iter().map(|number| voice::speech(*number)).collect::<Result<Vec<_>, _>>();
         let mut voices = spoken.map_err(wrong)?;
         voices.resize(options.participants, silence);
-        Ok(Self { footages, voices, speakers })
+        Ok(Self { library: Arc::new(Library::open(clip::cache_folder())?), voices, speakers })
     }
 }
 
 /// One load under way.
 struct Call<'a> {
     options: &'a LoadOptions,
+    /// When the load began.
+    start: Instant,
     door: Door,
     material: Material,
     log: Arc<SendLog>,
@@ -156,12 +157,11 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(options: &'a LoadOptions, door: Door, material: Material) -> Self {
-        let length = |number: usize| material.footages.get(number).map_or(0, |footage: &Arc<Footage>| footage.len());
-        let frames: Vec<usize> = (0..options.participants).map(length).collect();
-        let log = SendLog::new(Instant::now(), &frames, LOOP_PACKETS);
+    fn new(options: &'a LoadOptions, door: Door, material: Material, start: Instant) -> Self {
+        let log = SendLog::new(Instant::now(), options.participants, LOOP_PACKETS);
         Self {
             options,
+            start,
             door,
             material,
             log: Arc::new(log),
@@ -189,6 +189,10 @@ impl<'a> Call<'a> {
             let none = LoadError::NotConnected("it was stopped before anyone had joined".to_owned());
             return Err(self.errors.into_iter().next().unwrap_or(none));
         }
+        tokio::select! {
+            () = &mut stop => {}
+            prepared = self.prepare_clips(told) => prepared?,
+        }
         let begin = Instant::now();
         self.phase.begin();
         let mut ticks = tokio::time::interval(limits::LOAD_PROGRESS_SPACING);
@@ -200,6 +204,8 @@ impl<'a> Call<'a> {
         }
         let measured = begin.elapsed();
         let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
+        let camera = |(Size { width, height }, fps, count)| CameraReport { count, width, height, fps };
+        let cameras = self.log.cameras().into_iter().map(camera).collect();
         told(Stage::Leaving);
         let connected = self.people.len();
         self.leave_all().await;
@@ -207,6 +213,8 @@ impl<'a> Call<'a> {
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
         report.packets = packets;
+        report.cameras = cameras;
+        report.joined_s = (begin - self.start).as_secs_f64();
         let discarded = self.counts.discarded();
         if discarded > 0 {
             report.errors.push(format!("{discarded} frames came faster than this load could decode them"));
@@ -214,6 +222,21 @@ impl<'a> Call<'a> {
         report.errors.extend(self.errors.iter().map(ToString::to_string));
         report.errors.dedup();
         Ok(report)
+    }
+
+    /// Waits until each camera has the clip that is asked of it: making them takes time from the node, once a machine.
+    async fn prepare_clips(&self, told: &(dyn Fn(Stage) + Sync)) -> Result<(), LoadError> {
+        let mut ticks = tokio::time::interval(limits::LOAD_PHASE_SPACING);
+        let begin = Instant::now();
+        while begin.elapsed() < limits::LOAD_CLIPS_SPAN {
+            let waiting = self.material.library.waiting()?;
+            if waiting == 0 {
+                return Ok(());
+            }
+            told(Stage::Preparing(self.options.participants.saturating_sub(waiting)));
+            ticks.tick().await;
+        }
+        Ok(())
     }
 
     /// Everyone joins, a few at a time; who has joined begins to send.
@@ -227,9 +250,10 @@ impl<'a> Call<'a> {
             let rung = (!rungs.is_empty()).then(|| rungs[number % rungs.len()]);
             let wants = Wants { pictures, unrecorded: number < self.options.unrecorded, rung };
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
+            let codecs = self.options.codecs.clone();
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number, wants).await
+                Participant::join(&door, &room, number, &codecs, wants).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);
@@ -261,9 +285,12 @@ impl<'a> Call<'a> {
         let senses = witness.as_ref().map(|witness| witness.senses.clone());
         self.witnesses.extend(witness);
         let tracks = person.take_tracks();
-        self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, Arc::clone(&self.counts)));
-        let (footage, voice) = (self.material.footages.get(number), &self.material.voices[number]);
-        let sender = Sender::new(&person, footage.cloned(), Arc::clone(voice), Arc::clone(&self.log));
+        let (asks, asked) = watch::channel(Asked::default());
+        self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, asks, Arc::clone(&self.counts)));
+        let LoadOptions { size, fps, obeys, .. } = *self.options;
+        let camera = Camera { codec: person.codec.unwrap_or(Codec::Av1), size, fps, obeys };
+        let (library, voice) = (Arc::clone(&self.material.library), Arc::clone(&self.material.voices[number]));
+        let sender = Sender::new(&person, camera, asked, library, voice, Arc::clone(&self.log));
         let frame = Duration::from_secs(1) / self.options.fps;
         self.tasks.spawn(sender.run(Instant::now() + frame.mul_f64(part), self.stop_senders.subscribe()));
         self.people.push(person);

@@ -1,6 +1,7 @@
-//! **The question:** what does one simulated person send, and when? A looped clip and a looped voice on one absolute
-//! schedule, whose two RTP clocks start at the same instant.
+//! **The question:** what does one simulated person send, and when? Looped clips, as the node asks for them, and a
+//! looped voice on one absolute schedule, whose RTP clocks start at the same instant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,52 +11,67 @@ use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp::extension::HeaderExtension;
 use rtc::rtp::extension::audio_level_extension::AudioLevelExtension;
-use rtc_rtp::codec::av1::Av1Payloader;
-use rtc_rtp::packetizer::Payloader;
 use rtc_rtp::{Header, Packet};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
-use super::clip::Clip;
+use super::asked::Asked;
+use super::camera::Camera;
+use super::clip::{ClipSetup, MOMENTS};
+use super::codecs::{OPUS_PAYLOAD_TYPE, payload_type};
 use super::error::LoadError;
-use super::participant::{AV1_PAYLOAD_TYPE, LocalTrack, OPUS_PAYLOAD_TYPE, Participant};
+use super::library::Library;
+use super::participant::{LocalTrack, Participant};
+use super::reel::Reel;
 use super::voice::Voice;
 use crate::base::limits;
-use crate::base::media::{Pts, pts_from_tick, rtp_from_pts};
+use crate::base::media::{Pts, Size, pts_from_tick, rtp_from_pts};
+use crate::core::signal::VideoTrack;
 
-/// Payload bytes of one camera packet, so that the datagram stays below every usual path's limit.
-const PAYLOAD_BYTES: usize = 1_150;
+/// Looks for a clip in a second, while there is none yet.
+const LOOKS: u32 = 20;
 /// Levels (RFC 6464, −dBov) at which a packet is said to carry a voice.
 const VOICED_UP_TO: u8 = 60;
 
-/// When each frame of each person's loop was last sent: read by receivers, written by senders, never locked.
+/// Tracks of pictures that a person may send.
+const TRACKS: usize = 2;
+
+/// The place of person `number`'s `track` among all people's.
+pub(super) fn lane(number: usize, track: VideoTrack) -> usize {
+    number * TRACKS + usize::from(track == VideoTrack::Screen)
+}
+
+/// When each moment of each picture's loop was last sent: read by receivers, written by senders, never locked.
 #[derive(Debug)]
 pub(super) struct SendLog {
     epoch: Instant,
-    /// Nanoseconds since `epoch` plus one, by person and frame of the loop; 0 is never.
+    /// Nanoseconds since `epoch` plus one, by person's track and moment of the loop; 0 is never.
     sent: Vec<Vec<AtomicU64>>,
     /// The same instants for the voice's packets.
     spoken: Vec<Vec<AtomicU64>>,
     /// Whether the person sends pictures now.
     alive: Vec<AtomicBool>,
+    /// What each person's track sends: columns, rows and frames a second, 16 bits each; 0: nothing yet.
+    sending: Vec<AtomicU64>,
 }
 
 impl SendLog {
-    /// A log in which nothing was sent; `frames` are the lengths of each person's clip, `words` that of every voice.
-    pub fn new(epoch: Instant, frames: &[usize], words: usize) -> Self {
+    /// A log of so many `people` in which nothing was sent; `words` is the length of every voice's loop.
+    pub fn new(epoch: Instant, people: usize, words: usize) -> Self {
         let blank = |length: usize| (0..length).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
         Self {
             epoch,
-            sent: frames.iter().map(|length| blank(*length)).collect(),
-            spoken: frames.iter().map(|_| blank(words)).collect(),
-            alive: frames.iter().map(|_| AtomicBool::new(false)).collect(),
+            sent: (0..people * TRACKS).map(|_| blank(MOMENTS)).collect(),
+            spoken: (0..people).map(|_| blank(words)).collect(),
+            alive: (0..people).map(|_| AtomicBool::new(false)).collect(),
+            sending: blank(people * TRACKS),
         }
     }
 
-    /// When person `number` last sent frame `frame` of their loop.
-    pub fn frame_sent(&self, number: usize, frame: usize) -> Option<Instant> {
-        self.read(self.sent.get(number)?.get(frame)?)
+    /// When person `number` last sent `moment` of their loop on `track`.
+    pub fn frame_sent(&self, number: usize, track: VideoTrack, moment: usize) -> Option<Instant> {
+        self.read(self.sent.get(lane(number, track))?.get(moment)?)
     }
 
     /// When person `number` last sent packet `word` of their voice's loop.
@@ -68,19 +84,42 @@ impl SendLog {
         self.alive.get(number).is_some_and(|alive| alive.load(Ordering::Relaxed))
     }
 
-    /// How many people the log knows.
-    pub fn people(&self) -> usize {
-        self.sent.len()
+    /// What the cameras send (each extent and rate once, with how many send it), largest first.
+    pub fn cameras(&self) -> Vec<(Size, u32, usize)> {
+        let mut counts = BTreeMap::new();
+        for number in 0..self.people() {
+            let sending = self.sending[lane(number, VideoTrack::Camera)].load(Ordering::Relaxed);
+            if sending != 0 {
+                *counts.entry(sending).or_default() += 1;
+            }
+        }
+        let field = |sending: u64, at: u32| (sending >> at & 0xffff) as u32;
+        let told = |(sending, count): (u64, usize)| {
+            (Size::new(field(sending, 32), field(sending, 16)), field(sending, 0), count)
+        };
+        counts.into_iter().rev().map(told).collect()
     }
 
-    /// Person `number` sends frame `frame` of their loop now.
-    pub fn note_sent(&self, number: usize, frame: usize) {
-        self.write(&self.sent[number][frame]);
+    /// Person `number` sends such pictures on `track` from now on.
+    pub fn note_clip(&self, number: usize, track: VideoTrack, setup: &ClipSetup) {
+        let ClipSetup { size, fps, .. } = setup;
+        let sending = u64::from(size.width) << 32 | u64::from(size.height) << 16 | u64::from(*fps);
+        self.sending[lane(number, track)].store(sending, Ordering::Relaxed);
+    }
+
+    /// How many people the log knows.
+    pub fn people(&self) -> usize {
+        self.spoken.len()
+    }
+
+    /// Person `number` sends `moment` of their loop on `track` now.
+    pub fn note_sent(&self, number: usize, track: VideoTrack, moment: usize) {
+        self.write(&self.sent[lane(number, track)][moment], Instant::now());
     }
 
     /// Person `number` sends packet `word` of their voice's loop now.
     pub fn note_spoken(&self, number: usize, word: usize) {
-        self.write(&self.spoken[number][word]);
+        self.write(&self.spoken[number][word], Instant::now());
     }
 
     /// Person `number` begins or ends sending pictures.
@@ -93,52 +132,15 @@ impl SendLog {
         Some(self.epoch + Duration::from_nanos(nanos))
     }
 
-    fn write(&self, cell: &AtomicU64) {
-        let nanos = self.epoch.elapsed().as_nanos() + 1;
+    /// As [`Self::note_sent`], at another time than now.
+    #[cfg(test)]
+    pub fn note_sent_at(&self, number: usize, track: VideoTrack, moment: usize, at: Instant) {
+        self.write(&self.sent[lane(number, track)][moment], at);
+    }
+
+    fn write(&self, cell: &AtomicU64, at: Instant) {
+        let nanos = at.saturating_duration_since(self.epoch).as_nanos() + 1;
         cell.store(u64::try_from(nanos).expect("a load runs below 584 years"), Ordering::Relaxed);
-    }
-}
-
-/// A camera's loop as RTP payloads, cut once.
-#[derive(Debug)]
-pub(super) struct Footage {
-    frames: Vec<Shot>,
-    fps: u32,
-}
-
-#[derive(Debug)]
-struct Shot {
-    payloads: Vec<Bytes>,
-    keyframe: bool,
-}
-
-impl Footage {
-    /// Cuts each temporal unit of `clip` into payloads.
-    ///
-    /// # Errors
-    /// [`LoadError::Clip`] when the clip is empty, does not begin with a keyframe, or is no AV1.
-    pub fn cut(clip: &Clip) -> Result<Self, LoadError> {
-        if !clip.frames.first().is_some_and(|frame| frame.keyframe) {
-            return Err(LoadError::Clip("a clip begins with a keyframe".to_owned()));
-        }
-        let mut frames = Vec::with_capacity(clip.frames.len());
-        for frame in &clip.frames {
-            let payloads = Av1Payloader::default().payload(PAYLOAD_BYTES, &frame.data);
-            let payloads = payloads.map_err(|e| LoadError::Clip(e.to_string()))?;
-            frames.push(Shot { payloads, keyframe: frame.keyframe });
-        }
-        Ok(Self { frames, fps: clip.fps })
-    }
-
-    /// Frames in the loop.
-    pub fn len(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// The first keyframe at or after `frame`, round the loop's end.
-    fn keyframe_from(&self, frame: usize) -> usize {
-        let later = (frame..self.frames.len()).find(|at| self.frames[*at].keyframe);
-        later.unwrap_or(0)
     }
 }
 
@@ -146,40 +148,46 @@ impl Footage {
 pub(super) struct Sender {
     number: usize,
     microphone: Outward,
-    /// Camera and screen, which send the same pictures.
-    pictures: Vec<Outward>,
-    /// What they send; `None` for who sends no pictures.
-    footage: Option<Arc<Footage>>,
+    /// Camera and screen.
+    pictures: Vec<Show>,
+    camera: Camera,
+    /// What the node asks for.
+    asked: watch::Receiver<Asked>,
+    library: Arc<Library>,
     voice: Arc<Voice>,
     log: Arc<SendLog>,
+}
+
+/// One track of pictures.
+struct Show {
+    track: VideoTrack,
+    outward: Outward,
+    reel: Reel,
     /// Set by the node's PLI or FIR.
     wants_keyframe: Arc<AtomicBool>,
     keyframe_at: Option<Instant>,
-    /// Next frame of the loop.
-    frame: usize,
 }
 
 /// One outward track's running numbers.
 struct Outward {
     local: LocalTrack,
-    payload_type: u8,
     sequence: u16,
     rtp_start: u32,
 }
 
 impl Outward {
-    fn new(local: LocalTrack, payload_type: u8) -> Self {
-        Self { local, payload_type, sequence: rand::random(), rtp_start: rand::random() }
+    fn new(local: LocalTrack) -> Self {
+        Self { local, sequence: rand::random(), rtp_start: rand::random() }
     }
 
-    fn packet(&mut self, rtp_time: u64, marker: bool, payload: Bytes) -> Packet {
+    fn packet(&mut self, payload_type: u8, rtp_time: u64, marker: bool, payload: Bytes) -> Packet {
         self.sequence = self.sequence.wrapping_add(1);
         // RTP time wraps at 32 bits (RFC 3550 section 5.1): the low half is what goes out.
         let timestamp = self.rtp_start.wrapping_add((rtp_time & u64::from(u32::MAX)) as u32);
         let header = Header {
             version: 2,
             marker,
-            payload_type: self.payload_type,
+            payload_type,
             sequence_number: self.sequence,
             timestamp,
             ssrc: self.local.ssrc,
@@ -191,28 +199,42 @@ impl Outward {
 
 impl Sender {
     /// A sender for `participant`; `log` remembers what it sends.
-    pub fn new(participant: &Participant, footage: Option<Arc<Footage>>, voice: Arc<Voice>, log: Arc<SendLog>) -> Self {
-        let pictures = participant.camera.iter().chain(&participant.screen);
-        Self {
-            number: participant.number,
-            microphone: Outward::new(participant.microphone.clone(), OPUS_PAYLOAD_TYPE),
-            pictures: pictures.map(|local| Outward::new(local.clone(), AV1_PAYLOAD_TYPE)).collect(),
-            footage,
-            voice,
-            log,
+    pub fn new(
+        participant: &Participant,
+        camera: Camera,
+        asked: watch::Receiver<Asked>,
+        library: Arc<Library>,
+        voice: Arc<Voice>,
+        log: Arc<SendLog>,
+    ) -> Self {
+        let show = |track, local: &LocalTrack| Show {
+            track,
+            outward: Outward::new(local.clone()),
+            reel: Reel::new(Pts(0)),
             wants_keyframe: Arc::new(AtomicBool::new(false)),
             keyframe_at: None,
-            frame: 0,
+        };
+        let cameras = participant.camera.iter().map(|local| show(VideoTrack::Camera, local));
+        let screens = participant.screen.iter().map(|local| show(VideoTrack::Screen, local));
+        Self {
+            number: participant.number,
+            microphone: Outward::new(participant.microphone.clone()),
+            pictures: cameras.chain(screens).collect(),
+            camera,
+            asked,
+            library,
+            voice,
+            log,
         }
     }
 
     /// Sends from `start` on until `stop` says so or the connection is gone.
     pub async fn run(mut self, start: Instant, mut stop: watch::Receiver<bool>) {
         let mut feedback = JoinSet::new();
-        for outward in &self.pictures {
-            feedback.spawn(watch_feedback(outward.local.clone(), Arc::clone(&self.wants_keyframe)));
+        for show in &self.pictures {
+            feedback.spawn(watch_feedback(show.outward.local.clone(), Arc::clone(&show.wants_keyframe)));
         }
-        self.log.set_alive(self.number, self.footage.is_some());
+        self.log.set_alive(self.number, !self.pictures.is_empty());
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
             () = self.send(start) => {}
@@ -222,22 +244,20 @@ impl Sender {
     }
 
     async fn send(&mut self, start: Instant) {
-        let (mut picture, mut word) = (0_u64, 0_u64);
+        let mut word = 0_u64;
         let words_per_second = u32::try_from(1000 / limits::AUDIO_TICK.as_millis()).expect("a tick is below a second");
         loop {
-            let picture_pts =
-                self.footage.as_ref().map_or(Pts(u64::MAX), |footage| pts_from_tick(picture, footage.fps));
             let word_pts = pts_from_tick(word, words_per_second);
-            let next = picture_pts.min(word_pts);
+            let due = |at: usize| self.pictures[at].reel.due(LOOKS);
+            let picture = (0..self.pictures.len()).map(|at| (due(at), at)).min().filter(|(due, _)| *due < word_pts);
+            let next = picture.map_or(word_pts, |(due, _)| due);
             tokio::time::sleep_until((start + Duration::from_nanos(next.as_nanos())).into()).await;
-            let sent = if word_pts <= picture_pts {
-                let sent = self.speak(word, rtp_from_pts(word_pts, limits::SAMPLE_RATE)).await;
-                word += 1;
-                sent
-            } else {
-                let sent = self.show(rtp_from_pts(picture_pts, limits::VIDEO_CLOCK)).await;
-                picture += 1;
-                sent
+            let sent = match picture {
+                Some((due, at)) => self.show(at, due).await,
+                None => {
+                    word += 1;
+                    self.speak(word - 1, rtp_from_pts(word_pts, limits::SAMPLE_RATE)).await
+                }
             };
             if sent.is_err() {
                 return;
@@ -245,26 +265,34 @@ impl Sender {
         }
     }
 
-    /// Sends the next frame of the loop, or its next keyframe if one was asked for.
-    async fn show(&mut self, rtp_time: u64) -> Result<(), LoadError> {
-        let Some(footage) = self.footage.clone() else { return Ok(()) };
+    /// Sends the next frame of a track, due at `due`, or a keyframe if one was asked for.
+    async fn show(&mut self, at: usize, due: Pts) -> Result<(), LoadError> {
+        let show = &mut self.pictures[at];
         let now = Instant::now();
-        let is_due = self.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
-        if is_due && self.wants_keyframe.swap(false, Ordering::Relaxed) {
-            self.frame = footage.keyframe_from(self.frame);
+        let asked = self.asked.borrow().of(show.track);
+        // Nodes that tell nothing get what the camera is set to; this one tells within a moment.
+        let is_told = asked.is_some() || !self.camera.obeys || u128::from(due.0) >= limits::LOAD_ASKED_SPAN.as_nanos();
+        let setup = self.camera.clip_for(asked);
+        let lane = lane(self.number, show.track);
+        let clip = is_told.then(|| self.library.want(lane, self.number, setup)).flatten();
+        if clip.is_some() {
+            self.log.note_clip(self.number, show.track, &setup);
         }
-        let shot = &footage.frames[self.frame];
+        let is_due = show.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
+        let wants_keyframe = is_due && show.wants_keyframe.swap(false, Ordering::Relaxed);
+        let Some((footage, frame)) = show.reel.roll(clip.as_ref(), wants_keyframe, LOOKS) else { return Ok(()) };
+        let shot = footage.shot(frame);
         if shot.keyframe {
-            self.keyframe_at = Some(now);
+            show.keyframe_at = Some(now);
+            // Whatever was asked for meanwhile is answered by this one.
+            show.wants_keyframe.store(false, Ordering::Relaxed);
         }
-        self.log.note_sent(self.number, self.frame);
-        for outward in &mut self.pictures {
-            for (at, payload) in shot.payloads.iter().enumerate() {
-                let packet = outward.packet(rtp_time, at + 1 == shot.payloads.len(), payload.clone());
-                outward.local.track.write_rtp(packet).await?;
-            }
+        self.log.note_sent(self.number, show.track, footage.moment(frame));
+        let (kind, rtp_time) = (payload_type(footage.codec), rtp_from_pts(due, limits::VIDEO_CLOCK));
+        for (at, payload) in shot.payloads.iter().enumerate() {
+            let packet = show.outward.packet(kind, rtp_time, at + 1 == shot.payloads.len(), payload.clone());
+            show.outward.local.track.write_rtp(packet).await?;
         }
-        self.frame = (self.frame + 1) % footage.len();
         Ok(())
     }
 
@@ -278,7 +306,7 @@ impl Sender {
         let (payload, level) = (&voice.packets[at], voice.levels[at].0);
         self.log.note_spoken(self.number, at);
         let extension = AudioLevelExtension { level, voice: level <= VOICED_UP_TO };
-        let packet = self.microphone.packet(rtp_time, word == 0, payload.clone());
+        let packet = self.microphone.packet(OPUS_PAYLOAD_TYPE, rtp_time, word == 0, payload.clone());
         let track = &self.microphone.local.track;
         track.write_rtp_with_extensions(packet, &[HeaderExtension::AudioLevel(extension)]).await?;
         Ok(())
@@ -302,34 +330,32 @@ fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::{Codec, EncodedFrame};
-
-    /// A temporal unit of one frame OBU (type 6, with a size field) of `len` bytes, at most 127.
-    fn unit(len: u8, keyframe: bool) -> EncodedFrame {
-        let data: Vec<u8> = [0x32, len].into_iter().chain((0..len).map(|byte| byte | 1)).collect();
-        EncodedFrame { codec: Codec::Av1, data: data.into(), pts: Pts(0), keyframe }
-    }
-
-    #[test]
-    fn a_request_leads_to_the_next_keyframe_round_the_end() {
-        let frames = [true, false, false, true, false].map(|keyframe| unit(20, keyframe)).to_vec();
-        let footage = Footage::cut(&Clip { frames, fps: 30 }).unwrap();
-        assert_eq!([0, 1, 3, 4].map(|frame| footage.keyframe_from(frame)), [0, 3, 3, 0]);
-        let headless = Clip { frames: vec![unit(20, false)], fps: 30 };
-        assert!(matches!(Footage::cut(&headless), Err(LoadError::Clip(_))));
-    }
 
     #[test]
     fn the_log_tells_what_was_sent_last_and_nothing_else() {
-        let log = SendLog::new(Instant::now(), &[2, 1], 1);
-        assert_eq!(log.frame_sent(0, 1), None);
+        let log = SendLog::new(Instant::now(), 2, 1);
+        let (camera, screen) = (VideoTrack::Camera, VideoTrack::Screen);
+        assert_eq!(log.frame_sent(0, camera, 1), None);
         let before = Instant::now();
-        log.note_sent(0, 1);
-        let first = log.frame_sent(0, 1).unwrap();
+        log.note_sent(0, camera, 1);
+        let first = log.frame_sent(0, camera, 1).unwrap();
         assert!(first >= before && first <= Instant::now());
-        log.note_sent(0, 1);
-        assert!(log.frame_sent(0, 1).unwrap() >= first);
-        assert_eq!((log.frame_sent(0, 0), log.frame_sent(1, 1), log.frame_sent(9, 0)), (None, None, None));
-        assert_eq!(log.word_sent(0, 0), None);
+        assert_eq!(log.frame_sent(0, screen, 1), None, "a screen is another picture");
+        log.note_sent(0, camera, 1);
+        assert!(log.frame_sent(0, camera, 1).unwrap() >= first);
+        assert_eq!((log.frame_sent(0, camera, 0), log.frame_sent(1, camera, 1)), (None, None));
+        assert_eq!((log.frame_sent(9, camera, 0), log.frame_sent(1, screen, MOMENTS)), (None, None));
+        assert_eq!((log.word_sent(0, 0), log.people()), (None, 2));
+    }
+
+    #[test]
+    fn the_log_counts_who_sends_what() {
+        let log = SendLog::new(Instant::now(), 4, 1);
+        assert!(log.cameras().is_empty());
+        let small = ClipSetup { size: Size::new(160, 90), fps: 15, ..ClipSetup::default() };
+        (0..2).for_each(|number| log.note_clip(number, VideoTrack::Camera, &small));
+        log.note_clip(2, VideoTrack::Camera, &ClipSetup::default());
+        log.note_clip(3, VideoTrack::Screen, &ClipSetup::default());
+        assert_eq!(log.cameras(), [(Size::new(320, 180), 30, 1), (Size::new(160, 90), 15, 2)]);
     }
 }

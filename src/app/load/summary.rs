@@ -48,11 +48,18 @@ fn seen_by_all(sights: &[&Sights]) -> usize {
 
 fn composite(sights: &[&Sights], seconds: f64) -> CompositeReport {
     let size = sights.first().map(|sights| sights.size);
+    let mut codecs = Vec::new();
+    for codec in sights.iter().flat_map(|sights| &sights.codecs) {
+        if !codecs.contains(&codec.name()) {
+            codecs.push(codec.name());
+        }
+    }
     let fewest = sights.iter().map(|sights| sights.pictures).min().unwrap_or(0);
     CompositeReport {
         width: size.map_or(0, |size| size.width),
         height: size.map_or(0, |size| size.height),
         fps: if seconds > 0.0 { fewest as f64 / seconds } else { 0.0 },
+        codec: codecs.join(", "),
     }
 }
 
@@ -103,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::app::load::listener::Sounds;
-    use crate::base::media::Size;
+    use crate::base::media::{Codec, Size};
 
     fn testimony(number: usize, seen: &[usize], heard: &[usize]) -> Testimony {
         let mut latency = Gauge::new();
@@ -112,6 +119,7 @@ mod tests {
             seen: seen.iter().copied().collect(),
             latency,
             size: Size::new(1280, 720),
+            codecs: if number == 0 { vec![Codec::Av1] } else { vec![Codec::Av1, Codec::H264] },
             pictures: 60 + number as u64,
             broken: 0,
             freezes: 1,
@@ -132,6 +140,7 @@ mod tests {
         assert_eq!((report.audio.expected, report.audio.heard, report.audio.own_heard), (3, 2, 1));
         assert!((report.composite.fps - 30.0).abs() < 1e-9, "of the slower one");
         assert_eq!((report.freezes.count, report.composite.width), (2, 1280));
+        assert_eq!(report.composite.codec, "av1, h264");
         assert_eq!(report.audio.lip_sync_ms, Some(5.0));
         assert!((report.latency_ms.p95 - 100.0).abs() <= 0.25);
         assert!(report.audio.mouth_to_ear_ms.is_some_and(|way| (way.p95 - 80.0).abs() <= 0.25));

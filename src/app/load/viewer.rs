@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::barcode;
 use super::gauge::Gauge;
-use super::sender::SendLog;
-use crate::base::media::{Codec, ReceivedFrame, Size, VideoFrame};
-use crate::core::signal::TilePlace;
+use super::sender::{SendLog, lane};
+use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
+use crate::core::signal::{TilePlace, VideoTrack};
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
 /// A standstill longer than this is a freeze.
@@ -22,6 +22,8 @@ pub(super) struct Sights {
     pub latency: Gauge,
     /// Extent of the newest composite.
     pub size: Size,
+    /// The codecs it came in, in the order of their coming.
+    pub codecs: Vec<Codec>,
     /// Composites decoded.
     pub pictures: u64,
     /// Composites that no decoder could read.
@@ -38,6 +40,7 @@ impl Sights {
             seen: BTreeSet::new(),
             latency: Gauge::new(),
             size: Size::new(0, 0),
+            codecs: Vec::new(),
             pictures: 0,
             broken: 0,
             freezes: 0,
@@ -46,9 +49,13 @@ impl Sights {
     }
 }
 
+/// Whose tile it is, as the node says.
+type Owner = (ParticipantId, VideoTrack);
+
 /// One tile's newest frame.
 #[derive(Debug, Clone, Copy)]
 struct Sighting {
+    owner: Owner,
     frame: u16,
     at: Instant,
     delay: Duration,
@@ -56,6 +63,8 @@ struct Sighting {
 
 /// Decodes one composite. Owned by one thread.
 pub(super) struct Viewer {
+    /// The codec that came last, and its decoder.
+    codec: Codec,
     decoder: Box<dyn VideoDecoder>,
     pictures: Vec<VideoFrame>,
     tiles: Vec<TilePlace>,
@@ -73,18 +82,23 @@ impl Viewer {
     /// When no decoder can be opened.
     pub fn new(people: usize) -> Result<Self, DecodeError> {
         Ok(Self {
+            codec: Codec::Av1,
             decoder: video_decoder(Codec::Av1)?,
             pictures: Vec::new(),
             tiles: Vec::new(),
             canvas: Size::new(0, 0),
-            newest: vec![None; people],
+            newest: vec![None; lane(people, VideoTrack::Camera)],
             picture_at: None,
             sights: Sights::new(),
         })
     }
 
-    /// The node tells where the tiles lie on a canvas from now on.
+    /// The node tells where the tiles lie on a canvas from now on. Who has none any more does not stand still.
     pub fn rearrange(&mut self, tiles: Vec<TilePlace>, canvas: Size) {
+        for newest in &mut self.newest {
+            let is_owner = |of: Owner| tiles.iter().any(|tile| (tile.participant, tile.track) == of);
+            *newest = newest.filter(|sighting| is_owner(sighting.owner));
+        }
         (self.tiles, self.canvas) = (tiles, canvas);
     }
 
@@ -97,6 +111,13 @@ impl Viewer {
 
     /// Decodes one frame of the composite and reads it. Frames are counted as shown when they have been decoded.
     pub fn look(&mut self, frame: &ReceivedFrame, log: &SendLog) {
+        if frame.codec != self.codec {
+            let Ok(decoder) = video_decoder(frame.codec) else {
+                self.sights.broken += 1;
+                return;
+            };
+            (self.codec, self.decoder) = (frame.codec, decoder);
+        }
         let mut pictures = std::mem::take(&mut self.pictures);
         match self.decoder.decode(frame.coded(), &mut pictures) {
             Ok(()) | Err(DecodeError::AwaitingKeyframe) => {}
@@ -111,14 +132,16 @@ impl Viewer {
 
     /// How late the newest picture of person `number` was.
     pub fn delay(&self, number: usize) -> Option<Duration> {
-        self.newest.get(number).copied().flatten().map(|sighting| sighting.delay)
+        self.newest.get(lane(number, VideoTrack::Camera)).copied().flatten().map(|sighting| sighting.delay)
     }
 
     /// The measured span ends at `now`.
     pub fn end(mut self, now: Instant, log: &SendLog) -> Sights {
-        for number in 0..self.newest.len() {
-            if let Some(sighting) = self.newest[number].filter(|_| log.is_alive(number)) {
-                self.gap(now.saturating_duration_since(sighting.at));
+        for number in 0..log.people() {
+            for track in [VideoTrack::Camera, VideoTrack::Screen] {
+                if let Some(sighting) = self.newest[lane(number, track)].filter(|_| log.is_alive(number)) {
+                    self.gap(now.saturating_duration_since(sighting.at));
+                }
             }
         }
         if let Some(at) = self.picture_at {
@@ -129,36 +152,40 @@ impl Viewer {
 
     fn show(&mut self, picture: &VideoFrame, now: Instant, log: &SendLog) {
         self.sights.size = picture.size;
+        if !self.sights.codecs.contains(&self.codec) {
+            self.sights.codecs.push(self.codec);
+        }
         self.sights.pictures += 1;
         if let Some(before) = self.picture_at.replace(now) {
             self.gap(now.saturating_duration_since(before));
         }
         for at in 0..self.tiles.len() {
-            let TilePlace { x, y, width, height, .. } = self.tiles[at];
+            let TilePlace { participant, track, x, y, width, height, .. } = self.tiles[at];
             let along = |at: u32, of: u32, on: u32| at as usize * on as usize / (of as usize).max(1);
             let wide = |at| along(at, self.canvas.width, picture.size.width);
             let high = |at| along(at, self.canvas.height, picture.size.height);
             let (x, y, width, height) = (wide(x), high(y), wide(width), high(height));
             if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
-                self.sight(code, now, log);
+                self.sight(code, (participant, track), now, log);
             }
         }
     }
 
-    fn sight(&mut self, code: barcode::Barcode, now: Instant, log: &SendLog) {
-        let number = usize::from(code.number);
-        let Some(before) = self.newest.get(number).copied() else { return };
+    fn sight(&mut self, code: barcode::Barcode, owner: Owner, now: Instant, log: &SendLog) {
+        let (number, (_, track)) = (usize::from(code.number), owner);
+        let lane = lane(number, track);
+        let Some(before) = self.newest.get(lane).copied() else { return };
         self.sights.seen.insert(number);
         if before.is_some_and(|before| before.frame == code.frame) {
             return;
         }
-        let Some(sent) = log.frame_sent(number, usize::from(code.frame)) else { return };
+        let Some(sent) = log.frame_sent(number, track, usize::from(code.frame)) else { return };
         let delay = now.saturating_duration_since(sent);
         self.sights.latency.add(delay);
         if let Some(before) = before {
             self.gap(now.saturating_duration_since(before.at));
         }
-        self.newest[number] = Some(Sighting { frame: code.frame, at: now, delay });
+        self.newest[lane] = Some(Sighting { owner, frame: code.frame, at: now, delay });
     }
 
     fn gap(&mut self, gap: Duration) {
@@ -173,8 +200,7 @@ mod tests {
 
     use super::*;
     use crate::app::load::barcode::Barcode;
-    use crate::base::media::{Matrix, ParticipantId, Picture, PlaneRef};
-    use crate::core::signal::VideoTrack;
+    use crate::base::media::{Matrix, Picture, PlaneRef};
 
     const WIDTH: usize = 640;
     const HEIGHT: usize = 180;
@@ -225,11 +251,31 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_shown_any_more_does_not_stand_still() {
+        let log = SendLog::new(Instant::now(), 2, 1);
+        for number in 0..2 {
+            (0..8).for_each(|frame| log.note_sent(number, VideoTrack::Camera, frame));
+            log.set_alive(number, true);
+        }
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut viewer = viewer();
+        viewer.show(&composite([0, 1]), at(0), &log);
+        let (all, canvas) = (viewer.tiles.clone(), viewer.canvas);
+        viewer.rearrange(all[..1].to_vec(), canvas);
+        (1..8).for_each(|step| viewer.show(&composite([step, 1]), at(u64::from(step) * 100), &log));
+        viewer.rearrange(all, canvas);
+        viewer.show(&composite([7, 2]), at(750), &log);
+        let sights = viewer.end(at(800), &log);
+        assert_eq!((sights.freezes, sights.longest_gap), (0, Duration::from_millis(100)));
+    }
+
+    #[test]
     fn each_new_frame_of_each_tile_counts_once_with_its_latency() {
-        let log = SendLog::new(Instant::now(), &[8, 8], 1);
-        log.note_sent(0, 3);
-        log.note_sent(1, 5);
-        let sent = log.frame_sent(0, 3).unwrap();
+        let log = SendLog::new(Instant::now(), 2, 1);
+        log.note_sent(0, VideoTrack::Camera, 3);
+        log.note_sent(1, VideoTrack::Camera, 5);
+        let sent = log.frame_sent(0, VideoTrack::Camera, 3).unwrap();
         let mut viewer = viewer();
         let at = |ms| sent + Duration::from_millis(ms);
         viewer.show(&composite([3, 5]), at(80), &log);
@@ -242,11 +288,51 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_that_changes_its_clip_is_neither_late_nor_a_freeze() {
+        use crate::app::load::clip::Clip;
+        use crate::app::load::reel::{Footage, Reel};
+        use crate::base::media::{EncodedFrame, Pts};
+
+        let footage = |fps: u32, seconds: u32| {
+            let data: Vec<u8> = [0x32, 20].into_iter().chain([1; 20]).collect();
+            let frame = |at| EncodedFrame {
+                codec: Codec::Av1,
+                data: data.clone().into(),
+                pts: Pts(0),
+                keyframe: at % (2 * fps) == 0,
+            };
+            Arc::new(Footage::cut(&Clip { frames: (0..fps * seconds).map(frame).collect(), fps }).unwrap())
+        };
+        let clips = [footage(30, 8), footage(15, 8), footage(30, 4)];
+        let (epoch, mut reel, mut viewer) = (Instant::now(), Reel::new(Pts(0)), viewer());
+        let log = SendLog::new(epoch, 2, 1);
+        // Each picture is seen 90 ms after it was sent, while the next ones are under way.
+        let mut under_way = std::collections::VecDeque::new();
+        for step in 0..400_usize {
+            let sent = epoch + Duration::from_nanos(reel.due(30).0);
+            let (clip, frame) = reel.roll(Some(&clips[step / 50 % 3]), step == 75, 30).unwrap();
+            while under_way.front().is_some_and(|(at, _)| *at + Duration::from_millis(90) <= sent) {
+                let (at, moment): (Instant, u16) = under_way.pop_front().unwrap();
+                let code = Barcode { number: 0, frame: moment };
+                viewer.sight(code, (ParticipantId(0), VideoTrack::Camera), at + Duration::from_millis(90), &log);
+            }
+            log.note_sent_at(0, VideoTrack::Camera, clip.moment(frame), sent);
+            under_way.push_back((sent, clip.moment(frame) as u16));
+        }
+        let sights = viewer.sights;
+        assert!(sights.latency.count() > 390 && sights.freezes == 0, "{}", sights.latency.count());
+        assert!(
+            (sights.latency.percentile_ms(1) - 90.0).abs() <= 0.25 && (sights.latency.max_ms() - 90.0).abs() < 0.01
+        );
+        assert!(sights.longest_gap < Duration::from_millis(140), "{:?}", sights.longest_gap);
+    }
+
+    #[test]
     fn a_tile_that_stands_still_while_its_sender_sends_is_a_freeze() {
-        let log = SendLog::new(Instant::now(), &[8, 8], 1);
+        let log = SendLog::new(Instant::now(), 2, 1);
         for frame in 0..8 {
-            log.note_sent(0, frame);
-            log.note_sent(1, frame);
+            log.note_sent(0, VideoTrack::Camera, frame);
+            log.note_sent(1, VideoTrack::Camera, frame);
         }
         log.set_alive(0, true);
         let start = Instant::now();

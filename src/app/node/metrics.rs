@@ -29,12 +29,22 @@ pub fn metrics(counts: &Counts) -> Metrics {
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
     }
+    let decoders = &counts.node.decoders_replaced;
+    let causes = [("ended", &decoders.ended), ("hung", &decoders.hung), ("garbled", &decoders.garbled)];
+    for (cause, counter) in causes {
+        let help = "Processes of decoders that another one took the place of";
+        metrics.counter("tessera_decoders_replaced_total", help, &[("cause", cause)], counter);
+    }
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
     let others = [(failing.0, failing.1, failing.2.clone()), connections];
     for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
+    }
+    for (side, level) in ["full", "half", "quarter"].into_iter().zip(counts.node.rung_viewers.clone()) {
+        let read = move || level.get() as f64;
+        metrics.gauge("tessera_rung_viewers", "Viewers by rung", &[("side", side)], read);
     }
     metrics
 }
@@ -60,6 +70,8 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_wishes_superseded_total", "Wishes replaced by newer ones", &counters.wishes_superseded),
         ("tessera_ticks_total", "Video ticks", &counters.ticks),
         ("tessera_ticks_skipped_total", "Video ticks not encoded", &counters.ticks_skipped),
+        ("tessera_reliefs_total", "Times that a room gave up something to keep up", &counters.reliefs),
+        ("tessera_turned_away_total", "Joins refused because this machine carries no more", &counters.turned_away),
         ("tessera_compositors_replaced_total", "Rooms whose GPU failed", &counters.compositors_replaced),
         ("tessera_audio_ticks_total", "Audio ticks", &counters.audio_ticks),
         ("tessera_audio_ticks_skipped_total", "Audio ticks left out", &counters.audio_ticks_skipped),
@@ -70,8 +82,21 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
             "Frames not decoded: the decoders hold as many pixels as they may",
             &counters.frames_unaffordable,
         ),
+        (
+            "tessera_decoder_tracks_refused_total",
+            "Tracks decoded no more: decoders kept ending over them",
+            &counters.decoders_replaced.tracks_refused,
+        ),
+        (
+            "tessera_decoders_unconfined_total",
+            "Processes of decoders that the kernel did not confine as asked",
+            &counters.decoders_replaced.unconfined,
+        ),
         ("tessera_threads_failed_total", "Threads that panicked", &counters.threads_failed),
         ("tessera_frames_encoded_total", "Frames encoded", &counters.frames_encoded),
+        ("tessera_codec_switches_total", "Rooms' changes of codec", &counters.codec_switches),
+        ("tessera_rung_downs_total", "Viewers who got a smaller rung", &counters.rung_downs),
+        ("tessera_rung_ups_total", "Viewers who got a larger rung", &counters.rung_ups),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),
@@ -117,6 +142,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
         ("tessera_frames_out_total", "Frames of composites handed to viewers", &counters.frames_out),
         ("tessera_gaps_skipped_total", "Gaps in incoming pictures no repair filled in time", &counters.gaps_skipped),
         ("tessera_frames_malformed_total", "Incoming frames and packets no one could read", &counters.frames_malformed),
+        ("tessera_tracks_over_total", "Times a track sent too much and was not shown", &counters.tracks_over),
         ("tessera_sounds_restored_total", "Lost Opus packets whose copies came (RED)", &counters.sounds_restored),
         ("tessera_keyframe_requests_in_total", "Keyframe requests of viewers", &counters.keyframe_requests_in),
         (
@@ -141,6 +167,7 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             "Datagrams not sent: their address had not proved to be the peer's",
             &counters.datagrams_withheld,
         ),
+        ("tessera_net_rounds_long_total", "Rounds of a net thread over 33 ms", &counters.rounds_long),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
 }

@@ -14,11 +14,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Http, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
 use crate::app::node::{calibration, metrics};
+use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
+use crate::app::workers::decode::Place;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::app::workers::{self, counters::Counts};
@@ -116,10 +118,10 @@ impl Node {
         let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
         let door = HttpDoor::open(&http_setup(&config, &candidates, counts.http.clone()))?;
-        let encoder = calibration::choose_encoder(&config)?;
+        let chosen = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
-        let (http, url) = (door.address(), door.url());
-        let runtime = http_runtime(&config)?;
+        let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
+        let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config)?);
         let archive = match &record_to {
             None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts, &panics)?),
             _ => None,
@@ -139,7 +141,8 @@ impl Node {
         let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
         let parts = ControlParts {
             config: config.clone(),
-            encoder,
+            encoder: chosen.choice,
+            encode_costs: chosen.costs,
             compositors,
             certificate: Certificate::generate(),
             candidates,
@@ -155,7 +158,8 @@ impl Node {
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let told_token = told_token.filter(|_| recordings.is_some());
-        let view = NodeView { canvas, metrics: Arc::new(move || metrics.render()), ready: ready.clone(), recordings };
+        let metrics = Arc::new(move || metrics.render());
+        let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
@@ -267,7 +271,13 @@ fn start_workers(
     let decode = (0..config.threads.decode()).map(|n| {
         let (reports, counters, pixels) = (reports.clone(), counts.node.clone(), pixels.clone());
         let name = format!("decode-{n}");
-        Worker::start(&name, panics, move |mailbox| workers::decode::run(&mailbox, &reports, &counters, &pixels))
+        let place = match config.media.decoders {
+            Decoders::Process => Place::Process(OWN_PROGRAM.as_ref()),
+            Decoders::Thread => Place::Thread,
+        };
+        Worker::start(&name, panics, move |mailbox| {
+            workers::decode::run(&mailbox, &reports, &counters, &pixels, &place);
+        })
     });
     let compose = (0..config.threads.compose()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::media::Size;
+use crate::base::media::{Codec, Size};
 use crate::core::scene::Layout;
 use crate::engine::encode::EncoderChoice;
 
@@ -22,7 +22,9 @@ pub struct Job {
     pub fps: u32,
     /// Bits a second of the picture.
     pub bitrate: u32,
-    /// Who encodes; `Auto` is libaom, for no tick waits here.
+    /// How the picture is coded: AV1 or H.264.
+    pub codec: Codec,
+    /// Who encodes AV1; `Auto` is libaom, for no tick waits here.
     pub encoder: EncoderChoice,
     /// Threads of the encoder. The same number gives the same bytes.
     pub encoder_threads: usize,

@@ -7,9 +7,9 @@ use std::path::Path;
 use crate::app::offline::sound::Packets;
 use crate::app::offline::temp_file::{Part, Written};
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Wallclock, pts_from_tick, rtp_from_pts};
-use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
+use crate::base::media::{EncodedFrame, Orientation, Wallclock, pts_from_tick, rtp_from_pts};
 use crate::core::bitstream::opus;
+use crate::core::bitstream::stored::{StoredUnit, StreamHead};
 use crate::core::fmp4::{
     Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
@@ -45,12 +45,13 @@ impl Film {
 
     /// Adds the next tick's picture.
     pub(super) fn picture(&mut self, frame: &EncodedFrame) -> io::Result<()> {
-        let unit = TemporalUnit::parse(&frame.data).map_err(io::Error::other)?;
+        let unit = StoredUnit::parse(frame.codec, &frame.data).ok_or_else(|| io::Error::other("this is no picture"))?;
         if self.header.is_none() {
-            let sequence = unit.sequence_header.ok_or_else(|| io::Error::other("no sequence header comes first"))?;
-            let sequence = SequenceHeader::parse(&sequence).map_err(io::Error::other)?;
+            let head = unit.head.and_then(|head| StreamHead::parse(frame.codec, &head));
+            let pictures = head.ok_or_else(|| io::Error::other("no sequence header comes first"))?;
             // No wallclock: the same files give the same bytes at any time.
-            let init = InitSegment { sequence, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into() };
+            let orientation = Orientation::default();
+            let init = InitSegment { pictures, started: Wallclock(0), sound_skip: opus::PRE_SKIP.into(), orientation };
             let header = if self.packets.is_some() { init.encode() } else { init.encode_without_sound() };
             self.part.write(&header.bytes)?;
             self.index = RandomAccess::after_head(header.bytes.len());
@@ -66,7 +67,7 @@ impl Film {
         }
         self.pictures += 1;
         let duration = u32::try_from(self.time(self.pictures) - at).expect("a tick is at most a second");
-        self.run.samples.push(VideoSample { data: unit.obus, duration, sync: frame.keyframe });
+        self.run.samples.push(VideoSample { data: unit.data, duration, sync: frame.keyframe });
         Ok(())
     }
 

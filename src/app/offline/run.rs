@@ -11,7 +11,7 @@ use crate::app::offline::sound::mix;
 use crate::app::offline::stage::Stage;
 use crate::app::offline::windows::decode;
 use crate::base::limits;
-use crate::base::media::{Codec, pts_from_tick};
+use crate::base::media::pts_from_tick;
 use crate::engine::compose::cpu_compositor;
 use crate::engine::encode::{VideoEncoderSetup, video_encoder};
 use crate::io::demux;
@@ -25,7 +25,7 @@ pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<
     let begun = Instant::now();
     let Opened { files, notes } = open_all(job)?;
     let setup = VideoEncoderSetup {
-        codec: Codec::Av1,
+        codec: job.codec,
         size: job.size,
         fps: job.fps,
         bitrate: job.bitrate,

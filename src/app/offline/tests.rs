@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::app::offline::decoded_file::{DecodedFile, Seen};
-use crate::base::media::{PlaneRef, Pts, Size};
+use crate::base::media::{Codec, PlaneRef, Pts, Size};
 use crate::core::scene::{self, Layout};
 use crate::engine::encode::EncoderChoice;
 use crate::io::demux::{self, Coding};
@@ -55,6 +55,7 @@ fn job(folder: &TempDir, files: Vec<PathBuf>) -> Job {
         size: SIZE,
         fps: 30,
         bitrate: 400_000,
+        codec: Codec::Av1,
         encoder: EncoderChoice::Auto,
         encoder_threads: 1,
         decode_threads: 2,
@@ -135,6 +136,20 @@ fn every_container_becomes_one_exact_and_repeatable_file() {
     );
     let folder = std::fs::read_dir(folder.path()).unwrap();
     assert!(folder.flatten().all(|entry| !entry.file_name().to_string_lossy().ends_with(".part")));
+}
+
+#[cfg(feature = "h264")]
+#[test]
+fn a_film_can_be_h264_too() {
+    let folder = TempDir::new().unwrap();
+    let job = Job { codec: Codec::H264, ..job(&folder, vec![flat(&folder, "a.y4m", 90, 30, 45)]) };
+    let summary = composed(&job);
+    assert_eq!((summary.frames, summary.encoder), (45, "openh264"));
+    assert_eq!(probed(&job.out), ["h264,1.500000,45"]);
+    let samples = ffmpeg(&format!("-i {} -f rawvideo -pix_fmt gray -", job.out.display()));
+    let (width, height) = (SIZE.width as usize, SIZE.height as usize);
+    assert_eq!(samples.len(), 45 * width * height);
+    assert!(is_near(samples[40 * width * height..][height / 2 * width + width / 8], 90));
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn report(room: &RoomId, events: &mut Outbox<CanvasEvent>, reports: &Reports<Eve
             CanvasEvent::Scene { scene, page, pages } => {
                 reports.send(Event::SceneChanged { room: room.clone(), scene, page, pages });
             }
+            CanvasEvent::Relief(relief) => reports.send(Event::Relief { room: room.clone(), relief }),
             CanvasEvent::GpuLost(reason) => {
                 counters.compositors_replaced.add(1);
                 tracing::warn!(room = %alias(room), reason, "the GPU is lost; the processor draws on");

@@ -1,8 +1,9 @@
 //! **The question:** what does the node count? One counter a seam, and the events an operator asks for.
 
 use crate::base::limits;
+use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
-use crate::engine::flow::Counter;
+use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
@@ -32,6 +33,21 @@ impl LipSyncCounters {
     }
 }
 
+/// Processes of decoders by why they are no more; clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct DecoderCounters {
+    /// It ended: a crash, memory that ran out, somebody who killed it.
+    pub ended: Counter,
+    /// It did not answer in time.
+    pub hung: Counter,
+    /// It said what cannot be.
+    pub garbled: Counter,
+    /// Tracks that are decoded no more because processes kept ending over their frames.
+    pub tracks_refused: Counter,
+    /// Starts after which the kernel did not grant all of the confinement.
+    pub unconfined: Counter,
+}
+
 /// Counters of the whole node; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct NodeCounters {
@@ -45,6 +61,10 @@ pub struct NodeCounters {
     pub wishes_superseded: Counter,
     /// Video ticks whose picture was not encoded.
     pub ticks_skipped: Counter,
+    /// How often a room gave up something because its ticks did not keep up.
+    pub reliefs: Counter,
+    /// Who was refused because this machine carries no more.
+    pub turned_away: Counter,
     /// Rooms whose GPU failed and whose pictures the processor draws since.
     pub compositors_replaced: Counter,
     /// Video ticks of all rooms.
@@ -53,6 +73,14 @@ pub struct NodeCounters {
     pub audio_ticks: Counter,
     /// Audio ticks left out because the thread was late.
     pub audio_ticks_skipped: Counter,
+    /// Rooms' changes of the codec that those get who take both.
+    pub codec_switches: Counter,
+    /// Viewers who got a smaller rung because their link did not carry theirs.
+    pub rung_downs: Counter,
+    /// Viewers who got a larger rung because their link was clear.
+    pub rung_ups: Counter,
+    /// Viewers of the canvas' own rung, and of each smaller one.
+    pub rung_viewers: [Level; RUNGS_MAX],
     /// Frames encoded, all rungs.
     pub frames_encoded: Counter,
     /// Frames that a slow reader lost.
@@ -67,6 +95,8 @@ pub struct NodeCounters {
     pub frames_broken: Counter,
     /// Frames not decoded because the node's decoders hold as many pixels as they may.
     pub frames_unaffordable: Counter,
+    /// Processes of decoders that another one took the place of.
+    pub decoders_replaced: DecoderCounters,
     /// Threads that panicked.
     pub threads_failed: Counter,
     /// Keyframes requested of senders.

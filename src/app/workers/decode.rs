@@ -1,16 +1,21 @@
 //! **The question:** which incoming frame is decoded when? A `decode-n` thread owns jitter buffer and decoder of each
 //! video track assigned to it; all rooms share the pool.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::time::Instant;
 
+use crate::app::workers::apart::{Apart, Cause, Fall};
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
-use crate::base::media::{Codec, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
+use crate::base::limits;
+use crate::base::media::{Codec, Orientation, Outbox, ReceivedFrame, RoomId, TrackId, VideoFrame};
 use crate::core::jitter::{VideoInput, VideoJitter, VideoOutput};
-use crate::engine::decode::{self, DecodeError, PixelBudget, VideoDecoder};
+use crate::engine::decode::{self, DecodeError, PixelBudget, PixelShare, Turner, VideoDecoder};
 use crate::engine::flow::{FrameSlot, KeyframeRequest, PlayoutCell, Side, TrackReceiver};
+use crate::io::apart::{Confinement, Heard};
+use crate::io::telemetry::log::alias;
 
 /// A video track's way from its queue to its slot.
 pub struct TrackWork {
@@ -38,21 +43,39 @@ pub enum DecodeCommand {
     Remove(TrackId),
 }
 
+/// Who decodes a track.
+enum Decoder {
+    /// This thread.
+    Here(Box<dyn VideoDecoder>),
+    /// The thread's process, which calls it by a number.
+    Apart(u32, PixelShare),
+    /// Nobody: its frames still go to whoever records them.
+    None,
+}
+
 struct Track {
     work: Box<TrackWork>,
     jitter: VideoJitter,
-    /// `None` once it could not be opened: its frames still go to whoever records them.
-    decoder: Option<Box<dyn VideoDecoder>>,
+    decoder: Decoder,
     /// Why its pictures are not shown, as told.
     refused: Option<String>,
+    turner: Turner,
+    /// How the frames lie that the process has in hand.
+    in_hand: VecDeque<Orientation>,
     /// A slot's box that came back, so that none is allocated per frame.
     spare: Option<Box<VideoFrame>>,
+    /// The process showed a picture of the frame that it has in hand.
+    shown: bool,
+    /// What it decodes refers to what is broken, until there is a keyframe.
+    broken: bool,
+    /// When processes ended over its frames.
+    deaths: Vec<Instant>,
 }
 
 impl Track {
     /// Asks the sender for a keyframe, unless nothing here could decode it.
     fn ask_for_keyframe(&self, counters: &NodeCounters) {
-        if self.decoder.is_none() || self.refused.is_some() {
+        if matches!(self.decoder, Decoder::None) || self.refused.is_some() {
             return;
         }
         counters.keyframes_requested.add(1);
@@ -69,13 +92,27 @@ impl Track {
 
     /// There is no decoder for it from now on, and everybody hears why, once.
     fn fail(&mut self, error: DecodeError, reports: &Reports<Event>) {
-        self.decoder = None;
+        self.decoder = Decoder::None;
         reports.send(Event::DecoderFailed { room: self.work.room.clone(), track: self.work.track, error });
     }
 }
 
+/// Which program decodes: this thread, or a process of that program.
+pub enum Place<'a> {
+    /// In the thread.
+    Thread,
+    /// In a process; where none can be started, in the thread after all, and the log says so.
+    Process(&'a OsStr),
+}
+
 /// The body of a `decode-n` thread; `budget` is all threads'.
-pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters: &NodeCounters, budget: &PixelBudget) {
+pub fn run(
+    mailbox: &Mailbox<DecodeCommand>,
+    reports: &Reports<Event>,
+    counters: &NodeCounters,
+    budget: &PixelBudget,
+    place: &Place<'_>,
+) {
     let mut worker = DecodeWorker {
         tracks: HashMap::new(),
         reports: reports.clone(),
@@ -83,10 +120,35 @@ pub fn run(mailbox: &Mailbox<DecodeCommand>, reports: &Reports<Event>, counters:
         budget: budget.clone(),
         outbox: Outbox::new(),
         pictures: Vec::new(),
+        apart: match place {
+            Place::Thread => None,
+            Place::Process(program) => start_apart(program, counters),
+        },
+        heard: Vec::new(),
     };
     while mailbox.drain(|command| worker.command(command)) {
         let deadline = worker.round();
-        mailbox.waker.sleep_until(deadline);
+        match worker.apart.as_ref().and_then(Apart::socket) {
+            Some(socket) => mailbox.waker.sleep_until_readable(socket, deadline),
+            None => mailbox.waker.sleep_until(deadline),
+        }
+    }
+}
+
+fn start_apart(program: &OsStr, counters: &NodeCounters) -> Option<Apart> {
+    match Apart::start(program) {
+        Ok((apart, confinement)) => {
+            note_confinement(confinement, counters);
+            Some(apart)
+        }
+        Err(error) => {
+            tracing::error!(
+                %error,
+                "no process of decoders starts: pictures are decoded in the node itself, where a broken decoder ends \
+                 it all; [media] decoders = \"thread\" chooses that"
+            );
+            None
+        }
     }
 }
 
@@ -97,35 +159,71 @@ struct DecodeWorker {
     budget: PixelBudget,
     outbox: Outbox<VideoOutput>,
     pictures: Vec<VideoFrame>,
+    /// Who decodes in this thread's place.
+    apart: Option<Apart>,
+    heard: Vec<Heard>,
 }
 
 impl DecodeWorker {
     fn command(&mut self, command: DecodeCommand) {
         match command {
             DecodeCommand::Add(work) => self.add(work),
-            DecodeCommand::Remove(track) => drop(self.tracks.remove(&track)),
+            DecodeCommand::Remove(track) => self.remove(track),
         }
     }
 
     fn add(&mut self, work: Box<TrackWork>) {
-        let id = work.track;
-        let (jitter, opened) = (VideoJitter::new(), decode::video_decoder_within(work.codec, &self.budget));
-        let mut track = Track { work, jitter, decoder: None, refused: None, spare: None };
-        match opened {
-            Ok(decoder) => track.decoder = Some(decoder),
-            Err(error) => track.fail(error, &self.reports),
+        let (id, codec) = (work.track, work.codec);
+        let mut track = Track {
+            work,
+            jitter: VideoJitter::new(),
+            decoder: Decoder::None,
+            refused: None,
+            turner: Turner::default(),
+            in_hand: VecDeque::new(),
+            spare: None,
+            shown: false,
+            broken: false,
+            deaths: Vec::new(),
+        };
+        match &mut self.apart {
+            Some(apart) if decode::decodes(codec) => {
+                track.decoder = Decoder::Apart(apart.open(id, codec), self.budget.share());
+            }
+            _ => match decode::video_decoder_within(codec, &self.budget) {
+                Ok(decoder) => track.decoder = Decoder::Here(decoder),
+                Err(error) => track.fail(error, &self.reports),
+            },
         }
         self.tracks.insert(id, track);
     }
 
+    fn remove(&mut self, id: TrackId) {
+        let track = self.tracks.remove(&id);
+        if let (Some(Track { decoder: Decoder::Apart(number, _), .. }), Some(apart)) = (track, &mut self.apart) {
+            apart.close(number);
+        }
+    }
+
     /// One look at every track; says when to look again.
     fn round(&mut self) -> Option<Instant> {
+        self.hear();
+        let is_behind = self.apart.as_ref().is_some_and(|apart| apart.is_behind(Instant::now()));
+        // What waits in the tracks' queues meanwhile is given up in the order that they know.
+        let deadline = if is_behind { None } else { self.step() };
+        let Some(apart) = &mut self.apart else { return deadline };
+        apart.flush();
+        earlier(deadline, apart.deadline())
+    }
+
+    fn step(&mut self) -> Option<Instant> {
         let mut panicked = Vec::new();
         let mut deadline: Option<Instant> = None;
         for (id, track) in &mut self.tracks {
             let room = track.work.room.clone();
             let step = Step {
                 track,
+                apart: self.apart.as_mut(),
                 outbox: &mut self.outbox,
                 pictures: &mut self.pictures,
                 reports: &self.reports,
@@ -137,16 +235,176 @@ impl DecodeWorker {
             }
         }
         for (id, room) in panicked {
-            self.tracks.remove(&id);
+            self.remove(id);
             self.outbox = Outbox::new();
             self.reports.send(Event::RoomFailed(room));
         }
         deadline
     }
+
+    /// Takes what the process answered, and has another one take its place when it is of no use any more.
+    fn hear(&mut self) {
+        let now = Instant::now();
+        let mut heard = std::mem::take(&mut self.heard);
+        let Some(fall) = self.apart.as_mut().map(|apart| apart.hear(now, |word| heard.push(word))) else { return };
+        heard.drain(..).for_each(|word| self.heard(now, word));
+        self.heard = heard;
+        if let Some(fall) = fall {
+            self.fallen(now, &fall);
+        }
+        self.restart(now);
+    }
+
+    fn heard(&mut self, now: Instant, word: Heard) {
+        let Self { tracks, reports, counters, outbox, apart: Some(apart), .. } = self else { return };
+        let number = match &word {
+            Heard::Ready(confinement) => return note_confinement(*confinement, counters),
+            Heard::Picture(number, _) | Heard::Done(number, _) => *number,
+        };
+        let Some(track) = apart.track(number).and_then(|id| tracks.get_mut(&id)) else { return };
+        match word {
+            Heard::Ready(_) => {}
+            Heard::Picture(_, picture) => {
+                track.shown = true;
+                counters.frames_decoded.add(1);
+                let orientation = track.in_hand.front().copied().unwrap_or_default();
+                publish(track, orientation, picture);
+            }
+            Heard::Done(_, result) => {
+                let shown = std::mem::take(&mut track.shown);
+                track.in_hand.pop_front();
+                // What was on its way when its track broke refers to what is broken.
+                let follows = track.broken && result == Err(DecodeError::AwaitingKeyframe);
+                if !follows && conclude(track, result.map(|()| shown), reports, counters) {
+                    mend(track, now, outbox, counters);
+                    reports.send(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
+                }
+            }
+        }
+    }
+
+    /// The process is no more. Who it decoded for waits for the next one, unless it was once too often over their
+    /// frames.
+    fn fallen(&mut self, now: Instant, fall: &Fall) {
+        let Self { tracks, reports, counters, apart, .. } = self;
+        let Fall { cause, in_hand, told } = fall;
+        let counts = &counters.decoders_replaced;
+        match cause {
+            Cause::Ended => counts.ended.add(1),
+            Cause::Hung => counts.hung.add(1),
+            Cause::Garbled => counts.garbled.add(1),
+        }
+        let blamed = in_hand.and_then(|id| tracks.get_mut(&id));
+        let room = blamed.as_ref().map(|track| alias(&track.work.room).to_string());
+        let (kind, codec) = (in_hand.map(|id| id.kind), blamed.as_ref().map(|track| track.work.codec.name()));
+        tracing::warn!(
+            ?cause,
+            told,
+            room,
+            ?kind,
+            codec,
+            tracks = tracks.len(),
+            "a process of decoders is replaced; its tracks wait for keyframes"
+        );
+        let Some(track) = in_hand.and_then(|id| tracks.get_mut(&id)) else { return };
+        track.deaths.retain(|at| now.saturating_duration_since(*at) < limits::DECODER_DEATHS_SPAN);
+        track.deaths.push(now);
+        let deaths = track.deaths.len();
+        if deaths < limits::DECODER_DEATHS_MAX {
+            return;
+        }
+        if let (Decoder::Apart(number, _), Some(apart)) = (&track.decoder, apart) {
+            apart.close(*number);
+        }
+        track.decoder = Decoder::None;
+        counts.tracks_refused.add(1);
+        let why = format!("decoding them ended the node's decoder {deaths} times; send another codec, or join again");
+        track.refuse(Some(why), reports);
+    }
+
+    fn restart(&mut self, now: Instant) {
+        let Self { tracks, counters, outbox, apart: Some(apart), .. } = self else { return };
+        match apart.restart(now) {
+            Ok(false) => {}
+            Ok(true) => {
+                for track in tracks.values_mut().filter(|track| matches!(track.decoder, Decoder::Apart(..))) {
+                    track.shown = false;
+                    track.in_hand.clear();
+                    mend(track, now, outbox, counters);
+                }
+            }
+            Err(error) => tracing::error!(%error, "no process of decoders starts; it is tried again"),
+        }
+    }
+}
+
+/// Asks a track's sender for a keyframe, and lets nothing pass before it.
+fn mend(track: &mut Track, now: Instant, outbox: &mut Outbox<VideoOutput>, counters: &NodeCounters) {
+    track.broken = true;
+    track.jitter.handle(now, VideoInput::Broken, outbox);
+    // Broken asks for a keyframe and releases nothing, so there is no second round.
+    for output in outbox.drain() {
+        if matches!(output, VideoOutput::RequestKeyframe) {
+            track.ask_for_keyframe(counters);
+        }
+    }
+}
+
+/// What became of a frame, and whether it showed a picture, is counted and told; whether the track is broken.
+fn conclude(
+    track: &mut Track,
+    result: Result<bool, DecodeError>,
+    reports: &Reports<Event>,
+    counters: &NodeCounters,
+) -> bool {
+    match &result {
+        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
+        Err(_) if track.refused.is_none() => counters.frames_broken.add(1),
+        _ => {}
+    }
+    match result {
+        Ok(shown) => {
+            track.broken = false;
+            if shown {
+                track.refuse(None, reports);
+            }
+        }
+        Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
+        Err(DecodeError::Unsupported(why)) => track.refuse(Some(why), reports),
+        // What follows what is not shown.
+        Err(DecodeError::AwaitingKeyframe) if track.refused.is_some() => {}
+        Err(_) => return true,
+    }
+    false
+}
+
+fn publish(track: &mut Track, orientation: Orientation, picture: VideoFrame) {
+    let picture = track.turner.show(orientation, picture);
+    let boxed = match track.spare.take() {
+        Some(mut spare) => {
+            *spare = picture;
+            spare
+        }
+        None => Box::new(picture),
+    };
+    track.spare = track.work.slot.publish(boxed);
+}
+
+/// Says once what the kernel did not grant, and counts it each time.
+fn note_confinement(confinement: Confinement, counters: &NodeCounters) {
+    let Confinement { seccomp, landlock } = confinement;
+    if !seccomp || !landlock {
+        let before = counters.decoders_replaced.unconfined.get();
+        counters.decoders_replaced.unconfined.add(1);
+        if before == 0 {
+            tracing::warn!(seccomp, landlock, "the kernel does not confine processes of decoders wholly");
+        }
+    }
 }
 
 struct Step<'a> {
     track: &'a mut Track,
+    apart: Option<&'a mut Apart>,
     outbox: &'a mut Outbox<VideoOutput>,
     pictures: &'a mut Vec<VideoFrame>,
     reports: &'a Reports<Event>,
@@ -155,10 +413,14 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn run(self, now: Instant) -> Option<Instant> {
-        let Step { track, outbox, pictures, reports, counters } = self;
+        let Step { track, mut apart, outbox, pictures, reports, counters } = self;
         let playout = &track.work.playout;
         let mut broken = false;
         while let Some(frame) = track.work.frames.pop() {
+            if frame.codec != track.work.codec {
+                // Its sender changed the codec, and this track ends as soon as everybody knows.
+                continue;
+            }
             let told = frame.capture();
             track.jitter.handle(now, VideoInput::Frame(frame), outbox);
             playout.want(Side::Picture, track.jitter.wanted_delay());
@@ -178,27 +440,14 @@ impl Step<'_> {
                         track.work.playout.played(Side::Picture, now, captured);
                         counters.lip_sync.note(track.work.playout.skew());
                     }
-                    match decode_one(track, &frame, pictures, counters) {
-                        Ok(true) => track.refuse(None, reports),
-                        Ok(false) => {}
-                        Err(error @ DecodeError::Open(_)) => track.fail(error, reports),
-                        Err(DecodeError::Unsupported(why)) => track.refuse(Some(why), reports),
-                        // What follows what is not shown.
-                        Err(DecodeError::AwaitingKeyframe) if track.refused.is_some() => {}
-                        Err(_) => broken = true,
-                    }
+                    let decoded = decode_one(track, now, &frame, apart.as_deref_mut(), pictures, counters);
+                    broken |= conclude(track, decoded, reports, counters);
                 }
                 VideoOutput::RequestKeyframe => track.ask_for_keyframe(counters),
             }
         }
         if broken {
-            track.jitter.handle(now, VideoInput::Broken, outbox);
-            // Broken asks for a keyframe and releases nothing, so there is no second round.
-            for output in outbox.drain() {
-                if matches!(output, VideoOutput::RequestKeyframe) {
-                    track.ask_for_keyframe(counters);
-                }
-            }
+            mend(track, now, outbox, counters);
             reports.send(Event::PicturesBroken { room: track.work.room.clone(), track: track.work.track });
         }
         track.jitter.deadline()
@@ -213,197 +462,33 @@ fn give_to_tap(track: &Track, now: Instant, frame: &ReceivedFrame) {
     }
 }
 
-/// Decodes and publishes; true if there was a picture. A track without a decoder shows nothing, and nothing is wrong
-/// with its frames.
+/// Decodes and publishes, or has it done; true if there was a picture. A track without a decoder shows nothing, and
+/// nothing is wrong with its frames.
 fn decode_one(
     track: &mut Track,
+    now: Instant,
     frame: &ReceivedFrame,
+    apart: Option<&mut Apart>,
     pictures: &mut Vec<VideoFrame>,
     counters: &NodeCounters,
 ) -> Result<bool, DecodeError> {
-    let Some(decoder) = track.decoder.as_mut() else { return Ok(false) };
-    let result = decoder.decode(frame.coded(), pictures);
-    counters.frames_decoded.add(pictures.len() as u64);
-    let shown = !pictures.is_empty();
-    for picture in pictures.drain(..) {
-        let boxed = match track.spare.take() {
-            Some(mut spare) => {
-                *spare = picture;
-                spare
-            }
-            None => Box::new(picture),
-        };
-        track.spare = track.work.slot.publish(boxed);
+    match &mut track.decoder {
+        Decoder::Here(decoder) => {
+            let result = decoder.decode(frame.coded(), pictures);
+            counters.frames_decoded.add(pictures.len() as u64);
+            let shown = !pictures.is_empty();
+            pictures.drain(..).for_each(|picture| publish(track, frame.orientation, picture));
+            result.map(|()| shown)
+        }
+        Decoder::Apart(number, share) => {
+            let pixels = share.take(frame.coded())?;
+            share.settle(pixels);
+            track.in_hand.push_back(frame.orientation);
+            apart.map_or(Ok(()), |apart| apart.decode(now, *number, frame.coded())).map(|()| false)
+        }
+        Decoder::None => Ok(false),
     }
-    match result {
-        Err(DecodeError::NoRoom) => counters.frames_unaffordable.add(1),
-        Err(_) if track.refused.is_none() => counters.frames_broken.add(1),
-        _ => {}
-    }
-    result.map(|()| shown)
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::base::limits;
-    use crate::base::media::{CodedFrame, ComposedFrame, ParticipantId, Pts, Size, TrackKind};
-    use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
-    use crate::engine::flow::{self, Counter, TrackSender, Waker};
-
-    struct Far {
-        sender: TrackSender,
-        slot: FrameSlot,
-        keyframe_requests: KeyframeRequest,
-    }
-
-    fn worker() -> (DecodeWorker, crossbeam_channel::Receiver<Event>) {
-        let (sender, events) = crossbeam_channel::bounded(16);
-        let worker = DecodeWorker {
-            tracks: HashMap::new(),
-            reports: Reports::new(sender, Waker::new().unwrap(), Counter::default()),
-            counters: NodeCounters::default(),
-            budget: PixelBudget::new(limits::DECODE_PIXELS_MAX),
-            outbox: Outbox::new(),
-            pictures: Vec::new(),
-        };
-        (worker, events)
-    }
-
-    fn track(worker: &mut DecodeWorker, number: u64, codec: Codec) -> Far {
-        let waker = Waker::new().unwrap();
-        let (sender, frames) = flow::track_queue(waker.clone(), Counter::default());
-        let slot = FrameSlot::default();
-        let keyframe_requests = KeyframeRequest::new(waker, Counter::default());
-        worker.add(Box::new(TrackWork {
-            room: "tested".parse().unwrap(),
-            track: TrackId { participant: ParticipantId(number), kind: TrackKind::Camera },
-            codec,
-            frames,
-            slot: slot.clone(),
-            keyframe_requests: keyframe_requests.clone(),
-            playout: PlayoutCell::default(),
-        }));
-        Far { sender, slot, keyframe_requests }
-    }
-
-    fn frames(count: u64) -> Vec<Bytes> {
-        let size = Size::new(64, 64);
-        let setup = VideoEncoderSetup { codec: Codec::Av1, size, fps: 30, bitrate: 200_000, threads: 1 };
-        let mut encoder = video_encoder(EncoderChoice::Aom, setup).unwrap();
-        let mut out = Vec::new();
-        for n in 0..count {
-            let frame = ComposedFrame::new(size, Pts(n * 33_333_333), vec![100 + n as u8; 64 * 64 * 3 / 2]);
-            encoder.encode(&frame, n == 0, &mut out).unwrap();
-        }
-        out.into_iter().map(|frame| frame.data).collect()
-    }
-
-    fn arriving(data: Bytes, number: u64) -> ReceivedFrame {
-        let whole = ReceivedFrame::of_one_packet(Codec::Av1, data, number, number * 3000, Instant::now());
-        ReceivedFrame { keyframe: number == 0, contiguous: number > 0, ..whole }
-    }
-
-    /// Looks until nothing waits any more.
-    fn drain_outputs(worker: &mut DecodeWorker) {
-        while let Some(deadline) = worker.round() {
-            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-        }
-    }
-
-    #[test]
-    fn a_broken_bitstream_asks_for_a_keyframe_and_nobody_else_notices() {
-        let (mut worker, events) = worker();
-        let mut broken = track(&mut worker, 1, Codec::Av1);
-        let mut fine = track(&mut worker, 2, Codec::Av1);
-        let good = frames(3);
-        for (number, data) in good.iter().enumerate() {
-            let number = number as u64;
-            // The sequence header survives, what follows is noise: a bitstream that breaks while it is decoded.
-            let noise: Vec<u8> =
-                data.iter().enumerate().map(|(at, byte)| if at < 14 { *byte } else { !byte }).collect();
-            broken.sender.push(arriving(noise.into(), number));
-            fine.sender.push(arriving(data.clone(), number));
-            drain_outputs(&mut worker);
-        }
-        assert!(worker.counters.frames_broken.get() > 0);
-        assert!(broken.keyframe_requests.take_keyframe(), "the sender is asked for a keyframe");
-        let told: Vec<_> = events.try_iter().collect();
-        let first = |event: &Event| matches!(event, Event::PicturesBroken { track, .. } if track.participant.0 == 1);
-        assert!(!told.is_empty() && told.iter().all(first), "{told:?}");
-        assert!(fine.slot.take().is_some(), "the other picture goes on");
-        assert!(!fine.keyframe_requests.take_keyframe());
-        // A keyframe heals the track; its numbers go on.
-        let mut healed = arriving(good[0].clone(), 4);
-        healed.keyframe = true;
-        broken.sender.push(healed);
-        drain_outputs(&mut worker);
-        assert!(broken.slot.take().is_some(), "a keyframe heals it");
-    }
-
-    #[test]
-    fn case_42_pictures_that_are_not_shown_are_told_once_and_asked_for_no_more() {
-        let (mut worker, events) = worker();
-        let mut far = track(&mut worker, 1, Codec::Av1);
-        let too_large = include_bytes!("../../engine/decode/clips/too_large.ivf");
-        for number in 0..3 {
-            // A keyframe of a kind that is not shown, then what refers to it, behind a gap.
-            let whole = arriving(Bytes::from_static(&too_large[44..]), 2 * number);
-            far.sender.push(ReceivedFrame { keyframe: true, ..whole });
-            drain_outputs(&mut worker);
-            far.sender.push(ReceivedFrame { contiguous: false, ..arriving(frames(2)[1].clone(), 2 * number + 1) });
-            drain_outputs(&mut worker);
-        }
-        let told: Vec<_> = events.try_iter().collect();
-        let [Event::PicturesRefused { why: Some(why), .. }] = &told[..] else { panic!("{told:?}") };
-        assert!(why.contains("4100×2200"), "{why}");
-        assert!(!far.keyframe_requests.take_keyframe(), "another keyframe would not help");
-        far.sender.push(ReceivedFrame { keyframe: true, ..arriving(frames(1)[0].clone(), 9) });
-        drain_outputs(&mut worker);
-        assert!(far.slot.take().is_some(), "a smaller one is shown");
-        assert!(matches!(&events.try_iter().collect::<Vec<_>>()[..], [Event::PicturesRefused { why: None, .. }]));
-    }
-
-    /// A decoder whose library has no memory left for another.
-    struct Exhausted;
-
-    impl VideoDecoder for Exhausted {
-        fn decode(&mut self, _: CodedFrame<'_>, _: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
-            Err(DecodeError::Open("out of memory".into()))
-        }
-    }
-
-    #[test]
-    fn a_decoder_that_cannot_be_opened_is_told_once_and_asks_for_nothing() {
-        let (mut worker, events) = worker();
-        // Nothing decodes pictures of the first one's codec; the second one's decoder fails while it runs.
-        let mut never = track(&mut worker, 1, Codec::Opus);
-        let mut failing = track(&mut worker, 2, Codec::Av1);
-        let failing_id = TrackId { participant: ParticipantId(2), kind: TrackKind::Camera };
-        worker.tracks.get_mut(&failing_id).unwrap().decoder = Some(Box::new(Exhausted));
-        for (number, data) in frames(3).into_iter().enumerate() {
-            for far in [&mut never, &mut failing] {
-                // The second frame follows a gap: a decoder would need a keyframe for it.
-                let contiguous = number != 1;
-                far.sender.push(ReceivedFrame { contiguous, ..arriving(data.clone(), number as u64) });
-            }
-            drain_outputs(&mut worker);
-        }
-        let told: Vec<_> = events.try_iter().collect();
-        let [
-            Event::DecoderFailed { track: first, error: DecodeError::Codec("opus"), .. },
-            Event::DecoderFailed { track: second, error: DecodeError::Open(_), .. },
-        ] = &told[..]
-        else {
-            panic!("{told:?}");
-        };
-        assert_eq!((first.participant, *second), (ParticipantId(1), failing_id));
-        for far in [never, failing] {
-            assert!(!far.keyframe_requests.take_keyframe(), "no keyframe would help");
-            assert!(far.slot.take().is_none());
-        }
-        assert_eq!(worker.counters.keyframes_requested.get(), 0);
-    }
-}
+mod tests;

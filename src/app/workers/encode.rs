@@ -86,6 +86,10 @@ impl Rung {
             tracing::warn!(room = %alias(&self.work.room), %error, "a tick could not be encoded");
             self.work.keyframe_requests.request_keyframe();
         }
+        if !keyframe && self.out.iter().any(|encoded| encoded.keyframe) {
+            // The encoder was set up anew for what is shown.
+            self.work.pacer.handle(now, KeyframeInput::Seen, &mut self.due);
+        }
         for encoded in self.out.drain(..) {
             self.work.frames_encoded.add(1);
             self.counters.frames_encoded.add(1);

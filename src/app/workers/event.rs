@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId, TrackId};
+use crate::core::ladder::Relief;
 use crate::core::scene::Scene;
 use crate::engine::decode::DecodeError;
 use crate::io::recording::RecordingSummary;
@@ -46,6 +47,13 @@ pub enum Event {
         page: usize,
         /// How many pages it has.
         pages: usize,
+    },
+    /// A room's ticks do not keep up, or do again.
+    Relief {
+        /// Which room.
+        room: RoomId,
+        /// What is given up from now on.
+        relief: Relief,
     },
     /// Who speaks in a room, at each change.
     Speech {
@@ -129,6 +137,7 @@ impl Event {
             | Self::DecoderFailed { room, .. }
             | Self::PicturesRefused { room, .. }
             | Self::SceneChanged { room, .. }
+            | Self::Relief { room, .. }
             | Self::Speech { room, .. }
             | Self::RungEnded { room, .. }
             | Self::RecordingBegan { room, .. }

@@ -42,6 +42,51 @@ impl Codec {
     }
 }
 
+/// The codecs of rungs that somebody takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RungCodecs {
+    /// AV1.
+    pub av1: bool,
+    /// H.264.
+    pub h264: bool,
+    /// VP8, where none of the others is taken.
+    pub vp8: bool,
+}
+
+impl RungCodecs {
+    /// With `codec` too; one that no rung has changes nothing.
+    #[must_use]
+    pub const fn with(self, codec: Codec) -> Self {
+        Self {
+            av1: self.av1 || matches!(codec, Codec::Av1),
+            h264: self.h264 || matches!(codec, Codec::H264),
+            vp8: self.vp8 || matches!(codec, Codec::Vp8),
+        }
+    }
+
+    /// Whether `codec` is taken.
+    #[must_use]
+    pub const fn has(self, codec: Codec) -> bool {
+        match codec {
+            Codec::Av1 => self.av1,
+            Codec::H264 => self.h264,
+            Codec::Vp8 => self.vp8,
+            Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
+        }
+    }
+
+    /// The one codec, where no other is taken.
+    #[must_use]
+    pub const fn only(self) -> Option<Codec> {
+        match (self.av1, self.h264, self.vp8) {
+            (true, false, false) => Some(Codec::Av1),
+            (false, true, false) => Some(Codec::H264),
+            (false, false, true) => Some(Codec::Vp8),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{Codec, Colour, Damage, Matrix, ParticipantId, Pts, Size, Wallclock};
+use crate::base::media::{Codec, Colour, Damage, Matrix, Orientation, ParticipantId, Pts, Size, Wallclock};
 
 /// RFC 6464: the level of a voice in −dBov, 0 (loudest) to 127 (silence).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,10 @@ pub struct ReceivedFrame {
     pub rid: Option<[u8; 8]>,
     /// What its samples mean, if its carrier says so: the RTP header extension `color-space`.
     pub colour: Option<Colour>,
+    /// Which way up it is: the RTP header extension `video-orientation`.
+    pub orientation: Orientation,
+    /// Its temporal layer, if it is of one of several.
+    pub temporal: Option<TemporalLayer>,
 }
 
 impl ReceivedFrame {
@@ -61,6 +65,8 @@ impl ReceivedFrame {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: Orientation { mirrored: false, turns: 0 },
+            temporal: None,
         }
     }
 
@@ -141,6 +147,15 @@ pub trait Picture: Send + Sync {
     fn plane(&self, index: usize) -> PlaneRef<'_>;
 }
 
+/// What a frame says of its place among temporal layers: none refers to one of a higher layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemporalLayer {
+    /// 0 is the lowest.
+    pub id: u8,
+    /// From here on its layer can be decoded though nothing of it was before.
+    pub is_sync: bool,
+}
+
 /// A decoded picture. Holds its owner, never a copy; cloning shares it.
 #[derive(Clone)]
 pub struct VideoFrame {
@@ -162,6 +177,16 @@ impl std::fmt::Debug for VideoFrame {
     }
 }
 
+/// What a composed picture shows most of, by which encoders set themselves up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Content {
+    /// Faces: texture everywhere, few hard edges.
+    #[default]
+    Cameras,
+    /// A shared screen: few colours, hard edges, and what moves moves whole.
+    Screen,
+}
+
 /// The output picture of one tick: I420, limited range, [`Matrix::CANVAS`], even width and height, rows packed (stride
 /// = width).
 /// Its planes come from a pool and return to it when the frame is discarded by its last owner.
@@ -177,13 +202,15 @@ pub struct ComposedFrame {
     pub damage: Damage,
     /// Which state of its canvas it shows, as its pool counts them; 0 is unknown.
     pub state: u64,
+    /// What it shows most of.
+    pub content: Content,
 }
 
 impl ComposedFrame {
     /// A picture of which nothing is known: every block counts as changed.
     #[must_use]
     pub fn new(size: Size, pts: Pts, samples: Vec<u8>) -> Self {
-        Self { size, pts, samples, damage: Damage::full(size), state: 0 }
+        Self { size, pts, samples, damage: Damage::full(size), state: 0, content: Content::Cameras }
     }
 
     /// The three planes.

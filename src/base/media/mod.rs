@@ -12,22 +12,24 @@ mod damage;
 mod frame;
 mod g711;
 mod ids;
+mod orientation;
 mod outbox;
 mod rung;
 mod size;
 mod time;
 
 pub use bitmap::Bitmap;
-pub use codec::Codec;
+pub use codec::{Codec, RungCodecs};
 pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
-    AudioLevel, CodedFrame, ComposedFrame, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
-    RedactedMix, TappedFrame, VideoFrame,
+    AudioLevel, CodedFrame, ComposedFrame, Content, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
+    RedactedMix, TappedFrame, TemporalLayer, VideoFrame,
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RecordingTicket, RoomId, TrackId, TrackKind};
+pub use orientation::Orientation;
 pub use outbox::Outbox;
-pub use rung::{NoRungName, RungId, RungName, RungSpec, View};
+pub use rung::{CodecPreference, EncodeCosts, NoRungName, RungId, RungName, RungSpec, View};
 pub use size::Size;
 pub use time::{NANOS_PER_SECOND, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick, rtp_from_pts};

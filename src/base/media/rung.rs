@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::base::media::{Codec, ParticipantId, Size};
 
@@ -75,6 +78,28 @@ impl View {
     pub fn is_whole(&self) -> bool {
         self.hidden.is_empty()
     }
+}
+
+/// What one tick of a crowded canvas costs to encode on this machine, processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodeCosts {
+    /// As AV1.
+    pub av1: Duration,
+    /// As H.264; `None` where this build has no encoder of it.
+    pub h264: Option<Duration>,
+}
+
+/// Which codec rooms send to viewers that take both, as the operator chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodecPreference {
+    /// AV1 while its encode is a small share of the machine, else H.264.
+    #[default]
+    Auto,
+    /// AV1, whatever it costs.
+    Av1,
+    /// H.264.
+    H264,
 }
 
 #[cfg(test)]

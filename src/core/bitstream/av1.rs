@@ -117,6 +117,12 @@ impl<'a> Obu<'a> {
         ObuKind::of(self.header)
     }
 
+    /// The temporal layer that it belongs to, where it says so (section 5.3.3).
+    #[must_use]
+    pub fn temporal_id(&self) -> Option<u8> {
+        self.extension.map(|extension| extension >> 5)
+    }
+
     /// Whether it says itself how long it is.
     #[must_use]
     pub const fn has_size(&self) -> bool {

@@ -2,14 +2,16 @@
 //! reads bits. Bytes come from the world, so nothing here panics on any of them.
 //!
 //! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`h264`] (NAL units, parameter sets), [`vp8`], [`vp9`],
-//! [`opus`] (the TOC byte, in-band FEC, silence), [`opus_head`] (its channels in a file), [`g711`]; [`packet_samples`]
-//! and [`restores_previous`] ask a packet of sound whatever its codec, [`stated_size`] a coded picture.
+//! [`stored`] (how pictures lie in files), [`opus`] (the TOC byte, in-band FEC, silence), [`opus_head`] (its channels
+//! in a file), [`g711`]; [`packet_samples`] and [`restores_previous`] ask a packet of sound whatever its codec,
+//! [`stated_size`] a coded picture.
 
 pub mod av1;
 pub mod g711;
 pub mod h264;
 pub mod opus;
 pub mod opus_head;
+pub mod stored;
 pub mod vp8;
 pub mod vp9;
 

@@ -4,8 +4,9 @@
 use std::io::Cursor;
 use std::ops::Range;
 
-use mp4_atom::{Decode, Moof, TrunSamples};
+use mp4_atom::{Avcc, Decode, Moof, TrunSamples};
 
+use crate::core::bitstream::h264::START_CODE;
 use crate::core::fmp4::tracks::{SYNC_FLAGS, VIDEO_TRACK};
 
 /// The first picture of a fragment.
@@ -35,11 +36,15 @@ pub fn first_picture(fragment: &[u8]) -> Option<FirstPicture> {
     Some(FirstPicture { at, sync: sample.flags == Some(SYNC_FLAGS), time })
 }
 
-/// The CODECS attribute (RFC 6381) of an init segment of ours: `av01.P.LLT.DD` (av1-isobmff 1.3, section 5) and Opus.
-/// `None` if there is no `av1C` in it.
+/// The CODECS attribute (RFC 6381) of an init segment of ours: `av01.P.LLT.DD` (av1-isobmff 1.3, section 5) or
+/// `avc1.PPCCLL` (RFC 6381, section 3.3), and Opus. `None` if it holds no pictures.
 #[must_use]
 pub fn codecs(init: &[u8]) -> Option<String> {
-    let at = init.windows(4).position(|four| four == b"av1C")? + 4;
+    if let Some(at) = after(init, b"avcC") {
+        let &[_, profile, constraints, level] = init.get(at..at + 4)? else { return None };
+        return Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x},Opus"));
+    }
+    let at = after(init, b"av1C")?;
     let &[_, profile_and_level, flags] = init.get(at..at + 3)? else { return None };
     let (profile, level) = (profile_and_level >> 5, profile_and_level & 0x1f);
     let tier = if flags & 0x80 == 0 { 'M' } else { 'H' };
@@ -49,6 +54,21 @@ pub fn codecs(init: &[u8]) -> Option<String> {
         (true, true) => 12,
     };
     Some(format!("av01.{profile}.{level:02}{tier}.{depth:02},Opus"))
+}
+
+/// The parameter sets in an init segment of ours, behind start codes; `None` if its pictures are not H.264.
+#[must_use]
+pub fn parameter_sets(init: &[u8]) -> Option<Vec<u8>> {
+    // Its length stands before its name.
+    let avcc = init.get(after(init, b"avcC")?.checked_sub(8)?..)?;
+    let avcc = Avcc::decode(&mut Cursor::new(avcc)).ok()?;
+    let sets = avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets);
+    Some(sets.flat_map(|set| START_CODE.iter().chain(set)).copied().collect())
+}
+
+/// Where the contents of a box begin.
+fn after(bytes: &[u8], kind: &[u8; 4]) -> Option<usize> {
+    Some(bytes.windows(4).position(|four| four == kind)? + 4)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, RoomId};
-use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
+use crate::core::bitstream::stored::{StoredUnit, StreamHead};
 use crate::core::fmp4::Header;
 use crate::core::record::chapters::{Chapter, ChapterKind};
 use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
@@ -126,7 +126,7 @@ pub struct Stats {
     pub fragments: u64,
     /// Frames taken.
     pub frames: u64,
-    /// Frames refused: not of AV1's form, out of order, or undecodable.
+    /// Frames refused: not of their codec's form, out of order, or undecodable.
     pub frames_discarded: u64,
     /// Packets taken.
     pub packets: u64,
@@ -240,8 +240,8 @@ impl Recorder {
     }
 
     fn video(&mut self, now: Instant, frame: &EncodedFrame, out: &mut Outbox<Output>) {
-        let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(frame.pts) };
-        let opening = unit.sequence_header.filter(|_| frame.keyframe);
+        let Some(unit) = StoredUnit::parse(frame.codec, &frame.data) else { return self.refuse(frame.pts) };
+        let opening = unit.head.filter(|_| frame.keyframe);
         let same = match (&self.state, &opening) {
             (State::Recording(take), Some(header)) => take.continues(header),
             (State::Recording(_), None) => true,
@@ -250,13 +250,13 @@ impl Recorder {
         };
         if !same {
             let Some(header) = &opening else { return };
-            let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(frame.pts) };
-            self.begin_take(now, frame.pts, sequence, out);
+            let Some(pictures) = StreamHead::parse(frame.codec, header) else { return self.refuse(frame.pts) };
+            self.begin_take(now, frame.pts, pictures, out);
         }
         let frame_span = self.frame_span();
         let State::Recording(take) = &mut self.state else { return };
         let expected = take.picture_end(frame_span);
-        let Taken { cut, discarded, undecodable } = take.video(now, frame.pts, unit.obus, opening.is_some());
+        let Taken { cut, discarded, undecodable } = take.video(now, frame.pts, unit.data, opening.is_some());
         if let Some(cut) = cut {
             self.append(cut, out);
         }
@@ -303,12 +303,12 @@ impl Recorder {
         }
     }
 
-    fn begin_take(&mut self, now: Instant, at: Pts, sequence: SequenceHeader, out: &mut Outbox<Output>) {
+    fn begin_take(&mut self, now: Instant, at: Pts, pictures: StreamHead, out: &mut Outbox<Output>) {
         self.finish_take(out);
         let zero = *self.zero.get_or_insert(at);
         let wallclock = self.setup.epoch.wallclock_at(at);
         self.manifest.started.get_or_insert_with(|| utc_text(wallclock));
-        let mut take = Take::new(at, wallclock, sequence);
+        let mut take = Take::new(at, wallclock, pictures);
         self.manifest.begin_take(at.since(zero), take.size());
         let kind = PieceKind::Init { take: self.heads.len() };
         let bytes = take.header().bytes.clone();

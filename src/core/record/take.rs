@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{NANOS_PER_SECOND, Pts, Size, Wallclock, rtp_from_pts};
-use crate::core::bitstream::av1::SequenceHeader;
+use crate::base::media::{NANOS_PER_SECOND, Orientation, Pts, Size, Wallclock, rtp_from_pts};
 use crate::core::bitstream::opus;
+use crate::core::bitstream::stored::StreamHead;
 use crate::core::fmp4::{
     Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
 };
@@ -23,7 +23,7 @@ pub(super) struct Take {
     zero: Pts,
     /// Room time of the sound track's first packet, units of `SOUND_TIMESCALE`.
     sound_base: u64,
-    sequence: SequenceHeader,
+    pictures: StreamHead,
     header: Header,
     index: RandomAccess,
     fragments: u32,
@@ -72,18 +72,19 @@ pub(super) struct Taken {
 
 impl Take {
     /// A file whose zero is the keyframe at `zero`. The sound track begins with the tick that sounds then.
-    pub(super) fn new(zero: Pts, started: Wallclock, sequence: SequenceHeader) -> Self {
+    pub(super) fn new(zero: Pts, started: Wallclock, pictures: StreamHead) -> Self {
         let zero_sound = rtp_from_pts(zero, SOUND_TIMESCALE);
         // Audio ticks lie on the room clock's multiples of a tick, so the place of every packet is known before the
         // first comes.
         let sound_base = zero_sound / TICK * TICK;
         let ahead = u32::try_from(zero_sound - sound_base).expect("less than a tick");
-        let init = InitSegment { sequence: sequence.clone(), started, sound_skip: ahead + u32::from(opus::PRE_SKIP) };
+        let (sound_skip, orientation) = (ahead + u32::from(opus::PRE_SKIP), Orientation::default());
+        let init = InitSegment { pictures: pictures.clone(), started, sound_skip, orientation };
         let header = init.encode();
         Self {
             zero,
             sound_base,
-            sequence,
+            pictures,
             index: RandomAccess::after_head(header.bytes.len()),
             header,
             fragments: 0,
@@ -102,12 +103,12 @@ impl Take {
     }
 
     pub(super) fn size(&self) -> Size {
-        self.sequence.size
+        self.pictures.size()
     }
 
-    /// Whether a keyframe with this sequence header may stand in this file.
-    pub(super) fn continues(&self, sequence_header: &Bytes) -> bool {
-        self.sequence.obu == *sequence_header
+    /// Whether a keyframe that begins with this may stand in this file.
+    pub(super) fn continues(&self, head: &Bytes) -> bool {
+        self.pictures.stream() == head
     }
 
     /// When the open fragment is to be cut at the latest.
@@ -115,7 +116,7 @@ impl Take {
         self.opened_at.map(|at| at + limits::FRAGMENT_SPAN + limits::RECORD_PATIENCE)
     }
 
-    /// Adds a frame; `sync` says that it is a keyframe with its sequence header.
+    /// Adds a frame; `sync` says that decoding may begin with it.
     pub(super) fn video(&mut self, now: Instant, pts: Pts, data: Bytes, sync: bool) -> Taken {
         let at = self.video_time(pts);
         let stale = self.pending.as_ref().is_some_and(|pending| at <= pending.at) || at < self.run_end();

@@ -2,8 +2,8 @@
 //! the recording's timeline: a file's decode times count from the recording's zero, so that files of one recording line
 //! up.
 //!
-//! Pure. A file ends when its sequence header changes (another size, mostly) and another begins. Pictures that are lost
-//! stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
+//! Pure. A file ends when what its pictures begin with changes (another size, mostly) and another begins. Pictures that
+//! are lost stand still; sound that is lost, and what its sender left out (DTX), becomes silence.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{
-    NANOS_PER_SECOND, Outbox, Pts, ReceivedFrame, RoomEpoch, TappedFrame, TrackKind, rtp_from_pts,
+    NANOS_PER_SECOND, Orientation, Outbox, Pts, ReceivedFrame, RoomEpoch, Size, TappedFrame, TrackKind, rtp_from_pts,
 };
-use crate::core::bitstream::av1::{SequenceHeader, TemporalUnit};
 use crate::core::bitstream::opus;
+use crate::core::bitstream::stored::{StoredUnit, StreamHead};
 use crate::core::fmp4::{
     Fragment, Header, InitSegment, RandomAccess, SOUND_TIMESCALE, SoundRun, VIDEO_TIMESCALE, VideoRun, VideoSample,
     sound_header,
@@ -107,8 +107,10 @@ struct File {
     entry: TrackEntry,
     header: Header,
     index: RandomAccess,
-    /// Of a picture's file.
-    sequence: Option<Bytes>,
+    /// What a picture's file begins with.
+    pictures: Option<Bytes>,
+    /// As its head says.
+    orientation: Orientation,
     fragments: u32,
     opened_at: Option<Instant>,
     /// Where the open run begins; units of the track's timescale since the recording's zero.
@@ -175,17 +177,24 @@ impl TrackRecorder {
 
     fn picture(&mut self, now: Instant, tapped: &TappedFrame, out: &mut Outbox<TrackOutput>) {
         let TappedFrame { pts, received: frame } = tapped;
-        let Ok(unit) = TemporalUnit::parse(&frame.data) else { return self.refuse(out) };
-        let opening = unit.sequence_header.filter(|_| frame.keyframe);
+        let Some(unit) = StoredUnit::parse(frame.codec, &frame.data) else { return self.refuse(out) };
+        let opening = unit.head.filter(|_| frame.keyframe);
         if let Some(header) = &opening {
-            let same = self.file.as_ref().is_some_and(|file| file.sequence.as_ref() == Some(header));
+            let same = self
+                .file
+                .as_ref()
+                .is_some_and(|file| file.pictures.as_ref() == Some(header) && file.orientation == frame.orientation);
             if !same {
-                let Ok(sequence) = SequenceHeader::parse(header) else { return self.refuse(out) };
+                let Some(pictures) = StreamHead::parse(frame.codec, header) else { return self.refuse(out) };
                 self.finish(out);
-                self.begin(*pts, Some(sequence), out);
+                self.begin(*pts, Some((pictures, frame.orientation)), out);
             }
         }
         let sync = opening.is_some();
+        // A person turned their phone: a file says once which way up it is, and the next begins with a keyframe.
+        if self.file.as_ref().is_some_and(|file| file.orientation != frame.orientation) {
+            out.push(TrackOutput::RequestKeyframe);
+        }
         let at = self.units_at(*pts);
         let lost = self.take_loss(frame);
         let Some(file) = self.file.as_mut().filter(|file| sync || !file.awaits_keyframe) else {
@@ -206,7 +215,7 @@ impl TrackRecorder {
             self.cut(out);
         }
         let file = self.file.as_mut().expect("it was looked at above");
-        file.pending = Some((at, unit.obus, sync));
+        file.pending = Some((at, unit.data, sync));
         file.opened_at.get_or_insert(now);
     }
 
@@ -264,15 +273,17 @@ impl TrackRecorder {
         out.push(TrackOutput::RequestKeyframe);
     }
 
-    fn begin(&mut self, at: Pts, sequence: Option<SequenceHeader>, out: &mut Outbox<TrackOutput>) {
+    fn begin(&mut self, at: Pts, pictures: Option<(StreamHead, Orientation)>, out: &mut Outbox<TrackOutput>) {
+        let (pictures, orientation) = pictures.unzip();
+        let orientation = orientation.unwrap_or_default();
         let at = at.max(self.setup.zero);
         let since = at.since(self.setup.zero);
         // The file's time zero is the recording's.
         let started = self.setup.epoch.wallclock_at(self.setup.zero);
-        let (width, height) = sequence.as_ref().map_or((0, 0), |header| (header.size.width, header.size.height));
-        let obu = sequence.as_ref().map(|header| header.obu.clone());
-        let header = match sequence {
-            Some(sequence) => InitSegment { sequence, started, sound_skip: 0 }.encode_without_sound(),
+        let Size { width, height } = pictures.as_ref().map_or(Size::new(0, 0), StreamHead::size);
+        let stream = pictures.as_ref().map(|head| head.stream().clone());
+        let header = match pictures {
+            Some(pictures) => InitSegment { pictures, started, sound_skip: 0, orientation }.encode_without_sound(),
             None => sound_header(started, opus::PRE_SKIP.into()),
         };
         let entry = TrackEntry {
@@ -294,7 +305,8 @@ impl TrackRecorder {
             entry,
             index: RandomAccess::after_head(header.bytes.len()),
             header,
-            sequence: obu,
+            pictures: stream,
+            orientation,
             fragments: 0,
             opened_at: None,
             start,
@@ -438,7 +450,8 @@ fn units_span(units: u64, timescale: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::{Codec, Size, Wallclock};
+    use crate::base::media::{Codec, Wallclock};
+    use crate::core::bitstream::av1::SequenceHeader;
 
     // libaom 3.6, real time: temporal delimiter, sequence header of 640×360, and padding in place of the frame.
     const KEYFRAME: &[u8] =
@@ -549,6 +562,31 @@ mod tests {
         let told: Vec<_> = entries.iter().map(|entry| (entry.from_ms, Size::new(entry.width, entry.height))).collect();
         assert_eq!(told, [(0, Size::new(640, 360)), (120, sequence.size)]);
         assert!(entries.iter().all(|entry| entry.gaps.is_empty()), "{entries:?}");
+    }
+
+    #[test]
+    fn a_phone_that_is_turned_is_another_file_from_its_next_keyframe_on() {
+        let mut far = Far::new(TrackKind::Camera);
+        let mut asked = Vec::new();
+        for (n, (data, turns)) in [(KEYFRAME, 0), (DELTA, 1), (KEYFRAME, 1), (DELTA, 1)].into_iter().enumerate() {
+            let ms = n as u64 * 40;
+            let pts = ZERO + Duration::from_millis(ms);
+            let mut frame = tapped(pts, Bytes::from_static(data), data == KEYFRAME, n as u64, 0, far.start);
+            frame.received.orientation = Orientation { mirrored: false, turns };
+            let before = far.out.as_slice().len();
+            far.recorder.handle(far.start, TrackInput::Frame(frame), &mut far.out);
+            let new = &far.out.as_slice()[before..];
+            asked.push(new.iter().any(|output| matches!(output, TrackOutput::RequestKeyframe)));
+        }
+        assert_eq!(asked, [false, true, false, false]);
+        let (outputs, entries) = far.finish();
+        assert_eq!(entries.iter().map(|entry| entry.from_ms).collect::<Vec<_>>(), [0, 80]);
+        let heads = outputs.iter().filter_map(|output| match output {
+            TrackOutput::Begin { head, .. } => Some(head.clone()),
+            _ => None,
+        });
+        let [upright, turned] = &heads.collect::<Vec<_>>()[..] else { panic!("two files") };
+        assert!(upright.len() == turned.len() && upright != turned, "their matrices differ");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! [`Tile`]s comes out.
 //!
 //! Doors: [`SceneCore`] (`handle`, `deadline`, `stats`) says what is seen; [`Layout`] is the document that chooses how
-//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next. Inside: `seats` (who
-//! sits where), `floor` (who comes to the front), `places` with `grid` and `stage` (where everything lies), `overlay`
-//! (banner, logo, clock), `identity` (what a person without a picture looks like), `rect` and `tile` (what is seen, and
-//! on which pixels), `value` (numbers and colours of documents).
+//! (`docs/layout.md`); [`Motion`] says what is seen at one tick while a scene turns into the next; [`ContentWatch`]
+//! says whether that is cameras or a screen. Inside: `seats` (who sits where), `floor` (who comes to the front),
+//! `places` with `grid` and `stage` (where everything lies), `overlay` (banner, logo, clock), `identity` (what a person
+//! without a picture looks like), `rect` and `tile` (what is seen, and on which pixels), `value` (numbers and colours
+//! of documents).
 
+mod content;
 mod core;
 mod document;
 mod floor;
@@ -23,6 +25,7 @@ mod stage;
 mod tile;
 mod value;
 
+pub use self::content::ContentWatch;
 pub use self::core::{Input, Output, SceneCore, Stats};
 pub use self::document::{
     CornerRadius, Depth, Edge, Extent, Layout, LayoutError, LayoutName, Region, RegionBorder, RegionFit, RegionRect,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::base::media::{Bitmap, ParticipantId, Size};
+use crate::base::media::{Bitmap, ParticipantId, Size, TrackId, TrackKind};
+use crate::core::ladder::PacedTile;
 use crate::core::scene::identity::Rgb;
 use crate::core::scene::rect::Rect;
 
@@ -76,6 +77,26 @@ pub struct Tile {
     pub muted: bool,
     /// Whether its source sends nothing new: a mark over the last picture.
     pub stalled: bool,
+}
+
+impl Tile {
+    /// The track whose pictures it shows; `None` while it shows none.
+    #[must_use]
+    pub fn track(&self) -> Option<TrackId> {
+        let kind = match self.picture {
+            TilePicture::Camera => TrackKind::Camera,
+            TilePicture::Screen => TrackKind::Screen,
+            TilePicture::Placeholder => return None,
+        };
+        Some(TrackId { participant: self.participant, kind })
+    }
+
+    /// What its pace goes by.
+    #[must_use]
+    pub fn paced(&self) -> PacedTile {
+        let size = Size::new(self.rect.width, self.rect.height);
+        PacedTile { size, leads: self.speaking || self.picture == TilePicture::Screen }
+    }
 }
 
 /// What lies behind and between the tiles.

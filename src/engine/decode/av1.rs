@@ -18,26 +18,32 @@ use library::{PixelLayout, PlanarImageComponent as Component, Plane};
 use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, Colour, Picture, PlaneRef, Size, VideoFrame};
 use crate::core::bitstream::av1::SequenceHeader;
+use crate::engine::decode::arena::Arena;
+#[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
+use crate::engine::decode::arena::{ALIGN_BYTES, Block};
 use crate::engine::decode::flat::{Covers, Deep, Flattener};
 use crate::engine::decode::video::{DecodeError, VideoDecoder, check_coded, check_size};
 
-/// A decoder for one AV1 track.
+/// A decoder for one AV1 track, its pictures in `arena` if there is one.
 ///
 /// # Errors
 /// [`DecodeError::Open`] if the library refuses (out of memory).
-pub(super) fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
-    let decoder = open()?;
+pub(super) fn decoder(arena: Option<&Arc<Arena>>) -> Result<Box<dyn VideoDecoder>, DecodeError> {
+    let decoder = open(arena)?;
     Ok(Box::new(Av1Decoder {
         decoder,
+        arena: arena.cloned(),
         awaiting_keyframe: true,
         stated: None,
         colour: Colour::default(),
-        flattener: Flattener::default(),
+        flattener: Flattener::new(arena),
     }))
 }
 
 struct Av1Decoder {
+    /// Before the arena, in which its pictures lie.
     decoder: library::Decoder,
+    arena: Option<Arc<Arena>>,
     awaiting_keyframe: bool,
     /// What the newest sequence header says of colours.
     stated: Option<Colour>,
@@ -46,14 +52,77 @@ struct Av1Decoder {
     flattener: Flattener,
 }
 
-fn open() -> Result<library::Decoder, DecodeError> {
+fn open(arena: Option<&Arc<Arena>>) -> Result<library::Decoder, DecodeError> {
     let mut settings = library::Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
     settings.set_frame_size_limit(limits::INGEST_PIXELS_MAX);
     silence(&mut settings);
+    if let Some(arena) = arena {
+        place(&mut settings, arena);
+    }
     library::Decoder::with_settings(&settings).map_err(|error| DecodeError::Open(error.to_string()))
+}
+
+/// Has the library put its pictures into `arena`.
+#[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
+fn place(settings: &mut library::Settings, arena: &Arc<Arena>) {
+    let inner = std::ptr::from_mut(settings).cast::<Dav1dSettings>();
+    let cookie = Arc::as_ptr(arena).cast_mut().cast();
+    // SAFETY: as in `silence`; the callbacks keep to what `dav1d/picture.h` asks of them. The library takes pictures
+    // while it is open, and `Av1Decoder` keeps the arena for longer; `release` needs none.
+    unsafe {
+        (*inner).allocator = dav1d_sys::Dav1dPicAllocator {
+            cookie,
+            alloc_picture_callback: Some(allocate),
+            release_picture_callback: Some(release),
+        };
+    }
+}
+
+/// rav1d's pictures stay its own; who shares them copies them.
+#[cfg(feature = "rav1d")]
+fn place(_settings: &mut library::Settings, _arena: &Arc<Arena>) {}
+
+/// `alloc_picture_callback` (`dav1d/picture.h`): planes padded to 128 samples a side, rows and planes aligned to 64
+/// bytes, and 64 more behind the last.
+#[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
+unsafe extern "C" fn allocate(picture: *mut dav1d_sys::Dav1dPicture, cookie: *mut std::ffi::c_void) -> i32 {
+    // SAFETY: the library gives its own picture, and the cookie of `place`, whose arena the decoder keeps.
+    let (picture, arena) =
+        unsafe { (&mut *picture, std::mem::ManuallyDrop::new(Arc::from_raw(cookie.cast::<Arena>()))) };
+    let sides = [picture.p.w, picture.p.h].map(|side| usize::try_from(side).unwrap_or(0).next_multiple_of(128));
+    let bytes = if picture.p.bpc > 8 { 2 } else { 1 };
+    let (across, down) = match picture.p.layout {
+        dav1d_sys::DAV1D_PIXEL_LAYOUT_I400 => (0, 0),
+        dav1d_sys::DAV1D_PIXEL_LAYOUT_I420 => (2, 2),
+        dav1d_sys::DAV1D_PIXEL_LAYOUT_I422 => (2, 1),
+        _ => (1, 1),
+    };
+    // Rows that lie a multiple of 1024 bytes apart would share few sets of the processor's cache.
+    let apart = |row: usize| if row > 0 && row.is_multiple_of(1024) { row + ALIGN_BYTES } else { row };
+    let luma = apart(sides[0] * bytes);
+    let chroma = (sides[0] * bytes).checked_div(across).map_or(0, apart);
+    let lens = [luma * sides[1], (chroma * sides[1]).checked_div(down).unwrap_or(0)];
+    let Some(mut block) = Block::new(lens[0] + 2 * lens[1] + ALIGN_BYTES, Some(&arena)) else {
+        return dav1d_sys::DAV1D_ERR_NOMEM;
+    };
+    let start = block.start();
+    // SAFETY: all of it is within the block.
+    let planes = unsafe { [start, start.add(lens[0]), start.add(lens[0] + lens[1])] };
+    let chroma_plane = |plane: *mut u8| if across == 0 { std::ptr::null_mut() } else { plane.cast() };
+    picture.data = [planes[0].cast(), chroma_plane(planes[1]), chroma_plane(planes[2])];
+    picture.stride = [luma.cast_signed(), chroma.cast_signed()];
+    picture.allocator_data = Box::into_raw(Box::new(block)).cast();
+    0
+}
+
+/// `release_picture_callback`.
+#[cfg(all(feature = "dav1d", not(feature = "rav1d")))]
+unsafe extern "C" fn release(picture: *mut dav1d_sys::Dav1dPicture, _cookie: *mut std::ffi::c_void) {
+    // SAFETY: `allocate` put the block there, and the library releases each picture once.
+    drop(unsafe { Box::from_raw((*picture).allocator_data.cast::<Block>()) });
 }
 
 /// Takes the logger away: by default the library writes a line on standard error for every broken frame, and anyone who
@@ -133,13 +202,13 @@ impl Av1Decoder {
             let strides = [picture.stride(Component::Y), picture.stride(Component::U), picture.stride(Component::V)];
             Arc::new(DecodedPicture { planes, strides: strides.map(|stride| stride as usize) })
         } else {
-            self.flatten(size, picture)
+            self.flatten(size, picture)?
         };
         let Colour { matrix, full_range } = self.colour;
         Ok(VideoFrame { size, full_range, matrix, arrival, picture: owner })
     }
 
-    fn flatten(&mut self, size: Size, picture: &library::Picture) -> Arc<dyn Picture> {
+    fn flatten(&mut self, size: Size, picture: &library::Picture) -> Result<Arc<dyn Picture>, DecodeError> {
         let bits = u32::try_from(picture.bit_depth()).expect("8, 10 or 12");
         let covers = match picture.pixel_layout() {
             // The planes of colour differences are not there.
@@ -150,17 +219,17 @@ impl Av1Decoder {
         };
         let luma = picture.plane(Component::Y);
         let luma = Deep { data: &luma, stride: picture.stride(Component::Y) as usize, bits };
-        let Some(covers) = covers else { return self.flattener.flatten(size, luma, None) };
+        let Some(covers) = covers else { return Ok(self.flattener.flatten(size, luma, None)?) };
         let (blue, red) = (picture.plane(Component::U), picture.plane(Component::V));
         let stride = picture.stride(Component::U) as usize;
         let chroma = [Deep { data: &blue, stride, bits }, Deep { data: &red, stride, bits }];
-        self.flattener.flatten(size, luma, Some((chroma, covers)))
+        Ok(self.flattener.flatten(size, luma, Some((chroma, covers)))?)
     }
 
     /// After an error: a new decoder, so that nothing of the broken past is left.
     fn forget(&mut self) -> Result<(), DecodeError> {
         self.awaiting_keyframe = true;
-        self.decoder = open()?;
+        self.decoder = open(self.arena.as_ref())?;
         Ok(())
     }
 }
@@ -236,7 +305,7 @@ mod tests {
 
     #[test]
     fn every_unit_gives_its_picture_bit_by_bit() {
-        let mut decoder = decoder().unwrap();
+        let mut decoder = decoder(None).unwrap();
         let units = units(LIMITED);
         assert_eq!(units.len(), 8);
         for unit in &units {
@@ -252,7 +321,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_and_full_range_are_told() {
-        let mut decoder = decoder().unwrap();
+        let mut decoder = decoder(None).unwrap();
         let pictures: Vec<VideoFrame> =
             units(FULL_ODD).iter().flat_map(|unit| decode(&mut *decoder, unit).unwrap()).collect();
         assert_eq!((pictures[1].size, pictures[1].full_range), (Size::new(65, 47), true));
@@ -261,7 +330,7 @@ mod tests {
 
     #[test]
     fn large_or_deep_pictures_are_shown_and_too_large_ones_refused_with_their_size() {
-        let mut decoder = decoder().unwrap();
+        let mut decoder = decoder(None).unwrap();
         let plain = sums(&decode(&mut *decoder, &units(LIMITED)[0]).unwrap()[0]);
         for clip in [TEN_BITS, NO_SUBSAMPLING] {
             for unit in units(clip) {
@@ -283,7 +352,7 @@ mod tests {
     #[test]
     fn a_carriers_word_on_colours_counts_and_what_nobody_says_is_bt_601() {
         use crate::base::media::Matrix;
-        let mut decoder = decoder().unwrap();
+        let mut decoder = decoder(None).unwrap();
         let mut colour_of = |number: usize, colour: Option<Colour>| {
             let unit = ReceivedFrame { colour, ..units(LIMITED)[number].clone() };
             let picture = decode(&mut *decoder, &unit).unwrap().remove(0);
@@ -297,7 +366,7 @@ mod tests {
 
     #[test]
     fn decoding_starts_at_a_keyframe_wherever_it_comes_from() {
-        let mut decoder = decoder().unwrap();
+        let mut decoder = decoder(None).unwrap();
         let units = units(LIMITED);
         assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
         let unmarked = ReceivedFrame { keyframe: false, ..units[0].clone() };
@@ -314,7 +383,7 @@ mod tests {
         let whole = &units[0].data;
         let mut errors = 0;
         for length in 0..whole.len() {
-            let mut decoder = decoder().unwrap();
+            let mut decoder = decoder(None).unwrap();
             if decode(&mut *decoder, &frame(whole.slice(..length), true)).is_err() {
                 errors += 1;
                 assert_eq!(decode(&mut *decoder, &units[1]).unwrap_err(), DecodeError::AwaitingKeyframe);
@@ -334,7 +403,7 @@ mod tests {
             which in 0_usize..8,
         ) {
             let units = units(LIMITED);
-            let mut decoder = decoder().unwrap();
+            let mut decoder = decoder(None).unwrap();
             let _ = decode(&mut *decoder, &frame(Bytes::from(noise), true));
             let _ = decode(&mut *decoder, &units[0]);
             for (number, unit) in units.iter().enumerate() {

@@ -22,7 +22,13 @@ impl PixelBudget {
 
     /// A decoder that holds no more than is left.
     pub(super) fn bound(&self, decoder: Box<dyn VideoDecoder>) -> Box<dyn VideoDecoder> {
-        Box::new(Budgeted { decoder, budget: self.clone(), held: 0, is_refused: false })
+        Box::new(Budgeted { decoder, share: self.share() })
+    }
+
+    /// What one decoder holds of it: nothing so far.
+    #[must_use]
+    pub fn share(&self) -> PixelShare {
+        PixelShare { budget: self.clone(), held: 0, is_refused: false }
     }
 
     fn take(&self, pixels: u64) -> bool {
@@ -34,8 +40,9 @@ impl PixelBudget {
     }
 }
 
-struct Budgeted {
-    decoder: Box<dyn VideoDecoder>,
+/// One decoder's part of a budget; dropped, it goes back.
+#[derive(Debug)]
+pub struct PixelShare {
     budget: PixelBudget,
     /// Pixels of one of its pictures.
     held: u64,
@@ -43,8 +50,12 @@ struct Budgeted {
     is_refused: bool,
 }
 
-impl VideoDecoder for Budgeted {
-    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+impl PixelShare {
+    /// Takes what `frame` needs, if its stream's header says so: how much that is.
+    ///
+    /// # Errors
+    /// [`DecodeError::NoRoom`].
+    pub fn take(&mut self, frame: CodedFrame<'_>) -> Result<Option<u64>, DecodeError> {
         // Larger ones are no decoder's to hold: it refuses them.
         let pixels = stated_size(frame.codec, frame.data)
             .map(|size| (u64::from(size.width) * u64::from(size.height)).min(u64::from(limits::INGEST_PIXELS_MAX)));
@@ -53,19 +64,33 @@ impl VideoDecoder for Budgeted {
             self.is_refused = more > 0 && !self.budget.take(more);
             self.held += if self.is_refused { 0 } else { more };
         }
-        if self.is_refused {
-            return Err(DecodeError::NoRoom);
-        }
-        let decoded = self.decoder.decode(frame, out);
+        if self.is_refused { Err(DecodeError::NoRoom) } else { Ok(pixels) }
+    }
+
+    /// The frame that needs `pixels` is decoded: what came before it is no longer held.
+    pub fn settle(&mut self, pixels: Option<u64>) {
         if let Some(less) = pixels.and_then(|pixels| self.held.checked_sub(pixels)) {
             self.budget.give_back(less);
             self.held -= less;
         }
+    }
+}
+
+struct Budgeted {
+    decoder: Box<dyn VideoDecoder>,
+    share: PixelShare,
+}
+
+impl VideoDecoder for Budgeted {
+    fn decode(&mut self, frame: CodedFrame<'_>, out: &mut Vec<VideoFrame>) -> Result<(), DecodeError> {
+        let pixels = self.share.take(frame)?;
+        let decoded = self.decoder.decode(frame, out);
+        self.share.settle(pixels);
         decoded
     }
 }
 
-impl Drop for Budgeted {
+impl Drop for PixelShare {
     fn drop(&mut self) {
         self.budget.give_back(self.held);
     }
@@ -110,6 +135,23 @@ mod tests {
             let mut decoder = video_decoder_within(codec, &budget).unwrap();
             assert_eq!(decode(&mut *decoder, &frame), Err(DecodeError::NoRoom), "{}", codec.name());
         }
+    }
+
+    #[test]
+    fn a_size_that_changes_with_each_frame_holds_no_more_than_the_largest() {
+        let clips = [clip(64, 64), clip(128, 64), clip(64, 128), clip(96, 80)];
+        let whole = 3 * 64 * 64;
+        let budget = PixelBudget::new(whole);
+        let open = || video_decoder_within(Codec::Av1, &budget).unwrap();
+        let (mut changing, mut steady) = (open(), open());
+        assert_eq!(decode(&mut *steady, &clips[0][0]), Ok(1));
+        for n in 0..100 {
+            assert_eq!(decode(&mut *changing, &clips[n % clips.len()][0]), Ok(1), "{n}");
+            assert!(budget.0.load(Ordering::Relaxed) <= whole - 64 * 64, "what is held is counted");
+        }
+        assert_eq!(decode(&mut *steady, &clips[0][1]), Ok(1), "another one goes on");
+        drop((changing, steady));
+        assert_eq!(budget.0.load(Ordering::Relaxed), whole, "all of it comes back");
     }
 
     #[test]

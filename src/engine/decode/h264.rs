@@ -1,25 +1,28 @@
 //! **The question:** how does an H.264 access unit become a picture? By OpenH264, built from the source in its crate:
 //! one thread, no delay, no concealment of what is missing.
 
+use std::sync::Arc;
+
 use openh264::OpenH264API;
 use openh264::decoder::{Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
 use crate::base::media::{Codec, CodedFrame, Colour, Size, VideoFrame};
 use crate::core::bitstream::h264::Sps;
+use crate::engine::decode::arena::Arena;
 use crate::engine::decode::flat::{Covers, Deep, Flattener};
 use crate::engine::decode::video::{DecodeError, VideoDecoder, check_coded, check_size};
 
-/// A decoder for one H.264 track.
+/// A decoder for one H.264 track, its pictures in `arena` if there is one.
 ///
 /// # Errors
 /// [`DecodeError::Open`] if the library refuses (out of memory).
-pub(super) fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
+pub(super) fn decoder(arena: Option<&Arc<Arena>>) -> Result<Box<dyn VideoDecoder>, DecodeError> {
     Ok(Box::new(H264Decoder {
         decoder: open()?,
         awaiting_keyframe: true,
         stated: Colour::default(),
-        flattener: Flattener::default(),
+        flattener: Flattener::new(arena),
     }))
 }
 
@@ -71,7 +74,7 @@ impl H264Decoder {
         let plane = |data, stride| Deep { data, stride, bits: 8 };
         let chroma = [plane(picture.u(), strides.1), plane(picture.v(), strides.2)];
         let covers = Covers { across: 2, down: 2 };
-        let picture = self.flattener.flatten(size, plane(picture.y(), strides.0), Some((chroma, covers)));
+        let picture = self.flattener.flatten(size, plane(picture.y(), strides.0), Some((chroma, covers)))?;
         let Colour { matrix, full_range } = frame.colour.unwrap_or(self.stated);
         out.push(VideoFrame { size, full_range, matrix, arrival: frame.arrival, picture });
         Ok(())

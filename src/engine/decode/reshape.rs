@@ -113,6 +113,10 @@ impl Reshaper {
         let size = reshape.stretched(upright, *side_max);
         let picture = pool.picture(size, |out| {
             for index in 0..3 {
+                if size == upright {
+                    reshape.turn(frame.picture.plane(index), index, cut, out);
+                    continue;
+                }
                 turned.clear();
                 reshape.turn(frame.picture.plane(index), index, cut, turned);
                 stretch(turned, plane_size(upright, index), plane_size(size, index), out);
@@ -128,22 +132,48 @@ impl Reshape {
         let (width, height) = plane_size(cut.size, index);
         let shift = u32::from(index > 0);
         let (left, top) = ((cut.left >> shift) as usize, (cut.top >> shift) as usize);
-        let sample = |x: usize, y: usize| {
-            let x = if self.mirrored { width - 1 - x } else { x };
-            plane.data[(top + y) * plane.stride + left + x]
+        let row = |y: usize| {
+            let begin = (top + y) * plane.stride + left;
+            &plane.data[begin..begin + width]
         };
-        let turns = self.turns % 4;
-        let (columns, rows) = if turns.is_multiple_of(2) { (width, height) } else { (height, width) };
-        for y in 0..rows {
-            match turns {
-                0 if !self.mirrored => {
-                    let begin = (top + y) * plane.stride + left;
-                    out.extend_from_slice(&plane.data[begin..begin + width]);
-                }
-                0 => out.extend((0..columns).map(|x| sample(x, y))),
-                1 => out.extend((0..columns).map(|x| sample(y, height - 1 - x))),
-                2 => out.extend((0..columns).map(|x| sample(width - 1 - x, height - 1 - y))),
-                _ => out.extend((0..columns).map(|x| sample(width - 1 - y, x))),
+        let Self { mirrored, turns, .. } = *self;
+        match turns % 4 {
+            0 if !mirrored => (0..height).for_each(|y| out.extend_from_slice(row(y))),
+            0 => (0..height).for_each(|y| out.extend(row(y).iter().rev())),
+            2 if mirrored => (0..height).rev().for_each(|y| out.extend_from_slice(row(y))),
+            2 => (0..height).rev().for_each(|y| out.extend(row(y).iter().rev())),
+            turns => {
+                let start = out.len();
+                out.resize(start + width * height, 0);
+                upend(row, (width, height), (mirrored, turns == 1), &mut out[start..]);
+            }
+        }
+    }
+}
+
+/// Rows that are read side by side: each makes a byte of a run in the picture that is turned.
+const RUN: usize = 16;
+
+/// Writes rows as columns: a quarter turn, clockwise or not, of what is mirrored first or not.
+fn upend<'a>(
+    row: impl Fn(usize) -> &'a [u8],
+    (width, height): (usize, usize),
+    (mirrored, clockwise): (bool, bool),
+    out: &mut [u8],
+) {
+    for top in (0..height).step_by(RUN) {
+        let run = RUN.min(height - top);
+        // From left to right in the turned picture.
+        let rows: [&[u8]; RUN] = std::array::from_fn(|at| {
+            let at = at.min(run - 1);
+            row(top + if clockwise { run - 1 - at } else { at })
+        });
+        let column = if clockwise { height - top - run } else { top };
+        for x in 0..width {
+            let line = if mirrored == clockwise { width - 1 - x } else { x };
+            let place = &mut out[line * height + column..][..run];
+            for (sample, row) in place.iter_mut().zip(&rows) {
+                *sample = row[x];
             }
         }
     }

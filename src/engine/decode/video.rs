@@ -40,7 +40,10 @@ pub enum DecodeError {
 }
 
 /// Whether pictures of this size are taken; the error says what is.
-pub(super) fn check_size(size: Size) -> Result<(), DecodeError> {
+///
+/// # Errors
+/// [`DecodeError::Unsupported`].
+pub fn check_size(size: Size) -> Result<(), DecodeError> {
     let Size { width, height } = size;
     let pixels = u64::from(width) * u64::from(height);
     if width.max(height) <= limits::INGEST_SIDE_MAX && pixels <= limits::INGEST_PIXELS_MAX.into() {
@@ -52,7 +55,10 @@ pub(super) fn check_size(size: Size) -> Result<(), DecodeError> {
 }
 
 /// Whether a coded frame of this length is decoded at all.
-pub(super) fn check_coded(data: &[u8]) -> Result<(), DecodeError> {
+///
+/// # Errors
+/// [`DecodeError::Bitstream`].
+pub fn check_coded(data: &[u8]) -> Result<(), DecodeError> {
     if (1..=limits::INGEST_FRAME_LEN_MAX).contains(&data.len()) {
         return Ok(());
     }

@@ -4,9 +4,11 @@
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::Arc;
 
 use crate::base::media::{Codec, CodedFrame, Colour, Size, VideoFrame};
 use crate::core::bitstream::stated_size;
+use crate::engine::decode::arena::Arena;
 use crate::engine::decode::flat::{Covers, Deep, Flattener};
 use crate::engine::decode::video::{DecodeError, VideoDecoder, check_coded, check_size};
 
@@ -75,13 +77,13 @@ unsafe extern "C" {
     fn vpx_codec_destroy(context: *mut Instance) -> c_int;
 }
 
-/// A decoder for one track of VP8 or VP9.
+/// A decoder for one track of VP8 or VP9, its pictures in `arena` if there is one.
 ///
 /// # Errors
 /// [`DecodeError::Open`] if the library refuses.
-pub(super) fn decoder(codec: Codec) -> Result<Box<dyn VideoDecoder>, DecodeError> {
+pub(super) fn decoder(codec: Codec, arena: Option<&Arc<Arena>>) -> Result<Box<dyn VideoDecoder>, DecodeError> {
     let library = Library::open(codec)?;
-    Ok(Box::new(VpxDecoder { codec, library, awaiting_keyframe: true, flattener: Flattener::default() }))
+    Ok(Box::new(VpxDecoder { codec, library, awaiting_keyframe: true, flattener: Flattener::new(arena) }))
 }
 
 struct VpxDecoder {
@@ -181,7 +183,7 @@ impl VpxDecoder {
         let stated = Colour::of(matrix(image.color_space), image.range == 1);
         let covers = Covers { across: 1 << image.chroma_shift[0].min(1), down: 1 << image.chroma_shift[1].min(1) };
         let chroma = [plane(image, 1, size), plane(image, 2, size)];
-        let picture = self.flattener.flatten(size, plane(image, 0, size), Some((chroma, covers)));
+        let picture = self.flattener.flatten(size, plane(image, 0, size), Some((chroma, covers)))?;
         let Colour { matrix, full_range } = frame.colour.unwrap_or(stated);
         out.push(VideoFrame { size, full_range, matrix, arrival: frame.arrival, picture });
         Ok(())
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn ten_bits_and_full_chroma_of_vp9_are_brought_to_what_is_composited() {
-        let mut decoder = decoder(Codec::Vp9).unwrap();
+        let mut decoder = decoder(Codec::Vp9, None).unwrap();
         let picture = &decode(&mut *decoder, Codec::Vp9, &ivf_frames(DEEP)[0], true).unwrap()[0];
         assert_eq!((picture.size, picture.picture.plane(1).data.len()), (Size::new(64, 48), 32 * 24));
     }

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use libaom_sys as ffi;
 
-use crate::base::media::{Codec, ComposedFrame, Damage, EncodedFrame, Matrix, Pts};
+use crate::base::media::{Codec, ComposedFrame, Content, Damage, EncodedFrame, Matrix, Pts};
 use crate::core::bitstream::av1::StrippedUnit;
 use crate::engine::encode::activity::Activity;
 use crate::engine::encode::video::{EncodeError, VideoEncoder, VideoEncoderSetup, check_bitrate, check_frame};
@@ -30,7 +30,6 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_ENABLE_REF_FRAME_MVS, 0),
     (ffi::AV1E_SET_ENABLE_TPL_MODEL, 0),
     (ffi::AV1E_SET_DELTAQ_MODE, 0),
-    (ffi::AV1E_SET_ENABLE_PALETTE, 0),
     (ffi::AV1E_SET_ENABLE_CFL_INTRA, 0),
     (ffi::AV1E_SET_ENABLE_SMOOTH_INTRA, 0),
     (ffi::AV1E_SET_ENABLE_FILTER_INTRA, 0),
@@ -45,8 +44,6 @@ const CONTROLS: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_ENABLE_SUPERRES, 0),
     // 4 to 15 % faster for 0.1 dB (docs/benchmarks.md), and every decoder is spared it too.
     (ffi::AV1E_SET_ENABLE_CDEF, 0),
-    // A keyframe may take three frames' worth of bits; more would stand in the way of sound on a thin line.
-    (ffi::AOME_SET_MAX_INTRA_BITRATE_PCT, 300),
     (ffi::AV1E_SET_COLOR_PRIMARIES, 1),
     (ffi::AV1E_SET_TRANSFER_CHARACTERISTICS, 1),
     (ffi::AV1E_SET_MATRIX_COEFFICIENTS, Matrix::CANVAS.coefficients() as c_int),
@@ -59,7 +56,7 @@ const SPELT_OUT: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_ENABLE_RECT_PARTITIONS, 1),
     (ffi::AV1E_SET_ENABLE_AB_PARTITIONS, 1),
     (ffi::AV1E_SET_ENABLE_1TO4_PARTITIONS, 1),
-    (ffi::AV1E_SET_ENABLE_INTRA_EDGE_FILTER, 1),
+    (ffi::AV1E_SET_ENABLE_INTRA_EDGE_FILTER, 0),
     (ffi::AV1E_SET_ENABLE_TX64, 1),
     (ffi::AV1E_SET_MAX_REFERENCE_FRAMES, 7),
     (ffi::AV1E_SET_ENABLE_MASKED_COMP, 1),
@@ -67,6 +64,25 @@ const SPELT_OUT: &[(ffi::aome_enc_control_id, c_int)] = &[
     (ffi::AV1E_SET_ENABLE_PAETH_INTRA, 1),
     (ffi::AV1E_SET_ENABLE_RESTORATION, 0),
 ];
+
+/// What follows from what the picture shows; palettes make text lossless at a fraction of the bits and cost time and
+/// quality on faces. The last bounds a keyframe, in per cent of a frame's bits: more would stand in the way of sound on
+/// a thin line, but text has to be read at once.
+const fn tuning(content: Content) -> [(ffi::aome_enc_control_id, c_int); 3] {
+    let (tune, palette, intra) = match content {
+        Content::Cameras => (TUNE_DEFAULT, 0, 200),
+        Content::Screen => (TUNE_SCREEN, 1, 300),
+    };
+    [
+        (ffi::AV1E_SET_TUNE_CONTENT, tune),
+        (ffi::AV1E_SET_ENABLE_PALETTE, palette),
+        (ffi::AOME_SET_MAX_INTRA_BITRATE_PCT, intra),
+    ]
+}
+
+/// Values of `AV1E_SET_TUNE_CONTENT` (`aom_tune_content`, aomcx.h).
+const TUNE_DEFAULT: c_int = ffi::AOM_CONTENT_DEFAULT as c_int;
+const TUNE_SCREEN: c_int = ffi::AOM_CONTENT_SCREEN as c_int;
 
 /// The finest quantizer, of 63. A 5-tile mosaic of real video reaches 45 dB with it, where more bits show nobody
 /// anything: without this floor an easy picture is refined to the full bitrate (48 dB), at 5 to 15 % more encoding time
@@ -85,6 +101,8 @@ struct AomEncoder {
     setup: VideoEncoderSetup,
     last_micros: Option<i64>,
     activity: Activity,
+    /// What it is set up for.
+    content: Content,
 }
 
 // SAFETY: the context is used by one thread at a time (`&mut self` everywhere), and libaom ties nothing to the thread
@@ -114,8 +132,9 @@ impl AomEncoder {
         // context.
         let context = unsafe { context.assume_init() };
         let activity = Activity::new(setup.size);
-        let mut encoder = Self { context, configuration, setup, last_micros: None, activity };
-        for &(control, value) in CONTROLS.iter().chain(SPELT_OUT) {
+        let content = Content::default();
+        let mut encoder = Self { context, configuration, setup, last_micros: None, activity, content };
+        for &(control, value) in CONTROLS.iter().chain(SPELT_OUT).chain(&tuning(content)) {
             encoder.control(control, value)?;
         }
         // AV1 tiles let threads work in parallel beyond rows; log2, at most one column a thread and 256 pixels a
@@ -130,6 +149,18 @@ impl AomEncoder {
         // SAFETY: the context is initialised; every control used here takes one int (aomcx.h), which is what is passed.
         let code = unsafe { ffi::aom_codec_control(&raw mut *self.context, id, value) };
         if code == ffi::AOM_CODEC_OK { Ok(()) } else { Err(library_error(&format!("control {id}"), code)) }
+    }
+
+    /// Sets up for another content; whether that was one, which takes a keyframe: palettes are allowed from there on.
+    fn follow(&mut self, content: Content) -> Result<bool, EncodeError> {
+        if content == self.content {
+            return Ok(false);
+        }
+        for (control, value) in tuning(content) {
+            self.control(control, value)?;
+        }
+        self.content = content;
+        Ok(true)
     }
 
     /// Tells libaom which blocks to code; it wants to hear it before every frame.
@@ -187,7 +218,14 @@ impl VideoEncoder for AomEncoder {
         out: &mut Vec<EncodedFrame>,
     ) -> Result<(), EncodeError> {
         let micros = check_frame(&self.setup, frame, self.last_micros)?;
-        self.mark_active(&frame.damage, keyframe || self.last_micros.is_none())?;
+        let keyframe = self.follow(frame.content)? || keyframe || self.last_micros.is_none();
+        // With the tuning for screens, libaom does not look for the modes of small blocks of a keyframe by their true
+        // cost in bits: that takes three times as long, four ticks, for nothing that is seen (docs/benchmarks.md).
+        let is_hurried = keyframe && self.content == Content::Cameras;
+        if is_hurried {
+            self.control(ffi::AV1E_SET_TUNE_CONTENT, TUNE_SCREEN)?;
+        }
+        self.mark_active(&frame.damage, keyframe)?;
         let nominal = i64::from(1_000_000 / self.setup.fps);
         // Rate control reads the spacing of frames from here: after skipped ticks it may spend more.
         let duration = self.last_micros.map_or(nominal, |last| (micros - last).clamp(1, 1_000_000));
@@ -212,7 +250,8 @@ impl VideoEncoder for AomEncoder {
             return Err(library_error("encoding", code));
         }
         self.last_micros = Some(micros);
-        self.collect(out, frame.pts)
+        self.collect(out, frame.pts)?;
+        if is_hurried { self.control(ffi::AV1E_SET_TUNE_CONTENT, TUNE_DEFAULT) } else { Ok(()) }
     }
 
     fn finish(&mut self, _out: &mut Vec<EncodedFrame>) -> Result<(), EncodeError> {

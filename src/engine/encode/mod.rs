@@ -1,6 +1,7 @@
 //! **The question:** ComposedFrame or PcmBlock → EncodedFrame. Floor 3; codec pointers never leave their codec's file.
 //!
-//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide.
+//! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide,
+//! by a [`Mosaic`] that is as hard as a crowded canvas.
 //! The load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the
 //! telephone, [`jpeg()`] a still.
 
@@ -11,14 +12,22 @@ mod g711;
 #[cfg(feature = "h264")]
 mod h264;
 mod jpeg;
+mod mosaic;
 mod opus;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod quality;
 #[cfg(feature = "rav1e")]
 mod rav1e;
 mod video;
+#[cfg(feature = "vpx")]
+mod vp8;
 
-pub use calibration::{Chosen, EncoderChoice, choose_video_encoder, video_encoder};
+pub use calibration::{Chosen, EncoderChoice, Measure, Spent, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;
 pub use jpeg::jpeg;
+pub use mosaic::Mosaic;
 pub use opus::{OPUS_BITRATE, OpusEncodeError, OpusEncoder, OpusEncoderConfig};
 pub use video::{EncodeError, VideoEncoder, VideoEncoderSetup, encodes};
 
@@ -272,19 +281,27 @@ mod tests {
             assert_eq!(serde_json::to_string(&choice).unwrap(), format!("\"{choice}\""));
         }
         assert_eq!("x264".parse::<EncoderChoice>(), Err(EncodeError::UnknownName("x264".into())));
-        let setup = VideoEncoderSetup { size: Size::new(64, 48), ..SETUP };
-        let settle = |choice, times: &[u64]| {
-            let mut times = times.iter().copied();
+        let settle = |choice, fps, times: &[u64]| {
+            let setup = VideoEncoderSetup { size: Size::new(64, 48), fps, ..SETUP };
+            let mut times = times.iter().copied().map(Duration::from_millis);
             let mut measure = |work: &mut dyn FnMut()| {
                 work();
-                Duration::from_millis(times.next().unwrap())
+                let wall = times.next().unwrap();
+                Spent { wall, processor: wall / 2 }
             };
-            choose_video_encoder(choice, setup, &mut measure).unwrap()
+            let chosen = choose_video_encoder(choice, setup, &mut measure).unwrap();
+            assert!(times.next().is_none(), "nothing is measured for nothing");
+            chosen
         };
-        assert_eq!(settle(EncoderChoice::Rav1e, &[]).choice, EncoderChoice::Rav1e);
-        let chosen = settle(EncoderChoice::Auto, &[80]);
-        assert_eq!((chosen.choice, &*chosen.reason), (EncoderChoice::Aom, "libaom needs 10.0 ms of a 33.3 ms tick"));
-        assert_eq!(settle(EncoderChoice::Auto, &[800, 1600]).choice, EncoderChoice::Aom);
-        assert_eq!(settle(EncoderChoice::Auto, &[1600, 800]).choice, EncoderChoice::Rav1e);
+        // Of 8 frames each: the crowd as AV1 and as H.264.
+        let chosen = settle(EncoderChoice::Rav1e, 30, &[160, 48]);
+        assert_eq!((chosen.choice, chosen.costs.av1), (EncoderChoice::Rav1e, Duration::from_millis(10)));
+        assert_eq!(chosen.costs.h264, Some(Duration::from_millis(3)));
+        let chosen = settle(EncoderChoice::Auto, 30, &[2400, 48]);
+        assert_eq!((chosen.choice, &*chosen.reason), (EncoderChoice::Aom, "libaom needs 0.5 ms of a 33.3 ms tick"));
+        // Where the guess does not fit, it is measured at the canvas' own size, threads and all.
+        assert_eq!(settle(EncoderChoice::Auto, 120, &[240_000, 48, 40]).choice, EncoderChoice::Aom);
+        assert_eq!(settle(EncoderChoice::Auto, 120, &[240_000, 48, 800, 1600]).choice, EncoderChoice::Aom);
+        assert_eq!(settle(EncoderChoice::Auto, 120, &[240_000, 48, 1600, 800]).choice, EncoderChoice::Rav1e);
     }
 }

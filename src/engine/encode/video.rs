@@ -24,7 +24,8 @@ pub const fn encodes(codec: Codec) -> bool {
     match codec {
         Codec::Av1 => true,
         Codec::H264 => cfg!(feature = "h264"),
-        Codec::Vp8 | Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
+        Codec::Vp8 => cfg!(feature = "vpx"),
+        Codec::Vp9 | Codec::Opus | Codec::G711(_) => false,
     }
 }
 
@@ -33,7 +34,8 @@ pub trait VideoEncoder: Send {
     /// The library's name, as in the configuration.
     fn name(&self) -> &'static str;
 
-    /// Encodes one frame, as a keyframe if asked, and pushes finished units onto `out`, as [`Codec`] says they lie in
+    /// Encodes one frame, as a keyframe if asked (or if what it shows is of another nature than before, and the encoder
+    /// has to be set up anew for that), and pushes finished units onto `out`, as [`Codec`] says they lie in
     /// the house, with a sequence header or parameter sets in each keyframe. `pts` must grow from frame to frame. A
     /// unit carries the `pts` of the frame it shows, also where the encoder holds frames back (rav1e: a few frames).
     ///
@@ -77,6 +79,9 @@ pub enum EncodeError {
     /// Not an encoder's name.
     #[error("'{0}' is no video encoder; say auto, aom or rav1e")]
     UnknownName(String),
+    /// A codec that was left out of this program.
+    #[error("this tessera was built without H.264; build it with 'cargo build --release', which has it")]
+    NoH264,
     /// An encoder that was left out of this program.
     #[error("this tessera was built without rav1e; build it with 'cargo build --release', which has it")]
     NotBuilt,

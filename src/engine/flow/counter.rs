@@ -30,6 +30,16 @@ impl Level {
         self.0.swap(n, Ordering::Relaxed)
     }
 
+    /// It stands `n` higher.
+    pub fn raise(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// It stands `n` lower, by what it was raised before.
+    pub fn lower(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn get(&self) -> u64 {

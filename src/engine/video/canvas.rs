@@ -1,10 +1,12 @@
 //! **The question:** what does a room's picture look like at this tick, for everyone who reads one of its outputs?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::base::media::{Outbox, RoomEpoch, RungId, TrackId, TrackKind, pts_from_tick};
+use crate::core::ladder::{Pace, Relief, ReliefCore};
 use crate::core::scene::{self, Motion, Scene, SceneCore};
 use crate::engine::flow::{Counter, FrameSlot};
 use crate::engine::video::frames::LatestFrames;
@@ -16,6 +18,8 @@ pub struct CanvasSetup {
     pub epoch: RoomEpoch,
     /// Ticks a second.
     pub fps: u32,
+    /// How often tiles are renewed.
+    pub pace: Pace,
     /// Who is seen where.
     pub scene: SceneCore,
     /// How long a change of the scene moves.
@@ -40,6 +44,8 @@ pub enum CanvasEvent {
     },
     /// A GPU failed and the processor draws on; what the driver said.
     GpuLost(String),
+    /// The room's ticks do not keep up, or do again: what is given up from now on.
+    Relief(Relief),
 }
 
 /// One room's picture.
@@ -52,6 +58,9 @@ pub struct Canvas {
     /// Everybody's own first, so that nobody waits for what a recording alone needs.
     outputs: Vec<CanvasOutput>,
     scenes: Outbox<scene::Output>,
+    relief: ReliefCore,
+    /// Ticks of outputs that everyone may see since the last look, and those of them that were left out.
+    strain: (u32, u32),
 }
 
 impl Canvas {
@@ -59,7 +68,16 @@ impl Canvas {
     #[must_use]
     pub fn new(setup: CanvasSetup) -> Self {
         let motion = Motion::new(setup.motion, setup.scene.scene());
-        Self { setup, motion, frames: LatestFrames::default(), tick: 0, outputs: Vec::new(), scenes: Outbox::new() }
+        Self {
+            setup,
+            motion,
+            frames: LatestFrames::default(),
+            tick: 0,
+            outputs: Vec::new(),
+            scenes: Outbox::new(),
+            relief: ReliefCore::default(),
+            strain: (0, 0),
+        }
     }
 
     /// An encode is fed from the next tick on.
@@ -76,6 +94,7 @@ impl Canvas {
     /// The pictures of a camera or screen come through this slot from now on.
     pub fn add_source(&mut self, track: TrackId, slot: FrameSlot) {
         self.frames.add(track, slot);
+        self.pace();
     }
 
     /// A camera or screen ended at `now`.
@@ -111,22 +130,50 @@ impl Canvas {
         }
         // A tick that was slept through is skipped and counted, never caught up in a burst.
         for tick in self.tick..self.tick + missed {
-            let outputs = self.outputs.iter().filter(|output| output.is_whole() && output.is_due(tick, fps)).count();
+            let is_due = |output: &&CanvasOutput| output.is_whole() && output.is_due(tick, self.output_fps(), fps);
+            let outputs = self.outputs.iter().filter(is_due).count();
             self.count(outputs as u64, outputs as u64);
         }
         self.tick += missed;
         self.take_frames(now, out);
         self.paint(out);
         self.tick += 1;
+        self.weigh(now, out);
         self.next_look(now)
+    }
+
+    /// Frames a second of every output at most.
+    fn output_fps(&self) -> u32 {
+        let fps = self.setup.fps;
+        if self.relief.relief() >= Relief::OutputRate { (fps / 2).max(1) } else { fps }
+    }
+
+    /// Whether something is to be given up, or comes back.
+    fn weigh(&mut self, now: Instant, out: &mut Outbox<CanvasEvent>) {
+        let (ticks, skipped) = std::mem::take(&mut self.strain);
+        if let Some(relief) = self.relief.ticks(now, ticks, skipped) {
+            self.pace();
+            out.push(CanvasEvent::Relief(relief));
+        }
+    }
+
+    /// How often each track's picture is taken: what is about to come up, at once.
+    fn pace(&mut self) {
+        let (scene, relief, pace) = (self.setup.scene.scene(), self.relief.relief(), self.setup.pace);
+        let spacings: HashMap<TrackId, u32> = scene
+            .tiles
+            .iter()
+            .filter_map(|tile| Some((tile.track()?, pace.spacing(scene.canvas, tile.paced(), relief))))
+            .collect();
+        self.frames.pace(|track| spacings.get(&track).copied().unwrap_or(1));
     }
 
     /// Begins this tick on each output, and hands on what is composed at once.
     fn paint(&mut self, out: &mut Outbox<CanvasEvent>) {
-        let pts = pts_from_tick(self.tick, self.setup.fps);
+        let (pts, output_fps) = (pts_from_tick(self.tick, self.setup.fps), self.output_fps());
         for at in 0..self.outputs.len() {
             let output = &mut self.outputs[at];
-            if !output.is_due(self.tick, self.setup.fps) {
+            if !output.is_due(self.tick, output_fps, self.setup.fps) {
                 continue;
             }
             let begun = output.begin(self.motion.scene_at(pts), &self.frames, pts);
@@ -164,7 +211,10 @@ impl Canvas {
         }
     }
 
-    fn count(&self, ticks: u64, skipped: u64) {
+    fn count(&mut self, ticks: u64, skipped: u64) {
+        let few = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.strain.0 = self.strain.0.saturating_add(few(ticks));
+        self.strain.1 = self.strain.1.saturating_add(few(skipped));
         self.setup.ticks.iter().for_each(|counter| counter.add(ticks));
         self.setup.ticks_skipped.iter().for_each(|counter| counter.add(skipped));
     }
@@ -173,7 +223,7 @@ impl Canvas {
     fn take_frames(&mut self, now: Instant, out: &mut Outbox<CanvasEvent>) {
         let (scene, scenes) = (&mut self.setup.scene, &mut self.scenes);
         scene.handle(now, scene::Input::Tick, scenes);
-        self.frames.take(|track, shape| {
+        self.frames.take(self.tick, |track, shape| {
             if let Some(size) = shape {
                 scene.handle(now, scene::Input::Shape { track, size }, scenes);
             }
@@ -196,8 +246,10 @@ impl Canvas {
         // Things are where the newest tick painted them.
         let at = pts_from_tick(self.tick.saturating_sub(1), self.setup.fps);
         // Of several changes at once only the last is seen.
-        if let Some(scene::Output::Scene(scene)) = self.scenes.drain().next_back() {
+        let last = self.scenes.drain().next_back();
+        if let Some(scene::Output::Scene(scene)) = last {
             self.motion.retarget(at, scene.clone());
+            self.pace();
             let scene::Stats { page, pages, .. } = self.setup.scene.stats();
             out.push(CanvasEvent::Scene { scene, page, pages });
         }

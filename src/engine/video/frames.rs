@@ -18,12 +18,14 @@ struct LatestFrame {
     shape: Option<Size>,
     /// Nothing new comes; the last picture is kept while its tile fades.
     ended: bool,
+    /// Ticks from one picture to the next.
+    spacing: u32,
 }
 
 impl LatestFrames {
     /// Pictures of `track` come through `slot` from now on.
     pub(super) fn add(&mut self, track: TrackId, slot: FrameSlot) {
-        self.0.insert(track, LatestFrame { slot, frame: None, shape: None, ended: false });
+        self.0.insert(track, LatestFrame { slot, frame: None, shape: None, ended: false, spacing: 1 });
     }
 
     /// Nothing new comes of `track`.
@@ -45,9 +47,16 @@ impl LatestFrames {
         self.0.retain(|_, latest| !latest.ended);
     }
 
-    /// Takes what the decoders published: each track with a new picture, and its size where that is another one.
-    pub(super) fn take(&mut self, mut new: impl FnMut(TrackId, Option<Size>)) {
-        for (track, latest) in self.0.iter_mut().filter(|(_, latest)| !latest.ended) {
+    /// How many ticks pass from one picture of each track to the next.
+    pub(super) fn pace(&mut self, spacing: impl Fn(TrackId) -> u32) {
+        self.0.iter_mut().for_each(|(track, latest)| latest.spacing = spacing(*track).max(1));
+    }
+
+    /// Takes what the decoders published of the tracks that are due at `tick`: each with a new picture, and its size
+    /// where that is another one. Those of one pace come together, so that the ticks between cost little.
+    pub(super) fn take(&mut self, tick: u64, mut new: impl FnMut(TrackId, Option<Size>)) {
+        let is_due = |latest: &LatestFrame| !latest.ended && tick.is_multiple_of(latest.spacing.into());
+        for (track, latest) in self.0.iter_mut().filter(|(_, latest)| is_due(latest)) {
             let Some(frame) = latest.slot.take() else { continue };
             let size = frame.size;
             latest.frame = Some(frame);
@@ -71,5 +80,41 @@ pub(super) struct Without<'a> {
 impl Sources for Without<'_> {
     fn frame(&self, track: TrackId) -> Option<&VideoFrame> {
         if self.hidden.contains(&track.participant) { None } else { self.sources.frame(track) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::media::{Matrix, Picture, PlaneRef, TrackKind};
+
+    struct Grey;
+    impl Picture for Grey {
+        fn plane(&self, _: usize) -> PlaneRef<'_> {
+            PlaneRef { data: &[128], stride: 1 }
+        }
+    }
+
+    fn frame() -> Box<VideoFrame> {
+        let (size, picture) = (Size::new(1, 1), Arc::new(Grey));
+        Box::new(VideoFrame { size, full_range: false, matrix: Matrix::default(), arrival: None, picture })
+    }
+
+    #[test]
+    fn tracks_of_one_pace_come_together_and_the_newest_picture_wins() {
+        let ids = [1, 2, 3].map(|number| TrackId { participant: ParticipantId(number), kind: TrackKind::Camera });
+        let slots = [(); 3].map(|()| FrameSlot::default());
+        let mut frames = LatestFrames::default();
+        ids.iter().zip(&slots).for_each(|(id, slot)| frames.add(*id, slot.clone()));
+        frames.pace(|track| if track == ids[2] { 1 } else { 2 });
+        for tick in 0..8 {
+            slots.iter().for_each(|slot| drop(slot.publish(frame())));
+            let mut taken = BTreeSet::new();
+            frames.take(tick, |track, _| assert!(taken.insert(track)));
+            let due: BTreeSet<TrackId> = if tick % 2 == 0 { ids.into() } else { [ids[2]].into() };
+            assert_eq!(taken, due, "tick {tick}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use crate::base::media::{ComposedFrame, Damage, ParticipantId, Pts, RungId, Size};
-use crate::core::scene::{Scene, redacted, scaled};
+use crate::base::media::{ComposedFrame, Content, Damage, ParticipantId, Pts, RungId, Size};
+use crate::core::scene::{ContentWatch, Scene, redacted, scaled};
 use crate::engine::compose::{Compositor, Loss, Sources};
 use crate::engine::video::frames::Without;
 
@@ -31,11 +31,14 @@ pub(super) struct CanvasOutput {
     setup: OutputSetup,
     /// What changed at ticks that were not encoded; the next one that is carries it too.
     unseen: Option<Damage>,
+    /// What it shows most of.
+    watch: ContentWatch,
+    content: Content,
 }
 
 impl CanvasOutput {
     pub(super) fn new(setup: OutputSetup) -> Self {
-        Self { setup, unseen: None }
+        Self { setup, unseen: None, watch: ContentWatch::default(), content: Content::default() }
     }
 
     pub(super) const fn rung(&self) -> RungId {
@@ -47,9 +50,9 @@ impl CanvasOutput {
         self.setup.hidden.is_empty()
     }
 
-    /// Whether it has a frame at tick `tick` of a room of `fps` ticks a second.
-    pub(super) const fn is_due(&self, tick: u64, fps: u32) -> bool {
-        let spacing = if self.setup.fps < fps { fps / self.setup.fps } else { 1 };
+    /// Whether it has a frame at tick `tick` of a room of `fps` ticks a second that sends `most` of them.
+    pub(super) fn is_due(&self, tick: u64, most: u32, fps: u32) -> bool {
+        let spacing = fps / self.setup.fps.min(most).clamp(1, fps);
         tick.is_multiple_of(spacing as u64)
     }
 
@@ -62,6 +65,7 @@ impl CanvasOutput {
     pub(super) fn begin(&mut self, scene: &Scene, sources: &dyn Sources, pts: Pts) -> bool {
         let OutputSetup { hidden, size, compositor, .. } = &mut self.setup;
         if hidden.is_empty() && scene.canvas == *size {
+            self.content = self.watch.at(scene, pts);
             return compositor.begin(scene, sources, pts);
         }
         let without = Without { sources, hidden };
@@ -69,6 +73,7 @@ impl CanvasOutput {
             || scaled(scene, *size),
             |scene| if scene.canvas == *size { scene } else { scaled(&scene, *size) },
         );
+        self.content = self.watch.at(&scene, pts);
         compositor.begin(&scene, &without, pts)
     }
 
@@ -76,6 +81,7 @@ impl CanvasOutput {
     pub(super) fn submit(&mut self) -> (u64, Option<Loss>) {
         let mut skipped = 0;
         while let Some(mut composed) = self.setup.compositor.finished() {
+            composed.content = self.content;
             if let Some(unseen) = self.unseen.take() {
                 composed.damage.add(&unseen);
             }

@@ -91,6 +91,13 @@ pub struct RoomDetail {
     pub viewers: usize,
     /// Whether it is being recorded.
     pub recording: bool,
+    /// What it gives up while this node cannot keep up, with all that comes before: `none`, `tile rate`, `tile size`,
+    /// `rungs`, `output rate`.
+    pub gives_up: &'static str,
+    /// In what those are sent pictures who take both codecs.
+    pub codec: &'static str,
+    /// Why that one.
+    pub codec_why: String,
 }
 
 /// What can be watched in a room.

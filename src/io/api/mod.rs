@@ -5,6 +5,7 @@ mod answers;
 mod bearer;
 mod command;
 mod counters;
+mod facts;
 mod fragment;
 mod handle;
 mod names;
@@ -15,6 +16,7 @@ pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSumm
 pub use bearer::{BearerToken, BearerTokenError};
 pub use command::{BrandingChange, Command, Moderation, PersonSound, Place, Reply};
 pub use counters::DoorCounters;
+pub use facts::{CodecFacts, NodeFacts};
 pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use handle::{ControlHandle, Pulse, Request};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};

@@ -17,6 +17,8 @@ pub enum Refusal {
     RoomFull,
     /// The node has all the rooms it may have.
     NodeFull,
+    /// What runs on the node takes all of its machine: one more would take from those who are there.
+    NodeAtLimit,
     /// As many connections have yet to come up as may at once.
     ManyJoining,
     /// As many from the caller's address have yet to come up as may.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::base::media::Orientation;
 use crate::base::media::{Matrix, NANOS_PER_SECOND, Size};
 use crate::engine::decode::{Cut, Reshape};
 use crate::io::demux::ebml::{child, children, float, unsigned};
-use crate::io::demux::orientation::{Orientation, quarter_turns};
+use crate::io::demux::orientation::quarter_turns;
 use crate::io::demux::stored::{Fault, broken, span};
 
 /// Elements by their identifiers.

@@ -4,10 +4,11 @@
 
 use mp4_atom::{Av01, Colr, Matrix, Mvhd, Tkhd};
 
+use crate::base::media::Orientation;
 use crate::base::media::{Matrix as H273, Size};
 use crate::engine::decode::{Cut, Reshape};
 use crate::io::demux::matroska::ratio;
-use crate::io::demux::orientation::{Orientation, Transform};
+use crate::io::demux::orientation::Transform;
 use crate::io::demux::stored::Fault;
 
 /// Bytes of a visual sample entry before the boxes in it.

@@ -1,14 +1,7 @@
 //! **The question:** which way up is a picture? Containers say it in degrees or by a matrix; quarter turns and mirrors
 //! are what is composed.
 
-/// What is done to a stored picture: it is mirrored, then turned clockwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Orientation {
-    /// Left and right are exchanged.
-    pub(super) mirrored: bool,
-    /// Quarter turns clockwise, 0 to 3.
-    pub(super) turns: u8,
-}
+use crate::base::media::Orientation;
 
 /// Degrees by which an angle may miss a quarter turn: writers round, and nobody sees it.
 const SLACK: f64 = 1.0;

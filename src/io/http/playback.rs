@@ -96,8 +96,8 @@ async fn media(shown: Shown) -> Result<Response, Problem> {
 async fn poster_frame(Extension(in_hand): Extension<Arc<InHand>>, shown: Shown) -> Result<Response, Problem> {
     let mut reading = shown.reading().await?;
     let segment = reading.poster_segment().ok_or_else(Problem::not_final)?;
-    let segment = reading.whole(segment).await?;
-    let jpeg = in_hand.decode(move || poster::poster(segment)).await?.ok_or(ReadError::Damaged)?;
+    let (init, segment) = (reading.whole(reading.init()).await?, reading.whole(segment).await?);
+    let jpeg = in_hand.decode(move || poster::poster(&init, segment)).await?.ok_or(ReadError::Damaged)?;
     // Decoding takes its time: the hour may have come meanwhile.
     shown.check_not_expired()?;
     Ok(typed("image/jpeg", jpeg))

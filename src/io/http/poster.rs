@@ -7,19 +7,24 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, PlaneRef, Size, VideoFrame};
-use crate::core::fmp4::first_picture;
+use crate::core::bitstream::stored::with_start_codes;
+use crate::core::fmp4::{first_picture, parameter_sets};
 use crate::engine::decode::video_decoder;
 use crate::engine::encode::jpeg;
 
-/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide; `None` if the segment does not begin
-/// with a keyframe that decodes.
-pub(super) fn poster(segment: Vec<u8>) -> Option<Vec<u8>> {
+/// The JPEG of a segment's first picture, at most `limits::POSTER_WIDTH` wide, of a file that begins with `init`;
+/// `None` if the segment does not begin with a keyframe that decodes.
+pub(super) fn poster(init: &[u8], segment: Vec<u8>) -> Option<Vec<u8>> {
     let segment = Bytes::from(segment);
     let picture = first_picture(&segment).filter(|picture| picture.sync)?;
     let data = segment.slice(picture.at);
-    let frame = CodedFrame { codec: Codec::Av1, data: &data, keyframe: true, arrival: None, colour: None };
+    let (codec, data) = match parameter_sets(init) {
+        Some(sets) => (Codec::H264, Bytes::from([sets, with_start_codes(&data)?].concat())),
+        None => (Codec::Av1, data),
+    };
+    let frame = CodedFrame { codec, data: &data, keyframe: true, arrival: None, colour: None };
     let mut shown = Vec::new();
-    video_decoder(Codec::Av1).ok()?.decode(frame, &mut shown).ok()?;
+    video_decoder(codec).ok()?.decode(frame, &mut shown).ok()?;
     let full = shown.first()?;
     let width = full.size.width.min(limits::POSTER_WIDTH);
     let size = Size::new(width, (full.size.height * width / full.size.width).max(1));
@@ -59,4 +64,35 @@ fn mean(plane: &PlaneRef<'_>, columns: &Range<usize>, rows: &Range<usize>) -> f3
     let row = |row: usize| &plane.data[row * plane.stride..][columns.clone()];
     let sum: u32 = rows.clone().flat_map(row).map(|sample| u32::from(*sample)).sum();
     sum as f32 / (columns.len() * rows.len()) as f32
+}
+
+#[cfg(test)]
+#[cfg(feature = "h264")]
+mod tests {
+    use super::*;
+    use crate::base::media::{ComposedFrame, Orientation, Pts, Wallclock};
+    use crate::core::bitstream::stored::{StoredUnit, StreamHead};
+    use crate::core::fmp4::{Fragment, InitSegment, SoundRun, VideoRun, VideoSample};
+    use crate::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
+
+    #[test]
+    fn a_recording_has_a_poster_in_either_codec() {
+        for codec in [Codec::Av1, Codec::H264] {
+            let setup = VideoEncoderSetup { codec, size: Size::new(320, 180), fps: 30, bitrate: 400_000, threads: 1 };
+            let (mut encoder, mut out) = (video_encoder(EncoderChoice::Aom, setup).unwrap(), Vec::new());
+            let frame = ComposedFrame::new(setup.size, Pts(0), vec![90; 320 * 180 * 3 / 2]);
+            encoder.encode(&frame, true, &mut out).unwrap();
+            let unit = StoredUnit::parse(codec, &out[0].data).unwrap();
+            let pictures = StreamHead::parse(codec, &unit.head.unwrap()).unwrap();
+            assert_eq!(pictures.size(), setup.size);
+            let init =
+                InitSegment { pictures, started: Wallclock(0), sound_skip: 0, orientation: Orientation::default() }
+                    .encode();
+            let sample = VideoSample { data: unit.data, duration: 3_000, sync: true };
+            let video = VideoRun { start: 0, samples: vec![sample] };
+            let segment = Fragment { number: 1, video, sound: SoundRun::default() }.encode();
+            let jpeg = poster(&init.bytes, segment.to_vec()).expect("it is decoded");
+            assert_eq!(jpeg[..2], [0xff, 0xd8]);
+        }
+    }
 }

@@ -317,6 +317,11 @@ impl From<Refusal> for Problem {
                 let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)
             }
+            Refusal::NodeAtLimit => {
+                let detail = "This machine cannot carry more than it does: with one more, those who are there would \
+                              see less. Ask another node, or try again after the seconds in Retry-After.";
+                Self::new(S::SERVICE_UNAVAILABLE, "node-at-limit", "The node is at its limit", detail)
+            }
             Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
             Refusal::LegsOff | Refusal::LegOutside(_) | Refusal::LegsFull => Self::of_leg(&refusal),
             Refusal::NotRecording => Self::not_recorded(),

@@ -46,6 +46,7 @@ static ROUTES: &[Route] = &[
     route("/healthz", LOOK),
     route("/readyz", LOOK),
     route("/metrics", LOOK),
+    route("/v1/node", LOOK),
     route("/v1/node/stats", LOOK),
     route("/v1/rooms", LOOK),
     route("/v1/rooms/{room}", LOOK),

@@ -20,6 +20,7 @@ pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{room}", get(room))
+        .route("/v1/node", get(node))
         .route("/v1/node/stats", get(stats))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -33,6 +34,10 @@ async fn rooms(State(control): State<ControlHandle>) -> Result<Response, Problem
 
 async fn room(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Json<RoomDetail>, Problem> {
     Ok(Json(control.request(Caller::Anyone, |reply| Command::Room { room, reply }).await?))
+}
+
+async fn node(State(view): State<NodeView>) -> Response {
+    Json(&*view.facts).into_response()
 }
 
 async fn stats(State(control): State<ControlHandle>) -> Result<Json<serde_json::Value>, Problem> {

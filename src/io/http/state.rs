@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::extract::FromRef;
 
 use crate::base::media::Size;
-use crate::io::api::ControlHandle;
+use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
 
 /// What the door tells without asking the control thread.
@@ -15,6 +15,8 @@ use crate::io::http::admission::Recordings;
 pub struct NodeView {
     /// The extent of the composite, to which background pictures are made.
     pub canvas: Size,
+    /// What the node is.
+    pub facts: Arc<NodeFacts>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the node takes people in.

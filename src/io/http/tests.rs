@@ -15,14 +15,14 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::base::limits;
-use crate::base::media::{ParticipantId, Size};
+use crate::base::media::{CodecPreference, ParticipantId, Size};
 use crate::core::access::Policy;
 use crate::core::scene::Layout;
 use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
-    BrandingChange, Command, ControlHandle, DoorCounters, Joined, LayoutShown, Place, Refusal, Request, ResourceToken,
-    RoomDetail, RoomSummary, Trickled,
+    BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
+    Request, ResourceToken, RoomDetail, RoomSummary, Trickled,
 };
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -76,13 +76,28 @@ fn door_of(
     std::thread::spawn(move || control(requests));
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
-    let view = NodeView { canvas: Size::new(640, 360), metrics, ready: ready.clone(), recordings: None };
+    let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
+    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
         let _ = stopped.await;
     }));
     Fixture { url, client: client(), ready, refused, _stop: stop }
+}
+
+fn facts() -> NodeFacts {
+    let codec =
+        CodecFacts { policy: CodecPreference::Auto, av1_ms: 18.2, h264_ms: Some(6.1), reason: "costs decide".into() };
+    NodeFacts {
+        version: "1.2.3",
+        cores: 2,
+        encoder: "aom",
+        encoder_reason: "it fits".into(),
+        compositor: "cpu",
+        compositor_reason: "no GPU".into(),
+        codec,
+    }
 }
 
 /// Stands in for node's control thread: one room `daily`, connections by token, ICE generations `gen1`, `gen2`, …
@@ -156,7 +171,17 @@ impl StandIn {
                     hand: false,
                     unrecorded: false,
                 };
-                let _ = reply.send(Ok(RoomDetail { room, participants: vec![ada], viewers: 2, recording: true }));
+                let (codec, codec_why) = ("h264", "it is cheap".to_owned());
+                let detail = RoomDetail {
+                    room,
+                    participants: vec![ada],
+                    viewers: 2,
+                    recording: true,
+                    gives_up: "none",
+                    codec,
+                    codec_why,
+                };
+                let _ = reply.send(Ok(detail));
             }
             Command::Layout { room, reply } if room.as_str() == "daily" => {
                 let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));
@@ -413,6 +438,10 @@ async fn rooms_health_metrics_and_stats_are_told() {
     assert_eq!(rooms, json!({ "rooms": [{ "room": "daily", "participants": 1, "viewers": 2 }] }));
     let room: Value = door.get("/v1/rooms/daily").await.json().await.unwrap();
     assert_eq!((&room["participants"][0]["name"], &room["recording"]), (&json!("Ada"), &json!(true)));
+    let node: Value = door.get("/v1/node").await.json().await.unwrap();
+    assert_eq!((&node["version"], &node["cores"], &node["encoder"]), (&json!("1.2.3"), &json!(2), &json!("aom")));
+    let codec = json!({ "policy": "auto", "av1_ms": 18.2, "h264_ms": 6.1, "reason": "costs decide" });
+    assert_eq!(node["codec"], codec);
     let stats: Value = door.get("/v1/node/stats").await.json().await.unwrap();
     assert_eq!(stats["threads"], 7);
     assert_eq!(door.get("/healthz").await.status(), 200);

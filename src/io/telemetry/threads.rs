@@ -2,10 +2,14 @@
 //! process or any.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 
 use serde::{Deserialize, Serialize};
+
+/// What a node's processes of decoders call themselves; their time is the decode threads' time.
+pub const DECODER_NAME: &CStr = c"tessera-decoder";
 
 /// Linux reports processor time in hundredths of a second to user space, whatever the kernel's own tick (proc(5),
 /// time(7)).
@@ -16,7 +20,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub struct ByThread {
     /// `net-n`: the media socket.
     pub net: f64,
-    /// `decode-n`.
+    /// `decode-n`, and their processes.
     pub decode: f64,
     /// `mix-n`.
     pub mix: f64,
@@ -71,6 +75,10 @@ pub struct ThreadClock {
     living: HashMap<(u64, u64), Spent>,
     /// What threads that are gone were last seen to have used.
     ended: ByThread,
+    /// What the processes of decoders were last seen to have used, by id and start, as long as they live.
+    decoders: HashMap<(u64, u64), f64>,
+    /// The same of those that are gone.
+    decoders_ended: f64,
     /// Whatever is in no named group; what a thread used after it was last seen is found here.
     other: f64,
 }
@@ -90,10 +98,14 @@ impl ThreadClock {
     pub fn read(&mut self, pid: u32) -> io::Result<Usage> {
         let root = format!("/proc/{pid}");
         let mut living = HashMap::with_capacity(self.living.len());
+        let mut decoders = Decoders::default();
         for task in fs::read_dir(format!("{root}/task"))? {
+            let task = task?.path();
+            // Where the kernel does not tell children, there is no such file.
+            decoders.add(&fs::read_to_string(task.join("children")).unwrap_or_default());
             // A thread may end between the listing and the reading; what it used since it was last seen then counts as
             // `other`.
-            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
+            let Ok(stat) = fs::read_to_string(task.join("stat")) else { continue };
             if let Some(Stat { id, name, started, seconds }) = Stat::parse(&stat) {
                 let before = self.living.remove(&(id, started));
                 // A thread has its parent's name for a moment: it may still come to its group, and never leaves one.
@@ -116,8 +128,41 @@ impl ThreadClock {
         // The kernel rounds the process and its threads apart from each other.
         self.other = self.other.max(whole - seconds.named());
         seconds.other = self.other;
-        let resident_bytes = resident(&fs::read_to_string(format!("{root}/status"))?);
-        Ok(Usage { seconds, resident_bytes })
+        seconds.decode += self.decoders_since(decoders.seconds);
+        let resident_bytes = kibibytes(&fs::read_to_string(format!("{root}/status"))?, "VmRSS:") * 1024;
+        Ok(Usage { seconds, resident_bytes: resident_bytes + decoders.resident_bytes })
+    }
+
+    /// What all processes of decoders have used, given what those have that live.
+    fn decoders_since(&mut self, living: HashMap<(u64, u64), f64>) -> f64 {
+        let before = std::mem::replace(&mut self.decoders, living);
+        let gone = before.iter().filter(|(process, _)| !self.decoders.contains_key(*process));
+        self.decoders_ended += gone.map(|(_, seconds)| seconds).sum::<f64>();
+        self.decoders_ended + self.decoders.values().sum::<f64>()
+    }
+}
+
+/// What a process's processes of decoders use.
+#[derive(Debug, Default)]
+struct Decoders {
+    seconds: HashMap<(u64, u64), f64>,
+    /// Their own memory, and what they share with the node, which counts there too as far as it looked at it.
+    resident_bytes: u64,
+}
+
+impl Decoders {
+    /// Adds those that are among the `children` of one thread.
+    fn add(&mut self, children: &str) {
+        for pid in children.split_ascii_whitespace() {
+            let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            let line = read("stat");
+            let Some(stat) = Stat::parse(&line).filter(|stat| stat.name.as_bytes() == DECODER_NAME.to_bytes()) else {
+                continue;
+            };
+            self.seconds.insert((stat.id, stat.started), stat.seconds);
+            let status = read("status");
+            self.resident_bytes += (kibibytes(&status, "RssAnon:") + kibibytes(&status, "RssShmem:")) * 1024;
+        }
     }
 }
 
@@ -226,10 +271,9 @@ impl<'a> Stat<'a> {
     }
 }
 
-fn resident(status: &str) -> u64 {
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.unwrap_or(0_u64) * 1024
+fn kibibytes(status: &str, name: &str) -> u64 {
+    let number = |line: &str| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse().ok();
+    status.lines().find_map(number).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Codec, Colour, Outbox, ReceivedFrame, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Colour, Orientation, Outbox, ReceivedFrame, Wallclock};
 use crate::io::webrtc::payload::{Unit, may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
@@ -38,6 +38,8 @@ pub struct WirePacket {
     pub rid: Option<[u8; 8]>,
     /// What its frame's samples mean, if the packet says so (`color-space`).
     pub colour: Option<Colour>,
+    /// Which way up its frame is, if the packet says so (`video-orientation`).
+    pub orientation: Option<Orientation>,
 }
 
 /// What a [`VideoAssembler`] answers.
@@ -91,6 +93,8 @@ pub struct VideoAssembler {
     header: Option<Bytes>,
     /// What samples mean, as said last; a keyframe that says nothing takes it back.
     colour: Option<Colour>,
+    /// Which way up pictures are, as said last; a keyframe that says nothing takes it back.
+    orientation: Orientation,
     stats: VideoStats,
 }
 
@@ -145,6 +149,7 @@ impl VideoAssembler {
             requested: None,
             header: None,
             colour: None,
+            orientation: Orientation::default(),
             stats: VideoStats::default(),
         }
     }
@@ -319,6 +324,12 @@ impl VideoAssembler {
         if stated.is_some() || unit.keyframe {
             self.colour = stated;
         }
+        // It stands on the last packet of a keyframe, and of a frame from which on it is another (3GPP TS 26.114,
+        // section 7.4.5).
+        let turned = whole.packets.iter().rev().find_map(|packet| packet.orientation);
+        if turned.is_some() || unit.keyframe {
+            self.orientation = turned.unwrap_or_default();
+        }
         let frame = ReceivedFrame {
             codec: self.codec,
             data: unit.data,
@@ -332,6 +343,8 @@ impl VideoAssembler {
             audio_level: None,
             rid: whole.packets.iter().find_map(|packet| packet.rid),
             colour: self.colour,
+            orientation: self.orientation,
+            temporal: unit.temporal,
         };
         self.is_broken = false;
         self.stats.frames += 1;

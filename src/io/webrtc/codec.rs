@@ -15,6 +15,11 @@ pub(super) struct PayloadKind {
     pub(super) red: bool,
 }
 
+/// Formats of H.264 that str0m does not know by itself: payload type, that of its repetitions, whether long NAL units
+/// come in fragments (`packetization-mode`), `profile-level-id`. Constrained High is what Safari prefers.
+pub(super) const H264_MORE: [(u8, u8, bool, u32); 3] =
+    [(102, 103, true, 0x64_0c1f), (104, 105, false, 0x64_0c1f), (112, 113, false, 0x64_001f)];
+
 /// What `pt` carries by what was negotiated; `None` for what nobody here decodes.
 pub(super) fn payload_kind(params: &[PayloadParams], pt: Pt) -> Option<PayloadKind> {
     let params = params.iter().find(|params| params.pt() == pt || params.red() == Some(pt))?;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
+use crate::core::ladder::SendTarget;
 use crate::core::signal::WordKind;
 use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
-use crate::io::webrtc::peer::{IceCredentials, Peer};
+use crate::io::webrtc::life::IceCredentials;
+use crate::io::webrtc::peer::Peer;
 
 /// What the control thread tells the net thread.
 pub enum NetCommand {
@@ -81,6 +83,15 @@ pub enum NetCommand {
         /// The mixer's queue.
         sink: OpusSender,
     },
+    /// What is asked of the sender of a video track; its tile needs no more.
+    Aim {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        kind: TrackKind,
+        /// How much.
+        target: SendTarget,
+    },
     /// Candidates or new credentials of the other side; answered by `NetEvent::Trickled`.
     Trickle {
         /// Whose.
@@ -120,6 +131,7 @@ impl NetCommand {
             | Self::RemovePeer(peer)
             | Self::AttachVideo { peer, .. }
             | Self::AttachSound { peer, .. }
+            | Self::Aim { peer, .. }
             | Self::Trickle { peer, .. }
             | Self::Renegotiate { peer, .. }
             | Self::Signal { peer, .. } => Some(*peer),

@@ -29,6 +29,8 @@ pub struct NetCounters {
     pub gaps_skipped: Counter,
     /// Incoming frames and packets whose bytes were malformed.
     pub frames_malformed: Counter,
+    /// Times that a track sent more than is taken, and was not shown from then on.
+    pub tracks_over: Counter,
     /// Frames of the composite handed to viewers.
     pub frames_out: Counter,
     /// Keyframe requests of viewers.
@@ -45,6 +47,8 @@ pub struct NetCounters {
     pub signals_refused: Counter,
     /// Datagrams that were not sent: their address had not proved that it is the peer's.
     pub datagrams_withheld: Counter,
+    /// Rounds of a net thread that took longer than [`limits::LONG_ROUND`](crate::base::limits::LONG_ROUND).
+    pub rounds_long: Counter,
     /// Events that did not fit the control thread's queue.
     pub events_refused: Counter,
 }

@@ -51,6 +51,13 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 thread_local! {
     /// str0m's errors have no place for words of a provider's.
     static CAUSE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// str0m shows nobody the certificate.
+    static SHOWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// The certificate (DER) of the client whose handshake was just done on this thread, once.
+pub(super) fn take_shown() -> Option<Vec<u8>> {
+    SHOWN.take()
 }
 
 /// Why the handshake that was driven last on this thread failed, once.
@@ -96,7 +103,8 @@ fn context(certificate: &DtlsCert) -> Result<SslContext, ErrorStack> {
     builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
     builder.set_cipher_list(SUITES)?;
     builder.set_tlsext_use_srtp(&PROFILES.map(|(name, _)| name).join(":"))?;
-    // Its fingerprint in the offer says whether a certificate is the right one (RFC 8122): str0m compares.
+    // Its fingerprint in the offer says whether a certificate is the right one (RFC 8122): str0m compares, or
+    // `fingerprint::Expected`.
     builder.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
     builder.set_options(SslOptions::NO_QUERY_MTU | SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET);
     builder.set_mode(SslMode::RELEASE_BUFFERS);
@@ -214,6 +222,7 @@ impl Instance {
             return self.fail(&error);
         }
         self.phase = Phase::Connected;
+        SHOWN.set(Some(certificate.clone()));
         self.outputs.extend([Happened::Certificate(certificate), Happened::Keys(keys, profile), Happened::Connected]);
         Ok(())
     }
@@ -252,7 +261,8 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if !may_be_opened(packet) {
+        // By nothing str0m asks for the first hello, which is there already; OpenSSL takes it for the end of all.
+        if packet.is_empty() || !may_be_opened(packet) {
             return Ok(());
         }
         self.stream.get_mut().incoming = Some(packet.to_vec());
@@ -424,6 +434,27 @@ mod tests {
                 drain(&mut *here, &mut *there, &mut ours).1.unwrap();
                 assert!(ours.data == b"hello" && ours.closed && there.is_closed());
             }
+        }
+    }
+
+    /// As FFmpeg's WHIP muxer does it: it offers to wait for the handshake, and reads the first hello over.
+    #[test]
+    fn a_hello_that_nobody_answers_is_said_again() {
+        let (mut here, mut there) = (instance(&ecdsa(), true), instance(&rsa(), false));
+        here.handle_timeout(Instant::now()).unwrap();
+        // So str0m sets a handshake going.
+        here.handle_packet(&[]).unwrap();
+        assert_eq!(drain(&mut *here, &mut *instance(&rsa(), false), &mut Told::default()).0, 1, "a hello");
+        let (mut ours, mut theirs) = (Told::default(), Told::default());
+        let end = Instant::now() + Duration::from_secs(20);
+        while !(ours.connected && theirs.connected) {
+            assert!(Instant::now() < end, "never again");
+            std::thread::sleep(Duration::from_millis(20));
+            for side in [&mut here, &mut there] {
+                side.handle_timeout(Instant::now()).unwrap();
+            }
+            drain(&mut *here, &mut *there, &mut ours).1.unwrap();
+            drain(&mut *there, &mut *here, &mut theirs).1.unwrap();
         }
     }
 

@@ -3,9 +3,10 @@
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::base::media::{Codec, PeerId, RoomId, TrackKind};
+use crate::core::ladder::LinkVerdict;
 use crate::engine::flow::{Counter, Waker};
+use crate::io::webrtc::life::CloseReason;
 use crate::io::webrtc::offer::OfferError;
-use crate::io::webrtc::peer::CloseReason;
 
 /// What the net thread tells the control thread.
 #[derive(Debug)]
@@ -37,6 +38,15 @@ pub enum NetEvent {
         /// Which.
         kind: TrackKind,
     },
+    /// A track sends more than is taken, so nothing of it is; or it is within bounds again.
+    Excess {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        kind: TrackKind,
+        /// More than is taken.
+        is_over: bool,
+    },
     /// A text came on the data channel.
     Signal {
         /// From whom.
@@ -58,6 +68,13 @@ pub enum NetEvent {
         /// Nine of ten lose at most so much, per cent.
         percent: f32,
     },
+    /// How the link to a viewer stands: told while less arrives than is sent, and once when all does again.
+    Link {
+        /// To whom.
+        peer: PeerId,
+        /// How it stands.
+        verdict: LinkVerdict,
+    },
     /// A fragment was taken.
     Trickled {
         /// Whose.
@@ -77,8 +94,10 @@ impl NetEvent {
             | Self::Closed { peer, .. }
             | Self::TrackStarted { peer, .. }
             | Self::TrackEnded { peer, .. }
+            | Self::Excess { peer, .. }
             | Self::Signal { peer, .. }
             | Self::Renegotiated { peer, .. }
+            | Self::Link { peer, .. }
             | Self::Trickled { peer, .. } => Some(*peer),
             Self::SoundLost { .. } => None,
         }

@@ -1,15 +1,23 @@
-//! **The question:** which RTP header extensions does this node take, and what does `color-space` say? An extension
-//! that would not be obeyed is left out of answers: a phone that is not told that its orientation is obeyed turns its
-//! pictures itself (3GPP TS 26.114, section 7.4.5).
+//! **The question:** which RTP header extensions does this node take, and what do `color-space` and
+//! `video-orientation` say? An extension that would not be obeyed is left out of answers: a phone that is not told that
+//! its orientation is obeyed turns its pictures itself (3GPP TS 26.114, section 7.4.5).
 
 use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues};
 
-use crate::base::media::{Colour, Matrix};
+use crate::base::media::{Colour, Matrix, Orientation};
 
 /// What a frame's samples mean, as libwebrtc says it in its packets.
 const COLOUR: &str = "http://www.webrtc.org/experiments/rtp-hdrext/color-space";
 /// str0m knows that name and reads nothing of it; under this one it asks us.
 const COLOUR_HERE: &str = "urn:tessera:color-space";
+
+/// Which way up pictures are.
+const ORIENTATION: &str = "urn:3gpp:video-orientation";
+/// str0m reads that one, but not whether the picture is mirrored.
+const ORIENTATION_HERE: &str = "urn:tessera:video-orientation";
+
+/// Those that are read here, by their own names and by those that str0m is given.
+const READ_HERE: [(&str, &str); 2] = [(COLOUR, COLOUR_HERE), (ORIENTATION, ORIENTATION_HERE)];
 
 /// Every one that is taken, by str0m's names.
 const TAKEN: [Extension; 6] = [
@@ -27,6 +35,7 @@ pub(super) fn map() -> ExtensionMap {
     for (id, extension) in (1..).zip(TAKEN) {
         map.set(id, extension);
     }
+    map.set(13, Extension::with_serializer(ORIENTATION_HERE, OrientationReader));
     map.set(14, Extension::with_serializer(COLOUR_HERE, ColourReader));
     map
 }
@@ -40,13 +49,14 @@ pub(super) fn offered(value: &str) -> Option<String> {
     if !(1..=14).contains(&number) {
         return None;
     }
-    let uri = if uri == COLOUR { COLOUR_HERE } else { uri };
-    (uri == COLOUR_HERE || TAKEN.iter().any(|taken| taken.as_uri() == uri)).then(|| format!("{number} {uri}"))
+    let here = READ_HERE.iter().find(|(name, _)| *name == uri).map(|(_, here)| *here);
+    let taken = here.or_else(|| TAKEN.iter().any(|taken| taken.as_uri() == uri).then_some(uri));
+    taken.map(|uri| format!("{number} {uri}"))
 }
 
 /// An answered `extmap` line as the other side is to read it.
 pub(super) fn answered(line: &str) -> String {
-    line.replace(COLOUR_HERE, COLOUR)
+    READ_HERE.iter().fold(line.to_owned(), |line, (name, here)| line.replace(here, name))
 }
 
 /// What a packet says of its frame's samples.
@@ -83,6 +93,44 @@ impl ExtensionSerializer for ColourReader {
     }
 }
 
+/// What a packet says of which way up its frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StatedOrientation(pub(super) Orientation);
+
+/// Reads one byte: in its low bits which camera it is, whether the picture is mirrored as it is sent, and by how many
+/// quarter turns clockwise it is to be turned (3GPP TS 26.114, section 7.4.5 and table 7.2).
+#[derive(Debug)]
+struct OrientationReader;
+
+impl ExtensionSerializer for OrientationReader {
+    fn write_to(&self, _: &mut [u8], _: &ExtensionValues) -> usize {
+        0
+    }
+
+    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
+        let Some(byte) = bytes.first() else { return false };
+        values.user_values.set(StatedOrientation(read_orientation(*byte)));
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    // Never written, as above.
+    fn requires_two_byte_form(&self, _: &ExtensionValues) -> bool {
+        false
+    }
+}
+
+const fn read_orientation(byte: u8) -> Orientation {
+    Orientation { mirrored: byte & 0b100 != 0, turns: byte & 0b11 }
+}
+
 fn read_colour(bytes: &[u8]) -> Option<Colour> {
     let [_, _, matrix, range, ..] = *bytes else { return None };
     let range = range >> 4 & 0b11;
@@ -110,12 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn case_17_video_orientation_is_read_with_its_mirror() {
+        let turned = |mirrored, turns| Orientation { mirrored, turns };
+        // A back camera's third bit says nothing of the picture.
+        for (byte, orientation) in [(0, turned(false, 0)), (1, turned(false, 1)), (0b1011, turned(false, 3))] {
+            assert_eq!(read_orientation(byte), orientation);
+        }
+        assert_eq!(read_orientation(0b110), turned(true, 2));
+    }
+
+    #[test]
     fn what_would_not_be_obeyed_is_not_taken() {
-        assert_eq!(offered("13 urn:3gpp:video-orientation"), None);
+        assert_eq!(offered("13 urn:3gpp:video-orientation:6"), None, "it tells degrees of 64");
         let mid = "4 urn:ietf:params:rtp-hdrext:sdes:mid";
         assert_eq!(offered("4/recvonly urn:ietf:params:rtp-hdrext:sdes:mid x").as_deref(), Some(mid));
-        let colour = format!("8 {COLOUR}");
-        assert_eq!(answered(&offered(&colour).unwrap()), colour);
+        for name in [COLOUR, ORIENTATION] {
+            let line = format!("8 {name}");
+            assert_eq!(answered(&offered(&line).unwrap()), line);
+        }
         assert_eq!(offered(&format!("15 {COLOUR}")), None);
     }
 }

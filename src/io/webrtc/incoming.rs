@@ -8,10 +8,12 @@ use str0m::rtp::rtcp::SenderInfo;
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, Codec, Outbox, TrackKind, Wallclock};
+use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Size, TrackKind, Wallclock};
+use crate::core::ladder::{Admission, Allowance, LayerChoice, SendTarget, TemporalChoice};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
-use crate::io::webrtc::extensions::StatedColour;
+use crate::io::webrtc::extensions::{StatedColour, StatedOrientation};
 use crate::io::webrtc::sound::SoundAssembler;
+use crate::io::webrtc::timeline::Timeline;
 
 /// A track that the other side publishes.
 pub(super) struct Incoming {
@@ -25,6 +27,22 @@ pub(super) struct Incoming {
     pub(super) wanted: bool,
     /// When a keyframe was last asked for.
     pub(super) asked: Option<Instant>,
+    /// Its simulcast layers.
+    layers: LayerChoice,
+    timeline: Timeline,
+    allowance: Allowance,
+    temporal: TemporalChoice,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Take {
+    /// It is another stream's than the one that is taken.
+    Leave,
+    /// It is taken.
+    Follow,
+    /// It is taken, and with it the track begins anew: it is coded otherwise than before.
+    Anew,
 }
 
 /// One RTP stream.
@@ -33,8 +51,7 @@ pub(super) struct TrackStream {
     /// Its simulcast layer, if it is one.
     pub(super) rid: Option<Rid>,
     codec: Codec,
-    /// Pixels of its newest keyframe, if it is a simulcast layer.
-    pixels: Option<u64>,
+    began: Instant,
     heard: Instant,
     assembler: Assembler,
     /// Told already.
@@ -60,45 +77,119 @@ enum Assembler {
 impl Incoming {
     /// A track without packets yet.
     pub(super) fn new(kind: TrackKind, mid: Mid) -> Self {
-        Self { kind, mid, started: false, source: None, wanted: false, asked: None }
+        Self {
+            kind,
+            mid,
+            started: false,
+            source: None,
+            wanted: false,
+            asked: None,
+            layers: LayerChoice::default(),
+            timeline: Timeline::default(),
+            allowance: Allowance::new(),
+            temporal: TemporalChoice::default(),
+        }
+    }
+
+    /// What is asked of its sender.
+    pub(super) fn aim(&mut self, target: SendTarget) {
+        self.layers.aim(target.size);
+        self.allowance.aim(target.bitrate);
+        self.temporal.aim(target.fps);
+    }
+
+    /// Whether its pictures were coded otherwise so far.
+    pub(super) fn changes(&self, codec: Codec) -> bool {
+        self.kind.is_video() && self.source.as_ref().is_some_and(|source| source.codec != codec)
+    }
+
+    /// Whether a packet without payload is taken, which only holds a place in its stream: a sender probes the path by
+    /// it on whatever stream it likes, one that is dry among them.
+    pub(super) fn takes_padding(&self, ssrc: Ssrc) -> Take {
+        let is_taken = self.source.as_ref().is_some_and(|source| source.ssrc == ssrc);
+        if is_taken { Take::Follow } else { Take::Leave }
     }
 
     /// Whether packets of this RTP stream are taken. The first one's are; another layer's only once the taken one fell
-    /// silent, or from a keyframe on that has more pixels (`pixels`: those of a keyframe that begins with this packet).
-    /// A stream with a new SSRC but of no other layer replaces the old one at once: its sender restarted. A
-    /// track keeps the codec it began with until it is switched off: that is what its decoder was opened for.
+    /// silent, or from a keyframe of the one that fits the tile on (`size`: that of a keyframe which begins with this
+    /// packet, if it says so; `starts`: one may). A stream with a new SSRC but of no other layer replaces the old one
+    /// at once: its sender restarted.
+    /// Pictures coded otherwise begin the track anew at a keyframe; sound keeps its codec until it is switched off.
     pub(super) fn takes(
         &mut self,
         now: Instant,
         (ssrc, rid): (Ssrc, Option<Rid>),
-        codec: Codec,
-        pixels: Option<u64>,
-    ) -> bool {
+        (codec, starts): (Codec, bool),
+        size: Option<Size>,
+    ) -> Take {
         if codec.is_video() != self.kind.is_video() {
-            return false;
+            return Take::Leave;
         }
+        let (mut take, mut seamless) = (Take::Follow, false);
         if let Some(source) = &mut self.source {
-            if self.started && source.codec != codec {
-                return false;
+            let same_codec = source.codec == codec;
+            if rid.is_some() && same_codec {
+                self.layers.hear(now, *ssrc, size);
             }
-            if source.ssrc == ssrc && source.codec == codec {
+            if self.started && !same_codec {
+                let may = codec.is_video() && starts && now >= source.began + limits::CODEC_SPAN_MIN;
+                // A layer in another codec is no better than those in the one that is decoded.
+                if !may || (rid.is_some() && now < source.heard + limits::LAYER_SILENT_SPAN) {
+                    return Take::Leave;
+                }
+                (self.started, self.layers) = (false, self.layers.restarted());
+                take = Take::Anew;
+            } else if source.ssrc == ssrc && same_codec {
                 source.heard = now;
-                source.pixels = pixels.or(source.pixels);
-                return true;
+                return Take::Follow;
+            } else if rid.is_some() && rid != source.rid {
+                let is_silent = now >= source.heard + limits::LAYER_SILENT_SPAN;
+                let is_wished = size.is_some() && self.layers.best(now) == Some(*ssrc);
+                if !is_silent && !is_wished {
+                    return Take::Leave;
+                }
+                seamless = !is_silent;
             }
-            let is_silent = now >= source.heard + limits::LAYER_SILENT_SPAN;
-            let is_larger = pixels.is_some_and(|pixels| source.pixels.is_some_and(|taken| pixels > taken));
-            if rid.is_some() && rid != source.rid && !is_silent && !is_larger {
-                return false;
-            }
+            self.timeline.turn(seamless);
+        } else if rid.is_some() {
+            self.layers.hear(now, *ssrc, size);
         }
         let assembler = if codec.is_video() {
             Assembler::Video(Box::new(VideoAssembler::new(codec)))
         } else {
             Assembler::Sound(SoundAssembler::new(codec))
         };
-        self.source = Some(TrackStream { ssrc, rid, codec, pixels, heard: now, assembler, told: Losses::default() });
-        true
+        let told = Losses::default();
+        self.source = Some(TrackStream { ssrc, rid, codec, began: now, heard: now, assembler, told });
+        take
+    }
+
+    /// Takes a frame that came whole, gives it its place on the track's timeline, whichever stream it is of, and says
+    /// whether it is too much.
+    pub(super) fn admit(&mut self, frame: &mut ReceivedFrame) -> Admission {
+        if !self.kind.is_video() {
+            return Admission::Taken;
+        }
+        self.timeline.place(frame);
+        let admission = self.allowance.admit(frame.arrival, frame.data.len(), frame.keyframe);
+        match admission {
+            Admission::Taken | Admission::GoesOn => self.wanted &= !frame.keyframe,
+            Admission::Awaits => self.wanted = true,
+            Admission::Stops | Admission::Left => self.wanted = false,
+        }
+        if admission == Admission::Taken && !self.temporal.admit(frame.arrival, frame.temporal, frame.keyframe) {
+            self.timeline.leave(frame);
+            return Admission::Left;
+        }
+        // AV1's bitstream does not say from where on a layer can be decoded.
+        self.wanted |= self.temporal.is_climbing() && frame.codec == Codec::Av1;
+        admission
+    }
+
+    /// The simulcast layer that is to be asked for a keyframe now, so that it can be taken.
+    pub(super) fn ask_layer(&mut self, now: Instant) -> Option<Ssrc> {
+        let taken = self.source.as_ref().filter(|source| source.rid.is_some())?;
+        self.layers.ask(now, *taken.ssrc).map(Into::into)
     }
 
     /// One packet of the stream that is taken; `red` if it carries copies of earlier ones (RFC 2198).
@@ -182,6 +273,7 @@ pub(super) fn wire_packet(packet: RtpPacket, rid: Option<Rid>) -> WirePacket {
         audio_level,
         rid,
         colour: packet.header.ext_vals.user_values.get::<StatedColour>().map(|stated| stated.0),
+        orientation: packet.header.ext_vals.user_values.get::<StatedOrientation>().map(|stated| stated.0),
     }
 }
 
@@ -228,60 +320,120 @@ mod tests {
         assert!(captured_at(&report(u64::MAX >> 2, 0), 0, 0).is_none(), "nor more than 584 years");
     }
 
+    /// Whether a packet is taken.
+    fn takes(
+        track: &mut Incoming,
+        now: Instant,
+        stream: (u32, Option<&str>),
+        codec: Codec,
+        size: Option<Size>,
+    ) -> bool {
+        track.takes(now, (stream.0.into(), stream.1.map(Into::into)), (codec, size.is_some()), size) != Take::Leave
+    }
+
+    fn target(width: u32, height: u32) -> SendTarget {
+        SendTarget { size: Size::new(width, height), fps: 30, bitrate: 200_000 }
+    }
+
+    const LOW: (u32, Option<&str>) = (1, Some("l"));
+    const MIDDLE: (u32, Option<&str>) = (2, Some("m"));
+    const HIGH: (u32, Option<&str>) = (3, Some("h"));
+    const LOW_SIZE: Option<Size> = Some(Size::new(320, 180));
+    const MIDDLE_SIZE: Option<Size> = Some(Size::new(640, 360));
+    const HIGH_SIZE: Option<Size> = Some(Size::new(1280, 720));
+
     #[test]
     fn case_60_simulcast_lowest_gives_way_to_the_largest_layer_at_its_keyframe() {
         let (now, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
-        let (low, middle, high) =
-            ((1.into(), Some("l".into())), (2.into(), Some("m".into())), (3.into(), Some("h".into())));
-        assert!(track.takes(now, low, Codec::Av1, Some(320 * 180)), "the first that comes");
-        assert!(!track.takes(now, high, Codec::Av1, None), "not in the middle of its pictures");
-        assert!(track.takes(now, high, Codec::Av1, Some(1280 * 720)));
-        for (layer, pixels) in [(low, Some(320 * 180)), (middle, Some(640 * 360)), (low, None)] {
-            assert!(!track.takes(now, layer, Codec::Av1, pixels), "the largest stays");
+        assert!(takes(&mut track, now, LOW, Codec::Av1, LOW_SIZE), "the first that comes");
+        assert!(!takes(&mut track, now, HIGH, Codec::Av1, None), "not in the middle of its pictures");
+        assert!(takes(&mut track, now, HIGH, Codec::Av1, HIGH_SIZE));
+        for (layer, size) in [(LOW, LOW_SIZE), (MIDDLE, MIDDLE_SIZE), (LOW, None)] {
+            assert!(!takes(&mut track, now, layer, Codec::Av1, size), "the largest stays");
         }
-        assert!(track.takes(now, high, Codec::Av1, None));
+        assert!(takes(&mut track, now, HIGH, Codec::Av1, None));
         // Its sender lacks the bandwidth for it, and gains it again.
         let later = now + limits::LAYER_SILENT_SPAN;
-        assert!(track.takes(later, middle, Codec::Av1, None));
-        assert!(track.takes(later, middle, Codec::Av1, Some(640 * 360)));
-        assert!(track.takes(later, high, Codec::Av1, Some(1280 * 720)));
+        assert!(takes(&mut track, later, MIDDLE, Codec::Av1, None));
+        assert!(takes(&mut track, later, MIDDLE, Codec::Av1, MIDDLE_SIZE));
+        assert!(takes(&mut track, later, HIGH, Codec::Av1, HIGH_SIZE));
+    }
+
+    #[test]
+    fn the_layer_follows_the_tile_and_the_old_one_stays_until_the_keyframe() {
+        let (now, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
+        for (layer, size) in [(LOW, LOW_SIZE), (MIDDLE, MIDDLE_SIZE), (HIGH, HIGH_SIZE)] {
+            assert!(takes(&mut track, now, layer, Codec::H264, size));
+        }
+        track.aim(target(320, 180));
+        assert_eq!(track.ask_layer(now), Some(1.into()), "its keyframe is asked for");
+        assert!(!takes(&mut track, now, LOW, Codec::H264, None) && takes(&mut track, now, HIGH, Codec::H264, None));
+        assert!(takes(&mut track, now, LOW, Codec::H264, LOW_SIZE));
+        assert_eq!(track.ask_layer(now), None);
+        assert!(!takes(&mut track, now, HIGH, Codec::H264, HIGH_SIZE), "a keyframe that nobody asked for");
+        track.aim(target(960, 540));
+        assert_eq!(track.ask_layer(now), Some(3.into()));
+        assert!(
+            takes(&mut track, now, LOW, Codec::H264, LOW_SIZE) && takes(&mut track, now, HIGH, Codec::H264, HIGH_SIZE)
+        );
     }
 
     #[test]
     fn one_layer_is_taken_until_it_falls_silent() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
-        let (low, high) = (Some("l".into()), Some("h".into()));
-        assert!(track.takes(start, (1.into(), low), Codec::Av1, None));
-        assert!(!track.takes(start + ms(10), (2.into(), high), Codec::Av1, None));
-        assert!(track.takes(start + ms(20), (1.into(), low), Codec::Av1, None));
-        assert!(!track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN - ms(1), (2.into(), high), Codec::Av1, None));
-        assert!(track.takes(start + ms(20) + limits::LAYER_SILENT_SPAN, (2.into(), high), Codec::Av1, None));
-        assert!(!track.takes(start + ms(30) + limits::LAYER_SILENT_SPAN, (1.into(), low), Codec::Av1, None));
+        assert!(takes(&mut track, start, LOW, Codec::Av1, None));
+        assert!(!takes(&mut track, start + ms(10), HIGH, Codec::Av1, None));
+        let heard = start + ms(20);
+        assert!(takes(&mut track, heard, LOW, Codec::Av1, None));
+        assert!(!takes(&mut track, heard + limits::LAYER_SILENT_SPAN - ms(1), HIGH, Codec::Av1, None));
+        assert!(takes(&mut track, heard + limits::LAYER_SILENT_SPAN, HIGH, Codec::Av1, None));
+        assert!(!takes(&mut track, heard + ms(10) + limits::LAYER_SILENT_SPAN, LOW, Codec::Av1, None));
     }
 
     #[test]
     fn a_new_ssrc_of_the_same_stream_is_taken_at_once() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(track.takes(now, (1.into(), None), Codec::Opus, None));
-        assert!(track.takes(now, (2.into(), None), Codec::Opus, None));
+        assert!(takes(&mut track, now, (1, None), Codec::Opus, None));
+        assert!(takes(&mut track, now, (2, None), Codec::Opus, None));
         let mut camera = Incoming::new(TrackKind::Camera, "1".into());
-        assert!(camera.takes(now, (1.into(), Some("l".into())), Codec::Av1, None));
-        assert!(camera.takes(now, (2.into(), Some("l".into())), Codec::Av1, None));
+        assert!(takes(&mut camera, now, (1, Some("l")), Codec::Av1, None));
+        assert!(takes(&mut camera, now, (2, Some("l")), Codec::Av1, None));
     }
 
     #[test]
-    fn a_track_keeps_the_codec_that_it_began_with() {
+    fn sound_keeps_the_codec_that_it_began_with() {
         let now = Instant::now();
         let mut track = Incoming::new(TrackKind::Microphone, "0".into());
-        assert!(!track.takes(now, (1.into(), None), Codec::Av1, None), "pictures are no sound");
-        assert!(track.takes(now, (1.into(), None), Codec::Opus, None));
+        assert!(!takes(&mut track, now, (1, None), Codec::Av1, None), "pictures are no sound");
+        assert!(takes(&mut track, now, (1, None), Codec::Opus, None));
         track.started = true;
-        assert!(!track.takes(now, (1.into(), None), Codec::G711(Law::A), None));
-        assert!(track.takes(now, (2.into(), None), Codec::Opus, None));
+        assert!(!takes(&mut track, now, (1, None), Codec::G711(Law::A), None));
+        assert!(takes(&mut track, now, (2, None), Codec::Opus, None));
         track.started = false;
-        assert!(track.takes(now, (2.into(), None), Codec::G711(Law::A), None), "switched off and on, it begins anew");
+        assert!(takes(&mut track, now, (2, None), Codec::G711(Law::A), None), "switched off and on, it begins anew");
+    }
+
+    #[test]
+    fn pictures_coded_otherwise_begin_anew_at_a_keyframe_and_not_over_and_over() {
+        let (start, mut track) = (Instant::now(), Incoming::new(TrackKind::Camera, "0".into()));
+        let mut take = |now, codec, size: Option<Size>| {
+            let take = track.takes(now, (1.into(), None), (codec, size.is_some()), size);
+            track.started |= take != Take::Leave;
+            take
+        };
+        assert_eq!(take(start, Codec::H264, HIGH_SIZE), Take::Follow);
+        assert_eq!(take(start, Codec::Vp8, HIGH_SIZE), Take::Leave, "it has only begun");
+        let later = start + limits::CODEC_SPAN_MIN;
+        assert_eq!(take(later, Codec::Vp8, None), Take::Leave, "nothing to begin with");
+        assert_eq!(take(later, Codec::H264, None), Take::Follow);
+        assert_eq!(take(later, Codec::Vp8, HIGH_SIZE), Take::Anew);
+        // Whoever changes with each picture gets one codec.
+        for _ in 0..100 {
+            assert_eq!(take(later, Codec::H264, HIGH_SIZE), Take::Leave);
+            assert_eq!(take(later, Codec::Vp8, None), Take::Follow);
+        }
     }
 
     #[test]
@@ -290,7 +442,7 @@ mod tests {
         let mut track = Incoming::new(TrackKind::Camera, "0".into());
         track.wanted = true;
         assert_eq!(track.ask_at(), None, "nobody to ask yet");
-        assert!(track.takes(now, (1.into(), None), Codec::Av1, None));
+        assert!(takes(&mut track, now, (1, None), Codec::Av1, None));
         assert_eq!(track.ask_at(), Some(now));
         track.asked = Some(now);
         assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));

@@ -3,13 +3,15 @@
 //! a reason (RFC 3264 section 6), or as a whole where that is the rule (RFC 9725 section 4.4). `reply` turns the answer
 //! back.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::base::limits;
-use crate::base::media::Codec;
+use crate::base::media::{Codec, RungCodecs};
 use crate::engine::decode::decodes;
 use crate::engine::encode::encodes;
 use crate::io::webrtc::extensions;
+use crate::io::webrtc::fingerprint;
 use crate::io::webrtc::offer::OfferError;
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::sdp::{Description, Flow, Section};
@@ -41,8 +43,8 @@ pub(super) struct Line {
     pub(super) feedback: Vec<String>,
     /// The parameters of the offered AV1, which its answer repeats (AV1 RTP specification, section 7.2.3).
     pub(super) parameters: Option<String>,
-    /// The codec of pictures that are sent on it.
-    pub(super) sends: Option<Codec>,
+    /// The codecs of pictures that may be sent on it.
+    pub(super) sends: RungCodecs,
     /// Stereo is welcome.
     pub(super) stereo: bool,
 }
@@ -109,6 +111,12 @@ impl Intake {
         Ok(Self { text, lines, bundled: group.is_some(), mixed_extensions })
     }
 
+    /// Whether its sender is to be told in RTCP how much it may send, as the answer then says.
+    pub(super) fn takes_remb(&self) -> bool {
+        let taken = self.lines.iter().filter(|line| line.fate == Fate::Taken && line.kind == "video");
+        taken.flat_map(|line| &line.feedback).any(|feedback| feedback == "goog-remb")
+    }
+
     /// What is refused, for whoever offered it: the m-line's number from 0, and why.
     pub(super) fn refusals(&self) -> Vec<String> {
         let lines = self.lines.iter().enumerate();
@@ -167,7 +175,10 @@ fn line_of(
             .find(|format| codec_of(section, format) == Some(Codec::Av1))
             .and_then(|format| section.of_format("fmtp", format))
             .map(Into::into),
-        sends: formats.first().and_then(|format| codec_of(section, format)).filter(|_| flow.is_received()),
+        sends: formats
+            .iter()
+            .filter_map(|format| codec_of(section, format).filter(|_| flow.is_received()))
+            .fold(RungCodecs::default(), RungCodecs::with),
         stereo: section.kind == "audio" && (!is_microphone || says("stereo") || says("sprop-stereo")),
     }
 }
@@ -249,7 +260,7 @@ fn is_written_here(section: &Section<'_>, format: &str) -> bool {
 }
 
 /// The formats of a line that are taken, the codec's first, then what repairs them. Of pictures: what is decoded where
-/// the other side sends, AV1 before all others and those as it prefers; where it receives, the one that it is sent.
+/// the other side sends, AV1 before all others and those as it prefers; where it receives, those that it may be sent.
 fn taken_formats<'a>(section: &Section<'a>, flow: Flow) -> Vec<&'a str> {
     let is_number = |format: &&str| format.parse::<u8>().is_ok_and(|number| number < 128);
     let known = || section.formats.iter().copied().filter(is_number);
@@ -260,6 +271,10 @@ fn taken_formats<'a>(section: &Section<'a>, flow: Flow) -> Vec<&'a str> {
             let is_ours = |format: &str| !flow.is_received() || is_written_here(section, format);
             let mut coded: Vec<(&str, Codec)> =
                 coded.filter(|(format, codec)| fits(*codec) && (*codec != Codec::H264 || is_ours(format))).collect();
+            // One more encode, for who takes nothing else.
+            if flow.is_received() && coded.iter().any(|(_, codec)| *codec != Codec::Vp8) {
+                coded.retain(|(_, codec)| *codec != Codec::Vp8);
+            }
             coded.sort_by_key(|(_, codec)| *codec != Codec::Av1);
             coded.into_iter().map(|(format, _)| format).collect()
         }
@@ -302,11 +317,31 @@ fn check(description: &Description<'_>, lines: &[Line], bundled: bool, role: Pee
     if !bundled && taken.count() > 1 {
         return Err(OfferError::NotBundled);
     }
+    if let Some(number) = ambiguous(description, lines, role) {
+        let why = "stands for two things; in one BUNDLE a payload type has one meaning (RFC 9143 section 9.1)";
+        return Err(OfferError::Malformed(format!("payload type {number} {why}")));
+    }
     if description.attributes.contains(&"ice-lite") {
         let why = "both sides would be ICE-lite and neither would begin (RFC 8445 section 2.5); offer a full agent";
         return Err(OfferError::Malformed(why.into()));
     }
     Ok(())
+}
+
+/// A payload type of lines that are taken that stands for more than one thing. Parameters may differ: pages write
+/// `stereo=1` or a bitrate into one line alone.
+fn ambiguous<'a>(description: &Description<'a>, lines: &[Line], role: PeerRole) -> Option<&'a str> {
+    let mut meanings: HashMap<&str, Option<String>> = HashMap::new();
+    let taken = description.sections.iter().zip(lines).filter(|(_, line)| line.fate == Fate::Taken);
+    for (section, _) in taken {
+        for format in taken_formats(section, own_flow(description, section, role)) {
+            let meaning = section.encoding(format);
+            if *meanings.entry(format).or_insert_with(|| meaning.clone()) != meaning {
+                return Some(format);
+            }
+        }
+    }
+    None
 }
 
 /// The offer in one shape: what all lines share before them, no format, attribute or line that is not taken.
@@ -318,7 +353,7 @@ fn normalised(description: &Description<'_>, lines: &[Line], role: PeerRole) -> 
         (0..lines.len()).map(|at| lines[at].mid.clone().unwrap_or_else(|| unnamed(lines, at))).collect();
     let group: Vec<&str> =
         mids.iter().zip(lines).filter(|(_, line)| line.fate == Fate::Taken).map(|(mid, _)| &**mid).collect();
-    let (hash, print) = fingerprint(description)?;
+    let (hash, print) = fingerprint::told(description).ok_or(OfferError::NoFingerprint)?;
     let mut text = format!(
         "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n\
          a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
@@ -339,17 +374,6 @@ fn normalised(description: &Description<'_>, lines: &[Line], role: PeerRole) -> 
         write_section(&mut text, description, (section, line, mid), role);
     }
     Ok(text)
-}
-
-/// The certificate's hash that can be checked.
-fn fingerprint<'a>(description: &Description<'a>) -> Result<(&'static str, &'a str), OfferError> {
-    let of = |name: &'static str| {
-        let mut all = description.anywhere("fingerprint").filter_map(|value| value.split_once(' '));
-        let found = all.find(|(hash, _)| hash.eq_ignore_ascii_case(name));
-        found.map(|(_, bytes)| (name, bytes.trim()))
-    };
-    // str0m computes these two.
-    of("sha-256").or_else(|| of("sha-1")).ok_or(OfferError::NoFingerprint)
 }
 
 /// A name for a line that has none, and that no other has.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::base::limits;
-use crate::engine::flow::Waker;
+use crate::engine::flow::{Counter, Waker};
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
 use crate::io::webrtc::event::NetEvents;
@@ -37,12 +37,15 @@ pub(super) struct Net {
     inbox: Inbox,
     waker: Waker,
     switch: Switch,
+    rounds_long: Counter,
 }
 
 /// Whether the loop goes on.
 #[derive(PartialEq, Eq)]
 enum Turn {
     GoOn,
+    /// Commands still wait, but media have waited long enough.
+    Media,
     Stop,
 }
 
@@ -50,18 +53,28 @@ impl Net {
     /// A net thread's state around its socket.
     pub(super) fn new(socket: MediaSocket, wiring: NetWiring) -> Self {
         let NetWiring { commands, inbox, events, waker, counters, seat } = wiring;
+        let rounds_long = counters.rounds_long.clone();
         let switch = Switch::new(events, counters, waker.clone(), seat);
-        Self { socket, commands, inbox, waker, switch }
+        Self { socket, commands, inbox, waker, switch, rounds_long }
     }
 
     /// Serves until told to stop.
     pub(super) fn run(mut self) {
         let mut batch = ReceiveBatch::new(&self.socket);
+        let mut held = None;
         loop {
-            self.receive(&mut batch);
-            let (passes, strays) = self.inbox.take();
-            if self.obey() == Turn::Stop {
-                return self.switch.stop(&self.socket, Instant::now());
+            let began = Instant::now();
+            self.receive(&mut batch, began);
+            let (passes, strays) = held.take().unwrap_or_else(|| self.inbox.take());
+            match self.obey() {
+                Turn::Stop => return self.switch.stop(&self.socket, Instant::now()),
+                Turn::Media => {
+                    // They come after all commands that lay here before them.
+                    held = Some((passes, strays));
+                    self.advance(began);
+                    continue;
+                }
+                Turn::GoOn => {}
             }
             for pass in passes {
                 self.switch.passed(&self.socket, Instant::now(), pass);
@@ -69,19 +82,21 @@ impl Net {
             for stray in strays {
                 self.switch.stray(&self.socket, Instant::now(), &stray);
             }
-            let deadline = self.switch.advance(&self.socket, Instant::now());
+            let deadline = self.advance(began);
             self.waker.sleep_until_readable(self.socket.as_fd(), Some(deadline));
         }
     }
 
-    fn receive(&mut self, batch: &mut ReceiveBatch) {
+    /// Takes datagrams until none waits or others must have their turn.
+    fn receive(&mut self, batch: &mut ReceiveBatch, began: Instant) {
+        let mut now = began;
         for _ in 0..limits::BATCHES_A_ROUND {
-            let now = Instant::now();
             let (socket, switch) = (&self.socket, &mut self.switch);
             let count = batch.receive(socket, |source, destination, datagram| {
                 switch.datagram(socket, now, source, destination, datagram);
             });
-            if count == 0 {
+            now = Instant::now();
+            if count == 0 || now - began >= limits::TURN_SPAN {
                 break;
             }
         }
@@ -89,13 +104,29 @@ impl Net {
 
     /// Takes the commands that wait, unless another thread has no room for what it is owed: then they wait too.
     fn obey(&mut self) -> Turn {
+        let (began, mut now) = (Instant::now(), Instant::now());
         while !self.switch.is_owing() {
+            if now - began >= limits::TURN_SPAN {
+                return Turn::Media;
+            }
             match self.commands.try_recv() {
                 Ok(NetCommand::Stop) | Err(TryRecvError::Disconnected) => return Turn::Stop,
-                Ok(command) => self.switch.command(&self.socket, Instant::now(), command),
+                Ok(command) => self.switch.command(&self.socket, now, command),
                 Err(TryRecvError::Empty) => break,
             }
+            now = Instant::now();
         }
         Turn::GoOn
+    }
+
+    /// Media and timers; says when they must have their next turn.
+    fn advance(&mut self, began: Instant) -> Instant {
+        let deadline = self.switch.advance(&self.socket, Instant::now());
+        let took = began.elapsed();
+        if took > limits::LONG_ROUND {
+            self.rounds_long.add(1);
+            tracing::debug!(?took, "a net thread's round took long");
+        }
+        deadline
     }
 }

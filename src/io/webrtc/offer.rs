@@ -19,8 +19,8 @@ pub enum OfferError {
     NoMedia,
     /// A video m-line without a codec that is decoded, or sent.
     #[error(
-        "a video m-line offers no codec that this node takes; offer AV1 of profile 0 (RTP payload 'AV1/90000') or \
-         H.264 ('H264/90000'), or where you only send VP8 or VP9"
+        "a video m-line offers no codec that this node takes; offer AV1 of profile 0 (RTP payload 'AV1/90000'), \
+         H.264 ('H264/90000') or VP8 ('VP8/90000'), or where you only send VP9"
     )]
     NoCodec,
     /// An audio m-line without Opus.
@@ -36,7 +36,8 @@ pub enum OfferError {
     NotBundled,
     /// No fingerprint that the other side's certificate can be checked by.
     #[error(
-        "there is no a=fingerprint of sha-256 or sha-1 (RFC 8122), by which this node checks certificates: send it"
+        "there is no a=fingerprint of sha-256, sha-512, sha-384, sha-224 or sha-1 (RFC 8122), by which this node \
+         checks certificates: send it"
     )]
     NoFingerprint,
     /// An m-line that cannot be taken, in an offer of which all or nothing is taken (RFC 9725 section 4.4).

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,104 +15,26 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
-use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, ReceivedFrame, RoomEpoch, TrackKind, rtp_from_pts};
+use crate::base::media::{Codec, EncodedFrame, Outbox, PeerId, RoomEpoch, RungCodecs, TrackKind, rtp_from_pts};
+use crate::core::ladder::{Admission, SendTarget};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
-use crate::io::webrtc::certificate::Certificate;
-use crate::io::webrtc::codec::{payload_kind, to_wire};
+use crate::io::webrtc::codec::{H264_MORE, payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
+use crate::io::webrtc::downlink::Downlink;
 use crate::io::webrtc::dtls;
 use crate::io::webrtc::extensions;
+use crate::io::webrtc::feedback::Feedback;
+use crate::io::webrtc::fingerprint::Expected;
 use crate::io::webrtc::greeting::Greeting;
-use crate::io::webrtc::incoming::{Incoming, Losses, wire_packet};
+use crate::io::webrtc::incoming::{Incoming, Take, wire_packet};
 use crate::io::webrtc::intake::Intake;
+use crate::io::webrtc::life::{CloseReason, IceCredentials, PeerOutput, PeerSetup};
 use crate::io::webrtc::offer::{self, OfferError};
-use crate::io::webrtc::payload::{Packetised, keyframe_pixels};
+use crate::io::webrtc::payload::{Packetised, keyframe_size, may_start_keyframe};
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::stun;
-
-/// What a connection is made of.
-pub struct PeerSetup<'a> {
-    /// Its id.
-    pub id: PeerId,
-    /// What it is for.
-    pub role: PeerRole,
-    /// The node's certificate.
-    pub certificate: &'a Certificate,
-    /// Addresses for the answer.
-    pub candidates: &'a [SocketAddr],
-    /// Whether microphones are asked to send a copy of each packet with the next one (RED, RFC 2198).
-    pub red: bool,
-}
-
-/// ICE credentials (RFC 8445 section 5.3).
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceCredentials {
-    /// `ice-ufrag`.
-    pub ufrag: String,
-    /// `ice-pwd`.
-    pub password: String,
-}
-
-impl fmt::Debug for IceCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IceCredentials(…)")
-    }
-}
-
-/// Why a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The other side said goodbye.
-    Closed,
-    /// ICE or DTLS did not come up in time.
-    NeverConnected,
-    /// Nothing was heard of it for too long.
-    Lost,
-    /// DTLS failed; the log says why.
-    Handshake,
-    /// It broke the protocol.
-    Broken,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "the client said goodbye",
-            Self::NeverConnected => "the client never connected",
-            Self::Handshake => "the DTLS handshake failed",
-            Self::Lost => "the client was lost",
-            Self::Broken => "the client broke the protocol",
-        })
-    }
-}
-
-/// What a connection answers.
-#[derive(Debug)]
-pub(super) enum PeerOutput {
-    Transmit {
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: str0m::net::DatagramSend,
-    },
-    Connected,
-    Closed(CloseReason),
-    ChannelOpen,
-    /// Its first packet came, coded like this.
-    TrackStarted(TrackKind, Codec),
-    TrackEnded(TrackKind),
-    Frame(TrackKind, ReceivedFrame),
-    /// The other side wants a keyframe of the composite.
-    KeyframeRequested,
-    /// What could not be put together, or only from copies.
-    Lost(Losses),
-    /// Per cent of the mix' packets that the other side said it lost of late.
-    SoundLost(f32),
-    /// The other side was asked for a keyframe.
-    KeyframeAsked,
-    Signal(String),
-}
 
 /// One connection.
 pub struct Peer {
@@ -123,10 +46,13 @@ pub struct Peer {
     ufrag: String,
     incoming: Vec<Incoming>,
     composite: Option<Outgoing>,
-    /// What it is sent pictures in, if it receives any.
-    watches: Option<Codec>,
+    /// What it may be sent pictures in; nothing, if it receives none.
+    watches: RungCodecs,
     mix: Option<Outgoing>,
+    downlink: Downlink,
     channel: Option<ChannelId>,
+    /// The other side's certificate, where str0m cannot compare.
+    expected: Option<Expected>,
     created: Instant,
     connected: bool,
     /// When the last datagram came.
@@ -136,17 +62,26 @@ pub struct Peer {
     assembled: Outbox<Assembled>,
     demux: Demux,
     greeting: Greeting,
+    feedback: Feedback,
 }
 
 /// A track that this side sends.
 #[derive(Debug, Clone, Copy)]
 struct Outgoing {
     mid: Mid,
-    pt: Pt,
+    /// The payload type of each codec that it may be sent.
+    formats: [Option<(Codec, Pt)>; 3],
     /// The next packet's extended sequence number.
     sequence: u64,
     /// The last packet's RTP time.
     time: Option<u64>,
+}
+
+impl Outgoing {
+    /// The payload type of a codec, if it may be sent that.
+    fn format(&self, codec: Codec) -> Option<Pt> {
+        self.formats.iter().flatten().find(|(of, _)| *of == codec).map(|(_, pt)| *pt)
+    }
 }
 
 impl Peer {
@@ -155,11 +90,13 @@ impl Peer {
     /// # Errors
     /// When the offer cannot be answered; the message says what to do.
     pub fn answer(setup: &PeerSetup<'_>, offer_sdp: &str, now: Instant) -> Result<(Self, String), OfferError> {
-        let mut rtc = Rtc::builder()
+        let expected = Expected::of(offer_sdp);
+        let mut config = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
             .set_crypto_provider(dtls::provider())
             .set_dtls_cert(setup.certificate.0.clone())
+            .set_fingerprint_verification(expected.is_none())
             .clear_codecs()
             .enable_opus(true, true)
             .enable_av1(true)
@@ -170,9 +107,12 @@ impl Peer {
             .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
             .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
             .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
-            .set_stats_interval(Some(limits::LOSS_REPORT_INTERVAL))
-            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32)
-            .build(now);
+            .set_stats_interval(Some(limits::LINK_REPORT_INTERVAL))
+            .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32);
+        for (format, again, whole, profile) in H264_MORE.into_iter().filter(|_| decodes(Codec::H264)) {
+            config.codec_config().add_h264(format.into(), Some(again.into()), whole, profile);
+        }
+        let mut rtc = config.build(now);
         for address in setup.candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -187,9 +127,11 @@ impl Peer {
             ufrag: String::new(),
             incoming: Vec::new(),
             composite: None,
-            watches: None,
+            watches: RungCodecs::default(),
             mix: None,
+            downlink: Downlink::default(),
             channel: None,
+            expected,
             created: now,
             connected: false,
             heard: now,
@@ -198,6 +140,7 @@ impl Peer {
             assembled: Outbox::new(),
             demux: Demux::default(),
             greeting: Greeting::default(),
+            feedback: Feedback::default(),
         };
         let answer = peer.renegotiate(offer_sdp)?;
         Ok((peer, answer))
@@ -210,11 +153,25 @@ impl Peer {
     pub(super) fn renegotiate(&mut self, offer_sdp: &str) -> Result<String, OfferError> {
         let intake = Intake::read(offer_sdp, self.role)?;
         let parsed = SdpOffer::from_sdp_string(&intake.text).map_err(|error| unread(&error))?;
-        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| unread(&error))?;
-        let mut answer = offer::with_one_stream(&intake.answer(&answer.to_sdp_string()));
+        // str0m asserts what it takes for granted of payload types; `Intake` refuses what is known to break that, and
+        // what is not known costs its own connection alone.
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.rtc.sdp_api().accept_offer(parsed)));
+        let answer = accepted
+            .inspect_err(|_| self.rtc.disconnect())
+            .map_err(|_| OfferError::Malformed("its payload types contradict each other".into()))?
+            .map_err(|error| unread(&error))?;
+        let answer = answer.to_sdp_string();
+        if let Some(at) = intake.unanswered(&answer).filter(|_| matches!(self.role, PeerRole::Publisher(_))) {
+            return Err(OfferError::Partial(at, "its formats are of profiles that this node does not take".into()));
+        }
+        let mut answer = offer::with_one_stream(&intake.answer(&answer));
         self.greeting.refuse(intake.refusals());
-        // What was chosen first stays: the line keeps its format, and the rung its encoder.
-        self.watches = self.watches.or_else(|| intake.lines.iter().find_map(|line| line.sends));
+        self.feedback.agree(intake.takes_remb());
+        // What was negotiated first stays: the room counts on it.
+        if self.watches == RungCodecs::default() {
+            let mut sends = intake.lines.iter().map(|line| line.sends);
+            self.watches = sends.find(|sends| *sends != RungCodecs::default()).unwrap_or_default();
+        }
         if self.red {
             answer = offer::with_red_first(&answer);
         }
@@ -236,9 +193,9 @@ impl Peer {
         self.id
     }
 
-    /// The codec of the pictures that it is sent; `None` where it receives none.
+    /// The codecs of the pictures that it may be sent; none where it receives no pictures.
     #[must_use]
-    pub fn watches(&self) -> Option<Codec> {
+    pub fn watches(&self) -> RungCodecs {
         self.watches
     }
 
@@ -297,6 +254,14 @@ impl Peer {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
         self.heard = now;
         let mut handled = self.rtc.handle_input(Input::Receive(now, receive));
+        // Before anything of what the handshake brought is used.
+        if let (Some(shown), Some(expected)) = (dtls::take_shown(), &self.expected)
+            && !expected.is_of(&shown)
+        {
+            tracing::warn!("a client shows another certificate than its offer told; it never connects");
+            self.close(CloseReason::Handshake, out);
+            return false;
+        }
         self.drain(now, out);
         if self.expect_stream(datagram)
             && let Ok(again) = Receive::new(Protocol::Udp, source, destination, datagram)
@@ -341,10 +306,12 @@ impl Peer {
         if self.connected { self.heard + limits::DISCONNECTED_SPAN } else { self.created + limits::CONNECT_SPAN }
     }
 
-    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it.
+    /// Writes one frame of the composite, whose payloads all viewers share; `flush` sends it. Frames of another codec
+    /// than the last one's go on with its numbers and its clock, in a payload type of their own.
     pub(super) fn write_video(&mut self, packetised: &Packetised, epoch: &RoomEpoch) {
         let Some(line) = &mut self.composite else { return };
-        let (mid, pt, first) = (line.mid, line.pt, line.sequence);
+        let Some(pt) = line.format(packetised.frame.codec) else { return };
+        let (mid, first) = (line.mid, line.sequence);
         line.sequence += packetised.payloads.len() as u64;
         let pts = packetised.frame.pts;
         // Rungs share their ticks but not their encoders: the keyframe that ends the rung before may be of the tick
@@ -363,7 +330,8 @@ impl Peer {
     /// Writes one Opus packet of the mix; `flush` sends it.
     pub(super) fn write_sound(&mut self, frame: &EncodedFrame, payload: &Arc<[u8]>, epoch: &RoomEpoch) {
         let Some(line) = &mut self.mix else { return };
-        let (mid, pt, sequence) = (line.mid, line.pt, line.sequence);
+        let Some(pt) = line.format(Codec::Opus) else { return };
+        let (mid, sequence) = (line.mid, line.sequence);
         line.sequence += 1;
         let time = rtp_from_pts(frame.pts, limits::SAMPLE_RATE) as u32;
         let wallclock = epoch.instant_at(frame.pts);
@@ -399,25 +367,39 @@ impl Peer {
     fn request_keyframes(&mut self, now: Instant, out: &mut Outbox<PeerOutput>) {
         let mut asked = false;
         for incoming in &mut self.incoming {
-            let Some(source) = &incoming.source else { continue };
-            if incoming.ask_at().is_none_or(|at| now < at) {
-                continue;
+            let layer = incoming.ask_layer(now);
+            let taken = incoming.source.as_ref().map(|source| source.ssrc);
+            let taken = taken.filter(|_| incoming.ask_at().is_some_and(|at| now >= at));
+            if taken.is_some() {
+                (incoming.wanted, incoming.asked) = (false, Some(now));
             }
-            (incoming.wanted, incoming.asked) = (false, Some(now));
-            if let Some(stream) = self.rtc.direct_api().stream_rx(&source.ssrc) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
-                asked = true;
-                out.push(PeerOutput::KeyframeAsked);
+            for ssrc in [taken, layer].into_iter().flatten() {
+                if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                    asked = true;
+                    out.push(PeerOutput::KeyframeAsked);
+                }
             }
         }
-        if asked {
+        let camera = self.incoming.iter().filter(|incoming| incoming.kind.is_video());
+        let stream = camera.filter_map(|incoming| incoming.source.as_ref()).map(|source| source.ssrc).next();
+        if asked | stream.is_some_and(|ssrc| self.feedback.tell(now, &mut self.rtc, ssrc)) {
             self.flush(now, out);
         }
     }
 
-    /// Says a text on the data channel; false while it is not open, or its buffer is full.
+    /// What is asked of the sender of a track.
+    pub(super) fn aim(&mut self, now: Instant, kind: TrackKind, target: SendTarget) {
+        self.feedback.aim(now, kind, target);
+        self.incoming.iter_mut().filter(|incoming| incoming.kind == kind).for_each(|incoming| incoming.aim(target));
+    }
+
+    /// Says a text on the data channel; false while it is not open, or too much of what was said is on its way.
     pub(super) fn say(&mut self, now: Instant, text: &str, out: &mut Outbox<PeerOutput>) -> bool {
         let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else { return false };
+        if channel.buffered_amount() > limits::SIGNAL_UNACKNOWLEDGED_MAX {
+            return false;
+        }
         let texts = self.greeting.pass(text);
         let said = texts.iter().fold(true, |said, text| said & channel.write(false, text.as_bytes()).unwrap_or(false));
         self.flush(now, out);
@@ -527,6 +509,7 @@ impl Peer {
             Event::KeyframeRequest(_) => out.push(PeerOutput::KeyframeRequested),
             Event::ChannelOpen(id, label) if label == signal::LABEL => {
                 self.channel = Some(id);
+                self.feedback.has_words();
                 out.push(PeerOutput::ChannelOpen);
             }
             Event::ChannelData(data) if self.channel == Some(data.id) && !data.binary => {
@@ -538,8 +521,15 @@ impl Peer {
                 }
             }
             Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
+            Event::PeerStats(stats) => self.downlink.note_transport(&stats),
             Event::MediaEgressStats(stats) if self.mix.is_some_and(|line| line.mid == stats.mid) => {
-                out.push(PeerOutput::SoundLost(stats.loss.unwrap_or(0.0) * 100.0));
+                // Sound is reported every few seconds.
+                stats.loss.into_iter().for_each(|loss| out.push(PeerOutput::SoundLost(loss * 100.0)));
+            }
+            Event::MediaEgressStats(stats) => {
+                let pictures = self.composite.map(|line| line.mid);
+                let verdict = self.downlink.note_stream(now, pictures, &stats);
+                verdict.into_iter().for_each(|verdict| out.push(PeerOutput::Link(verdict)));
             }
             Event::Closed => self.close(CloseReason::Closed, out),
             _ => {}
@@ -569,11 +559,21 @@ impl Peer {
     }
 
     fn outgoing(&mut self, mid: Mid, video: bool) -> Option<Outgoing> {
-        let codec = to_wire(if video { self.watches.unwrap_or(Codec::Av1) } else { Codec::Opus });
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
-        let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == codec);
-        let pt = *media.remote_pts().iter().find(fits)?;
+        let format = |codec: Codec| {
+            let fits = |pt: &&Pt| params.iter().any(|p| p.pt() == **pt && p.spec().codec == to_wire(codec));
+            Some((codec, *media.remote_pts().iter().find(fits)?))
+        };
+        let formats = if video {
+            [Codec::Av1, Codec::H264, Codec::Vp8]
+                .map(|codec| Some(codec).filter(|codec| self.watches.has(*codec)).and_then(format))
+        } else {
+            [format(Codec::Opus), None, None]
+        };
+        if formats == [None; 3] {
+            return None;
+        }
         // Below 2^15, so that the first wrap is far and no roll-over counter need be told (RFC 3711 section 3.3.1).
         let sequence = u64::from(rand::random::<u16>() >> 1);
         if video && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
@@ -581,7 +581,7 @@ impl Peer {
             let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
             stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
         }
-        Some(Outgoing { mid, pt, sequence, time: None })
+        Some(Outgoing { mid, formats, sequence, time: None })
     }
 
     fn media_changed(&mut self, mid: Mid, direction: Direction, out: &mut Outbox<PeerOutput>) {
@@ -590,6 +590,7 @@ impl Peer {
             && incoming.started
         {
             incoming.started = false;
+            self.feedback.forget(incoming.kind);
             out.push(PeerOutput::TrackEnded(incoming.kind));
         }
     }
@@ -608,9 +609,20 @@ impl Peer {
         let params = self.rtc.codec_config().params();
         let Some(payload) = payload_kind(params, packet.header.payload_type) else { return };
         let incoming = &mut self.incoming[at];
-        let pixels = rid.and_then(|_| keyframe_pixels(payload.codec, &packet.payload));
-        if !incoming.takes(now, (ssrc, rid), payload.codec, pixels) {
-            return;
+        if incoming.kind.is_video() {
+            self.feedback.hear(now, packet.payload.len(), rid.is_some());
+        }
+        let size = rid.and_then(|_| keyframe_size(payload.codec, &packet.payload));
+        let starts = incoming.changes(payload.codec) && may_start_keyframe(payload.codec, &packet.payload, false);
+        let take = if packet.payload.is_empty() {
+            incoming.takes_padding(ssrc)
+        } else {
+            incoming.takes(now, (ssrc, rid), (payload.codec, starts), size)
+        };
+        match take {
+            Take::Leave => return,
+            Take::Follow => {}
+            Take::Anew => out.push(PeerOutput::TrackEnded(incoming.kind)),
         }
         if !incoming.started {
             incoming.started = true;
@@ -636,9 +648,14 @@ impl Peer {
         }
         for assembled in self.assembled.drain() {
             match assembled {
-                Assembled::Frame(frame) => {
-                    incoming.wanted &= !(frame.keyframe && incoming.kind.is_video());
-                    out.push(PeerOutput::Frame(incoming.kind, frame));
+                Assembled::Frame(mut frame) => {
+                    let admission = incoming.admit(&mut frame);
+                    if matches!(admission, Admission::Stops | Admission::GoesOn) {
+                        out.push(PeerOutput::Excess(incoming.kind, admission == Admission::Stops));
+                    }
+                    if matches!(admission, Admission::Taken | Admission::GoesOn) {
+                        out.push(PeerOutput::Frame(incoming.kind, frame));
+                    }
                 }
                 Assembled::RequestKeyframe => incoming.wanted = true,
             }

@@ -24,6 +24,8 @@ struct Place {
     received: u64,
     sent: u64,
     proven: bool,
+    /// Of a handshake, what was too long to go there yet: else it waits a second for its repetition.
+    kept: Option<Vec<u8>>,
     /// What only who reads at the address can know, and when it was sent there last.
     asked: Option<([u8; stun::TRANSACTION_BYTES], Instant)>,
 }
@@ -49,6 +51,9 @@ impl Reach {
         }
         let sent = place.sent + datagram.len() as u64;
         if sent > place.received * limits::AMPLIFICATION_MAX {
+            if stun::is_dtls(datagram) {
+                place.kept = Some(datagram.to_vec());
+            }
             return false;
         }
         place.sent = sent;
@@ -79,20 +84,23 @@ impl Reach {
         asked.is_some_and(|(asked, _)| asked == transaction)
     }
 
-    /// An address gave the proof.
-    pub(super) fn prove(&mut self, address: SocketAddr) {
+    /// An address gave the proof; what was kept for it may go there now.
+    pub(super) fn prove(&mut self, address: SocketAddr) -> Option<Vec<u8>> {
         let place = self.place(address);
         (place.proven, place.asked) = (true, None);
+        let kept = place.kept.take();
         // The one in use first.
         if let Some(at) = self.places.iter().position(|place| place.address == address) {
             self.places.swap(0, at);
         }
+        kept
     }
 
     /// The handshake is over, by a datagram from `address`.
     pub(super) fn shaken(&mut self, address: SocketAddr) {
         if self.handshake == Some(Handshake::At(address)) {
-            self.prove(address);
+            // It is over: no part of it is of use any more.
+            let _ = self.prove(address);
         }
     }
 
@@ -103,7 +111,7 @@ impl Reach {
                 // Never the one in use; the budget of one that comes back begins anew, with what comes from it.
                 self.places.remove(1);
             }
-            self.places.push(Place { address, received: 0, sent: 0, proven: false, asked: None });
+            self.places.push(Place { address, received: 0, sent: 0, proven: false, kept: None, asked: None });
             self.places.len() - 1
         });
         &mut self.places[at]

@@ -10,14 +10,25 @@ impl Intake {
     pub(super) fn answer(&self, answer: &str) -> String {
         let mut sections = answer.split("\r\nm=");
         let mut text = self.session(sections.next().unwrap_or_default());
+        // str0m tells its candidates once, by the first line, which may be one that is refused.
+        let mut untold: Vec<&str> = Vec::new();
         for (line, section) in self.lines.iter().zip(sections) {
             if line.fate == Fate::Taken && section.split(' ').nth(1) != Some("0") {
                 line.write_taken(section, &mut text);
+                untold.drain(..).for_each(|candidate| push(&mut text, &[candidate]));
             } else {
                 line.write_refused(&mut text);
+                untold.extend(section.lines().filter(|line| line.starts_with("a=candidate:")));
             }
         }
         text
+    }
+
+    /// The first m-line that was taken here and refused there, all the same.
+    pub(super) fn unanswered(&self, answer: &str) -> Option<usize> {
+        let sections = answer.split("\r\nm=").skip(1);
+        let mut lines = self.lines.iter().zip(sections);
+        lines.position(|(line, section)| line.fate == Fate::Taken && section.split(' ').nth(1) == Some("0"))
     }
 
     /// Lines before the first m-line.

@@ -1,8 +1,8 @@
 //! **The question:** what is said next on one client's data channel? Of each thing that has a state the newest, ten
-//! times a second at most, and never nothing: what finds no room now is said later.
+//! times a second at most, a long one less often, and never nothing: what finds no room now is said later.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::core::signal::WordKind;
@@ -23,7 +23,7 @@ pub(super) enum Put {
 pub(super) struct Saying {
     /// In the order in which it is said.
     waiting: Vec<(WordKind, Arc<str>)>,
-    /// When each state was told last.
+    /// From when on each state may be told again.
     told: Vec<(WordKind, Instant)>,
     /// The client was told who it is, or is about to be.
     is_welcome: bool,
@@ -65,11 +65,11 @@ impl Saying {
     pub(super) fn said(&mut self, now: Instant) {
         let due = self.waiting.iter().position(|(kind, _)| self.due(*kind).is_none_or(|at| at <= now));
         let Some(at) = due else { return };
-        let (kind, _) = self.waiting.remove(at);
+        let (kind, text) = self.waiting.remove(at);
         self.again = self.again.filter(|_| !self.waiting.is_empty());
         if kind.is_state() {
             self.told.retain(|(told, _)| *told != kind);
-            self.told.push((kind, now));
+            self.told.push((kind, now + spacing(text.len())));
         }
     }
 
@@ -86,14 +86,19 @@ impl Saying {
 
     /// From when on a kind may be told again; `None`: at once.
     fn due(&self, kind: WordKind) -> Option<Instant> {
-        self.told.iter().find(|(told, _)| *told == kind).map(|(_, at)| *at + limits::SIGNAL_SPACING)
+        self.told.iter().find(|(told, _)| *told == kind).map(|(_, at)| *at)
     }
+}
+
+/// How long after a state of this length the next one is told. While a hundred people come, each hears of all the
+/// others again and again: by its length it costs them and the node, and nobody reads it ten times a second.
+fn spacing(length: usize) -> Duration {
+    let units = u32::try_from(length / limits::SIGNAL_UNIT_LEN).unwrap_or(u32::MAX);
+    limits::SIGNAL_SPACING.saturating_mul(units.max(1)).min(limits::SIGNAL_SPACING_MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn said(saying: &mut Saying, now: Instant) -> Vec<String> {
@@ -119,6 +124,29 @@ mod tests {
         let last = saying.deadline().expect("the last one waits");
         assert_eq!(said(&mut saying, last), ["room 6999"]);
         assert_eq!(saying.deadline(), None);
+    }
+
+    #[test]
+    fn a_long_state_is_told_less_often_and_its_last_one_always() {
+        let (mut saying, start) = (Saying::default(), Instant::now());
+        saying.put(start, WordKind::Welcome, "welcome".into());
+        let roster = |n: u64| format!("{n} {}", "x".repeat(4 * limits::SIGNAL_UNIT_LEN)).into();
+        let mut told = Vec::new();
+        for n in 0..100 {
+            let now = start + limits::SIGNAL_SPACING * u32::try_from(n).expect("few");
+            saying.put(now, WordKind::Room, roster(n));
+            told.extend(said(&mut saying, now));
+        }
+        assert_eq!(told.len(), 1 + 25, "the welcome, and one state in four");
+        let last = saying.deadline().expect("the last one waits");
+        assert!(said(&mut saying, last)[0].starts_with("99 "));
+        saying.put(last, WordKind::Scene, "short".into());
+        assert_eq!(said(&mut saying, last), ["short"], "others do not wait for it");
+        let huge: Arc<str> = "x".repeat(limits::SIGNAL_LEN_MAX).into();
+        saying.put(last, WordKind::Layout, huge.clone());
+        assert_eq!(said(&mut saying, last).len(), 1);
+        saying.put(last, WordKind::Layout, huge);
+        assert_eq!(saying.deadline(), Some(last + limits::SIGNAL_SPACING_MAX));
     }
 
     #[test]

@@ -131,7 +131,13 @@ impl<'a> Section<'a> {
         let (kind, port, protocol) = (words.next()?, words.next()?, words.next()?);
         let port = port.split_once('/').map_or(port, |(port, _)| port);
         let _: u16 = port.parse().ok()?;
-        let formats: Vec<&str> = words.collect();
+        let mut formats: Vec<&str> = Vec::new();
+        // One that is named twice is one.
+        for format in words {
+            if !formats.contains(&format) {
+                formats.push(format);
+            }
+        }
         (!formats.is_empty()).then_some(Self { kind, port, protocol, formats, attributes: Vec::new() })
     }
 
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn lines_that_no_answer_depends_on_are_read_over() {
         let text = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nb=CT:1000\r\nt=0 0\r\na=sendonly\r\na=ice-lite\r\n\
-            m=video 9/2 RTP/SAVPF 45 96\r\ni=camera\r\nc=IN IP4 0.0.0.0\r\nc=IN IP4 0.0.0.1\r\n\
+            m=video 9/2 RTP/SAVPF 45 96 45\r\ni=camera\r\nc=IN IP4 0.0.0.0\r\nc=IN IP4 0.0.0.1\r\n\
             b=AS:1\r\nb=TIAS:1000\r\nk=clear:x\r\na=mid:v\r\n\
             a=rtpmap:45 AV1/90000\r\na=fmtp:45 level-idx=8; profile=0\r\n\n\
             m=audio 9 UDP/TLS/RTP/SAVP 111\na=recvonly\n";

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::base::media::{Codec, Outbox, ReceivedFrame};
+use crate::base::media::{Codec, Orientation, Outbox, ReceivedFrame};
 use crate::io::webrtc::assemble::{Assembled, WirePacket};
 use crate::io::webrtc::payload::red::unpack;
 use crate::io::webrtc::payload::sound_unit;
@@ -109,6 +109,8 @@ impl SoundAssembler {
             audio_level: packet.audio_level,
             rid: packet.rid,
             colour: None,
+            orientation: Orientation::default(),
+            temporal: None,
         })
     }
 
@@ -144,6 +146,7 @@ mod tests {
                 audio_level: None,
                 rid: None,
                 colour: None,
+                orientation: None,
             };
             if sequence == 4 {
                 let payload = Arc::from(&[0xff; 9][..]);
@@ -178,6 +181,7 @@ mod tests {
             audio_level: Some(AudioLevel(30)),
             rid: None,
             colour: None,
+            orientation: None,
         };
         let frame = assembler.push(packet(7, &[1, 2])).unwrap();
         assert_eq!((&frame.data[..], frame.keyframe, frame.codec), (&[1, 2][..], true, Codec::Opus));

@@ -18,10 +18,10 @@ use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::counters::NetCounters;
 use crate::io::webrtc::entry::{Entries, Entry, Sink};
 use crate::io::webrtc::event::{NetEvent, NetEvents};
+use crate::io::webrtc::life::{CloseReason, IceCredentials, PeerOutput};
 use crate::io::webrtc::losses::Losses;
 use crate::io::webrtc::neighbours::Neighbours;
 use crate::io::webrtc::pass::Pass;
-use crate::io::webrtc::peer::{CloseReason, IceCredentials, PeerOutput};
 use crate::io::webrtc::registry::Registry;
 use crate::io::webrtc::rooms::Rooms;
 use crate::io::webrtc::stun;
@@ -110,8 +110,8 @@ impl Switch {
         entry.reach.received(source, datagram.len());
         if stun::answered(datagram).is_some_and(|transaction| entry.reach.is_asked(source, transaction)) {
             let proven = entry.peer.verifies(datagram);
-            if proven {
-                entry.reach.prove(source);
+            if let Some(kept) = proven.then(|| entry.reach.prove(source)).flatten() {
+                self.send.push(socket, destination, source, &kept);
             }
             return self.counters.datagrams_malformed.add(u64::from(!proven));
         }
@@ -172,6 +172,9 @@ impl Switch {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
             }
             NetCommand::AttachSound { peer, kind, sink } => self.attach(socket, now, peer, kind, Sink::Sound(sink)),
+            NetCommand::Aim { peer, kind, target } => {
+                self.peers.get_mut(&peer).into_iter().for_each(|entry| entry.peer.aim(now, kind, target));
+            }
             NetCommand::Trickle { peer, credentials, candidates } => {
                 self.trickle(socket, now, peer, credentials, &candidates);
             }
@@ -355,7 +358,12 @@ impl Switch {
                     self.counters.frames_malformed.add(losses.malformed);
                     self.counters.sounds_restored.add(losses.restored);
                 }
+                PeerOutput::Excess(kind, is_over) => {
+                    self.counters.tracks_over.add(u64::from(is_over));
+                    self.events.tell(NetEvent::Excess { peer: id, kind, is_over });
+                }
                 PeerOutput::SoundLost(percent) => self.note_sound_lost(id, percent),
+                PeerOutput::Link(verdict) => drop(self.events.tell(NetEvent::Link { peer: id, verdict })),
                 PeerOutput::KeyframeAsked => self.counters.keyframe_requests_out.add(1),
                 PeerOutput::Signal(text) => self.hear(now, id, text),
             }

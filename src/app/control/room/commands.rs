@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
+use crate::app::control::room::outputs::Rung;
 use crate::app::control::room::state::Room;
 use crate::base::media::{Outbox, PeerId};
 use crate::core::access::Caller;
@@ -89,22 +90,26 @@ impl Room {
             participants: self.people(),
             viewers: self.core.stats().viewers,
             recording: self.recording.is_on(),
+            gives_up: self.relief.name(),
+            codec: self.codec.codec().name(),
+            codec_why: self.codec.why().to_owned(),
         }
     }
 
     /// What can be watched, and what of it runs.
     fn rungs_shown(&self) -> Vec<RungShown> {
         let shown = |spec: &crate::base::media::RungSpec| {
-            let running = self.outputs.rungs().iter().find(|rung| rung.spec == *spec && rung.view.is_whole());
+            let of_size = |rung: &&Rung| rung.spec.size == spec.size && rung.view.is_whole();
+            let running = || self.outputs.rungs().iter().filter(of_size);
             RungShown {
                 rung: spec.name().to_string(),
-                codec: spec.codec.name(),
+                codec: self.codec.codec().name(),
                 width: spec.size.width,
                 height: spec.size.height,
                 fps: spec.fps,
                 bitrate: spec.bitrate,
-                running: running.is_some(),
-                viewers: running.map_or(0, |rung| rung.viewers()),
+                running: running().next().is_some(),
+                viewers: running().map(Rung::viewers).sum(),
             }
         };
         self.setup.rungs.iter().map(shown).collect()

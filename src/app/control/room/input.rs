@@ -3,7 +3,7 @@
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
-use crate::base::media::{Bitmap, Codec, PeerId, RungId, RungName};
+use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
 use crate::io::api::{Command, ResourceToken};
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
@@ -52,6 +52,6 @@ pub struct Joining {
     pub avatar: Option<Bitmap>,
     /// It is a leg, and this can be told of it.
     pub leg: Option<LegShown>,
-    /// What they are sent pictures in, as was negotiated.
-    pub watches: Option<Codec>,
+    /// What they may be sent pictures in, as was negotiated.
+    pub watches: RungCodecs,
 }

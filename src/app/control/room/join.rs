@@ -5,9 +5,10 @@ use std::time::Instant;
 use crate::app::control::room::effect::{Effect, LegStart};
 use crate::app::control::room::input::Joining;
 use crate::app::control::room::outputs::Outputs;
-use crate::app::control::room::peers::PeerEntry;
+use crate::app::control::room::peers::{PeerEntry, Watching};
 use crate::app::control::room::state::Room;
 use crate::base::media::{Bitmap, Outbox, ParticipantId, PeerId, RungId, RungSpec, TrackId, TrackKind};
+use crate::core::ladder::ViewerRung;
 use crate::core::room::{Role, RoomInput};
 use crate::core::scene;
 use crate::io::api::{LegState, Refusal};
@@ -21,14 +22,16 @@ impl Room {
         let Joining { peer, role, display, consents_to_recording, rung, resource, trickling, avatar, leg, watches } =
             joining;
         let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
-        // The rung that was chosen, in the codec that was negotiated.
-        let spec = RungSpec { codec: watches.unwrap_or(spec.codec), ..spec };
         if !self.admit(now, peer, role, &display, out) {
             return;
         }
         let is_leg = leg.is_some();
         let mut entry = PeerEntry::new(role, resource, trickling);
         entry.leg = leg;
+        let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));
+        let follows =
+            rung.is_none().then(|| ViewerRung::new(self.setup.rungs.iter().map(|rung| rung.bitrate).collect()));
+        entry.watching = is_viewer.then_some(Watching { takes: watches, rung: follows });
         self.peers.insert(peer, entry);
         if let (false, Some(participant)) = (consents_to_recording, role.participant()) {
             // Before anything of theirs is in the room.
@@ -37,8 +40,10 @@ impl Room {
         if is_leg {
             self.enter_leg(now, peer, out);
         } else {
-            let watches = !matches!(role, PeerRole::Publisher(_));
-            let rung = watches.then(|| self.watch(now, peer, spec, out));
+            // Before they watch: where they are the first, they decide.
+            self.consider_codec(now, out);
+            let spec = self.in_codec_of(spec, watches);
+            let rung = is_viewer.then(|| self.watch(now, peer, spec, out));
             out.push(Effect::Net(NetCommand::EnterRoom { peer, room: self.name.clone(), rung }));
         }
         self.appear(now, peer, avatar, out);
@@ -105,6 +110,7 @@ impl Room {
         }
         self.outputs.unwatch(now, peer);
         let Some(entry) = self.peers.remove(peer) else { return };
+        self.consider_codec(now, out);
         out.push(Effect::Forget(peer, entry.resource));
         tracing::debug!(room = %alias(&self.name), reason, "a connection ends");
         let input = match entry.role.participant() {
@@ -134,7 +140,7 @@ impl Room {
         entry.leg.as_ref().map(|leg| leg.state(participant)).ok_or(Refusal::ResourceNotFound)
     }
 
-    fn watch(&mut self, now: Instant, peer: PeerId, spec: RungSpec, out: &mut Outbox<Effect>) -> RungId {
+    pub(super) fn watch(&mut self, now: Instant, peer: PeerId, spec: RungSpec, out: &mut Outbox<Effect>) -> RungId {
         let frames = self.counters.frames_encoded.clone();
         self.outputs.watch(now, peer, spec, (&self.setup, &frames), out)
     }

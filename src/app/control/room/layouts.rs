@@ -11,11 +11,13 @@ use crate::app::control::room::state::Room;
 use crate::base::limits;
 use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackKind};
 use crate::core::access::Act;
-use crate::core::ladder::{SendTarget, UplinkInput};
+use crate::core::ladder::{Relief, SendTarget, UplinkInput};
 use crate::core::record::Event;
 use crate::core::room::Member;
 use crate::core::scene::{self, Layout, Scene, Tile, TilePicture};
 use crate::core::signal::{FromNode, ProblemKind, TilePlace, VideoTrack};
+use crate::io::telemetry::log::alias;
+use crate::io::webrtc::NetCommand;
 
 impl Room {
     /// Lays the room out anew; its first page shows.
@@ -85,7 +87,8 @@ impl Room {
         }
     }
 
-    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves.
+    /// The room is laid out anew: everyone learns where the tiles lie, and each sender what their tile deserves. Who
+    /// speaks or stands still changes the picture and moves no tile: nobody is told the same places again.
     pub(super) fn scene_changed(
         &mut self,
         now: Instant,
@@ -97,16 +100,51 @@ impl Room {
         self.scene = Some(scene.clone());
         let turned = (page, pages) != (self.layout.page, self.layout.pages.max(1));
         (self.layout.page, self.layout.pages) = (page, pages);
-        self.broadcast(&Self::scene_message(&scene), out);
+        self.places.is_stale = true;
+        if self.places.due().is_none_or(|at| at <= now) {
+            self.tell_places(now, out);
+        }
         if turned {
             self.broadcast(&self.layout_message(), out);
         }
         self.ask_senders(now, &scene, out);
+        self.consider_codec(now, out);
+    }
+
+    /// Tells everyone where the tiles lie, unless that is what they know: who speaks changes no place.
+    pub(super) fn tell_places(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        self.places.is_stale = false;
+        let Some(scene) = &self.scene else { return };
+        let message = Self::scene_message(scene);
+        if self.places.told.as_ref().is_none_or(|(_, told)| *told != message) {
+            self.broadcast(&message, out);
+            self.places.told = Some((now, message));
+        }
+    }
+
+    /// The room's ticks do not keep up, or do again: what is asked of senders follows.
+    pub(super) fn relieve(&mut self, now: Instant, relief: Relief, out: &mut Outbox<Effect>) {
+        let (room, node) = (alias(&self.name), &self.setup.counts.node);
+        if relief > self.relief {
+            node.reliefs.add(1);
+            tracing::warn!(%room, gives_up = relief.name(), "ticks do not keep up: this machine is too small, or busy");
+        } else {
+            tracing::info!(%room, gives_up = relief.name(), "ticks keep up again");
+        }
+        let was_relieved = self.relief >= Relief::Rungs;
+        self.relief = relief;
+        if was_relieved != (relief >= Relief::Rungs) {
+            self.relieve_rungs(now, out);
+        }
+        self.strained_since = (relief == Relief::OutputRate).then(|| self.strained_since.unwrap_or(now));
+        if let Some(scene) = self.scene.clone() {
+            self.ask_senders(now, &scene, out);
+        }
     }
 
     /// Who is not seen needs to send hardly anything, enough to come back at once.
     fn ask_senders(&mut self, now: Instant, scene: &Scene, out: &mut Outbox<Effect>) {
-        let fps = self.setup.config.video.fps.get();
+        let (pace, fps, relief) = (self.setup.config.video.pace(), self.setup.config.video.fps.get(), self.relief);
         let people = self
             .peers
             .iter()
@@ -115,16 +153,17 @@ impl Room {
             })
             .collect::<Vec<_>>();
         for (peer, participant, shares) in people {
-            let size_of = |track: VideoTrack| {
-                let tiles = scene.tiles.iter().find(|tile| tile.participant == participant && track_of(tile) == track);
-                tiles.map(|tile| Size::new(tile.rect.width, tile.rect.height))
+            let tile_of = |track: VideoTrack| {
+                scene.tiles.iter().find(|tile| tile.participant == participant && track_of(tile) == track)
             };
-            let camera = UplinkInput::Tile(size_of(VideoTrack::Camera), fps);
-            self.ask_sender(now, peer, VideoTrack::Camera, camera, out);
+            let camera = tile_of(VideoTrack::Camera).map(Tile::paced);
+            let camera_fps = camera.map_or(fps, |tile| pace.fps(scene.canvas, tile, relief));
+            let size = camera.map(|tile| if relief >= Relief::TileSize { half(tile.size) } else { tile.size });
+            self.ask_sender(now, peer, VideoTrack::Camera, UplinkInput::Tile(size, camera_fps), out);
             if shares {
                 // An eighth more than the tile, which is what a camera's step may fall short by: letters never do.
                 let sharp = |size: Size| Size::new(size.width + size.width / 8, size.height + size.height / 8);
-                let size = size_of(VideoTrack::Screen).map(sharp);
+                let size = tile_of(VideoTrack::Screen).map(|tile| sharp(tile.paced().size));
                 let screen = UplinkInput::Tile(size, fps.min(limits::SCREEN_FPS_MAX));
                 self.ask_sender(now, peer, VideoTrack::Screen, screen, out);
             }
@@ -143,8 +182,13 @@ impl Room {
         let mut targets = Outbox::new();
         let Some(entry) = self.peers.get_mut(peer) else { return };
         entry.ask_mut(track).handle(now, input, &mut targets);
-        for SendTarget { size, fps, bitrate } in targets.drain() {
-            let (width, height) = (size.width, size.height);
+        let kind = match track {
+            VideoTrack::Camera => TrackKind::Camera,
+            VideoTrack::Screen => TrackKind::Screen,
+        };
+        for target in targets.drain() {
+            let SendTarget { size: Size { width, height }, fps, bitrate } = target;
+            out.push(Effect::Net(NetCommand::Aim { peer, kind, target }));
             Self::send(peer, &FromNode::Send { track, width, height, fps, bitrate }, out);
         }
     }
@@ -183,6 +227,10 @@ impl Room {
         let tiles = scene.tiles.iter().map(place).collect();
         FromNode::Scene { width: scene.canvas.width, height: scene.canvas.height, tiles }
     }
+}
+
+fn half(size: Size) -> Size {
+    Size::new((size.width / 2).max(2), (size.height / 2).max(2))
 }
 
 fn track_of(tile: &Tile) -> VideoTrack {

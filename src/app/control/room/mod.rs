@@ -5,11 +5,13 @@
 //! Doors: [`Room::handle`], [`Room::deadline`], [`Room::stats`].
 
 mod branding;
+mod codec;
 mod commands;
 pub mod effect;
 pub mod input;
 mod join;
 mod layouts;
+mod links;
 mod moderation;
 mod net_events;
 mod notify;

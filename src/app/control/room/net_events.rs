@@ -19,6 +19,7 @@ impl Room {
             NetEvent::ChannelOpen(peer) => self.welcome(peer, out),
             NetEvent::TrackStarted { peer, kind, codec } => self.track_started(now, peer, (kind, codec), out),
             NetEvent::TrackEnded { peer, kind } => self.track_ended(now, peer, kind, out),
+            NetEvent::Excess { peer, kind, is_over } => self.track_over(now, peer, (kind, is_over), out),
             NetEvent::Signal { peer, text } => self.signal(now, peer, &text, out),
             NetEvent::Renegotiated { peer, answer } => Self::renegotiated(peer, answer, out),
             // The encoders of the room's mixes follow what its listeners lose.
@@ -28,6 +29,7 @@ impl Room {
                     entry.trickling.answered(answer);
                 }
             }
+            NetEvent::Link { peer, verdict } => self.link_changed(now, peer, verdict, out),
             // That is how they came in.
             NetEvent::Connected(_) => {}
         }

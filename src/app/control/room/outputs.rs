@@ -10,7 +10,7 @@ use crate::app::control::room::effect::{Effect, RungStart};
 use crate::app::control::room::setup::RoomSetup;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Outbox, PeerId, RungId, RungName, RungSpec, View};
-use crate::engine::flow::{Counter, Fan, KeyframeRequest};
+use crate::engine::flow::{Counter, Fan, KeyframeRequest, Level};
 
 /// One encode that runs.
 pub struct Rung {
@@ -25,19 +25,43 @@ pub struct Rung {
     /// Where its keyframes are asked for.
     pub keyframe_requests: KeyframeRequest,
     recorded: Arc<AtomicBool>,
-    viewers: BTreeSet<PeerId>,
+    viewers: Viewers,
     /// Since when nobody reads it.
     idle_since: Option<Instant>,
 }
 
+/// Who watches one encode, counted with all who watch one of its size.
+struct Viewers {
+    ids: BTreeSet<PeerId>,
+    level: Level,
+}
+
+impl Viewers {
+    fn insert(&mut self, peer: PeerId) {
+        self.level.raise(u64::from(self.ids.insert(peer)));
+    }
+
+    fn remove(&mut self, peer: PeerId) -> bool {
+        let watched = self.ids.remove(&peer);
+        self.level.lower(u64::from(watched));
+        watched
+    }
+}
+
+impl Drop for Viewers {
+    fn drop(&mut self) {
+        self.level.lower(self.ids.len() as u64);
+    }
+}
+
 impl Rung {
     fn has_readers(&self) -> bool {
-        !self.viewers.is_empty() || self.recorded.load(Ordering::Relaxed)
+        !self.viewers.ids.is_empty() || self.recorded.load(Ordering::Relaxed)
     }
 
     /// How many watch it.
     pub fn viewers(&self) -> usize {
-        self.viewers.len()
+        self.viewers.ids.len()
     }
 
     /// When it stops: at once where only a recording could have read it, else a little later, for people come and go.
@@ -86,10 +110,15 @@ impl Outputs {
     /// A connection watches nothing any more.
     pub fn unwatch(&mut self, now: Instant, peer: PeerId) {
         for rung in &mut self.rungs {
-            if rung.viewers.remove(&peer) && !rung.has_readers() {
+            if rung.viewers.remove(peer) && !rung.has_readers() {
                 rung.idle_since = Some(now);
             }
         }
+    }
+
+    /// Who watches what.
+    pub fn watched(&self) -> impl Iterator<Item = (PeerId, &RungSpec)> {
+        self.rungs.iter().flat_map(|rung| rung.viewers.ids.iter().map(|peer| (*peer, &rung.spec)))
     }
 
     /// The room's recording reads `spec` of `view` from now on, and nothing else.
@@ -186,6 +215,8 @@ fn begin(spec: RungSpec, view: View, setup: &RoomSetup, counter: &Counter) -> (R
         recorded: recorded.clone(),
         frames_encoded,
     };
-    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, viewers: BTreeSet::new(), idle_since: None };
+    let place = setup.rungs.iter().position(|rung| rung.size == spec.size).unwrap_or_default();
+    let viewers = Viewers { ids: BTreeSet::new(), level: node.rung_viewers[place.min(limits::RUNGS_MAX - 1)].clone() };
+    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, viewers, idle_since: None };
     (rung, start)
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
-use crate::base::media::{Bitmap, Codec, PeerId, TappedFrame, TrackKind};
-use crate::core::ladder::UplinkTarget;
+use crate::base::media::{Bitmap, Codec, PeerId, RungCodecs, TappedFrame, TrackKind};
+use crate::core::ladder::{UplinkTarget, ViewerRung};
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
 use crate::io::api::ResourceToken;
@@ -28,6 +28,8 @@ pub struct PeerEntry {
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
     pub screen_playout: PlayoutCell,
+    /// What it is sent of the pictures; `None` where it receives none.
+    pub watching: Option<Watching>,
     /// Nobody sees or hears them before the recording's view without them is made: what is shown and heard then.
     pub veil: Option<Veil>,
     /// Its tracks that are decoded or mixed.
@@ -38,6 +40,15 @@ pub struct PeerEntry {
     ask_camera: UplinkTarget,
     /// What is asked of its screen.
     ask_screen: UplinkTarget,
+}
+
+/// What a connection is sent of the pictures.
+#[derive(Debug)]
+pub struct Watching {
+    /// The codecs it takes.
+    pub takes: RungCodecs,
+    /// Which rung its link carries; `None` where it asked for one, which it keeps.
+    pub rung: Option<ViewerRung>,
 }
 
 /// What somebody would show who is not shown yet.
@@ -68,6 +79,7 @@ impl PeerEntry {
             resource,
             trickling,
             leg: None,
+            watching: None,
             veil: None,
             playout: PlayoutCell::default(),
             screen_playout: PlayoutCell::default(),
@@ -92,6 +104,10 @@ impl PeerEntry {
             TrackKind::Camera | TrackKind::Microphone => &self.playout,
             TrackKind::Screen | TrackKind::ScreenSound => &self.screen_playout,
         }
+    }
+
+    fn viewer_rung(&self) -> Option<&ViewerRung> {
+        self.watching.as_ref()?.rung.as_ref()
     }
 
     /// What a new share of the screen begins with.
@@ -144,6 +160,17 @@ impl Peers {
         let asks = self.iter().flat_map(|(id, entry)| entry.asks().map(|(track, ask)| (id, track, ask)));
         let due = asks.filter(|(.., ask)| ask.deadline().is_some_and(|at| at <= now));
         due.map(|(id, track, _)| (id, track)).collect()
+    }
+
+    /// The viewers whose rungs are to be looked at now.
+    pub fn rungs_due(&self, now: Instant) -> Vec<PeerId> {
+        let due = |entry: &PeerEntry| entry.viewer_rung().and_then(ViewerRung::deadline).is_some_and(|at| at <= now);
+        self.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| id).collect()
+    }
+
+    /// When the next viewer's rung is to be looked at.
+    pub fn rung_deadline(&self) -> Option<Instant> {
+        self.0.values().filter_map(|entry| entry.viewer_rung()?.deadline()).min()
     }
 
     /// When the next sender is to be asked.

@@ -8,7 +8,7 @@ use crate::app::control::room::state::{Asker, RecordingState, Room};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
-use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, View};
+use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, RungSpec, View};
 use crate::core::access::Act;
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
@@ -200,7 +200,7 @@ impl Room {
 
     /// What the room does, as everyone in it is told.
     pub(super) fn state_message(&self) -> FromNode {
-        let spec = self.setup.rungs[0];
+        let spec = RungSpec { codec: self.codec.codec(), ..self.setup.rungs[0] };
         FromNode::State {
             recording: self.recording.is_on(),
             codec: spec.codec.name().into(),
@@ -272,7 +272,8 @@ impl Room {
         self.view.is_stale = false;
         let hidden = self.refusers.people().clone();
         let view = View { generation: if hidden.is_empty() { 0 } else { generation }, hidden: hidden.clone() };
-        let (spec, frames) = (self.setup.rungs[0], self.counters.frames_encoded.clone());
+        let spec = RungSpec { codec: self.codec.codec(), ..self.setup.rungs[0] };
+        let frames = self.counters.frames_encoded.clone();
         let number = view.generation;
         let rung = self.outputs.record(now, spec, view, (&self.setup, &frames), out);
         let package = &self.setup.package;

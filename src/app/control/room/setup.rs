@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::app::config::{Branding, Config, RecordingStart};
 use crate::app::workers::counters::Counts;
 
-use crate::base::media::{PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::base::media::{CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
 use crate::core::access::Policy;
+use crate::core::ladder::{CodecChoice, CodecSetup};
 use crate::engine::flow::Waker;
 use crate::io::store::Archive;
 
@@ -34,6 +35,14 @@ pub struct RoomSetup {
     pub net: Waker,
     /// Of the package worker.
     pub package: Waker,
+    /// What a tick costs to encode here, measured at start.
+    pub encode_costs: EncodeCosts,
+    /// Which codec those get who take both, as the operator chose.
+    pub codec: CodecPreference,
+    /// Cores that the node may use.
+    pub cores: usize,
+    /// Rooms that run.
+    pub rooms_running: AtomicUsize,
     /// Who encodes and who composes, by name.
     pub engines: (&'static str, &'static str),
     /// Numbers of rungs and recordings given out so far.
@@ -49,6 +58,7 @@ impl RoomSetup {
         (net, package): (Waker, Waker),
         (archive, record_to): (Option<Arc<Archive>>, Option<PathBuf>),
         engines: (&'static str, &'static str),
+        encode_costs: EncodeCosts,
     ) -> Self {
         Self {
             policy: config.policy(),
@@ -57,11 +67,15 @@ impl RoomSetup {
             announcement: config.recording.announcement.blocks(),
             archive,
             record_to,
+            codec: config.video.codec,
             config,
             counts,
             net,
             package,
             engines,
+            encode_costs,
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            rooms_running: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
         }
     }
@@ -70,6 +84,12 @@ impl RoomSetup {
     #[must_use]
     pub fn rung_names(&self) -> Vec<String> {
         self.rungs.iter().map(|spec| spec.name().to_string()).collect()
+    }
+
+    /// What a room that begins sends to those who take both codecs.
+    pub fn first_codec(&self) -> CodecChoice {
+        let stays = CodecSetup { costs: self.encode_costs, preference: self.codec, cores: self.cores };
+        CodecChoice::new(stays, self.config.video.fps.get(), self.rooms_running.load(Ordering::Relaxed))
     }
 
     /// A rung's id.

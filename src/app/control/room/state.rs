@@ -1,7 +1,7 @@
 //! **The question:** what is a room, and by which doors is it asked?
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::app::control::report::{RoomCounters, RoomReport};
@@ -17,10 +17,10 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::ladder::UplinkInput;
+use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
 use crate::core::room::{Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Scene};
-use crate::core::signal::Person;
+use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
 use crate::io::telemetry::log::alias;
@@ -34,6 +34,8 @@ pub struct Room {
     pub(super) core: RoomCore,
     pub(super) peers: Peers,
     pub(super) outputs: Outputs,
+    /// In what those are sent pictures who take both codecs.
+    pub(super) codec: CodecChoice,
     /// What is heard in it.
     pub(super) audio: Fan<MixTick>,
     pub(super) recording: RecordingState,
@@ -49,6 +51,12 @@ pub struct Room {
     pub(super) layout: LayoutState,
     /// The picture as last laid out.
     pub(super) scene: Option<Arc<Scene>>,
+    /// What everybody was told of where the tiles lie.
+    pub(super) places: PlacesState,
+    /// What is given up while its ticks do not keep up.
+    pub(super) relief: Relief,
+    /// Since when that is all there is.
+    pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
     pub(super) counters: RoomCounters,
@@ -137,6 +145,22 @@ impl RosterState {
     }
 }
 
+/// What everyone knows of where the tiles lie.
+#[derive(Debug, Default)]
+pub(super) struct PlacesState {
+    /// What they were told, and when.
+    pub(super) told: Option<(Instant, FromNode)>,
+    /// It is not so any more.
+    pub(super) is_stale: bool,
+}
+
+impl PlacesState {
+    /// When they are to be told: ten times a second at most.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.told.as_ref().map(|(told, _)| *told + limits::SIGNAL_SPACING).filter(|_| self.is_stale)
+    }
+}
+
 /// How a room is laid out, as far as its people know.
 #[derive(Debug, Default)]
 pub(super) struct LayoutState {
@@ -180,6 +204,8 @@ impl Room {
         counters: RoomCounters,
     ) -> Self {
         let layout = setup.config.video.layout.layout().clone();
+        setup.rooms_running.fetch_add(1, Ordering::Relaxed);
+        let codec = setup.first_codec();
         let mut room = Self {
             name,
             setup,
@@ -187,6 +213,7 @@ impl Room {
             core: RoomCore::new(),
             peers: Peers::default(),
             outputs: Outputs::default(),
+            codec,
             audio,
             recording: RecordingState::Off,
             refusers: Refusers::default(),
@@ -197,6 +224,9 @@ impl Room {
             is_to_announce: false,
             layout: LayoutState { layout, ..LayoutState::default() },
             scene: None,
+            places: PlacesState::default(),
+            relief: Relief::default(),
+            strained_since: None,
             speaking: Vec::new(),
             counters,
             ended: false,
@@ -211,7 +241,10 @@ impl Room {
             return refuse(input);
         }
         match input {
-            Input::Begin => self.record_from_the_start(now, out),
+            Input::Begin => {
+                self.log_codec();
+                self.record_from_the_start(now, out);
+            }
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
             Input::Leg(event) => self.leg_event(now, event, out),
@@ -232,9 +265,12 @@ impl Room {
             self.peers.ask_deadline(),
             self.refusers.deadline(),
             self.outputs.deadline(),
+            self.codec.deadline(),
+            self.peers.rung_deadline(),
             self.clock_deadline(),
             self.view.due(),
             self.roster.due(),
+            self.places.due(),
         ];
         all.into_iter().flatten().min()
     }
@@ -286,10 +322,22 @@ impl Room {
         }
     }
 
+    /// Since when it gives up all there is to give up, if it does.
+    #[must_use]
+    pub fn strained_since(&self) -> Option<Instant> {
+        self.strained_since
+    }
+
     /// Whether a connection is of this room.
     #[must_use]
     pub fn has(&self, peer: PeerId) -> bool {
         self.peers.get(peer).is_some()
+    }
+
+    /// In what those are sent pictures who take both codecs.
+    #[must_use]
+    pub fn codec(&self) -> &CodecChoice {
+        &self.codec
     }
 
     /// What is heard in the room, for legs that come.
@@ -313,12 +361,18 @@ impl Room {
         if self.roster.due().is_some_and(|at| at <= now) {
             self.tell_roster(now, out);
         }
+        if self.places.due().is_some_and(|at| at <= now) {
+            self.tell_places(now, out);
+        }
+        self.codec_due(now, out);
+        self.rungs_due(now, out);
         self.outputs.stop_idle(now, out);
     }
 
     fn worker_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
         match event {
             Event::SceneChanged { scene, page, pages, .. } => self.scene_changed(now, scene, page, pages, out),
+            Event::Relief { relief, .. } => self.relieve(now, relief, out),
             Event::Speech { speaking, dominant, .. } => {
                 self.room_input(now, RoomInput::Speech { speaking, dominant }, out);
             }
@@ -358,6 +412,7 @@ impl Room {
         }
         // Before the people leave, so that leaving does not end the room once more.
         self.ended = true;
+        self.setup.rooms_running.fetch_sub(1, Ordering::Relaxed);
         let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
         for id in peers {
             let Some(entry) = self.peers.remove(id) else { continue };

@@ -20,8 +20,12 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::hostile::{Mutator, rounds};
 use crate::base::limits;
-use crate::base::media::{Codec, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungId, Size, TrackKind, Wallclock};
-use crate::core::scene;
+use crate::base::media::{
+    Codec, EncodeCosts, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungCodecs, RungId, RungSpec, Size,
+    TrackKind, Wallclock,
+};
+use crate::core::ladder::{LinkVerdict, Relief};
+use crate::core::scene::{self, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
@@ -31,7 +35,11 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
     let places = (None, record_to.map(Into::into));
-    Arc::new(RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu")))
+    let costs = EncodeCosts { av1: Duration::from_millis(18), h264: Some(Duration::from_micros(6_500)) };
+    let mut setup = RoomSetup::new(Config::default(), Counts::default(), wakers, places, ("aom", "cpu"), costs);
+    // Whatever this test runs on.
+    setup.cores = 4;
+    Arc::new(setup)
 }
 
 fn room(now: Instant, setup: Arc<RoomSetup>) -> Room {
@@ -51,7 +59,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
         leg: None,
-        watches: None,
+        watches: RungCodecs { av1: true, h264: true, vp8: false },
     }
 }
 
@@ -96,6 +104,7 @@ fn an_encode_runs_while_somebody_reads_it_and_a_little_longer() {
     let frames = Counter::default();
     let (large, small) = (setup.rungs[0], setup.rungs[1]);
     assert_eq!((large.size, small.size), (Size::new(1280, 720), Size::new(640, 360)));
+    assert_eq!((setup.rungs[2].size, setup.rungs[2].bitrate), (Size::new(320, 180), 200_000));
     let mut out = Outbox::new();
     let first = room.outputs.watch(now, PeerId(1), large, (&setup, &frames), &mut out);
     let same = room.outputs.watch(now, PeerId(2), large, (&setup, &frames), &mut out);
@@ -126,6 +135,80 @@ fn a_viewer_who_changes_the_rung_is_counted_once() {
     room.outputs.watch(now, PeerId(1), setup.rungs[1], (&setup, &frames), &mut out);
     assert_eq!(room.outputs.rungs().iter().map(super::outputs::Rung::viewers).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(stopped(&handle(&mut room, now + limits::RUNG_LINGER, Input::Due)), [large]);
+}
+
+#[test]
+fn a_viewer_whose_link_carries_less_gets_less_and_who_asked_for_a_rung_keeps_it() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    come(&mut room, now, 1, true);
+    let asked = Joining { rung: Some(setup.rungs[0].name()), ..joining(2, PeerRole::Viewer { minus: None }) };
+    handle(&mut room, now, Input::Join(Box::new(asked)));
+    let told = |room: &mut Room, peer: u64, now: Instant, verdict: LinkVerdict| {
+        let effects = handle(room, now, Input::Net(NetEvent::Link { peer: PeerId(peer), verdict }));
+        let sizes: Vec<_> = room.outputs.watched().map(|(peer, spec)| (peer.0, spec.size.width)).collect();
+        (effects.iter().any(|e| matches!(e, Effect::Net(NetCommand::WatchRung { .. }))), sizes)
+    };
+    let congested = LinkVerdict::Congested { arrives: 0.12 };
+    assert_eq!(told(&mut room, 2, now, congested), (false, vec![(1, 1280), (2, 1280)]));
+    assert_eq!(told(&mut room, 1, now, congested), (true, vec![(2, 1280), (1, 320)]));
+    let levels = || setup.counts.node.rung_viewers.clone().map(|level| level.get());
+    assert_eq!(levels(), [1, 0, 1]);
+    assert!(!told(&mut room, 1, now + Duration::from_secs(1), LinkVerdict::Clear).0);
+    let due = room.deadline().unwrap();
+    assert!(due <= now + Duration::from_secs(4), "it is tried again soon");
+    handle(&mut room, due, Input::Due);
+    assert_eq!(levels(), [1, 1, 0]);
+    assert_eq!((setup.counts.node.rung_downs.get(), setup.counts.node.rung_ups.get()), (1, 1));
+    handle(&mut room, due, Input::End("it is over"));
+    drop(room);
+    assert_eq!(levels(), [0; 3]);
+}
+
+#[test]
+fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_recording_with_them() {
+    let (now, setup) = (Instant::now(), setup(Some("/nowhere/call.mp4")));
+    let mut room = room(now, setup.clone());
+    let begun = handle(&mut room, now, Input::Begin);
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    for number in [1, 2] {
+        come(&mut room, now, number, true);
+    }
+    let with = |codec| RungSpec { codec, ..setup.rungs[0] };
+    assert_eq!(started(&begun).iter().map(|start| start.spec).collect::<Vec<_>>(), [with(Codec::Av1)]);
+    assert_eq!(room.outputs.watched().map(|(_, spec)| *spec).collect::<Vec<_>>(), [with(Codec::Av1); 2]);
+    // A hundred faces: AV1 fits four cores, and beside an H.264 it does not.
+    room.scene = Some(Arc::new(faces(100)));
+    let joining = joining(3, PeerRole::Viewer { minus: None });
+    let watches = RungCodecs { av1: false, h264: true, vp8: false };
+    let effects = handle(&mut room, now, Input::Join(Box::new(Joining { watches, ..joining })));
+    let h264 = started(&effects)[0].rung;
+    assert_eq!(started(&effects)[0].spec, with(Codec::H264));
+    let due = now + Duration::from_secs(2);
+    assert!(room.deadline().is_some_and(|at| at <= due), "it is a matter of time");
+    let effects = handle(&mut room, due, Input::Due);
+    let follow = effects.iter().filter_map(|e| match e {
+        Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
+        _ => None,
+    });
+    assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
+    assert!(started(&effects).is_empty(), "it runs already");
+    assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))), "the recording too");
+    assert!(matches!(room.state_message(), FromNode::State { codec, .. } if codec == "h264"));
+    assert_eq!(room.setup.counts.node.codec_switches.get(), 1);
+    let ends = stopped(&handle(&mut room, due + limits::RUNG_LINGER, Input::Due));
+    assert_eq!(ends, [started(&begun)[0].rung], "nobody reads the AV1 any more");
+}
+
+/// So many cameras that fill a canvas.
+fn faces(count: u64) -> Scene {
+    let (mut core, mut out, now) = (scene::SceneCore::new(Size::new(1280, 720)), Outbox::new(), Instant::now());
+    for participant in (1..=count).map(ParticipantId) {
+        core.handle(now, scene::Input::Joined { participant, name: String::new() }, &mut out);
+        core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
+    }
+    (*core.scene()).clone()
 }
 
 #[test]
@@ -401,6 +484,30 @@ fn the_roster_is_told_ten_times_a_second_and_the_last_change_always() {
 }
 
 #[test]
+fn where_tiles_lie_is_told_when_it_changes_and_not_when_somebody_speaks() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    come(&mut room, now, 1, true);
+    let (mut core, mut out) = (scene::SceneCore::new(Size::new(1280, 720)), Outbox::new());
+    let mut at = now;
+    let mut told = |input: scene::Input| {
+        at += limits::SIGNAL_SPACING;
+        core.handle(at, input, &mut out);
+        let shown = Event::SceneChanged { room: room.name.clone(), scene: core.scene(), page: 0, pages: 1 };
+        let effects = handle(&mut room, at, Input::Worker(shown));
+        let scenes = |effect: &&Effect| matches!(effect, Effect::Net(NetCommand::Signal { kind: WordKind::Scene, .. }));
+        effects.iter().filter(scenes).count()
+    };
+    let participant = ParticipantId(1);
+    told(scene::Input::Joined { participant, name: "Anna".into() });
+    assert_eq!(told(scene::Input::Joined { participant: ParticipantId(2), name: "Bert".into() }), 1);
+    for speaking in [true, false, true] {
+        assert_eq!(told(scene::Input::Speaking { participant, speaking }), 0, "no tile moved");
+    }
+    assert_eq!(told(scene::Input::Left { participant: ParticipantId(2) }), 1);
+}
+
+#[test]
 fn a_full_room_takes_nobody_and_says_so_before() {
     let now = Instant::now();
     let mut room = room(now, setup(None));
@@ -447,4 +554,105 @@ fn hostile_texts_of_a_guest_are_obeyed_or_refused() {
         }
     }
     assert!(effects > 0, "not one was obeyed");
+}
+
+/// What camera senders are asked for, by connection: columns and frames a second.
+fn asked(effects: &[Effect]) -> Vec<(PeerId, u32, u32)> {
+    let words = effects.iter().filter_map(|effect| match effect {
+        Effect::Net(NetCommand::Signal { peer, text, .. }) => Some((*peer, text)),
+        _ => None,
+    });
+    let asks = words.filter_map(|(peer, text)| match serde_json::from_str(text).ok()? {
+        FromNode::Send { width, fps, .. } => Some((peer, width, fps)),
+        _ => None,
+    });
+    asks.collect()
+}
+
+/// A picture of `people` of whom one speaks, as the room's canvas tells it.
+fn laid_out(people: u64, speaker: u64) -> Event {
+    let mut core = scene::SceneCore::new(Size::new(1280, 720));
+    let (now, mut out) = (Instant::now(), Outbox::new());
+    for number in 1..=people {
+        let participant = ParticipantId(number);
+        core.handle(now, scene::Input::Joined { participant, name: String::new() }, &mut out);
+        core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
+    }
+    core.handle(now, scene::Input::Speaking { participant: ParticipantId(speaker), speaking: true }, &mut out);
+    Event::SceneChanged { room: "tested".parse().unwrap(), scene: core.scene(), page: 0, pages: 1 }
+}
+
+#[test]
+fn a_crowd_is_asked_for_half_the_frames_and_who_speaks_for_all() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    for number in 1..=100 {
+        come(&mut room, now, number, true);
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(100, 7)));
+    let told = asked(&told);
+    assert_eq!(told.len(), 100);
+    for (peer, width, fps) in told {
+        assert_eq!((width, fps), (160, if peer == PeerId(7) { 30 } else { 15 }), "{peer:?}");
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(100, 8)));
+    assert_eq!(asked(&told), [(PeerId(8), 160, 30)], "at once; less is asked for after a while");
+    let signals = told.iter().filter(|effect| matches!(effect, Effect::Net(NetCommand::Signal { .. }))).count();
+    assert_eq!(signals, 1, "no tile moved, so nobody hears of it");
+}
+
+#[test]
+fn what_a_room_gives_up_is_asked_of_its_senders_and_told_to_who_asks() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    for number in 1..=4 {
+        come(&mut room, now, number, true);
+    }
+    let told = handle(&mut room, now, Input::Worker(laid_out(4, 1)));
+    assert!(asked(&told).iter().all(|(_, width, fps)| (*width, *fps) == (640, 30)));
+    let relieve = |room: &mut Room, now: Instant, relief: Relief| {
+        handle(room, now, Input::Worker(Event::Relief { room: "tested".parse().unwrap(), relief }));
+        asked(&handle(room, now + Duration::from_secs(4), Input::Due))
+    };
+    let told = relieve(&mut room, now, Relief::TileRate);
+    assert_eq!(told, [2, 3, 4].map(|peer| (PeerId(peer), 640, 15)));
+    let later = now + Duration::from_secs(10);
+    let told = relieve(&mut room, later, Relief::TileSize);
+    assert_eq!(told[0], (PeerId(1), 320, 30));
+    assert_eq!(told[1..], [2, 3, 4].map(|peer| (PeerId(peer), 320, 15)));
+    assert_eq!(room.setup.counts.node.reliefs.get(), 2);
+    let (reply, mut answer) = oneshot::channel();
+    handle(&mut room, later, Input::Ask(Command::Room { room: "tested".parse().unwrap(), reply }));
+    assert_eq!(answer.try_recv().unwrap().unwrap().gives_up, "tile size");
+}
+
+#[test]
+fn who_sends_too_much_is_told_and_off_in_the_roster_until_it_sends_less() {
+    let (mut at, setup) = (Instant::now(), setup(None));
+    let mut room = room(at, setup);
+    (1..=2).for_each(|number| drop(come(&mut room, at, number, true)));
+    let (peer, kind) = (PeerId(1), TrackKind::Camera);
+    let began = NetEvent::TrackStarted { peer, kind, codec: Codec::Vp8 };
+    let _ = handle(&mut room, at, Input::Net(began));
+    for is_over in [true, false] {
+        at += 2 * limits::SIGNAL_SPACING;
+        let mut effects = handle(&mut room, at, Input::Net(NetEvent::Excess { peer, kind, is_over }));
+        at += 2 * limits::SIGNAL_SPACING;
+        effects.extend(handle(&mut room, at, Input::Due));
+        let said = |to: u64, kind: WordKind| {
+            let mut texts = effects.iter().filter_map(|effect| match effect {
+                Effect::Net(NetCommand::Signal { peer, kind: said, text }) => {
+                    (*peer == PeerId(to) && *said == kind).then_some(text)
+                }
+                _ => None,
+            });
+            texts.next_back().map(ToString::to_string).unwrap_or_default()
+        };
+        assert_eq!(said(1, WordKind::Problem).contains("not-shown"), is_over);
+        assert!(said(2, WordKind::Problem).is_empty(), "nobody else is bothered");
+        let Ok(Some(FromNode::Room { participants })) = FromNode::parse(&said(2, WordKind::Room)) else {
+            panic!("the roster is told")
+        };
+        assert_eq!(participants.iter().map(|person| person.camera).collect::<Vec<_>>(), [!is_over, false]);
+    }
 }

@@ -72,6 +72,23 @@ impl Room {
         self.room_input(now, RoomInput::Track(participant, kind, false), out);
     }
 
+    /// A track sends more than is taken, so nothing of it is shown; or it is within bounds again.
+    pub(super) fn track_over(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        (kind, is_over): (TrackKind, bool),
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(participant) = self.peers.get(peer).and_then(|entry| entry.role.participant()) else { return };
+        let why = format!(
+            "They are more than {} a second, or many times the bits that 'send' asks for. Send less: they are shown \
+             again a second later.",
+            limits::INGEST_FPS_MAX
+        );
+        self.pictures_refused(now, TrackId { participant, kind }, is_over.then_some(why), out);
+    }
+
     /// A track was switched off.
     pub(super) fn track_ended(&mut self, now: Instant, peer: PeerId, kind: TrackKind, out: &mut Outbox<Effect>) {
         self.stop_track(now, peer, kind, out);
@@ -109,10 +126,10 @@ impl Room {
         if !self.setup.config.recording.tracks || self.setup.archive.is_none() {
             return None;
         }
-        // Tracks of their own are written as they came, and AV1 alone has its form in the recorder's files.
-        if !matches!(codec, Codec::Av1 | Codec::Opus) {
+        // Tracks of their own are written as they came, and the recorder's files have no form for VP8 and VP9.
+        if !matches!(codec, Codec::Av1 | Codec::H264 | Codec::Opus) {
             let codec = codec.name();
-            tracing::warn!(room = %alias(&self.name), codec, "a track is not recorded by itself: AV1 and Opus are");
+            tracing::warn!(room = %alias(&self.name), codec, "a track is not recorded: AV1, H.264 and Opus are");
             return None;
         }
         let fan = Fan::new(self.setup.counts.node.reader_lagged.clone());

@@ -10,7 +10,7 @@ use crate::app::control::room::effect::Effect;
 use crate::app::control::room::peers::Veil;
 use crate::app::control::room::state::Room;
 use crate::app::workers::package::PackageCommand;
-use crate::base::media::{Outbox, ParticipantId, PeerId};
+use crate::base::media::{Outbox, ParticipantId, PeerId, RecordingTicket};
 
 impl Room {
     /// A participant does not want to be recorded from now on: when this returns, nothing of theirs that comes from now
@@ -70,6 +70,11 @@ impl Room {
             return;
         }
         self.view.made = Some(now);
+        self.read_anew(now, ticket, out);
+    }
+
+    /// The recording goes on with what is made from now on: of the same people in another codec, or without others.
+    pub(super) fn read_anew(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
         let mut begun = Outbox::new();
         let reads = self.read_without_refusers(now, &mut begun);
         // Before anything is made of the new view.

@@ -10,6 +10,7 @@ use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
+use crate::base::media::{Size, TemporalLayer};
 use crate::core::bitstream::av1::{
     Obu, ObuError, ObuKind, Obus, SequenceHeader, is_reduced_still_picture, is_shown_keyframe, read_leb128,
 };
@@ -97,15 +98,14 @@ pub(super) fn may_start_keyframe(payload: &[u8], has_header: bool) -> bool {
     reduced.is_some()
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let elements = Elements::new(payload).ok().filter(|elements| elements.header & CONTINUES == 0)?;
     let obus = elements.map_while(Result::ok).filter_map(|element| Obu::split(element).ok());
     let header = obus.map(|(obu, _)| obu).find(|obu| obu.kind() == ObuKind::SequenceHeader)?;
     let mut sized = Vec::new();
     header.write_sized(&mut sized);
-    let size = SequenceHeader::parse(&sized.into()).ok()?.size;
-    Some(u64::from(size.width) * u64::from(size.height))
+    Some(SequenceHeader::parse(&sized.into()).ok()?.size)
 }
 
 /// The OBU elements of one payload, section 4.3; the aggregation header comes first.
@@ -166,6 +166,7 @@ struct UnitBuilder {
     /// Where the sequence header lies in `data`.
     header: Option<Range<usize>>,
     lacks_header: bool,
+    temporal: Option<TemporalLayer>,
 }
 
 impl UnitBuilder {
@@ -185,6 +186,8 @@ impl UnitBuilder {
             }
             ObuKind::Frame | ObuKind::FrameHeader if !self.seen_frame => {
                 self.seen_frame = true;
+                // Which pictures let a layer begin stands in another place than the bitstream.
+                self.temporal = obu.temporal_id().map(|id| TemporalLayer { id, is_sync: false });
                 self.keyframe = self.reduced.is_some_and(|reduced| is_shown_keyframe(obu.payload, reduced));
                 self.lacks_header = self.reduced.is_none() && is_shown_keyframe(obu.payload, false);
             }
@@ -197,7 +200,8 @@ impl UnitBuilder {
     fn finish(self) -> Unit {
         let data = Bytes::from(self.data);
         let header = self.header.map(|range| data.slice(range));
-        Unit { data, keyframe: self.keyframe, header, lacks_header: self.lacks_header }
+        let Self { keyframe, lacks_header, temporal, .. } = self;
+        Unit { data, keyframe, header, lacks_header, temporal }
     }
 }
 

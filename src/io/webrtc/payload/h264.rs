@@ -8,6 +8,7 @@ use rtc_rtp::codec::h264::H264Payloader;
 use rtc_rtp::packetizer::Payloader;
 
 use crate::base::limits;
+use crate::base::media::Size;
 use crate::core::bitstream::h264::{NalKind, START_CODE, Sps, contents, kind_of, parameter_sets};
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -70,7 +71,7 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
 fn whole(unit: Vec<u8>) -> Unit {
     let (found, header) = (contents(&unit), parameter_sets(&unit));
     let keyframe = found.idr && header.is_some();
-    Unit { data: unit.into(), keyframe, lacks_header: found.idr && header.is_none(), header }
+    Unit { data: unit.into(), keyframe, lacks_header: found.idr && header.is_none(), header, temporal: None }
 }
 
 fn add(unit: &mut Vec<u8>, nal: &[u8]) {
@@ -95,15 +96,15 @@ fn aggregated(mut rest: &[u8]) -> impl Iterator<Item = Result<&[u8], MalformedPa
     })
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload, if its parameter set stands there.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload, if its parameter set stands there.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let mut unit = Vec::new();
     match payload.first()? & 0x1f {
         STAP_A => aggregated(&payload[1..]).map_while(Result::ok).for_each(|nal| add(&mut unit, nal)),
         1..=23 => add(&mut unit, payload),
         _ => return None,
     }
-    Sps::find(&unit).map(|sps| u64::from(sps.size.width) * u64::from(sps.size.height))
+    Sps::find(&unit).map(|sps| sps.size)
 }
 
 /// Whether a keyframe may start with this payload: parameter sets come first, or an IDR's

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rtc_rtp::codec::av1::Av1Payloader;
 
-use crate::base::media::{Codec, EncodedFrame};
+use crate::base::media::{Codec, EncodedFrame, Size};
 pub(super) use unit::{MalformedPayload, Unit};
 
 /// One outgoing frame with its RTP payloads, shared by every peer that sends it.
@@ -49,8 +49,9 @@ impl Packetiser {
             Codec::Av1 => av1::packetise(&mut self.av1, &frame.data, frame.keyframe),
             Codec::H264 => h264::packetise(&frame.data),
             Codec::Opus | Codec::G711(_) => opus::packetise(&frame.data),
-            // Nobody encodes these, so nobody sends them.
-            Codec::Vp8 | Codec::Vp9 => Vec::new(),
+            Codec::Vp8 => vp8::packetise(&frame.data),
+            // Nobody encodes it, so nobody sends it.
+            Codec::Vp9 => Vec::new(),
         };
         Packetised { frame: Arc::clone(frame), payloads }
     }
@@ -81,13 +82,13 @@ pub(super) fn sound_unit(codec: Codec, payload: Bytes) -> Result<Unit, Malformed
     }
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload, as far as the codec says it there.
-pub(super) fn keyframe_pixels(codec: Codec, payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload, as far as the codec says it there.
+pub(super) fn keyframe_size(codec: Codec, payload: &[u8]) -> Option<Size> {
     match codec {
-        Codec::Av1 => av1::keyframe_pixels(payload),
-        Codec::H264 => h264::keyframe_pixels(payload),
-        Codec::Vp8 => vp8::keyframe_pixels(payload),
-        Codec::Vp9 => vp9::keyframe_pixels(payload),
+        Codec::Av1 => av1::keyframe_size(payload),
+        Codec::H264 => h264::keyframe_size(payload),
+        Codec::Vp8 => vp8::keyframe_size(payload),
+        Codec::Vp9 => vp9::keyframe_size(payload),
         Codec::Opus | Codec::G711(_) => None,
     }
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::base::media::TemporalLayer;
+
 /// A coded frame put together again.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::io::webrtc) struct Unit {
@@ -14,6 +16,8 @@ pub(in crate::io::webrtc) struct Unit {
     pub header: Option<Bytes>,
     /// It is a keyframe but for the header, which may have come before.
     pub lacks_header: bool,
+    /// Its temporal layer, where it says so.
+    pub temporal: Option<TemporalLayer>,
 }
 
 /// The payloads do not follow their codec's payload format.

@@ -1,7 +1,21 @@
-//! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Only as it is received: nobody is sent VP8.
+//! **The question:** how does a VP8 frame lie in RTP payloads (RFC 7741)? Both ways.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rtc_rtp::codec::vp8::Vp8Payloader;
+use rtc_rtp::packetizer::Payloader;
+
+use crate::base::limits;
+use crate::base::media::{Size, TemporalLayer};
 use crate::core::bitstream::vp8;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
+
+/// The payloads of one frame, its partitions cut wherever a payload is full.
+pub(super) fn packetise(frame: &Bytes) -> Vec<Arc<[u8]>> {
+    let payloads = Vp8Payloader::default().payload(limits::RTP_PAYLOAD_LEN, frame).unwrap_or_default();
+    payloads.iter().map(|payload| Arc::from(&payload[..])).collect()
+}
 
 /// Puts together the frame whose payloads, all of them and in order, are `payloads`.
 ///
@@ -9,21 +23,23 @@ use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 /// A broken payload descriptor; a frame that does not start with its first partition.
 pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
     let mut frame = Vec::new();
+    let mut temporal = None;
     for payload in payloads {
         let part = Part::read(payload).ok_or(MalformedPayload)?;
+        temporal = temporal.or(part.temporal);
         if part.starts_frame != frame.is_empty() {
             return Err(MalformedPayload);
         }
         frame.extend_from_slice(part.bytes);
     }
     let keyframe = vp8::is_keyframe(&frame);
-    Ok(Unit { data: frame.into(), keyframe, ..Unit::default() })
+    Ok(Unit { data: frame.into(), keyframe, temporal, ..Unit::default() })
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let part = Part::read(payload).filter(|part| part.starts_frame)?;
-    vp8::size(part.bytes).map(|size| u64::from(size.width) * u64::from(size.height))
+    vp8::size(part.bytes)
 }
 
 /// Whether a keyframe starts with this payload.
@@ -35,12 +51,14 @@ pub(super) fn may_start_keyframe(payload: &[u8]) -> bool {
 struct Part<'a> {
     /// It holds the start of the first partition.
     starts_frame: bool,
+    temporal: Option<TemporalLayer>,
     bytes: &'a [u8],
 }
 
 impl<'a> Part<'a> {
     fn read(payload: &'a [u8]) -> Option<Self> {
         let (&first, mut rest) = payload.split_first()?;
+        let mut temporal = None;
         if first & 0x80 != 0 {
             let (&extension, following) = rest.split_first()?;
             rest = following;
@@ -50,10 +68,18 @@ impl<'a> Part<'a> {
                 rest = rest.get(if two { 2 } else { 1 }..)?;
             }
             rest = rest.get(usize::from(extension & 0x40 != 0)..)?;
+            if extension & 0x20 != 0 {
+                let layer = rest.first()?;
+                temporal = Some(TemporalLayer { id: layer >> 6, is_sync: layer & 0x20 != 0 });
+            }
             rest = rest.get(usize::from(extension & 0x30 != 0)..)?;
         }
         // A payload without a byte of the frame is not worth a packet, and no sender sends one.
-        (!rest.is_empty()).then_some(Self { starts_frame: first & 0x10 != 0 && first & 0x07 == 0, bytes: rest })
+        (!rest.is_empty()).then_some(Self {
+            starts_frame: first & 0x10 != 0 && first & 0x07 == 0,
+            temporal,
+            bytes: rest,
+        })
     }
 }
 
@@ -84,8 +110,19 @@ mod tests {
             assert_eq!((&came.data[..11], came.data.len(), came.keyframe), (&KEYFRAME[..], 13, true));
         }
         let inter = put_together(&[vec![0x10, 0x11, 2, 3]]).unwrap();
-        assert!(!inter.keyframe);
+        assert!(!inter.keyframe && inter.temporal.is_none());
+        let layered = put_together(&[vec![0x90, 0xe0, 0x85, 5, 1, 0xa0, 0x11, 2, 3]]).unwrap();
+        assert_eq!(layered.temporal, Some(TemporalLayer { id: 2, is_sync: true }));
         assert!(put_together(&[vec![0x00, 8, 9]]).is_err(), "it does not start");
+    }
+
+    #[test]
+    fn a_frame_comes_out_of_its_payloads_as_it_went_in() {
+        let frame: Bytes = KEYFRAME.iter().copied().cycle().take(5_000).collect();
+        let payloads = packetise(&frame);
+        assert!(payloads.len() > 3 && payloads.iter().all(|payload| payload.len() <= limits::RTP_PAYLOAD_LEN));
+        let came = depacketise(payloads.iter().map(|payload| &payload[..])).unwrap();
+        assert_eq!((came.data, came.keyframe), (frame, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! **The question:** how does a VP9 picture lie in RTP payloads (RFC 9628)? Only as it is received: nobody is sent VP9.
 //! A picture may have several frames, one a spatial layer; they are joined as a decoder takes them.
 
+use crate::base::media::{Size, TemporalLayer};
 use crate::core::bitstream::vp9;
 use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 
@@ -10,9 +11,10 @@ use crate::io::webrtc::payload::unit::{MalformedPayload, Unit};
 /// A broken payload descriptor; a picture that starts or ends inside a frame, or has more than eight layers.
 pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Result<Unit, MalformedPayload> {
     let mut frames: Vec<Vec<u8>> = Vec::new();
-    let mut open = false;
+    let (mut open, mut temporal) = (false, None);
     for payload in payloads {
         let part = Part::read(payload).ok_or(MalformedPayload)?;
+        temporal = temporal.or(part.temporal);
         if part.starts_frame == open {
             return Err(MalformedPayload);
         }
@@ -29,13 +31,13 @@ pub(super) fn depacketise<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Resul
     let keyframe = vp9::is_keyframe(first);
     let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     let data = vp9::superframe(&all).ok_or(MalformedPayload)?;
-    Ok(Unit { data: data.into(), keyframe, ..Unit::default() })
+    Ok(Unit { data: data.into(), keyframe, temporal, ..Unit::default() })
 }
 
-/// Pixels of the pictures that a keyframe begins which starts with this payload.
-pub(super) fn keyframe_pixels(payload: &[u8]) -> Option<u64> {
+/// Extent of the pictures that a keyframe begins which starts with this payload.
+pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     let part = Part::read(payload).filter(|part| part.starts_frame)?;
-    vp9::keyframe_header(part.bytes).map(|header| u64::from(header.size.width) * u64::from(header.size.height))
+    vp9::keyframe_header(part.bytes).map(|header| header.size)
 }
 
 /// Whether a keyframe starts with this payload.
@@ -49,6 +51,7 @@ struct Part<'a> {
     ends_frame: bool,
     /// The spatial layer it belongs to.
     spatial: u8,
+    temporal: Option<TemporalLayer>,
     bytes: &'a [u8],
 }
 
@@ -61,9 +64,11 @@ impl<'a> Part<'a> {
         if number && bytes.take()? & 0x80 != 0 {
             bytes.take()?;
         }
-        let mut spatial = 0;
+        let (mut spatial, mut temporal) = (0, None);
         if layers {
-            spatial = bytes.take()? >> 1 & 0b111;
+            let layer = bytes.take()?;
+            spatial = layer >> 1 & 0b111;
+            temporal = Some(TemporalLayer { id: layer >> 5, is_sync: layer & 0x10 != 0 });
             if !flexible {
                 // TL0PICIDX.
                 bytes.take()?;
@@ -83,7 +88,7 @@ impl<'a> Part<'a> {
             bytes.skip_structure()?;
         }
         let (starts_frame, ends_frame) = (flag(0x08), flag(0x04));
-        (!bytes.0.is_empty()).then_some(Self { starts_frame, ends_frame, spatial, bytes: bytes.0 })
+        (!bytes.0.is_empty()).then_some(Self { starts_frame, ends_frame, spatial, temporal, bytes: bytes.0 })
     }
 }
 

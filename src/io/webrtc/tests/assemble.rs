@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::media::{EncodedFrame, Matrix};
+use crate::base::media::{EncodedFrame, Matrix, Orientation};
 use crate::core::bitstream::av1::Obus;
 use crate::io::webrtc::payload::Packetiser;
 use crate::io::webrtc::payload::av1::tests::unit;
@@ -73,6 +73,7 @@ fn packets_of(units: &[Arc<EncodedFrame>]) -> Vec<Vec<WirePacket>> {
             audio_level: None,
             rid: Some(*b"h\0\0\0\0\0\0\0"),
             colour: None,
+            orientation: None,
         });
         packets.push(frame_packets.collect());
         sequence += count as u64;
@@ -130,6 +131,18 @@ fn case_60_colour_holds_until_a_keyframe_says_otherwise() {
     line.push_all(Duration::ZERO, packets.iter().flatten());
     let colours: Vec<_> = line.frames().0.iter().map(|frame| frame.colour).collect();
     assert_eq!(colours, [Some(camera), Some(camera), Some(canvas), None, None]);
+}
+
+#[test]
+fn case_17_video_orientation_holds_until_another_is_told() {
+    let (mut packets, _) = sent(&[(true, 3000), (false, 10), (false, 10), (true, 10), (false, 10)]);
+    let turned = |turns| Orientation { mirrored: false, turns };
+    packets[0].last_mut().unwrap().orientation = Some(turned(1));
+    packets[2].last_mut().unwrap().orientation = Some(turned(3));
+    let mut line = SimulatedLink::new();
+    line.push_all(Duration::ZERO, packets.iter().flatten());
+    let turns: Vec<_> = line.frames().0.iter().map(|frame| frame.orientation.turns).collect();
+    assert_eq!(turns, [1, 1, 3, 0, 0]);
 }
 
 #[test]
@@ -252,6 +265,7 @@ fn a_frame_without_end_is_bounded() {
             audio_level: None,
             rid: None,
             colour: None,
+            orientation: None,
         };
         line.push(Duration::ZERO, &packet);
         assert!(line.assembler.window_len <= limits::INGEST_FRAME_LEN_MAX);
@@ -325,6 +339,7 @@ proptest! {
                 audio_level: None,
                 rid: None,
                 colour: None,
+                orientation: None,
             };
             line.push(Duration::from_millis(at), &packet);
             line.assembler.handle_timeout(line.start + Duration::from_millis(at + 50), &mut line.out);

@@ -5,10 +5,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use str0m::bwe::BweKind;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::format::Codec as WireCodec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -39,7 +40,7 @@ pub struct Client {
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     mids: Vec<Mid>,
-    sequences: HashMap<Mid, u64>,
+    sequences: HashMap<(Mid, Option<Rid>), u64>,
     next: Instant,
     channel: Option<ChannelId>,
     assembler: VideoAssembler,
@@ -51,6 +52,12 @@ pub struct Client {
     pub closed: bool,
     /// Keyframe requests heard, by m-line.
     pub keyframe_requests: Vec<Mid>,
+    /// The simulcast layers that were asked for keyframes.
+    pub layer_requests: Vec<Rid>,
+    /// Bits a second that it was limited to (REMB).
+    pub limits: Vec<u64>,
+    /// Payload type, source, extended number and time of each packet of the composite.
+    pub headers: Vec<(u8, u32, u64, u32)>,
     /// Frames of the composite.
     pub pictures: VecDeque<ReceivedFrame>,
     /// Packets of the mix.
@@ -74,6 +81,7 @@ impl Client {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_av1(true)
+            .enable_h264(true)
             .enable_vp8(true)
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
@@ -94,6 +102,9 @@ impl Client {
             connected: false,
             closed: false,
             keyframe_requests: Vec::new(),
+            layer_requests: Vec::new(),
+            limits: Vec::new(),
+            headers: Vec::new(),
             pictures: VecDeque::new(),
             sounds: VecDeque::new(),
             texts: VecDeque::new(),
@@ -110,6 +121,18 @@ impl Client {
         if channel {
             api.add_channel(crate::core::signal::LABEL.to_owned());
         }
+        let (offer, pending) = api.apply().expect("something is new");
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    /// An offer of a camera in simulcast layers, and a data channel.
+    pub fn layers_offer(&mut self, rids: &[&str]) -> String {
+        let send = rids.iter().map(|rid| SimulcastLayer::new(rid)).collect();
+        let mut api = self.rtc.sdp_api();
+        let layers = Simulcast { send, recv: Vec::new() };
+        self.mids.push(api.add_media(MediaKind::Video, Direction::SendOnly, None, None, Some(layers)));
+        api.add_channel(crate::core::signal::LABEL.to_owned());
         let (offer, pending) = api.apply().expect("something is new");
         self.pending = Some(pending);
         offer.to_sdp_string()
@@ -154,7 +177,7 @@ impl Client {
         let payloads = Packetiser::new().packetise(frame).payloads;
         let count = payloads.len();
         for (at, payload) in payloads.into_iter().enumerate() {
-            self.send(n, WireCodec::Av1, payload, time, at + 1 == count);
+            self.send((n, None), WireCodec::Av1, payload, time, at + 1 == count);
         }
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
         self.drain_outputs(Instant::now());
@@ -162,32 +185,39 @@ impl Client {
 
     /// Sends one packet of a picture on the n-th m-line, whatever is in it.
     pub fn send_payload(&mut self, n: usize, payload: Vec<u8>, time: u32, marker: bool) {
-        self.send(n, WireCodec::Av1, payload.into(), time, marker);
+        self.send((n, None), WireCodec::Av1, payload.into(), time, marker);
+        self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
+        self.drain_outputs(Instant::now());
+    }
+
+    /// Sends one VP8 picture of one packet on the n-th m-line, as one of its simulcast layers if it has any.
+    pub fn send_vp8(&mut self, n: usize, rid: Option<&str>, payload: Vec<u8>, time: u32) {
+        self.send((n, rid.map(Rid::from)), WireCodec::Vp8, payload.into(), time, true);
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
         self.drain_outputs(Instant::now());
     }
 
     /// Sends one packet of sound on the n-th m-line, at 30 dB below full scale.
     pub fn send_sound(&mut self, n: usize, payload: &[u8], time: u32) {
-        self.send(n, WireCodec::Opus, Arc::from(payload), time, false);
+        self.send((n, None), WireCodec::Opus, Arc::from(payload), time, false);
         self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
         self.drain_outputs(Instant::now());
     }
 
-    fn send(&mut self, n: usize, codec: WireCodec, payload: Arc<[u8]>, time: u32, marker: bool) {
+    fn send(&mut self, (n, rid): (usize, Option<Rid>), codec: WireCodec, payload: Arc<[u8]>, time: u32, marker: bool) {
         let mid = self.mids[n];
-        let sequence = self.sequences.entry(mid).or_insert(1000);
+        let sequence = self.sequences.entry((mid, rid)).or_insert(1000);
         let first = *sequence == 1000;
         *sequence += 1;
         let pt = self.rtc.codec_config().params().iter().find(|p| p.spec().codec == codec).unwrap().pt();
         let mut direct = self.rtc.direct_api();
-        let stream = direct.stream_tx_by_mid(mid, None).expect("the m-line sends");
+        let stream = direct.stream_tx_by_mid(mid, rid).expect("the m-line sends");
         let levels = ExtensionValues { audio_level: Some(-30), voice_activity: Some(true), ..Default::default() };
         if first {
             // Without the cap on the share of retransmissions, which so short a stream meets at its first loss.
             stream.set_rtx_cache(2000, Duration::from_secs(3), None);
         }
-        let video = codec == WireCodec::Av1;
+        let video = codec != WireCodec::Opus;
         let write = RtpWrite::new(pt, (*sequence).into(), time, Instant::now(), payload);
         let write = write.marker(marker).nackable(video);
         stream.write_rtp(if video { write } else { write.ext_vals(levels) });
@@ -297,15 +327,21 @@ impl Client {
         match event {
             Event::Connected => self.connected = true,
             Event::Closed => self.closed = true,
-            Event::KeyframeRequest(request) => self.keyframe_requests.push(request.mid),
+            Event::KeyframeRequest(request) => {
+                self.keyframe_requests.push(request.mid);
+                self.layer_requests.extend(request.rid);
+            }
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.limits.push(estimate.as_u64()),
             Event::ChannelOpen(id, _) => self.channel = Some(id),
             Event::ChannelData(data) => self.texts.push_back(String::from_utf8(data.data).unwrap()),
             Event::RtpPacket(packet) => {
+                let head = (*packet.header.payload_type, *packet.header.ssrc, *packet.seq_no, packet.header.timestamp);
                 let wire = wire_packet(packet, None);
                 if wire.payload.len() < 8 {
                     self.sounds.push_back(wire);
                     return;
                 }
+                self.headers.push(head);
                 self.assembler.push(now, wire, &mut self.assembled);
                 for assembled in self.assembled.drain() {
                     if let Assembled::Frame(frame) = assembled {

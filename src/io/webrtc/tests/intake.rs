@@ -128,12 +128,14 @@ fn case_1_sdp_lines_that_cannot_work_are_refused_with_the_true_reason() {
 }
 
 #[test]
-fn case_8_sha512_only_is_refused_at_once_and_sha256_is_found_among_others() {
+fn case_8_any_hash_that_can_be_computed_is_taken_and_sha256_is_found_among_others() {
     let plain = offer(&[audio("0", "")]);
     let only = |hash: &str| plain.replace("sha-256", hash);
-    assert_eq!(answered(PUBLISHER, &only("sha-512")).unwrap_err(), OfferError::NoFingerprint);
+    assert_eq!(answered(PUBLISHER, &only("md5")).unwrap_err(), OfferError::NoFingerprint);
     assert_eq!(answered(PUBLISHER, &plain.replace("a=fingerprint", "a=x")).unwrap_err(), OfferError::NoFingerprint);
-    assert!(answered(PUBLISHER, &only("sha-1")).is_ok());
+    for hash in ["sha-1", "sha-224", "sha-384", "SHA-512"] {
+        assert!(answered(PUBLISHER, &only(hash)).is_ok(), "{hash}");
+    }
     let several =
         plain.replace("a=fingerprint", "a=fingerprint:sha-1 01:02\r\na=fingerprint:sha-512 03:04\r\na=fingerprint");
     assert!(answered(PUBLISHER, &several).is_ok());
@@ -224,9 +226,9 @@ fn case_60_answer_feedback_adds_nothing_and_names_no_stream_where_nothing_is_sen
 }
 
 #[test]
-fn case_17_video_orientation_is_left_out_and_color_space_is_answered() {
+fn case_17_video_orientation_and_color_space_are_answered_for_they_are_obeyed() {
     let answer = answered(PUBLISHER, &offer(&[video("0", PHONE)])).unwrap();
-    assert!(!answer.contains("video-orientation"), "{answer}");
+    assert!(has(&answer, "a=extmap:2 urn:3gpp:video-orientation"), "{answer}");
     assert!(has(&answer, "a=extmap:8 http://www.webrtc.org/experiments/rtp-hdrext/color-space"), "{answer}");
     assert!(has(&answer, "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"), "{answer}");
 }
@@ -278,7 +280,14 @@ fn who_has_no_av1_sends_what_they_have_and_is_sent_h264() {
     let (certificate, id) = (Certificate::generate(), PeerId(1));
     let setup = PeerSetup { id, role: VIEWER, certificate: &certificate, candidates: &[], red: false };
     let (peer, answer) = Peer::answer(&setup, &of("recvonly"), Instant::now()).unwrap();
-    assert_eq!((formats(&answer), peer.watches()), (vec!["98".to_owned()], Some(Codec::H264)), "{answer}");
-    let none = of("recvonly").replace("H264/90000", "H265/90000");
+    assert_eq!(
+        (formats(&answer), peer.watches()),
+        (vec!["98".to_owned()], RungCodecs::default().with(Codec::H264)),
+        "{answer}"
+    );
+    let alone = of("recvonly").replace("H264/90000", "H265/90000");
+    let (peer, answer) = Peer::answer(&setup, &alone, Instant::now()).unwrap();
+    assert_eq!((&formats(&answer)[0][..], peer.watches()), ("96", RungCodecs::default().with(Codec::Vp8)), "{answer}");
+    let none = alone.replace("VP8/90000", "H265/90000");
     assert!(matches!(answered(VIEWER, &none), Err(OfferError::NoCodec)));
 }

@@ -1,11 +1,16 @@
 //! **The question:** does the wire hold? A net thread on a real socket, and far sides made of str0m.
 
 mod client;
+mod fingerprints;
 mod hostile;
+mod layers;
+mod profiles;
 mod proof;
+mod refused;
 mod rungs;
 mod strays;
 mod unnamed;
+mod words;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -23,9 +28,9 @@ use crate::core::signal::WordKind;
 use crate::engine::flow::{self, Counter, Fan, KeyframeRequest, Waker};
 use crate::io::telemetry::panics::Panics;
 use crate::io::webrtc::event::NetEvents;
+use crate::io::webrtc::life::PeerOutput;
 use crate::io::webrtc::pass::inbox;
 use crate::io::webrtc::payload::av1::tests::unit;
-use crate::io::webrtc::peer::PeerOutput;
 use crate::io::webrtc::registry::Registry;
 use crate::io::webrtc::switch::{Seat, Switch};
 use crate::io::webrtc::{
@@ -558,6 +563,7 @@ fn offers_that_cannot_be_answered_say_what_to_do() {
     assert_eq!(refuse(&mut node, &many), OfferError::ManyLines(limits::OFFER_LINES_MAX + 1));
     assert!(matches!(refuse(&mut node, &good.replace("a=ice-ufrag", "a=nothing")), OfferError::Malformed(_)));
     let no_pictures = good.replace("AV1/90000", "XX1/90000").replace("VP8/90000", "XX8/90000");
+    let no_pictures = no_pictures.replace("H264/90000", "XX4/90000");
     let neither = no_pictures.replace("opus/48000", "xpus/48000");
     assert!(matches!(refuse(&mut node, &neither), OfferError::NoCodec | OfferError::NoOpus));
     let publisher = PeerRole::Publisher(ANNA);

@@ -1,6 +1,10 @@
 //! **The question:** does each viewer get its own rung, and is a rung read only while somebody watches it?
 
+use str0m::format::Codec as WireCodec;
+
 use super::*;
+use crate::base::media::rtp_from_pts;
+use crate::core::ladder::LinkVerdict;
 
 const LARGE: RungId = RungId(7);
 
@@ -37,6 +41,76 @@ fn each_viewer_gets_its_own_rung_and_nothing_of_the_other() {
     node.command(NetCommand::RemovePeer(peer));
     read_by(&mut node, &video, 0);
     assert_eq!(node.video.readers(), 1);
+}
+
+#[test]
+fn a_rung_of_another_codec_goes_on_in_the_same_stream_under_its_own_payload_type() {
+    let mut node = Node::start();
+    let (video, requests) =
+        (Fan::new(Counter::default()), KeyframeRequest::new(node.waker.clone(), Counter::default()));
+    let (peer, mut client) = node.watch();
+    node.publish(0, true);
+    node.publish(1, false);
+    drive(&mut node, &mut [&mut client], |_, clients| clients[0].pictures.len() == 2);
+    node.add_rung(LARGE, &video, &requests);
+    node.command(NetCommand::WatchRung { peer, rung: LARGE });
+    drive(&mut node, &mut [&mut client], |_, _| requests.take_keyframe());
+    let before = client.headers.len();
+    // NAL units that are long enough not to be taken for sound here.
+    let unit = |n: u64, kinds: &[u8]| EncodedFrame {
+        codec: Codec::H264,
+        data: kinds.iter().flat_map(|kind| [&[0, 0, 0, 1, *kind][..], &[7; 12]].concat()).collect(),
+        pts: pts_from_tick(n, 30),
+        keyframe: n == 2,
+    };
+    video.publish(&Arc::new(unit(2, &[0x67, 0x68, 0x65])));
+    video.publish(&Arc::new(unit(3, &[0x61])));
+    drive(&mut node, &mut [&mut client], |_, clients| {
+        clients[0].headers.last().is_some_and(|(.., time)| *time == rtp_from_pts(pts_from_tick(3, 30), 90_000) as u32)
+    });
+    let codec = |pt: u8| {
+        let params = client.rtc.codec_config().params();
+        params.iter().find(|one| *one.pt() == pt).map(|one| one.spec().codec)
+    };
+    let [old, new] = [client.headers[before - 1], client.headers[before]];
+    assert_eq!([codec(old.0), codec(new.0)], [Some(WireCodec::Av1), Some(WireCodec::H264)]);
+    assert_eq!((new.1, new.2), (old.1, old.2 + 1), "one source, one run of numbers");
+    let numbers = client.headers.iter().map(|(_, _, number, _)| *number);
+    assert!(numbers.collect::<Vec<_>>().is_sorted_by(|a, b| a + 1 == *b));
+    assert!(client.headers.is_sorted_by_key(|(.., time)| *time));
+}
+
+/// Shows a viewer pictures until something is told of their link; which of them were shown.
+fn show_until(node: &mut Node, client: &mut Client, from: u64, told: impl Fn(&NetEvent) -> bool) -> u64 {
+    let (mut n, end) = (from, Instant::now() + PATIENCE);
+    while !node.has(&told) {
+        assert!(Instant::now() < end, "it was never told");
+        node.publish(n, n.is_multiple_of(30));
+        n += 1;
+        let due = Instant::now() + Duration::from_millis(10);
+        while Instant::now() < due {
+            client.step(Duration::from_millis(1));
+        }
+    }
+    n
+}
+
+#[test]
+fn what_a_viewer_loses_is_told_by_their_feedback_and_so_is_when_they_lose_nothing_more() {
+    let mut node = Node::start();
+    let (peer, mut client) = node.watch();
+    client.loss = 60;
+    let shown = show_until(&mut node, &mut client, 0, |event| {
+        let NetEvent::Link { peer: of, verdict: LinkVerdict::Congested { arrives } } = event else { return false };
+        *of == peer && (0.1..0.75).contains(arrives)
+    });
+    client.loss = 0;
+    show_until(
+        &mut node,
+        &mut client,
+        shown,
+        |event| matches!(event, NetEvent::Link { peer: of, verdict: LinkVerdict::Clear } if *of == peer),
+    );
 }
 
 #[test]

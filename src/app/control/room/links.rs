@@ -1,0 +1,60 @@
+//! **The question:** which rung does each viewer get, as their links carry? Whoever asked for one keeps it.
+
+use std::time::Instant;
+
+use crate::app::control::room::effect::Effect;
+use crate::app::control::room::state::Room;
+use crate::base::media::{Outbox, PeerId, RungCodecs};
+use crate::core::ladder::{LinkVerdict, Relief, ViewerInput};
+use crate::io::webrtc::NetCommand;
+
+impl Room {
+    /// A viewer's link carries less than it is given, or all of it again.
+    pub(super) fn link_changed(&mut self, now: Instant, peer: PeerId, verdict: LinkVerdict, out: &mut Outbox<Effect>) {
+        let input = match verdict {
+            LinkVerdict::Congested { arrives } => ViewerInput::Congested { arrives },
+            LinkVerdict::Clear => ViewerInput::Clear,
+        };
+        self.viewer_input(now, peer, input, out);
+    }
+
+    /// Viewers whose links were clear for long enough.
+    pub(super) fn rungs_due(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        for peer in self.peers.rungs_due(now) {
+            self.viewer_input(now, peer, ViewerInput::Due, out);
+        }
+    }
+
+    fn viewer_input(&mut self, now: Instant, peer: PeerId, input: ViewerInput, out: &mut Outbox<Effect>) {
+        let Some(watching) = self.peers.get_mut(peer).and_then(|entry| entry.watching.as_mut()) else { return };
+        let (takes, Some(rung)) = (watching.takes, &mut watching.rung) else { return };
+        let (before, mut changes) = (rung.at(), Outbox::new());
+        rung.handle(now, input, &mut changes);
+        let Some(at) = changes.drain().next_back() else { return };
+        let node = &self.setup.counts.node;
+        if at > before {
+            node.rung_downs.add(1);
+        } else {
+            node.rung_ups.add(1);
+        }
+        self.show(now, peer, at, takes, out);
+    }
+
+    /// Viewers whose rung follows their link get another at most, or the largest again.
+    pub(super) fn relieve_rungs(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        let follow = self.peers.iter().filter_map(|(peer, entry)| {
+            let watching = entry.watching.as_ref()?;
+            Some((peer, watching.rung.as_ref()?.at(), watching.takes))
+        });
+        for (peer, at, takes) in follow.collect::<Vec<_>>() {
+            self.show(now, peer, at, takes, out);
+        }
+    }
+
+    fn show(&mut self, now: Instant, peer: PeerId, at: usize, takes: RungCodecs, out: &mut Outbox<Effect>) {
+        let largest = usize::from(self.relief >= Relief::Rungs).min(self.setup.rungs.len() - 1);
+        let spec = self.in_codec_of(self.setup.rungs[at.max(largest)], takes);
+        let rung = self.watch(now, peer, spec, out);
+        out.push(Effect::Net(NetCommand::WatchRung { peer, rung }));
+    }
+}

@@ -1,0 +1,210 @@
+//! **The question:** which rung does one viewer get? The largest that their link carries: down at once when it does
+//! not, up when it has been clear for a while, which is a trial; each one that fails makes the next wait twice as long.
+
+use std::time::{Duration, Instant};
+
+use crate::base::limits;
+use crate::base::media::Outbox;
+
+/// What comes through of a smaller rung has to leave so much free.
+const HEADROOM: f32 = 0.9;
+/// After a change what is reported is still of before it: for so long it says nothing new.
+const SETTLES: Duration = Duration::from_secs(1);
+/// A larger rung that lasted so long was right.
+const TRIAL: Duration = Duration::from_secs(5);
+/// How long a link has to be clear before a larger rung is tried.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+
+/// What a viewer's rung depends on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ViewerInput {
+    /// Less comes through than is sent.
+    Congested {
+        /// The share of it that comes through, 0 to 1.
+        arrives: f32,
+    },
+    /// All comes through again.
+    Clear,
+    /// The deadline came.
+    Due,
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ViewerStats {
+    /// Changes to a smaller rung.
+    pub downs: u64,
+    /// Changes to a larger one.
+    pub ups: u64,
+}
+
+/// The choice of one viewer's rung, counted from the largest.
+#[derive(Debug)]
+pub struct ViewerRung {
+    /// Bits a second of each rung, the largest first.
+    bitrates: Vec<u32>,
+    at: usize,
+    /// Until when reports are of the rung before.
+    settles: Option<Instant>,
+    /// When a larger one is tried.
+    up: Option<Instant>,
+    /// When the last one was tried, unless it failed.
+    tried: Option<Instant>,
+    patience: Duration,
+    stats: ViewerStats,
+}
+
+impl ViewerRung {
+    /// A viewer who begins with the first of rungs of so many bits a second, largest first.
+    #[must_use]
+    pub fn new(bitrates: Vec<u32>) -> Self {
+        let (settles, up, tried) = (None, None, None);
+        Self { bitrates, at: 0, settles, up, tried, patience: PATIENCE, stats: ViewerStats::default() }
+    }
+
+    /// Takes one input; pushes the number of the rung they get from now on, if it changes.
+    pub fn handle(&mut self, now: Instant, input: ViewerInput, out: &mut Outbox<usize>) {
+        match input {
+            ViewerInput::Congested { arrives } => self.congested(now, arrives, out),
+            ViewerInput::Clear => self.wait(now),
+            ViewerInput::Due => {
+                if self.up.is_some_and(|at| at <= now) {
+                    self.go_up(now, out);
+                }
+            }
+        }
+    }
+
+    /// When `handle` must be called again at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.up
+    }
+
+    /// The rung they get.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> ViewerStats {
+        self.stats
+    }
+
+    fn congested(&mut self, now: Instant, arrives: f32, out: &mut Outbox<usize>) {
+        self.up = None;
+        if self.settles.is_some_and(|until| now < until) || self.at + 1 >= self.bitrates.len() {
+            return;
+        }
+        if self.tried.take().is_some_and(|tried| now < tried + TRIAL) {
+            self.patience = (self.patience * 2).min(limits::RUNG_PATIENCE_MAX);
+        }
+        let carries = self.bitrates[self.at] as f32 * arrives * HEADROOM;
+        let smaller = self.bitrates.iter().enumerate().skip(self.at + 1);
+        let fits = smaller.clone().find(|(_, bitrate)| **bitrate as f32 <= carries);
+        self.at = fits.map_or(self.bitrates.len() - 1, |(at, _)| at);
+        self.settles = Some(now + SETTLES);
+        self.stats.downs += 1;
+        out.push(self.at);
+    }
+
+    fn go_up(&mut self, now: Instant, out: &mut Outbox<usize>) {
+        if self.tried.is_some_and(|tried| now >= tried + PATIENCE) {
+            // The one before lasted.
+            self.patience = PATIENCE;
+        }
+        self.at -= 1;
+        self.tried = Some(now);
+        self.stats.ups += 1;
+        out.push(self.at);
+        self.wait(now);
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.up = (self.at > 0).then(|| now + self.patience);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BITRATES: [u32; 3] = [2_500_000, 750_000, 200_000];
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A link of so many bits a second at each half second, and the rung at each.
+    fn follow(viewer: &mut ViewerRung, start: Instant, (from, links): (u64, &[u32])) -> Vec<usize> {
+        let (mut out, mut congested, mut rungs) = (Outbox::new(), false, Vec::new());
+        for (n, link) in (from..).zip(links) {
+            let now = start + ms(n * 500);
+            let sent = BITRATES[viewer.at()];
+            let arrives = (*link as f32 / sent as f32).min(1.0);
+            if arrives < 0.88 {
+                viewer.handle(now, ViewerInput::Congested { arrives }, &mut out);
+                congested = true;
+            } else if std::mem::take(&mut congested) {
+                viewer.handle(now, ViewerInput::Clear, &mut out);
+            }
+            viewer.handle(now, ViewerInput::Due, &mut out);
+            rungs.push(viewer.at());
+        }
+        rungs
+    }
+
+    #[test]
+    fn a_link_that_falls_and_comes_back_is_followed() {
+        let start = Instant::now();
+        let mut viewer = ViewerRung::new(BITRATES.to_vec());
+        assert_eq!(follow(&mut viewer, start, (0, &[3_000_000; 20])), [0; 20]);
+        assert_eq!(follow(&mut viewer, start, (20, &[300_000; 4]))[0], 2, "at the first report, over the one between");
+        let back = follow(&mut viewer, start, (24, &[3_000_000; 14]));
+        assert!(back.iter().position(|rung| *rung == 1).unwrap() <= 6, "within 3 s: {back:?}");
+        assert_eq!(back.last(), Some(&0), "{back:?}");
+        assert_eq!(viewer.stats(), ViewerStats { downs: 1, ups: 2 });
+    }
+
+    #[test]
+    fn trials_that_fail_become_rare_and_one_that_lasts_makes_them_frequent_again() {
+        let start = Instant::now();
+        let mut viewer = ViewerRung::new(BITRATES.to_vec());
+        follow(&mut viewer, start, (0, &[300_000; 240]));
+        let first = viewer.stats();
+        assert!((4..12).contains(&first.ups) && first.downs == first.ups + u64::from(viewer.at() == 2), "{first:?}");
+        follow(&mut viewer, start, (240, &[3_000_000; 120]));
+        assert_eq!((viewer.at(), viewer.deadline()), (0, None));
+    }
+
+    #[test]
+    fn a_loss_that_a_smaller_rung_would_halve_goes_down_by_one() {
+        let (mut viewer, mut out, now) = (ViewerRung::new(BITRATES.to_vec()), Outbox::new(), Instant::now());
+        viewer.handle(now, ViewerInput::Congested { arrives: 0.6 }, &mut out);
+        viewer.handle(now + ms(500), ViewerInput::Congested { arrives: 0.6 }, &mut out);
+        assert_eq!(out.drain().collect::<Vec<_>>(), [1], "what comes next is still of before");
+        viewer.handle(now + ms(1_500), ViewerInput::Congested { arrives: 0.9 }, &mut out);
+        assert_eq!(out.drain().collect::<Vec<_>>(), [2]);
+        viewer.handle(now + ms(5_000), ViewerInput::Congested { arrives: 0.1 }, &mut out);
+        assert!(out.is_empty() && viewer.deadline().is_none(), "there is no smaller one");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_link_does_changes_are_a_second_apart_and_the_rung_is_one(
+            links in prop::collection::vec(50_000_u32..4_000_000, 1..400), count in 1_usize..4
+        ) {
+            let start = Instant::now();
+            let mut viewer = ViewerRung::new(BITRATES[..count].to_vec());
+            let rungs = follow(&mut viewer, start, (0, &links));
+            let downs: Vec<usize> = (1..rungs.len()).filter(|n| rungs[*n] > rungs[n - 1]).collect();
+            prop_assert!(downs.windows(2).all(|pair| pair[1] - pair[0] >= 2));
+            prop_assert!(rungs.iter().all(|rung| *rung < count));
+            prop_assert!(viewer.deadline().is_none_or(|at| at > start));
+        }
+    }
+}
