@@ -35,9 +35,17 @@ pub(super) fn map() -> ExtensionMap {
     for (id, extension) in (1..).zip(TAKEN) {
         map.set(id, extension);
     }
-    map.set(13, Extension::with_serializer(ORIENTATION_HERE, OrientationReader));
-    map.set(14, Extension::with_serializer(COLOUR_HERE, ColourReader));
+    map.set(13, Extension::with_serializer(ORIENTATION_HERE, Reader(stated_orientation)));
+    map.set(14, Extension::with_serializer(COLOUR_HERE, Reader(stated_colour)));
     map
+}
+
+fn stated_orientation(bytes: &[u8]) -> Option<StatedOrientation> {
+    bytes.first().map(|byte| StatedOrientation(read_orientation(*byte)))
+}
+
+fn stated_colour(bytes: &[u8]) -> Option<StatedColour> {
+    read_colour(bytes).map(StatedColour)
 }
 
 /// An offered `extmap` as str0m is to read it; `None` for one that is not taken.
@@ -63,19 +71,22 @@ pub(super) fn answered(line: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StatedColour(pub(super) Colour);
 
-/// Reads four bytes (libwebrtc, `rtp_header_extensions.cc`): primaries, transfer, matrix by ITU-T H.273; then two bits
-/// of range (1 limited, 2 full, 0 and 3 not said) above four of where chroma lies. HDR's 24 more are not looked at.
-#[derive(Debug)]
-struct ColourReader;
+/// What a packet says of which way up its frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StatedOrientation(pub(super) Orientation);
 
-impl ExtensionSerializer for ColourReader {
+/// An extension of pictures' packets that is read and never written; what its bytes say, if they say anything.
+#[derive(Debug)]
+struct Reader<T>(fn(&[u8]) -> Option<T>);
+
+impl<T: std::fmt::Debug + Send + Sync + 'static> ExtensionSerializer for Reader<T> {
     fn write_to(&self, _: &mut [u8], _: &ExtensionValues) -> usize {
         0
     }
 
     fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
-        let Some(colour) = read_colour(bytes) else { return false };
-        values.user_values.set(StatedColour(colour));
+        let Some(value) = (self.0)(bytes) else { return false };
+        values.user_values.set(value);
         true
     }
 
@@ -93,44 +104,14 @@ impl ExtensionSerializer for ColourReader {
     }
 }
 
-/// What a packet says of which way up its frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StatedOrientation(pub(super) Orientation);
-
 /// Reads one byte: in its low bits which camera it is, whether the picture is mirrored as it is sent, and by how many
 /// quarter turns clockwise it is to be turned (3GPP TS 26.114, section 7.4.5 and table 7.2).
-#[derive(Debug)]
-struct OrientationReader;
-
-impl ExtensionSerializer for OrientationReader {
-    fn write_to(&self, _: &mut [u8], _: &ExtensionValues) -> usize {
-        0
-    }
-
-    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
-        let Some(byte) = bytes.first() else { return false };
-        values.user_values.set(StatedOrientation(read_orientation(*byte)));
-        true
-    }
-
-    fn is_video(&self) -> bool {
-        true
-    }
-
-    fn is_audio(&self) -> bool {
-        false
-    }
-
-    // Never written, as above.
-    fn requires_two_byte_form(&self, _: &ExtensionValues) -> bool {
-        false
-    }
-}
-
 const fn read_orientation(byte: u8) -> Orientation {
     Orientation { mirrored: byte & 0b100 != 0, turns: byte & 0b11 }
 }
 
+/// Reads four bytes (libwebrtc, `rtp_header_extensions.cc`): primaries, transfer, matrix by ITU-T H.273; then two bits
+/// of range (1 limited, 2 full, 0 and 3 not said) above four of where chroma lies. HDR's 24 more are not looked at.
 fn read_colour(bytes: &[u8]) -> Option<Colour> {
     let [_, _, matrix, range, ..] = *bytes else { return None };
     let range = range >> 4 & 0b11;
