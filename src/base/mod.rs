@@ -1,4 +1,4 @@
-//! Floor 1, words: what every floor above says. Ids, units, times, frames, and every bound in one file. Nothing here
+//! Floor 1, words: what every floor above says. Ids, units, times, frames, and every bound in one place. Nothing here
 //! decides, and nothing here touches the world.
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ const EMPTY_NAMES: [&str; 6] = ["Manager", "Handler", "Service", "Context", "Uti
 
 /// How a bound is called, and where all of them stand.
 const BOUND_NAMES: [&str; 4] = ["_MAX", "_SPAN", "_LEN", "_SPACING"];
-const BOUNDS: &str = "src/base/limits.rs";
+const BOUNDS: &str = "src/base/limits";
 
 /// Where a C API or the choice of instructions asks for `unsafe`; clippy asks for the SAFETY comment.
 const UNSAFE_FILES: [&str; 13] = [
@@ -129,7 +129,7 @@ fn unbounded_channels(files: &[Source]) -> Vec<String> {
 
 fn bounds_elsewhere(files: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
-    for source in files.iter().filter(|source| source.path != BOUNDS) {
+    for source in files.iter().filter(|source| !source.path.starts_with(BOUNDS)) {
         for at in find_word(&source.shipped, "const ").chain(find_word(&source.shipped, "static ")) {
             let name = source.shipped[at..].split_whitespace().nth(1).unwrap_or_default();
             let Some(name) = name.strip_suffix(':').filter(|name| BOUND_NAMES.iter().any(|end| name.ends_with(end)))
@@ -268,7 +268,7 @@ fn a_bound_elsewhere_is_refused() {
         for item in ["const", "pub const", "pub(super) const", "static"] {
             let text = format!("{item} {name}: usize = 4;\n");
             expect_refused(bounds_elsewhere, "src/core/room/mod.rs", &text, &format!(":1: {name}: a bound stands in"));
-            expect_accepted(bounds_elsewhere, BOUNDS, &text);
+            expect_accepted(bounds_elsewhere, &format!("{BOUNDS}/load.rs"), &text);
         }
     }
     let text = "const TAG_BYTES: usize = 16;\nconst MAX: u8 = 1;\nconst fn a_MAX() {}\n\

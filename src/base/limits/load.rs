@@ -1,0 +1,27 @@
+//! Bounds of simulated people (`tessera load`).
+
+use std::time::Duration;
+
+/// Handshakes at once of `tessera load`: more only wait for each other's cores.
+pub const LOAD_JOINS_AT_ONCE: usize = 4;
+/// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the
+/// node, and what two of them see the others would.
+pub const LOAD_DECODERS_MAX: usize = 2;
+/// Its people beyond those who decode the composite whose mix is decoded.
+pub const LOAD_LISTENERS_MAX: usize = 4;
+/// How long its cameras wait for the node's word on what to send, before they send what they are set to.
+pub const LOAD_ASKED_SPAN: Duration = Duration::from_secs(1);
+/// How long its run waits, once all have joined, until each camera has the clip that is asked of it.
+pub const LOAD_CLIPS_SPAN: Duration = Duration::from_secs(120);
+/// How often its run tells how far it is.
+pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
+/// How long one of its connections may take to say goodbye.
+pub const LOAD_CLOSE_SPAN: Duration = Duration::from_secs(2);
+/// Frames, packets and messages that may wait for a witness of it: two seconds of picture and sound.
+pub const LOAD_SENSES_LEN: usize = 256;
+/// How soon a witness notices that the phase changed.
+pub const LOAD_PHASE_SPACING: Duration = Duration::from_millis(20);
+/// Packets whose arrival a listener remembers, half a second: an onset is told some windows later.
+pub const LOAD_STAMPS_MAX: usize = 25;
+/// Lip-sync measurements that a listener keeps.
+pub const LOAD_SYNCS_MAX: usize = 10_000;
