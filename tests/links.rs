@@ -53,9 +53,10 @@ fn a_link_that_narrows_gets_a_smaller_rung_and_a_larger_one_once_it_is_wide_agai
     assert_eq!((links.people, links.down.lost), (1, 0), "{report:?}");
     let [looks] = &report.decoders[..] else { panic!("one looks: {report:?}") };
     let smallest = looks.rungs.iter().min_by_key(|rung| rung.width).expect("it saw something");
-    let (first, last) = (&looks.rungs[0], looks.rungs[looks.rungs.len() - 1]);
+    let last = looks.rungs[looks.rungs.len() - 1];
     let RungReport { at_s, width, .. } = *smallest;
-    assert!(width < first.width && at_s >= 2.0, "{report:?}");
+    // A machine that is full may show the first picture when the link is narrow already.
+    assert!(width < 1_280 && at_s >= 2.0, "{report:?}");
     assert!(last.width > width && last.at_s >= 8.0, "{report:?}");
     assert!(report.audio.longest_gap_ms < 5_000.0, "{report:?}");
 }

@@ -252,7 +252,10 @@ impl<'a> Call<'a> {
         let begin = Instant::now();
         while begin.elapsed() < limits::LOAD_CLIPS_SPAN {
             let waiting = self.material.library.waiting()?;
-            if waiting == 0 {
+            let cameras = if self.options.video { self.people.len() } else { 0 };
+            let sending: usize = self.log.cameras().into_iter().map(|(_, _, count)| count).sum();
+            // Who joined last may not have asked for a clip yet; who sends nothing for long never will.
+            if waiting == 0 && (sending >= cameras || begin.elapsed() >= limits::LOAD_ASKED_SPAN * 5) {
                 return Ok(());
             }
             told(Stage::Preparing(self.options.participants.saturating_sub(waiting)));
