@@ -31,7 +31,7 @@ macro_rules! asset {
 }
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
-const ASSETS: [Asset; 7] = [
+const ASSETS: &[Asset] = &[
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
@@ -40,6 +40,9 @@ const ASSETS: [Asset; 7] = [
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
 ];
+
+/// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
+const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
 /// `/`, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
@@ -59,7 +62,7 @@ async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Result<Response,
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
+    let asset = ASSETS.iter().chain(CARRIED).find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
     Ok(respond(headers, asset))
 }
 
