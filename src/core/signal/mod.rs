@@ -7,6 +7,7 @@
 
 mod problem;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
@@ -209,9 +210,10 @@ pub enum FromClient {
 }
 
 /// One person in the room, as everyone there may know them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// The person's id.
+    #[schemars(with = "String")]
     pub id: ParticipantId,
     /// The name they typed.
     pub name: String,
