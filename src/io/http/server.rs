@@ -24,8 +24,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, layout, legs, moderation, page, playback, recording, recordings, resource,
-    rooms, transfer,
+    announcements, branding, desk, layout, legs, moderation, page, playback, recording, recordings, resource, rooms,
+    transfer,
 };
 
 /// Where and how to answer.
