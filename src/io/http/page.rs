@@ -34,7 +34,7 @@ macro_rules! asset {
 pub(super) use asset;
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
-const ASSETS: [Asset; 7] = [
+const ASSETS: &[Asset] = &[
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
@@ -43,6 +43,9 @@ const ASSETS: [Asset; 7] = [
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
 ];
+
+/// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
+const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
 /// `/`, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
@@ -62,7 +65,7 @@ async fn file(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, 
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
+    let asset = ASSETS.iter().chain(CARRIED).find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
     Ok(respond(headers, asset))
 }
 
