@@ -107,7 +107,7 @@ export class Wire extends EventTarget {
   }
 
   /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
-  async join(tracks = {}) {
+  async join(tracks = { camera: null, microphone: null }) {
     const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
     this.#pc = pc;
     pc.addEventListener("connectionstatechange", () => this.#tell("state", pc.connectionState));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -347,7 +348,7 @@ pub enum BrandingChange {
 }
 
 /// What a host changes in a room; what is absent stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Moderation {
     /// Who joins is not heard until they ask to talk.
@@ -355,11 +356,12 @@ pub struct Moderation {
     /// Microphones are heard only while their people hold a key.
     pub push_to_talk: Option<bool>,
     /// What changes for single people.
+    #[schemars(with = "BTreeMap<String, PersonSound>")]
     pub participants: BTreeMap<ParticipantId, PersonSound>,
 }
 
 /// What a host changes in how one person is heard.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PersonSound {
     /// Nobody hears them.

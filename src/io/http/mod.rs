@@ -12,6 +12,7 @@ mod admission;
 mod announcements;
 mod branding;
 mod connections;
+mod desk;
 mod entrance;
 mod expiry;
 mod extract;

@@ -42,6 +42,8 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 static ROUTES: &[Route] = &[
     route("/", LOOK),
     route("/assets/{name}", LOOK),
+    route("/assets/console/{name}", LOOK),
+    route("/recordings", LOOK),
     route("/favicon.ico", LOOK),
     route("/healthz", LOOK),
     route("/readyz", LOOK),
