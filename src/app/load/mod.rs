@@ -3,7 +3,7 @@
 //! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above
 //! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
 //! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
-//! the node asks of them (`asked` → `camera` → `library` → `reel`).
+//! the node asks of them (`asked` → `camera` → `library` → `reel`). [`watch`] brings viewers by HLS.
 
 mod asked;
 pub mod barcode;
@@ -13,6 +13,7 @@ mod codecs;
 pub(crate) mod container;
 mod error;
 mod gauge;
+mod hls;
 mod http;
 mod library;
 mod listener;
@@ -31,6 +32,7 @@ mod witness;
 
 pub use codecs::Codecs;
 pub use error::LoadError;
+pub use hls::{HlsOptions, HlsReport, watch};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport,
     ParticipantReport, Report,
