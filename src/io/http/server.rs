@@ -24,8 +24,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, layout, legs, moderation, page, playback, recording, recordings, resource, rooms,
-    transfer,
+    announcements, branding, desk, hls, layout, legs, moderation, page, playback, recording, recordings, resource,
+    rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -175,6 +175,7 @@ impl HttpDoor {
             policy: guard.policy,
             token: guard.token,
             recordings: view.recordings.clone(),
+            live: view.live.clone(),
             names: Arc::new(names),
             gate: Gate::new(guard.counters.requests_refused),
             connections: connections.clone(),
@@ -231,6 +232,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(legs::routes())
+        .merge(hls::routes())
         .merge(page::routes())
         .merge(desk::routes())
         .fallback(async || Problem::no_page())

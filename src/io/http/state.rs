@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::live::LiveRooms;
 
 /// What the door tells without asking the control thread.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct NodeView {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the node takes people in.
     pub ready: Arc<AtomicBool>,
+    /// Its rooms, as far as they can be watched by HLS.
+    pub live: LiveRooms,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }
@@ -41,6 +44,12 @@ impl FromRef<ServerState> for ControlHandle {
 impl FromRef<ServerState> for NodeView {
     fn from_ref(shared: &ServerState) -> Self {
         shared.view.clone()
+    }
+}
+
+impl FromRef<ServerState> for LiveRooms {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.live.clone()
     }
 }
 

@@ -24,6 +24,7 @@ use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
     Request, ResourceToken, RoomDetail, RoomSummary, Trickled,
 };
+use crate::io::live::LiveRooms;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 X 0\r\na=mid:0\r\n";
@@ -77,7 +78,7 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None };
+    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None, live: LiveRooms::default() };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -176,6 +177,7 @@ impl StandIn {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    hls_viewers: 3,
                     recording: true,
                     gives_up: "none",
                     codec,
