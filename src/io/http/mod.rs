@@ -21,6 +21,7 @@ mod layout;
 mod legs;
 mod link;
 mod moderation;
+mod openapi;
 mod origin;
 mod page;
 mod playback;
