@@ -17,6 +17,7 @@ mod entrance;
 mod expiry;
 mod extract;
 mod gate;
+mod history;
 mod layout;
 mod legs;
 mod link;

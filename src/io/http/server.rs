@@ -24,7 +24,7 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, layout, legs, moderation, openapi, page, playback, recording, recordings,
+    announcements, branding, desk, history, layout, legs, moderation, openapi, page, playback, recording, recordings,
     resource, rooms, transfer,
 };
 
@@ -234,6 +234,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(page::routes())
         .merge(desk::routes())
         .merge(openapi::routes())
+        .merge(history::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(limits::SDP_LEN_MAX))

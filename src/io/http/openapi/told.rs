@@ -16,6 +16,7 @@ use crate::io::http::resource::Rungs;
 use crate::io::http::rights::{FRAGMENT, SDP};
 use crate::io::http::rooms::Rooms;
 use crate::io::http::transfer;
+use crate::io::telemetry::history::HistoryTold;
 use crate::io::transfer::TransferState;
 
 /// A schema, once the generator asks for it.
@@ -135,6 +136,7 @@ const SOUNDS: &[&str] = &["audio/wav", "audio/ogg"];
 pub(super) const TOLD: &[Told] = &[
     page("/", "The page that people join by"),
     page("/recordings", "The page of recordings; it asks for their token"),
+    page("/console", "The page that shows how the node and its rooms fare; it asks for the node's token"),
     told("Pages", "GET", "/assets/{name}", "What the pages load").gives(&[(200, "The file", Gives::File("*/*"))]),
     told("Pages", "GET", "/assets/console/{name}", "What the pages of operators load").gives(&[(
         200,
@@ -161,6 +163,9 @@ pub(super) const TOLD: &[Told] = &[
         "An object",
         Gives::File("application/json"),
     )]),
+    told("Node", "GET", "/v1/node/history", "How the node fared in the last quarter of an hour")
+        .query(&[("after", "The number of a point: only those from it on")])
+        .gives(&[(200, "Its charts", Gives::Json(of::<HistoryTold>))]),
     told("Rooms", "GET", "/v1/rooms", "Every room, by name").gives(&[(200, "The rooms", Gives::Json(of::<Rooms>))]),
     told("Rooms", "GET", "/v1/rooms/{room}", "Who is in a room, and how it fares").gives(&[(
         200,
