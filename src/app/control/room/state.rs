@@ -19,7 +19,7 @@ use crate::base::media::{
 };
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
 use crate::core::room::{Member, RoomCore, RoomInput};
-use crate::core::scene::{self, Layout, Scene};
+use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
@@ -148,6 +148,8 @@ impl RosterState {
 /// What everyone knows of where the tiles lie.
 #[derive(Debug, Default)]
 pub(super) struct PlacesState {
+    /// How everything comes to where the scene has it.
+    pub(super) passage: Passage,
     /// What they were told, and when.
     pub(super) told: Option<(Instant, FromNode)>,
     /// It is not so any more.
@@ -371,7 +373,9 @@ impl Room {
 
     fn worker_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
         match event {
-            Event::SceneChanged { scene, page, pages, .. } => self.scene_changed(now, scene, page, pages, out),
+            Event::SceneChanged { scene, passage, page, pages, .. } => {
+                self.scene_changed(now, (scene, passage), page, pages, out);
+            }
             Event::Relief { relief, .. } => self.relieve(now, relief, out),
             Event::Speech { speaking, dominant, .. } => {
                 self.room_input(now, RoomInput::Speech { speaking, dominant }, out);
