@@ -318,14 +318,15 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
     let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(raise_descriptors(), sockets);
     warn_of_strangers(config);
-    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+    let guard = Guard { policy, token, hosts, origins, embed_origins, connections_max, counters };
+    HttpSetup { listen, tls, guard }
 }
 
 /// As many descriptors as the system lets this process have; how many that are.

@@ -16,6 +16,7 @@ mod desk;
 mod entrance;
 mod expiry;
 mod extract;
+mod frames;
 mod gate;
 mod history;
 mod layout;

@@ -19,6 +19,7 @@ use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, WebOrig
 use crate::io::http::connections::{Connections, Doorkeeper};
 use crate::io::http::entrance::{Entrance, enter};
 use crate::io::http::expiry::{self, until_its_hour};
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::Gate;
 use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
@@ -50,6 +51,8 @@ pub struct Guard {
     pub hosts: Vec<HostName>,
     /// Origins of other pages that may ask as the node's own do.
     pub origins: Vec<WebOrigin>,
+    /// Origins of pages that may have the node's own in a frame.
+    pub embed_origins: Vec<WebOrigin>,
     /// Connections at once.
     pub connections_max: usize,
     /// What is counted.
@@ -176,6 +179,7 @@ impl HttpDoor {
             token: guard.token,
             recordings: view.recordings.clone(),
             names: Arc::new(names),
+            frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),
             connections: connections.clone(),
         };

@@ -60,6 +60,7 @@ fn guard() -> Guard {
         token: None,
         hosts: Vec::new(),
         origins: Vec::new(),
+        embed_origins: Vec::new(),
         connections_max: limits::HTTP_CONNECTIONS_MAX,
         counters: DoorCounters::default(),
     }
