@@ -22,6 +22,7 @@ use crate::io::http::gate::{Gate, InHand};
 use crate::io::http::origin::{self, Names, Page};
 use crate::io::http::problem::Problem;
 use crate::io::http::rights::{self, Known};
+use crate::io::live::LiveRooms;
 
 /// What the entrance knows; shared by all requests.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub(super) struct Entrance {
     pub(super) policy: Policy,
     pub(super) token: Option<BearerToken>,
     pub(super) recordings: Option<Recordings>,
+    pub(super) live: LiveRooms,
     pub(super) names: Arc<Names>,
     pub(super) frames: Frames,
     pub(super) gate: Gate,
@@ -111,7 +113,10 @@ impl Entrance {
         if !is_probe && !self.names.are_meant(uri, headers) {
             return Err(Box::new((Problem::misdirected().into_response(), Page::Foreign, false)));
         }
-        let (page, shown) = (self.names.page(uri, headers), bearer(headers));
+        // What anyone's page may show.
+        let is_open = path.starts_with("/hls/") && self.live.is_open();
+        let page = if is_open { Page::Any } else { self.names.page(uri, headers) };
+        let shown = bearer(headers);
         let is_preflight = origin::is_preflight(method, headers);
         let shows_token =
             headers.contains_key(header::AUTHORIZATION) || is_preflight && origin::announces_token(headers);

@@ -19,6 +19,7 @@ mod extract;
 mod frames;
 mod gate;
 mod history;
+mod hls;
 mod layout;
 mod legs;
 mod link;

@@ -25,8 +25,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, history, layout, legs, moderation, openapi, page, playback, recording, recordings,
-    resource, rooms, transfer,
+    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, recording,
+    recordings, resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -178,6 +178,7 @@ impl HttpDoor {
             policy: guard.policy,
             token: guard.token,
             recordings: view.recordings.clone(),
+            live: view.live.clone(),
             names: Arc::new(names),
             frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),
@@ -235,6 +236,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(legs::routes())
+        .merge(hls::routes())
         .merge(page::routes())
         .merge(desk::routes())
         .merge(openapi::routes())

@@ -25,6 +25,7 @@ use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
     Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
 };
+use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -80,8 +81,8 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let history = Arc::new(History::new(&[]));
-    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), recordings: None };
+    let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -193,6 +194,7 @@ impl StandIn {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    hls_viewers: 3,
                     recording: true,
                     gives_up: "none",
                     codec,
