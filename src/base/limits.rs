@@ -1,12 +1,14 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod console;
 mod live;
 mod load;
 mod recordings;
 
 use std::time::Duration;
 
+pub use console::*;
 pub use live::*;
 pub use load::*;
 pub use recordings::*;

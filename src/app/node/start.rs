@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
-use crate::app::node::{calibration, metrics};
+use crate::app::node::{calibration, history, metrics};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -131,7 +131,6 @@ impl Node {
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let told = |archive| recordings(&config, archive, token, &runtime, &counts);
         let recordings = archive.clone().map(told).transpose()?;
-        let metrics = Arc::new(metrics::metrics(&counts));
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
         let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
@@ -160,8 +159,10 @@ impl Node {
         let control = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let metrics = Arc::new(move || metrics.render());
-        let view = NodeView { canvas: config.video.size(), facts, metrics, ready: ready.clone(), live, recordings };
+        let metrics = metrics::rendering(&counts);
+        let history = history::begin(&runtime, &counts, &panics);
+        let canvas = config.video.size();
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
@@ -331,14 +332,15 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
     let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(raise_descriptors(), sockets);
     warn_of_strangers(config);
-    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+    let guard = Guard { policy, token, hosts, origins, embed_origins, connections_max, counters };
+    HttpSetup { listen, tls, guard }
 }
 
 /// As many descriptors as the system lets this process have; how many that are.

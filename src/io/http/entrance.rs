@@ -17,6 +17,7 @@ use crate::core::access::{Act, Caller, Policy};
 use crate::io::api::{BearerToken, Refusal};
 use crate::io::http::admission::Recordings;
 use crate::io::http::connections::Connections;
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::{Gate, InHand};
 use crate::io::http::origin::{self, Names, Page};
 use crate::io::http::problem::Problem;
@@ -31,6 +32,7 @@ pub(super) struct Entrance {
     pub(super) recordings: Option<Recordings>,
     pub(super) live: LiveRooms,
     pub(super) names: Arc<Names>,
+    pub(super) frames: Frames,
     pub(super) gate: Gate,
     pub(super) connections: Connections,
 }
@@ -73,6 +75,7 @@ pub(super) async fn enter(
     if asked.act.is_none() {
         return asked.options(&parts.method, &parts.headers);
     }
+    let path = parts.extensions.get::<MatchedPath>().cloned();
     parts.extensions.insert(asked.caller);
     parts.extensions.insert(in_hand.clone());
     let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, next.run(Request::from_parts(parts, body))).await;
@@ -80,6 +83,7 @@ pub(super) async fn enter(
     let response = in_hand.misfortune().map_or(response, IntoResponse::into_response);
     in_hand.let_go();
     let mut response = held_until_read(response, in_hand);
+    entrance.frames.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
     origin::share(response.headers_mut(), &asked.page, asked.shows_token);
     response
 }

@@ -42,6 +42,7 @@ const ASSETS: &[Asset] = &[
     asset!("wire.js", "text/javascript; charset=utf-8"),
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
+    asset!("embed.js", "text/javascript; charset=utf-8"),
 ];
 
 /// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
