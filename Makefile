@@ -2,7 +2,7 @@
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev
-TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
+TEST_NEEDS := ffmpeg nginx-light chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
 	firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
 
 CARGO ?= cargo

@@ -15,6 +15,8 @@ pub struct Hls {
     pub enabled: bool,
     /// Whether the first rung is packaged even while nobody watches.
     pub always: bool,
+    /// Whether all rungs of a codec are packaged while one of them is watched.
+    pub all_rungs: bool,
     /// How far back viewers may go.
     pub window_seconds: Within<{ limits::HLS_WINDOW_SECONDS_MIN }, { limits::HLS_WINDOW_SECONDS_MAX }>,
     /// Memory for one rung, MiB; where that is too little for the window, it is shorter.
@@ -40,6 +42,6 @@ impl Hls {
 impl Default for Hls {
     fn default() -> Self {
         let (window_seconds, window_mib) = (Within(60), Within(64));
-        Self { enabled: true, always: false, window_seconds, window_mib, any_origin: false }
+        Self { enabled: true, always: false, all_rungs: true, window_seconds, window_mib, any_origin: false }
     }
 }

@@ -41,7 +41,8 @@ impl Wanted {
         let (Some(msn), Some(last)) = (self.msn, window.last()) else {
             return match (self.msn, self.part) {
                 (None, Some(_)) => Reload::NoSegment,
-                (None, None) if window.last().is_some() => Reload::Now,
+                // Players that know no parts have nothing of a list without a whole segment.
+                (None, None) if window.listed().any(|segment| segment.is_whole) => Reload::Now,
                 // Nothing is there that could be too far.
                 _ => Reload::Later,
             };

@@ -175,6 +175,9 @@ fn requests_wait_for_what_is_near_and_are_refused_what_is_far() {
     assert_eq!(run.window.judge(PartId { msn: 1, part: 9 }), Reload::Now);
     assert_eq!(run.window.judge(PartId { msn: 1, part: 10 }), Reload::TooFar);
     assert_eq!(Wanted { msn: Some(7), part: None }.judge(&window(60, 1)), Reload::Later, "nothing is there yet");
+    let mut young = window(60, 1 << 20);
+    young.add(run.parts[0].clone());
+    assert_eq!(Wanted::default().judge(&young), Reload::Later, "who knows no parts would find nothing");
 }
 
 #[test]
