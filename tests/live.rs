@@ -170,7 +170,8 @@ process.stdout.write(JSON.stringify({
     segments: whole.length, parts: parts(one.segments) + (one.preloadSegment?.parts ?? []).length },
   "hls-parser": { target: many.targetDuration, partTarget: many.partTargetDuration,
     segments: many.segments.filter((segment) => segment.uri).length,
-    parts: parts(many.segments) - many.segments.flatMap((segment) => segment.parts).filter((part) => part.hint).length },
+    parts: parts(many.segments) -
+      many.segments.flatMap((segment) => segment.parts).filter((part) => part.hint).length },
 }));
 "#;
     let folder = tempfile::tempdir().expect("a folder can be made");

@@ -134,8 +134,7 @@ impl Node {
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
         let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
-        let (sender, events) = bounded(limits::EVENTS_LEN);
-        let (stop_control, stop) = bounded(1);
+        let ((sender, events), (stop_control, stop)) = (bounded(limits::EVENTS_LEN), bounded(1));
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
         let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
