@@ -1,11 +1,13 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod call;
 mod load;
 mod recordings;
 
 use std::time::Duration;
 
+pub use call::*;
 pub use load::*;
 pub use recordings::*;
 
