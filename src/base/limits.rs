@@ -1,6 +1,7 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod call;
 mod console;
 mod live;
 mod load;
@@ -8,6 +9,7 @@ mod recordings;
 
 use std::time::Duration;
 
+pub use call::*;
 pub use console::*;
 pub use live::*;
 pub use load::*;

@@ -32,6 +32,8 @@ use crate::io::api::{Command, Refusal, ResourceToken};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
+mod chat;
+
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
     let places = (None, record_to.map(Into::into));
