@@ -1,7 +1,9 @@
 // The page: from the lobby into a call and out again. Everything a person touches is wired here.
 
+import { Arrangement } from "./arrange.js";
 import { Call } from "./call.js";
 import * as devices from "./devices.js";
+import { Moment } from "./moment.js";
 import { Tiles, avatar, listPeople, toast } from "./stage.js";
 import { Problem, abilities } from "./wire.js";
 
@@ -10,6 +12,8 @@ const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME_KEY = "tessera.name";
 const tiles = new Tiles(at("tiles"), at("canvas"));
+const moment = new Moment(at("composite"), { seen: drawTiles, shown: () => arrangement.draw() });
+const arrangement = new Arrangement({ video: at("composite"), box: at("canvas"), controls: at("controls"), before: at("full"), redraw: drawTiles });
 const lobby = { camera: null, microphone: null, wantCamera: true, stopMeter: () => {}, problem: null };
 let call = null;
 let phase = "lobby";
@@ -23,6 +27,7 @@ const view = Object.freeze({
   get participant() { return call?.me ?? null; },
   get participants() { return [...(call?.people.values() ?? [])].map((person) => ({ ...person })); },
   get tiles() { return (call?.scene?.tiles ?? []).map((tile) => ({ ...tile })); },
+  get scene() { return moment.scene; },
   get heard() { return [...(call?.speaking.heard ?? [])]; },
   get recording() { return Boolean(call?.room.recording); },
   get problem() { return lastProblem; },
@@ -226,6 +231,7 @@ function setPhase(now) {
 async function play() {
   const inward = call?.inward();
   if (!inward) return;
+  moment.renew(call.receiver);
   const video = at("composite");
   video.srcObject = inward;
   try {
@@ -257,10 +263,16 @@ function draw() {
   sharing.setAttribute("aria-pressed", String(call.sharing));
   sharing.disabled = !call.ready;
   sharing.querySelector(".sr").textContent = call.sharing ? "Stop sharing your screen" : "Share your screen";
-  tiles.draw(call.scene, call.people, call.speaking);
+  moment.take(call.scene);
+  drawTiles();
   listPeople(at("people-list"), call.people, call.me, call.speaking);
   at("people-count").textContent = call.people.size > 0 ? String(call.people.size) : "";
   at("people-toggle").setAttribute("aria-pressed", String(!document.body.classList.contains("no-people")));
+}
+
+/** Names and outlines over the frame that is shown, wherever this person wants its faces. */
+function drawTiles() {
+  if (call) tiles.draw(arrangement.lay(call.purpose.room, moment.scene, call.people, call.me), call.people, call.speaking);
 }
 
 async function backToLobby(text) {
@@ -319,13 +331,13 @@ function togglePeople() {
 
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("canvas").requestFullscreen?.().catch(() => {});
+  else at("stage").requestFullscreen?.().catch(() => {});
 }
 
 function onKey(event) {
   const typing = event.target.closest?.("input, textarea, select");
   if (phase !== "call" || typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const act = { m: toggleMic, v: toggleCamera, s: toggleScreen, p: togglePeople, f: toggleFull }[event.key.toLowerCase()];
+  const act = { m: toggleMic, v: toggleCamera, s: toggleScreen, p: togglePeople, f: toggleFull, l: () => arrangement.toggle() }[event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();
   act();
