@@ -1,8 +1,6 @@
 //! **The question:** which of others' modules do the pages of this build have? Those that `.ci/pages` laid into
 //! `web/node_modules`. Cargo alone needs no Node: without them, everything builds, and the pages do without.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::fmt::Write;
 use std::path::Path;
 

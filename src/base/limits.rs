@@ -1,11 +1,13 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod console;
 mod load;
 mod recordings;
 
 use std::time::Duration;
 
+pub use console::*;
 pub use load::*;
 pub use recordings::*;
 

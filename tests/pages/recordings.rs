@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, assert_fits_a_phone};
+use super::{PATIENCE, assert_accessible, assert_fits_a_phone};
 use crate::browser::driver::{Browser, Driver};
 use crate::browser::node::{Load, Node};
 use crate::keepers::process::wait_until;
@@ -74,6 +74,7 @@ async fn a_recording_is_listed_played_by_its_chapters_and_erased_in_the_page() {
     shows(&browser, "it plays", plays).await;
     shows(&browser, "its chapters stand beside it", "return !!document.querySelector('#chapters button')").await;
     assert_fits_a_phone(&browser).await;
+    assert_accessible(&browser).await;
     let at_the_end =
         "const v = document.getElementById('video'); v.pause(); v.currentTime = v.duration - 1; return true";
     browser.script(at_the_end).await;

@@ -1,5 +1,7 @@
 //! **The question:** under which names do operators see what the node counts?
 
+use std::sync::Arc;
+
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
@@ -11,9 +13,15 @@ use crate::io::telemetry::metrics::Metrics;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
+/// What renders them at each scrape.
+pub fn rendering(counts: &Counts) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let metrics = metrics(counts);
+    Arc::new(move || metrics.render())
+}
+
 /// The counters under the names of `docs/operating.md`.
 #[must_use]
-pub fn metrics(counts: &Counts) -> Metrics {
+fn metrics(counts: &Counts) -> Metrics {
     let metrics = Metrics::new();
     metrics.process();
     let named = [

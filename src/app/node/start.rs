@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
-use crate::app::node::{calibration, metrics};
+use crate::app::node::{calibration, history, metrics};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -130,7 +130,6 @@ impl Node {
         let told = |archive| recordings(&config, archive, token, &runtime, &counts);
         let recordings = archive.clone().map(told).transpose()?;
         let canvas = config.video.size();
-        let metrics = Arc::new(metrics::metrics(&counts));
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
         let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
@@ -158,8 +157,9 @@ impl Node {
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let told_token = told_token.filter(|_| recordings.is_some());
-        let metrics = Arc::new(move || metrics.render());
-        let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings };
+        let metrics = metrics::rendering(&counts);
+        let history = history::begin(&runtime, &counts, &panics);
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,

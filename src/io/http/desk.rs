@@ -1,5 +1,6 @@
-//! **The question:** which pages are there for whoever runs a node? Recordings; each asks for what it shows with the
-//! token that its user gives it, so that the pages themselves are nobody's secret.
+//! **The question:** which pages are there for whoever runs a node? Recordings and the console; each asks for what it
+//! shows with the token that its user gives it, so that the pages themselves are nobody's secret. And the API, to be
+//! read.
 
 use axum::Router;
 use axum::extract::Path;
@@ -12,16 +13,23 @@ use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
 
 const RECORDINGS: Asset = asset!("console/recordings.html", "text/html; charset=utf-8");
-const ASSETS: [Asset; 3] = [
+const CONSOLE: Asset = asset!("console/console.html", "text/html; charset=utf-8");
+const API: Asset = asset!("console/api.html", "text/html; charset=utf-8");
+const ASSETS: [Asset; 6] = [
+    asset!("console/console.js", "text/javascript; charset=utf-8"),
+    asset!("console/plots.js", "text/javascript; charset=utf-8"),
+    asset!("console/api.js", "text/javascript; charset=utf-8"),
     asset!("console/pages.css", "text/css; charset=utf-8"),
     asset!("console/common.js", "text/javascript; charset=utf-8"),
     asset!("console/recordings.js", "text/javascript; charset=utf-8"),
 ];
 
-/// `/recordings`, and what it loads.
+/// `/recordings`, `/console`, `/api`, and what it loads.
 pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/recordings", get(async |headers: HeaderMap| respond(&headers, &RECORDINGS)))
+        .route("/console", get(async |headers: HeaderMap| respond(&headers, &CONSOLE)))
+        .route("/api", get(async |headers: HeaderMap| respond(&headers, &API)))
         .route("/assets/console/{name}", get(file))
 }
 

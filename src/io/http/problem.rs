@@ -30,8 +30,7 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, \
-                      /readyz and /metrics.";
+        let detail = "/api tells every path that the node answers at, and /openapi.json tells it to programs.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 

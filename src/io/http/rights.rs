@@ -44,12 +44,16 @@ static ROUTES: &[Route] = &[
     route("/assets/{name}", LOOK),
     route("/assets/console/{name}", LOOK),
     route("/recordings", LOOK),
+    route("/console", LOOK),
     route("/favicon.ico", LOOK),
+    route("/api", LOOK),
+    route("/openapi.json", LOOK),
     route("/healthz", LOOK),
     route("/readyz", LOOK),
     route("/metrics", LOOK),
     route("/v1/node", LOOK),
     route("/v1/node/stats", LOOK),
+    route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
     route("/v1/rooms", LOOK),
     route("/v1/rooms/{room}", LOOK),
     Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", ENTER) },
@@ -92,6 +96,11 @@ pub(super) struct Known(&'static Route);
 /// The route of a path as axum matched it.
 pub(super) fn known(path: &str) -> Option<Known> {
     ROUTES.iter().find(|route| route.path == path).map(Known)
+}
+
+/// Every path, with each of its methods and the leave that it takes.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Method, Act)> {
+    ROUTES.iter().flat_map(|route| route.rights.iter().map(|(method, act)| (route.path, method, *act)))
 }
 
 impl Known {

@@ -24,8 +24,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, layout, legs, moderation, page, playback, recording, recordings, resource, rooms,
-    transfer,
+    announcements, branding, desk, history, layout, legs, moderation, openapi, page, playback, recording, recordings,
+    resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -233,6 +233,8 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(legs::routes())
         .merge(page::routes())
         .merge(desk::routes())
+        .merge(openapi::routes())
+        .merge(history::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(limits::SDP_LEN_MAX))

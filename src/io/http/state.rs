@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::telemetry::history::History;
 
 /// What the door tells without asking the control thread.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct NodeView {
     pub facts: Arc<NodeFacts>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What it remembers of itself.
+    pub history: Arc<History>,
     /// Whether the node takes people in.
     pub ready: Arc<AtomicBool>,
     /// The node's recordings, if it records.

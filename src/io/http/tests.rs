@@ -2,6 +2,7 @@
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
 mod strangers;
+mod told;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -22,8 +23,9 @@ use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
-    Request, ResourceToken, RoomDetail, RoomSummary, Trickled,
+    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
 };
+use crate::io::telemetry::history::History;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 X 0\r\na=mid:0\r\n";
@@ -77,7 +79,8 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None };
+    let history = Arc::new(History::new(&[]));
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -97,6 +100,19 @@ fn facts() -> NodeFacts {
         compositor: "cpu",
         compositor_reason: "no GPU".into(),
         codec,
+    }
+}
+
+fn rung() -> RungShown {
+    RungShown {
+        rung: "half".into(),
+        codec: "av1",
+        width: 640,
+        height: 360,
+        fps: 30,
+        bitrate: 600_000,
+        running: true,
+        viewers: 1,
     }
 }
 
@@ -187,6 +203,10 @@ impl StandIn {
                 let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));
             }
             Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::Rungs { room, reply } => {
+                let known = room.as_str() == "daily";
+                let _ = reply.send(if known { Ok(vec![rung()]) } else { Err(Refusal::RoomNotFound) });
+            }
             Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
             Command::Find { place, reply } => {
                 let _ = reply.send(match place {
