@@ -121,6 +121,11 @@ export class Call extends EventTarget {
     return this.#wire?.parts.composite ? this.#wire.inward() : null;
   }
 
+  /** Where the picture of everyone comes in. */
+  get receiver() {
+    return this.#wire?.parts.composite?.receiver ?? null;
+  }
+
   #onState(state) {
     clearTimeout(this.#waiting);
     if (state === "connected") {

@@ -2,9 +2,11 @@
 // Other modules listen on `document`: "call" ({phase, call}) when a call begins, comes back or ends, and "scene" (the node's
 // message) when the tiles lie elsewhere; `#arranged` is theirs, over the picture and under the names.
 
+import { Arrangement } from "./arrange.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
 import * as devices from "./devices.js";
+import { Moment } from "./moment.js";
 import { People } from "./people.js";
 import { REACTIONS, Tiles, avatar, float, toast } from "./stage.js";
 import { Problem, abilities } from "./wire.js";
@@ -16,6 +18,8 @@ const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME_KEY = "tessera.name";
 const LAYOUTS = ["grid", "speaker", "presentation", "pip", "single"];
 const tiles = new Tiles(at("tiles"), at("canvas"));
+const moment = new Moment(at("composite"), { seen: drawTiles, shown: () => arrangement.draw() });
+const arrangement = new Arrangement({ video: at("composite"), box: at("canvas"), controls: at("controls"), before: at("full"), redraw: drawTiles });
 const people = new People(at("people-list"), at("person-menu"), moderate);
 const chat = new Chat(at("chat-lines"), at("chat-to"));
 /** @type {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, stopMeter: () => void, problem: string | null}} */
@@ -34,6 +38,7 @@ const view = Object.freeze({
   get participant() { return call?.me ?? null; },
   get participants() { return [...(call?.people.values() ?? [])].map((person) => ({ ...person })); },
   get tiles() { return (call?.scene?.tiles ?? []).map((tile) => ({ ...tile })); },
+  get scene() { return moment.scene; },
   get heard() { return [...(call?.speaking.heard ?? [])]; },
   get recording() { return Boolean(call?.room.recording); },
   get layout() { return call?.layout?.layout?.layout ?? null; },
@@ -353,6 +358,7 @@ function setPhase(now) {
 async function play() {
   const inward = call?.inward();
   if (!inward) return;
+  moment.renew(call.receiver);
   const video = at("composite");
   video.srcObject = inward;
   try {
@@ -372,7 +378,8 @@ function draw() {
     call.phase === "reconnecting" ? "wait.back" : call.phase === "connected" ? "wait.picture" : "wait.connecting",
   );
   drawControls();
-  tiles.draw(call.scene, call.people, call.speaking);
+  moment.take(call.scene);
+  drawTiles();
   people.draw(call.people, call.me, call.speaking, call.isHost);
   chat.people(call.people, call.me);
   at("tab-people").textContent = call.people.size > 0 ? say("people.count", { count: call.people.size }) : say("people.count", { count: 0 });
@@ -406,6 +413,11 @@ function drawControls() {
   at("pages").hidden = pages < 2;
   at("page-text").textContent = say("page.of", { page, pages });
   [at("page-back").disabled, at("page-on").disabled] = [page <= 1, page >= pages];
+}
+
+/** Names and outlines over the frame that is shown, wherever this person wants its faces. */
+function drawTiles() {
+  if (call) tiles.draw(arrangement.lay(call.purpose.room, moment.scene, call.people, call.me), call.people, call.speaking);
 }
 
 async function backToLobby(text) {
@@ -536,7 +548,7 @@ function grow() {
 
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("canvas").requestFullscreen?.().catch(() => {});
+  else at("stage").requestFullscreen?.().catch(() => {});
 }
 
 function onKey(event) {
@@ -548,7 +560,7 @@ function onKey(event) {
     return;
   }
   if (event.type !== "keydown" || event.repeat) return;
-  const keys = { m: toggleMic, v: toggleCamera, s: toggleScreen, h: toggleHand, f: toggleFull };
+  const keys = { m: toggleMic, v: toggleCamera, s: toggleScreen, h: toggleHand, f: toggleFull, l: () => arrangement.toggle() };
   const act = { ...keys, p: () => togglePanel("people"), c: () => togglePanel("chat") }[event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();

@@ -78,6 +78,7 @@ export class Tiles {
   #make(id) {
     const tile = document.createElement("div");
     tile.className = "tile";
+    tile.dataset.of = id;
     const label = document.createElement("div");
     label.className = "label";
     const name = document.createElement("span");

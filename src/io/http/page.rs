@@ -37,6 +37,10 @@ pub(super) use asset;
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
     asset!("style.css", "text/css; charset=utf-8"),
+    asset!("arrange.css", "text/css; charset=utf-8"),
+    asset!("arrange.js", "text/javascript; charset=utf-8"),
+    asset!("moment.js", "text/javascript; charset=utf-8"),
+    asset!("places.js", "text/javascript; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
     asset!("chat.js", "text/javascript; charset=utf-8"),
