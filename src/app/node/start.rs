@@ -159,9 +159,8 @@ impl Node {
         let control = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let metrics = metrics::rendering(&counts);
+        let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
-        let canvas = config.video.size();
         let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
