@@ -327,7 +327,7 @@ export class Call extends EventTarget {
 
   /** A pause that ends early when the connection stands or the network is back. */
   #pause(ms) {
-    return new Promise((resolve) => {
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#cut = () => {
         clearTimeout(timer);

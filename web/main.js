@@ -425,7 +425,9 @@ async function backToLobby(text) {
   call = null;
   at("composite").srcObject = null;
   if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
-  for (const popup of document.querySelectorAll(":popover-open")) popup.hidePopover();
+  for (const popup of document.querySelectorAll(":popover-open")) {
+    if (popup instanceof HTMLElement) popup.hidePopover();
+  }
   at("devices-dialog").close();
   at("call").hidden = true;
   at("lobby").hidden = false;

@@ -15,7 +15,7 @@ export function qualityOf(before, now) {
   const since = (key) => Math.max(0, (now[key] ?? 0) - (before[key] ?? now[key] ?? 0));
   const lost = since("packetsLost");
   const loss = lost / Math.max(1, lost + since("packets"));
-  const grade = (value, [fair, weak]) => (value >= weak ? 2 : value >= fair ? 1 : 0);
+  const grade = (/** @type {number} */ value, /** @type {number[]} */ [fair, weak]) => (value >= weak ? 2 : value >= fair ? 1 : 0);
   /** @type {["loss" | "delay" | "freeze" | "uplink", number][]} */
   const grades = [
     ["loss", grade(loss, LOSS)],
