@@ -30,8 +30,8 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, \
-                      /readyz and /metrics.";
+        let detail = "The node answers at /, /r/{room}, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, \
+                      /healthz, /readyz and /metrics.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 
@@ -333,6 +333,10 @@ impl From<Refusal> for Problem {
                 let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
                               try again later.";
                 Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
+            Refusal::Removed => {
+                let detail = "A host of the room removed you; your place is not kept.";
+                Self::new(S::FORBIDDEN, "removed", "You were removed from the call", detail)
             }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
