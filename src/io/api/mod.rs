@@ -21,4 +21,4 @@ pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use handle::{ControlHandle, Pulse, Request};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
 pub use refusal::Refusal;
-pub use token::{NoToken, ResourceToken};
+pub use token::{NoToken, ResourceToken, SeatWish};

@@ -188,6 +188,7 @@ impl StandIn {
                     host_muted: false,
                     hand: false,
                     unrecorded: false,
+                    away: false,
                 };
                 let (codec, codec_why) = ("h264", "it is cheap".to_owned());
                 let detail = RoomDetail {
