@@ -3,6 +3,7 @@
 
 mod console;
 mod recordings;
+mod watch;
 
 use std::time::Duration;
 

@@ -92,7 +92,7 @@ export class Wire extends EventTarget {
   /** Transceivers by the part they play. */
   parts = {};
 
-  /** What the connection is for: `{room, name}` takes part, `{room, watch: true, as}` watches. */
+  /** What the connection is for: `{room, name}` takes part, `{room, watch: true, as, rung}` watches. */
   constructor(purpose) {
     super();
     this.purpose = purpose;
@@ -131,9 +131,10 @@ export class Wire extends EventTarget {
   }
 
   #endpoint() {
-    const { room, name, watch, as, unrecorded } = this.purpose;
+    const { room, name, watch, as, rung, unrecorded } = this.purpose;
     const place = encodeURIComponent(room);
-    if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
+    const asked = Object.entries({ as, rung }).filter(([, value]) => value).map((pair) => pair.map(encodeURIComponent).join("="));
+    if (watch) return `/whep/${place}${asked.length > 0 ? `?${asked.join("&")}` : ""}`;
     return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}${unrecorded ? "&record=no" : ""}`;
   }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
 
@@ -34,7 +35,10 @@ macro_rules! asset {
 pub(super) use asset;
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
+const WATCH: Asset = asset!("watch.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
+    asset!("watch.css", "text/css; charset=utf-8"),
+    asset!("watch.js", "text/javascript; charset=utf-8"),
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("arrange.css", "text/css; charset=utf-8"),
     asset!("arrange.js", "text/javascript; charset=utf-8"),
@@ -51,13 +55,21 @@ const ASSETS: &[Asset] = &[
 /// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
 const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
-/// `/`, `/assets/…` and the icon that browsers ask for by themselves.
+/// `/`, `/w/{room}` for its viewers, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    Router::new().route("/", get(index)).route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
+    Router::new()
+        .route("/", get(index))
+        .route("/w/{room}", get(watch))
+        .route("/assets/{name}", get(file))
+        .route("/favicon.ico", get(icon))
 }
 
 async fn index(headers: HeaderMap) -> Response {
     respond(&headers, &INDEX)
+}
+
+async fn watch(headers: HeaderMap, RoomPath(_): RoomPath) -> Response {
+    respond(&headers, &WATCH)
 }
 
 async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
