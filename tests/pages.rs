@@ -2,6 +2,7 @@
 //! recordings and rooms, and Debian's Chromium.
 
 mod console;
+mod embedding;
 mod recordings;
 mod watch;
 

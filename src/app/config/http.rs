@@ -21,6 +21,8 @@ pub struct Http {
     pub hosts: Vec<HostName>,
     /// Origins of web pages that may ask the node as its own page does.
     pub origins: Vec<WebOrigin>,
+    /// Origins of web pages that may have the node's page in a frame of theirs.
+    pub embed_origins: Vec<WebOrigin>,
 }
 
 impl Http {
@@ -34,7 +36,8 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
-        Self { listen, tls: Tls::Off, token: None, hosts: Vec::new(), origins: Vec::new() }
+        let (hosts, origins, embed_origins) = (Vec::new(), Vec::new(), Vec::new());
+        Self { listen, tls: Tls::Off, token: None, hosts, origins, embed_origins }
     }
 }
 
@@ -99,6 +102,7 @@ struct Keys {
     token: Option<BearerToken>,
     hosts: Vec<HostName>,
     origins: Vec<WebOrigin>,
+    embed_origins: Vec<WebOrigin>,
 }
 
 impl Default for Keys {
@@ -111,20 +115,20 @@ impl TryFrom<Keys> for Http {
     type Error = TlsError;
 
     fn try_from(keys: Keys) -> Result<Self, TlsError> {
-        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins } = keys;
+        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins } = keys;
         let tls = Tls::from_keys(tls_cert, tls_key, tls_self_signed)?;
-        Ok(Self { listen, tls, token, hosts, origins })
+        Ok(Self { listen, tls, token, hosts, origins, embed_origins })
     }
 }
 
 impl From<Http> for Keys {
-    fn from(Http { listen, tls, token, hosts, origins }: Http) -> Self {
+    fn from(Http { listen, tls, token, hosts, origins, embed_origins }: Http) -> Self {
         let tls_self_signed = tls == Tls::SelfSigned;
         let (tls_cert, tls_key) = match tls {
             Tls::Files { cert, key } => (Some(cert), Some(key)),
             Tls::Off | Tls::SelfSigned => (None, None),
         };
-        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins }
+        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins }
     }
 }
 
@@ -157,6 +161,7 @@ mod tests {
             ("token = \"\"", "openssl rand -hex 32"),
             ("hosts = [\"https://call.example\"]", "a name alone"),
             ("origins = [\"*\"]", "https://HOST"),
+            ("embed_origins = [\"https://a.example; script-src *\"]", "https://HOST"),
         ] {
             let error = parse(lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:2: http.") && error.contains(told), "{lines}: {error}");

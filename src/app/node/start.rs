@@ -28,10 +28,12 @@ use crate::base::limits::{self, RECORDINGS_TOKEN_LEN_MIN};
 use crate::core::access::Steering;
 use crate::engine::compose::overlays::load_fonts;
 use crate::engine::decode::PixelBudget;
+use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{ControlHandle, DoorCounters};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
+use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::telemetry::panics::Panics;
@@ -129,7 +131,6 @@ impl Node {
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let told = |archive| recordings(&config, archive, token, &runtime, &counts);
         let recordings = archive.clone().map(told).transpose()?;
-        let canvas = config.video.size();
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
         let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
@@ -138,7 +139,9 @@ impl Node {
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
         let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
+        let live = live_rooms(&config, chosen.choice, &counts);
         let parts = ControlParts {
+            live: live.clone(),
             config: config.clone(),
             encoder: chosen.choice,
             encode_costs: chosen.costs,
@@ -156,10 +159,9 @@ impl Node {
         let control = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let told_token = told_token.filter(|_| recordings.is_some());
-        let metrics = metrics::rendering(&counts);
+        let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
-        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), recordings };
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
@@ -174,7 +176,7 @@ impl Node {
             ended,
             counters: counts.node,
             panics,
-            told_token,
+            told_token: told_token.filter(|_| archive.is_some()),
             keepers,
         })
     }
@@ -303,6 +305,17 @@ fn start_workers(
     })
 }
 
+/// Where rooms can be watched by HLS.
+fn live_rooms(config: &Config, encoder: EncoderChoice, counts: &Counts) -> LiveRooms {
+    let hls = &config.hls;
+    if !hls.enabled {
+        return LiveRooms::default();
+    }
+    let (window, len_max, threads) = (hls.window(), hls.len_max(), config.video.encoder_threads());
+    let setup = LiveSetup { window, len_max, any_origin: hls.any_origin, encoder, threads };
+    LiveRooms::new(setup, counts.live.clone())
+}
+
 fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<LegCommand>> {
     Worker::start_minor("legs", panics, move |mailbox| {
         let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
@@ -318,14 +331,15 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
     let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(raise_descriptors(), sockets);
     warn_of_strangers(config);
-    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+    let guard = Guard { policy, token, hosts, origins, embed_origins, connections_max, counters };
+    HttpSetup { listen, tls, guard }
 }
 
 /// As many descriptors as the system lets this process have; how many that are.

@@ -121,6 +121,13 @@ pub enum Event {
         /// Which recording.
         ticket: RecordingTicket,
     },
+    /// A worker panicked over a rung's live stream: it is packaged no longer, the rung goes on.
+    LiveFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
     /// A worker panicked over an encode that is made for a recording alone.
     RungFailed {
         /// Its room.
@@ -149,6 +156,7 @@ impl Event {
             | Self::RecordingFinished { room, .. }
             | Self::RecordingFailed { room, .. }
             | Self::RungFailed { room, .. }
+            | Self::LiveFailed { room, .. }
             | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,
         }

@@ -206,6 +206,15 @@ pub enum Command {
         /// Once it ends.
         reply: Reply<()>,
     },
+    /// `GET /hls/{room}/…`, of a rung that is not packaged.
+    Package {
+        /// Which room.
+        room: RoomId,
+        /// Which of its live rungs.
+        rung: usize,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
@@ -236,7 +245,11 @@ impl Command {
     #[must_use]
     pub const fn act(&self) -> Act {
         match self {
-            Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
+            Self::Join { .. }
+            | Self::Publish { .. }
+            | Self::Watch { .. }
+            | Self::Package { .. }
+            | Self::AddLeg { .. } => Act::Enter,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
             Self::Rooms { .. }
             | Self::Room { .. }
@@ -257,6 +270,7 @@ impl Command {
             Self::Join { room, .. }
             | Self::Publish { room, .. }
             | Self::Watch { room, .. }
+            | Self::Package { room, .. }
             | Self::AddLeg { room, .. }
             | Self::Room { room, .. }
             | Self::Rungs { room, .. }
@@ -314,6 +328,7 @@ impl Command {
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::Find { reply, .. }
+            | Self::Package { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }

@@ -87,6 +87,8 @@ fn parameters(path: &str) -> Value {
         let (pattern, description) = match name {
             "room" => ("^[A-Za-z0-9._~-]{1,64}$", "A room's name"),
             "token" => ("^[A-Za-z0-9_-]+$", "The capability that `Location` told who made it"),
+            "run" => ("^[A-Za-z0-9]+$", "One life of a room, as its playlist names it"),
+            "rung" => ("^[0-9]+x[0-9]+$", "A rung, by its size"),
             "recording" => ("^[0-9]{8}-r[0-9a-f]{32}$", "A recording's name: the hour of its expiry, and its id"),
             _ => ("^[A-Za-z0-9._-]+$", "A file's name"),
         };

@@ -46,29 +46,37 @@ const ASSETS: &[Asset] = &[
     asset!("places.js", "text/javascript; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
+    asset!("chat.js", "text/javascript; charset=utf-8"),
+    asset!("people.js", "text/javascript; charset=utf-8"),
+    asset!("quality.js", "text/javascript; charset=utf-8"),
+    asset!("words.js", "text/javascript; charset=utf-8"),
     asset!("devices.js", "text/javascript; charset=utf-8"),
     asset!("wire.js", "text/javascript; charset=utf-8"),
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
+    asset!("embed.js", "text/javascript; charset=utf-8"),
 ];
 
 /// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
 const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
-/// `/`, `/w/{room}` for its viewers, `/assets/…` and the icon that browsers ask for by themselves.
+/// `/`, `/r/{room}`, `/w/{room}` for viewers, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    Router::new()
-        .route("/", get(index))
-        .route("/w/{room}", get(watch))
-        .route("/assets/{name}", get(file))
-        .route("/favicon.ico", get(icon))
+    let pages = Router::new().route("/", get(index)).route("/r/{room}", get(join)).route("/w/{room}", get(watch));
+    pages.route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
 }
 
 async fn index(headers: HeaderMap) -> Response {
     respond(&headers, &INDEX)
 }
 
-async fn watch(headers: HeaderMap, RoomPath(_): RoomPath) -> Response {
+/// Where one joins a room; which it is the page reads from its address.
+async fn join(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
+    respond(&headers, &INDEX)
+}
+
+/// Where one watches it.
+async fn watch(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
     respond(&headers, &WATCH)
 }
 

@@ -114,6 +114,22 @@ impl Problem {
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
     }
 
+    /// Nothing of a live stream is called so, or no longer.
+    pub(super) fn no_stream() -> Self {
+        let detail = "Ask /hls/{room}/index.m3u8 again, which names what can be watched now.";
+        Self::new(StatusCode::NOT_FOUND, "stream-not-found", "There is no such piece of a live stream", detail)
+    }
+
+    pub(super) fn bad_directive(why: String) -> Self {
+        Self::bad_request("bad-directive", "This cannot be waited for", format!("{why}."))
+    }
+
+    /// What a player waits for does not come.
+    pub(super) fn late_stream() -> Self {
+        let detail = "The room's pictures are late; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stream-late", "The live stream stands still", detail)
+    }
+
     pub(super) fn gone() -> Self {
         let detail = "Recordings live for at most 7 days; then nobody can open them.";
         Self::new(StatusCode::GONE, "gone", "This recording is gone", detail)

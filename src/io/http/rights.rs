@@ -41,6 +41,7 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 
 static ROUTES: &[Route] = &[
     route("/", LOOK),
+    route("/r/{room}", LOOK),
     route("/w/{room}", LOOK),
     route("/assets/{name}", LOOK),
     route("/assets/console/{name}", LOOK),
@@ -67,6 +68,8 @@ static ROUTES: &[Route] = &[
         "/v1/rooms/{room}/participants/{token}/avatar",
         &[(Method::PUT, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)],
     ),
+    route("/hls/{room}/index.m3u8", &[(Method::GET, Act::Enter)]),
+    route("/hls/{room}/{run}/{rung}/{piece}", &[(Method::GET, Act::Enter)]),
     route("/v1/rooms/{room}/legs", ENTER),
     route("/v1/rooms/{room}/legs/{token}", &[(Method::GET, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)]),
     route("/v1/rooms/{room}/layout", &[(Method::GET, Act::Look), (Method::PUT, Act::Arrange)]),

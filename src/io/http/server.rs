@@ -19,13 +19,14 @@ use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, WebOrig
 use crate::io::http::connections::{Connections, Doorkeeper};
 use crate::io::http::entrance::{Entrance, enter};
 use crate::io::http::expiry::{self, until_its_hour};
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::Gate;
 use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, history, layout, legs, moderation, openapi, page, playback, recording, recordings,
-    resource, rooms, transfer,
+    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, recording,
+    recordings, resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -50,6 +51,8 @@ pub struct Guard {
     pub hosts: Vec<HostName>,
     /// Origins of other pages that may ask as the node's own do.
     pub origins: Vec<WebOrigin>,
+    /// Origins of pages that may have the node's own in a frame.
+    pub embed_origins: Vec<WebOrigin>,
     /// Connections at once.
     pub connections_max: usize,
     /// What is counted.
@@ -175,7 +178,9 @@ impl HttpDoor {
             policy: guard.policy,
             token: guard.token,
             recordings: view.recordings.clone(),
+            live: view.live.clone(),
             names: Arc::new(names),
+            frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),
             connections: connections.clone(),
         };
@@ -231,6 +236,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(legs::routes())
+        .merge(hls::routes())
         .merge(page::routes())
         .merge(desk::routes())
         .merge(openapi::routes())

@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
 
 /// What the door tells without asking the control thread.
@@ -24,6 +25,8 @@ pub struct NodeView {
     pub history: Arc<History>,
     /// Whether the node takes people in.
     pub ready: Arc<AtomicBool>,
+    /// Its rooms, as far as they can be watched by HLS.
+    pub live: LiveRooms,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }
@@ -44,6 +47,12 @@ impl FromRef<ServerState> for ControlHandle {
 impl FromRef<ServerState> for NodeView {
     fn from_ref(shared: &ServerState) -> Self {
         shared.view.clone()
+    }
+}
+
+impl FromRef<ServerState> for LiveRooms {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.live.clone()
     }
 }
 

@@ -4,7 +4,7 @@
 mod strangers;
 mod told;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +25,7 @@ use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
     Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
 };
+use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -60,6 +61,7 @@ fn guard() -> Guard {
         token: None,
         hosts: Vec::new(),
         origins: Vec::new(),
+        embed_origins: Vec::new(),
         connections_max: limits::HTTP_CONNECTIONS_MAX,
         counters: DoorCounters::default(),
     }
@@ -79,8 +81,8 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let history = Arc::new(History::new(&[]));
-    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), recordings: None };
+    let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -192,6 +194,7 @@ impl StandIn {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    hls_viewers: 3,
                     recording: true,
                     gives_up: "none",
                     codec,
@@ -496,7 +499,7 @@ async fn health_is_what_the_control_thread_says() {
 #[tokio::test]
 async fn the_pages_come_with_all_they_name_and_from_nowhere_else() {
     let door = door(Tls::Off, stand_in);
-    for place in ["/", "/w/daily"] {
+    for place in ["/r/daily", "/w/daily"] {
         let page = door.get(place).await;
         assert_eq!(text(&page, &CONTENT_TYPE), "text/html; charset=utf-8");
         let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
@@ -504,7 +507,7 @@ async fn the_pages_come_with_all_they_name_and_from_nowhere_else() {
         let etag = text(&page, &ETAG).to_owned();
         let html = page.text().await.unwrap();
         let mut files: Vec<String> = quoted(&html, "/assets/");
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         while let Some(path) = files.pop() {
             if !seen.insert(path.clone()) {
                 continue;
@@ -522,8 +525,18 @@ async fn the_pages_come_with_all_they_name_and_from_nowhere_else() {
         let again = door.client.get(format!("{}{place}", door.url)).header(IF_NONE_MATCH, etag).send().await.unwrap();
         assert_eq!(again.status(), 304);
     }
-    problem(door.get("/w/a%2fb").await, 400, "bad-room").await;
     problem(door.get("/assets/..%2f..%2fCargo.toml").await, 404, "not-found").await;
+    let [join, start] = ["/r/daily", "/"].map(|place| door.get(place));
+    assert_eq!(
+        join.await.text().await.unwrap(),
+        start.await.text().await.unwrap(),
+        "a room's own address is the same page"
+    );
+    for name in ["..%2f..%2fCargo.toml", "%3Cscript%3E", &"x".repeat(65)] {
+        for page in ["r", "w"] {
+            problem(door.get(&format!("/{page}/{name}")).await, 400, "bad-room").await;
+        }
+    }
 }
 
 /// Every double-quoted text that begins with `prefix`.

@@ -18,11 +18,12 @@ use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
-use crate::core::room::{Member, RoomCore, RoomInput};
+use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
+use crate::io::live::LiveRoom;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, PeerRole};
 
@@ -39,6 +40,8 @@ pub struct Room {
     /// What is heard in it.
     pub(super) audio: Fan<MixTick>,
     pub(super) recording: RecordingState,
+    /// What can be watched by HLS, if anything.
+    pub(super) live: Option<Arc<LiveRoom>>,
     pub(super) refusers: Refusers,
     pub(super) view: ViewState,
     pub(super) roster: RosterState,
@@ -59,6 +62,8 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// What people wrote.
+    pub(super) chat: Chat,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -208,6 +213,7 @@ impl Room {
         let layout = setup.config.video.layout.layout().clone();
         setup.rooms_running.fetch_add(1, Ordering::Relaxed);
         let codec = setup.first_codec();
+        let live = setup.live.begin(&name, epoch, &setup.live_rungs());
         let mut room = Self {
             name,
             setup,
@@ -218,6 +224,7 @@ impl Room {
             codec,
             audio,
             recording: RecordingState::Off,
+            live,
             refusers: Refusers::default(),
             view: ViewState::default(),
             roster: RosterState::default(),
@@ -230,6 +237,7 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            chat: Chat::default(),
             counters,
             ended: false,
         };
@@ -246,6 +254,7 @@ impl Room {
             Input::Begin => {
                 self.log_codec();
                 self.record_from_the_start(now, out);
+                self.package_from_the_start(now, out);
             }
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
@@ -267,6 +276,7 @@ impl Room {
             self.peers.ask_deadline(),
             self.refusers.deadline(),
             self.outputs.deadline(),
+            self.package_deadline(),
             self.codec.deadline(),
             self.peers.rung_deadline(),
             self.clock_deadline(),
@@ -368,6 +378,7 @@ impl Room {
         }
         self.codec_due(now, out);
         self.rungs_due(now, out);
+        self.end_idle_packages(now, out);
         self.outputs.stop_idle(now, out);
     }
 
@@ -399,6 +410,7 @@ impl Room {
             Event::RecordingStalled { ticket, .. } => self.recording_stalled(ticket, out),
             Event::RecordingErased { ticket, .. } => self.recording_erased(now, ticket, out),
             Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
+            Event::LiveFailed { rung, .. } => self.package_failed(now, rung, out),
             Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
@@ -432,6 +444,9 @@ impl Room {
         if let RecordingState::Asked(_, Asker::Door(reply)) = state {
             // A caller that is gone needs no answer.
             let _ = reply.send(Err(Refusal::RoomNotFound));
+        }
+        if let Some(live) = self.live.take() {
+            self.setup.live.end(&self.name, &live);
         }
         let rungs = self.outputs.stop_all(out);
         let video = &self.setup.config.video;

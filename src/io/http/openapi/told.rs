@@ -130,6 +130,11 @@ const TAKE: &[(&str, &str)] = &[
     ("until", "Of a signed link: when it ends, seconds since 1970"),
     ("signature", "Of a signed link"),
 ];
+const BLOCKING: &[(&str, &str)] = &[
+    ("_HLS_msn", "Of a playlist: wait until it has this segment"),
+    ("_HLS_part", "And this part of it"),
+    ("_HLS_skip", "YES: without what is older"),
+];
 const SOUNDS: &[&str] = &["audio/wav", "audio/ogg"];
 
 /// Every one.
@@ -190,6 +195,11 @@ pub(super) const TOLD: &[Told] = &[
     )]),
     trickle("/whep/{room}/{token}"),
     leave("/whep/{room}/{token}"),
+    told("Connections", "GET", "/hls/{room}/index.m3u8", "Watch by HLS at low latency (RFC 8216bis): its rungs")
+        .gives(HLS),
+    told("Connections", "GET", "/hls/{room}/{run}/{rung}/{piece}", "A playlist, header, part or segment of a rung")
+        .query(BLOCKING)
+        .gives(&[(200, "The piece, as the playlists name it", Gives::File("*/*"))]),
     told("Connections", "POST", "/v1/rooms/{room}/legs", "Bring in a voice over plain RTP")
         .takes(Takes::Json(of::<legs::Asked>))
         .gives(&[(201, "Where it is to send; its capability is in Location", Gives::Json(of::<LegState>))]),

@@ -8,6 +8,7 @@ fn filled(path: &str) -> String {
     let file = if path.starts_with("/assets/console/") { "common.js" } else { "style.css" };
     let recording = format!("00000001-r{}", "a5".repeat(16));
     let path = path.replace("{room}", "daily").replace("{token}", &token);
+    let path = path.replace("{run}", "0").replace("{rung}", "320x180").replace("{piece}", "media.m3u8");
     path.replace("{recording}", &recording).replace("{name}", file)
 }
 
