@@ -27,5 +27,6 @@ mod retention;
 mod rungs;
 mod sim;
 mod simulcast;
+mod tcp;
 mod tidy;
 mod vital;

@@ -1,13 +1,17 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod ice;
 mod load;
 mod recordings;
+mod tcp;
 
 use std::time::Duration;
 
+pub use ice::*;
 pub use load::*;
 pub use recordings::*;
+pub use tcp::*;
 
 /// Participants in one room.
 pub const PARTICIPANTS_MAX: usize = 100;

@@ -10,12 +10,14 @@
 
 mod admission;
 mod announcements;
+mod aside;
 mod branding;
 mod connections;
 mod entrance;
 mod expiry;
 mod extract;
 mod gate;
+mod ice;
 mod layout;
 mod legs;
 mod link;
@@ -39,6 +41,7 @@ mod transfer;
 mod unsent;
 
 pub use admission::Recordings;
+pub use aside::Aside;
 pub use connections::connections_max;
 pub use link::LinkKey;
 pub use server::{Guard, HttpDoor, HttpError, HttpSetup, Tls};
