@@ -22,6 +22,7 @@ mod legs;
 mod load;
 mod log;
 mod moderation;
+mod pages;
 mod record;
 mod retention;
 mod rungs;

@@ -82,8 +82,8 @@ export class Call extends EventTarget {
   async #connect() {
     const wire = new Wire(this.purpose);
     this.#wire = wire;
-    wire.addEventListener("state", (event) => wire === this.#wire && this.#onState(event.detail));
-    wire.addEventListener("message", (event) => wire === this.#wire && this.#onMessage(event.detail));
+    wire.addEventListener("state", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onState(event.detail));
+    wire.addEventListener("message", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onMessage(event.detail));
     wire.addEventListener("open", () => wire === this.#wire && this.#onOpen());
     await wire.join(this.#tracks);
     this.dispatchEvent(new CustomEvent("media"));

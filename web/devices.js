@@ -25,7 +25,8 @@ export async function both() {
     seen.status === "rejected" && explain(seen.reason, "camera"),
     heard.status === "rejected" && explain(heard.reason, "microphone"),
   ];
-  return { camera: seen.value ?? null, microphone: heard.value ?? null, problem: problems.filter(Boolean).join(" ") || null };
+  const of = (/** @type {any} */ settled) => settled.value ?? null;
+  return { camera: of(seen), microphone: of(heard), problem: problems.filter(Boolean).join(" ") || null };
 }
 
 /** The screen and, where the browser offers it, its sound; null when the person changed their mind. */

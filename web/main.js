@@ -5,6 +5,7 @@ import * as devices from "./devices.js";
 import { Tiles, avatar, listPeople, toast } from "./stage.js";
 import { Problem, abilities } from "./wire.js";
 
+/** @type {(id: string) => any} Whatever element it is: each id stands once in index.html. */
 const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME_KEY = "tessera.name";

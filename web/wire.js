@@ -78,9 +78,14 @@ async function ask(url, init) {
   });
 }
 
-/** STUN and TURN servers of `Link` headers (RFC 9725 section 4.6). */
+/**
+ * STUN and TURN servers of `Link` headers (RFC 9725 section 4.6).
+ * @param {string | null} link
+ * @returns {RTCIceServer[]}
+ */
 function iceServersIn(link) {
   const one = /<([^>]*)>((?: *; *[\w-]+="[^"]*")*)/g;
+  /** @param {string} parameters @param {string} name */
   const value = (parameters, name) => new RegExp(`; *${name}="([^"]*)"`).exec(parameters)?.[1];
   const all = [...(link ?? "").matchAll(one)].filter(([, , parameters]) => value(parameters, "rel") === "ice-server");
   return all.map(([, urls, parameters]) => {
@@ -89,8 +94,11 @@ function iceServersIn(link) {
   });
 }
 
-/** What the node names, asked once an hour and as soon as the page is there, so that no join waits for it. */
-let iceServers = { at: -Infinity, list: null };
+/**
+ * What the node names, asked once an hour and as soon as the page is there, so that no join waits for it.
+ * @type {{ at: number, list: Promise<RTCIceServer[]> }}
+ */
+let iceServers = { at: -Infinity, list: Promise.resolve([]) };
 function askIceServers() {
   if (performance.now() - iceServers.at > SERVERS_MS) {
     const answer = fetch("/whip/servers", { method: "OPTIONS" });
@@ -134,7 +142,7 @@ export class Wire extends EventTarget {
   }
 
   /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
-  async join(tracks = {}) {
+  async join(tracks = { camera: null, microphone: null }) {
     const iceServers = await askIceServers();
     if (this.#closed) return;
     const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });

@@ -1,14 +1,18 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod console;
 mod ice;
+mod live;
 mod load;
 mod recordings;
 mod tcp;
 
 use std::time::Duration;
 
+pub use console::*;
 pub use ice::*;
+pub use live::*;
 pub use load::*;
 pub use recordings::*;
 pub use tcp::*;
@@ -536,6 +540,12 @@ const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos())
 const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);
 const _: () = assert!(HTTP_CONNECTIONS_MIN > HTTP_ADDRESS_SHARE);
+const _: () = assert!(HLS_SEGMENT_SPAN.as_nanos() == KEYFRAME_INTERVAL.as_nanos());
+const _: () = assert!(HLS_SEGMENT_SPAN.as_millis().is_multiple_of(HLS_PART_SPAN.as_millis()));
+const _: () = assert!(HLS_PART_SPAN.as_millis().is_multiple_of(AUDIO_TICK.as_millis()));
+const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() == 3 * HLS_SEGMENT_SPAN.as_nanos());
+const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(HLS_IDLE_SPAN.as_nanos() > HLS_BLOCK_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());

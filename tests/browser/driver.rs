@@ -168,6 +168,16 @@ impl Browser {
         path
     }
 
+    /// Shows the page as a device of that many columns and rows does, in its dark or light colours.
+    pub async fn show_as(&self, (width, height): (u32, u32), scheme: &str) {
+        let of = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": of });
+        self.command(Method::POST, "/goog/cdp/execute", Some(metrics)).await;
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.command(Method::POST, "/goog/cdp/execute", Some(media)).await;
+    }
+
     /// What the page wrote to its console.
     pub async fn console(&self) -> Value {
         self.command(Method::POST, "/se/log", Some(json!({ "type": "browser" }))).await

@@ -24,6 +24,8 @@ pub struct Http {
     pub origins: Vec<WebOrigin>,
     /// STUN and TURN servers that clients are told of.
     pub ice_servers: Vec<IceServer>,
+    /// Origins of web pages that may have the node's page in a frame of theirs.
+    pub embed_origins: Vec<WebOrigin>,
 }
 
 impl Http {
@@ -37,7 +39,8 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
-        Self { listen, tls: Tls::Off, token: None, hosts: Vec::new(), origins: Vec::new(), ice_servers: Vec::new() }
+        let (hosts, origins, embed_origins) = (Vec::new(), Vec::new(), Vec::new());
+        Self { listen, tls: Tls::Off, token: None, hosts, origins, embed_origins, ice_servers: Vec::new() }
     }
 }
 
@@ -112,6 +115,7 @@ struct Keys {
     hosts: Vec<HostName>,
     origins: Vec<WebOrigin>,
     ice_servers: Vec<IceServer>,
+    embed_origins: Vec<WebOrigin>,
 }
 
 impl Default for Keys {
@@ -124,23 +128,24 @@ impl TryFrom<Keys> for Http {
     type Error = HttpKeysError;
 
     fn try_from(keys: Keys) -> Result<Self, HttpKeysError> {
-        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, ice_servers } = keys;
+        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers } =
+            keys;
         if ice_servers.len() > limits::ICE_SERVERS_MAX {
             return Err(HttpKeysError::IceServers);
         }
         let tls = Tls::from_keys(tls_cert, tls_key, tls_self_signed)?;
-        Ok(Self { listen, tls, token, hosts, origins, ice_servers })
+        Ok(Self { listen, tls, token, hosts, origins, embed_origins, ice_servers })
     }
 }
 
 impl From<Http> for Keys {
-    fn from(Http { listen, tls, token, hosts, origins, ice_servers }: Http) -> Self {
+    fn from(Http { listen, tls, token, hosts, origins, embed_origins, ice_servers }: Http) -> Self {
         let tls_self_signed = tls == Tls::SelfSigned;
         let (tls_cert, tls_key) = match tls {
             Tls::Files { cert, key } => (Some(cert), Some(key)),
             Tls::Off | Tls::SelfSigned => (None, None),
         };
-        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, ice_servers }
+        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers }
     }
 }
 
@@ -176,6 +181,7 @@ mod tests {
             ("ice_servers = [{ urls = [\"turn:a\"] }]", "username and credential, or the secret"),
             ("ice_servers = [{ urls = [\"a\"] }]", "stun:HOST"),
             ("ice_servers = [{ urls = [\"turn:a\"], username = \"b\" }]", "either username and credential"),
+            ("embed_origins = [\"https://a.example; script-src *\"]", "https://HOST"),
         ] {
             let error = parse(lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:2: http.") && error.contains(told), "{lines}: {error}");

@@ -7,6 +7,7 @@ mod announcing;
 mod branding;
 mod file;
 mod hand_over;
+mod hls;
 mod http;
 mod keepers;
 mod tcp;
@@ -34,6 +35,7 @@ pub use crate::io::telemetry::log::{Format, Level};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
+pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
 pub use tcp::{TcpMedia, TcpMediaError};
@@ -53,6 +55,8 @@ pub struct Config {
     pub audio: Audio,
     /// What people may do in their rooms.
     pub rooms: Rooms,
+    /// How rooms are watched by HLS.
+    pub hls: Hls,
     /// What is written to disk.
     pub recording: Recording,
     /// Who holds the keys of what is written.

@@ -245,6 +245,7 @@ mod tests {
             width: 320,
             height: 180,
             z: 0,
+            from: None,
         };
         viewer.rearrange(vec![tile(0), tile(320)], Size::new(WIDTH as u32, HEIGHT as u32));
         viewer

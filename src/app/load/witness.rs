@@ -123,7 +123,7 @@ impl Attention {
     fn notice(&mut self, sense: Inward) {
         match (sense, &mut self.viewer) {
             (Inward::Picture(frame), Some(viewer)) => viewer.look(&frame, &self.log),
-            (Inward::Told(FromNode::Scene { width, height, tiles }), Some(viewer)) => {
+            (Inward::Told(FromNode::Scene { width, height, tiles, .. }), Some(viewer)) => {
                 viewer.rearrange(tiles, Size::new(width, height));
             }
             (Inward::Sound(frame), viewer) => {

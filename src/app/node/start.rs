@@ -18,7 +18,7 @@ use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, TcpMe
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
 use crate::app::node::tcp::TcpError;
-use crate::app::node::{calibration, metrics, tcp};
+use crate::app::node::{calibration, history, metrics, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -29,10 +29,12 @@ use crate::base::limits::{self, RECORDINGS_TOKEN_LEN_MIN};
 use crate::core::access::Steering;
 use crate::engine::compose::overlays::load_fonts;
 use crate::engine::decode::PixelBudget;
+use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{ControlHandle, DoorCounters};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
+use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::telemetry::panics::Panics;
@@ -132,17 +134,17 @@ impl Node {
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let told = |archive| recordings(&config, archive, token, &runtime, &counts);
         let recordings = archive.clone().map(told).transpose()?;
-        let metrics = Arc::new(metrics::metrics(&counts));
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
-        let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
+        let (net, net_events) = bounded(limits::EVENTS_LEN);
         let (sender, events) = bounded(limits::EVENTS_LEN);
         let (stop_control, stop) = bounded(1);
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let workers =
-            start_workers(&config, (sockets, tcp), &net_sender, &reports, (&control_waker, &counts, &panics))?;
+        let workers = start_workers(&config, (sockets, tcp), &net, &reports, (&control_waker, &counts, &panics))?;
+        let live = live_rooms(&config, chosen.choice, &counts);
         let parts = ControlParts {
+            live: live.clone(),
             config: config.clone(),
             encoder: chosen.choice,
             encode_costs: chosen.costs,
@@ -159,11 +161,11 @@ impl Node {
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let control = spawn_control(parts, mailbox, panics.clone())?;
-        let ready = Arc::new(AtomicBool::new(true));
+        let (ready, canvas) = (Arc::new(AtomicBool::new(true)), config.video.size());
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let told_token = told_token.filter(|_| recordings.is_some());
-        let metrics = Arc::new(move || metrics.render());
-        let view = NodeView { canvas: config.video.size(), facts, metrics, ready: ready.clone(), recordings };
+        let metrics = metrics::rendering(&counts);
+        let history = history::begin(&runtime, &counts, &panics);
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
@@ -178,7 +180,7 @@ impl Node {
             ended,
             counters: counts.node,
             panics,
-            told_token,
+            told_token: told_token.filter(|_| archive.is_some()),
             keepers,
         })
     }
@@ -322,6 +324,17 @@ fn start_workers(
     })
 }
 
+/// Where rooms can be watched by HLS.
+fn live_rooms(config: &Config, encoder: EncoderChoice, counts: &Counts) -> LiveRooms {
+    let hls = &config.hls;
+    if !hls.enabled {
+        return LiveRooms::default();
+    }
+    let (window, len_max, threads) = (hls.window(), hls.len_max(), config.video.encoder_threads());
+    let setup = LiveSetup { window, len_max, any_origin: hls.any_origin, encoder, threads };
+    LiveRooms::new(setup, counts.live.clone())
+}
+
 fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<LegCommand>> {
     Worker::start_minor("legs", panics, move |mailbox| {
         let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
@@ -337,7 +350,7 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, ice_servers, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
@@ -345,7 +358,7 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(raise_descriptors(), sockets);
     warn_of_strangers(config);
-    let guard = Guard { policy, token, hosts, origins, ice_servers, connections_max, counters };
+    let guard = Guard { policy, token, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }
 

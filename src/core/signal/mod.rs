@@ -7,6 +7,7 @@
 
 mod problem;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
@@ -50,6 +51,12 @@ pub enum FromNode {
         width: u32,
         /// Rows of the canvas, pixels.
         height: u32,
+        /// RTP timestamp of the composite, of the last frame of the places before: later frames have these.
+        #[serde(default)]
+        after: u32,
+        /// How long tiles glide from there, milliseconds: after a part `t` of it, `1 − (1 − t)³` of the way is made.
+        #[serde(default)]
+        motion_ms: u32,
         /// The placed pictures, in canvas pixels.
         tiles: Vec<TilePlace>,
     },
@@ -203,9 +210,10 @@ pub enum FromClient {
 }
 
 /// One person in the room, as everyone there may know them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// The person's id.
+    #[schemars(with = "String")]
     pub id: ParticipantId,
     /// The name they typed.
     pub name: String,
@@ -247,6 +255,9 @@ pub struct TilePlace {
     pub height: u32,
     /// Higher lies above lower.
     pub z: u32,
+    /// Left edge, upper edge, columns and rows where it comes from; absent: it lies there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<[u32; 4]>,
 }
 
 /// The tracks whose sending can be steered.

@@ -18,20 +18,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), geolocation=()";
 
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    bytes: &'static [u8],
+/// A file that is compiled in.
+pub(super) struct Asset {
+    pub(super) name: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) bytes: &'static [u8],
 }
 
+/// A file of `web/`.
 macro_rules! asset {
     ($name:literal, $content_type:literal) => {
         Asset { name: $name, content_type: $content_type, bytes: include_bytes!(concat!("../../../web/", $name)) }
     };
 }
+pub(super) use asset;
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
-const ASSETS: [Asset; 7] = [
+const ASSETS: &[Asset] = &[
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
@@ -39,11 +42,15 @@ const ASSETS: [Asset; 7] = [
     asset!("wire.js", "text/javascript; charset=utf-8"),
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
+    asset!("embed.js", "text/javascript; charset=utf-8"),
 ];
+
+/// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
+const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
 /// `/`, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    Router::new().route("/", get(index)).route("/assets/{name}", get(asset)).route("/favicon.ico", get(icon))
+    Router::new().route("/", get(index)).route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
 }
 
 async fn index(headers: HeaderMap) -> Response {
@@ -54,17 +61,17 @@ async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
     named(&headers, "icon.svg")
 }
 
-async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn file(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
     named(&headers, &name)
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
+    let asset = ASSETS.iter().chain(CARRIED).find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
     Ok(respond(headers, asset))
 }
 
 /// Browsers may keep a file but ask each time whether it changed: a new node never meets an old page.
-fn respond(request: &HeaderMap, asset: &Asset) -> Response {
+pub(super) fn respond(request: &HeaderMap, asset: &Asset) -> Response {
     let mut hasher = DefaultHasher::new();
     asset.bytes.hash(&mut hasher);
     let etag = format!("\"{:016x}\"", hasher.finish());

@@ -30,8 +30,7 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, \
-                      /readyz and /metrics.";
+        let detail = "/api tells every path that the node answers at, and /openapi.json tells it to programs.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 
@@ -113,6 +112,22 @@ impl Problem {
         let detail =
             "Send If-Match with the ETag of the newest answer, or with \"*\" to restart ICE (RFC 9725 section 4.3).";
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
+    }
+
+    /// Nothing of a live stream is called so, or no longer.
+    pub(super) fn no_stream() -> Self {
+        let detail = "Ask /hls/{room}/index.m3u8 again, which names what can be watched now.";
+        Self::new(StatusCode::NOT_FOUND, "stream-not-found", "There is no such piece of a live stream", detail)
+    }
+
+    pub(super) fn bad_directive(why: String) -> Self {
+        Self::bad_request("bad-directive", "This cannot be waited for", format!("{why}."))
+    }
+
+    /// What a player waits for does not come.
+    pub(super) fn late_stream() -> Self {
+        let detail = "The room's pictures are late; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stream-late", "The live stream stands still", detail)
     }
 
     pub(super) fn gone() -> Self {

@@ -12,11 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use axum::{Json, Router};
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trickled};
+use crate::io::api::{Command, ControlHandle, Joined, Refusal, RungShown, SdpFragment, Trickled};
 use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
@@ -75,10 +76,17 @@ async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result
     Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
 }
 
+/// What `GET /whep/{room}` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Rungs {
+    /// The largest first.
+    rungs: Vec<RungShown>,
+}
+
 /// What can be watched in a room, and what of it runs.
 async fn rungs(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Response, Problem> {
     let rungs = control.request(Caller::Anyone, |reply| Command::Rungs { room, reply }).await?;
-    Ok(Json(json!({ "rungs": rungs })).into_response())
+    Ok(Json(Rungs { rungs }).into_response())
 }
 
 async fn trickle(

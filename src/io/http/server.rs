@@ -20,12 +20,14 @@ use crate::io::http::aside::Aside;
 use crate::io::http::connections::{Connections, Doorkeeper};
 use crate::io::http::entrance::{Entrance, enter};
 use crate::io::http::expiry::{self, until_its_hour};
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::Gate;
 use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, layout, legs, moderation, page, playback, recording, recordings, resource, rooms, transfer,
+    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, recording,
+    recordings, resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -52,6 +54,8 @@ pub struct Guard {
     pub origins: Vec<WebOrigin>,
     /// STUN and TURN servers that clients are told of.
     pub ice_servers: Vec<IceServer>,
+    /// Origins of pages that may have the node's own in a frame.
+    pub embed_origins: Vec<WebOrigin>,
     /// Connections at once.
     pub connections_max: usize,
     /// What is counted.
@@ -183,7 +187,9 @@ impl HttpDoor {
             policy: guard.policy,
             token: guard.token,
             recordings: view.recordings.clone(),
+            live: view.live.clone(),
             names: Arc::new(names),
+            frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),
             connections: connections.clone(),
             ice_servers: guard.ice_servers.into(),
@@ -240,7 +246,11 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(legs::routes())
+        .merge(hls::routes())
         .merge(page::routes())
+        .merge(desk::routes())
+        .merge(openapi::routes())
+        .merge(history::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(limits::SDP_LEN_MAX))

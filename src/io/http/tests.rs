@@ -3,6 +3,7 @@
 
 mod ice;
 mod strangers;
+mod told;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -23,8 +24,10 @@ use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
-    Request, ResourceToken, RoomDetail, RoomSummary, Trickled,
+    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
 };
+use crate::io::live::LiveRooms;
+use crate::io::telemetry::history::History;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 X 0\r\na=mid:0\r\n";
@@ -60,6 +63,7 @@ fn guard() -> Guard {
         token: None,
         hosts: Vec::new(),
         origins: Vec::new(),
+        embed_origins: Vec::new(),
         connections_max: limits::HTTP_CONNECTIONS_MAX,
         counters: DoorCounters::default(),
     }
@@ -79,7 +83,8 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None };
+    let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -99,6 +104,19 @@ fn facts() -> NodeFacts {
         compositor: "cpu",
         compositor_reason: "no GPU".into(),
         codec,
+    }
+}
+
+fn rung() -> RungShown {
+    RungShown {
+        rung: "half".into(),
+        codec: "av1",
+        width: 640,
+        height: 360,
+        fps: 30,
+        bitrate: 600_000,
+        running: true,
+        viewers: 1,
     }
 }
 
@@ -178,6 +196,7 @@ impl StandIn {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    hls_viewers: 3,
                     recording: true,
                     gives_up: "none",
                     codec,
@@ -189,6 +208,10 @@ impl StandIn {
                 let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));
             }
             Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::Rungs { room, reply } => {
+                let known = room.as_str() == "daily";
+                let _ = reply.send(if known { Ok(vec![rung()]) } else { Err(Refusal::RoomNotFound) });
+            }
             Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
             Command::Find { place, reply } => {
                 let _ = reply.send(match place {

@@ -12,6 +12,7 @@ pub mod input;
 mod join;
 mod layouts;
 mod links;
+mod live;
 mod moderation;
 mod net_events;
 mod notify;

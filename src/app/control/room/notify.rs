@@ -54,7 +54,7 @@ impl Room {
         Self::send(peer, &FromNode::Room { participants: self.people() }, out);
         Self::send(peer, &self.rules_message(), out);
         if let Some(scene) = &self.scene {
-            Self::send(peer, &Self::scene_message(scene), out);
+            Self::send(peer, &Self::scene_message(scene, &self.places.passage), out);
         }
         Self::send(peer, &self.layout_message(), out);
     }

@@ -25,7 +25,7 @@ use crate::base::media::{
     TrackKind, Wallclock,
 };
 use crate::core::ladder::{LinkVerdict, Relief};
-use crate::core::scene::{self, Scene};
+use crate::core::scene::{self, Passage, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
 use crate::io::api::{Command, Refusal, ResourceToken};
@@ -493,7 +493,13 @@ fn where_tiles_lie_is_told_when_it_changes_and_not_when_somebody_speaks() {
     let mut told = |input: scene::Input| {
         at += limits::SIGNAL_SPACING;
         core.handle(at, input, &mut out);
-        let shown = Event::SceneChanged { room: room.name.clone(), scene: core.scene(), page: 0, pages: 1 };
+        let shown = Event::SceneChanged {
+            room: room.name.clone(),
+            scene: core.scene(),
+            passage: Passage::default(),
+            page: 0,
+            pages: 1,
+        };
         let effects = handle(&mut room, at, Input::Worker(shown));
         let scenes = |effect: &&Effect| matches!(effect, Effect::Net(NetCommand::Signal { kind: WordKind::Scene, .. }));
         effects.iter().filter(scenes).count()
@@ -579,7 +585,13 @@ fn laid_out(people: u64, speaker: u64) -> Event {
         core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
     }
     core.handle(now, scene::Input::Speaking { participant: ParticipantId(speaker), speaking: true }, &mut out);
-    Event::SceneChanged { room: "tested".parse().unwrap(), scene: core.scene(), page: 0, pages: 1 }
+    Event::SceneChanged {
+        room: "tested".parse().unwrap(),
+        scene: core.scene(),
+        passage: Passage::default(),
+        page: 0,
+        pages: 1,
+    }
 }
 
 #[test]
