@@ -55,6 +55,7 @@ impl Control {
             role: wanted.role,
             certificate: &self.certificate,
             candidates: &self.candidates,
+            tcp_candidates: &self.tcp_candidates,
             red: self.setup.config.audio.red,
         };
         let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
