@@ -1,5 +1,5 @@
-//! **The question:** what do viewers by HLS get of a node, or of a cache before it? Each follows one rung as a player at
-//! low latency does: the playlist that has the next part, then the part; and holds every playlist against the rules.
+//! **The question:** what do viewers by HLS get of a node, or of a cache before it? Each follows one rung as a player
+//! at low latency does: the playlist that has the next part, then the part; and holds every playlist against the rules.
 
 use std::collections::BTreeMap;
 use std::fmt;
