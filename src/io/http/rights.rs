@@ -41,6 +41,8 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 
 static ROUTES: &[Route] = &[
     route("/", LOOK),
+    route("/r/{room}", LOOK),
+    route("/w/{room}", LOOK),
     route("/assets/{name}", LOOK),
     route("/assets/console/{name}", LOOK),
     route("/recordings", LOOK),
@@ -123,6 +125,11 @@ impl Known {
         }
         names.push("OPTIONS");
         HeaderValue::try_from(names.join(", ")).expect("methods are visible letters")
+    }
+
+    /// Whether offers are taken here.
+    pub(super) fn takes_offers(self) -> bool {
+        matches!(self.0.takes, Some(Takes::Offers))
     }
 
     /// What OPTIONS is answered: 204, the methods, and what is taken in (RFC 9725 section 4.2).

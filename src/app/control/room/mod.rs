@@ -5,6 +5,7 @@
 //! Doors: [`Room::handle`], [`Room::deadline`], [`Room::stats`].
 
 mod branding;
+mod chat;
 mod codec;
 mod commands;
 pub mod effect;
@@ -20,6 +21,8 @@ mod outputs;
 mod peers;
 mod recording;
 mod refusers;
+mod returning;
+mod seats;
 pub mod setup;
 mod state;
 #[cfg(test)]

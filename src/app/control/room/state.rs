@@ -10,6 +10,7 @@ use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
 use crate::app::control::room::refusers::Refusers;
+use crate::app::control::room::seats::Seats;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::workers::event::Event;
 
@@ -18,7 +19,7 @@ use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
-use crate::core::room::{Member, RoomCore, RoomInput};
+use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
@@ -62,6 +63,10 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// Of those whose connections broke.
+    pub(super) seats: Seats,
+    /// What people wrote.
+    pub(super) chat: Chat,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -235,6 +240,8 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            seats: Seats::default(),
+            chat: Chat::default(),
             counters,
             ended: false,
         };
@@ -272,6 +279,7 @@ impl Room {
             self.core.deadline(),
             self.peers.ask_deadline(),
             self.refusers.deadline(),
+            self.seats.deadline(),
             self.outputs.deadline(),
             self.package_deadline(),
             self.codec.deadline(),
@@ -310,6 +318,7 @@ impl Room {
             host_muted: self.core.is_host_muted(member.participant),
             hand: self.core.has_hand_up(member.participant),
             unrecorded: self.refusers.contains(member.participant),
+            away: member.away,
         };
         self.core.members().iter().map(person).collect()
     }
@@ -322,6 +331,8 @@ impl Room {
         let stats = self.core.stats();
         let known = |id| self.core.members().iter().any(|member| member.participant == id);
         match role {
+            // Who comes back has a place.
+            PeerRole::Participant(id) if known(id) => Ok(()),
             PeerRole::Viewer { minus: Some(id) } if !known(id) => Err(Refusal::ParticipantNotFound),
             PeerRole::Viewer { .. } if stats.viewers >= limits::VIEWERS_MAX => Err(Refusal::RoomFull),
             PeerRole::Participant(_) | PeerRole::Publisher(_) if stats.participants >= limits::PARTICIPANTS_MAX => {
@@ -364,6 +375,7 @@ impl Room {
         }
         self.update_clock(now, out);
         self.lift_refusers(now, out);
+        self.clear_seats(now, out);
         if self.view.due().is_some_and(|at| at <= now) {
             self.remake_view(now, out);
         }

@@ -28,9 +28,12 @@ use crate::core::ladder::{LinkVerdict, Relief};
 use crate::core::scene::{self, Passage, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
-use crate::io::api::{Command, Refusal, ResourceToken};
+use crate::io::api::{Command, Refusal, ResourceToken, SeatWish};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
+
+mod chat;
+mod seats;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -55,6 +58,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,
+        seat: SeatWish::Free,
         resource: ResourceToken::random(),
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
@@ -189,7 +193,7 @@ fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_re
     assert!(room.deadline().is_some_and(|at| at <= due), "it is a matter of time");
     let effects = handle(&mut room, due, Input::Due);
     let follow = effects.iter().filter_map(|e| match e {
-        Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
+        Effect::Net(NetCommand::WatchRung { peer, rung, .. }) => Some((*peer, *rung)),
         _ => None,
     });
     assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
