@@ -18,17 +18,21 @@ pub struct Variant {
     pub fps: u32,
     /// Bits a second of its largest segment, or what it may have.
     pub peak: u64,
+    /// SCORE: how good it is beside the others, larger is better; each or none has one.
+    pub score: Option<u64>,
 }
 
 /// The playlist of all of them.
 #[must_use]
 pub fn multivariant_playlist(variants: &[Variant]) -> String {
     let mut text = "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n".to_owned();
-    for Variant { uri, codecs, size, fps, peak } in variants {
+    for Variant { uri, codecs, size, fps, peak, score } in variants {
         let Size { width, height } = size;
+        let score = score.map_or_else(String::new, |score| format!(",SCORE={score}.0"));
         writeln!(
             text,
-            "#EXT-X-STREAM-INF:BANDWIDTH={peak},CODECS=\"{codecs}\",RESOLUTION={width}x{height},FRAME-RATE={fps}.000\n\
+            "#EXT-X-STREAM-INF:BANDWIDTH={peak},CODECS=\"{codecs}\",RESOLUTION={width}x{height},\
+             FRAME-RATE={fps}.000{score}\n\
              {uri}"
         )
         .expect("a string takes what it is given");

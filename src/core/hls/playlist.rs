@@ -88,7 +88,7 @@ impl Text<'_> {
         }
         let time = utc_ms(self.window.epoch().wallclock_at(segment.from));
         put(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{time}\n"));
-        if end.since(segment.from + segment.span()) < PARTS_UNTIL {
+        if end.since(segment.from) <= PARTS_UNTIL {
             for (part, here) in (0..).zip(&segment.parts) {
                 let (uri, span) = (Asked::Part(PartId { msn: segment.msn, part }), seconds(here.span));
                 let independent = if here.independent { ",INDEPENDENT=YES" } else { "" };

@@ -246,10 +246,12 @@ fn a_multivariant_playlist_names_each_rung_with_its_codecs() {
         size: crate::base::media::Size::new(1280, 720),
         fps: 30,
         peak: 3_221_000,
+        score: Some(6),
     };
     let text = multivariant_playlist(&[variant]);
     assert!(text.ends_with(
-        "#EXT-X-STREAM-INF:BANDWIDTH=3221000,CODECS=\"av01.0.05M.08,Opus\",RESOLUTION=1280x720,FRAME-RATE=30.000\n\
+        "#EXT-X-STREAM-INF:BANDWIDTH=3221000,CODECS=\"av01.0.05M.08,Opus\",RESOLUTION=1280x720,\
+         FRAME-RATE=30.000,SCORE=6.0\n\
          1f/av1-1280x720/index.m3u8\n"
     ));
 }

@@ -181,12 +181,14 @@ impl Window {
 
     fn trim(&mut self) {
         let end = self.kept.back().map_or(Pts(0), |kept| kept.segment.from + kept.segment.span());
-        let mut listed: (usize, Duration, usize) = (0, Duration::ZERO, 0);
+        let (mut listed, mut is_full): ((usize, Duration, usize), bool) = ((0, Duration::ZERO, 0), false);
         for kept in self.kept.iter_mut().rev().filter(|kept| kept.unlisted.is_none()) {
             let (count, span, len) = (listed.0 + 1, listed.1 + kept.segment.span(), listed.2 + kept.segment.bytes());
             // What was listed is kept about as long again.
             let fits = span <= self.setup.span && len <= self.setup.len_max / 2;
-            if count <= LISTED_MIN || fits {
+            // Nothing older than what does not fit, be it ever so short.
+            is_full |= count > LISTED_MIN && !fits;
+            if !is_full {
                 listed = (count, span, len);
             } else {
                 kept.unlisted = Some(end);

@@ -85,7 +85,8 @@ async fn multivariant(
         let asked = rooms.clone();
         in_hand.decode(move || unknown.into_iter().for_each(|spec| drop(asked.codecs(spec)))).await?;
     }
-    let variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
+    let mut variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
+    score(&mut variants);
     Ok(sent(PLAYLIST, BRIEF, multivariant_playlist(&variants).into()))
 }
 
@@ -98,7 +99,23 @@ fn variant(rooms: &LiveRooms, run: &str, rung: &LiveRung) -> Option<Variant> {
     // Encoders keep to their target over a second or two; a segment begins with its largest picture.
     let usual = u64::from(bitrate) * 5 / 4 + SOUND_BITRATE;
     let peak = edge.map_or(usual, |edge| edge.window.peak().max(usual));
-    Some(Variant { uri: format!("{run}/{}/index.m3u8", rung.name), codecs, size, fps, peak })
+    Some(Variant { uri: format!("{run}/{}/index.m3u8", rung.name), codecs, size, fps, peak, score: None })
+}
+
+/// Where there are two codecs: of one size AV1 is the better one, which players that have both would not see.
+fn score(variants: &mut [Variant]) {
+    if variants.iter().all(is_av1) || !variants.iter().any(is_av1) {
+        return;
+    }
+    let sizes: Vec<u32> = variants.iter().map(|variant| variant.size.height).collect();
+    for variant in variants {
+        let smaller = sizes.iter().filter(|height| **height < variant.size.height).count() as u64;
+        variant.score = Some(1 + smaller + u64::from(is_av1(variant)));
+    }
+}
+
+fn is_av1(variant: &Variant) -> bool {
+    variant.codecs.starts_with("av01")
 }
 
 async fn piece(
