@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
-use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Report, Stage, StagePlan};
+use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stage, StagePlan};
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(ask(&mut room, now, 1), ([0; 4], Ok(())), "there is one for all");
         assert!(matches!(ask(&mut room, now, 99).1, Err(Refusal::RungNotFound(_))));
         let later = now + limits::HLS_IDLE_SPAN - Duration::from_secs(1);
-        live.rungs[2].ask(later);
+        assert!(live.rungs[2].ask(later));
         assert_eq!(
             after(&mut room, later + Duration::from_secs(2), Input::Due),
             [0; 4],
