@@ -125,6 +125,8 @@ const PICTURES: Takes = Takes::File(&["image/png", "image/jpeg"]);
 const NAME: (&str, &str) = ("name", "How others see the person; Guest, if it is missing");
 const RECORD: (&str, &str) = ("record", "no: recordings neither show nor sound them; else yes");
 const RUNG: (&str, &str) = ("rung", "Which rung to watch, as GET /whep/{room} names them; else the link decides");
+const SEAT: (&str, &str) =
+    ("seat", "keep: the place is kept when the connection breaks; or the end of the former Location: that place");
 const TAKE: &[(&str, &str)] = &[
     ("take", "Which file, from 0"),
     ("until", "Of a signed link: when it ends, seconds since 1970"),
@@ -139,7 +141,8 @@ const SOUNDS: &[&str] = &["audio/wav", "audio/ogg"];
 
 /// Every one.
 pub(super) const TOLD: &[Told] = &[
-    page("/", "The page that people join by"),
+    page("/", "The page that people start a call by"),
+    page("/r/{room}", "The page that people join a room by"),
     page("/recordings", "The page of recordings; it asks for their token"),
     page("/console", "The page that shows how the node and its rooms fare; it asks for the node's token"),
     told("Pages", "GET", "/assets/{name}", "What the pages load").gives(&[(200, "The file", Gives::File("*/*"))]),
@@ -178,7 +181,7 @@ pub(super) const TOLD: &[Told] = &[
         Gives::Json(of::<RoomDetail>),
     )]),
     enter("/v1/rooms/{room}/participants", "Join: one connection both ways, steered by its data channel")
-        .query(&[NAME, RECORD, RUNG]),
+        .query(&[NAME, RECORD, RUNG, SEAT]),
     trickle("/v1/rooms/{room}/participants/{token}"),
     leave("/v1/rooms/{room}/participants/{token}"),
     told("Rooms", "PUT", "/v1/rooms/{room}/participants/{token}/avatar", "The picture shown while a camera is off")
