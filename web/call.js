@@ -462,9 +462,10 @@ export class Call extends EventTarget {
         Object.assign(figures, { audioEnergy: entry.totalAudioEnergy ?? 0, audioLevel: entry.audioLevel ?? 0 });
       } else if (entry.type === "outbound-rtp" && entry.kind === "video") {
         figures.framesSent += entry.framesSent ?? 0;
-        figures.limited ||= entry.qualityLimitationReason === "bandwidth";
       } else if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime) {
         figures.rtt_ms = entry.currentRoundTripTime * 1000;
+        // Less than the node asks for; that an encoder is held to what it is asked for is no lack.
+        figures.limited = (entry.availableOutgoingBitrate ?? Infinity) < 0.7 * (this.#wire?.asked ?? 0);
       }
       if (entry.type === "inbound-rtp") {
         figures.packetsLost += entry.packetsLost ?? 0;

@@ -151,6 +151,11 @@ export class Wire extends EventTarget {
     return this.#pc?.connectionState === "connected";
   }
 
+  /** Bits a second that the node asks for, of all that is sent. */
+  get asked() {
+    return [...this.#asked.values()].reduce((sum, { bitrate }) => sum + bitrate, 0);
+  }
+
   get open() {
     return this.#channel?.readyState === "open";
   }
