@@ -206,6 +206,8 @@ export class Call extends EventTarget {
   #welcome(me) {
     const before = this.me;
     this.me = me;
+    // Only now there is a room for sure.
+    if (this.purpose.host) this.becomeHost();
     // All that was written comes again; of a room that began anew nothing does.
     this.lines.clear();
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
@@ -267,6 +269,7 @@ export class Call extends EventTarget {
 
   /** Whether the node takes that from this person: an empty wish changes nothing. */
   async becomeHost() {
+    if (this.isHost) return;
     this.isHost = await this.moderate({}).then(() => true, () => false);
     this.#change();
   }

@@ -276,7 +276,9 @@ async function enter(watch) {
   at("join").disabled = at("watch").disabled = true;
   at("join").textContent = say("joining");
   const { as, token } = askedFor();
-  const purpose = watch ? { room, watch: true, as } : { room, name, unrecorded: at("no-record").checked, token };
+  // Where anyone on this machine may steer rooms, or whoever has the token.
+  const host = Boolean(token) || /^(localhost$|127\.|\[::1\]$)/.test(location.hostname);
+  const purpose = watch ? { room, watch: true, as } : { room, name, unrecorded: at("no-record").checked, token, host };
   const tracks = watch ? {} : { camera: lobby.camera, microphone: lobby.microphone };
   if (watch) closeLobbyDevices();
   call = new Call(purpose, tracks);
@@ -342,8 +344,6 @@ function showCall() {
   chat.clear();
   showPanel(roomy() ? "people" : null);
   useSpeaker();
-  // Where anyone on this machine may steer rooms, or whoever has the token.
-  if (call.purpose.token || /^(localhost|127\.|\[::1\])/.test(location.hostname)) call.becomeHost();
   play();
   draw();
 }
