@@ -286,12 +286,12 @@ function draw() {
   const seen = phase === "watching" && video.videoWidth > 0;
   at("waiting").hidden = seen;
   if (phase === "watching" && !seen) at("waiting-text").textContent = "Waiting for the picture…";
-  at("way-text").textContent = phase === "watching" && way ? `Live, ${way.text}` : "";
   toggleButton("play", video.paused ? "play" : "pause", video.paused ? "Play" : "Pause", "space");
   toggleButton("mute", video.muted ? "sound-off" : "sound", video.muted ? "Turn the sound on" : "Mute", "M");
   at("mute").setAttribute("aria-pressed", String(video.muted));
   const by = behind();
   const isLive = phase === "watching" && by <= EDGE_S && !video.paused;
+  at("way-text").textContent = isLive && way ? `Live, ${way.text}` : "";
   at("live").classList.toggle("edge", isLive);
   at("live-text").textContent = by <= EDGE_S ? "Live" : `${Math.round(by)} s behind`;
   const rewinds = phase === "watching" && way?.rewinds && video.seekable.length > 0;
