@@ -256,7 +256,7 @@ mod tests {
     fn the_round_trip_is_learnt_from_what_is_asked_for_once() {
         let (mut repair, _, start) = repair();
         let ms = |ms| start + Duration::from_millis(ms);
-        [1, 3].map(|sequence| repair.see(start, 1, sequence, &[]));
+        [1, 3].into_iter().for_each(|sequence| repair.see(start, 1, sequence, &[]));
         assert_eq!(asked(&mut repair, ms(20)), [2]);
         repair.see(ms(60), 2, 0, &[0, 2]);
         repair.see(ms(60), 1, 5, &[]);
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_sender_that_goes_on_elsewhere_leaves_no_gap() {
         let (mut repair, _, start) = repair();
-        [1, 5_000].map(|sequence| repair.see(start, 1, sequence, &[]));
+        [1, 5_000].into_iter().for_each(|sequence| repair.see(start, 1, sequence, &[]));
         assert!(asked(&mut repair, start + limits::LOAD_REPAIR_SPACING).is_empty());
     }
 }
