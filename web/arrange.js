@@ -120,26 +120,27 @@ export class Arrangement {
   #drawn = element("div", "own-faces");
   #panel = element("section", "own");
   #list = element("ul", "own-list");
-  #button = element("button", "round", icon("arrange"), element("span", "sr", "Your own layout"));
+  #button = element("button", "item", icon("arrange"), element("span", "", "Your own layout"));
   #reset = element("button", "plain", "As everyone sees it");
   #rows = "";
 
   /**
-   * `box` holds the picture; `redraw` is called when everything lies elsewhere.
-   * @param {{video: HTMLVideoElement, box: HTMLElement, controls: HTMLElement, before: HTMLElement, redraw: () => void}} parts
+   * `box` holds the picture, `over` what lies over it, and the button stands before `before`; `redraw` is called when everything lies
+   * elsewhere.
+   * @param {{video: HTMLVideoElement, box: HTMLElement, over: HTMLElement, before: HTMLElement, redraw: () => void}} parts
    */
-  constructor({ video, box, controls, before, redraw }) {
+  constructor({ video, box, over, before, redraw }) {
     this.#video = video;
     this.#box = box;
     this.#redraw = redraw;
-    video.after(this.#holes, this.#drawn);
+    over.append(this.#holes, this.#drawn);
     Object.assign(this.#button, { type: "button", id: "own-toggle", title: "Your own layout (L)" });
     this.#button.setAttribute("aria-expanded", "false");
     this.#button.setAttribute("aria-controls", "own");
     this.#button.addEventListener("click", () => this.toggle());
-    controls.insertBefore(this.#button, before);
+    before.before(this.#button);
     this.#furnish();
-    controls.before(this.#panel);
+    document.body.append(this.#panel);
     box.addEventListener("dblclick", (event) => this.#enlargeAt(event));
   }
 
@@ -167,7 +168,14 @@ export class Arrangement {
     this.#button.setAttribute("aria-expanded", String(open));
     this.#fill();
     if (open) this.#panel.querySelector("button")?.focus();
-    else if (within) this.#button.focus();
+    else if (within) this.#home().focus();
+  }
+
+  /** The button, or what opens the menu that it is in. */
+  #home() {
+    const menu = this.#button.closest("[popover]:not(:popover-open)");
+    const opener = menu && document.querySelector(`[popovertarget="${menu.id}"]`);
+    return /** @type {HTMLElement} */ (opener ?? this.#button);
   }
 
   /**

@@ -19,7 +19,7 @@ const NAME_KEY = "tessera.name";
 const LAYOUTS = ["grid", "speaker", "presentation", "pip", "single"];
 const tiles = new Tiles(at("tiles"), at("canvas"));
 const moment = new Moment(at("composite"), { seen: drawTiles, shown: () => arrangement.draw() });
-const arrangement = new Arrangement({ video: at("composite"), box: at("canvas"), controls: at("controls"), before: at("full"), redraw: drawTiles });
+const arrangement = new Arrangement({ video: at("composite"), box: at("canvas"), over: at("arranged"), before: at("full"), redraw: drawTiles });
 const people = new People(at("people-list"), at("person-menu"), moderate);
 const chat = new Chat(at("chat-lines"), at("chat-to"));
 /** @type {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, stopMeter: () => void, problem: string | null}} */

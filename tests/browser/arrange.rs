@@ -66,6 +66,7 @@ async fn a_face_enlarged_twice_is_its_senders_pixels_and_the_choice_is_kept() {
     let (big, number) = &people[0];
     let (hidden, _) = &people[1];
 
+    browser.click("#more").await;
     browser.click("#own-toggle").await;
     browser.click(&format!("[data-act=big][data-of='{big}']")).await;
     // Its canvas holds the pixels that the picture has of it, and the page shows each of them twice as wide.
