@@ -4,6 +4,7 @@
 mod console;
 mod embedding;
 mod recordings;
+mod watch;
 
 use std::time::Duration;
 

@@ -104,7 +104,7 @@ export class Wire extends EventTarget {
   }
 
   /**
-   * What the connection is for: `{room, name}` takes part, `{room, watch: true, as}` watches; `seat` is that of a
+   * What the connection is for: `{room, name}` takes part, `{room, watch: true, as, rung}` watches; `seat` is that of a
    * connection that broke.
    */
   constructor(purpose) {
@@ -145,9 +145,10 @@ export class Wire extends EventTarget {
   }
 
   #endpoint() {
-    const { room, name, watch, as, unrecorded, seat } = this.purpose;
+    const { room, name, watch, as, rung, unrecorded, seat } = this.purpose;
     const place = encodeURIComponent(room);
-    if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
+    const asked = Object.entries({ as, rung }).filter(([, value]) => value).map((pair) => pair.map(encodeURIComponent).join("="));
+    if (watch) return `/whep/${place}${asked.length > 0 ? `?${asked.join("&")}` : ""}`;
     return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}&seat=${seat ?? "keep"}${unrecorded ? "&record=no" : ""}`;
   }
 
