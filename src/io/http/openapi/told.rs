@@ -141,6 +141,7 @@ const SOUNDS: &[&str] = &["audio/wav", "audio/ogg"];
 pub(super) const TOLD: &[Told] = &[
     page("/", "The page that people join by"),
     page("/r/{room}", "The same, for one room"),
+    page("/w/{room}", "The page that a room is watched by"),
     page("/recordings", "The page of recordings; it asks for their token"),
     page("/console", "The page that shows how the node and its rooms fare; it asks for the node's token"),
     told("Pages", "GET", "/assets/{name}", "What the pages load").gives(&[(200, "The file", Gives::File("*/*"))]),
