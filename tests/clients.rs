@@ -17,7 +17,7 @@ use crate::browser::node::Node;
 
 /// How long it may take until all are there and seen, on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(150);
-const ROOM: &str = "clients";
+pub const ROOM: &str = "clients";
 /// Samples of one colour by which somebody counts as seen; a tile of a dozen has some 30 of all 576.
 const SEEN: usize = 8;
 /// How far a channel may be off: colours of browsers are full or limited, and 4:2:0 bleeds.
@@ -38,7 +38,7 @@ fn people() -> Value {
 }
 
 /// A client that is a program: it publishes its colour, and says what it sees unless it only publishes.
-struct Client {
+pub struct Client {
     name: &'static str,
     colour: &'static str,
     watches: bool,
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// One of `tests/clients/`.
-    fn script(
+    pub fn script(
         name: &'static str,
         colour: &'static str,
         node: &Node,
@@ -106,7 +106,7 @@ impl Client {
         client
     }
 
-    fn told(&self) -> Value {
+    pub fn told(&self) -> Value {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -120,7 +120,7 @@ impl Drop for Client {
 }
 
 /// Where the Python packages lie.
-fn packages() -> PathBuf {
+pub fn packages() -> PathBuf {
     let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/clients"))
         .output()
         .expect("a shell runs .ci/clients");
@@ -129,7 +129,7 @@ fn packages() -> PathBuf {
 }
 
 /// Which of `colours` are not to be seen in what a client tells; and whether it hears nothing.
-fn lacks<'a>(told: &Value, colours: &[(&'a str, &str)]) -> Vec<&'a str> {
+pub fn lacks<'a>(told: &Value, colours: &[(&'a str, &str)]) -> Vec<&'a str> {
     let channels = |hex: &str| -> Option<[i32; 3]> {
         let value = u32::from_str_radix(hex, 16).ok()?;
         Some([16, 8, 0].map(|shift| (value >> shift & 0xff) as i32))

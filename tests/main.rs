@@ -29,5 +29,6 @@ mod retention;
 mod rungs;
 mod sim;
 mod simulcast;
+mod tcp;
 mod tidy;
 mod vital;

@@ -10,6 +10,7 @@ const ANSWER_MS = 10_000;
 const GATHER_MS = 120;
 /** How long the node may take to answer over HTTP: on a network that is gone nothing else ends the wait. */
 const ASK_MS = 5_000;
+const SERVERS_MS = 3_600_000;
 /** What is sent until the node asks for something else. */
 const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
@@ -83,6 +84,40 @@ export async function ask(url, init) {
   });
 }
 
+/**
+ * STUN and TURN servers of `Link` headers (RFC 9725 section 4.6).
+ * @param {string | null} link
+ * @returns {RTCIceServer[]}
+ */
+function iceServersIn(link) {
+  const one = /<([^>]*)>((?: *; *[\w-]+="[^"]*")*)/g;
+  /** @param {string} parameters @param {string} name */
+  const value = (parameters, name) => new RegExp(`; *${name}="([^"]*)"`).exec(parameters)?.[1];
+  const all = [...(link ?? "").matchAll(one)].filter(([, , parameters]) => value(parameters, "rel") === "ice-server");
+  return all.map(([, urls, parameters]) => {
+    const [username, credential] = ["username", "credential"].map((name) => value(parameters, name));
+    return username === undefined ? { urls } : { urls, username, credential };
+  });
+}
+
+/**
+ * What the node names, asked once an hour and as soon as the page is there, so that no join waits for it.
+ * @type {{ at: number, list: Promise<RTCIceServer[]> }}
+ */
+let iceServers = { at: -Infinity, list: Promise.resolve([]) };
+function askIceServers() {
+  if (performance.now() - iceServers.at > SERVERS_MS) {
+    const answer = fetch("/whip/servers", { method: "OPTIONS" });
+    const list = answer.then((response) => iceServersIn(response.headers.get("Link"))).catch(() => {
+      iceServers.at = -Infinity;
+      return [];
+    });
+    iceServers = { at: performance.now(), list };
+  }
+  return iceServers.list;
+}
+if ("location" in globalThis) askIceServers();
+
 export class Wire extends EventTarget {
   #pc = null;
   #channel = null;
@@ -122,7 +157,9 @@ export class Wire extends EventTarget {
 
   /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
   async join(tracks = { camera: null, microphone: null }) {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    const iceServers = await askIceServers();
+    if (this.#closed) return;
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });
     this.#pc = pc;
     pc.addEventListener("connectionstatechange", () => this.#tell("state", pc.connectionState));
     pc.addEventListener("track", (event) => this.#tell("track", event.track));

@@ -3,17 +3,21 @@
 
 mod call;
 mod console;
+mod ice;
 mod live;
 mod load;
 mod recordings;
+mod tcp;
 
 use std::time::Duration;
 
 pub use call::*;
 pub use console::*;
+pub use ice::*;
 pub use live::*;
 pub use load::*;
 pub use recordings::*;
+pub use tcp::*;
 
 /// Participants in one room.
 pub const PARTICIPANTS_MAX: usize = 100;

@@ -69,9 +69,15 @@ impl Driver {
 
     /// Opens a browser at `url`.
     pub async fn open(&self, url: &str) -> Browser {
+        self.open_with(url, &[]).await
+    }
+
+    /// As `open`, with more flags.
+    pub async fn open_with(&self, url: &str, more: &[&str]) -> Browser {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut flags: Vec<String> = FLAGS.map(String::from).to_vec();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": CHROMIUM, "args": flags },
             "goog:loggingPrefs": { "browser": "ALL" },

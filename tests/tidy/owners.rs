@@ -16,11 +16,13 @@ const OWNED: &[(&str, &[&str])] = &[
     ("quinn_udp", &["io/webrtc"]),
     ("rtc", &["app/load"]),
     ("rtc_rtp", &["io/webrtc", "app/load"]),
+    ("socket2", &["io/webrtc"]),
     ("str0m", &["io/webrtc"]),
     ("webrtc", &["app/load"]),
     // Doors.
     ("axum", &["io/http"]),
     ("axum_server", &["io/http"]),
+    ("base64", &["io/api"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
     ("reqwest", &["io/transfer", "app/load"]),

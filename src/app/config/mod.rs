@@ -10,6 +10,7 @@ mod hand_over;
 mod hls;
 mod http;
 mod keepers;
+mod tcp;
 mod value;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -75,6 +77,8 @@ pub struct Media {
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
+    /// Where media comes in over TCP, for those whose network lets no UDP through.
+    pub tcp: TcpMedia,
     /// UDP ports of plain-RTP legs; none: there are no legs.
     pub legs: LegPorts,
     /// Where the other ends of legs may be.
@@ -456,6 +460,7 @@ impl Default for Media {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
             advertise: Vec::new(),
+            tcp: TcpMedia::default(),
             legs: LegPorts::default(),
             leg_networks: LegNetworks::default(),
             decoders: Decoders::default(),

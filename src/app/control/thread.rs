@@ -80,6 +80,8 @@ pub struct ControlParts {
     pub certificate: Certificate,
     /// Addresses for answers.
     pub candidates: Vec<std::net::SocketAddr>,
+    /// Those of TCP.
+    pub tcp_candidates: Vec<std::net::SocketAddr>,
     /// The worker threads.
     pub workers: Workers,
     /// Where workers report to.
@@ -107,6 +109,7 @@ pub struct Control {
     pub(super) setup: Arc<RoomSetup>,
     pub(super) certificate: Certificate,
     pub(super) candidates: Vec<std::net::SocketAddr>,
+    pub(super) tcp_candidates: Vec<std::net::SocketAddr>,
     pub(super) workers: Workers,
     pub(super) reports: Reports<Event>,
     pub(super) encoder: EncoderChoice,
@@ -153,6 +156,7 @@ impl Control {
             setup,
             certificate,
             candidates,
+            tcp_candidates: parts.tcp_candidates,
             workers,
             reports,
             encoder,

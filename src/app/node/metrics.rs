@@ -49,7 +49,8 @@ fn metrics(counts: &Counts) -> Metrics {
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
     let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
-    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections];
+    let streams = ("tessera_tcp_streams", "TCP connections that carry media", counts.net.tcp_streams.clone());
+    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams];
     for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
@@ -177,6 +178,16 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             "tessera_datagrams_withheld_total",
             "Datagrams not sent: their address had not proved to be the peer's",
             &counters.datagrams_withheld,
+        ),
+        (
+            "tessera_tcp_refused_total",
+            "TCP connections of media closed before they belonged to a client",
+            &counters.tcp_refused,
+        ),
+        (
+            "tessera_tcp_discarded_total",
+            "Datagrams discarded because a client's TCP connection was behind",
+            &counters.tcp_discarded,
         ),
         ("tessera_net_rounds_long_total", "Rounds of a net thread over 33 ms", &counters.rounds_long),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),

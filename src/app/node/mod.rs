@@ -7,6 +7,7 @@ mod calibration;
 mod history;
 mod metrics;
 mod start;
+mod tcp;
 
 pub use crate::app::control::report::{RoomCounters, RoomReport};
 pub use crate::app::workers::counters::NodeCounters;

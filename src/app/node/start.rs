@@ -14,10 +14,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
-use crate::app::node::{calibration, history, metrics};
+use crate::app::node::tcp::TcpError;
+use crate::app::node::{calibration, history, metrics, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -38,7 +39,7 @@ use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::telemetry::panics::Panics;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
-use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
+use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort};
 
 /// Why a node did not start. Each is one clear line.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The media socket.
     #[error(transparent)]
     Media(#[from] BindError),
+    /// The TCP port of media.
+    #[error(transparent)]
+    Tcp(#[from] TcpError),
     /// The HTTP socket or its certificate.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -116,10 +120,9 @@ impl Node {
         let panics = Panics::new(counts.node.threads_failed.clone());
         let of_fonts = panics.clone();
         thread::Builder::new().name("fonts".into()).spawn(move || of_fonts.minor("fonts", load_fonts))?;
-        let (listen, advertise) = (config.media.listen, &config.media.advertise);
-        let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
+        let (sockets, tcp, door) = open_sockets(&config, counts.http.clone())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
-        let door = HttpDoor::open(&http_setup(&config, &candidates, counts.http.clone()))?;
+        let tcp_candidates = tcp.as_ref().map_or_else(Vec::new, |port| port.candidates().to_vec());
         let chosen = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
@@ -133,12 +136,12 @@ impl Node {
         let recordings = archive.clone().map(told).transpose()?;
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
-        let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
+        let (net, net_events) = bounded(limits::EVENTS_LEN);
         let (sender, events) = bounded(limits::EVENTS_LEN);
         let (stop_control, stop) = bounded(1);
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
+        let workers = start_workers(&config, (sockets, tcp), &net, &reports, (&control_waker, &counts, &panics))?;
         let live = live_rooms(&config, chosen.choice, &counts);
         let parts = ControlParts {
             live: live.clone(),
@@ -148,6 +151,7 @@ impl Node {
             compositors,
             certificate: Certificate::generate(),
             candidates,
+            tcp_candidates,
             workers,
             reports,
             counts: counts.clone(),
@@ -157,7 +161,7 @@ impl Node {
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let control = spawn_control(parts, mailbox, panics.clone())?;
-        let ready = Arc::new(AtomicBool::new(true));
+        let (ready, canvas) = (Arc::new(AtomicBool::new(true)), config.video.size());
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
@@ -257,14 +261,29 @@ impl Drop for Node {
     }
 }
 
+/// Everything that others reach this node by.
+fn open_sockets(
+    config: &Config,
+    counters: DoorCounters,
+) -> Result<(Vec<MediaSocket>, Option<TcpPort>, HttpDoor), StartError> {
+    let (listen, advertise) = (config.media.listen, &config.media.advertise);
+    let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
+    let mut door = HttpDoor::open(&http_setup(config, sockets[0].candidates(), counters))?;
+    let tcp = tcp::open(&config.media, sockets[0].address(), &mut door)?;
+    Ok((sockets, tcp, door))
+}
+
 fn start_workers(
     config: &Config,
-    sockets: Vec<MediaSocket>,
+    (sockets, tcp): (Vec<MediaSocket>, Option<TcpPort>),
     net_events: &Sender<NetEvent>,
     reports: &Reports<Event>,
     (control, counts, panics): (&Waker, &Counts, &Panics),
 ) -> io::Result<Workers> {
-    let net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
+    let mut net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
+    if let Some(port) = tcp {
+        net.open(port, &counts.net, panics)?;
+    }
     let legs = match config.media.legs.is_off() {
         true => None,
         false => Some(legs_worker(reports.clone(), panics)?),
@@ -331,14 +350,15 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, embed_origins, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
-    let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
+    let streams = if config.media.tcp == TcpMedia::Off { 0 } else { limits::TCP_WAITING_MAX };
+    let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(raise_descriptors(), sockets);
     warn_of_strangers(config);
-    let guard = Guard { policy, token, hosts, origins, embed_origins, connections_max, counters };
+    let guard = Guard { policy, token, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }
 

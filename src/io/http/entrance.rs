@@ -14,11 +14,12 @@ use futures_util::StreamExt;
 
 use crate::base::limits;
 use crate::core::access::{Act, Caller, Policy};
-use crate::io::api::{BearerToken, Refusal};
+use crate::io::api::{BearerToken, IceServer, Refusal};
 use crate::io::http::admission::Recordings;
 use crate::io::http::connections::Connections;
 use crate::io::http::frames::Frames;
 use crate::io::http::gate::{Gate, InHand};
+use crate::io::http::ice;
 use crate::io::http::origin::{self, Names, Page};
 use crate::io::http::problem::Problem;
 use crate::io::http::rights::{self, Known};
@@ -35,6 +36,7 @@ pub(super) struct Entrance {
     pub(super) frames: Frames,
     pub(super) gate: Gate,
     pub(super) connections: Connections,
+    pub(super) ice_servers: Arc<[IceServer]>,
 }
 
 /// Who asks, and for what.
@@ -73,7 +75,11 @@ pub(super) async fn enter(
         }
     };
     if asked.act.is_none() {
-        return asked.options(&parts.method, &parts.headers);
+        let mut response = asked.options(&parts.method, &parts.headers);
+        if asked.makes_connections() && asked.page != Page::Foreign {
+            ice::tell(&entrance.ice_servers, response.headers_mut());
+        }
+        return response;
     }
     let path = parts.extensions.get::<MatchedPath>().cloned();
     parts.extensions.insert(asked.caller);
@@ -83,6 +89,9 @@ pub(super) async fn enter(
     let response = in_hand.misfortune().map_or(response, IntoResponse::into_response);
     in_hand.let_go();
     let mut response = held_until_read(response, in_hand);
+    if response.status() == StatusCode::CREATED && asked.makes_connections() {
+        ice::tell(&entrance.ice_servers, response.headers_mut());
+    }
     entrance.frames.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
     origin::share(response.headers_mut(), &asked.page, asked.shows_token);
     response
@@ -152,6 +161,11 @@ impl Entrance {
 }
 
 impl Asked {
+    /// Whether clients begin connections there.
+    fn makes_connections(&self) -> bool {
+        self.route.is_some_and(Known::takes_offers)
+    }
+
     fn options(&self, method: &Method, headers: &HeaderMap) -> Response {
         let Some(route) = self.route else { return StatusCode::NO_CONTENT.into_response() };
         let mut response = route.options();

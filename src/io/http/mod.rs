@@ -10,6 +10,7 @@
 
 mod admission;
 mod announcements;
+mod aside;
 mod branding;
 mod connections;
 mod desk;
@@ -20,6 +21,7 @@ mod frames;
 mod gate;
 mod history;
 mod hls;
+mod ice;
 mod layout;
 mod legs;
 mod link;
@@ -44,6 +46,7 @@ mod transfer;
 mod unsent;
 
 pub use admission::Recordings;
+pub use aside::Aside;
 pub use connections::connections_max;
 pub use link::LinkKey;
 pub use server::{Guard, HttpDoor, HttpError, HttpSetup, Tls};

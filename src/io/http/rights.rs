@@ -127,6 +127,11 @@ impl Known {
         HeaderValue::try_from(names.join(", ")).expect("methods are visible letters")
     }
 
+    /// Whether offers are taken here.
+    pub(super) fn takes_offers(self) -> bool {
+        matches!(self.0.takes, Some(Takes::Offers))
+    }
+
     /// What OPTIONS is answered: 204, the methods, and what is taken in (RFC 9725 section 4.2).
     pub(super) fn options(self) -> Response {
         let mut response = axum::http::StatusCode::NO_CONTENT.into_response();

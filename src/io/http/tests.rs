@@ -1,6 +1,7 @@
 //! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
+mod ice;
 mod strangers;
 mod told;
 
@@ -57,6 +58,7 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Request>) + S
 /// A guard that lets everybody steer.
 fn guard() -> Guard {
     Guard {
+        ice_servers: Vec::new(),
         policy: Policy::default(),
         token: None,
         hosts: Vec::new(),
@@ -188,6 +190,7 @@ impl StandIn {
                     host_muted: false,
                     hand: false,
                     unrecorded: false,
+                    away: false,
                 };
                 let (codec, codec_why) = ("h264", "it is cheap".to_owned());
                 let detail = RoomDetail {

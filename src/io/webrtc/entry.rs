@@ -12,6 +12,7 @@ use crate::io::webrtc::held::Held;
 use crate::io::webrtc::peer::Peer;
 use crate::io::webrtc::reach::Reach;
 use crate::io::webrtc::saying::Saying;
+use crate::io::webrtc::tcp::connection::Connection;
 
 /// Every peer of one net thread.
 pub(super) type Entries = HashMap<PeerId, Entry>;
@@ -46,6 +47,8 @@ pub(super) struct Entry {
     pub(super) addresses: Vec<SocketAddr>,
     /// Which of them are its own, and how much the others may get.
     pub(super) reach: Reach,
+    /// Its TCP connections, oldest first.
+    pub(super) streams: Vec<Connection>,
     /// What is said to it.
     pub(super) saying: Saying,
     /// How much of what it says is taken.
@@ -112,6 +115,7 @@ impl Entry {
             timer: None,
             addresses: Vec::new(),
             reach: Reach::default(),
+            streams: Vec::new(),
             saying: Saying::default(),
             hearing: Hearing::new(now),
             sound_lost: 0.0,

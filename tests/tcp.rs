@@ -1,0 +1,97 @@
+//! **The question:** is somebody in the call whose network lets no UDP through? Chromium and Firefox in a network of
+//! their own, in which no datagram goes anywhere.
+//!
+//! Such a network takes a namespace, which not every machine lets a test have. Without one, Chromium alone is told not
+//! to use UDP; its own statistics say by what it is connected in either case.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::browser::driver::{Driver, client};
+use crate::browser::node::Node;
+use crate::browser::{enter, sees_and_hears, state_when};
+use crate::clients::{Client, ROOM, lacks, packages};
+
+/// How long it may take until both are there and seen, on a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(150);
+const NAME: &str = "tcp::whoever_has_no_udp_is_in_the_call_by_tcp";
+/// Says that the network is ours.
+const INSIDE: &str = "TESSERA_TEST_WITHOUT_UDP";
+/// Before the table of local addresses is looked at, a rule that refuses UDP.
+const CLOSE: &str = "ip link set lo up && ip rule add pref 1 lookup local && ip rule del pref 0 \
+     && ip rule add pref 0 ipproto udp unreachable";
+/// Has the page's connections where a test finds them.
+const WATCH: &str = r"
+const Real = RTCPeerConnection;
+globalThis.connections = [];
+globalThis.RTCPeerConnection = class extends Real {
+  constructor(...all) {
+    super(...all);
+    connections.push(this);
+  }
+};
+";
+/// The protocol of the pair that is in use.
+const PROTOCOL: &str = r#"
+const done = arguments[0];
+connections.at(-1).getStats().then((stats) => {
+  const all = [...stats.values()];
+  const pair = all.find((one) => one.type === "candidate-pair" && one.nominated && one.state === "succeeded");
+  done([pair && stats.get(pair.localCandidateId).protocol, pair && stats.get(pair.remoteCandidateId).protocol]);
+});
+"#;
+
+/// A shell in a network of its own, which `then` does.
+fn namespace(then: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net", "sh", "-c", &format!("{CLOSE} && {then}")]);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_no_udp_is_in_the_call_by_tcp() {
+    let is_inside = std::env::var_os(INSIDE).is_some();
+    if !is_inside {
+        // While there is a network to fetch them by.
+        packages();
+        let quiet = || namespace("true").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if quiet().is_ok_and(|status| status.success()) {
+            let program = std::env::current_exe().expect("this program is a file");
+            let mut again = namespace("exec \"$0\" \"$@\"");
+            let status = again.arg(program).args([NAME, "--exact", "--nocapture"]).env(INSIDE, "1").status();
+            assert!(status.expect("it was there a moment ago").success(), "see above");
+            return;
+        }
+        println!("no namespaces here: Chromium alone does without UDP");
+    }
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let fox = Client::script("Firefox", "ff00ff", &node, "python3", "fox.py", &[]);
+    let flags = ["--force-webrtc-ip-handling-policy=disable_non_proxied_udp"];
+    let flags = if is_inside { &[][..] } else { &flags };
+    let browser = driver.open_with(&format!("{}?room={ROOM}", node.url), flags).await;
+    browser.script(WATCH).await;
+    enter(&browser, "Chromium").await;
+    state_when(&browser, "Chromium is connected", |state| state["connected"] == true).await;
+    sees_and_hears(&browser).await;
+    assert_eq!(browser.script_async(PROTOCOL).await, json!(["tcp", "tcp"]));
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let told = fox.told();
+        let lacking = lacks(&told, &[("itself", "ff00ff")]);
+        if lacking.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < end, "Firefox never sees or hears {lacking:?}: {told}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let metrics = client().get(format!("{}metrics", node.url)).send().await.unwrap().text().await.unwrap();
+    let streams = metrics.lines().find_map(|line| line.strip_prefix("tessera_tcp_streams ")).unwrap();
+    let wanted = if is_inside { 2.0 } else { 1.0 };
+    assert!(streams.parse::<f64>().unwrap() >= wanted, "{streams} connections");
+    browser.close().await;
+    drop(fox);
+    node.stop();
+}
