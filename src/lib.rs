@@ -45,7 +45,8 @@
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one place |
-//! | 1 | | `hostile`, `allocations` | of tests: what might somebody send who means no good? does this path allocate? |
+//! | 1 | | `hostile` | of tests: what might somebody send who means no good? |
+//! | 1 | | `allocations` | of tests: does this path allocate? |
 //!
 //! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `ReceivedFrame`, without room
 //! time → `flow::TrackSender` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick in

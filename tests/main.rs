@@ -19,6 +19,7 @@ mod doors;
 mod keepers;
 mod layout;
 mod legs;
+mod links;
 mod load;
 mod log;
 mod moderation;

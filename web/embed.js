@@ -7,8 +7,12 @@ const LOOK_MS = 250;
 
 /** @param {string} id @returns {HTMLButtonElement | null} */
 const button = (id) => /** @type {HTMLButtonElement | null} */ (document.getElementById(id));
-/** @param {string} id Whether its microphone, camera or screen is on. */
+/** @param {string} id Whether a button's microphone, camera or screen is on. */
 const isOn = (id) => button(id)?.getAttribute("aria-pressed") === "true";
+const inLobby = () => (/** @type {any} */ (window).tessera?.phase ?? "lobby") === "lobby";
+/** The lobby's buttons, or the call's. */
+const mic = () => (inLobby() ? "lobby-mic" : "mic");
+const camera = () => (inLobby() ? "lobby-camera" : "camera");
 
 /** What the page around may know: no names of others, no token. */
 function state() {
@@ -20,8 +24,8 @@ function state() {
     participant: page.participant ?? null,
     people: page.participants?.length ?? 0,
     recording: page.recording === true,
-    microphone: isOn("mic"),
-    camera: isOn("camera"),
+    microphone: isOn(mic()),
+    camera: isOn(camera()),
     screen: isOn("screen"),
   };
 }
@@ -35,10 +39,10 @@ function turn(id, on) {
 /** @type {Record<string, (asked: any) => void>} What may be asked. */
 const asked = {
   state: () => tell(state()),
-  join: () => state().phase === "lobby" && button("join")?.click(),
-  leave: () => state().phase !== "lobby" && button("leave")?.click(),
-  microphone: ({ on }) => turn("mic", on),
-  camera: ({ on }) => turn("camera", on),
+  join: () => inLobby() && button("join")?.click(),
+  leave: () => inLobby() || button("leave")?.click(),
+  microphone: ({ on }) => turn(mic(), on),
+  camera: ({ on }) => turn(camera(), on),
 };
 
 /** @param {object} what */

@@ -1,6 +1,7 @@
 //! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake
 //! camera and microphone, and simulated people beside it; nothing stands in for anything.
 
+mod arrange;
 pub mod driver;
 pub mod node;
 

@@ -52,7 +52,7 @@ async fn a_listed_page_has_a_call_in_its_frame_and_steers_it() {
     let driver = Driver::start().await;
     let frame = format!("{}r/party?name=Ada", node.url).replace(':', "%3A").replace('/', "%2F").replace('?', "%3F");
     let browser = driver.open(&format!("{portal}/?{frame}")).await;
-    told(&browser, "the lobby", "last.phase === 'lobby' && last.people === 0").await;
+    told(&browser, "the lobby", "last.phase === 'lobby' && last.people === 0 && last.microphone && last.camera").await;
     // What is no message of ours, or asks for what there is not, does nothing.
     for nonsense in ["null", "'join'", "{ tessera: 'constructor' }", "{ tessera: 'microphone', on: 'yes' }"] {
         say(&browser, nonsense).await;

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
-use crate::app::load::{self, Codecs, LoadError, LoadOptions, Report, Stage};
+use crate::app::load::{self, Codecs, LinkPlan, LoadError, LoadOptions, Report, Stage, StagePlan};
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
@@ -64,6 +64,13 @@ pub struct LoadArgs {
     /// Cameras and screens send --width, --height and --fps whatever the node says it needs
     #[arg(long)]
     pub heedless: bool,
+    /// A bad link between them and the node, and what becomes of it TIME after measuring began:
+    /// loss=5%, delay=50ms, jitter=20ms, rate=300k, queue=1s; up- or down- before one is for that way alone
+    #[arg(long, value_name = "[TIME:]LINK")]
+    pub link: Vec<StagePlan>,
+    /// How many of them, from the last on, are behind that link [default: all]
+    #[arg(long, value_name = "COUNT", requires = "link", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub linked: Option<u32>,
     /// Seed of everything random, so that a run can be repeated
     #[arg(long, default_value = "1")]
     pub seed: u64,
@@ -82,7 +89,9 @@ Examples:
   tessera load --participants 40 --decoders 2 --json load.json
   tessera load --codecs h264                              people whose browsers have no AV1
   tessera load --heedless --width 640 --height 360        cameras that send more than their tile needs
-  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node";
+  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node
+  tessera load --link loss=10%,delay=50ms,jitter=20ms --linked 1       the last of them over a bad radio link
+  tessera load --link down-rate=3M --link 10s:down-rate=300k --link 20s:down-rate=3M  a link that narrows for 10 s";
 
 /// Brings simulated people to a node and tells what they saw and heard.
 #[must_use]
@@ -102,6 +111,8 @@ pub fn run(args: LoadArgs) -> ExitCode {
         fps: args.fps.get(),
         obeys: !args.heedless,
         codecs: args.codecs,
+        link: LinkPlan::new(args.link),
+        linked: args.linked.map(|count| count as usize),
         seed: args.seed,
     };
     let bar = ProgressBar::new(0).with_style(style());

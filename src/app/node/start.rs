@@ -163,7 +163,7 @@ impl Node {
         let control = spawn_control(parts, mailbox, panics.clone())?;
         let (ready, canvas) = (Arc::new(AtomicBool::new(true)), config.video.size());
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let metrics = metrics::rendering(&counts);
+        let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
         let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());

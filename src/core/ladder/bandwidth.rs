@@ -14,6 +14,8 @@ const VERY_LOSSY: f32 = 0.25;
 const QUEUED: Duration = Duration::from_millis(300);
 /// A queue that needs no second look.
 const LONG_QUEUED: Duration = Duration::from_millis(600);
+/// A queue that grows as fast as where a third is too much, and is so long, grows on.
+const GROWING: (f32, Duration) = (0.67, Duration::from_millis(200));
 /// A queue that neither grows nor drains for so long is no queue but another way through the network.
 const SETTLED: Duration = Duration::from_secs(6);
 /// Differences of what settled that are jitter.
@@ -64,6 +66,8 @@ pub struct LinkEstimator {
     level: Option<(Instant, Duration)>,
     /// What the last sample said by itself.
     suspects: bool,
+    /// The queue grew fast at the last sample.
+    grows: bool,
     congested: bool,
     stats: LinkStats,
 }
@@ -82,8 +86,12 @@ impl LinkEstimator {
         self.loss = sample.loss.map_or(self.loss, |loss| loss.clamp(0.0, 1.0));
         let loss = self.loss;
         let (queue, through) = sample.round_trip.map_or((Duration::ZERO, 1.0), |time| self.queue(now, time));
+        let grows = through < GROWING.0;
+        let grew = std::mem::replace(&mut self.grows, grows);
         let suspects = loss > LOSSY || queue > QUEUED;
         let at_once = loss > VERY_LOSSY || queue > LONG_QUEUED;
+        let grows_on = grows && grew && queue > GROWING.1;
+        let (suspects, at_once) = (suspects || grows_on, at_once || grows_on);
         let was_suspect = std::mem::replace(&mut self.suspects, suspects);
         if suspects && (at_once || was_suspect) {
             self.congested = true;
@@ -168,6 +176,19 @@ mod tests {
         // 300 kb/s of 2.5 Mb/s: each half second is known 440 ms later than the one before.
         let verdicts = told(&mut estimator, &[(0.0, 50), (0.0, 50), (0.0, 490), (0.0, 930)]);
         assert!(matches!(verdicts[..], [(4, LinkVerdict::Congested { arrives })] if arrives < 0.15), "{verdicts:?}");
+    }
+
+    #[test]
+    fn a_queue_that_grows_fast_is_found_before_it_is_long() {
+        let (start, mut estimator, mut out) = (Instant::now(), LinkEstimator::new(), Outbox::new());
+        // 300 kb/s of 2.5 Mb/s, looked at each 200 ms.
+        for (n, ms) in [(0, 50), (1, 50), (2, 226), (3, 402)] {
+            assert!(out.is_empty());
+            let sample = LinkSample { loss: Some(0.0), round_trip: Some(Duration::from_millis(ms)) };
+            estimator.handle(start + Duration::from_millis(200) * n, sample, &mut out);
+        }
+        let told: Vec<_> = out.drain().collect();
+        assert!(matches!(told[..], [LinkVerdict::Congested { arrives }] if arrives < 0.15), "{told:?}");
     }
 
     #[test]

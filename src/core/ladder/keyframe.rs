@@ -108,7 +108,8 @@ const fn interval(pts: Pts) -> u64 {
     pts.0 / limits::KEYFRAME_INTERVAL.as_nanos() as u64
 }
 
-/// How many keyframe requests one viewer has left: `limits::KEYFRAME_REQUESTS_PER_MINUTE`.
+/// How many keyframe requests one viewer has left: `limits::KEYFRAME_REQUESTS_PER_MINUTE`, and one each
+/// `limits::KEYFRAME_REQUEST_SPAN` beyond.
 #[derive(Debug, Default)]
 pub struct RequestBudget {
     granted: VecDeque<Instant>,
@@ -127,7 +128,9 @@ impl RequestBudget {
         while self.granted.front().is_some_and(|at| now.saturating_duration_since(*at) >= minute) {
             self.granted.pop_front();
         }
-        let granted = self.granted.len() < limits::KEYFRAME_REQUESTS_PER_MINUTE;
+        let is_long_ago =
+            self.granted.back().is_none_or(|at| now.saturating_duration_since(*at) >= limits::KEYFRAME_REQUEST_SPAN);
+        let granted = is_long_ago || self.granted.len() < limits::KEYFRAME_REQUESTS_PER_MINUTE;
         if granted {
             self.granted.push_back(now);
         }
@@ -192,12 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_has_six_requests_a_minute() {
+    fn a_viewer_has_six_requests_a_minute_and_never_waits_for_more_than_five_seconds() {
         let start = Instant::now();
         let mut budget = RequestBudget::new();
-        let granted = (0..60).filter(|n| budget.grant(start + Duration::from_secs(*n))).count();
-        assert_eq!(granted, limits::KEYFRAME_REQUESTS_PER_MINUTE);
-        assert!(budget.grant(start + Duration::from_secs(60)));
-        assert!(!budget.grant(start + Duration::from_millis(60_500)));
+        let granted: Vec<u64> = (0..30).filter(|n| budget.grant(start + Duration::from_secs(*n))).collect();
+        assert_eq!(granted, [0, 1, 2, 3, 4, 5, 10, 15, 20, 25]);
+        let later = start + Duration::from_secs(120);
+        let granted = (0..60).filter(|n| budget.grant(later + ms(n * 100))).count();
+        assert_eq!(granted, limits::KEYFRAME_REQUESTS_PER_MINUTE + 1);
     }
 }

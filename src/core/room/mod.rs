@@ -3,12 +3,14 @@
 //! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
 //! who is seen where is `scene/`'s question, what is heard is `mix/`'s.
 
+mod chat;
 mod moderation;
 mod roster;
 mod speech;
 
 use std::time::Instant;
 
+pub use chat::{Chat, ChatRefused, Written};
 pub use moderation::Rules;
 pub use roster::{Member, Refused, Role};
 

@@ -5,6 +5,7 @@
 //! that either side may learn new words first. `docs/signalling.md` documents each message with an example; a test
 //! below keeps it true.
 
+mod chat;
 mod problem;
 
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, TrackKind};
 
+pub use chat::{ChatLine, Reaction};
 pub use problem::{PROBLEM_URN, ProblemKind, problem_urn};
 
 /// Label of the data channel that carries this grammar.
@@ -112,6 +114,18 @@ pub enum FromNode {
         /// A microphone is heard only while its person says `talk`.
         push_to_talk: bool,
     },
+    /// What people wrote, oldest first: after `welcome` what was said before, then each text as it comes.
+    Chat {
+        /// New ones, or those that came before; who has one by its id already skips it.
+        lines: Vec<ChatLine>,
+    },
+    /// Somebody shows what they feel, for a moment.
+    Reaction {
+        /// Who.
+        from: ParticipantId,
+        /// What.
+        reaction: Reaction,
+    },
     /// Something you asked cannot be; the fields are those of RFC 9457, its `type` called `kind` here.
     Problem {
         /// The problem's type, a URN as in the HTTP door's problems; [`FromNode::problem`] makes it.
@@ -123,7 +137,7 @@ pub enum FromNode {
     },
 }
 
-/// What a message of the node tells: of each kind but the last two only the newest matters.
+/// What a message of the node tells: of each kind but the last four only the newest matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordKind {
     /// [`FromNode::Welcome`], before which nothing else is said.
@@ -146,13 +160,27 @@ pub enum WordKind {
     Answer,
     /// [`FromNode::Problem`].
     Problem,
+    /// [`FromNode::Chat`].
+    Chat,
+    /// [`FromNode::Reaction`].
+    Reaction,
 }
 
 impl WordKind {
     /// Whether a newer message takes the place of an older one.
     #[must_use]
     pub const fn is_state(self) -> bool {
-        !matches!(self, Self::Answer | Self::Problem)
+        !matches!(self, Self::Answer | Self::Problem | Self::Chat | Self::Reaction)
+    }
+
+    /// How many of it may wait for one client, where each matters.
+    #[must_use]
+    pub const fn waiting_max(self) -> usize {
+        match self {
+            Self::Chat => limits::CHATS_WAITING_MAX,
+            Self::Reaction => limits::REACTIONS_WAITING_MAX,
+            _ => limits::PROBLEMS_WAITING_MAX,
+        }
     }
 }
 
@@ -204,6 +232,19 @@ pub enum FromClient {
     Recordable {
         /// False: not from now on.
         recordable: bool,
+    },
+    /// You write to everyone, or to one person.
+    Chat {
+        /// What you write; `limits::CHAT_TEXT_CHARS_MAX` characters at most.
+        text: String,
+        /// Who alone reads it, beside you; absent: everyone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<ParticipantId>,
+    },
+    /// You show everyone what you feel.
+    Reaction {
+        /// What.
+        reaction: Reaction,
     },
     /// You leave now; the same as DELETE on your resource.
     Leave,
@@ -302,8 +343,10 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 10] =
-        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "problem"];
+    pub const TYPES: [&str; 12] = [
+        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "chat", "reaction",
+        "problem",
+    ];
 
     /// That something asked cannot be: what is wrong in a few words, and what to do.
     #[must_use]
@@ -325,6 +368,8 @@ impl FromNode {
             Self::Answer { .. } => WordKind::Answer,
             Self::Rules { .. } => WordKind::Rules,
             Self::Problem { .. } => WordKind::Problem,
+            Self::Chat { .. } => WordKind::Chat,
+            Self::Reaction { .. } => WordKind::Reaction,
         }
     }
 
@@ -345,7 +390,8 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 8] = ["offer", "state", "layout", "hand", "talk", "record", "recordable", "leave"];
+    pub const TYPES: [&str; 10] =
+        ["offer", "state", "layout", "hand", "talk", "record", "recordable", "chat", "reaction", "leave"];
 
     /// The `type` of a message that is not read any further; `None` for all that is no message of this grammar.
     #[must_use]

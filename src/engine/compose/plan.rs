@@ -38,7 +38,7 @@ pub(super) struct Planner {
     items: Vec<Item>,
     /// The scene's tiles by their places in it, lower ones first, equal ones in its order.
     order: Vec<usize>,
-    /// Items of which [`spread`](Self::spread) has not looked at the neighbours; kept, so that a tick allocates nothing.
+    /// Items whose neighbours [`spread`](Self::spread) has not looked at; kept, so that a tick allocates nothing.
     open: Vec<usize>,
     axes: Axes,
     shapes: Shapes,

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
 
@@ -36,8 +37,16 @@ pub(super) use asset;
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
     asset!("style.css", "text/css; charset=utf-8"),
+    asset!("arrange.css", "text/css; charset=utf-8"),
+    asset!("arrange.js", "text/javascript; charset=utf-8"),
+    asset!("moment.js", "text/javascript; charset=utf-8"),
+    asset!("places.js", "text/javascript; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
+    asset!("chat.js", "text/javascript; charset=utf-8"),
+    asset!("people.js", "text/javascript; charset=utf-8"),
+    asset!("quality.js", "text/javascript; charset=utf-8"),
+    asset!("words.js", "text/javascript; charset=utf-8"),
     asset!("devices.js", "text/javascript; charset=utf-8"),
     asset!("wire.js", "text/javascript; charset=utf-8"),
     asset!("stage.js", "text/javascript; charset=utf-8"),
@@ -48,12 +57,18 @@ const ASSETS: &[Asset] = &[
 /// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
 const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
-/// `/`, `/assets/…` and the icon that browsers ask for by themselves.
+/// `/`, `/r/{room}`, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    Router::new().route("/", get(index)).route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
+    let pages = Router::new().route("/", get(index)).route("/r/{room}", get(join));
+    pages.route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
 }
 
 async fn index(headers: HeaderMap) -> Response {
+    respond(&headers, &INDEX)
+}
+
+/// Where one joins a room; which it is the page reads from its address.
+async fn join(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
     respond(&headers, &INDEX)
 }
 

@@ -41,6 +41,7 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 
 static ROUTES: &[Route] = &[
     route("/", LOOK),
+    route("/r/{room}", LOOK),
     route("/assets/{name}", LOOK),
     route("/assets/console/{name}", LOOK),
     route("/recordings", LOOK),

@@ -374,7 +374,7 @@ impl Peer {
             let taken = incoming.source.as_ref().map(|source| source.ssrc);
             let taken = taken.filter(|_| incoming.ask_at().is_some_and(|at| now >= at));
             if taken.is_some() {
-                (incoming.wanted, incoming.asked) = (false, Some(now));
+                (incoming.wanted, incoming.asked, incoming.answered) = (false, Some(now), false);
             }
             for ssrc in [taken, layer].into_iter().flatten() {
                 if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {

@@ -179,8 +179,8 @@ impl Switch {
             NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
             NetCommand::AddPeer { peer } => self.add_peer(socket, now, Entry::new(now, self.seat.number, peer)),
             NetCommand::EnterRoom { peer, room, rung } => self.enter_room(socket, now, peer, (room, rung)),
-            NetCommand::WatchRung { peer, rung } => {
-                self.rooms.watch(now, peer, rung, &mut self.peers);
+            NetCommand::WatchRung { peer, rung, at_once } => {
+                self.rooms.watch(now, peer, (rung, at_once), &mut self.peers);
                 self.send_unsent(socket, now, peer);
             }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),

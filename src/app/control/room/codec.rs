@@ -64,7 +64,7 @@ impl Room {
         let changes: Vec<(PeerId, RungSpec)> = self.outputs.watched().filter_map(wanted).collect();
         for (peer, spec) in changes {
             let rung = self.watch(now, peer, spec, out);
-            out.push(Effect::Net(NetCommand::WatchRung { peer, rung }));
+            out.push(Effect::Net(NetCommand::WatchRung { peer, rung, at_once: false }));
         }
     }
 

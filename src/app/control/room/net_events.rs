@@ -62,6 +62,8 @@ impl Room {
                     self.set_recordable(now, id, recordable, out);
                 }
             }
+            Ok(Some(FromClient::Chat { text, to })) => self.chat(now, peer, (text, to), out),
+            Ok(Some(FromClient::Reaction { reaction })) => self.react(now, peer, reaction, out),
             Ok(Some(FromClient::Leave)) => self.dismiss(now, peer, "the client left", out),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

@@ -18,7 +18,7 @@ use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
-use crate::core::room::{Member, RoomCore, RoomInput};
+use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
@@ -62,6 +62,8 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// What people wrote.
+    pub(super) chat: Chat,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -235,6 +237,7 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            chat: Chat::default(),
             counters,
             ended: false,
         };

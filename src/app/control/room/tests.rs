@@ -32,6 +32,8 @@ use crate::io::api::{Command, Refusal, ResourceToken};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
+mod chat;
+
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
     let places = (None, record_to.map(Into::into));
@@ -189,7 +191,7 @@ fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_re
     assert!(room.deadline().is_some_and(|at| at <= due), "it is a matter of time");
     let effects = handle(&mut room, due, Input::Due);
     let follow = effects.iter().filter_map(|e| match e {
-        Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
+        Effect::Net(NetCommand::WatchRung { peer, rung, .. }) => Some((*peer, *rung)),
         _ => None,
     });
     assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
