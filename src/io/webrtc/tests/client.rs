@@ -110,12 +110,17 @@ impl Client {
 
     /// Connects, and has what goes that way go by the new connection.
     pub fn wire_to(&mut self, node: SocketAddr) {
-        if let Some(broken) = self.wire.take() {
-            self.rtc.direct_api().invalidate_candidate(&broken.candidate());
-        }
+        self.cut_wire();
         let wire = Wire::to(node);
         self.rtc.add_local_candidate(wire.candidate());
         self.wire = Some(wire);
+    }
+
+    /// What went by its connection goes no way any more.
+    fn cut_wire(&mut self) {
+        if let Some(broken) = self.wire.take() {
+            self.rtc.direct_api().invalidate_candidate(&broken.candidate());
+        }
     }
 
     fn nowhere() -> Self {
@@ -342,7 +347,7 @@ impl Client {
         wire.stream.set_read_timeout(Some(span)).unwrap();
         let (mut buffer, mut datagrams) = (vec![0; 65_536], Vec::new());
         match wire.stream.read(&mut buffer) {
-            Ok(0) => self.wire = None,
+            Ok(0) => self.cut_wire(),
             Ok(count) => {
                 wire.deframer.push(&buffer[..count], |datagram| datagrams.push(datagram.to_vec())).unwrap();
                 let way = (Protocol::Tcp, wire.stream.peer_addr().unwrap(), wire.address);
