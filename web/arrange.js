@@ -10,9 +10,9 @@ const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   arrange: "M4 5h9v8H4zM16 5h4v3.5h-4zM16 10.5h4V13h-4zM4 16h4v3H4zM10.5 16H15v3h-4.500zM17 16h3v3h-3z",
   big: "M9 4H4v5M15 20h5v-5M4 4l6 6M20 20l-6-6",
-  hide: "M3 12s3.500-6 9-6 9 6 9 6-3.500 6-9 6-9-6-9-6zM4 4l16 16",
-  earlier: "M14.500 6 8.500 12l6 6",
-  later: "m9.500 6 6 6-6 6",
+  hide: "M3 12s3.5-6 9-6 9 6 9 6-3.5 6-9 6-9-6-9-6zM4 4l16 16",
+  earlier: "M14.5 6 8.5 12l6 6",
+  later: "m9.5 6 6 6-6 6",
 };
 
 /**

@@ -8,9 +8,9 @@ const LABEL = "tessera";
 const VERSION = 1;
 const ANSWER_MS = 10_000;
 const GATHER_MS = 120;
-const SERVERS_MS = 3_600_000;
 /** How long the node may take to answer over HTTP: on a network that is gone nothing else ends the wait. */
 const ASK_MS = 5_000;
+const SERVERS_MS = 3_600_000;
 /** What is sent until the node asks for something else. */
 const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
@@ -107,7 +107,7 @@ function iceServersIn(link) {
 let iceServers = { at: -Infinity, list: Promise.resolve([]) };
 function askIceServers() {
   if (performance.now() - iceServers.at > SERVERS_MS) {
-    const answer = fetch("/whip/servers", { method: "OPTIONS", signal: AbortSignal.timeout(ASK_MS) });
+    const answer = fetch("/whip/servers", { method: "OPTIONS" });
     const list = answer.then((response) => iceServersIn(response.headers.get("Link"))).catch(() => {
       iceServers.at = -Infinity;
       return [];
@@ -139,7 +139,7 @@ export class Wire extends EventTarget {
   }
 
   /**
-   * What the connection is for: `{room, name}` takes part, `{room, watch: true, as}` watches; `seat` is that of a
+   * What the connection is for: `{room, name}` takes part, `{room, watch: true, as, rung}` watches; `seat` is that of a
    * connection that broke.
    */
   constructor(purpose) {
@@ -182,9 +182,10 @@ export class Wire extends EventTarget {
   }
 
   #endpoint() {
-    const { room, name, watch, as, unrecorded, seat } = this.purpose;
+    const { room, name, watch, as, rung, unrecorded, seat } = this.purpose;
     const place = encodeURIComponent(room);
-    if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
+    const asked = Object.entries({ as, rung }).filter(([, value]) => value).map((pair) => pair.map(encodeURIComponent).join("="));
+    if (watch) return `/whep/${place}${asked.length > 0 ? `?${asked.join("&")}` : ""}`;
     return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}&seat=${seat ?? "keep"}${unrecorded ? "&record=no" : ""}`;
   }
 

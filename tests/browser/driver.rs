@@ -178,6 +178,15 @@ impl Browser {
         self.command(Method::POST, "/goog/cdp/execute", Some(media)).await;
     }
 
+    /// What the pages opened from now on ask of such addresses (`*`: anything) fails, as where a network lets nothing
+    /// through.
+    pub async fn block(&self, addresses: &[&str]) {
+        for (command, of) in [("Network.enable", json!({})), ("Network.setBlockedURLs", json!({ "urls": addresses }))] {
+            let body = json!({ "cmd": command, "params": of });
+            self.command(Method::POST, "/goog/cdp/execute", Some(body)).await;
+        }
+    }
+
     /// What the page wrote to its console.
     pub async fn console(&self) -> Value {
         self.command(Method::POST, "/se/log", Some(json!({ "type": "browser" }))).await

@@ -4,7 +4,7 @@
 //! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
 //! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
 //! the node asks of them (`asked` → `camera` → `library` → `reel`), through bad links if wished (`link`, `relay`), and
-//! have back what is lost there (`repair`).
+//! have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
 
 mod asked;
 pub mod barcode;
@@ -14,6 +14,7 @@ mod codecs;
 pub(crate) mod container;
 mod error;
 mod gauge;
+mod hls;
 mod http;
 mod library;
 mod link;
@@ -35,6 +36,7 @@ mod witness;
 
 pub use codecs::Codecs;
 pub use error::LoadError;
+pub use hls::{HlsOptions, HlsReport, watch};
 pub use link::{LinkPlan, StagePlan};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,

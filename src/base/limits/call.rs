@@ -1,4 +1,4 @@
-//! Bounds of what people say to each other beside picture and sound.
+//! Bounds of what people say to each other beside picture and sound, and of how long a seat is kept.
 
 use std::time::Duration;
 
@@ -30,5 +30,9 @@ pub const REACTION_ROOM_SPACING: Duration = Duration::from_millis(50);
 pub const CHATS_WAITING_MAX: usize = 64;
 /// Reactions that wait for one slow client; they are of the moment.
 pub const REACTIONS_WAITING_MAX: usize = 8;
+/// How long somebody's seat is kept whose connection broke.
+pub const SEAT_SPAN: Duration = Duration::from_secs(30);
+/// Seats of a room whose people were removed, and do not come back to them.
+pub const SEATS_REMOVED_MAX: usize = 128;
 
 const _: () = assert!(CHAT_HISTORY_LEN_MAX / CHAT_MESSAGE_LEN_MAX * 2 < CHATS_WAITING_MAX);

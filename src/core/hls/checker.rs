@@ -8,6 +8,9 @@ use crate::core::hls::reload::Wanted;
 /// How much may be cut off from a duration that is written with five digits, microseconds.
 const ROUNDING: u64 = 10;
 
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AskedPlaylist {
@@ -33,6 +36,8 @@ pub struct News {
     pub map: Option<String>,
     /// The newest part.
     pub last: Option<PartId>,
+    /// When it ends, by the playlist's dates: milliseconds of the day, UTC.
+    pub ends_ms: Option<u64>,
 }
 
 impl PlaylistChecker {
@@ -47,7 +52,7 @@ impl PlaylistChecker {
         check_order(&listed)?;
         check_asked(&listed, asked)?;
         let news = match self.known.take() {
-            None => first_news(&listed, asked)?,
+            None => first_news(&listed)?,
             Some(known) => {
                 let whole = follow(&known, &listed)?;
                 let before = known.last();
@@ -107,8 +112,10 @@ fn check_segment(listed: &Listed, segment: &ListedSegment) -> Result<(), String>
         let is_long = part.span * 100 >= listed.part_target * 85 || part.independent || is_last;
         rule(is_long, || format!("{} is shorter than 85 % of its target", part.uri))?;
     }
-    rule(!listed.independent || parts.first().is_none_or(|first| first.independent), || {
-        format!("{msn} does not begin with a keyframe")
+    // Where pictures stand still across a line, a segment begins with sound alone.
+    let is_open = segment.uri.is_none() || parts.is_empty();
+    rule(!listed.independent || is_open || parts.iter().any(|part| part.independent), || {
+        format!("{msn} has no keyframe")
     })?;
     let sum: u64 = parts.iter().map(|part| part.span).sum();
     let whole = segment.uri.is_none() || parts.is_empty() || span.abs_diff(sum) <= ROUNDING * parts.len() as u64;
@@ -132,7 +139,7 @@ fn check_order(listed: &Listed) -> Result<(), String> {
     for pair in segments.windows(2) {
         let date = |segment: &ListedSegment| segment.date_time.as_deref().and_then(millis_of_day);
         let (Some(from), Some(to)) = (date(&pair[0]), date(&pair[1])) else { return Err("a date is no date".into()) };
-        let passed = (to + 86_400_000 - from) % 86_400_000 * 1000;
+        let passed = (to + DAY_MS - from) % DAY_MS * 1000;
         rule(passed.abs_diff(pair[0].span) <= 2_000, || format!("the date of {} does not follow", pair[1].msn))?;
     }
     Ok(())
@@ -159,13 +166,17 @@ fn check_asked(listed: &Listed, AskedPlaylist { wanted, skips }: AskedPlaylist) 
     rule(is_there, || format!("it ends with {last:?}, and {wanted:?} was asked for"))
 }
 
-fn first_news(listed: &Listed, _: AskedPlaylist) -> Result<News, String> {
+fn first_news(listed: &Listed) -> Result<News, String> {
     rule(listed.skipped == 0, || "a player that knows nothing is told to keep what it knows".into())?;
     Ok(news_of(listed, None))
 }
 
 fn news_of(listed: &Listed, before: Option<PartId>) -> News {
     let mut news = News { last: listed.last(), ..News::default() };
+    news.ends_ms = listed.segments.iter().rev().find(|segment| !segment.parts.is_empty()).and_then(|segment| {
+        let span: u64 = segment.parts.iter().map(|part| part.span).sum();
+        Some((millis_of_day(segment.date_time.as_deref()?)? + span / 1000) % DAY_MS)
+    });
     for segment in &listed.segments {
         for (part, named) in (0..).zip(&segment.parts) {
             if before.is_none_or(|before| PartId { msn: segment.msn, part } > before) {

@@ -8,8 +8,6 @@ use crate::base::limits;
 use crate::base::media::ParticipantId;
 use crate::core::signal::ChatLine;
 
-const CHARS_MAX: usize = limits::CHAT_TEXT_CHARS_MAX;
-
 /// Why a text or a reaction is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChatRefused {
@@ -17,7 +15,7 @@ pub enum ChatRefused {
     #[error("There is nothing to read in it: write something.")]
     Empty,
     /// So many characters.
-    #[error("A text has at most {max} characters, this one has {0}: say it in parts.", max = CHARS_MAX)]
+    #[error("A text has {max} characters at most, this has {0}: say it in parts.", max = limits::CHAT_TEXT_CHARS_MAX)]
     Long(usize),
     /// This person, or the room, said as much as may be said.
     #[error("Too much at once: wait a moment, and say it again.")]

@@ -276,6 +276,9 @@ pub struct Person {
     /// Whether they do not want to be recorded: recordings neither show nor sound them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Whether their connection broke, while their place is kept for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }
 
 /// One placed picture, in canvas pixels.

@@ -13,7 +13,7 @@ use crate::core::access::Act;
 use crate::core::scene::Layout;
 use crate::io::api::{
     Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, RungShown, SdpFragment,
-    Trickled,
+    SeatWish, Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -39,6 +39,8 @@ pub enum Command {
         consents_to_recording: bool,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
+        /// The place they want.
+        seat: SeatWish,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -360,7 +362,7 @@ pub struct Moderation {
     pub participants: BTreeMap<ParticipantId, PersonSound>,
 }
 
-/// What a host changes in how one person is heard.
+/// What a host changes of one person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PersonSound {
@@ -368,4 +370,8 @@ pub struct PersonSound {
     pub muted: Option<bool>,
     /// How loud they are in every mix, 0 to `limits::VOLUME_PERCENT_MAX`; 100 as levelled.
     pub volume_percent: Option<u16>,
+    /// Their hand goes down, or up.
+    pub hand: Option<bool>,
+    /// They are removed, after all else.
+    pub remove: bool,
 }

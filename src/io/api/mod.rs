@@ -23,4 +23,4 @@ pub use handle::{ControlHandle, Pulse, Request};
 pub use ice::{IceServer, IceServerError};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
 pub use refusal::Refusal;
-pub use token::{NoToken, ResourceToken};
+pub use token::{NoToken, ResourceToken, SeatWish};

@@ -35,7 +35,10 @@ macro_rules! asset {
 pub(super) use asset;
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
+const WATCH: Asset = asset!("watch.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
+    asset!("watch.css", "text/css; charset=utf-8"),
+    asset!("watch.js", "text/javascript; charset=utf-8"),
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("arrange.css", "text/css; charset=utf-8"),
     asset!("arrange.js", "text/javascript; charset=utf-8"),
@@ -57,9 +60,9 @@ const ASSETS: &[Asset] = &[
 /// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
 const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
-/// `/`, `/r/{room}`, `/assets/…` and the icon that browsers ask for by themselves.
+/// `/`, `/r/{room}`, `/w/{room}` for viewers, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    let pages = Router::new().route("/", get(index)).route("/r/{room}", get(join));
+    let pages = Router::new().route("/", get(index)).route("/r/{room}", get(join)).route("/w/{room}", get(watch));
     pages.route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
 }
 
@@ -70,6 +73,11 @@ async fn index(headers: HeaderMap) -> Response {
 /// Where one joins a room; which it is the page reads from its address.
 async fn join(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
     respond(&headers, &INDEX)
+}
+
+/// Where one watches it.
+async fn watch(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
+    respond(&headers, &WATCH)
 }
 
 async fn icon(headers: HeaderMap) -> Result<Response, Problem> {

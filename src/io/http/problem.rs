@@ -349,6 +349,10 @@ impl From<Refusal> for Problem {
                               try again later.";
                 Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
             }
+            Refusal::Removed => {
+                let detail = "A host of the room removed you; your place is not kept.";
+                Self::new(S::FORBIDDEN, "removed", "You were removed from the call", detail)
+            }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
                 Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)

@@ -42,6 +42,7 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 static ROUTES: &[Route] = &[
     route("/", LOOK),
     route("/r/{room}", LOOK),
+    route("/w/{room}", LOOK),
     route("/assets/{name}", LOOK),
     route("/assets/console/{name}", LOOK),
     route("/recordings", LOOK),

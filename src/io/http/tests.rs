@@ -190,6 +190,7 @@ impl StandIn {
                     host_muted: false,
                     hand: false,
                     unrecorded: false,
+                    away: false,
                 };
                 let (codec, codec_why) = ("h264", "it is cheap".to_owned());
                 let detail = RoomDetail {
@@ -499,38 +500,45 @@ async fn health_is_what_the_control_thread_says() {
 }
 
 #[tokio::test]
-async fn the_page_comes_with_all_it_names_and_from_nowhere_else() {
+async fn the_pages_come_with_all_they_name_and_from_nowhere_else() {
     let door = door(Tls::Off, stand_in);
-    let page = door.get("/").await;
-    assert_eq!(text(&page, &CONTENT_TYPE), "text/html; charset=utf-8");
-    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"));
-    let etag = text(&page, &ETAG).to_owned();
-    let html = page.text().await.unwrap();
-    let mut files: Vec<String> = quoted(&html, "/assets/");
-    let mut known = BTreeSet::new();
-    let mut seen = 0;
-    while let Some(path) = files.pop() {
-        if !known.insert(path.clone()) {
-            continue;
+    for place in ["/r/daily", "/w/daily"] {
+        let page = door.get(place).await;
+        assert_eq!(text(&page, &CONTENT_TYPE), "text/html; charset=utf-8");
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"));
+        let etag = text(&page, &ETAG).to_owned();
+        let html = page.text().await.unwrap();
+        let mut files: Vec<String> = quoted(&html, "/assets/");
+        let mut seen = BTreeSet::new();
+        while let Some(path) = files.pop() {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let file = door.get(&path).await;
+            assert_eq!(file.status(), 200, "{path}");
+            let kind = text(&file, &CONTENT_TYPE).to_owned();
+            let expected = if path.ends_with(".js") { "text/javascript" } else { "" };
+            assert!(kind.starts_with(expected), "{path} is {kind}");
+            let body = file.text().await.unwrap();
+            assert!(!body.contains("https://"), "{path} names another host");
+            files.extend(quoted(&body, "./").into_iter().map(|name| name.replacen("./", "/assets/", 1)));
         }
-        let file = door.get(&path).await;
-        assert_eq!(file.status(), 200, "{path}");
-        let kind = text(&file, &CONTENT_TYPE).to_owned();
-        let expected = if path.ends_with(".js") { "text/javascript" } else { "" };
-        assert!(kind.starts_with(expected), "{path} is {kind}");
-        seen += 1;
-        let body = file.text().await.unwrap();
-        assert!(!body.contains("https://"), "{path} names another host");
-        files.extend(quoted(&body, "./").into_iter().map(|name| name.replacen("./", "/assets/", 1)));
+        assert!(seen.len() >= 5, "{place} names its script, style and icon, and these their modules: {seen:?}");
+        let again = door.client.get(format!("{}{place}", door.url)).header(IF_NONE_MATCH, etag).send().await.unwrap();
+        assert_eq!(again.status(), 304);
     }
-    assert!(seen >= 6, "the page names its script, style and icon, and these their modules");
-    let again = door.client.get(format!("{}/", door.url)).header(IF_NONE_MATCH, etag).send().await.unwrap();
-    assert_eq!(again.status(), 304);
     problem(door.get("/assets/..%2f..%2fCargo.toml").await, 404, "not-found").await;
-    assert_eq!(door.get("/r/daily").await.text().await.unwrap(), html, "a room's own address is the same page");
+    let [join, start] = ["/r/daily", "/"].map(|place| door.get(place));
+    assert_eq!(
+        join.await.text().await.unwrap(),
+        start.await.text().await.unwrap(),
+        "a room's own address is the same page"
+    );
     for name in ["..%2f..%2fCargo.toml", "%3Cscript%3E", &"x".repeat(65)] {
-        problem(door.get(&format!("/r/{name}")).await, 400, "bad-room").await;
+        for page in ["r", "w"] {
+            problem(door.get(&format!("/{page}/{name}")).await, 400, "bad-room").await;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod outputs;
 mod peers;
 mod recording;
 mod refusers;
+mod returning;
+mod seats;
 pub mod setup;
 mod state;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
 use crate::app::control::room::refusers::Refusers;
+use crate::app::control::room::seats::Seats;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::workers::event::Event;
 
@@ -62,6 +63,8 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// Of those whose connections broke.
+    pub(super) seats: Seats,
     /// What people wrote.
     pub(super) chat: Chat,
     pub(super) counters: RoomCounters,
@@ -237,6 +240,7 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            seats: Seats::default(),
             chat: Chat::default(),
             counters,
             ended: false,
@@ -275,6 +279,7 @@ impl Room {
             self.core.deadline(),
             self.peers.ask_deadline(),
             self.refusers.deadline(),
+            self.seats.deadline(),
             self.outputs.deadline(),
             self.package_deadline(),
             self.codec.deadline(),
@@ -313,6 +318,7 @@ impl Room {
             host_muted: self.core.is_host_muted(member.participant),
             hand: self.core.has_hand_up(member.participant),
             unrecorded: self.refusers.contains(member.participant),
+            away: member.away,
         };
         self.core.members().iter().map(person).collect()
     }
@@ -325,6 +331,8 @@ impl Room {
         let stats = self.core.stats();
         let known = |id| self.core.members().iter().any(|member| member.participant == id);
         match role {
+            // Who comes back has a place.
+            PeerRole::Participant(id) if known(id) => Ok(()),
             PeerRole::Viewer { minus: Some(id) } if !known(id) => Err(Refusal::ParticipantNotFound),
             PeerRole::Viewer { .. } if stats.viewers >= limits::VIEWERS_MAX => Err(Refusal::RoomFull),
             PeerRole::Participant(_) | PeerRole::Publisher(_) if stats.participants >= limits::PARTICIPANTS_MAX => {
@@ -367,6 +375,7 @@ impl Room {
         }
         self.update_clock(now, out);
         self.lift_refusers(now, out);
+        self.clear_seats(now, out);
         if self.view.due().is_some_and(|at| at <= now) {
             self.remake_view(now, out);
         }

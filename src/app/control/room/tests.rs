@@ -28,11 +28,12 @@ use crate::core::ladder::{LinkVerdict, Relief};
 use crate::core::scene::{self, Passage, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
-use crate::io::api::{Command, Refusal, ResourceToken};
+use crate::io::api::{Command, Refusal, ResourceToken, SeatWish};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 mod chat;
+mod seats;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -57,6 +58,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,
+        seat: SeatWish::Free,
         resource: ResourceToken::random(),
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
