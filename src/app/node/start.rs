@@ -161,7 +161,7 @@ impl Node {
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let control = spawn_control(parts, mailbox, panics.clone())?;
-        let (ready, canvas) = (Arc::new(AtomicBool::new(true)), config.video.size());
+        let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
