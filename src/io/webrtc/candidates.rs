@@ -21,8 +21,10 @@ pub(super) fn add(rtc: &mut Rtc, setup: &PeerSetup<'_>) {
 
 /// A client's connection is no more: nothing is sent there, and what it has nominated beside it comes into its own.
 pub(super) fn forget_stream(rtc: &mut Rtc, remote: SocketAddr) {
-    let (kind, tcp) = (CandidateKind::PeerReflexive, Protocol::Tcp);
-    // As the library made it of the first check; what it compares is the addresses and the kind.
-    let gone = Candidate::from_parts(String::new(), 1, tcp, 1, remote, kind, None, None, None);
-    rtc.direct_api().invalidate_candidate(&gone);
+    // The library made it of the first check, or knew it already: browsers tell no port of connections to come, others
+    // do. What it compares is the addresses and the kind.
+    for kind in [CandidateKind::PeerReflexive, CandidateKind::Host] {
+        let gone = Candidate::from_parts(String::new(), 1, Protocol::Tcp, 1, remote, kind, None, None, None);
+        rtc.direct_api().invalidate_candidate(&gone);
+    }
 }
