@@ -19,9 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(150);
 const NAME: &str = "tcp::whoever_has_no_udp_is_in_the_call_by_tcp";
 /// Says that the network is ours.
 const INSIDE: &str = "TESSERA_TEST_WITHOUT_UDP";
-/// Before the table of local addresses is looked at, a rule that refuses UDP.
-const CLOSE: &str = "ip link set lo up && ip rule add pref 1 lookup local && ip rule del pref 0 \
-     && ip rule add pref 0 ipproto udp unreachable";
+/// An address to be at, for Chromium leaves loopback out; and before the table of local addresses is looked at, a rule
+/// that refuses UDP.
+const CLOSE: &str = "ip link set lo up && ip link add here type veth peer name there && ip link set there up \
+     && ip addr add 192.0.2.1/24 dev here && ip link set here up && ip route add default via 192.0.2.2 \
+     && ip rule add pref 1 lookup local && ip rule del pref 0 && ip rule add pref 0 ipproto udp unreachable";
 /// Has the page's connections where a test finds them.
 const WATCH: &str = r"
 const Real = RTCPeerConnection;
@@ -69,7 +71,7 @@ async fn whoever_has_no_udp_is_in_the_call_by_tcp() {
     let node = Node::start();
     let driver = Driver::start().await;
     let fox = Client::script("Firefox", "ff00ff", &node, "python3", "fox.py", &[]);
-    let flags = ["--force-webrtc-ip-handling-policy=disable_non_proxied_udp"];
+    let flags = ["--webrtc-ip-handling-policy=disable_non_proxied_udp"];
     let flags = if is_inside { &[][..] } else { &flags };
     let browser = driver.open_with(&format!("{}?room={ROOM}", node.url), flags).await;
     browser.script(WATCH).await;
