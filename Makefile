@@ -2,7 +2,7 @@
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev
-TEST_NEEDS := ffmpeg chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
+TEST_NEEDS := ffmpeg nginx-light chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
 	firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
 
 CARGO ?= cargo
@@ -32,13 +32,16 @@ setup-build:
 	@.ci/need $(BUILD_NEEDS)
 
 build: setup-build ## Build target/release/tessera
+	@.ci/pages --carried
 	$(CARGO) build --release --locked
 
 demo: setup-build ## Run a node with simulated people in it: picture, sound, recording, and a table at the end
+	@.ci/pages --carried
 	$(CARGO) build --release --locked $(DEMO_FEATURES)
 	$(CARGO) run --quiet --release --locked $(DEMO_FEATURES) -- demo $(ARGS)
 
 serve: setup-build ## Run a node; open http://localhost:8080
+	@.ci/pages --carried
 	$(CARGO) build --release --locked
 	$(CARGO) run --quiet --release --locked -- serve $(ARGS)
 
@@ -46,6 +49,7 @@ test: lint purity ## Run every test; lint and the purity of the lower floors fir
 	@.ci/need $(TEST_NEEDS)
 	@.ci/seaweedfs >/dev/null
 	@.ci/clients >/dev/null
+	@.ci/pages
 	$(CARGO) test --release --locked --lib --bins
 	$(CARGO) test --release --locked --test tests -- --test-threads=1
 
@@ -61,7 +65,8 @@ soak: setup ## The long forms: 200 recordings killed at any step, ten minutes wi
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 
-lint: setup-build ## Check format, clippy and documentation; warnings are errors
+lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors
+	@.ci/pages --types
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --features node,dav1d,h264,vpx -- -D warnings

@@ -135,6 +135,7 @@ impl Node {
                     role: PeerRole::Viewer { minus: None },
                     certificate: &self.certificate,
                     candidates: &self.candidates,
+                    tcp_candidates: &[],
                     red: false,
                 };
                 let (peer, answer) = Peer::answer(&setup, &offer, Instant::now()).expect("a good offer");

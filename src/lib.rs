@@ -21,6 +21,7 @@
 //! | 4 | | [`store`](io::store) | where do sealed bytes and wrapped keys lie? |
 //! | 4 | | [`keeper`](io::keeper) | how is a keeper in another process asked, and by whom? |
 //! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
+//! | 4 | | [`live`](io::live) | how does what a room shows and says become live HLS, and who waits for it? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
@@ -40,10 +41,12 @@
 //! | 2 | | [`access`](core::access) | who may do what? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
+//! | 2 | | [`hls`](core::hls) | which parts, segments and playlists does a live stream have? |
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one place |
 //! | 1 | | `hostile` | of tests: what might somebody send who means no good? |
+//! | 1 | | `allocations` | of tests: does this path allocate? |
 //!
 //! **The life of a video frame.** datagram → `io/webrtc/udp.rs` → `io/webrtc/peer.rs` → `ReceivedFrame`, without room
 //! time → `flow::TrackSender` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick in

@@ -1,14 +1,21 @@
 // One call as this person has it: who is here, what they send, and coming back when the connection breaks.
 // No page in here: `Call` dispatches "change" after anything that is seen changed, "media" when picture and sound come from a
-// new connection, "notice" with a text, "end" with a Problem.
+// new connection, "scene" with where the tiles lie, "chat" with new lines, "reaction" with one, "record" when a recording
+// begins, "notice" with a text, "end" with a Problem.
 
-import { Problem, Wire } from "./wire.js";
+import { Problem, Wire, ask } from "./wire.js";
 import * as devices from "./devices.js";
+import { qualityOf } from "./quality.js";
+import { say } from "./words.js";
 
 const RESTART_MS = 6000;
-const DISCONNECTED_MS = 2500;
+const DISCONNECTED_MS = 2000;
 const LOOK_MS = 3000;
-const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000];
+/** Between two attempts to come back; whatever tells of the network cuts it short. */
+const PAUSES_MS = [200, 500, 1000, 2000];
+/** How long that is tried: a laptop's lid is closed for longer, but then no time passes here either. */
+const RETURN_MS = 10 * 60 * 1000;
+const LINES_MAX = 500;
 
 export class Call extends EventTarget {
   /** "joining", "connected", "reconnecting" or "left". */
@@ -17,14 +24,30 @@ export class Call extends EventTarget {
   people = new Map();
   scene = null;
   speaking = { heard: new Set(), dominant: null };
+  /** @type {Record<string, any>} */
   room = { recording: false };
+  /** @type {Record<string, any> | null} */
+  layout = null;
+  rules = { mute_on_entry: false, push_to_talk: false };
+  /** What was written, by id. @type {Map<number, any>} */
+  lines = new Map();
+  /** How often the connection broke and came back. */
+  returns = 0;
+  /** Whether this person may mute and remove others. */
+  isHost = false;
+  /** @type {Record<string, any>} */
   figures = {};
+  quality = { level: "good", why: "" };
   #wire = null;
   #tracks;
   #screen = null;
   #muted;
   #recovering = false;
   #waiting = 0;
+  /** The seat to come back to: that of the newest connection that stood. */
+  #seat = null;
+  #hand = false;
+  #cut = () => {};
 
   /** `tracks`: {camera, microphone}, each a track or null; `purpose` as for Wire. */
   constructor(purpose, tracks = {}) {
@@ -48,6 +71,9 @@ export class Call extends EventTarget {
   }
   get sharing() {
     return this.#screen !== null;
+  }
+  get handUp() {
+    return this.people.get(this.me)?.hand ?? false;
   }
   get ready() {
     return this.#wire?.open ?? false;
@@ -80,10 +106,10 @@ export class Call extends EventTarget {
   }
 
   async #connect() {
-    const wire = new Wire(this.purpose);
+    const wire = new Wire({ ...this.purpose, seat: this.#seat });
     this.#wire = wire;
-    wire.addEventListener("state", (event) => wire === this.#wire && this.#onState(event.detail));
-    wire.addEventListener("message", (event) => wire === this.#wire && this.#onMessage(event.detail));
+    wire.addEventListener("state", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onState(event.detail));
+    wire.addEventListener("message", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onMessage(event.detail));
     wire.addEventListener("open", () => wire === this.#wire && this.#onOpen());
     await wire.join(this.#tracks);
     this.dispatchEvent(new CustomEvent("media"));
@@ -95,17 +121,34 @@ export class Call extends EventTarget {
     return this.#wire?.parts.composite ? this.#wire.inward() : null;
   }
 
+  /** Where the picture of everyone comes in. */
+  get receiver() {
+    return this.#wire?.parts.composite?.receiver ?? null;
+  }
+
   #onState(state) {
     clearTimeout(this.#waiting);
     if (state === "connected") {
-      this.phase = "connected";
-      this.#change();
+      this.#connected();
     } else if (state === "failed" || state === "closed") {
       this.#recover();
     } else if (state === "disconnected") {
       // Often a moment of bad radio that passes by itself.
       this.#waiting = setTimeout(() => this.#recover(), DISCONNECTED_MS);
     }
+  }
+
+  #connected() {
+    this.#seat = this.#wire.seat ?? this.#seat;
+    this.phase = "connected";
+    this.#cut();
+    this.#change();
+  }
+
+  /** The network or the page is there again: nothing is waited for any longer. */
+  wake() {
+    this.#cut();
+    if (this.phase === "connected" && !this.#wire?.connected) this.#recover();
   }
 
   #onOpen() {
@@ -117,7 +160,7 @@ export class Call extends EventTarget {
   #onMessage(message) {
     switch (message.type) {
       case "welcome":
-        this.me = message.participant ?? null;
+        this.#welcome(message.participant ?? null);
         break;
       case "room":
         this.#announce(message.participants);
@@ -128,11 +171,24 @@ export class Call extends EventTarget {
         break;
       case "scene":
         this.scene = message;
+        this.dispatchEvent(new CustomEvent("scene", { detail: message }));
         break;
       case "state":
-        if (message.recording !== this.room.recording) this.#notice(message.recording ? "This call is being recorded." : "Recording has stopped.");
-        this.room = message;
+        this.#roomState(message);
         break;
+      case "layout":
+        this.layout = message;
+        break;
+      case "rules":
+        if (message.push_to_talk && !this.rules.push_to_talk) this.#notice(say("push"));
+        this.rules = message;
+        break;
+      case "chat":
+        this.#read(message.lines);
+        break;
+      case "reaction":
+        this.dispatchEvent(new CustomEvent("reaction", { detail: message }));
+        return;
       case "problem":
         this.#notice(`${message.title}. ${message.detail}`, true);
         break;
@@ -147,11 +203,90 @@ export class Call extends EventTarget {
     this.#wire?.say({ type: "record", recording });
   }
 
+  #welcome(me) {
+    const before = this.me;
+    this.me = me;
+    // Only now there is a room for sure.
+    if (this.purpose.host) this.becomeHost();
+    // All that was written comes again; of a room that began anew nothing does.
+    this.lines.clear();
+    this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
+    // Another id: the seat was not kept, so what it held is said once more.
+    if (before && before !== me && this.#hand) this.#wire.say({ type: "hand", raised: true });
+  }
+
+  #roomState(message) {
+    const began = message.recording && !this.room.recording;
+    if (!message.recording && this.room.recording) this.#notice(say("record.ended"));
+    this.room = message;
+    if (began) this.dispatchEvent(new CustomEvent("record"));
+  }
+
+  #read(lines) {
+    const fresh = lines.filter((line) => !this.lines.has(line.id));
+    for (const line of fresh) this.lines.set(line.id, line);
+    while (this.lines.size > LINES_MAX) this.lines.delete(this.lines.keys().next().value);
+    this.dispatchEvent(new CustomEvent("chat", { detail: { lines: fresh, anew: false } }));
+  }
+
+  /** Writes to everyone, or to the one person of that id. */
+  write(text, to = "") {
+    this.#wire?.say({ type: "chat", text, ...(to && { to }) });
+  }
+
+  react(reaction) {
+    this.#wire?.say({ type: "reaction", reaction });
+  }
+
+  raiseHand(raised) {
+    this.#hand = raised;
+    this.#wire?.say({ type: "hand", raised });
+  }
+
+  /** Says whether this person is to be heard: once where they were muted on entry, and while the key is held. */
+  talk(talking) {
+    this.#wire?.say({ type: "talk", talking });
+  }
+
+  /** Whether recordings may show and sound this person. */
+  consent(recordable) {
+    this.purpose.unrecorded = !recordable;
+    this.#wire?.say({ type: "recordable", recordable });
+  }
+
+  /** Lays the room out for everyone, or turns its page. */
+  arrange(wanted) {
+    this.#wire?.say({ type: "layout", ...wanted });
+  }
+
+  /** What a host asks: `{participants: {id: {muted}}}`. */
+  async moderate(wanted) {
+    const { room, token } = this.purpose;
+    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const init = { method: "PATCH", headers, body: JSON.stringify(wanted) };
+    await ask(`/v1/rooms/${encodeURIComponent(room)}/moderation`, init);
+  }
+
+  /** Whether the node takes that from this person: an empty wish changes nothing. */
+  async becomeHost() {
+    if (this.isHost) return;
+    this.isHost = await this.moderate({}).then(() => true, () => false);
+    this.#change();
+  }
+
   #announce(now) {
     if (this.people.size === 0) return;
     const after = new Map(now.map((person) => [person.id, person]));
-    for (const [id, person] of after) if (!this.people.has(id) && id !== this.me) this.#notice(`${person.name} joined.`);
-    for (const [id, person] of this.people) if (!after.has(id) && id !== this.me) this.#notice(`${person.name} left.`);
+    const tell = (key, person) => person.id !== this.me && this.#notice(say(key, { name: person.name }));
+    for (const [id, person] of after) {
+      const before = this.people.get(id);
+      if (!before) tell("joined", person);
+      else if (person.away !== before.away) tell(person.away ? "away" : "returned", person);
+      else if (person.hand && !before.hand) tell("hand.raised", person);
+      if (id === this.me && person.hushed && before && !before.hushed && !this.rules.push_to_talk) this.#notice(say("hushed"), true);
+    }
+    for (const [id, person] of this.people) if (!after.has(id)) tell("left", person);
+    this.#hand = after.get(this.me)?.hand ?? this.#hand;
   }
 
   /** First ICE alone; when the node does not know us any more, anew; with growing pauses while it does not answer. */
@@ -172,22 +307,41 @@ export class Call extends EventTarget {
 
   async #retry() {
     let last = null;
-    for (const pause of BACKOFF_MS) {
+    const until = performance.now() + RETURN_MS;
+    for (let n = 0; performance.now() < until; n += 1) {
       if (this.phase === "left") return;
       try {
-        if (await this.#revive()) return;
+        if (await this.#revive()) return this.#returned();
       } catch (problem) {
         // A refusal does not get better by asking again; silence, "busy" and "too many are joining" may.
         if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) throw problem;
         last = problem;
       }
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await this.#pause(PAUSES_MS[Math.min(n, PAUSES_MS.length - 1)]);
     }
-    throw last ?? new Problem({ title: "The connection was lost", detail: "Join again." });
+    throw last ?? new Problem({ title: say("lost"), detail: say("lost.do") });
+  }
+
+  #returned() {
+    if (this.phase === "left") return;
+    this.returns += 1;
+    this.#notice(say("back"));
+  }
+
+  /** A pause that ends early when the connection stands or the network is back. */
+  #pause(ms) {
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#cut = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** One attempt: the old connection if the node still has it, else a new one. */
   async #revive() {
+    if (this.#wire.connected) return this.#connectedWithin(0);
     try {
       await this.#wire.restart();
       if (await this.#connectedWithin(RESTART_MS)) return true;
@@ -195,21 +349,23 @@ export class Call extends EventTarget {
       if (problem.status === 0) throw problem;
     }
     if (this.phase === "left") return true;
-    this.#wire.farewell();
+    if (this.#wire.connected) return this.#connectedWithin(0);
+    // No goodbye: it would give the seat away.
+    this.#wire.farewell(true);
     await this.#connect();
     return this.#connectedWithin(RESTART_MS);
   }
 
   async #connectedWithin(ms) {
     const until = performance.now() + ms;
-    while (performance.now() < until && this.phase !== "left") {
+    do {
+      if (this.phase === "left") return false;
       if (this.#wire.connected) {
-        this.phase = "connected";
-        this.#change();
+        this.#connected();
         return true;
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    } while (performance.now() < until);
     return false;
   }
 
@@ -218,6 +374,8 @@ export class Call extends EventTarget {
     this.#muted = muted;
     this.#tracks.microphone.enabled = !muted;
     this.#tellState();
+    // Who was muted on entry is heard by asking for it.
+    if (!muted && !this.rules.push_to_talk && this.people.get(this.me)?.hushed) this.talk(true);
     this.#change();
   }
 
@@ -237,6 +395,23 @@ export class Call extends EventTarget {
     }
     await this.#wire.replace("camera", this.#tracks.camera);
     this.#tellState();
+    this.#change();
+  }
+
+  /** Another camera or microphone than before, which was chosen in `devices`. */
+  async changeDevice(part) {
+    if (part === "camera" && this.cameraOn) {
+      const before = this.#tracks.camera;
+      this.#tracks.camera = await devices.camera();
+      before.stop();
+      await this.#wire.replace("camera", this.#tracks.camera);
+    } else if (part === "microphone" && this.#tracks.microphone) {
+      const before = this.#tracks.microphone;
+      this.#tracks.microphone = await devices.microphone();
+      this.#tracks.microphone.enabled = !this.#muted;
+      before.stop();
+      await this.#wire.replace("microphone", this.#tracks.microphone);
+    }
     this.#change();
   }
 
@@ -279,21 +454,28 @@ export class Call extends EventTarget {
     this.#wire?.say({ type: "state", muted: this.#muted, camera: this.cameraOn, screen: this.sharing });
   }
 
-  /** Reads what the browser counted, into `figures`. */
+  /** Reads what the browser counted, into `figures` and `quality`. */
   async measure() {
-    const figures = { framesDecoded: 0, framesPerSecond: 0, width: 0, height: 0, freezes: 0, audioEnergy: 0, audioLevel: 0, packetsLost: 0, framesSent: 0 };
+    const figures = { framesDecoded: 0, framesPerSecond: 0, width: 0, height: 0, freezes: 0, audioEnergy: 0, audioLevel: 0, packetsLost: 0, packets: 0, framesSent: 0, rtt_ms: 0, limited: false };
     for (const entry of (await this.#wire?.stats())?.values() ?? []) {
       if (entry.type === "inbound-rtp" && entry.kind === "video") {
         Object.assign(figures, { framesDecoded: entry.framesDecoded ?? 0, framesPerSecond: entry.framesPerSecond ?? 0 });
         Object.assign(figures, { width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, freezes: entry.freezeCount ?? 0 });
-        figures.packetsLost += entry.packetsLost ?? 0;
       } else if (entry.type === "inbound-rtp" && entry.kind === "audio") {
         Object.assign(figures, { audioEnergy: entry.totalAudioEnergy ?? 0, audioLevel: entry.audioLevel ?? 0 });
-        figures.packetsLost += entry.packetsLost ?? 0;
       } else if (entry.type === "outbound-rtp" && entry.kind === "video") {
         figures.framesSent += entry.framesSent ?? 0;
+      } else if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime) {
+        figures.rtt_ms = entry.currentRoundTripTime * 1000;
+        // Less than the node asks for; that an encoder is held to what it is asked for is no lack.
+        figures.limited = (entry.availableOutgoingBitrate ?? Infinity) < 0.7 * (this.#wire?.asked ?? 0);
+      }
+      if (entry.type === "inbound-rtp") {
+        figures.packetsLost += entry.packetsLost ?? 0;
+        figures.packets += entry.packetsReceived ?? 0;
       }
     }
+    this.quality = this.phase === "connected" ? qualityOf(this.figures, figures) : { level: "lost", why: "" };
     this.figures = figures;
     return figures;
   }
@@ -303,6 +485,7 @@ export class Call extends EventTarget {
     if (this.phase === "left") return;
     this.phase = "left";
     clearTimeout(this.#waiting);
+    this.#cut();
     this.#wire?.farewell();
     this.#letScreenGo();
     for (const track of Object.values(this.#tracks)) track?.stop();

@@ -1,31 +1,94 @@
-// This person's camera, microphone and screen, and words for when there is none.
+// This person's camera, microphone, screen and speaker, which of them they chose, and words for when there is none.
+
+import { say } from "./words.js";
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
 const MICROPHONE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const SCREEN = { video: { frameRate: { ideal: 15, max: 30 } }, audio: true };
+const KEY = "tessera.devices";
+
+/** @typedef {"camera" | "microphone" | "speaker"} Part */
+/** @typedef {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, problem: string | null}} Both */
+
+/** @type {Record<Part, MediaDeviceKind>} */
+const KINDS = { camera: "videoinput", microphone: "audioinput", speaker: "audiooutput" };
 
 /** Whether this page may ask for devices at all. */
 export const available = () => Boolean(navigator.mediaDevices?.getUserMedia);
 export const canShareScreen = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
+export const canChooseSpeaker = () => "setSinkId" in HTMLMediaElement.prototype;
 
-export const camera = async () => (await navigator.mediaDevices.getUserMedia({ video: CAMERA })).getVideoTracks()[0];
-export const microphone = async () => (await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE })).getAudioTracks()[0];
+/** @type {Partial<Record<Part, string>>} */
+let chosen = {};
+try {
+  chosen = JSON.parse(localStorage.getItem(KEY) ?? "{}") ?? {};
+} catch {
+  // Private windows may keep nothing; the browser's own choice holds.
+}
 
-/** Both in one question if possible, else whichever there is: `{camera, microphone, problem}`. */
+/** The device chosen for a part; empty: the browser's own choice. @param {Part} part */
+export const choice = (part) => chosen[part] ?? "";
+
+/** Keeps a choice for this browser. @param {Part} part @param {string} id */
+export function choose(part, id) {
+  chosen = { ...chosen, [part]: id };
+  try {
+    localStorage.setItem(KEY, JSON.stringify(chosen));
+  } catch {
+    // It holds for this page alone, then.
+  }
+}
+
+/** Every device for a part, with a name to show; browsers tell names once they gave one. @param {Part} part */
+export async function list(part) {
+  const all = await (navigator.mediaDevices?.enumerateDevices?.() ?? Promise.resolve([]));
+  const fitting = all.filter((device) => device.kind === KINDS[part] && device.deviceId);
+  return fitting.map(({ deviceId, label }, n) => ({
+    id: deviceId,
+    name: label || say("device.unnamed", { device: say(part), number: n + 1 }),
+  }));
+}
+
+// The one that was chosen may be unplugged: then any other is better than none.
+const preferred = (part) => (choice(part) ? { deviceId: { ideal: choice(part) } } : {});
+const wanted = {
+  camera: () => ({ ...CAMERA, ...preferred("camera") }),
+  microphone: () => ({ ...MICROPHONE, ...preferred("microphone") }),
+};
+
+export const camera = async () => (await navigator.mediaDevices.getUserMedia({ video: wanted.camera() })).getVideoTracks()[0];
+export const microphone = async () =>
+  (await navigator.mediaDevices.getUserMedia({ audio: wanted.microphone() })).getAudioTracks()[0];
+
+/** Both in one question if possible, else whichever there is. @returns {Promise<Both>} */
 export async function both() {
   if (!available()) return { camera: null, microphone: null, problem: insecure() };
   try {
-    const media = await navigator.mediaDevices.getUserMedia({ video: CAMERA, audio: MICROPHONE });
+    const media = await navigator.mediaDevices.getUserMedia({ video: wanted.camera(), audio: wanted.microphone() });
     return { camera: media.getVideoTracks()[0] ?? null, microphone: media.getAudioTracks()[0] ?? null, problem: null };
   } catch (error) {
-    if (error.name === "NotAllowedError") return { camera: null, microphone: null, problem: explain(error, "camera and microphone") };
+    if (error.name === "NotAllowedError") return { camera: null, microphone: null, problem: explain(error, "both") };
   }
   const [seen, heard] = await Promise.allSettled([camera(), microphone()]);
   const problems = [
     seen.status === "rejected" && explain(seen.reason, "camera"),
     heard.status === "rejected" && explain(heard.reason, "microphone"),
   ];
-  return { camera: seen.value ?? null, microphone: heard.value ?? null, problem: problems.filter(Boolean).join(" ") || null };
+  return {
+    camera: seen.status === "fulfilled" ? seen.value : null,
+    microphone: heard.status === "fulfilled" ? heard.value : null,
+    problem: problems.filter(Boolean).join(" ") || null,
+  };
+}
+
+/** Captures what is asked of the camera and no more: whole steps, so that it does not change with every tile.
+ * @param {MediaStreamTrack} track @param {{width: number, height: number, fps: number}} asked */
+export async function fit(track, asked) {
+  const height = [180, 360, 720].find((step) => step >= asked.height) ?? 720;
+  const frameRate = asked.fps > 0 ? { ideal: Math.min(30, asked.fps), max: 30 } : CAMERA.frameRate;
+  const now = track.getConstraints();
+  if (now.height?.["ideal"] === height && now.frameRate?.["ideal"] === frameRate.ideal) return;
+  await track.applyConstraints({ ...preferred("camera"), height: { ideal: height }, width: { ideal: (height * 16) / 9 }, frameRate });
 }
 
 /** The screen and, where the browser offers it, its sound; null when the person changed their mind. */
@@ -37,32 +100,32 @@ export async function screen() {
     return { picture, sound: media.getAudioTracks()[0] ?? null };
   } catch (error) {
     if (error.name === "NotAllowedError") return null;
-    throw new Error(explain(error, "screen"));
+    throw new Error(explain(error, "screen"), { cause: error });
   }
 }
 
-const insecure = () =>
-  globalThis.isSecureContext
-    ? "This browser has no access to cameras and microphones. You can still join to see and hear."
-    : "Browsers give camera and microphone only over HTTPS or on localhost. You can still join to see and hear, or ask whoever runs this node to turn HTTPS on.";
+const insecure = () => say(globalThis.isSecureContext ? "devices.missing" : "devices.insecure");
 
+/** Why a device cannot be used, and what to do. @param {any} error @param {string} what */
 export function explain(error, what) {
+  const device = say(`thing.${what}`);
   switch (error?.name) {
     case "NotAllowedError":
     case "SecurityError":
-      return `This browser keeps the ${what} from this page. Allow it beside the address bar, or join without.`;
+      return say("device.kept", { device });
     case "NotFoundError":
     case "OverconstrainedError":
-      return `No ${what} was found. Plug one in, or join without.`;
+      return say("device.none", { device });
     case "NotReadableError":
     case "AbortError":
-      return `The ${what} is in use by another program. Close it there, or join without.`;
+      return say("device.taken", { device });
     default:
-      return available() ? `The ${what} cannot be used (${error?.message ?? error}).` : insecure();
+      return available() ? say("device.failed", { device, why: error?.message ?? String(error) }) : insecure();
   }
 }
 
-/** Calls `show` with a level from 0 to 1 some 20 times a second; returns how to stop. */
+/** Calls `show` with a level from 0 to 1 some 20 times a second; returns how to stop.
+ * @param {MediaStreamTrack | null} track @param {(level: number) => void} show */
 export function meter(track, show) {
   if (!track || !globalThis.AudioContext) return () => {};
   const context = new AudioContext();

@@ -1,18 +1,34 @@
 // The page: from the lobby into a call and out again. Everything a person touches is wired here.
+// Other modules listen on `document`: "call" ({phase, call}) when a call begins, comes back or ends, and "scene" (the node's
+// message) when the tiles lie elsewhere; `#arranged` is theirs, over the picture and under the names.
 
+import { Arrangement } from "./arrange.js";
 import { Call } from "./call.js";
+import { Chat } from "./chat.js";
 import * as devices from "./devices.js";
-import { Tiles, avatar, listPeople, toast } from "./stage.js";
+import { Moment } from "./moment.js";
+import { People } from "./people.js";
+import { REACTIONS, Tiles, avatar, float, toast } from "./stage.js";
 import { Problem, abilities } from "./wire.js";
+import { say, translate } from "./words.js";
 
+/** @type {(id: string) => any} Whatever element it is: each id stands once in index.html. */
 const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME_KEY = "tessera.name";
+const LAYOUTS = ["grid", "speaker", "presentation", "pip", "single"];
 const tiles = new Tiles(at("tiles"), at("canvas"));
-const lobby = { camera: null, microphone: null, wantCamera: true, stopMeter: () => {}, problem: null };
+const moment = new Moment(at("composite"), { seen: drawTiles, shown: () => arrangement.draw() });
+const arrangement = new Arrangement({ video: at("composite"), box: at("canvas"), over: at("arranged"), before: at("full"), redraw: drawTiles });
+const people = new People(at("people-list"), at("person-menu"), moderate);
+const chat = new Chat(at("chat-lines"), at("chat-to"));
+/** @type {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, stopMeter: () => void, problem: string | null}} */
+const lobby = { camera: null, microphone: null, stopMeter: () => {}, problem: null };
+/** @type {Call | null} */
 let call = null;
 let phase = "lobby";
 let lastProblem = null;
+let unread = 0;
 
 /* What tests and the curious may read. */
 const view = Object.freeze({
@@ -22,8 +38,14 @@ const view = Object.freeze({
   get participant() { return call?.me ?? null; },
   get participants() { return [...(call?.people.values() ?? [])].map((person) => ({ ...person })); },
   get tiles() { return (call?.scene?.tiles ?? []).map((tile) => ({ ...tile })); },
+  get scene() { return moment.scene; },
   get heard() { return [...(call?.speaking.heard ?? [])]; },
   get recording() { return Boolean(call?.room.recording); },
+  get layout() { return call?.layout?.layout?.layout ?? null; },
+  get lines() { return [...(call?.lines.values() ?? [])].map((line) => ({ ...line })); },
+  get returns() { return call?.returns ?? 0; },
+  get isHost() { return call?.isHost ?? false; },
+  get quality() { return { ...(call?.quality ?? {}) }; },
   get problem() { return lastProblem; },
   get framesDecoded() { return call?.figures.framesDecoded ?? 0; },
   get framesSent() { return call?.figures.framesSent ?? 0; },
@@ -34,11 +56,27 @@ Object.defineProperty(window, "tessera", { value: view });
 
 /* The lobby. */
 
+/** What the address asks for; a token stands behind `#`, which no server ever sees. */
 function askedFor() {
   const query = new URLSearchParams(location.search);
-  const fromHash = decodeURIComponent(location.hash.slice(1));
-  const room = [query.get("room"), fromHash].find((text) => text && ROOM.test(text));
-  return { room, watch: query.has("watch"), as: query.get("as"), name: query.get("name") };
+  const hash = new URLSearchParams(location.hash.slice(1));
+  const path = location.pathname.match(/^\/r\/([^/]+)$/)?.[1];
+  const plain = location.hash.includes("=") ? null : decode(location.hash.slice(1));
+  const room = [path && decode(path), query.get("room"), plain].find((text) => text && ROOM.test(text));
+  return { room, watch: query.has("watch"), as: query.get("as"), name: query.get("name"), token: hash.get("token") };
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The address of a room, as others are sent it. */
+function roomUrl(room) {
+  return new URL(`/r/${encodeURIComponent(room)}`, location.origin);
 }
 
 function freshRoom() {
@@ -57,27 +95,52 @@ function remembered() {
 }
 
 async function openLobby() {
+  translate();
   const asked = askedFor();
+  if (asked.room && location.pathname === "/") {
+    const url = roomUrl(asked.room);
+    const query = new URLSearchParams(location.search);
+    query.delete("room");
+    url.search = query.toString();
+    if (asked.token) url.hash = location.hash;
+    history.replaceState(null, "", url);
+  }
   at("name").value = asked.name ?? remembered();
   at("room").value = asked.room ?? freshRoom();
-  if (asked.watch) {
-    document.body.classList.add("watch-only");
-    at("lobby-title").textContent = "Watch the call";
-    at("lobby-lead").textContent = "You see and hear everyone; nobody sees or hears you.";
-    at("name-field").hidden = at("no-record-field").hidden = true;
-    at("watch").hidden = true;
-    at("join").textContent = "Watch";
-    at("preview-text").textContent = "No camera, no microphone: you only watch.";
-    for (const id of ["lobby-mic", "lobby-camera", "level"]) at(id).hidden = true;
-  } else {
-    if (!asked.room) at("lobby-title").textContent = "Start a call";
-    (at("name").value ? at("join") : at("name")).focus({ preventScroll: true });
-  }
+  at("room-field").hidden = Boolean(asked.room);
+  greet(asked);
+  if (!asked.watch) (at("name").value ? at("join") : at("name")).focus({ preventScroll: true });
   const can = abilities();
-  if (!can.rtc) return refuse("This browser has no WebRTC, so it cannot take part in calls. Use a current Chrome, Edge or Firefox.");
-  if (!can.receive) return refuse("This browser can show neither AV1 nor H.264 video. Use a current Chrome, Edge or Firefox.");
+  if (!can.rtc) return refuse(say("no.rtc"));
+  if (!can.receive) return refuse(say("no.receive"));
   showPreview();
+  if (asked.room) lookIn(asked);
   if (!asked.watch) await openDevices(can);
+}
+
+function greet(asked) {
+  const watching = asked.watch;
+  at("lobby-title").textContent = asked.room ? say(watching ? "title.watch" : "title.join", { room: asked.room }) : say("title.start");
+  at("lobby-lead").textContent = say(watching ? "lead.watch" : "lead.start");
+  document.title = asked.room ? `${asked.room} · Tessera` : "Tessera";
+  if (!watching) return;
+  document.body.classList.add("watch-only");
+  for (const id of ["name-field", "no-record-field", "watch", "lobby-devices", "lobby-mic", "lobby-camera", "level"]) at(id).hidden = true;
+  at("join").textContent = say("join.watch");
+  at("preview-text").textContent = say("preview.watch");
+}
+
+/** Says who is there, and whether they are recorded, before anyone joins. */
+async function lookIn(asked) {
+  const response = await fetch(`/v1/rooms/${encodeURIComponent(asked.room)}`).catch(() => null);
+  if (phase !== "lobby" || !response) return;
+  const detail = response.ok ? await response.json().catch(() => null) : null;
+  const names = (detail?.participants ?? []).map((person) => person.name);
+  const [name, other] = names;
+  const key = ["empty", "one", "two"][names.length] ?? "many";
+  if (!asked.watch) at("lobby-lead").textContent = say(`lead.${key}`, { name, other, more: names.length - 2 });
+  at("lobby-recorded").hidden = !detail?.recording;
+  at("lobby-recorded-text").textContent = say("recorded.now");
 }
 
 function refuse(text) {
@@ -87,41 +150,86 @@ function refuse(text) {
 
 async function openDevices(can) {
   const note = at("lobby-note");
-  at("preview-text").textContent = "Asking for your camera…";
+  at("preview-text").textContent = say("preview.asking");
   const { camera, microphone, problem } = await devices.both();
   if (phase !== "lobby") return [camera, microphone].forEach((track) => track?.stop());
   lobby.camera = can.send ? camera : null;
   if (!can.send) camera?.stop();
   lobby.microphone = microphone;
-  lobby.problem = problem ?? (can.send ? null : "This browser can send none of AV1, VP9, H.264 and VP8, so you join without a camera.");
+  lobby.problem = problem ?? (can.send ? null : say("no.send"));
   note.textContent = lobby.problem ?? "";
   note.hidden = !lobby.problem;
-  lobby.stopMeter();
-  lobby.stopMeter = devices.meter(microphone, (level) => at("level").style.setProperty("--level", level.toFixed(2)));
+  startMeter();
   showPreview();
+  await listDevices();
+}
+
+function startMeter() {
+  lobby.stopMeter();
+  lobby.stopMeter = devices.meter(lobby.microphone, (level) => at("level").style.setProperty("--level", level.toFixed(2)));
+}
+
+const PARTS = /** @type {const} */ (["camera", "microphone", "speaker"]);
+
+async function listDevices() {
+  at("speaker-field").hidden = !devices.canChooseSpeaker();
+  for (const part of PARTS) {
+    const select = at(`choose-${part}`);
+    const all = await devices.list(part);
+    const inUse = part === "speaker" ? null : (lobby[part] ?? null)?.getSettings().deviceId;
+    select.replaceChildren(...all.map(({ id, name }) => new Option(name, id)));
+    if (all.length === 0) select.replaceChildren(new Option(say("device.off", { device: say(part) }), ""));
+    select.disabled = all.length === 0;
+    const wanted = [inUse, devices.choice(part)].find((id) => all.some((device) => device.id === id));
+    if (wanted) select.value = wanted;
+  }
+}
+
+/** Another device is chosen, in the lobby or in the call. */
+async function chooseDevice(part) {
+  devices.choose(part, at(`choose-${part}`).value);
+  if (part === "speaker") return useSpeaker();
+  if (phase === "call") return doing(() => call.changeDevice(part), part)();
+  try {
+    if (part === "camera" && !lobby.camera) return;
+    const before = lobby[part];
+    lobby[part] = await devices[part]();
+    if (before) lobby[part].enabled = before.enabled;
+    before?.stop();
+  } catch (error) {
+    toast(at("toasts"), devices.explain(error, part), { bad: true });
+  }
+  if (part === "microphone") startMeter();
+  showPreview();
+}
+
+async function useSpeaker() {
+  const id = devices.choice("speaker");
+  if (!id || !devices.canChooseSpeaker()) return;
+  // One that was unplugged: the system's own speaks on.
+  await at("composite").setSinkId(id).catch(() => {});
 }
 
 function showPreview() {
   const live = lobby.camera?.readyState === "live";
-  const preview = at("preview");
-  if (live) preview.srcObject = new MediaStream([lobby.camera]);
-  else preview.srcObject = null;
+  at("preview").srcObject = live ? new MediaStream([lobby.camera]) : null;
   at("preview-off").hidden = live;
   avatar(at("preview-avatar"), at("name").value, at("name").value);
-  if (!askedFor().watch) at("preview-text").textContent = lobby.problem && !lobby.camera ? "You join without a camera" : "Your camera is off";
+  if (!askedFor().watch) at("preview-text").textContent = say(lobby.problem && !lobby.camera ? "preview.none" : "preview.off");
   const blocked = !devices.available();
-  setToggle("lobby-camera", live, "camera", "Camera", blocked || !abilities().send);
-  setToggle("lobby-mic", lobby.microphone?.enabled === true, "mic", "Microphone", blocked || !lobby.microphone);
+  setToggle("lobby-camera", live, "camera", blocked || !abilities().send);
+  setToggle("lobby-mic", lobby.microphone?.enabled === true, "microphone", blocked || !lobby.microphone);
 }
 
 /** A round button that is on, or off and red. */
-function setToggle(id, on, symbol, label, disabled = false) {
+function setToggle(id, on, part, disabled = false) {
   const button = at(id);
+  const symbol = part === "camera" ? "camera" : "mic";
   button.classList.toggle("off", !on);
   button.setAttribute("aria-pressed", String(on));
   button.disabled = disabled;
   button.querySelector("use").setAttribute("href", `#i-${symbol}${on ? "" : "-off"}`);
-  button.querySelector(".sr").textContent = `${label} is ${on ? "on" : "off"}`;
+  button.querySelector(".sr").textContent = say(on ? "device.on" : "device.off", { device: say(part) });
 }
 
 async function toggleLobbyCamera() {
@@ -131,6 +239,7 @@ async function toggleLobbyCamera() {
   } else {
     try {
       lobby.camera = await devices.camera();
+      listDevices();
     } catch (error) {
       toast(at("toasts"), devices.explain(error, "camera"), { bad: true });
     }
@@ -152,7 +261,7 @@ async function enter(watch) {
   const valid = ROOM.test(room) && !/^\.+$/.test(room);
   at("room").setAttribute("aria-invalid", String(!valid));
   if (!valid) {
-    showError("A room has 1 to 64 letters, digits, or - _ . ~");
+    showError(say("bad.room"));
     return at("room").focus();
   }
   showError(null);
@@ -163,8 +272,11 @@ async function enter(watch) {
     // Private windows may keep nothing; the name is typed again next time.
   }
   at("join").disabled = at("watch").disabled = true;
-  const asked = askedFor();
-  const purpose = watch ? { room, watch: true, as: asked.as } : { room, name, unrecorded: at("no-record").checked };
+  at("join").textContent = say("joining");
+  const { as, token } = askedFor();
+  // Where anyone on this machine may steer rooms, or whoever has the token.
+  const host = Boolean(token) || /^(localhost$|127\.|\[::1\]$)/.test(location.hostname);
+  const purpose = watch ? { room, watch: true, as } : { room, name, unrecorded: at("no-record").checked, token, host };
   const tracks = watch ? {} : { camera: lobby.camera, microphone: lobby.microphone };
   if (watch) closeLobbyDevices();
   call = new Call(purpose, tracks);
@@ -172,10 +284,11 @@ async function enter(watch) {
   try {
     await call.start();
     showCall();
+    at("join").textContent = say(watch ? "join.watch" : "join");
   } catch (error) {
     call = null;
-    showError(error instanceof Problem ? error.message : `Joining failed: ${error.message}`);
-    at("join").textContent = "Try again";
+    showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
+    at("join").textContent = say("join.try");
   } finally {
     at("join").disabled = at("watch").disabled = false;
   }
@@ -190,11 +303,23 @@ function closeLobbyDevices() {
 }
 
 function listen(current) {
-  const mine = (act) => (event) => current === call && act(event.detail);
-  current.addEventListener("change", mine(draw));
-  current.addEventListener("media", mine(play));
-  current.addEventListener("notice", mine(({ text, bad }) => toast(at("toasts"), text, { bad })));
-  current.addEventListener("end", mine((problem) => backToLobby(problem.message)));
+  const on = (name, act) => current.addEventListener(name, (event) => current === call && act(event.detail));
+  on("change", draw);
+  on("media", play);
+  on("scene", (detail) => document.dispatchEvent(new CustomEvent("scene", { detail })));
+  on("chat", read);
+  on("reaction", ({ from, reaction }) => {
+    const name = current.people.get(from)?.name ?? "";
+    float(at("floating"), REACTIONS[reaction] ?? "", name);
+    at("announce").textContent = say("reacts", { name, reaction: say(reaction) });
+  });
+  on("record", () => {
+    const asked = phase === "call" && !current.watching && !current.purpose.unrecorded;
+    at("consent").hidden = !asked;
+    if (!asked) toast(at("toasts"), say("record.began"));
+  });
+  on("notice", ({ text, bad }) => toast(at("toasts"), text, { bad }));
+  on("end", (problem) => backToLobby(problem.message));
 }
 
 function showCall() {
@@ -205,26 +330,35 @@ function showCall() {
   at("call").hidden = false;
   at("room-name").textContent = call.purpose.room;
   at("watching").hidden = !call.watching;
-  for (const id of ["mic", "camera", "screen"]) at(id).hidden = call.watching;
+  for (const id of ["mic", "camera", "screen", "hand", "react", "choose-devices"]) at(id).hidden = call.watching;
   at("screen").hidden ||= !devices.canShareScreen();
+  at("tab-chat").hidden = at("chat-toggle").hidden = call.watching;
   document.title = `${call.purpose.room} · Tessera`;
-  const url = new URL(location.href);
-  url.searchParams.set("room", call.purpose.room);
-  url.hash = "";
+  const url = roomUrl(call.purpose.room);
+  url.search = askedFor().watch ? location.search : "";
+  url.hash = call.purpose.token ? location.hash : "";
   history.replaceState(null, "", url);
-  document.body.classList.toggle("no-people", matchMedia("(max-width: 64rem)").matches && !matchMedia("(max-width: 56rem)").matches);
+  at("dialog-devices").append(at("devices"));
+  chat.clear();
+  showPanel(roomy() ? "people" : null);
+  useSpeaker();
   play();
   draw();
 }
 
+/** Whether the panel has room beside the picture, or below it. */
+const roomy = () => matchMedia("(min-width: 64rem) and (min-height: 30rem), (max-width: 40rem) and (orientation: portrait)").matches;
+
 function setPhase(now) {
   phase = now;
   document.body.dataset.phase = now;
+  document.dispatchEvent(new CustomEvent("call", { detail: { phase: now, call } }));
 }
 
 async function play() {
   const inward = call?.inward();
   if (!inward) return;
+  moment.renew(call.receiver);
   const video = at("composite");
   video.srcObject = inward;
   try {
@@ -238,28 +372,52 @@ async function play() {
 
 function draw() {
   if (!call || phase !== "call") return;
-  const video = at("composite");
-  const seen = call.phase === "connected" && video.videoWidth > 0;
+  const seen = call.phase === "connected" && at("composite").videoWidth > 0;
   at("waiting").hidden = seen;
-  at("waiting-text").textContent =
-    call.phase === "reconnecting" ? "The connection was lost. Coming back…" : call.phase === "connected" ? "Waiting for the picture…" : "Connecting…";
-  at("recording").hidden = !call.room.recording;
-  const record = at("record");
-  record.hidden = !call.room.may_record;
-  record.classList.toggle("on", Boolean(call.room.recording));
-  record.setAttribute("aria-pressed", String(Boolean(call.room.recording)));
-  record.title = record.querySelector(".sr").textContent = call.room.recording ? "Stop recording" : "Record the call";
-  setToggle("mic", !call.muted, "mic", "Microphone");
-  setToggle("camera", call.cameraOn, "camera", "Camera", !abilities().send);
-  const sharing = at("screen");
-  sharing.classList.toggle("on", call.sharing);
-  sharing.setAttribute("aria-pressed", String(call.sharing));
-  sharing.disabled = !call.ready;
-  sharing.querySelector(".sr").textContent = call.sharing ? "Stop sharing your screen" : "Share your screen";
-  tiles.draw(call.scene, call.people, call.speaking);
-  listPeople(at("people-list"), call.people, call.me, call.speaking);
-  at("people-count").textContent = call.people.size > 0 ? String(call.people.size) : "";
-  at("people-toggle").setAttribute("aria-pressed", String(!document.body.classList.contains("no-people")));
+  at("waiting-text").textContent = say(
+    call.phase === "reconnecting" ? "wait.back" : call.phase === "connected" ? "wait.picture" : "wait.connecting",
+  );
+  drawControls();
+  moment.take(call.scene);
+  drawTiles();
+  people.draw(call.people, call.me, call.speaking, call.isHost);
+  chat.people(call.people, call.me);
+  at("tab-people").textContent = call.people.size > 0 ? say("people.count", { count: call.people.size }) : say("people.count", { count: 0 });
+}
+
+/** A round button that does something, and is lit while it is done. */
+function light(id, on, text, shown = true) {
+  const button = at(id);
+  button.hidden = !shown;
+  button.classList.toggle("on", on);
+  button.setAttribute("aria-pressed", String(on));
+  button.title = button.querySelector(".sr").textContent = text;
+}
+
+function drawControls() {
+  const taking = !call.watching;
+  const recording = Boolean(call.room.recording);
+  at("recording").hidden = !recording;
+  if (!recording) at("consent").hidden = true;
+  setToggle("mic", !call.muted, "microphone");
+  setToggle("camera", call.cameraOn, "camera", !abilities().send);
+  light("screen", call.sharing, say(call.sharing ? "share.stop" : "share.start"), taking && devices.canShareScreen());
+  at("screen").disabled = !call.ready;
+  light("hand", call.handUp, say(call.handUp ? "hand.lower" : "hand.raise"), taking);
+  light("record", recording, say(recording ? "record.stop" : "record.start"), Boolean(call.room.may_record));
+  at("more-record").textContent = at("record").title;
+  at("layout").hidden = !call.layout?.may_choose;
+  for (const item of at("more-menu").querySelectorAll("[data-does]")) item.hidden = at(item.dataset.does).hidden;
+  for (const item of at("layout-list").children) item.setAttribute("aria-pressed", String(item.dataset.layout === call.layout?.layout?.layout));
+  const { page = 1, pages = 1 } = call.layout ?? {};
+  at("pages").hidden = pages < 2;
+  at("page-text").textContent = say("page.of", { page, pages });
+  [at("page-back").disabled, at("page-on").disabled] = [page <= 1, page >= pages];
+}
+
+/** Names and outlines over the frame that is shown, wherever this person wants its faces. */
+function drawTiles() {
+  if (call) tiles.draw(arrangement.lay(call.purpose.room, moment.scene, call.people, call.me), call.people, call.speaking);
 }
 
 async function backToLobby(text) {
@@ -267,14 +425,23 @@ async function backToLobby(text) {
   call = null;
   at("composite").srcObject = null;
   if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+  for (const popup of document.querySelectorAll(":popover-open")) {
+    if (popup instanceof HTMLElement) popup.hidePopover();
+  }
+  at("devices-dialog").close();
   at("call").hidden = true;
   at("lobby").hidden = false;
-  document.title = "Tessera";
+  at("lobby-devices").append(at("devices"));
   setPhase("lobby");
-  at("join").textContent = askedFor().watch ? "Watch again" : "Join again";
+  const asked = askedFor();
+  greet(asked);
+  at("room-field").hidden = Boolean(asked.room);
+  at("join").textContent = say("join.again");
+  at("join").focus({ preventScroll: true });
   showError(text);
+  lookIn(asked);
   lobby.camera = lobby.microphone = null;
-  if (!askedFor().watch) await openDevices(abilities());
+  if (!asked.watch) await openDevices(abilities());
 }
 
 /* In the call. */
@@ -291,40 +458,112 @@ function doing(act, what) {
   };
 }
 
+const taking = () => call !== null && !call.watching;
 const toggleMic = doing(async () => {
-  if (call && !call.watching) await (call.hasMicrophone ? call.setMuted(!call.muted) : call.openMicrophone());
+  if (taking()) await (call.hasMicrophone ? call.setMuted(!call.muted) : call.openMicrophone());
 }, "microphone");
 const toggleCamera = doing(async () => {
-  if (call && !call.watching) await call.setCamera(!call.cameraOn);
+  if (taking()) await call.setCamera(!call.cameraOn);
 }, "camera");
 const toggleScreen = doing(async () => {
   if (call?.ready) await (call.sharing ? call.stopScreen() : call.startScreen());
 }, "screen");
+const toggleHand = doing(async () => {
+  if (taking()) call.raiseHand(!call.handUp);
+}, "microphone");
 const copyLink = doing(async () => {
-  const url = new URL(location.origin);
-  url.searchParams.set("room", call.purpose.room);
+  const link = roomUrl(call.purpose.room).href;
   try {
-    await navigator.clipboard.writeText(url.href);
-    toast(at("toasts"), "Link copied. Send it to whoever should come.");
+    await navigator.clipboard.writeText(link);
+    toast(at("toasts"), say("link.copied"));
   } catch {
-    toast(at("toasts"), `The link to this room: ${url.href}`, { ms: 15_000 });
+    toast(at("toasts"), say("link.shown", { link }), { ms: 15_000 });
   }
-}, "clipboard");
+}, "microphone");
 
-function togglePeople() {
-  document.body.classList.toggle("no-people");
-  draw();
+/** What a host wants of one person. */
+function moderate(person, wanted) {
+  return doing(() => call.moderate({ participants: { [person.id]: wanted } }), "microphone")();
+}
+
+/** Shows people, chat or neither. @param {"people" | "chat" | null} tab */
+function showPanel(tab) {
+  document.body.dataset.panel = tab ?? "none";
+  at("panel").hidden = tab === null;
+  for (const name of ["people", "chat"]) {
+    const chosen = name === tab;
+    at(name).hidden = !chosen;
+    at(`tab-${name}`).setAttribute("aria-selected", String(chosen));
+    at(`tab-${name}`).tabIndex = chosen || (tab === null && name === "people") ? 0 : -1;
+    at(`${name}-toggle`).setAttribute("aria-expanded", String(chosen));
+    at(`${name}-toggle`).classList.toggle("on", chosen);
+  }
+  if (tab === "chat") {
+    unread = 0;
+    at("chat-lines").scrollTop = at("chat-lines").scrollHeight;
+  }
+  drawUnread();
+}
+
+const shownPanel = () => document.body.dataset.panel;
+
+function togglePanel(tab) {
+  if (tab === "chat" && !taking()) return;
+  const opens = shownPanel() !== tab;
+  showPanel(opens ? tab : null);
+  if (opens && tab === "chat" && !matchMedia("(pointer: coarse)").matches) at("chat-text").focus();
+}
+
+function drawUnread() {
+  at("unread").hidden = unread === 0;
+  at("unread").textContent = unread > 99 ? "99+" : String(unread);
+  at("chat-toggle-text").textContent = unread > 0 ? say("chat.unread", { count: unread }) : say("chat.none");
+}
+
+function read({ lines, anew }) {
+  if (anew) return chat.clear();
+  chat.add(lines, call.me);
+  const others = lines.filter((line) => line.from !== call.me);
+  if (shownPanel() === "chat" || others.length === 0) return;
+  // What was written before one came is no news.
+  const news = others.filter((line) => line.at_ms > Date.now() - 10_000);
+  unread += news.length;
+  drawUnread();
+  const last = news.at(-1);
+  if (last) at("announce").textContent = say("chat.said", { name: last.name, text: last.text.slice(0, 200) });
+}
+
+function sendChat() {
+  const text = at("chat-text").value.trim();
+  if (!text || !taking()) return;
+  call.write(text, at("chat-to").value);
+  at("chat-text").value = "";
+  grow();
+}
+
+/** The field is as high as what is written, up to a few lines. */
+function grow() {
+  const field = at("chat-text");
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight, 120)}px`;
 }
 
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("canvas").requestFullscreen?.().catch(() => {});
+  else at("stage").requestFullscreen?.().catch(() => {});
 }
 
 function onKey(event) {
-  const typing = event.target.closest?.("input, textarea, select");
-  if (phase !== "call" || typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const act = { m: toggleMic, v: toggleCamera, s: toggleScreen, p: togglePeople, f: toggleFull }[event.key.toLowerCase()];
+  const typing = event.target.closest?.("input, textarea, select, dialog");
+  if (phase !== "call" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " && call.rules.push_to_talk && !event.target.closest?.("button")) {
+    event.preventDefault();
+    if (!event.repeat) call.talk(event.type === "keydown");
+    return;
+  }
+  if (event.type !== "keydown" || event.repeat) return;
+  const keys = { m: toggleMic, v: toggleCamera, s: toggleScreen, h: toggleHand, f: toggleFull, l: () => arrangement.toggle() };
+  const act = { ...keys, p: () => togglePanel("people"), c: () => togglePanel("chat") }[event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();
   act();
@@ -332,37 +571,127 @@ function onKey(event) {
 
 async function measure() {
   if (!call || phase !== "call") return;
-  const figures = await call.measure().catch(() => null);
-  if (!figures) return;
-  at("quality").textContent = figures.width ? `${figures.width}×${figures.height} · ${Math.round(figures.framesPerSecond)} frames/s` : "";
+  if (!(await call.measure().catch(() => null)) || !call) return;
+  const { level, why } = call.quality;
+  const quality = at("quality");
+  quality.hidden = false;
+  quality.dataset.level = level;
+  const text = say(`quality.${level}`) + (why ? `: ${say(`quality.why.${why}`)}` : "");
+  at("quality-text").textContent = text;
+  const { width, height, framesPerSecond } = call.figures;
+  quality.title = width ? `${width}×${height} · ${Math.round(framesPerSecond)} frames/s` : "";
 }
+
+/* What the page is made of. */
+
+function fillMenus() {
+  for (const [reaction, emoji] of Object.entries(REACTIONS)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "emoji";
+    button.textContent = emoji;
+    button.title = say(reaction);
+    button.setAttribute("aria-label", say(reaction));
+    button.addEventListener("click", () => {
+      call?.react(reaction);
+      at("reactions").hidePopover();
+    });
+    at("reactions").append(button);
+  }
+  for (const layout of LAYOUTS) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "item";
+    button.dataset.layout = layout;
+    const drawing = document.createElement("span");
+    drawing.className = `drawing ${layout}`;
+    drawing.append(...Array.from({ length: 4 }, () => document.createElement("i")));
+    drawing.setAttribute("aria-hidden", "true");
+    button.append(drawing, say(layout === "speaker" ? "speaker.layout" : layout));
+    button.addEventListener("click", () => {
+      call?.arrange({ layout: { layout } });
+      at("layouts").hidePopover();
+    });
+    at("layout-list").append(button);
+  }
+}
+
+const turn = (by) => call?.arrange({ page: (call.layout?.page ?? 1) + by });
+const onClick = (id, act) => at(id).addEventListener("click", act);
 
 at("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
   enter(askedFor().watch);
 });
-at("watch").addEventListener("click", () => enter(true));
+at("chat-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sendChat();
+});
+at("chat-text").addEventListener("input", grow);
+at("chat-text").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  sendChat();
+});
 at("name").addEventListener("input", () => avatar(at("preview-avatar"), at("name").value, at("name").value));
-at("lobby-camera").addEventListener("click", toggleLobbyCamera);
-at("lobby-mic").addEventListener("click", () => {
+for (const part of PARTS) at(`choose-${part}`).addEventListener("change", () => chooseDevice(part));
+navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
+onClick("watch", () => enter(true));
+onClick("lobby-camera", toggleLobbyCamera);
+onClick("lobby-mic", () => {
   if (lobby.microphone) lobby.microphone.enabled = !lobby.microphone.enabled;
   showPreview();
 });
-at("mic").addEventListener("click", toggleMic);
-at("camera").addEventListener("click", toggleCamera);
-at("screen").addEventListener("click", toggleScreen);
-at("record").addEventListener("click", () => call?.record(!call.room.recording));
-at("copy").addEventListener("click", copyLink);
-at("people-toggle").addEventListener("click", togglePeople);
-at("full").addEventListener("click", toggleFull);
-at("leave").addEventListener("click", () => backToLobby(null));
-at("sound").addEventListener("click", play);
+onClick("mic", toggleMic);
+onClick("camera", toggleCamera);
+onClick("screen", toggleScreen);
+onClick("hand", toggleHand);
+onClick("record", () => call?.record(!call.room.recording));
+onClick("page-back", () => turn(-1));
+onClick("page-on", () => turn(1));
+onClick("copy", copyLink);
+onClick("choose-devices", () => {
+  listDevices();
+  at("devices-dialog").showModal();
+});
+onClick("full", toggleFull);
+onClick("people-toggle", () => togglePanel("people"));
+onClick("chat-toggle", () => togglePanel("chat"));
+onClick("panel-close", () => showPanel(null));
+for (const tab of /** @type {const} */ (["people", "chat"])) {
+  onClick(`tab-${tab}`, () => showPanel(tab));
+  at(`tab-${tab}`).addEventListener("keydown", (event) => {
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key) || !taking()) return;
+    showPanel(tab === "people" ? "chat" : "people");
+    at(`tab-${shownPanel()}`).focus();
+  });
+}
+onClick("consent-yes", () => (at("consent").hidden = true));
+onClick("consent-no", () => {
+  call?.consent(false);
+  at("consent").hidden = true;
+  toast(at("toasts"), say("record.refused"));
+});
+onClick("leave", () => backToLobby(null));
+onClick("sound", play);
+// A menu's own buttons close it; those that stand for a button of the bar press it.
+at("more-menu").addEventListener("click", (event) => {
+  const item = event.target.closest(".item");
+  if (!item) return;
+  at("more-menu").hidePopover();
+  if (item.dataset.does) at(item.dataset.does).click();
+});
 at("composite").addEventListener("resize", draw);
 at("composite").addEventListener("loadeddata", draw);
 document.addEventListener("keydown", onKey);
+document.addEventListener("keyup", onKey);
+// The network, or a laptop whose lid was closed, is back.
+addEventListener("online", () => call?.wake());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && call?.wake());
 // The tab closes or the phone's browser goes: the others should not look at a frozen face.
 addEventListener("pagehide", () => call?.leave());
 // Back from the browser's memory: the call has ended meanwhile.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(measure, 1000);
+fillMenus();
 openLobby();

@@ -1,4 +1,4 @@
-// What lies over and beside the picture: names and outlines on the tiles, the list of people, short notices.
+// What lies over the picture: names and outlines on the tiles, reactions, short notices.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -58,7 +58,7 @@ export class Tiles {
 
   #place(place, scene, person, { heard, dominant }) {
     const parts = this.#shown.get(place.participant) ?? this.#make(place.participant);
-    const { tile, name, muted } = parts;
+    const { tile, name, muted, hand } = parts;
     const percent = (part, whole) => `${((100 * part) / whole).toFixed(3)}%`;
     Object.assign(tile.style, {
       left: percent(place.x, scene.width),
@@ -69,7 +69,8 @@ export class Tiles {
     });
     name.textContent = person?.name ?? "";
     name.parentElement.hidden = !person;
-    muted.toggleAttribute("hidden", !person?.muted);
+    muted.toggleAttribute("hidden", !person?.muted && !person?.hushed);
+    hand.toggleAttribute("hidden", !person?.hand);
     tile.classList.toggle("heard", heard.has(place.participant));
     tile.classList.toggle("dominant", dominant === place.participant);
   }
@@ -77,55 +78,20 @@ export class Tiles {
   #make(id) {
     const tile = document.createElement("div");
     tile.className = "tile";
+    tile.dataset.of = id;
     const label = document.createElement("div");
     label.className = "label";
     const name = document.createElement("span");
     const muted = icon("mic-off");
-    label.append(muted, name);
+    const hand = icon("hand");
+    hand.classList.add("up");
+    label.append(hand, muted, name);
     tile.append(label);
     this.#root.append(tile);
-    const parts = { tile, name, muted };
+    const parts = { tile, name, muted, hand };
     this.#shown.set(id, parts);
     return parts;
   }
-}
-
-/** Fills the list of people. */
-export function listPeople(list, people, me, { heard }) {
-  const rows = [...people.values()].map((person) => {
-    const row = document.createElement("li");
-    row.classList.toggle("heard", heard.has(person.id));
-    const face = document.createElement("span");
-    face.className = "avatar";
-    face.setAttribute("aria-hidden", "true");
-    avatar(face, person.name, person.id);
-    const who = document.createElement("span");
-    who.className = "who";
-    who.textContent = person.name;
-    if (person.id === me) {
-      const you = document.createElement("small");
-      you.textContent = " (you)";
-      who.append(you);
-    }
-    row.append(face, who, ...marks(person));
-    return row;
-  });
-  list.replaceChildren(...rows);
-}
-
-function marks(person) {
-  const marked = [];
-  const add = (name, title, red) => {
-    const mark = icon(name);
-    mark.setAttribute("role", "img");
-    mark.setAttribute("aria-label", title);
-    if (red) mark.classList.add("red");
-    marked.push(mark);
-  };
-  if (person.screen) add("screen", "shares a screen");
-  if (!person.camera) add("camera-off", "no camera");
-  if (person.muted || !person.microphone) add("mic-off", "muted", true);
-  return marked;
 }
 
 /** A short notice at the foot of the page. */
@@ -136,4 +102,22 @@ export function toast(root, text, { bad = false, ms = 5000 } = {}) {
   root.append(note);
   while (root.childElementCount > 3) root.firstElementChild.remove();
   setTimeout(() => note.remove(), ms);
+}
+
+export const REACTIONS = { thumbs_up: "👍", heart: "❤️", laugh: "😂", clap: "👏", party: "🎉", surprise: "😮" };
+const FLOATS_MAX = 24;
+
+/** A reaction that rises over the picture and is gone. */
+export function float(root, emoji, name) {
+  const one = document.createElement("div");
+  one.className = "float";
+  one.style.left = `${6 + Math.random() * 30}%`;
+  const sign = document.createElement("b");
+  sign.textContent = emoji;
+  const who = document.createElement("span");
+  who.textContent = name;
+  one.append(sign, who);
+  root.append(one);
+  while (root.childElementCount > FLOATS_MAX) root.firstElementChild.remove();
+  one.addEventListener("animationend", () => one.remove());
 }

@@ -1,10 +1,16 @@
 // What goes between this browser and the node: one RTCPeerConnection, its offers, candidates, restarts and its data channel.
 // No page in here: `Wire` dispatches "state" (connection state), "message" (a parsed data-channel message) and "track".
 
+import { fit } from "./devices.js";
+import { say } from "./words.js";
+
 const LABEL = "tessera";
 const VERSION = 1;
 const ANSWER_MS = 10_000;
 const GATHER_MS = 120;
+/** How long the node may take to answer over HTTP: on a network that is gone nothing else ends the wait. */
+const ASK_MS = 5_000;
+const SERVERS_MS = 3_600_000;
 /** What is sent until the node asks for something else. */
 const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
@@ -60,22 +66,57 @@ function prefer(transceiver, side, codecs) {
   }
 }
 
-async function ask(url, init) {
+/** Asks the node over HTTP; a refusal is a Problem. @param {string} url @param {RequestInit} init */
+export async function ask(url, init) {
   let response;
   try {
-    response = await fetch(url, init);
+    response = await fetch(url, { signal: AbortSignal.timeout(ASK_MS), ...init });
   } catch {
-    throw new Problem({ title: "The node does not answer", detail: "Check your network; the page keeps trying while you are in a call." });
+    throw new Problem({ title: say("node.silent"), detail: say("node.silent.do") });
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
   throw new Problem({
     status: response.status,
     type: body.type ?? "",
-    title: body.title ?? `The node answered ${response.status}`,
+    title: body.title ?? say("node.said", { status: response.status }),
     detail: body.detail ?? "",
   });
 }
+
+/**
+ * STUN and TURN servers of `Link` headers (RFC 9725 section 4.6).
+ * @param {string | null} link
+ * @returns {RTCIceServer[]}
+ */
+function iceServersIn(link) {
+  const one = /<([^>]*)>((?: *; *[\w-]+="[^"]*")*)/g;
+  /** @param {string} parameters @param {string} name */
+  const value = (parameters, name) => new RegExp(`; *${name}="([^"]*)"`).exec(parameters)?.[1];
+  const all = [...(link ?? "").matchAll(one)].filter(([, , parameters]) => value(parameters, "rel") === "ice-server");
+  return all.map(([, urls, parameters]) => {
+    const [username, credential] = ["username", "credential"].map((name) => value(parameters, name));
+    return username === undefined ? { urls } : { urls, username, credential };
+  });
+}
+
+/**
+ * What the node names, asked once an hour and as soon as the page is there, so that no join waits for it.
+ * @type {{ at: number, list: Promise<RTCIceServer[]> }}
+ */
+let iceServers = { at: -Infinity, list: Promise.resolve([]) };
+function askIceServers() {
+  if (performance.now() - iceServers.at > SERVERS_MS) {
+    const answer = fetch("/whip/servers", { method: "OPTIONS" });
+    const list = answer.then((response) => iceServersIn(response.headers.get("Link"))).catch(() => {
+      iceServers.at = -Infinity;
+      return [];
+    });
+    iceServers = { at: performance.now(), list };
+  }
+  return iceServers.list;
+}
+if ("location" in globalThis) askIceServers();
 
 export class Wire extends EventTarget {
   #pc = null;
@@ -92,7 +133,15 @@ export class Wire extends EventTarget {
   /** Transceivers by the part they play. */
   parts = {};
 
-  /** What the connection is for: `{room, name}` takes part, `{room, watch: true, as}` watches. */
+  /** What names this connection, and with it the seat, to the node alone. */
+  get seat() {
+    return this.#location?.split("/").at(-1) ?? null;
+  }
+
+  /**
+   * What the connection is for: `{room, name}` takes part, `{room, watch: true, as, rung}` watches; `seat` is that of a
+   * connection that broke.
+   */
   constructor(purpose) {
     super();
     this.purpose = purpose;
@@ -102,13 +151,20 @@ export class Wire extends EventTarget {
     return this.#pc?.connectionState === "connected";
   }
 
+  /** Bits a second that the node asks for, of all that is sent. */
+  get asked() {
+    return [...this.#asked.values()].reduce((sum, { bitrate }) => sum + bitrate, 0);
+  }
+
   get open() {
     return this.#channel?.readyState === "open";
   }
 
   /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
-  async join(tracks = {}) {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+  async join(tracks = { camera: null, microphone: null }) {
+    const iceServers = await askIceServers();
+    if (this.#closed) return;
+    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });
     this.#pc = pc;
     pc.addEventListener("connectionstatechange", () => this.#tell("state", pc.connectionState));
     pc.addEventListener("track", (event) => this.#tell("track", event.track));
@@ -131,10 +187,11 @@ export class Wire extends EventTarget {
   }
 
   #endpoint() {
-    const { room, name, watch, as, unrecorded } = this.purpose;
+    const { room, name, watch, as, rung, unrecorded, seat } = this.purpose;
     const place = encodeURIComponent(room);
-    if (watch) return `/whep/${place}${as ? `?as=${encodeURIComponent(as)}` : ""}`;
-    return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}${unrecorded ? "&record=no" : ""}`;
+    const asked = Object.entries({ as, rung }).filter(([, value]) => value).map((pair) => pair.map(encodeURIComponent).join("="));
+    if (watch) return `/whep/${place}${asked.length > 0 ? `?${asked.join("&")}` : ""}`;
+    return `/v1/rooms/${place}/participants?name=${encodeURIComponent(name)}&seat=${seat ?? "keep"}${unrecorded ? "&record=no" : ""}`;
   }
 
   /** The m-lines in the order of the wire's contract; the screen's two stay inactive until used. */
@@ -198,11 +255,11 @@ export class Wire extends EventTarget {
   }
 
   async #renegotiate() {
-    if (!this.open) throw new Problem({ title: "The connection is not ready", detail: "Try again in a moment." });
+    if (!this.open) throw new Problem({ title: say("node.soon"), detail: say("node.moment") });
     const pc = this.#pc;
     await pc.setLocalDescription(await pc.createOffer());
     const answered = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Problem({ title: "The node did not answer", detail: "Try again." })), ANSWER_MS);
+      const timer = setTimeout(() => reject(new Problem({ title: say("node.late"), detail: say("node.again") })), ANSWER_MS);
       this.#answer = { resolve, reject, timer };
     });
     this.say({ type: "offer", sdp: pc.localDescription.sdp });
@@ -226,7 +283,7 @@ export class Wire extends EventTarget {
     }
     if (message?.v !== VERSION) return;
     if (message.type === "answer") return void this.#answer?.resolve(message.sdp);
-    if (message.type === "problem" && this.#answer) {
+    if (message.type === "problem" && this.#answer && /:(bad-offer|busy)$/.test(message.kind)) {
       return void this.#answer.reject(new Problem({ status: 400, type: message.kind, title: message.title, detail: message.detail }));
     }
     if (message.type === "send") {
@@ -241,10 +298,12 @@ export class Wire extends EventTarget {
     const asked = this.#asked.get(part);
     const sender = this.parts[part]?.sender;
     if (!asked || !sender?.track) return;
+    if (part === "camera" && asked.bitrate > 0) await fit(sender.track, asked).catch(() => {});
+    const { width = 0, height = 0 } = sender.track.getSettings();
+    // Read after every wait: only the newest parameters may be set.
     const parameters = sender.getParameters();
     const encoding = parameters.encodings?.[0];
     if (!encoding) return;
-    const { width = 0, height = 0 } = sender.track.getSettings();
     const wanted = asked.width > 0 && asked.height > 0;
     // A bitrate of zero: nobody sees this picture now.
     encoding.active = asked.bitrate > 0;
@@ -313,11 +372,11 @@ export class Wire extends EventTarget {
     return this.#pc && this.#pc.connectionState !== "closed" ? this.#pc.getStats() : new Map();
   }
 
-  /** Tells the node, even while the page is being closed, and lets go. */
-  farewell() {
+  /** Tells the node, even while the page is being closed, and lets go. Silently, if the seat is to be taken again. */
+  farewell(silently = false) {
     this.#closed = true;
     clearTimeout(this.#gatherTimer);
-    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    if (this.#location && !silently) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
     this.#location = null;
     this.#pc?.close();
   }

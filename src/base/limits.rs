@@ -1,13 +1,23 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod call;
+mod console;
+mod ice;
+mod live;
 mod load;
 mod recordings;
+mod tcp;
 
 use std::time::Duration;
 
+pub use call::*;
+pub use console::*;
+pub use ice::*;
+pub use live::*;
 pub use load::*;
 pub use recordings::*;
+pub use tcp::*;
 
 /// Participants in one room.
 pub const PARTICIPANTS_MAX: usize = 100;
@@ -240,8 +250,15 @@ pub const STEERING_SOUND: u32 = 64_000;
 /// The lowest limit that is told, bits a second: below it encoders stop instead.
 pub const STEERING_MIN: u32 = 150_000;
 
-/// How long a missing video packet may wait for its repair before the frames behind it are given up.
+/// How long a missing video packet may wait for its repair before a keyframe is asked for; as long again, for whichever
+/// comes first. Where repairs take their time, longer.
 pub const NACK_WAIT: Duration = Duration::from_millis(150);
+/// The longest of that.
+pub const NACK_WAIT_MAX: Duration = Duration::from_millis(400);
+/// How late a packet is at least that came as a repair, not overtaken on its way.
+pub const REPAIR_SPAN_MIN: Duration = Duration::from_millis(20);
+/// How soon a keyframe that was asked for and did not come is asked for again: the request may be lost, or its answer.
+pub const KEYFRAME_RETRY: Duration = Duration::from_millis(300);
 /// Packets of one video track that wait for a missing one.
 pub const REORDER_PACKETS_MAX: usize = 2048;
 /// Packets kept while a track has no keyframe under way: enough for a keyframe whose first packet comes last.
@@ -294,6 +311,8 @@ pub const KEYFRAME_SPACING: Duration = Duration::from_secs(1);
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_secs(4);
 /// Keyframe requests one viewer may make in a minute.
 pub const KEYFRAME_REQUESTS_PER_MINUTE: usize = 6;
+/// How soon after its last one a viewer has one more, whose link loses that much: nobody's picture stands still longer.
+pub const KEYFRAME_REQUEST_SPAN: Duration = Duration::from_secs(5);
 /// How long a tile keeps a source's last picture when nothing new arrives, before its placeholder shows.
 pub const SOURCE_STALE_AFTER: Duration = Duration::from_millis(2500);
 
@@ -325,7 +344,9 @@ pub const RUNGS_MAX: usize = 3;
 /// How long a viewer's link has to be clear at most before a larger rung is tried.
 pub const RUNG_PATIENCE_MAX: Duration = Duration::from_secs(20);
 /// Spacing of looks at what viewers report of their links.
-pub const LINK_REPORT_INTERVAL: Duration = Duration::from_millis(500);
+pub const LINK_REPORT_INTERVAL: Duration = Duration::from_millis(200);
+/// How long after it stands nothing is concluded from what is reported of a link.
+pub const LINK_SETTLE_SPAN: Duration = Duration::from_secs(2);
 /// For so long AV1 has to be the right codec at most before a room takes it up again.
 pub const CODEC_PATIENCE_MAX: Duration = Duration::from_secs(480);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
@@ -517,7 +538,8 @@ const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos(
 const _: () = assert!(DECODER_RING_LEN >= 2 * INGEST_FRAME_LEN_MAX);
 const _: () = assert!(INGEST_PIXELS_MAX <= INGEST_SIDE_MAX * INGEST_SIDE_MAX);
 const _: () = assert!(SEEK_PACKETS_MAX <= REORDER_PACKETS_MAX);
-const _: () = assert!(NACK_WAIT.as_nanos() < KEYFRAME_SPACING.as_nanos());
+const _: () = assert!(NACK_WAIT_MAX.as_nanos() * 2 < KEYFRAME_SPACING.as_nanos());
+const _: () = assert!(KEYFRAME_RETRY.as_nanos() < KEYFRAME_SPACING.as_nanos());
 const _: () = assert!(RECORD_FAN_LEN >= VIDEO_FAN_LEN && RECORD_FAN_LEN >= AUDIO_FAN_LEN);
 const _: () = assert!(RECORD_PATIENCE.as_nanos() < FRAGMENT_SPAN.as_nanos());
 const _: () = assert!(ANNOUNCEMENT_LEN_MAX as u64 > ANNOUNCEMENT_SPAN.as_secs() * SAMPLE_RATE as u64 * 4);
@@ -532,6 +554,12 @@ const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos())
 const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);
 const _: () = assert!(HTTP_CONNECTIONS_MIN > HTTP_ADDRESS_SHARE);
+const _: () = assert!(HLS_SEGMENT_SPAN.as_nanos() == KEYFRAME_INTERVAL.as_nanos());
+const _: () = assert!(HLS_SEGMENT_SPAN.as_millis().is_multiple_of(HLS_PART_SPAN.as_millis()));
+const _: () = assert!(HLS_PART_SPAN.as_millis().is_multiple_of(AUDIO_TICK.as_millis()));
+const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() == 3 * HLS_SEGMENT_SPAN.as_nanos());
+const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
+const _: () = assert!(HLS_IDLE_SPAN.as_nanos() > HLS_BLOCK_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());

@@ -2,6 +2,8 @@
 //! decides, and nothing here touches the world.
 
 #[cfg(test)]
+pub mod allocations;
+#[cfg(test)]
 pub mod hostile;
 pub mod limits;
 pub mod media;

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod bitstream;
 pub mod fmp4;
+pub mod hls;
 pub mod jitter;
 pub mod ladder;
 pub mod mix;

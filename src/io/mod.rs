@@ -6,6 +6,7 @@ pub mod api;
 pub mod demux;
 pub mod http;
 pub mod keeper;
+pub mod live;
 pub mod recording;
 pub mod rtp;
 pub mod store;

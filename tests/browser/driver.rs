@@ -69,9 +69,15 @@ impl Driver {
 
     /// Opens a browser at `url`.
     pub async fn open(&self, url: &str) -> Browser {
+        self.open_with(url, &[]).await
+    }
+
+    /// As `open`, with more flags.
+    pub async fn open_with(&self, url: &str, more: &[&str]) -> Browser {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut flags: Vec<String> = FLAGS.map(String::from).to_vec();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": CHROMIUM, "args": flags },
             "goog:loggingPrefs": { "browser": "ALL" },
@@ -160,6 +166,25 @@ impl Browser {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         std::fs::write(&path, bytes).expect("the build's folder can be written");
         path
+    }
+
+    /// Shows the page as a device of that many columns and rows does, in its dark or light colours.
+    pub async fn show_as(&self, (width, height): (u32, u32), scheme: &str) {
+        let of = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": of });
+        self.command(Method::POST, "/goog/cdp/execute", Some(metrics)).await;
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.command(Method::POST, "/goog/cdp/execute", Some(media)).await;
+    }
+
+    /// What the pages opened from now on ask of such addresses (`*`: anything) fails, as where a network lets nothing
+    /// through.
+    pub async fn block(&self, addresses: &[&str]) {
+        for (command, of) in [("Network.enable", json!({})), ("Network.setBlockedURLs", json!({ "urls": addresses }))] {
+            let body = json!({ "cmd": command, "params": of });
+            self.command(Method::POST, "/goog/cdp/execute", Some(body)).await;
+        }
     }
 
     /// What the page wrote to its console.

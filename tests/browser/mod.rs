@@ -1,6 +1,7 @@
 //! **The question:** does a call work for a person in a browser? The real binary, Debian's Chromium with its fake
 //! camera and microphone, and simulated people beside it; nothing stands in for anything.
 
+mod arrange;
 pub mod driver;
 pub mod node;
 
@@ -49,14 +50,19 @@ setTimeout(() => {
 /// Opens the page, types a name, joins.
 async fn join(driver: &Driver, node: &Node, room: &str, name: &str) -> Browser {
     let browser = driver.open(&format!("{}?room={room}", node.url)).await;
-    browser.wait_for("the camera", "return document.getElementById('preview-off').hidden;", PATIENCE).await;
-    browser.fill("#name", name).await;
-    browser.click("#join").await;
+    enter(&browser, name).await;
     browser
 }
 
+/// Types a name into the open page, and joins.
+pub async fn enter(browser: &Browser, name: &str) {
+    browser.wait_for("the camera", "return document.getElementById('preview-off').hidden;", PATIENCE).await;
+    browser.fill("#name", name).await;
+    browser.click("#join").await;
+}
+
 /// Reads `window.tessera` until `enough` likes it.
-async fn state_when(browser: &Browser, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
+pub async fn state_when(browser: &Browser, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
     let until = Instant::now() + PATIENCE;
     loop {
         let state = browser.script(STATE).await;
@@ -84,7 +90,7 @@ fn len(state: &Value, key: &str) -> usize {
 }
 
 /// Pictures keep coming, and there is energy in the sound.
-async fn sees_and_hears(browser: &Browser) {
+pub async fn sees_and_hears(browser: &Browser) {
     let first = state_when(browser, "a picture is decoded", |s| count(s, "framesDecoded") > 0).await;
     let decoded = count(&first, "framesDecoded");
     state_when(browser, "60 more pictures are decoded", |s| count(s, "framesDecoded") > decoded + 60).await;

@@ -73,10 +73,16 @@ fn files_of_strangers_cost_neither_memory_nor_ticks() {
         let told = hurl(node, method.clone(), &format!("v1/rooms/nobody/{kind}"), file, 12);
         assert!(told.iter().all(|status| [404, 0].contains(status)), "{kind} for no room: {told:?}");
         assert!(told.contains(&404), "{told:?}");
-        // In a room that is there each is read in its turn, or comes back later.
-        let told = hurl(node, method, &format!("v1/rooms/{CALL}/{kind}"), file, 6);
-        assert!(told.iter().all(|status| [202, 204, 422, 503, 0].contains(status)), "{kind}: {told:?}");
-        assert!(told.iter().any(|status| *status < 500 && *status > 0), "{kind}: {told:?}");
+        // In a room that is there each is read in its turn, or comes back later: those before may be read still.
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let told = hurl(node, method.clone(), &format!("v1/rooms/{CALL}/{kind}"), file, 6);
+            assert!(told.iter().all(|status| [202, 204, 422, 503, 0].contains(status)), "{kind}: {told:?}");
+            if told.iter().any(|status| *status < 500 && *status > 0) {
+                break;
+            }
+            assert!(Instant::now() < until, "{kind}: {told:?}");
+        }
     }
     siege.lifted();
     Client::join(&node.url, "other", "Ada", 0);

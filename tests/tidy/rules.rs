@@ -19,7 +19,8 @@ const BOUND_NAMES: [&str; 4] = ["_MAX", "_SPAN", "_LEN", "_SPACING"];
 const BOUNDS: &str = "src/base/limits";
 
 /// Where a C API or the choice of instructions asks for `unsafe`; clippy asks for the SAFETY comment.
-const UNSAFE_FILES: [&str; 13] = [
+const UNSAFE_FILES: [&str; 14] = [
+    "src/base/allocations.rs",
     "src/core/retention/locked.rs",
     "src/engine/compose/cpu/simd.rs",
     "src/engine/compose/cpu/wide.rs",

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
-use crate::app::load::{self, Codecs, LoadError, LoadOptions, Report, Stage};
+use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stage, StagePlan};
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
@@ -64,9 +65,25 @@ pub struct LoadArgs {
     /// Cameras and screens send --width, --height and --fps whatever the node says it needs
     #[arg(long)]
     pub heedless: bool,
+    /// A bad link between them and the node, and what becomes of it TIME after measuring began:
+    /// loss=5%, delay=50ms, jitter=20ms, rate=300k, queue=1s; up- or down- before one is for that way alone
+    #[arg(long, value_name = "[TIME:]LINK")]
+    pub link: Vec<StagePlan>,
+    /// How many of them, from the last on, are behind that link [default: all]
+    #[arg(long, value_name = "COUNT", requires = "link", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub linked: Option<u32>,
     /// Seed of everything random, so that a run can be repeated
     #[arg(long, default_value = "1")]
     pub seed: u64,
+    /// Nobody joins: so many watch the room by HLS, and read every part and playlist
+    #[arg(
+        long, value_name = "COUNT", conflicts_with_all = ["participants", "no_video", "decoders"],
+        value_parser = clap::value_parser!(u32).range(1..=5_000)
+    )]
+    pub hls: Option<u32>,
+    /// What those watch, as the room's playlist names it, such as h264-640x360 [default: the first]
+    #[arg(long, value_name = "RUNG", requires = "hls")]
+    pub hls_rung: Option<String>,
     /// Write what was measured as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -82,11 +99,17 @@ Examples:
   tessera load --participants 40 --decoders 2 --json load.json
   tessera load --codecs h264                              people whose browsers have no AV1
   tessera load --heedless --width 640 --height 360        cameras that send more than their tile needs
-  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node";
+  tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node
+  tessera load --link loss=10%,delay=50ms,jitter=20ms --linked 1       the last of them over a bad radio link
+  tessera load --link down-rate=3M --link 10s:down-rate=300k --link 20s:down-rate=3M  a link that narrows for 10 s
+  tessera load --hls 500 --room standup                   people who only watch, by HLS";
 
 /// Brings simulated people to a node and tells what they saw and heard.
 #[must_use]
 pub fn run(args: LoadArgs) -> ExitCode {
+    if let Some(viewers) = args.hls {
+        return watch(args, viewers as usize);
+    }
     let options = LoadOptions {
         url: args.url,
         room: args.room,
@@ -102,6 +125,8 @@ pub fn run(args: LoadArgs) -> ExitCode {
         fps: args.fps.get(),
         obeys: !args.heedless,
         codecs: args.codecs,
+        link: LinkPlan::new(args.link),
+        linked: args.linked.map(|count| count as usize),
         seed: args.seed,
     };
     let bar = ProgressBar::new(0).with_style(style());
@@ -121,7 +146,24 @@ pub fn run(args: LoadArgs) -> ExitCode {
     }
 }
 
-fn write_json(path: &Path, report: &Report) -> Result<(), Failure> {
+fn watch(args: LoadArgs, viewers: usize) -> ExitCode {
+    let LoadArgs { url, room, hls_rung, quiet, json, .. } = args;
+    let report = load::watch(&HlsOptions { url, room, viewers, duration: args.duration.0, rung: hls_rung });
+    let report = match report {
+        Ok(report) => report,
+        Err(error @ LoadError::Url { .. }) => return Failure::Usage(error.to_string()).report(),
+        Err(error) => return Failure::Failed(error.to_string()).report(),
+    };
+    if !quiet {
+        say!("{}", report.to_string().trim_end());
+    }
+    match json.map(|path| write_json(&path, &report)) {
+        Some(Err(failure)) => failure.report(),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn write_json(path: &Path, report: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(report).expect("a report has string keys and finite numbers");
     std::fs::write(path, json + "\n").map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
 }

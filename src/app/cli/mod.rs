@@ -13,6 +13,7 @@ mod interrupt;
 pub mod keeper;
 pub mod load;
 pub mod recordings;
+mod recordings_table;
 pub mod serve;
 mod terminal;
 mod typed;

@@ -1,10 +1,11 @@
 //! **The question:** which recordings are there, and is what expired really gone? `tessera recordings`.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,6 +13,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::app::cli::Failure;
+use crate::app::cli::recordings_table::table;
 use crate::app::cli::terminal::say;
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::KEEPERS_AGREEING;
@@ -36,6 +38,7 @@ pub struct RecordingsArgs {
 const EXAMPLES: &str = "\
 Examples:
   tessera recordings list
+  tessera recordings list --json | jq -r '.recordings[].recording'
   tessera recordings export 00495727-r0123… --out call.mp4
   tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
@@ -51,8 +54,14 @@ and _AWS_ENDPOINT (S3; without any of these, the plain AWS_…).";
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Those that have not expired
-    List(Place),
+    /// Those that have not expired: a table on a terminal, JSON where stdout is none or with --json
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// JSON on a terminal too: {"now": …, "recordings": [{"recording": …, "expires_at": …, …}, …]}
+        #[arg(long)]
+        json: bool,
+    },
     /// Write a recording to a file, in the clear
     Export {
         #[command(flatten)]
@@ -211,11 +220,7 @@ pub fn run(args: RecordingsArgs) -> ExitCode {
 
 fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     match action {
-        Action::List(place) => {
-            let archive = place.look(runtime)?;
-            let recordings = runtime.block_on(archive.list(|_| true))?;
-            print(&json!({ "recordings": recordings }));
-        }
+        Action::List { place, json } => list(runtime, &place, json || !std::io::stdout().is_terminal())?,
         Action::Export { place, recording, out, take, track } => {
             let archive = place.look(runtime)?;
             let file = track.map_or(RecordedFile::Take(take), RecordedFile::Track);
@@ -257,6 +262,25 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+fn list(runtime: &Runtime, place: &Place, as_json: bool) -> Result<(), Failure> {
+    let archive = place.look(runtime)?;
+    // A store far away takes its time for each.
+    let spinner = ProgressBar::new_spinner().with_message("opening what the store has");
+    spinner.enable_steady_tick(SPINNER_TURN);
+    let recordings = runtime.block_on(archive.list(|_| true));
+    spinner.finish_and_clear();
+    let (recordings, now) = (recordings?, archive.custody().now());
+    if as_json {
+        print(&json!({ "now": utc_text(now), "recordings": recordings }));
+    } else {
+        say!("{}", table(&recordings, now));
+    }
+    Ok(())
+}
+
+/// Between two pictures of a spinner.
+const SPINNER_TURN: Duration = Duration::from_millis(120);
 
 fn verify(runtime: &Runtime, place: &Place, and: Vec<PathBuf>) -> Result<ExitCode, Failure> {
     let reading = bar("reading [{bar:40}] {bytes} of {total_bytes}, {eta} to go");

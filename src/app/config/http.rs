@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::api::{BearerToken, HostName, WebOrigin};
+use crate::base::limits;
+use crate::io::api::{BearerToken, HostName, IceServer, WebOrigin};
 
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Http {
     pub hosts: Vec<HostName>,
     /// Origins of web pages that may ask the node as its own page does.
     pub origins: Vec<WebOrigin>,
+    /// STUN and TURN servers that clients are told of.
+    pub ice_servers: Vec<IceServer>,
+    /// Origins of web pages that may have the node's page in a frame of theirs.
+    pub embed_origins: Vec<WebOrigin>,
 }
 
 impl Http {
@@ -34,7 +39,8 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
-        Self { listen, tls: Tls::Off, token: None, hosts: Vec::new(), origins: Vec::new() }
+        let (hosts, origins, embed_origins) = (Vec::new(), Vec::new(), Vec::new());
+        Self { listen, tls: Tls::Off, token: None, hosts, origins, embed_origins, ice_servers: Vec::new() }
     }
 }
 
@@ -85,6 +91,15 @@ pub enum TlsError {
     Both,
 }
 
+/// Why the keys of a section do not go together.
+#[derive(Debug, thiserror::Error)]
+enum HttpKeysError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("ice_servers: at most {}", limits::ICE_SERVERS_MAX)]
+    IceServers,
+}
+
 /// As it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -99,6 +114,8 @@ struct Keys {
     token: Option<BearerToken>,
     hosts: Vec<HostName>,
     origins: Vec<WebOrigin>,
+    ice_servers: Vec<IceServer>,
+    embed_origins: Vec<WebOrigin>,
 }
 
 impl Default for Keys {
@@ -108,23 +125,27 @@ impl Default for Keys {
 }
 
 impl TryFrom<Keys> for Http {
-    type Error = TlsError;
+    type Error = HttpKeysError;
 
-    fn try_from(keys: Keys) -> Result<Self, TlsError> {
-        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins } = keys;
+    fn try_from(keys: Keys) -> Result<Self, HttpKeysError> {
+        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers } =
+            keys;
+        if ice_servers.len() > limits::ICE_SERVERS_MAX {
+            return Err(HttpKeysError::IceServers);
+        }
         let tls = Tls::from_keys(tls_cert, tls_key, tls_self_signed)?;
-        Ok(Self { listen, tls, token, hosts, origins })
+        Ok(Self { listen, tls, token, hosts, origins, embed_origins, ice_servers })
     }
 }
 
 impl From<Http> for Keys {
-    fn from(Http { listen, tls, token, hosts, origins }: Http) -> Self {
+    fn from(Http { listen, tls, token, hosts, origins, embed_origins, ice_servers }: Http) -> Self {
         let tls_self_signed = tls == Tls::SelfSigned;
         let (tls_cert, tls_key) = match tls {
             Tls::Files { cert, key } => (Some(cert), Some(key)),
             Tls::Off | Tls::SelfSigned => (None, None),
         };
-        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins }
+        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers }
     }
 }
 
@@ -157,6 +178,10 @@ mod tests {
             ("token = \"\"", "openssl rand -hex 32"),
             ("hosts = [\"https://call.example\"]", "a name alone"),
             ("origins = [\"*\"]", "https://HOST"),
+            ("ice_servers = [{ urls = [\"turn:a\"] }]", "username and credential, or the secret"),
+            ("ice_servers = [{ urls = [\"a\"] }]", "stun:HOST"),
+            ("ice_servers = [{ urls = [\"turn:a\"], username = \"b\" }]", "either username and credential"),
+            ("embed_origins = [\"https://a.example; script-src *\"]", "https://HOST"),
         ] {
             let error = parse(lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:2: http.") && error.contains(told), "{lines}: {error}");

@@ -7,8 +7,10 @@ mod announcing;
 mod branding;
 mod file;
 mod hand_over;
+mod hls;
 mod http;
 mod keepers;
+mod tcp;
 mod value;
 
 use std::fmt;
@@ -33,8 +35,10 @@ pub use crate::io::telemetry::log::{Format, Level};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
+pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
@@ -51,6 +55,8 @@ pub struct Config {
     pub audio: Audio,
     /// What people may do in their rooms.
     pub rooms: Rooms,
+    /// How rooms are watched by HLS.
+    pub hls: Hls,
     /// What is written to disk.
     pub recording: Recording,
     /// Who holds the keys of what is written.
@@ -71,6 +77,8 @@ pub struct Media {
     pub listen: SocketAddr,
     /// Addresses written into answers as ICE candidates; empty: the interfaces' own.
     pub advertise: Vec<IpAddr>,
+    /// Where media comes in over TCP, for those whose network lets no UDP through.
+    pub tcp: TcpMedia,
     /// UDP ports of plain-RTP legs; none: there are no legs.
     pub legs: LegPorts,
     /// Where the other ends of legs may be.
@@ -452,6 +460,7 @@ impl Default for Media {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3478)),
             advertise: Vec::new(),
+            tcp: TcpMedia::default(),
             legs: LegPorts::default(),
             leg_networks: LegNetworks::default(),
             decoders: Decoders::default(),

@@ -4,8 +4,8 @@ use crate::app::control::entering::new_participant;
 use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
 use crate::app::control::waiting::Wanted;
-use crate::base::media::RoomId;
-use crate::io::api::{Command, Place, Refusal, Request, RoomSummary};
+use crate::base::media::{ParticipantId, RoomId};
+use crate::io::api::{Command, Place, Refusal, Request, RoomSummary, SeatWish};
 use crate::io::webrtc::PeerRole;
 
 impl Control {
@@ -21,23 +21,37 @@ impl Control {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Join { room, name, offer, from, consents_to_recording, rung, reply } => {
-                let role = PeerRole::Participant(new_participant());
-                self.join(Wanted { room, role, display: name, consents_to_recording, rung, from }, &offer, reply);
+            Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply } => {
+                let (seat, participant) = match self.seat(&room, seat) {
+                    Ok(found) => found,
+                    Err(refusal) => return drop(reply.send(Err(refusal))),
+                };
+                let (role, display) = (PeerRole::Participant(participant), name);
+                self.join(Wanted { room, role, display, consents_to_recording, rung, seat, from }, &offer, reply);
             }
             Command::Publish { room, name, offer, from, consents_to_recording, reply } => {
                 let role = PeerRole::Publisher(new_participant());
-                let wanted = Wanted { room, role, display: name, consents_to_recording, rung: None, from };
+                let wanted =
+                    Wanted { room, role, display: name, consents_to_recording, rung: None, seat: SeatWish::Free, from };
                 self.join(wanted, &offer, reply);
             }
             Command::Watch { room, minus, offer, from, rung, reply } => {
                 let (role, display) = (PeerRole::Viewer { minus }, String::new());
-                let wanted = Wanted { room, role, display, consents_to_recording: true, rung, from };
+                let wanted =
+                    Wanted { room, role, display, consents_to_recording: true, rung, seat: SeatWish::Free, from };
                 self.join(wanted, &offer, reply);
             }
             Command::AddLeg { room, name, leg, from, reply } => {
                 let role = PeerRole::Participant(new_participant());
-                let wanted = Wanted { room, role, display: name, consents_to_recording: true, rung: None, from };
+                let wanted = Wanted {
+                    room,
+                    role,
+                    display: name,
+                    consents_to_recording: true,
+                    rung: None,
+                    seat: SeatWish::Free,
+                    from,
+                };
                 self.join_leg(wanted, leg, reply);
             }
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
@@ -45,6 +59,18 @@ impl Control {
             Command::Find { place, reply } => drop(reply.send(self.find(&place))),
             command => self.command_of_one(command),
         }
+    }
+
+    /// Who somebody is who wants a place: again who they were, where that is kept for them, else somebody new.
+    fn seat(&self, room: &RoomId, wish: SeatWish) -> Result<(SeatWish, ParticipantId), Refusal> {
+        if let SeatWish::Resume(token) = wish
+            && let Some(entry) = self.rooms.get(room)
+            && let Some(participant) = entry.room.seat_of(token)?
+        {
+            return Ok((wish, participant));
+        }
+        let keeps = if wish == SeatWish::Free { SeatWish::Free } else { SeatWish::Keep };
+        Ok((keeps, new_participant()))
     }
 
     /// Whether what somebody is about to ask for is there.

@@ -14,7 +14,7 @@ use crate::app::control::thread::{Control, Entry};
 use crate::app::control::waiting::{Waiter, Wanted};
 use crate::base::limits;
 use crate::base::media::{ParticipantId, PeerId, RoomId};
-use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, ResourceToken};
+use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, ResourceToken, SeatWish};
 use crate::io::rtp::{Leg, LegCommand, LegEvent, LegSetup, LegWatch, LegWork};
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, NetEvent, OfferError, Peer, PeerRole, PeerSetup};
@@ -55,6 +55,7 @@ impl Control {
             role: wanted.role,
             certificate: &self.certificate,
             candidates: &self.candidates,
+            tcp_candidates: &self.tcp_candidates,
             red: self.setup.config.audio.red,
         };
         let (peer, answer) = Peer::answer(&setup, offer, now).map_err(|error| refusal(&error))?;
@@ -68,6 +69,10 @@ impl Control {
             && !self.setup.rungs.iter().any(|spec| spec.name() == rung)
         {
             return Err(Refusal::RungNotFound(self.setup.rung_names()));
+        }
+        if matches!(wanted.seat, SeatWish::Resume(_)) {
+            // They have a place already.
+            return Ok(());
         }
         if self.is_at_limit(&wanted.room, wanted.role) {
             self.setup.counts.node.turned_away.add(1);
@@ -232,11 +237,22 @@ impl Control {
             Ok(()) => {}
         }
         let Some(waiter) = self.waiting.remove(id) else { return };
-        let Waiter { display, consents_to_recording, rung, resource, trickling, avatar, leg, has_channel, .. } = waiter;
-        let watches = waiter.watches;
+        let Waiter { display, consents_to_recording, rung, seat, resource, trickling, has_channel, .. } = waiter;
+        let Waiter { avatar, leg, watches, .. } = waiter;
         self.peers.insert(id, name.clone());
-        let joining =
-            Joining { peer: id, role, display, consents_to_recording, rung, resource, trickling, avatar, leg, watches };
+        let joining = Joining {
+            peer: id,
+            role,
+            display,
+            consents_to_recording,
+            rung,
+            seat,
+            resource,
+            trickling,
+            avatar,
+            leg,
+            watches,
+        };
         self.input(&name, Input::Join(Box::new(joining)));
         if !self.is_in(&name, id) {
             // It ended by this very entry.

@@ -26,6 +26,7 @@ use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{Request, ResourceToken};
+use crate::io::live::LiveRooms;
 use crate::io::rtp::LegCommand;
 use crate::io::store::Archive;
 use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
@@ -79,6 +80,8 @@ pub struct ControlParts {
     pub certificate: Certificate,
     /// Addresses for answers.
     pub candidates: Vec<std::net::SocketAddr>,
+    /// Those of TCP.
+    pub tcp_candidates: Vec<std::net::SocketAddr>,
     /// The worker threads.
     pub workers: Workers,
     /// Where workers report to.
@@ -95,6 +98,8 @@ pub struct ControlParts {
     pub encode_costs: EncodeCosts,
     /// Who composes.
     pub compositors: Compositors,
+    /// Where rooms can be watched by HLS.
+    pub live: LiveRooms,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
 }
@@ -104,6 +109,7 @@ pub struct Control {
     pub(super) setup: Arc<RoomSetup>,
     pub(super) certificate: Certificate,
     pub(super) candidates: Vec<std::net::SocketAddr>,
+    pub(super) tcp_candidates: Vec<std::net::SocketAddr>,
     pub(super) workers: Workers,
     pub(super) reports: Reports<Event>,
     pub(super) encoder: EncoderChoice,
@@ -143,11 +149,14 @@ impl Control {
         let (encoder, compositors, costs) = (parts.encoder, parts.compositors, parts.encode_costs);
         let wakers = (workers.net.waker(), workers.package.waker());
         let engines = (encoder.library(), compositors.name());
-        let setup = Arc::new(RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs));
+        let mut setup = RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs);
+        setup.live = parts.live;
+        let setup = Arc::new(setup);
         Self {
             setup,
             certificate,
             candidates,
+            tcp_candidates: parts.tcp_candidates,
             workers,
             reports,
             encoder,

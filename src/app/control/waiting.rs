@@ -9,7 +9,7 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::limits;
 use crate::base::media::{Bitmap, ParticipantId, PeerId, RoomId, RungCodecs, RungName};
-use crate::io::api::{Refusal, ResourceToken};
+use crate::io::api::{Refusal, ResourceToken, SeatWish};
 use crate::io::webrtc::PeerRole;
 
 /// Somebody whose offer was answered, or a leg whose port is bound.
@@ -20,6 +20,7 @@ pub(super) struct Waiter {
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
+    pub(super) seat: SeatWish,
     pub(super) resource: ResourceToken,
     pub(super) trickling: Trickling,
     /// What they sent to be shown while their camera is off.
@@ -43,19 +44,22 @@ pub(super) struct Wanted {
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
+    /// The place they want.
+    pub(super) seat: SeatWish,
     /// The address they ask from, if that is known.
     pub(super) from: Option<IpAddr>,
 }
 
 impl Waiter {
     pub(super) fn new(now: Instant, wanted: Wanted, resource: ResourceToken, ufrag: String) -> Self {
-        let Wanted { room, role, display, consents_to_recording, rung, from } = wanted;
+        let Wanted { room, role, display, consents_to_recording, rung, seat, from } = wanted;
         Self {
             room,
             role,
             display,
             consents_to_recording,
             rung,
+            seat,
             resource,
             trickling: Trickling::new(ufrag),
             avatar: None,
@@ -168,6 +172,7 @@ mod tests {
             display: String::new(),
             consents_to_recording: true,
             rung: None,
+            seat: SeatWish::Free,
             from: Some(from.parse().unwrap()),
         };
         Waiter::new(now, wanted, ResourceToken::random(), "ufrag".into())

@@ -66,6 +66,11 @@ pub(super) fn payload_type(codec: Codec) -> u8 {
     known.expect("nobody offers another codec").1
 }
 
+/// The payload type of repairs of pictures in `codec`.
+pub(super) fn repair_payload_type(codec: Codec) -> u8 {
+    payload_type(codec) + 1
+}
+
 /// The codec of pictures under `payload_type`.
 pub(super) fn codec_of(payload_type: u8) -> Option<Codec> {
     PICTURES.into_iter().find(|(_, known)| *known == payload_type).map(|(codec, _)| codec)
@@ -91,7 +96,7 @@ pub(super) fn with_all_on_the_first(answer: &str) -> String {
     let is_video = |section: &Vec<&str>| section.first().is_some_and(|line| line.starts_with("m=video "));
     let (mut types, mut told) = (String::new(), Vec::new());
     let Some(first) = sections.iter().position(is_video) else { return answer.to_owned() };
-    for (_, kind) in PICTURES {
+    for kind in PICTURES.into_iter().flat_map(|(codec, kind)| [kind, repair_payload_type(codec)]) {
         let has = |section: &Vec<&str>| {
             let mut words = section.first().map_or("", |line| line).split_whitespace().skip(3);
             words.any(|word| word.parse() == Ok(kind))

@@ -1,7 +1,7 @@
 //! **The question:** how does a simulated person come and go? Over HTTP: POST an offer, DELETE what came of it.
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use super::error::LoadError;
 use super::wants::Wants;
@@ -30,19 +30,9 @@ impl Door {
     /// # Errors
     /// [`LoadError::Url`] when `url` is no HTTP address.
     pub fn open(url: &str) -> Result<Self, LoadError> {
+        let node = node_url(url)?;
         let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
-        let node = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
-        if !matches!(node.scheme(), "http" | "https") || node.host().is_none() {
-            return Err(wrong("it does not begin with http:// or https:// and a host".to_owned()));
-        }
-        // A process has one TLS provider; when another was chosen before, that one serves as well.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder()
-            .no_proxy()
-            .timeout(crate::base::limits::CONNECT_SPAN)
-            .tls_danger_accept_invalid_certs(is_loopback(&node))
-            .build()
-            .map_err(|e| wrong(told(&e)))?;
+        let client = client_builder(&node).build().map_err(|e| wrong(told(&e)))?;
         Ok(Self { client, node })
     }
 
@@ -92,8 +82,31 @@ impl Door {
     }
 }
 
+/// The address of a node, read.
+///
+/// # Errors
+/// [`LoadError::Url`] when it is no HTTP address.
+pub(super) fn node_url(url: &str) -> Result<Url, LoadError> {
+    let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
+    let node = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+    if !matches!(node.scheme(), "http" | "https") || node.host().is_none() {
+        return Err(wrong("it does not begin with http:// or https:// and a host".to_owned()));
+    }
+    Ok(node)
+}
+
+/// How a client of this node is made. On this machine, a certificate that nobody signed is accepted.
+pub(super) fn client_builder(node: &Url) -> ClientBuilder {
+    // A process has one TLS provider; when another was chosen before, that one serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder()
+        .no_proxy()
+        .timeout(crate::base::limits::CONNECT_SPAN)
+        .tls_danger_accept_invalid_certs(is_loopback(node))
+}
+
 /// The innermost reason, which names the system's error; the outer ones repeat the address.
-fn told(error: &dyn std::error::Error) -> String {
+pub(super) fn told(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), told)
 }
 
@@ -106,7 +119,7 @@ async fn refusal(response: Response) -> LoadError {
     LoadError::Refused(told.trim_end_matches([' ', ':']).to_owned())
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

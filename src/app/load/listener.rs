@@ -28,6 +28,8 @@ pub(super) struct Sounds {
     pub ways: Gauge,
     /// Packets of the mix that could not be decoded.
     pub broken: u64,
+    /// The longest time without a packet of the mix.
+    pub longest_gap: Duration,
 }
 
 /// Decodes one mix. Owned by one thread.
@@ -43,6 +45,9 @@ pub(super) struct Listener {
     syncs_ms: Vec<f64>,
     ways: Gauge,
     broken: u64,
+    /// When the last packet came, or measuring began.
+    arrival: Option<Instant>,
+    longest_gap: Duration,
 }
 
 impl Listener {
@@ -61,11 +66,14 @@ impl Listener {
             syncs_ms: Vec::new(),
             ways: Gauge::new(),
             broken: 0,
+            arrival: None,
+            longest_gap: Duration::ZERO,
         })
     }
 
-    /// Forgets what was measured.
-    pub fn begin(&mut self) {
+    /// Forgets what was measured; the measured span begins at `now`.
+    pub fn begin(&mut self, now: Instant) {
+        (self.arrival, self.longest_gap) = (Some(now), Duration::ZERO);
         self.bank = PilotBank::new(self.speakers.iter().copied());
         self.position = 0;
         self.stamps.clear();
@@ -76,6 +84,7 @@ impl Listener {
 
     /// Decodes one packet of the mix; `picture_delay` tells how late a speaker's picture was last.
     pub fn listen(&mut self, frame: &ReceivedFrame, log: &SendLog, picture_delay: impl Fn(usize) -> Option<Duration>) {
+        self.gap(frame.arrival);
         let Ok(samples) = self.decoder.decode(&frame.data) else {
             self.broken += 1;
             return;
@@ -100,9 +109,16 @@ impl Listener {
         }
     }
 
-    /// The measured span ends.
-    pub fn end(self) -> Sounds {
-        Sounds { heard: self.bank.heard(), syncs_ms: self.syncs_ms, ways: self.ways, broken: self.broken }
+    /// The measured span ends at `now`.
+    pub fn end(mut self, now: Instant) -> Sounds {
+        self.gap(now);
+        let Self { syncs_ms, ways, broken, longest_gap, .. } = self;
+        Sounds { heard: self.bank.heard(), syncs_ms, ways, broken, longest_gap }
+    }
+
+    fn gap(&mut self, now: Instant) {
+        let before = self.arrival.replace(now).unwrap_or(now);
+        self.longest_gap = self.longest_gap.max(now.saturating_duration_since(before));
     }
 
     /// How long the sound of `onset` was under way: from the sending of the packet that begins its second to the
@@ -138,15 +154,16 @@ mod tests {
         (0..=50).for_each(|word| log.note_spoken(1, word));
         let sent = log.word_sent(1, 50).unwrap();
         let mut listener = Listener::new(0, &[1, 2]).unwrap();
-        listener.begin();
+        listener.begin(sent);
         // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was
         // sent.
         for (at, data) in (0..75_u64).zip(&voice.packets).skip(25) {
             let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
             listener.listen(&packet(data, at, arrival), &log, |_| Some(Duration::from_millis(100)));
         }
-        let sounds = listener.end();
+        let sounds = listener.end(sent);
         assert_eq!((sounds.heard, sounds.broken), (BTreeSet::from([1]), 0));
+        assert_eq!(sounds.longest_gap, Duration::from_millis(20));
         let [sync_ms] = sounds.syncs_ms[..] else { panic!("one gate opened: {:?}", sounds.syncs_ms) };
         // 60 ms under way and 6.5 ms in the codec, against 100 ms of picture; an onset is placed within a hop.
         assert!((sync_ms + 33.5).abs() < 20.0, "{sync_ms} ms");
@@ -161,12 +178,12 @@ mod tests {
         (0..=50).for_each(|word| log.note_spoken(1, word));
         let sent = log.word_sent(1, 50).unwrap();
         let mut listener = Listener::new(0, &[1]).unwrap();
-        listener.begin();
+        listener.begin(sent);
         for (at, data) in (0..75_u64).zip(&voice.packets).skip(60) {
             let arrival = sent + Duration::from_millis(at * 20) - Duration::from_secs(1);
             listener.listen(&packet(data, at, arrival), &log, |_| None);
         }
-        let sounds = listener.end();
+        let sounds = listener.end(sent);
         assert_eq!((sounds.heard, sounds.ways.count()), (BTreeSet::from([1]), 0));
     }
 
@@ -175,6 +192,6 @@ mod tests {
         let log = SendLog::new(Instant::now(), 1, 1);
         let mut listener = Listener::new(0, &[0]).unwrap();
         listener.listen(&packet(&bytes::Bytes::from_static(&[0xff]), 0, Instant::now()), &log, |_| None);
-        assert_eq!(listener.end().broken, 1);
+        assert_eq!(listener.end(Instant::now()).broken, 1);
     }
 }

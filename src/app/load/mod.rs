@@ -3,7 +3,8 @@
 //! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above
 //! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
 //! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
-//! the node asks of them (`asked` → `camera` → `library` → `reel`).
+//! the node asks of them (`asked` → `camera` → `library` → `reel`), through bad links if wished (`link`, `relay`), and
+//! have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
 
 mod asked;
 pub mod barcode;
@@ -13,13 +14,17 @@ mod codecs;
 pub(crate) mod container;
 mod error;
 mod gauge;
+mod hls;
 mod http;
 mod library;
+mod link;
 mod listener;
 mod participant;
 pub mod pilot;
 mod receiver;
 mod reel;
+mod relay;
+mod repair;
 mod report;
 mod run;
 mod sender;
@@ -31,8 +36,10 @@ mod witness;
 
 pub use codecs::Codecs;
 pub use error::LoadError;
+pub use hls::{HlsOptions, HlsReport, watch};
+pub use link::{LinkPlan, StagePlan};
 pub use report::{
-    AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, MouthToEarReport, PacketReport,
-    ParticipantReport, Report,
+    AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
+    PacketReport, ParticipantReport, RepairReport, Report, RungReport, WayReport,
 };
 pub use run::{LoadOptions, Stage, run};

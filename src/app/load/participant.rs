@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use reqwest::Url;
-use rtc::interceptor::Registry;
+use rtc::interceptor::{NackResponderBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::interceptor_registry::{configure_nack, configure_rtcp_reports};
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_AV1, MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine};
+use rtc::peer_connection::configuration::interceptor_registry::{configure_rtcp_reports, configure_twcc_receiver_only};
+use rtc::peer_connection::configuration::media_engine::{
+    MIME_TYPE_AV1, MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine,
+};
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability, RTCRtpRtxParameters, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sdp::extmap::{AUDIO_LEVEL_URI, SDES_MID_URI};
@@ -25,9 +27,11 @@ use webrtc::peer_connection::{
     RTCSessionDescription, SrtpProtectionProfile,
 };
 
-use super::codecs::{Codecs, OPUS_PAYLOAD_TYPE, answered, payload_type, with_all_on_the_first};
+use super::codecs::{Codecs, OPUS_PAYLOAD_TYPE, answered, payload_type, repair_payload_type, with_all_on_the_first};
 use super::error::LoadError;
 use super::http::Door;
+use super::relay::{Links, Relay};
+use super::repair::{Repair, RepairCounts};
 use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{Codec, RoomId};
@@ -58,6 +62,17 @@ pub(super) struct Participant {
     tracks: mpsc::Receiver<Arc<dyn TrackRemote>>,
     connection: Arc<dyn PeerConnection>,
     resource: Url,
+    /// The link their traffic goes through, if that is a bad one.
+    pub link: Option<Relay>,
+}
+
+/// How a person's traffic goes.
+#[derive(Clone)]
+pub(super) struct Path {
+    /// Through a bad link.
+    pub links: Option<Links>,
+    /// Where it is counted what they miss.
+    pub repairs: Arc<RepairCounts>,
 }
 
 /// One outward track and the SSRC it sends with.
@@ -80,11 +95,12 @@ impl Participant {
         room: &RoomId,
         number: usize,
         codecs: &Codecs,
-        wants: Wants,
+        (wants, path): (Wants, &Path),
     ) -> Result<Self, LoadError> {
         let Wants { pictures, .. } = wants;
         let (ear, mut state, mut gathered, tracks) = Ear::new();
-        let connection = connection(door.is_loopback(), codecs, ear).await?;
+        let is_near = door.is_loopback() || path.links.is_some();
+        let connection = connection(is_near, codecs, ear, Repair::new(Arc::clone(&path.repairs))).await?;
         let local = |codec, label| LocalTrack::new(number, codec, label);
         let pictures_as = codecs.iter().next().unwrap_or(Codec::Av1);
         let camera = pictures.camera.then(|| local(pictures_as, "camera"));
@@ -97,13 +113,19 @@ impl Participant {
         let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
         let resource = admission.resource;
         let codec = pictures.camera.then(|| answered(&admission.answer)).flatten();
-        let settled = settle(&*connection, with_all_on_the_first(&admission.answer), &mut state).await;
+        let mut answer = with_all_on_the_first(&admission.answer);
+        let mut link = None;
+        if let Some(links) = &path.links {
+            let (relay, through) = Relay::open(links, number, &answer).await?;
+            (link, answer) = (Some(relay), through);
+        }
+        let settled = settle(&*connection, answer, &mut state).await;
         if let Err(error) = settled {
             let _ = door.leave(&resource).await;
             let _ = connection.close().await;
             return Err(error);
         }
-        Ok(Self { number, codec, camera, microphone, screen, tracks, channel, state, connection, resource })
+        Ok(Self { number, codec, camera, microphone, screen, tracks, channel, state, connection, resource, link })
     }
 
     /// Composite and mix, as they open; for the first caller.
@@ -183,7 +205,11 @@ impl LocalTrack {
     fn new(number: usize, codec: Codec, label: &str) -> Self {
         let (ssrc, kind) = (rand::random(), kind_of(codec));
         let coding = RTCRtpEncodingParameters {
-            rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+            rtp_coding_parameters: RTCRtpCodingParameters {
+                ssrc: Some(ssrc),
+                rtx: codec.is_video().then(|| RTCRtpRtxParameters { ssrc: rand::random() }),
+                ..Default::default()
+            },
             active: true,
             codec: format(codec).rtp_codec,
             ..Default::default()
@@ -194,11 +220,20 @@ impl LocalTrack {
     }
 }
 
-/// A connection that speaks these codecs and Opus only, over one host address, encrypted with AES-GCM.
-async fn connection(is_loopback: bool, codecs: &Codecs, ear: Arc<Ear>) -> Result<Arc<dyn PeerConnection>, LoadError> {
+/// A connection that speaks these codecs and Opus only, over one host address, encrypted with AES-GCM, and tells as
+/// browsers do what comes (transport-wide feedback, receiver reports) and what does not (NACK, answered by RTX).
+async fn connection(
+    is_loopback: bool,
+    codecs: &Codecs,
+    ear: Arc<Ear>,
+    repair: Repair,
+) -> Result<Arc<dyn PeerConnection>, LoadError> {
     let mut media = MediaEngine::default();
     for codec in codecs.iter().chain([Codec::Opus]) {
         media.register_codec(format(codec), kind_of(codec))?;
+        if let Some(repair) = repair_format(codec) {
+            media.register_codec(repair, kind_of(codec))?;
+        }
     }
     for kind in [RtpCodecKind::Video, RtpCodecKind::Audio] {
         let mid = RTCRtpHeaderExtensionCapability { uri: SDES_MID_URI.to_owned() };
@@ -206,7 +241,14 @@ async fn connection(is_loopback: bool, codecs: &Codecs, ear: Arc<Ear>) -> Result
     }
     let level = RTCRtpHeaderExtensionCapability { uri: AUDIO_LEVEL_URI.to_owned() };
     media.register_header_extension(level, RtpCodecKind::Audio, None)?;
-    let interceptors = configure_rtcp_reports(configure_nack(Registry::new(), &mut media));
+    for parameter in ["", "pli"] {
+        let feedback = RTCPFeedback { typ: "nack".to_owned(), parameter: parameter.to_owned() };
+        media.register_feedback(feedback, RtpCodecKind::Video);
+    }
+    let repairs = Registry::new()
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::NackGenerator, repair);
+    let interceptors = configure_rtcp_reports(configure_twcc_receiver_only(repairs, &mut media)?);
     let settings = SettingEngineBuilder::new()
         .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
         .with_include_loopback_candidate(is_loopback)
@@ -242,6 +284,21 @@ fn format(codec: Codec) -> RTCRtpCodecParameters {
         rtcp_feedback: Vec::new(),
     };
     RTCRtpCodecParameters { rtp_codec, payload_type: kind }
+}
+
+/// How the repair of `codec` is offered (RFC 4588), of those that are repaired.
+fn repair_format(codec: Codec) -> Option<RTCRtpCodecParameters> {
+    if !codec.is_video() {
+        return None;
+    }
+    let rtp_codec = RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(),
+        clock_rate: limits::VIDEO_CLOCK,
+        channels: 0,
+        sdp_fmtp_line: ["apt=", &payload_type(codec).to_string()].concat(),
+        rtcp_feedback: Vec::new(),
+    };
+    Some(RTCRtpCodecParameters { rtp_codec, payload_type: repair_payload_type(codec) })
 }
 
 /// Hears what the connection tells. Runs on the connection's own task, so it only ever leaves a note.
@@ -289,7 +346,7 @@ mod tests {
     /// The offer of person 7, who speaks these `codecs`, and their camera.
     async fn offered(codecs: &Codecs) -> (String, LocalTrack) {
         let (ear, _state, mut gathered, _tracks) = Ear::new();
-        let connection = connection(true, codecs, ear).await.unwrap();
+        let connection = connection(true, codecs, ear, Repair::new(Arc::default())).await.unwrap();
         let pictures_as = codecs.iter().next().unwrap();
         let (camera, microphone) =
             (LocalTrack::new(7, pictures_as, "camera"), LocalTrack::new(7, Codec::Opus, "microphone"));
@@ -323,12 +380,19 @@ mod tests {
     #[tokio::test]
     async fn the_first_codec_is_sent_and_each_is_taken_in_the_order_asked_for() {
         for (codecs, sent, taken) in
-            [("av1,h264", " 45", " 45 102"), ("h264,av1", " 102", " 102 45"), ("h264", " 102", " 102")]
+            [("av1,h264", &[45][..], &[45, 102][..]), ("h264,av1", &[102], &[102, 45]), ("h264", &[102], &[102])]
         {
             let (sdp, _) = offered(&codecs.parse().unwrap()).await;
             let lines: Vec<&str> = sdp.lines().filter(|line| line.starts_with("m=video ")).collect();
-            let ends = lines.iter().map(|line| line.trim_end().rsplit("SAVPF").next().unwrap());
-            assert_eq!(ends.collect::<Vec<_>>(), [sent, taken], "{codecs}: {sdp}");
+            let kinds =
+                lines.iter().map(|line| line.split_ascii_whitespace().skip(3).map(|kind| kind.parse::<u8>().unwrap()));
+            let kinds: Vec<Vec<u8>> = kinds.map(Iterator::collect).collect();
+            let repairs = |kind: &u8| kinds[1].contains(&(kind - 1));
+            let coded: Vec<Vec<u8>> =
+                kinds.iter().map(|line| line.iter().filter(|kind| !repairs(kind)).copied().collect()).collect();
+            assert_eq!(coded, [sent, taken], "{codecs}: {sdp}");
+            assert!(coded.concat().iter().all(|kind| sdp.contains(&["apt=", &kind.to_string()].concat())), "{sdp}");
+            assert!(kinds.iter().all(|line| line.iter().any(repairs)), "each is repaired: {sdp}");
             let whole = sdp.matches("packetization-mode=1").count();
             assert_eq!(whole, lines.iter().filter(|line| line.contains(" 102")).count(), "{sdp}");
         }

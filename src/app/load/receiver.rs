@@ -41,12 +41,16 @@ pub(super) struct PacketCounts {
     received: AtomicU64,
     lost: AtomicU64,
     discarded: AtomicU64,
+    /// Keyframes asked for.
+    asked: AtomicU64,
 }
 
 impl PacketCounts {
     /// The counts so far.
     pub fn report(&self) -> PacketReport {
-        PacketReport { received: self.received.load(Ordering::Relaxed), lost: self.lost.load(Ordering::Relaxed) }
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (received, lost, keyframes_asked) = (read(&self.received), read(&self.lost), read(&self.asked));
+        PacketReport { received, lost, keyframes_asked }
     }
 
     /// Frames that a receiver of ours had no time for: its measurements are then too good.
@@ -104,6 +108,7 @@ async fn read_track(track: Arc<dyn TrackRemote>, senses: Option<Sender<Inward>>,
         let Some(senses) = &senses else { continue };
         let ssrc = packet.header.ssrc;
         if frames.push(sequence, packet, senses, &counts) {
+            counts.asked.fetch_add(1, Ordering::Relaxed);
             let request = PictureLossIndication { sender_ssrc: 0, media_ssrc: ssrc };
             // A connection that is ending takes no requests, and needs none.
             let _ = track.write_rtcp(vec![Box::new(request)]).await;
@@ -325,7 +330,7 @@ mod tests {
             .to_vec();
         let start = extended[0];
         assert_eq!(extended.iter().map(|at| at - start).collect::<Vec<_>>(), [0, 1, 4, 5, 2, 6]);
-        assert_eq!(counts.report(), PacketReport { received: 6, lost: 1 });
+        assert_eq!(counts.report(), PacketReport { received: 6, lost: 1, keyframes_asked: 0 });
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub struct Report {
     pub audio: AudioReport,
     /// Packets of composite and mix, all people together.
     pub packets: PacketReport,
+    /// Packets of the composite that did not come at first, all people together.
+    #[serde(default)]
+    pub repairs: RepairReport,
+    /// The bad links, all together.
+    #[serde(default)]
+    pub links: Option<LinkReport>,
     /// How long it took until all had joined and had what to send, seconds from the start of the load.
     #[serde(default)]
     pub joined_s: f64,
@@ -73,7 +79,7 @@ pub struct CompositeReport {
 }
 
 /// The picture that came back to one person.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecoderReport {
     /// Who looked.
     pub number: usize,
@@ -85,6 +91,66 @@ pub struct DecoderReport {
     pub seen: usize,
     /// Pictures decoded.
     pub pictures: u64,
+    /// Standstills over half a second, of the composite or of one tile.
+    #[serde(default)]
+    pub freezes: u64,
+    /// The longest time without anything new, in a tile or in all.
+    #[serde(default)]
+    pub longest_gap_ms: f64,
+    /// The longest time without a new composite.
+    #[serde(default)]
+    pub longest_picture_gap_ms: f64,
+    /// The composite's extents, each from when on: a viewer's rung follows their link.
+    #[serde(default)]
+    pub rungs: Vec<RungReport>,
+}
+
+/// From when on a composite had these extents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RungReport {
+    /// Seconds since measuring began.
+    pub at_s: f64,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// Packets of the composite that did not come at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairReport {
+    /// Lost: they had to be sent again, or never came.
+    pub lost: u64,
+    /// Of those, the ones that came when they were asked for.
+    pub repaired: u64,
+    /// Not lost: those behind them came sooner.
+    pub overtaken: u64,
+}
+
+/// What bad links did to datagrams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// How many people have one.
+    pub people: usize,
+    /// To the node.
+    pub up: WayReport,
+    /// From it.
+    pub down: WayReport,
+}
+
+/// What one way of bad links did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct WayReport {
+    /// Datagrams given to it.
+    pub sent: u64,
+    /// Lost by chance.
+    pub lost: u64,
+    /// Lost because a queue was full.
+    pub overflowed: u64,
+    /// The longest that one waited in a queue, milliseconds.
+    pub queue_ms_max: f64,
+    /// For how long the wait was over 500 ms, on the link where it was longest, milliseconds.
+    pub queue_long_ms: f64,
 }
 
 /// Glass-to-glass latency of all tiles, milliseconds; each new frame in each tile counts once.
@@ -118,6 +184,9 @@ pub struct AudioReport {
     pub heard: usize,
     /// Listeners who heard themselves, which nobody should.
     pub own_heard: usize,
+    /// The longest time without a packet of the mix, milliseconds; silence is told each 400.
+    #[serde(default)]
+    pub longest_gap_ms: f64,
     /// How far sound comes after the picture it belongs to, median, milliseconds; negative when before. Absent if not
     /// measured.
     pub lip_sync_ms: Option<f64>,
@@ -143,6 +212,9 @@ pub struct PacketReport {
     pub received: u64,
     /// Missing in the sequence numbers and not repaired.
     pub lost: u64,
+    /// Keyframes that people who look asked for.
+    #[serde(default)]
+    pub keyframes_asked: u64,
 }
 
 impl fmt::Display for Report {
@@ -166,6 +238,11 @@ impl fmt::Display for Report {
             row("latency", format!("{p50:.0} ms median, {p95:.0} p95, {p99:.0} p99, {max:.0} at most"))?;
             let freezes = self.freezes;
             row("freezes", format!("{} over 500 ms, longest gap {:.0} ms", freezes.count, freezes.longest_ms))?;
+            let switch = |rung: &RungReport| format!("{} × {} at {:.1} s", rung.width, rung.height, rung.at_s);
+            for DecoderReport { number, rungs, .. } in self.decoders.iter().filter(|decoder| decoder.rungs.len() > 1) {
+                let switches: Vec<_> = rungs.iter().map(switch).collect();
+                row("rungs", format!("person {number}: {}", switches.join(", ")))?;
+            }
         }
         let audio = self.audio;
         let sync = audio.lip_sync_ms.map_or_else(String::new, |ms| format!(", lip-sync {ms:+.0} ms"));
@@ -175,6 +252,18 @@ impl fmt::Display for Report {
             row("mouth to ear", format!("{p50:.0} ms median, {p95:.0} p95"))?;
         }
         row("packets", format!("{} received, {} lost", self.packets.received, self.packets.lost))?;
+        let RepairReport { lost, repaired, overtaken } = self.repairs;
+        if lost > 0 {
+            row("repairs", format!("{repaired} of {lost} lost came again, {overtaken} came late"))?;
+        }
+        if let Some(LinkReport { people, up, down }) = self.links {
+            row("links", format!("{people}; sound stood still for {:.0} ms at most", audio.longest_gap_ms))?;
+            for (name, way) in [("  up", up), ("  down", down)] {
+                let lost = format!("{} datagrams, {} lost, {} overflowed", way.sent, way.lost, way.overflowed);
+                let queue = format!("queue {:.0} ms at most, over 500 for {:.0}", way.queue_ms_max, way.queue_long_ms);
+                row(name, format!("{lost}, {queue}"))?;
+            }
+        }
         self.errors.iter().try_for_each(|error| row("error", error.clone()))
     }
 }

@@ -15,11 +15,14 @@ use super::codecs::Codecs;
 use super::error::LoadError;
 use super::http::Door;
 use super::library::Library;
-use super::participant::Participant;
+use super::link::LinkPlan;
+use super::participant::{Participant, Path};
 use super::receiver::{PacketCounts, receive};
+use super::relay::Links;
+use super::repair::RepairCounts;
 use super::report::{CameraReport, Report};
 use super::sender::{SendLog, Sender};
-use super::summary::summarise;
+use super::summary::{self, summarise};
 use super::voice::{self, LOOP_PACKETS, Voice};
 use super::wants::{Pictures, Wants};
 use super::witness::{Phase, Testimony, Witness};
@@ -57,6 +60,10 @@ pub struct LoadOptions {
     pub obeys: bool,
     /// In what they take pictures; they send them in the first.
     pub codecs: Codecs,
+    /// The bad link that people are behind, if they are.
+    pub link: Option<LinkPlan>,
+    /// How many are, from the last on; `None`: all.
+    pub linked: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -79,6 +86,8 @@ impl Default for LoadOptions {
             fps: 30,
             obeys: true,
             codecs: Codecs::default(),
+            link: None,
+            linked: None,
             seed: 1,
         }
     }
@@ -149,6 +158,8 @@ struct Call<'a> {
     log: Arc<SendLog>,
     phase: Arc<Phase>,
     counts: Arc<PacketCounts>,
+    repairs: Arc<RepairCounts>,
+    links: Option<Links>,
     stop_senders: watch::Sender<bool>,
     tasks: JoinSet<()>,
     people: Vec<Participant>,
@@ -167,6 +178,12 @@ impl<'a> Call<'a> {
             log: Arc::new(log),
             phase: Arc::new(Phase::default()),
             counts: Arc::new(PacketCounts::default()),
+            repairs: Arc::new(RepairCounts::default()),
+            links: options.link.clone().map(|plan| Links {
+                plan: Arc::new(plan),
+                begun: Arc::default(),
+                seed: options.seed,
+            }),
             stop_senders: watch::Sender::new(false),
             tasks: JoinSet::new(),
             people: Vec::new(),
@@ -181,7 +198,7 @@ impl<'a> Call<'a> {
         told: &(dyn Fn(Stage) + Sync),
     ) -> Result<Report, LoadError> {
         tokio::pin!(stop);
-        let is_stopped = tokio::select! {
+        let mut is_stopped = tokio::select! {
             () = &mut stop => true,
             joined = self.join_all(told) => joined.map(|()| false)?,
         };
@@ -189,12 +206,17 @@ impl<'a> Call<'a> {
             let none = LoadError::NotConnected("it was stopped before anyone had joined".to_owned());
             return Err(self.errors.into_iter().next().unwrap_or(none));
         }
-        tokio::select! {
-            () = &mut stop => {}
-            prepared = self.prepare_clips(told) => prepared?,
+        if !is_stopped {
+            is_stopped = tokio::select! {
+                () = &mut stop => true,
+                prepared = self.prepare_clips(told) => prepared.map(|()| false)?,
+            };
         }
         let begin = Instant::now();
         self.phase.begin();
+        if let Some(links) = &self.links {
+            let _ = links.begun.set(begin);
+        }
         let mut ticks = tokio::time::interval(limits::LOAD_PROGRESS_SPACING);
         while !is_stopped && begin.elapsed() < self.options.duration {
             tokio::select! {
@@ -204,6 +226,8 @@ impl<'a> Call<'a> {
         }
         let measured = begin.elapsed();
         let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
+        let (repairs, links) = (self.repairs.report(), self.people.iter().filter_map(|one| one.link.as_ref()));
+        let links = summary::links(links.map(|link| link.counts()));
         let camera = |(Size { width, height }, fps, count)| CameraReport { count, width, height, fps };
         let cameras = self.log.cameras().into_iter().map(camera).collect();
         told(Stage::Leaving);
@@ -212,7 +236,7 @@ impl<'a> Call<'a> {
         let mut report = summarise(&testimonies, &self.material.speakers, measured);
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
-        report.packets = packets;
+        (report.packets, report.repairs, report.links) = (packets, repairs, links);
         report.cameras = cameras;
         report.joined_s = (begin - self.start).as_secs_f64();
         let discarded = self.counts.discarded();
@@ -230,7 +254,10 @@ impl<'a> Call<'a> {
         let begin = Instant::now();
         while begin.elapsed() < limits::LOAD_CLIPS_SPAN {
             let waiting = self.material.library.waiting()?;
-            if waiting == 0 {
+            let cameras = if self.options.video { self.people.len() } else { 0 };
+            let sending: usize = self.log.cameras().into_iter().map(|(_, _, count)| count).sum();
+            // Who joined last may not have asked for a clip yet; who sends nothing for long never will.
+            if waiting == 0 && (sending >= cameras || begin.elapsed() >= limits::LOAD_ASKED_SPAN * 5) {
                 return Ok(());
             }
             told(Stage::Preparing(self.options.participants.saturating_sub(waiting)));
@@ -251,9 +278,12 @@ impl<'a> Call<'a> {
             let wants = Wants { pictures, unrecorded: number < self.options.unrecorded, rung };
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             let codecs = self.options.codecs.clone();
+            let linked = self.options.linked.unwrap_or(self.options.participants);
+            let links = self.links.clone().filter(|_| number + linked >= self.options.participants);
+            let path = Path { links, repairs: Arc::clone(&self.repairs) };
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number, &codecs, wants).await
+                Participant::join(&door, &room, number, &codecs, (wants, &path)).await
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::gauge::Gauge;
+use super::link::WayCounts;
 use super::report::{
-    AudioReport, CompositeReport, DecoderReport, FreezeReport, LatencyReport, MouthToEarReport, ParticipantReport,
-    Report,
+    AudioReport, CompositeReport, DecoderReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
+    ParticipantReport, Report, RungReport,
 };
 use super::viewer::Sights;
 use super::witness::Testimony;
@@ -41,6 +42,22 @@ pub(super) fn summarise(testimonies: &[Testimony], speakers: &[usize], measured:
     }
 }
 
+/// What bad links did, all together; `None` where there is none.
+pub(super) fn links(all: impl Iterator<Item = [WayCounts; 2]>) -> Option<LinkReport> {
+    let mut report = LinkReport::default();
+    for [up, down] in all {
+        report.people += 1;
+        for (way, counts) in [(&mut report.up, up), (&mut report.down, down)] {
+            way.sent += counts.sent;
+            way.lost += counts.lost;
+            way.overflowed += counts.overflowed;
+            way.queue_ms_max = way.queue_ms_max.max(counts.queue_max.as_secs_f64() * 1000.0);
+            way.queue_long_ms = way.queue_long_ms.max(counts.queue_long.as_secs_f64() * 1000.0);
+        }
+    }
+    (report.people > 0).then_some(report)
+}
+
 fn seen_by_all(sights: &[&Sights]) -> usize {
     let Some((first, others)) = sights.split_first() else { return 0 };
     first.seen.iter().filter(|number| others.iter().all(|sights| sights.seen.contains(number))).count()
@@ -67,7 +84,23 @@ fn decoders(testimonies: &[Testimony]) -> Vec<DecoderReport> {
     let told = |testimony: &Testimony| {
         let (number, sights) = (testimony.number, testimony.sights.as_ref()?);
         let (Size { width, height }, seen) = (sights.size, sights.seen.len());
-        Some(DecoderReport { number, width, height, seen, pictures: sights.pictures })
+        let ms = |span: Duration| span.as_secs_f64() * 1000.0;
+        let rung = |(at, Size { width, height }): &(Duration, Size)| RungReport {
+            at_s: at.as_secs_f64(),
+            width: *width,
+            height: *height,
+        };
+        Some(DecoderReport {
+            number,
+            width,
+            height,
+            seen,
+            pictures: sights.pictures,
+            freezes: sights.freezes,
+            longest_gap_ms: ms(sights.longest_gap),
+            longest_picture_gap_ms: ms(sights.longest_picture_gap),
+            rungs: sights.rungs.iter().map(rung).collect(),
+        })
     };
     let mut decoders: Vec<_> = testimonies.iter().filter_map(told).collect();
     decoders.sort_by_key(|decoder| decoder.number);
@@ -94,11 +127,13 @@ fn audio(testimonies: &[Testimony], speakers: &[usize]) -> AudioReport {
     syncs.sort_by(f64::total_cmp);
     let mut ways = Gauge::new();
     testimonies.iter().for_each(|testimony| ways.merge(&testimony.sounds.ways));
+    let gaps = testimonies.iter().map(|testimony| testimony.sounds.longest_gap.as_secs_f64() * 1000.0);
     let mouth_to_ear = MouthToEarReport { p50: ways.percentile_ms(50), p95: ways.percentile_ms(95) };
     AudioReport {
         expected: speakers.len(),
         heard: speakers.iter().filter(is_heard).count(),
         own_heard: testimonies.iter().filter(|testimony| testimony.sounds.heard.contains(&testimony.number)).count(),
+        longest_gap_ms: gaps.fold(0.0, f64::max),
         lip_sync_ms: syncs.get(syncs.len() / 2).copied(),
         mouth_to_ear_ms: (ways.count() > 0).then_some(mouth_to_ear),
     }
@@ -124,11 +159,14 @@ mod tests {
             broken: 0,
             freezes: 1,
             longest_gap: Duration::from_millis(600),
+            longest_picture_gap: Duration::from_millis(90),
+            rungs: vec![(Duration::ZERO, Size::new(1280, 720)), (Duration::from_secs(2), Size::new(640, 360))],
         };
         let heard = heard.iter().copied().collect::<BTreeSet<_>>();
         let mut ways = Gauge::new();
         ways.add(Duration::from_millis(80));
-        let sounds = Sounds { heard, syncs_ms: vec![5.0], ways, broken: 0 };
+        let longest_gap = Duration::from_millis(20 * (number as u64 + 1));
+        let sounds = Sounds { heard, syncs_ms: vec![5.0], ways, broken: 0, longest_gap };
         Testimony { number, sights: Some(sights), sounds }
     }
 
@@ -141,6 +179,10 @@ mod tests {
         assert!((report.composite.fps - 30.0).abs() < 1e-9, "of the slower one");
         assert_eq!((report.freezes.count, report.composite.width), (2, 1280));
         assert_eq!(report.composite.codec, "av1, h264");
+        let rungs: Vec<_> = report.decoders[1].rungs.iter().map(|rung| (rung.at_s, rung.height)).collect();
+        assert_eq!(rungs, [(0.0, 720), (2.0, 360)]);
+        assert!((report.audio.longest_gap_ms - 40.0).abs() < 1e-9 && report.decoders[0].freezes == 1);
+        assert!(report.to_string().contains("rungs         person 1: 1280 × 720 at 0.0 s, 640 × 360 at 2.0 s"));
         assert_eq!(report.audio.lip_sync_ms, Some(5.0));
         assert!((report.latency_ms.p95 - 100.0).abs() <= 0.25);
         assert!(report.audio.mouth_to_ear_ms.is_some_and(|way| (way.p95 - 80.0).abs() <= 0.25));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::barcode;
 use super::gauge::Gauge;
 use super::sender::{SendLog, lane};
+use crate::base::limits;
 use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::{TilePlace, VideoTrack};
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
@@ -32,6 +33,11 @@ pub(super) struct Sights {
     pub freezes: u64,
     /// The longest time without anything new, in a tile or in all.
     pub longest_gap: Duration,
+    /// The longest time without a new composite.
+    pub longest_picture_gap: Duration,
+    /// The composite's extents, each with how long had been measured when it came; the newest ones are left out where
+    /// there are too many.
+    pub rungs: Vec<(Duration, Size)>,
 }
 
 impl Sights {
@@ -45,6 +51,8 @@ impl Sights {
             broken: 0,
             freezes: 0,
             longest_gap: Duration::ZERO,
+            longest_picture_gap: Duration::ZERO,
+            rungs: Vec::new(),
         }
     }
 }
@@ -72,6 +80,8 @@ pub(super) struct Viewer {
     canvas: Size,
     newest: Vec<Option<Sighting>>,
     picture_at: Option<Instant>,
+    /// When measuring began.
+    begun: Option<Instant>,
     sights: Sights,
 }
 
@@ -89,6 +99,7 @@ impl Viewer {
             canvas: Size::new(0, 0),
             newest: vec![None; lane(people, VideoTrack::Camera)],
             picture_at: None,
+            begun: None,
             sights: Sights::new(),
         })
     }
@@ -105,6 +116,7 @@ impl Viewer {
     /// Forgets what was measured; the measured span begins at `now`.
     pub fn begin(&mut self, now: Instant) {
         self.sights = Sights::new();
+        self.begun = Some(now);
         self.picture_at = self.picture_at.map(|_| now);
         self.newest.iter_mut().flatten().for_each(|sighting| sighting.at = now);
     }
@@ -145,19 +157,24 @@ impl Viewer {
             }
         }
         if let Some(at) = self.picture_at {
-            self.gap(now.saturating_duration_since(at));
+            self.picture_gap(now.saturating_duration_since(at));
         }
         self.sights
     }
 
     fn show(&mut self, picture: &VideoFrame, now: Instant, log: &SendLog) {
+        let rungs = &mut self.sights.rungs;
+        if rungs.last().is_none_or(|(_, size)| *size != picture.size) && rungs.len() < limits::LOAD_SWITCHES_MAX {
+            let begun = self.begun.unwrap_or(now);
+            rungs.push((now.saturating_duration_since(begun), picture.size));
+        }
         self.sights.size = picture.size;
         if !self.sights.codecs.contains(&self.codec) {
             self.sights.codecs.push(self.codec);
         }
         self.sights.pictures += 1;
         if let Some(before) = self.picture_at.replace(now) {
-            self.gap(now.saturating_duration_since(before));
+            self.picture_gap(now.saturating_duration_since(before));
         }
         for at in 0..self.tiles.len() {
             let TilePlace { participant, track, x, y, width, height, .. } = self.tiles[at];
@@ -186,6 +203,11 @@ impl Viewer {
             self.gap(now.saturating_duration_since(before.at));
         }
         self.newest[lane] = Some(Sighting { owner, frame: code.frame, at: now, delay });
+    }
+
+    fn picture_gap(&mut self, gap: Duration) {
+        self.sights.longest_picture_gap = self.sights.longest_picture_gap.max(gap);
+        self.gap(gap);
     }
 
     fn gap(&mut self, gap: Duration) {
@@ -245,6 +267,7 @@ mod tests {
             width: 320,
             height: 180,
             z: 0,
+            from: None,
         };
         viewer.rearrange(vec![tile(0), tile(320)], Size::new(WIDTH as u32, HEIGHT as u32));
         viewer

@@ -104,9 +104,10 @@ impl Attention {
         while !self.phase.is_over() {
             if !has_begun && self.phase.is_measuring() {
                 has_begun = true;
-                self.listener.begin();
+                let now = Instant::now();
+                self.listener.begin(now);
                 if let Some(viewer) = &mut self.viewer {
-                    viewer.begin(Instant::now());
+                    viewer.begin(now);
                 }
             }
             match inward.recv_timeout(limits::LOAD_PHASE_SPACING) {
@@ -116,14 +117,15 @@ impl Attention {
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(limits::LOAD_PHASE_SPACING),
             }
         }
-        let sights = self.viewer.map(|viewer| viewer.end(Instant::now(), &self.log));
-        Testimony { number: self.number, sights, sounds: self.listener.end() }
+        let now = Instant::now();
+        let sights = self.viewer.map(|viewer| viewer.end(now, &self.log));
+        Testimony { number: self.number, sights, sounds: self.listener.end(now) }
     }
 
     fn notice(&mut self, sense: Inward) {
         match (sense, &mut self.viewer) {
             (Inward::Picture(frame), Some(viewer)) => viewer.look(&frame, &self.log),
-            (Inward::Told(FromNode::Scene { width, height, tiles }), Some(viewer)) => {
+            (Inward::Told(FromNode::Scene { width, height, tiles, .. }), Some(viewer)) => {
                 viewer.rearrange(tiles, Size::new(width, height));
             }
             (Inward::Sound(frame), viewer) => {

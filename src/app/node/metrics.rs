@@ -1,9 +1,12 @@
 //! **The question:** under which names do operators see what the node counts?
 
+use std::sync::Arc;
+
 use crate::app::workers::counters::{Counts, NodeCounters};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
+use crate::io::live::LiveCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -11,9 +14,15 @@ use crate::io::telemetry::metrics::Metrics;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
+/// What renders them at each scrape.
+pub fn rendering(counts: &Counts) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let metrics = metrics(counts);
+    Arc::new(move || metrics.render())
+}
+
 /// The counters under the names of `docs/operating.md`.
 #[must_use]
-pub fn metrics(counts: &Counts) -> Metrics {
+fn metrics(counts: &Counts) -> Metrics {
     let metrics = Metrics::new();
     metrics.process();
     let named = [
@@ -22,6 +31,7 @@ pub fn metrics(counts: &Counts) -> Metrics {
         wire(&counts.net),
         legs(&counts.legs),
         sound(&counts.sound),
+        live(&counts.live),
         recordings(&counts.record),
         archive(&counts.archive),
         hand_over(&counts.hand_over),
@@ -37,8 +47,10 @@ pub fn metrics(counts: &Counts) -> Metrics {
     }
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
+    let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
     let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
-    let others = [(failing.0, failing.1, failing.2.clone()), connections];
+    let streams = ("tessera_tcp_streams", "TCP connections that carry media", counts.net.tcp_streams.clone());
+    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams];
     for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
@@ -167,6 +179,16 @@ fn wire(counters: &NetCounters) -> Vec<Named<'_>> {
             "Datagrams not sent: their address had not proved to be the peer's",
             &counters.datagrams_withheld,
         ),
+        (
+            "tessera_tcp_refused_total",
+            "TCP connections of media closed before they belonged to a client",
+            &counters.tcp_refused,
+        ),
+        (
+            "tessera_tcp_discarded_total",
+            "Datagrams discarded because a client's TCP connection was behind",
+            &counters.tcp_discarded,
+        ),
         ("tessera_net_rounds_long_total", "Rounds of a net thread over 33 ms", &counters.rounds_long),
         ("tessera_net_events_refused_total", "Events of the wire lost by the control thread", &counters.events_refused),
     ]
@@ -205,6 +227,13 @@ fn sound(counters: &SoundCounters) -> Vec<Named<'_>> {
         ("tessera_minus_encoded_total", "Packets of mixes-minus encoded", &counters.minus_encoded),
         ("tessera_audio_ticks_silent_total", "Audio ticks in which nobody was heard", &counters.silent_ticks),
         ("tessera_announcements_total", "Announcements begun", &counters.announcements),
+    ]
+}
+
+fn live(counters: &LiveCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_hls_parts_total", "Parts of live HLS made", &counters.parts),
+        ("tessera_hls_requests_refused_total", "Requests of HLS refused: too many wait", &counters.refused),
     ]
 }
 

@@ -4,8 +4,10 @@
 //! Door: [`Node`]. A thread is a worker of [`crate::app::workers`]; `control` wires rooms and peers through them.
 
 mod calibration;
+mod history;
 mod metrics;
 mod start;
+mod tcp;
 
 pub use crate::app::control::report::{RoomCounters, RoomReport};
 pub use crate::app::workers::counters::NodeCounters;

@@ -14,10 +14,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, Tls};
+use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
-use crate::app::node::{calibration, metrics};
+use crate::app::node::tcp::TcpError;
+use crate::app::node::{calibration, history, metrics, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -28,15 +29,17 @@ use crate::base::limits::{self, RECORDINGS_TOKEN_LEN_MIN};
 use crate::core::access::Steering;
 use crate::engine::compose::overlays::load_fonts;
 use crate::engine::decode::PixelBudget;
+use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{ControlHandle, DoorCounters};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
+use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::telemetry::panics::Panics;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
-use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers};
+use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
 
 /// Why a node did not start. Each is one clear line.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,9 @@ pub enum StartError {
     /// The media socket.
     #[error(transparent)]
     Media(#[from] BindError),
+    /// The TCP port of media.
+    #[error(transparent)]
+    Tcp(#[from] TcpError),
     /// The HTTP socket or its certificate.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -114,10 +120,9 @@ impl Node {
         let panics = Panics::new(counts.node.threads_failed.clone());
         let of_fonts = panics.clone();
         thread::Builder::new().name("fonts".into()).spawn(move || of_fonts.minor("fonts", load_fonts))?;
-        let (listen, advertise) = (config.media.listen, &config.media.advertise);
-        let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
+        let (sockets, tcp, door) = open_sockets(&config, counts.http.clone())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
-        let door = HttpDoor::open(&http_setup(&config, &candidates, counts.http.clone()))?;
+        let tcp_candidates = tcp.as_ref().map_or_else(Vec::new, |port| port.candidates().to_vec());
         let chosen = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
@@ -129,23 +134,23 @@ impl Node {
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let told = |archive| recordings(&config, archive, token, &runtime, &counts);
         let recordings = archive.clone().map(told).transpose()?;
-        let canvas = config.video.size();
-        let metrics = Arc::new(metrics::metrics(&counts));
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
-        let (net_sender, net_events) = bounded(limits::EVENTS_LEN);
-        let (sender, events) = bounded(limits::EVENTS_LEN);
-        let (stop_control, stop) = bounded(1);
+        let (net, net_events) = bounded(limits::EVENTS_LEN);
+        let ((sender, events), (stop_control, stop)) = (bounded(limits::EVENTS_LEN), bounded(1));
         let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
-        let workers = start_workers(&config, sockets, &net_sender, &reports, (&control_waker, &counts, &panics))?;
+        let workers = start_workers(&config, (sockets, tcp), &net, &reports, (&control_waker, &counts, &panics))?;
+        let live = live_rooms(&config, chosen.choice, &counts);
         let parts = ControlParts {
+            live: live.clone(),
             config: config.clone(),
             encoder: chosen.choice,
             encode_costs: chosen.costs,
             compositors,
             certificate: Certificate::generate(),
             candidates,
+            tcp_candidates,
             workers,
             reports,
             counts: counts.clone(),
@@ -157,9 +162,9 @@ impl Node {
         let control = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let told_token = told_token.filter(|_| recordings.is_some());
-        let metrics = Arc::new(move || metrics.render());
-        let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings };
+        let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
+        let history = history::begin(&runtime, &counts, &panics);
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle, view), panics.clone());
         Ok(Self {
             url,
@@ -174,7 +179,7 @@ impl Node {
             ended,
             counters: counts.node,
             panics,
-            told_token,
+            told_token: told_token.filter(|_| archive.is_some()),
             keepers,
         })
     }
@@ -255,14 +260,31 @@ impl Drop for Node {
     }
 }
 
+/// Everything that others reach this node by.
+fn open_sockets(
+    config: &Config,
+    counters: DoorCounters,
+) -> Result<(Vec<MediaSocket>, Option<TcpPort>, HttpDoor), StartError> {
+    let (listen, advertise) = (config.media.listen, &config.media.advertise);
+    let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
+    let descriptors = raise_descriptors();
+    let share = TcpShare::of(descriptors);
+    let mut door = HttpDoor::open(&http_setup(config, sockets[0].candidates(), counters, descriptors))?;
+    let tcp = tcp::open(&config.media, sockets[0].address(), &mut door, share)?;
+    Ok((sockets, tcp, door))
+}
+
 fn start_workers(
     config: &Config,
-    sockets: Vec<MediaSocket>,
+    (sockets, tcp): (Vec<MediaSocket>, Option<TcpPort>),
     net_events: &Sender<NetEvent>,
     reports: &Reports<Event>,
     (control, counts, panics): (&Waker, &Counts, &Panics),
 ) -> io::Result<Workers> {
-    let net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
+    let mut net = NetWorkers::start(sockets, net_events, control, &counts.net, panics)?;
+    if let Some(port) = tcp {
+        net.open(port, &counts.net, panics)?;
+    }
     let legs = match config.media.legs.is_off() {
         true => None,
         false => Some(legs_worker(reports.clone(), panics)?),
@@ -303,6 +325,17 @@ fn start_workers(
     })
 }
 
+/// Where rooms can be watched by HLS.
+fn live_rooms(config: &Config, encoder: EncoderChoice, counts: &Counts) -> LiveRooms {
+    let hls = &config.hls;
+    if !hls.enabled {
+        return LiveRooms::default();
+    }
+    let (window, len_max, threads) = (hls.window(), hls.len_max(), config.video.encoder_threads());
+    let setup = LiveSetup { window, len_max, any_origin: hls.any_origin, encoder, threads };
+    LiveRooms::new(setup, counts.live.clone())
+}
+
 fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<LegCommand>> {
     Worker::start_minor("legs", panics, move |mailbox| {
         let served = rtp::run(&mailbox.commands, &mailbox.waker, |event| reports.send(Event::Leg(event)));
@@ -312,20 +345,22 @@ fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<Le
     })
 }
 
-fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters) -> HttpSetup {
+fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters, descriptors: u64) -> HttpSetup {
     let tls = match &config.http.tls {
         Tls::Off => http::Tls::Off,
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
         Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
     };
-    let Http { listen, token, hosts, origins, .. } = config.http.clone();
+    let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
-    let sockets = config.threads.net() + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
-    let connections_max = http::connections_max(raise_descriptors(), sockets);
+    let streams = if config.media.tcp == TcpMedia::Off { 0 } else { TcpShare::of(descriptors).waiting };
+    let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
+    let connections_max = http::connections_max(descriptors, sockets);
     warn_of_strangers(config);
-    HttpSetup { listen, tls, guard: Guard { policy, token, hosts, origins, connections_max, counters } }
+    let guard = Guard { policy, token, hosts, origins, embed_origins, ice_servers, connections_max, counters };
+    HttpSetup { listen, tls, guard }
 }
 
 /// As many descriptors as the system lets this process have; how many that are.

@@ -102,8 +102,8 @@ impl ComposeWorker {
 fn report(room: &RoomId, events: &mut Outbox<CanvasEvent>, reports: &Reports<Event>, counters: &NodeCounters) {
     for event in events.drain() {
         match event {
-            CanvasEvent::Scene { scene, page, pages } => {
-                reports.send(Event::SceneChanged { room: room.clone(), scene, page, pages });
+            CanvasEvent::Scene { scene, passage, page, pages } => {
+                reports.send(Event::SceneChanged { room: room.clone(), scene, passage, page, pages });
             }
             CanvasEvent::Relief(relief) => reports.send(Event::Relief { room: room.clone(), relief }),
             CanvasEvent::GpuLost(reason) => {

@@ -5,6 +5,7 @@ use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
+use crate::io::live::LiveCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -120,6 +121,8 @@ pub struct Counts {
     pub legs: LegCounters,
     /// The rooms' sound.
     pub sound: SoundCounters,
+    /// What is watched by HLS.
+    pub live: LiveCounters,
     /// The recordings.
     pub record: RecordCounters,
     /// The archive they go to.

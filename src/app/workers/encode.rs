@@ -37,7 +37,7 @@ pub struct RungWork {
     pub keyframe_requests: KeyframeRequest,
     /// When keyframes are due.
     pub pacer: KeyframePacer,
-    /// Whether a recording reads the rung.
+    /// Whether a recording or HLS reads the rung.
     pub recorded: Arc<AtomicBool>,
     /// This room's own count of encoded frames.
     pub frames_encoded: Counter,
@@ -79,7 +79,7 @@ impl Rung {
         let wished = self.work.keyframe_requests.take_keyframe();
         let input = if wished { KeyframeInput::Request } else { KeyframeInput::Due };
         let recorded = self.work.recorded.load(Ordering::Relaxed);
-        self.work.pacer.handle(now, KeyframeInput::Recorded(recorded), &mut self.due);
+        self.work.pacer.handle(now, KeyframeInput::Recorded(recorded.then_some(frame.pts)), &mut self.due);
         self.work.pacer.handle(now, input, &mut self.due);
         let keyframe = self.due.drain().count() > 0;
         if let Err(error) = self.work.encoder.encode(frame, keyframe, &mut self.out) {

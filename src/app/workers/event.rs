@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId, TrackId};
 use crate::core::ladder::Relief;
-use crate::core::scene::Scene;
+use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
@@ -43,6 +43,8 @@ pub enum Event {
         room: RoomId,
         /// Who is seen where from now on.
         scene: Arc<Scene>,
+        /// How everything comes there.
+        passage: Passage,
         /// The page of the layout that is shown, from 0.
         page: usize,
         /// How many pages it has.
@@ -119,6 +121,13 @@ pub enum Event {
         /// Which recording.
         ticket: RecordingTicket,
     },
+    /// A worker panicked over a rung's live stream: it is packaged no longer, the rung goes on.
+    LiveFailed {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        rung: RungId,
+    },
     /// A worker panicked over an encode that is made for a recording alone.
     RungFailed {
         /// Its room.
@@ -147,6 +156,7 @@ impl Event {
             | Self::RecordingFinished { room, .. }
             | Self::RecordingFailed { room, .. }
             | Self::RungFailed { room, .. }
+            | Self::LiveFailed { room, .. }
             | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,
         }

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod decode;
 pub mod encode;
 pub mod event;
+pub mod live;
 pub mod mix;
 pub mod package;
 pub mod worker;

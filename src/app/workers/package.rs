@@ -1,5 +1,6 @@
-//! **The question:** what is packaged as the calls run? The `package` thread owns every room's recording, and waits for
-//! none of them: keepers, disks and stores are asked, and what they answer is told to the control thread.
+//! **The question:** what is packaged as the calls run? The `package` thread owns every room's recording and live
+//! streams, and waits for none of them: keepers, disks and stores are asked, and what they answer is told to the
+//! control thread.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +9,11 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::app::workers::event::Event;
+use crate::app::workers::live::Packagers;
 use crate::app::workers::worker::{Mailbox, Reports, guard};
-use crate::base::media::{ParticipantId, RecordingTicket, RoomId};
+use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId};
 use crate::core::record;
+use crate::io::live::LivePackager;
 use crate::io::recording::{ClosingRecording, Reads, RoomRecording, TrackSource};
 
 /// What the control thread tells the package thread.
@@ -36,6 +39,10 @@ pub enum PackageCommand {
     Track(RecordingTicket, Box<TrackSource>),
     /// Record a participant's own tracks no longer.
     EndTracks(RecordingTicket, ParticipantId),
+    /// A rung of a room is packaged as live HLS, until its fan closes.
+    Live(RoomId, RungId, Box<LivePackager>),
+    /// It is packaged no longer.
+    EndLive(RungId),
     /// Nothing that comes from now on is recorded: close it. Answered by [`Event::RecordingFinished`], unless it was
     /// refused.
     Finish(RecordingTicket),
@@ -43,7 +50,7 @@ pub enum PackageCommand {
 
 /// The body of the `package` thread. When its mailbox closes, every recording is closed first, all side by side.
 pub fn run(mailbox: &Mailbox<PackageCommand>, reports: Reports<Event>) {
-    let mut package = Package { recordings: HashMap::new(), closing: Vec::new(), reports };
+    let mut package = Package { recordings: HashMap::new(), closing: Vec::new(), live: Packagers::default(), reports };
     loop {
         let step = catch_unwind(AssertUnwindSafe(|| {
             let is_open = package.take_commands(&mailbox.commands);
@@ -68,6 +75,7 @@ pub fn run(mailbox: &Mailbox<PackageCommand>, reports: Reports<Event>) {
 struct Package {
     recordings: HashMap<RecordingTicket, Recorded>,
     closing: Vec<Closing>,
+    live: Packagers,
     reports: Reports<Event>,
 }
 
@@ -121,6 +129,8 @@ impl Package {
             PackageCommand::EndTracks(ticket, participant) => {
                 self.with(ticket, |recording| recording.end_tracks_of(Instant::now(), participant));
             }
+            PackageCommand::Live(room, rung, packager) => self.live.begin(room, rung, packager),
+            PackageCommand::EndLive(rung) => self.live.end(rung),
             PackageCommand::Finish(ticket) => self.finish(ticket, Instant::now()),
         }
     }
@@ -188,7 +198,8 @@ impl Package {
             reports.send(Event::RecordingFinished { room: room.clone(), ticket: *ticket, summary: closed.flatten() });
             false
         });
-        running.into_iter().chain(self.closing.iter().map(|closing| closing.recording.deadline())).min()
+        let closing = self.closing.iter().map(|closing| closing.recording.deadline());
+        running.into_iter().chain(closing).chain(self.live.advance(now, &self.reports)).min()
     }
 
     fn advance_one(&mut self, ticket: RecordingTicket, now: Instant) -> Option<Instant> {
@@ -539,7 +550,7 @@ mod tests {
     fn package() -> (Package, Receiver<Event>) {
         let (sender, events) = bounded(limits::EVENTS_LEN);
         let reports = Reports::new(sender, Waker::new().unwrap(), Counter::default());
-        (Package { recordings: HashMap::new(), closing: Vec::new(), reports }, events)
+        (Package { recordings: HashMap::new(), closing: Vec::new(), live: Packagers::default(), reports }, events)
     }
 
     fn begin(package: &mut Package, room: &Room) {

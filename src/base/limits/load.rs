@@ -23,5 +23,27 @@ pub const LOAD_SENSES_LEN: usize = 256;
 pub const LOAD_PHASE_SPACING: Duration = Duration::from_millis(20);
 /// Packets whose arrival a listener remembers, half a second: an onset is told some windows later.
 pub const LOAD_STAMPS_MAX: usize = 25;
+/// Changes of the composite's extents that a viewer of it remembers.
+pub const LOAD_SWITCHES_MAX: usize = 256;
 /// Lip-sync measurements that a listener keeps.
 pub const LOAD_SYNCS_MAX: usize = 10_000;
+/// How long a datagram may wait before a bad link of theirs, unless told otherwise.
+pub const LOAD_QUEUE_SPAN: Duration = Duration::from_secs(1);
+/// A queue before such a link that is long.
+pub const LOAD_QUEUE_LONG: Duration = Duration::from_millis(500);
+/// Bits a second of the narrowest such link.
+pub const LOAD_RATE_MIN: u64 = 1_000;
+/// Of the widest: beyond, none is limited.
+pub const LOAD_RATE_MAX: u64 = 10_000_000_000;
+/// The longest span of such a link's plan.
+pub const LOAD_STAGE_MAX: Duration = Duration::from_secs(86_400);
+/// Datagrams that are under way on one such link, both ways together; more are lost.
+pub const LOAD_UNDER_WAY_MAX: usize = 8_192;
+/// How often a person looks for packets to ask for again, as libwebrtc does.
+pub const LOAD_REPAIR_SPACING: Duration = Duration::from_millis(20);
+/// How long after a packet was asked for it is asked for again, while nobody knows the round trip.
+pub const LOAD_REPAIR_WAIT: Duration = Duration::from_millis(100);
+/// Times that one packet is asked for, as libwebrtc does.
+pub const LOAD_REPAIRS_MAX: u32 = 10;
+/// Packets that are missed at once; a larger gap is a sender that went on elsewhere.
+pub const LOAD_MISSING_MAX: u64 = 1_000;

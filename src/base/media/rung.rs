@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::media::{Codec, ParticipantId, Size};
@@ -90,7 +91,7 @@ pub struct EncodeCosts {
 }
 
 /// Which codec rooms send to viewers that take both, as the operator chose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CodecPreference {
     /// AV1 while its encode is a small share of the machine, else H.264.

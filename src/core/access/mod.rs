@@ -31,6 +31,8 @@ pub enum Act {
     Moderate,
     /// To begin or end a recording.
     Record,
+    /// To see how the node fares, beyond what its metrics tell.
+    Oversee,
     /// To see, hand over or erase recordings, which have a token and links of their own.
     Archive,
 }
@@ -90,8 +92,9 @@ impl Policy {
         let may = match (caller, act) {
             (Caller::Participant(_), Act::Record) => self.participants_may_record,
             (Caller::Participant(_), Act::Arrange) => self.participants_choose_layout,
-            (Caller::Guest, Act::Record | Act::Moderate | Act::Arrange) => false,
-            (Caller::Anyone, Act::Record | Act::Moderate | Act::Arrange) => match self.steering {
+            (Caller::Participant(_), Act::Oversee) => false,
+            (Caller::Guest, Act::Record | Act::Moderate | Act::Arrange | Act::Oversee) => false,
+            (Caller::Anyone, Act::Record | Act::Moderate | Act::Arrange | Act::Oversee) => match self.steering {
                 Steering::Open => true,
                 Steering::ByToken => return Err(Denied::TokenMissing),
                 Steering::Off => return Err(Denied::SteeringOff),
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn steering_takes_a_token_as_soon_as_other_machines_reach_the_door() {
         let of = |has_token, beyond| Policy { steering: Steering::new(has_token, beyond), ..Policy::default() };
-        for act in [Act::Arrange, Act::Moderate, Act::Record] {
+        for act in [Act::Arrange, Act::Moderate, Act::Record, Act::Oversee] {
             assert_eq!(of(false, false).judge(Caller::Anyone, act), Ok(()), "only this machine asks");
             assert_eq!(of(false, true).judge(Caller::Anyone, act), Err(Denied::SteeringOff));
             for beyond in [false, true] {

@@ -14,7 +14,7 @@ pub struct VideoSample {
     pub data: Bytes,
     /// How long it is shown, units of `VIDEO_TIMESCALE`.
     pub duration: u32,
-    /// A keyframe with its sequence header; only the first sample of a run may be one.
+    /// A keyframe with its sequence header. In recordings only the first sample of a run is one.
     pub sync: bool,
 }
 
@@ -86,7 +86,6 @@ impl Fragment {
 
 impl VideoRun {
     fn traf(&self, data_at: usize) -> Traf {
-        debug_assert!(self.samples[1..].iter().all(|sample| !sample.sync), "a keyframe opens its fragment");
         let entry = |sample: &VideoSample| TrunEntry {
             duration: Some(sample.duration),
             size: Some(fit(sample.data.len())),

@@ -9,11 +9,15 @@ use crate::base::media::Outbox;
 /// Loss that no link has by nature (GCC, draft-ietf-rmcat-gcc-02 section 6, takes a tenth), if it lasts.
 const LOSSY: f32 = 0.12;
 /// Loss that needs no second look.
-const VERY_LOSSY: f32 = 0.25;
+const VERY_LOSSY: f32 = 0.45;
 /// A queue that nobody has by jitter, if it lasts.
 const QUEUED: Duration = Duration::from_millis(300);
 /// A queue that needs no second look.
 const LONG_QUEUED: Duration = Duration::from_millis(600);
+/// A queue that grows as fast as where a third is too much, at so many samples on end, grows on.
+const GROWING: (f32, u8) = (0.67, 3);
+/// So many samples on end that look bad are no hiccup of a busy machine.
+const LASTING: u8 = 3;
 /// A queue that neither grows nor drains for so long is no queue but another way through the network.
 const SETTLED: Duration = Duration::from_secs(6);
 /// Differences of what settled that are jitter.
@@ -62,8 +66,10 @@ pub struct LinkEstimator {
     loss: f32,
     /// Since when the time stands still, and where.
     level: Option<(Instant, Duration)>,
-    /// What the last sample said by itself.
-    suspects: bool,
+    /// How many samples on end looked bad.
+    suspects: u8,
+    /// At how many on end the queue grew fast.
+    grows: u8,
     congested: bool,
     stats: LinkStats,
 }
@@ -82,10 +88,11 @@ impl LinkEstimator {
         self.loss = sample.loss.map_or(self.loss, |loss| loss.clamp(0.0, 1.0));
         let loss = self.loss;
         let (queue, through) = sample.round_trip.map_or((Duration::ZERO, 1.0), |time| self.queue(now, time));
+        self.grows = if through < GROWING.0 { self.grows.saturating_add(1) } else { 0 };
         let suspects = loss > LOSSY || queue > QUEUED;
-        let at_once = loss > VERY_LOSSY || queue > LONG_QUEUED;
-        let was_suspect = std::mem::replace(&mut self.suspects, suspects);
-        if suspects && (at_once || was_suspect) {
+        self.suspects = if suspects { self.suspects.saturating_add(1) } else { 0 };
+        let at_once = loss > VERY_LOSSY || queue > LONG_QUEUED || self.grows >= GROWING.1;
+        if suspects && (at_once || self.suspects >= LASTING) {
             self.congested = true;
             self.stats.congested += 1;
             out.push(LinkVerdict::Congested { arrives: (1.0 - loss) * through });
@@ -168,6 +175,19 @@ mod tests {
         // 300 kb/s of 2.5 Mb/s: each half second is known 440 ms later than the one before.
         let verdicts = told(&mut estimator, &[(0.0, 50), (0.0, 50), (0.0, 490), (0.0, 930)]);
         assert!(matches!(verdicts[..], [(4, LinkVerdict::Congested { arrives })] if arrives < 0.15), "{verdicts:?}");
+    }
+
+    #[test]
+    fn a_queue_that_grows_fast_is_found_before_it_is_long() {
+        let (start, mut estimator, mut out) = (Instant::now(), LinkEstimator::new(), Outbox::new());
+        // 300 kb/s of 2.5 Mb/s, looked at each 200 ms.
+        for (n, ms) in [(0, 50), (1, 50), (2, 226), (3, 402), (4, 578)] {
+            assert!(out.is_empty());
+            let sample = LinkSample { loss: Some(0.0), round_trip: Some(Duration::from_millis(ms)) };
+            estimator.handle(start + Duration::from_millis(200) * n, sample, &mut out);
+        }
+        let told: Vec<_> = out.drain().collect();
+        assert!(matches!(told[..], [LinkVerdict::Congested { arrives }] if arrives < 0.15), "{told:?}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! **The question:** when is a keyframe due, on a rung or from a source? Any number of requests are one a
-//! `limits::KEYFRAME_SPACING`; while a recorder reads a rung, one comes every `limits::KEYFRAME_INTERVAL` by itself.
+//! `limits::KEYFRAME_SPACING`; while a recorder or HLS reads a rung, one comes every `limits::KEYFRAME_INTERVAL` by
+//! itself, on lines of the room's clock, so that all rungs have theirs at once.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-use crate::base::media::Outbox;
+use crate::base::media::{Outbox, Pts};
 
 /// What a pacer hears of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub enum KeyframeInput {
     Request,
     /// A keyframe came by itself (a source's own): anyone who waited has it.
     Seen,
-    /// Whether a recorder or HLS reads from now on.
-    Recorded(bool),
+    /// A frame of this room time comes, and a recorder or HLS reads; `None`: neither does.
+    Recorded(Option<Pts>),
     /// The deadline came.
     Due,
 }
@@ -43,7 +44,8 @@ pub struct PacerStats {
 pub struct KeyframePacer {
     last: Option<Instant>,
     pending: bool,
-    recorded: bool,
+    /// Which of the room clock's intervals the last frame lies in that a recorder or HLS reads.
+    interval: Option<u64>,
     stats: PacerStats,
 }
 
@@ -56,6 +58,7 @@ impl KeyframePacer {
 
     /// Takes one input; pushes a keyframe if one is due at `now`.
     pub fn handle(&mut self, now: Instant, input: KeyframeInput, out: &mut Outbox<KeyframeOutput>) {
+        let mut is_due = false;
         match input {
             KeyframeInput::Request => {
                 self.stats.requests += 1;
@@ -66,14 +69,15 @@ impl KeyframePacer {
                 self.pending = false;
                 self.last = Some(now);
             }
-            KeyframeInput::Recorded(recorded) => {
+            KeyframeInput::Recorded(at) => {
+                let before = std::mem::replace(&mut self.interval, at.map(interval));
                 // A recording begins with a keyframe.
-                self.pending |= recorded && !self.recorded;
-                self.recorded = recorded;
+                self.pending |= self.interval.is_some() && before.is_none();
+                is_due = before.is_some() && self.interval.is_some() && before != self.interval;
             }
             KeyframeInput::Due => {}
         }
-        if self.deadline_from(now).is_some_and(|at| at <= now) {
+        if is_due || self.deadline_from(now).is_some_and(|at| at <= now) {
             self.pending = false;
             self.last = Some(now);
             self.stats.keyframes += 1;
@@ -85,9 +89,7 @@ impl KeyframePacer {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let last = self.last?;
-        let asked = self.pending.then_some(last + limits::KEYFRAME_SPACING);
-        let regular = self.recorded.then_some(last + limits::KEYFRAME_INTERVAL);
-        asked.into_iter().chain(regular).min()
+        self.pending.then_some(last + limits::KEYFRAME_SPACING)
     }
 
     /// What happened so far.
@@ -97,11 +99,17 @@ impl KeyframePacer {
     }
 
     fn deadline_from(&self, now: Instant) -> Option<Instant> {
-        if self.last.is_none() { (self.pending || self.recorded).then_some(now) } else { self.deadline() }
+        if self.last.is_none() { self.pending.then_some(now) } else { self.deadline() }
     }
 }
 
-/// How many keyframe requests one viewer has left: `limits::KEYFRAME_REQUESTS_PER_MINUTE`.
+/// Counted from the room's epoch.
+const fn interval(pts: Pts) -> u64 {
+    pts.0 / limits::KEYFRAME_INTERVAL.as_nanos() as u64
+}
+
+/// How many keyframe requests one viewer has left: `limits::KEYFRAME_REQUESTS_PER_MINUTE`, and one each
+/// `limits::KEYFRAME_REQUEST_SPAN` beyond.
 #[derive(Debug, Default)]
 pub struct RequestBudget {
     granted: VecDeque<Instant>,
@@ -120,7 +128,9 @@ impl RequestBudget {
         while self.granted.front().is_some_and(|at| now.saturating_duration_since(*at) >= minute) {
             self.granted.pop_front();
         }
-        let granted = self.granted.len() < limits::KEYFRAME_REQUESTS_PER_MINUTE;
+        let is_long_ago =
+            self.granted.back().is_none_or(|at| now.saturating_duration_since(*at) >= limits::KEYFRAME_REQUEST_SPAN);
+        let granted = is_long_ago || self.granted.len() < limits::KEYFRAME_REQUESTS_PER_MINUTE;
         if granted {
             self.granted.push_back(now);
         }
@@ -157,17 +167,20 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_rung_has_a_keyframe_every_four_seconds() {
+    fn a_recorded_rung_has_a_keyframe_at_every_line_of_four_seconds() {
         let start = Instant::now();
-        let (mut pacer, mut out) = (KeyframePacer::new(), Outbox::new());
-        pacer.handle(start, KeyframeInput::Recorded(true), &mut out);
-        pacer.handle(start + ms(1500), KeyframeInput::Request, &mut out);
-        assert_eq!(out.drain().count(), 2);
-        assert_eq!(pacer.deadline(), Some(start + ms(5500)), "counted from the last one, whoever asked");
-        pacer.handle(start + ms(5500), KeyframeInput::Due, &mut out);
-        assert_eq!(out.drain().count(), 1);
-        pacer.handle(start + ms(5600), KeyframeInput::Recorded(false), &mut out);
-        assert_eq!(pacer.deadline(), None);
+        let (mut pacer, mut out, mut made) = (KeyframePacer::new(), Outbox::new(), Vec::new());
+        // Its clock stands at 2.5 s when somebody begins to read; a viewer asks at 7.7 s, just before a line.
+        for n in 25..170_u64 {
+            let now = start + ms(n * 100);
+            pacer.handle(now, KeyframeInput::Recorded(Some(Pts(n * 100_000_000))), &mut out);
+            pacer.handle(now, if n == 77 { KeyframeInput::Request } else { KeyframeInput::Due }, &mut out);
+            made.extend(out.drain().map(|_| n));
+        }
+        assert_eq!(made, [25, 40, 77, 80, 120, 160]);
+        pacer.handle(start + ms(17_000), KeyframeInput::Recorded(None), &mut out);
+        pacer.handle(start + ms(21_000), KeyframeInput::Recorded(None), &mut out);
+        assert!(out.is_empty() && pacer.deadline().is_none());
     }
 
     #[test]
@@ -182,12 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_has_six_requests_a_minute() {
+    fn a_viewer_has_six_requests_a_minute_and_never_waits_for_more_than_five_seconds() {
         let start = Instant::now();
         let mut budget = RequestBudget::new();
-        let granted = (0..60).filter(|n| budget.grant(start + Duration::from_secs(*n))).count();
-        assert_eq!(granted, limits::KEYFRAME_REQUESTS_PER_MINUTE);
-        assert!(budget.grant(start + Duration::from_secs(60)));
-        assert!(!budget.grant(start + Duration::from_millis(60_500)));
+        let granted: Vec<u64> = (0..30).filter(|n| budget.grant(start + Duration::from_secs(*n))).collect();
+        assert_eq!(granted, [0, 1, 2, 3, 4, 5, 10, 15, 20, 25]);
+        let later = start + Duration::from_secs(120);
+        let granted = (0..60).filter(|n| budget.grant(later + ms(n * 100))).count();
+        assert_eq!(granted, limits::KEYFRAME_REQUESTS_PER_MINUTE + 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
@@ -11,7 +12,7 @@ use crate::core::record::gap::{Gap, GapTrack, millis};
 use crate::core::record::track_entry::TrackEntry;
 
 /// Whether more will come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// The call runs; after a crash this stays, and the files tell how far they go.

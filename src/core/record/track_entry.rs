@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
@@ -9,7 +10,7 @@ use crate::base::media::TrackKind;
 use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
 
 /// One file of a single track. Times are milliseconds since the recording's zero.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrackEntry {
     /// The file's name, below the recording's.
     pub file: String,

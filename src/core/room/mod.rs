@@ -3,12 +3,14 @@
 //! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
 //! who is seen where is `scene/`'s question, what is heard is `mix/`'s.
 
+mod chat;
 mod moderation;
 mod roster;
 mod speech;
 
 use std::time::Instant;
 
+pub use chat::{Chat, ChatRefused, Written};
 pub use moderation::Rules;
 pub use roster::{Member, Refused, Role};
 
@@ -44,6 +46,8 @@ pub enum RoomInput {
     Hand(ParticipantId, bool),
     /// A person wants to be heard, or lets the key go where one must be held.
     Talk(ParticipantId, bool),
+    /// A person's connection broke, and their place is kept; or they are back.
+    Away(ParticipantId, bool),
     /// A host mutes a person, or lets them speak again.
     Mute(ParticipantId, bool),
     /// A host sets the room's rules.
@@ -130,6 +134,7 @@ impl RoomCore {
                 let host_muted = self.moderation.talk(participant, talks);
                 self.mute_by_host(host_muted, out);
             }
+            RoomInput::Away(participant, away) => self.away(participant, away, out),
             RoomInput::Mute(participant, muted) => {
                 let host_muted = self.moderation.mute(participant, muted);
                 self.mute_by_host(host_muted, out);
@@ -251,6 +256,16 @@ impl RoomCore {
         }
     }
 
+    fn away(&mut self, participant: ParticipantId, away: bool, out: &mut Outbox<RoomOutput>) {
+        if !self.roster.set_away(participant, away) {
+            return;
+        }
+        out.push(RoomOutput::RosterChanged);
+        if away && self.speech.forget(participant) {
+            out.push(RoomOutput::SpeakingChanged);
+        }
+    }
+
     fn set_rules(&mut self, rules: Rules, out: &mut Outbox<RoomOutput>) {
         if self.moderation.rules() != rules {
             let host_muted = self.moderation.set_rules(rules);
@@ -346,6 +361,35 @@ mod tests {
         }
         assert_eq!(out.as_slice(), [RoomOutput::RosterChanged, RoomOutput::RosterChanged]);
         assert!(!room.members()[0].has(TrackKind::Camera));
+    }
+
+    #[test]
+    fn who_lost_the_connection_keeps_place_name_and_hand_and_is_not_heard() {
+        let now = Instant::now();
+        let (mut room, mut out) = (RoomCore::new(), Outbox::new());
+        join(&mut room, now, 1);
+        join(&mut room, now, 2);
+        for input in
+            [RoomInput::Track(ParticipantId(1), TrackKind::Microphone, true), RoomInput::Hand(ParticipantId(1), true)]
+        {
+            room.handle(now, input, &mut out);
+        }
+        let speech = RoomInput::Speech { speaking: vec![ParticipantId(1)], dominant: Some(ParticipantId(1)) };
+        room.handle(now, speech.clone(), &mut out);
+        out.drain();
+        room.handle(now, RoomInput::Away(ParticipantId(1), true), &mut out);
+        assert_eq!(out.drain().collect::<Vec<_>>(), [RoomOutput::RosterChanged, RoomOutput::SpeakingChanged]);
+        room.handle(now, speech, &mut out);
+        assert_eq!((room.speaking().count(), room.stats().participants), (0, 2));
+        let member = room.members()[0].clone();
+        assert!(member.away && !member.has(TrackKind::Microphone) && room.has_hand_up(ParticipantId(1)));
+        assert_eq!(&*member.name, "Person 1");
+        out.drain();
+        room.handle(now, RoomInput::Away(ParticipantId(1), false), &mut out);
+        room.handle(now, RoomInput::Away(ParticipantId(1), false), &mut out);
+        room.handle(now, RoomInput::Away(ParticipantId(7), true), &mut out);
+        assert_eq!(out.as_slice(), [RoomOutput::RosterChanged], "once, and of nobody who is not here");
+        assert_eq!(room.members()[0].participant, ParticipantId(1), "the place is the same");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Member {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// Their connection broke; they may come back.
+    pub away: bool,
     /// Which of their tracks are on, by `track_index`.
     tracks: [bool; 4],
 }
@@ -73,7 +75,7 @@ impl Roster {
         if self.members.len() >= limits::PARTICIPANTS_MAX {
             return Err(Refused::ParticipantsFull);
         }
-        self.members.push(Member { participant, name: shown(name), role, tracks: [false; 4] });
+        self.members.push(Member { participant, name: shown(name), role, away: false, tracks: [false; 4] });
         Ok(())
     }
 
@@ -82,6 +84,15 @@ impl Roster {
         let before = self.members.len();
         self.members.retain(|m| m.participant != participant);
         self.members.len() < before
+    }
+
+    /// Whether that changed anything. Nothing comes of somebody who is away.
+    pub(super) fn set_away(&mut self, participant: ParticipantId, away: bool) -> bool {
+        let Some(member) = self.members.iter_mut().find(|m| m.participant == participant) else { return false };
+        if away {
+            member.tracks = [false; 4];
+        }
+        std::mem::replace(&mut member.away, away) != away
     }
 
     /// Whether that changed anything.

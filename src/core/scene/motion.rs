@@ -24,6 +24,17 @@ pub struct Motion {
     between: Scene,
 }
 
+/// How everything comes to where a scene has it, for those who lay things over its picture.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passage {
+    /// Up to then, everything was where it was before; frames later than this are on the way, or there.
+    pub after: Pts,
+    /// How long the way takes; zero: all is there at once.
+    pub span: Duration,
+    /// Where each tile of the scene comes from, in its order; empty at rest.
+    pub from: Vec<Rect>,
+}
+
 /// Where everything was when the target changed.
 #[derive(Debug)]
 struct Course {
@@ -57,10 +68,6 @@ impl Motion {
         let same_place = |(old, new): (&Tile, &Tile)| key(old) == key(new) && stance(old) == stance(new);
         let tiles = self.target.tiles.len() == scene.tiles.len();
         if tiles && self.target.tiles.iter().zip(&scene.tiles).all(same_place) {
-            self.target = scene;
-            return;
-        }
-        if self.span.is_zero() {
             self.target = scene;
             return;
         }
@@ -107,6 +114,14 @@ impl Motion {
     #[must_use]
     pub fn target(&self) -> &Arc<Scene> {
         &self.target
+    }
+
+    /// How everything comes to the target.
+    #[must_use]
+    pub fn passage(&self) -> Passage {
+        let Some(course) = &self.course else { return Passage::default() };
+        let from = course.coming.iter().map(|stance| stance.rect).collect();
+        Passage { after: course.begins, span: self.span, from }
     }
 
     /// Whether nothing moves at `pts` any more.
@@ -260,6 +275,17 @@ mod tests {
         let mut stage = Stage::new(Duration::ZERO);
         stage.joins(millis(0), 1);
         assert_eq!(*stage.motion.scene_at(millis(0)), *stage.core.scene());
+        let told = stage.motion.passage();
+        stage.takes(millis(90), Input::Speaking { participant: ParticipantId(1), speaking: true });
+        assert_eq!((told.span, stage.motion.passage()), (Duration::ZERO, told), "and no new passage");
+    }
+
+    /// Where a tile lies by what people are told of it, as `docs/signalling.md` has it.
+    fn along(from: Rect, to: Rect, passage: &Passage, at: Pts) -> [f64; 4] {
+        let part = (at.since(passage.after).as_secs_f64() / passage.span.as_secs_f64()).min(1.0);
+        let progress = 1.0 - (1.0 - part).powi(3);
+        let sides = [(from.x, to.x), (from.y, to.y), (from.width, to.width), (from.height, to.height)];
+        sides.map(|(from, to)| f64::from(from) + (f64::from(to) - f64::from(from)) * progress)
     }
 
     fn any_input() -> impl Strategy<Value = Input> {
@@ -298,7 +324,16 @@ mod tests {
                 }
                 // Asked in another order, or twice, the answer is the same.
                 let times = [at + 399, at + 17, at + 200, at + 17];
+                let passage = stage.motion.passage();
                 for time in times {
+                    for (tile, from) in stage.motion.target().tiles.clone().iter().zip(&passage.from) {
+                        let seen = stage.motion.scene_at(millis(time)).tiles.iter().find(|at| key(at) == key(tile));
+                        let told = along(*from, tile.rect, &passage, millis(time));
+                        let seen = seen.expect("who comes is seen all the way").rect;
+                        let seen = [seen.x, seen.y, seen.width, seen.height].map(f64::from);
+                        let is_near = seen.iter().zip(told).all(|(seen, told)| (told - seen).abs() < 2.5);
+                        prop_assert!(is_near, "{seen:?} is seen where {told:?} was told");
+                    }
                     let scene = stage.motion.scene_at(millis(time)).clone();
                     prop_assert_eq!(&scene, again.motion.scene_at(millis(time)));
                     for tile in &scene.tiles {

@@ -5,13 +5,16 @@
 //! that either side may learn new words first. `docs/signalling.md` documents each message with an example; a test
 //! below keeps it true.
 
+mod chat;
 mod problem;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, TrackKind};
 
+pub use chat::{ChatLine, Reaction};
 pub use problem::{PROBLEM_URN, ProblemKind, problem_urn};
 
 /// Label of the data channel that carries this grammar.
@@ -50,6 +53,12 @@ pub enum FromNode {
         width: u32,
         /// Rows of the canvas, pixels.
         height: u32,
+        /// RTP timestamp of the composite, of the last frame of the places before: later frames have these.
+        #[serde(default)]
+        after: u32,
+        /// How long tiles glide from there, milliseconds: after a part `t` of it, `1 − (1 − t)³` of the way is made.
+        #[serde(default)]
+        motion_ms: u32,
         /// The placed pictures, in canvas pixels.
         tiles: Vec<TilePlace>,
     },
@@ -105,6 +114,18 @@ pub enum FromNode {
         /// A microphone is heard only while its person says `talk`.
         push_to_talk: bool,
     },
+    /// What people wrote, oldest first: after `welcome` what was said before, then each text as it comes.
+    Chat {
+        /// New ones, or those that came before; who has one by its id already skips it.
+        lines: Vec<ChatLine>,
+    },
+    /// Somebody shows what they feel, for a moment.
+    Reaction {
+        /// Who.
+        from: ParticipantId,
+        /// What.
+        reaction: Reaction,
+    },
     /// Something you asked cannot be; the fields are those of RFC 9457, its `type` called `kind` here.
     Problem {
         /// The problem's type, a URN as in the HTTP door's problems; [`FromNode::problem`] makes it.
@@ -116,7 +137,7 @@ pub enum FromNode {
     },
 }
 
-/// What a message of the node tells: of each kind but the last two only the newest matters.
+/// What a message of the node tells: of each kind but the last four only the newest matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordKind {
     /// [`FromNode::Welcome`], before which nothing else is said.
@@ -139,13 +160,27 @@ pub enum WordKind {
     Answer,
     /// [`FromNode::Problem`].
     Problem,
+    /// [`FromNode::Chat`].
+    Chat,
+    /// [`FromNode::Reaction`].
+    Reaction,
 }
 
 impl WordKind {
     /// Whether a newer message takes the place of an older one.
     #[must_use]
     pub const fn is_state(self) -> bool {
-        !matches!(self, Self::Answer | Self::Problem)
+        !matches!(self, Self::Answer | Self::Problem | Self::Chat | Self::Reaction)
+    }
+
+    /// How many of it may wait for one client, where each matters.
+    #[must_use]
+    pub const fn waiting_max(self) -> usize {
+        match self {
+            Self::Chat => limits::CHATS_WAITING_MAX,
+            Self::Reaction => limits::REACTIONS_WAITING_MAX,
+            _ => limits::PROBLEMS_WAITING_MAX,
+        }
     }
 }
 
@@ -198,14 +233,28 @@ pub enum FromClient {
         /// False: not from now on.
         recordable: bool,
     },
+    /// You write to everyone, or to one person.
+    Chat {
+        /// What you write; `limits::CHAT_TEXT_CHARS_MAX` characters at most.
+        text: String,
+        /// Who alone reads it, beside you; absent: everyone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<ParticipantId>,
+    },
+    /// You show everyone what you feel.
+    Reaction {
+        /// What.
+        reaction: Reaction,
+    },
     /// You leave now; the same as DELETE on your resource.
     Leave,
 }
 
 /// One person in the room, as everyone there may know them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// The person's id.
+    #[schemars(with = "String")]
     pub id: ParticipantId,
     /// The name they typed.
     pub name: String,
@@ -227,6 +276,9 @@ pub struct Person {
     /// Whether they do not want to be recorded: recordings neither show nor sound them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Whether their connection broke, while their place is kept for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }
 
 /// One placed picture, in canvas pixels.
@@ -247,6 +299,9 @@ pub struct TilePlace {
     pub height: u32,
     /// Higher lies above lower.
     pub z: u32,
+    /// Left edge, upper edge, columns and rows where it comes from; absent: it lies there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<[u32; 4]>,
 }
 
 /// The tracks whose sending can be steered.
@@ -291,8 +346,10 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 10] =
-        ["welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "problem"];
+    pub const TYPES: [&str; 12] = [
+        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "chat", "reaction",
+        "problem",
+    ];
 
     /// That something asked cannot be: what is wrong in a few words, and what to do.
     #[must_use]
@@ -314,6 +371,8 @@ impl FromNode {
             Self::Answer { .. } => WordKind::Answer,
             Self::Rules { .. } => WordKind::Rules,
             Self::Problem { .. } => WordKind::Problem,
+            Self::Chat { .. } => WordKind::Chat,
+            Self::Reaction { .. } => WordKind::Reaction,
         }
     }
 
@@ -334,7 +393,8 @@ impl FromNode {
 
 impl FromClient {
     /// Every `type` a client says.
-    pub const TYPES: [&str; 8] = ["offer", "state", "layout", "hand", "talk", "record", "recordable", "leave"];
+    pub const TYPES: [&str; 10] =
+        ["offer", "state", "layout", "hand", "talk", "record", "recordable", "chat", "reaction", "leave"];
 
     /// The `type` of a message that is not read any further; `None` for all that is no message of this grammar.
     #[must_use]

@@ -51,6 +51,8 @@ problem_kinds! {
     NotShown = "not-shown",
     /// An m-line of the offer is refused.
     LineRefused = "line-refused",
+    /// A host removed you.
+    Removed = "removed",
     /// Too few keepers of recordings answer.
     KeepersSilent = "keepers-silent",
 }

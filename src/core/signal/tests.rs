@@ -153,6 +153,7 @@ fn a_full_room_fits_one_message() {
         host_muted: false,
         hand: false,
         unrecorded: true,
+        away: false,
     };
     let participants = (0..limits::PARTICIPANTS_MAX as u64).map(person).collect();
     assert!(FromNode::Room { participants }.encode().len() <= limits::SIGNAL_LEN_MAX);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::base::allocations::allocations;
 use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
@@ -433,4 +434,25 @@ fn listeners_who_lose_packets_get_fec() {
         sizes[usize::from(n >= 200)] += stage.tick().shared.data.len();
     }
     assert!(sizes[1] > sizes[0] * 5 / 4, "bits of their own for FEC: {sizes:?}");
+}
+
+#[test]
+fn a_thousand_ticks_allocate_what_goes_out_and_no_more() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = (0..3).map(|n| stage.talker(n, 200.0 + 100.0 * n as f32, 0.2)).collect();
+    let (mut worst, mut most) = (0, 0);
+    for tick in 0..1_100 {
+        let now = stage.now();
+        talkers.iter_mut().for_each(|talker| talker.say(now, false));
+        let mut mixed = None;
+        let allocated = allocations(|| mixed = Some(stage.tick()));
+        let out = mixed.expect("a tick");
+        // While the voices come up, queues grow.
+        if tick >= 100 {
+            most = most.max(out.minus.len());
+            worst = worst.max(allocated);
+        }
+    }
+    // The packets of everybody's mix and of the three others, and the list of these.
+    assert_eq!((most, worst), (3, 4 + 1));
 }

@@ -45,24 +45,19 @@ impl History {
         self.changes.push_back(change);
     }
 
-    /// Makes `samples`, which show `state`, show what `canvas` shows.
-    pub(super) fn bring_up(&self, samples: &mut Vec<u8>, state: u64, canvas: &[u8]) {
+    /// Makes `samples`, which show `state`, show what `canvas` shows; `stale` is overwritten with what was copied.
+    pub(super) fn bring_up(&self, samples: &mut Vec<u8>, state: u64, canvas: &[u8], stale: &mut Damage) {
         let behind = usize::try_from(self.state - state.min(self.state)).unwrap_or(usize::MAX);
         if state == 0 || behind > self.changes.len() || samples.len() != canvas.len() {
             samples.clear();
             samples.extend_from_slice(canvas);
             return;
         }
-        let mut stale = match self.changes.iter().rev().take(behind).collect::<Vec<_>>().as_slice() {
-            [] => return,
-            [only] => (*only).clone(),
-            [first, others @ ..] => {
-                let mut all = (*first).clone();
-                others.iter().for_each(|change| all.add(change));
-                all
-            }
-        };
-        self.copy_blocks(samples, canvas, &mut stale);
+        let mut changes = self.changes.iter().rev().take(behind);
+        let Some(newest) = changes.next() else { return };
+        stale.clone_from(newest);
+        changes.for_each(|change| stale.add(change));
+        self.copy_blocks(samples, canvas, stale);
     }
 
     fn copy_blocks(&self, samples: &mut [u8], canvas: &[u8], stale: &mut Damage) {
@@ -132,10 +127,11 @@ mod tests {
                 states.push((history.state(), canvas.clone()));
             }
             let (state, mut samples) = states[states.len().saturating_sub(1 + back)].clone();
-            history.bring_up(&mut samples, state, &canvas);
+            let mut stale = Damage::none(SIZE);
+            history.bring_up(&mut samples, state, &canvas, &mut stale);
             prop_assert_eq!(&samples, &canvas);
             let mut unknown = vec![9; 3];
-            history.bring_up(&mut unknown, 0, &canvas);
+            history.bring_up(&mut unknown, 0, &canvas, &mut stale);
             prop_assert_eq!(&unknown, &canvas);
         }
     }

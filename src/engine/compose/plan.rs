@@ -36,6 +36,10 @@ pub(super) struct Planner {
     awaits_backdrop: bool,
     /// From the lowest to the highest.
     items: Vec<Item>,
+    /// The scene's tiles by their places in it, lower ones first, equal ones in its order.
+    order: Vec<usize>,
+    /// Items whose neighbours [`spread`](Self::spread) has not looked at; kept, so that a tick allocates nothing.
+    open: Vec<usize>,
     axes: Axes,
     shapes: Shapes,
     ink: Ink,
@@ -97,6 +101,8 @@ impl Planner {
             background: None,
             awaits_backdrop: false,
             items: Vec::new(),
+            order: Vec::new(),
+            open: Vec::new(),
             axes: Axes::default(),
             shapes: Shapes::default(),
             ink: Ink::new(),
@@ -121,6 +127,9 @@ impl Planner {
         if self.ink.tick() {
             self.items.iter_mut().for_each(|item| item.dirty |= item.lacks);
         }
+        self.order.clear();
+        self.order.extend(0..scene.tiles.len());
+        self.order.sort_unstable_by_key(|&at| (scene.tiles[at].z, at));
         let anew = !self.stands(scene) || self.backdrop_arrives(scene);
         // While every item keeps its place, what touches what stays true, and only what changed is drawn. While
         // something moves, nothing on the canvas can be trusted: all of it is drawn, and no rectangle is kept for what
@@ -137,9 +146,11 @@ impl Planner {
         if !anew {
             self.spread();
             // Below a tile that hides what it covers, the background would be drawn for nothing.
-            let open: Vec<Rect> =
-                self.items.iter().filter(|item| item.dirty && !item.hides()).map(|item| item.rect).collect();
-            open.into_iter().for_each(|rect| self.draw_background(Some(rect)));
+            for index in 0..self.items.len() {
+                if self.items[index].dirty && !self.items[index].hides() {
+                    self.draw_background(Some(self.items[index].rect));
+                }
+            }
         }
         // From the lowest to the highest, so that each lies over those before it.
         for index in 0..self.items.len() {
@@ -167,18 +178,18 @@ impl Planner {
 
     /// Whether every item is where it was and the background is the same.
     fn stands(&self, scene: &Scene) -> bool {
-        let order = draw_order(scene);
-        let same_item = |(item, tile): (&Item, &&Tile)| match &item.what {
-            What::Tile(shown) => {
+        let order = &self.order;
+        let same_item = |(item, &at): (&Item, &usize)| match (&item.what, &scene.tiles[at]) {
+            (What::Tile(shown), tile) => {
                 shown.tile.participant == tile.participant && item.rect == tile.rect && shown.tile.z == tile.z
             }
-            What::Overlay(_) => false,
+            (What::Overlay(_), _) => false,
         };
         let same_overlay =
             |(item, overlay): (&Item, &Overlay)| matches!(item.what, What::Overlay(..)) && item.rect == overlay.rect;
         self.background.as_ref().is_some_and(|(background, _)| *background == scene.background)
             && self.items.len() == order.len() + scene.overlays.len()
-            && self.items.iter().zip(&order).all(same_item)
+            && self.items.iter().zip(order).all(same_item)
             && self.items[order.len()..].iter().zip(&scene.overlays).all(same_overlay)
     }
 
@@ -208,7 +219,7 @@ impl Planner {
         let mut put = |rect: Rect, what| {
             self.items.push(Item { rect, what, touches: Vec::new(), dirty: true, lacks: false });
         };
-        for tile in draw_order(scene) {
+        for tile in self.order.iter().map(|&at| &scene.tiles[at]) {
             assert!(contains(self.canvas, &tile.rect), "{:?} lies inside the even canvas", tile.rect);
             let mut shown = before.remove(&tile.participant).unwrap_or_else(|| Box::new(Shown::new(tile)));
             shown.take_over(tile);
@@ -228,16 +239,16 @@ impl Planner {
 
     /// Items that say something else than before are drawn anew.
     fn take_over(&mut self, scene: &Scene) {
-        let tiles = draw_order(scene);
-        for (item, tile) in self.items.iter_mut().zip(&tiles) {
+        for (item, &at) in self.items.iter_mut().zip(&self.order) {
+            let tile = &scene.tiles[at];
             if let What::Tile(shown) = &mut item.what
-                && (shown.tile != **tile || !shown.settled)
+                && (shown.tile != *tile || !shown.settled)
             {
                 item.dirty = true;
                 shown.take_over(tile);
             }
         }
-        for (item, overlay) in self.items[tiles.len()..].iter_mut().zip(&scene.overlays) {
+        for (item, overlay) in self.items[self.order.len()..].iter_mut().zip(&scene.overlays) {
             if let What::Overlay(before) = &mut item.what
                 && before != overlay
             {
@@ -249,14 +260,14 @@ impl Planner {
 
     /// What overlaps something that is drawn is drawn too.
     fn spread(&mut self) {
-        let mut open: Vec<usize> = (0..self.items.len()).filter(|&index| self.items[index].dirty).collect();
+        let Self { items, open, .. } = self;
+        open.extend((0..items.len()).filter(|&index| items[index].dirty));
         while let Some(index) = open.pop() {
-            for touched in std::mem::take(&mut self.items[index].touches) {
-                if !self.items[touched].dirty {
-                    self.items[touched].dirty = true;
+            for nth in 0..items[index].touches.len() {
+                let touched = items[index].touches[nth];
+                if !std::mem::replace(&mut items[touched].dirty, true) {
                     open.push(touched);
                 }
-                self.items[index].touches.push(touched);
             }
         }
     }
@@ -292,13 +303,6 @@ impl Planner {
 fn contains(canvas: Size, rect: &Rect) -> bool {
     let even = [rect.x, rect.y, rect.width, rect.height].iter().all(|value| value.is_multiple_of(2));
     even && rect.width > 0 && rect.height > 0 && rect.right() <= canvas.width && rect.bottom() <= canvas.height
-}
-
-/// Lower tiles first; equal ones in the scene's order.
-fn draw_order(scene: &Scene) -> Vec<&Tile> {
-    let mut tiles: Vec<&Tile> = scene.tiles.iter().collect();
-    tiles.sort_by_key(|tile| tile.z);
-    tiles
 }
 
 fn same_size(before: &Tile, now: &Tile) -> bool {

@@ -36,7 +36,7 @@ impl FramePool {
         damage: &Damage,
     ) -> ComposedFrame {
         let mut frame = self.0.pop().unwrap_or_else(|| ComposedFrame::new(size, pts, Vec::new()));
-        history.bring_up(&mut frame.samples, frame.state, canvas);
+        history.bring_up(&mut frame.samples, frame.state, canvas, &mut frame.damage);
         (frame.size, frame.pts, frame.state) = (size, pts, history.state());
         frame.damage.clone_from(damage);
         frame

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::base::limits;
 use crate::base::media::{Outbox, RoomEpoch, RungId, TrackId, TrackKind, pts_from_tick};
 use crate::core::ladder::{Pace, Relief, ReliefCore};
-use crate::core::scene::{self, Motion, Scene, SceneCore};
+use crate::core::scene::{self, Motion, Passage, Scene, SceneCore};
 use crate::engine::flow::{Counter, FrameSlot};
 use crate::engine::video::frames::LatestFrames;
 use crate::engine::video::output::{CanvasOutput, OutputSetup};
@@ -37,6 +37,8 @@ pub enum CanvasEvent {
     Scene {
         /// Who is seen where from now on.
         scene: Arc<Scene>,
+        /// How everything comes there.
+        passage: Passage,
         /// The page of the layout that is shown, from 0.
         page: usize,
         /// How many pages it has.
@@ -251,7 +253,7 @@ impl Canvas {
             self.motion.retarget(at, scene.clone());
             self.pace();
             let scene::Stats { page, pages, .. } = self.setup.scene.stats();
-            out.push(CanvasEvent::Scene { scene, page, pages });
+            out.push(CanvasEvent::Scene { scene, passage: self.motion.passage(), page, pages });
         }
     }
 }

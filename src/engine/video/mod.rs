@@ -6,6 +6,8 @@
 mod canvas;
 mod frames;
 mod output;
+#[cfg(test)]
+mod tests;
 
 pub use canvas::{Canvas, CanvasEvent, CanvasSetup};
 pub use output::OutputSetup;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::media::{ParticipantId, RoomId};
@@ -31,13 +32,16 @@ pub struct LegJoined {
 }
 
 /// How a leg stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LegState {
     /// Who it is in the room.
+    #[schemars(with = "String")]
     pub participant: ParticipantId,
     /// Where it is to send.
+    #[schemars(with = "String")]
     pub local: SocketAddr,
     /// Where it is, once that is known.
+    #[schemars(with = "Option<String>")]
     pub remote: Option<SocketAddr>,
     /// Both ways.
     pub codec: LegCodec,
@@ -70,9 +74,10 @@ pub enum Trickled {
 }
 
 /// One room in the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RoomSummary {
     /// Its name.
+    #[schemars(with = "String")]
     pub room: RoomId,
     /// How many people are in it.
     pub participants: usize,
@@ -81,14 +86,17 @@ pub struct RoomSummary {
 }
 
 /// One room, looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RoomDetail {
     /// Its name.
+    #[schemars(with = "String")]
     pub room: RoomId,
     /// Who is in it, in order of joining.
     pub participants: Vec<Person>,
     /// How many watch.
     pub viewers: usize,
+    /// How many watch by HLS, as far as their requests tell: behind a cache, the cache alone.
+    pub hls_viewers: u64,
     /// Whether it is being recorded.
     pub recording: bool,
     /// What it gives up while this node cannot keep up, with all that comes before: `none`, `tile rate`, `tile size`,
@@ -101,7 +109,7 @@ pub struct RoomDetail {
 }
 
 /// What can be watched in a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RungShown {
     /// What `?rung=` names it by.
     pub rung: String,
@@ -122,7 +130,7 @@ pub struct RungShown {
 }
 
 /// How a room is laid out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LayoutShown {
     /// The document in force.
     pub layout: Layout,

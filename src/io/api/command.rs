@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -12,7 +13,7 @@ use crate::core::access::Act;
 use crate::core::scene::Layout;
 use crate::io::api::{
     Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, RungShown, SdpFragment,
-    Trickled,
+    SeatWish, Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -38,6 +39,8 @@ pub enum Command {
         consents_to_recording: bool,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
+        /// The place they want.
+        seat: SeatWish,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -205,6 +208,15 @@ pub enum Command {
         /// Once it ends.
         reply: Reply<()>,
     },
+    /// `GET /hls/{room}/…`, of a rung that is not packaged.
+    Package {
+        /// Which room.
+        room: RoomId,
+        /// Which of its live rungs.
+        rung: usize,
+        /// Once it is on its way.
+        reply: Reply<()>,
+    },
     /// `GET /v1/node/stats`.
     Stats {
         /// Whatever the node counts, as JSON.
@@ -235,7 +247,11 @@ impl Command {
     #[must_use]
     pub const fn act(&self) -> Act {
         match self {
-            Self::Join { .. } | Self::Publish { .. } | Self::Watch { .. } | Self::AddLeg { .. } => Act::Enter,
+            Self::Join { .. }
+            | Self::Publish { .. }
+            | Self::Watch { .. }
+            | Self::Package { .. }
+            | Self::AddLeg { .. } => Act::Enter,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
             Self::Rooms { .. }
             | Self::Room { .. }
@@ -256,6 +272,7 @@ impl Command {
             Self::Join { room, .. }
             | Self::Publish { room, .. }
             | Self::Watch { room, .. }
+            | Self::Package { room, .. }
             | Self::AddLeg { room, .. }
             | Self::Room { room, .. }
             | Self::Rungs { room, .. }
@@ -313,6 +330,7 @@ impl Command {
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::Find { reply, .. }
+            | Self::Package { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }
@@ -332,7 +350,7 @@ pub enum BrandingChange {
 }
 
 /// What a host changes in a room; what is absent stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Moderation {
     /// Who joins is not heard until they ask to talk.
@@ -340,15 +358,20 @@ pub struct Moderation {
     /// Microphones are heard only while their people hold a key.
     pub push_to_talk: Option<bool>,
     /// What changes for single people.
+    #[schemars(with = "BTreeMap<String, PersonSound>")]
     pub participants: BTreeMap<ParticipantId, PersonSound>,
 }
 
-/// What a host changes in how one person is heard.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// What a host changes of one person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PersonSound {
     /// Nobody hears them.
     pub muted: Option<bool>,
     /// How loud they are in every mix, 0 to `limits::VOLUME_PERCENT_MAX`; 100 as levelled.
     pub volume_percent: Option<u16>,
+    /// Their hand goes down, or up.
+    pub hand: Option<bool>,
+    /// They are removed, after all else.
+    pub remove: bool,
 }

@@ -1,11 +1,12 @@
 //! **The question:** what is this node? Settled when it starts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::media::CodecPreference;
 
 /// What `GET /v1/node` tells.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NodeFacts {
     /// Of the program.
     pub version: &'static str,
@@ -24,7 +25,7 @@ pub struct NodeFacts {
 }
 
 /// Which codec is sent to those who take both, and why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CodecFacts {
     /// As the operator chose.
     pub policy: CodecPreference,

@@ -38,6 +38,8 @@ pub enum Refusal {
     },
     /// Too few keepers of recordings answer.
     KeepersSilent,
+    /// A host removed them.
+    Removed,
     /// No such room.
     RoomNotFound,
     /// `as` names nobody in this room.

@@ -7,6 +7,26 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResourceToken(u128);
 
+/// What place somebody wants who joins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SeatWish {
+    /// Any, which is free again as soon as their connection breaks.
+    #[default]
+    Free,
+    /// Any, which is kept for them for `limits::SEAT_SPAN` when their connection breaks.
+    Keep,
+    /// The one of their former connection.
+    Resume(ResourceToken),
+}
+
+impl FromStr for SeatWish {
+    type Err = NoToken;
+
+    fn from_str(text: &str) -> Result<Self, NoToken> {
+        if text == "keep" { Ok(Self::Keep) } else { text.parse().map(Self::Resume) }
+    }
+}
+
 /// A text that is no token's text form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoToken;

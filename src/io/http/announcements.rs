@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::base::limits;
 use crate::base::media::PcmBlock;
@@ -25,6 +26,13 @@ pub(super) fn routes() -> Router<ServerState> {
     Router::new().route("/v1/rooms/{room}/announcements", post(announce))
 }
 
+/// What is told of an announcement that plays.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Announced {
+    /// How long it lasts.
+    duration_ms: u64,
+}
+
 /// 202: it plays from the next tick on. The file says by its first bytes what it is.
 async fn announce(
     State(control): State<ControlHandle>,
@@ -37,7 +45,7 @@ async fn announce(
     let file = file(&control, &in_hand, place, request, limits::ANNOUNCEMENT_LEN_MAX).await?;
     let read = in_hand.decode(move || decode::announcement(&file)).await?;
     let blocks: Arc<[PcmBlock]> = read.map_err(|why| Problem::announcement(&why))?.into();
-    let duration_ms = blocks.len() as u128 * limits::AUDIO_TICK.as_millis();
+    let duration_ms = blocks.len() as u64 * limits::AUDIO_TICK.as_millis() as u64;
     control.request(caller, |reply| Command::Announce { room, blocks, reply }).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "duration_ms": duration_ms }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Announced { duration_ms })).into_response())
 }

@@ -3,7 +3,7 @@
 //! that has waited longest is closed. So connections that say nothing, or never finish, keep nobody out.
 
 use std::collections::HashMap;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::base::limits;
 use crate::io::api::DoorCounters;
+use crate::io::http::aside::Aside;
 use crate::io::http::expiry::{self, Place, WatchedStream};
 
 /// Every connection of one door; clones share the table.
@@ -72,6 +73,12 @@ impl Closing {
         self.makes_way.fetch_or(makes_way, Ordering::Release);
         self.asked.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Whether it was asked to; if not, the task is woken when it is.
+    fn is_asked(&self, context: &Context<'_>) -> bool {
+        self.waker.register(context.waker());
+        self.asked.load(Ordering::Acquire)
     }
 }
 
@@ -256,21 +263,28 @@ pub(super) struct Doorkeeper {
     pub(super) connections: Connections,
     /// Those over which recordings go end at the recordings' hours.
     pub(super) ends: expiry::Connections,
+    /// Those that are not HTTP's go there.
+    pub(super) aside: Option<Aside>,
 }
 
-impl<S> Accept<TcpStream, S> for Doorkeeper {
+impl<S: Send + 'static> Accept<TcpStream, S> for Doorkeeper {
     type Stream = BoundedStream;
     type Service = S;
-    type Future = Ready<io::Result<(BoundedStream, S)>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(BoundedStream, S)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let admitted = stream.peer_addr().map(|peer| self.connections.admit(peer));
-        ready(admitted.and_then(|place| {
-            let place = place.ok_or_else(|| io::Error::other("too many connections"))?;
+        let (ends, aside) = (self.ends.clone(), self.aside.clone());
+        Box::pin(async move {
+            let place = admitted?.ok_or_else(|| io::Error::other("too many connections"))?;
             let closing = place.closing.clone();
-            let stream = WatchedStream::new(stream, self.ends.clone(), place)?;
+            let stream = match aside {
+                Some(aside) => aside.sort(stream, |context| closing.is_asked(context)).await?,
+                None => stream,
+            };
+            let stream = WatchedStream::new(stream, ends, place)?;
             Ok((BoundedStream { stream, closing, stalled: None }, service))
-        }))
+        })
     }
 }
 
@@ -305,8 +319,7 @@ impl AsyncRead for BoundedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.closing.waker.register(context.waker());
-        if self.closing.asked.load(Ordering::Acquire) {
+        if self.closing.is_asked(context) {
             // As if the client had gone.
             return Poll::Ready(Ok(()));
         }

@@ -14,13 +14,16 @@ use futures_util::StreamExt;
 
 use crate::base::limits;
 use crate::core::access::{Act, Caller, Policy};
-use crate::io::api::{BearerToken, Refusal};
+use crate::io::api::{BearerToken, IceServer, Refusal};
 use crate::io::http::admission::Recordings;
 use crate::io::http::connections::Connections;
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::{Gate, InHand};
+use crate::io::http::ice;
 use crate::io::http::origin::{self, Names, Page};
 use crate::io::http::problem::Problem;
 use crate::io::http::rights::{self, Known};
+use crate::io::live::LiveRooms;
 
 /// What the entrance knows; shared by all requests.
 #[derive(Clone)]
@@ -28,9 +31,12 @@ pub(super) struct Entrance {
     pub(super) policy: Policy,
     pub(super) token: Option<BearerToken>,
     pub(super) recordings: Option<Recordings>,
+    pub(super) live: LiveRooms,
     pub(super) names: Arc<Names>,
+    pub(super) frames: Frames,
     pub(super) gate: Gate,
     pub(super) connections: Connections,
+    pub(super) ice_servers: Arc<[IceServer]>,
 }
 
 /// Who asks, and for what.
@@ -69,8 +75,13 @@ pub(super) async fn enter(
         }
     };
     if asked.act.is_none() {
-        return asked.options(&parts.method, &parts.headers);
+        let mut response = asked.options(&parts.method, &parts.headers);
+        if asked.makes_connections() && asked.page != Page::Foreign {
+            ice::tell(&entrance.ice_servers, response.headers_mut());
+        }
+        return response;
     }
+    let path = parts.extensions.get::<MatchedPath>().cloned();
     parts.extensions.insert(asked.caller);
     parts.extensions.insert(in_hand.clone());
     let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, next.run(Request::from_parts(parts, body))).await;
@@ -78,6 +89,10 @@ pub(super) async fn enter(
     let response = in_hand.misfortune().map_or(response, IntoResponse::into_response);
     in_hand.let_go();
     let mut response = held_until_read(response, in_hand);
+    if response.status() == StatusCode::CREATED && asked.makes_connections() {
+        ice::tell(&entrance.ice_servers, response.headers_mut());
+    }
+    entrance.frames.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
     origin::share(response.headers_mut(), &asked.page, asked.shows_token);
     response
 }
@@ -107,7 +122,10 @@ impl Entrance {
         if !is_probe && !self.names.are_meant(uri, headers) {
             return Err(Box::new((Problem::misdirected().into_response(), Page::Foreign, false)));
         }
-        let (page, shown) = (self.names.page(uri, headers), bearer(headers));
+        // What anyone's page may show.
+        let is_open = path.starts_with("/hls/") && self.live.is_open();
+        let page = if is_open { Page::Any } else { self.names.page(uri, headers) };
+        let shown = bearer(headers);
         let is_preflight = origin::is_preflight(method, headers);
         let shows_token =
             headers.contains_key(header::AUTHORIZATION) || is_preflight && origin::announces_token(headers);
@@ -143,6 +161,11 @@ impl Entrance {
 }
 
 impl Asked {
+    /// Whether clients begin connections there.
+    fn makes_connections(&self) -> bool {
+        self.route.is_some_and(Known::takes_offers)
+    }
+
     fn options(&self, method: &Method, headers: &HeaderMap) -> Response {
         let Some(route) = self.route else { return StatusCode::NO_CONTENT.into_response() };
         let mut response = route.options();

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::core::access::Caller;
@@ -24,9 +25,10 @@ pub(super) fn routes() -> Router<ServerState> {
 }
 
 /// `{"page": 2}`, counted from 1. A layout has at least one tile, so there are no more pages than people.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(super) struct Page {
+    #[schemars(with = "u32", range(min = 1))]
     page: TileCount,
 }
 

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::limits;
@@ -26,15 +27,16 @@ pub(super) fn routes() -> Router<ServerState> {
 }
 
 /// What is asked for; all but the codec may be left out.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     codec: LegCodec,
     #[serde(default)]
     name: String,
     payload_type: Option<u8>,
     event_type: Option<u8>,
     ptime: Option<u8>,
+    #[schemars(with = "Option<String>")]
     remote: Option<SocketAddr>,
 }
 

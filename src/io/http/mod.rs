@@ -10,17 +10,25 @@
 
 mod admission;
 mod announcements;
+mod aside;
 mod branding;
 mod connections;
+mod desk;
 mod entrance;
 mod expiry;
 mod extract;
+mod frames;
 mod gate;
+mod history;
+mod hls;
+mod ice;
 mod layout;
 mod legs;
 mod link;
 mod moderation;
+mod openapi;
 mod origin;
+mod packed;
 mod page;
 mod playback;
 mod poster;
@@ -39,6 +47,7 @@ mod transfer;
 mod unsent;
 
 pub use admission::Recordings;
+pub use aside::Aside;
 pub use connections::connections_max;
 pub use link::LinkKey;
 pub use server::{Guard, HttpDoor, HttpError, HttpSetup, Tls};

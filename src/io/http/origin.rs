@@ -33,6 +33,8 @@ pub(super) enum Page {
     Own,
     /// One that the operator lists.
     Listed(HeaderValue),
+    /// Whichever: what is asked for is open to all, and no answer depends on who asks.
+    Any,
     /// Another one.
     Foreign,
 }
@@ -87,9 +89,12 @@ pub(super) fn announces_token(headers: &HeaderMap) -> bool {
 
 /// What an answer lets pages do with it; `shows_token`: its request carried one, or will.
 pub(super) fn share(headers: &mut HeaderMap, page: &Page, shows_token: bool) {
-    headers.append(header::VARY, HeaderValue::from_static("Origin, Authorization"));
+    if *page != Page::Any {
+        headers.append(header::VARY, HeaderValue::from_static("Origin, Authorization"));
+    }
     let origin = match page {
         Page::Listed(origin) => origin.clone(),
+        Page::Any => HeaderValue::from_static("*"),
         Page::Own | Page::Foreign if shows_token => HeaderValue::from_static("*"),
         Page::Own | Page::Foreign => return,
     };

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::io::http::extract::RoomPath;
+use crate::io::http::packed;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
 
@@ -18,63 +20,102 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), geolocation=()";
 
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    bytes: &'static [u8],
+/// A file that is compiled in.
+pub(super) struct Asset {
+    pub(super) name: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) bytes: &'static [u8],
 }
 
+/// A file of `web/`.
 macro_rules! asset {
     ($name:literal, $content_type:literal) => {
         Asset { name: $name, content_type: $content_type, bytes: include_bytes!(concat!("../../../web/", $name)) }
     };
 }
+pub(super) use asset;
 
 const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
-const ASSETS: [Asset; 7] = [
+const WATCH: Asset = asset!("watch.html", "text/html; charset=utf-8");
+const ASSETS: &[Asset] = &[
+    asset!("watch.css", "text/css; charset=utf-8"),
+    asset!("watch.js", "text/javascript; charset=utf-8"),
     asset!("style.css", "text/css; charset=utf-8"),
+    asset!("arrange.css", "text/css; charset=utf-8"),
+    asset!("arrange.js", "text/javascript; charset=utf-8"),
+    asset!("moment.js", "text/javascript; charset=utf-8"),
+    asset!("places.js", "text/javascript; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
+    asset!("chat.js", "text/javascript; charset=utf-8"),
+    asset!("people.js", "text/javascript; charset=utf-8"),
+    asset!("quality.js", "text/javascript; charset=utf-8"),
+    asset!("words.js", "text/javascript; charset=utf-8"),
     asset!("devices.js", "text/javascript; charset=utf-8"),
     asset!("wire.js", "text/javascript; charset=utf-8"),
     asset!("stage.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
+    asset!("embed.js", "text/javascript; charset=utf-8"),
 ];
 
-/// `/`, `/assets/…` and the icon that browsers ask for by themselves.
+/// Others' modules that this build has, `build.rs` says which: hls.js, uPlot.
+const CARRIED: &[Asset] = include!(concat!(env!("OUT_DIR"), "/carried.rs"));
+
+/// `/`, `/r/{room}`, `/w/{room}` for viewers, `/assets/…` and the icon that browsers ask for by themselves.
 pub(super) fn routes() -> Router<ServerState> {
-    Router::new().route("/", get(index)).route("/assets/{name}", get(asset)).route("/favicon.ico", get(icon))
+    let pages = Router::new().route("/", get(index)).route("/r/{room}", get(join)).route("/w/{room}", get(watch));
+    pages.route("/assets/{name}", get(file)).route("/favicon.ico", get(icon))
 }
 
 async fn index(headers: HeaderMap) -> Response {
     respond(&headers, &INDEX)
 }
 
+/// Where one joins a room; which it is the page reads from its address.
+async fn join(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
+    respond(&headers, &INDEX)
+}
+
+/// Where one watches it.
+async fn watch(RoomPath(_): RoomPath, headers: HeaderMap) -> Response {
+    respond(&headers, &WATCH)
+}
+
 async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
     named(&headers, "icon.svg")
 }
 
-async fn asset(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn file(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
     named(&headers, &name)
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
+    let asset = ASSETS.iter().chain(CARRIED).find(|asset| asset.name == name).ok_or_else(Problem::no_page)?;
     Ok(respond(headers, asset))
 }
 
 /// Browsers may keep a file but ask each time whether it changed: a new node never meets an old page.
-fn respond(request: &HeaderMap, asset: &Asset) -> Response {
+pub(super) fn respond(request: &HeaderMap, asset: &Asset) -> Response {
     let mut hasher = DefaultHasher::new();
     asset.bytes.hash(&mut hasher);
-    let etag = format!("\"{:016x}\"", hasher.finish());
+    let gzip = packed::is_read(request);
+    // What is packed otherwise is another representation (RFC 9110 section 8.8.3.3).
+    let etag = format!("\"{:016x}{}\"", hasher.finish(), if gzip { "-gz" } else { "" });
     let unchanged = request.get(header::IF_NONE_MATCH).is_some_and(|known| known == etag.as_str());
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
+    let mut response = match (unchanged, gzip) {
+        (true, _) => StatusCode::NOT_MODIFIED.into_response(),
+        (false, true) => packed::gzip(asset.bytes).into_response(),
+        (false, false) => asset.bytes.into_response(),
+    };
     let headers = response.headers_mut();
+    if gzip && !unchanged {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("hexadecimal digits in quotes are a header value"));
     let fixed = [
         (header::CONTENT_TYPE, asset.content_type),
         (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "Accept-Encoding"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

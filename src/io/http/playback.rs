@@ -8,8 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::fmp4::codecs;
@@ -32,15 +32,24 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/v1/recordings/{recording}/chapters.vtt", get(chapters))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LinkAsked {
+pub(super) struct LinkAsked {
     #[serde(default = "video")]
     file: String,
     #[serde(default)]
     take: u32,
     #[serde(default = "ten_minutes")]
     seconds: u64,
+}
+
+/// A link, signed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LinkTold {
+    /// Path and query of the file.
+    url: String,
+    /// When it ends, UTC, RFC 3339.
+    expires_at: String,
 }
 
 fn video() -> String {
@@ -65,10 +74,8 @@ async fn link(
     recordings.archive.detail(recording).await?;
     let until = deadline(recording, recordings.archive.custody().now().0 / NANOS_PER_SECOND, seconds);
     let query = recordings.links.query(LinkTarget { recording, file: &file, take, until });
-    let told = json!({
-        "url": format!("/v1/recordings/{recording}/{file}?{query}"),
-        "expires_at": utc_text(Wallclock(until.saturating_mul(NANOS_PER_SECOND))),
-    });
+    let url = format!("/v1/recordings/{recording}/{file}?{query}");
+    let told = LinkTold { url, expires_at: utc_text(Wallclock(until.saturating_mul(NANOS_PER_SECOND))) };
     Ok(private((StatusCode::CREATED, Json(told)).into_response()))
 }
 

@@ -30,8 +30,7 @@ impl Problem {
     }
 
     pub(super) fn no_page() -> Self {
-        let detail = "The node answers at /, /v1/rooms, /v1/recordings, /whip/{room}, /whep/{room}, /healthz, \
-                      /readyz and /metrics.";
+        let detail = "/api tells every path that the node answers at, and /openapi.json tells it to programs.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Nothing is here", detail)
     }
 
@@ -113,6 +112,22 @@ impl Problem {
         let detail =
             "Send If-Match with the ETag of the newest answer, or with \"*\" to restart ICE (RFC 9725 section 4.3).";
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing", detail)
+    }
+
+    /// Nothing of a live stream is called so, or no longer.
+    pub(super) fn no_stream() -> Self {
+        let detail = "Ask /hls/{room}/index.m3u8 again, which names what can be watched now.";
+        Self::new(StatusCode::NOT_FOUND, "stream-not-found", "There is no such piece of a live stream", detail)
+    }
+
+    pub(super) fn bad_directive(why: String) -> Self {
+        Self::bad_request("bad-directive", "This cannot be waited for", format!("{why}."))
+    }
+
+    /// What a player waits for does not come.
+    pub(super) fn late_stream() -> Self {
+        let detail = "The room's pictures are late; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stream-late", "The live stream stands still", detail)
     }
 
     pub(super) fn gone() -> Self {
@@ -333,6 +348,10 @@ impl From<Refusal> for Problem {
                 let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
                               try again later.";
                 Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
+            Refusal::Removed => {
+                let detail = "A host of the room removed you; your place is not kept.";
+                Self::new(S::FORBIDDEN, "removed", "You were removed from the call", detail)
             }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";

@@ -6,6 +6,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::limits;
@@ -24,9 +25,9 @@ pub(super) fn routes() -> Router<ServerState> {
 }
 
 /// `{"owner": "…", "retention_hours": 24}`; both may be missing, and so may the body.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Wish {
+pub(super) struct Wish {
     owner: Option<String>,
     retention_hours: Option<u32>,
 }

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::stream;
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::base::media::RoomId;
+use crate::core::record::utc_text;
 use crate::core::retention::RecordingName;
 use crate::io::http::admission::{Admitted, Recordings, Shown, recording};
 use crate::io::http::expiry::Expires;
@@ -22,6 +23,7 @@ use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
 use crate::io::http::state::ServerState;
 use crate::io::store::{ReadError, Reading, RecordingDetail};
+use crate::io::transfer::TransferState;
 
 /// The list, each recording, and its files.
 pub(super) fn routes() -> Router<ServerState> {
@@ -38,8 +40,29 @@ struct ListQuery {
     owner: Option<String>,
 }
 
+/// What `GET /v1/recordings` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed {
+    /// What the keeper takes for the time, UTC, RFC 3339: it decides what has expired.
+    now: String,
+    /// Whether a file host is configured to which recordings may go.
+    can_hand_over: bool,
+    /// Those that have not expired, in the order of their expiry.
+    recordings: Vec<RecordingDetail>,
+}
+
+/// What `GET /v1/recordings/{recording}` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RecordingTold {
+    #[serde(flatten)]
+    detail: RecordingDetail,
+    /// How its hand-over goes, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hand_over: Option<TransferState>,
+}
+
 async fn list(
-    Admitted(Recordings { archive, .. }): Admitted,
+    Admitted(Recordings { archive, transfers, .. }): Admitted,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let room = query.room.map(|room| room.parse::<RoomId>()).transpose();
@@ -49,7 +72,10 @@ async fn list(
     let recordings = archive.list(|detail| of_room(detail) && of_owner(detail)).await?;
     // In the order of their expiry.
     let first = recordings.first().and_then(|detail| detail.recording.parse::<RecordingName>().ok());
-    let mut response = private(Json(json!({ "recordings": recordings })).into_response());
+    // What the keeper takes for the time: clocks of browsers may be off, and this one decides.
+    let now = utc_text(archive.custody().now());
+    let can_hand_over = transfers.is_some();
+    let mut response = private(Json(Listed { now, can_hand_over, recordings }).into_response());
     if let Some(first) = first {
         response.extensions_mut().insert(Expires(first.hour));
     }
@@ -58,11 +84,9 @@ async fn list(
 
 async fn detail(Admitted(recordings): Admitted, Path(name): Path<String>) -> Result<Response, Problem> {
     let recording = recording(&name)?;
-    let mut told = json!(recordings.archive.detail(recording).await?);
-    if let Some(state) = recordings.transfers.and_then(|transfers| transfers.state(recording)) {
-        told["hand_over"] = json!(state);
-    }
-    Ok(private(Json(told).into_response()))
+    let detail = recordings.archive.detail(recording).await?;
+    let hand_over = recordings.transfers.and_then(|transfers| transfers.state(recording));
+    Ok(private(Json(RecordingTold { detail, hand_over }).into_response()))
 }
 
 async fn shred(

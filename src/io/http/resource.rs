@@ -12,11 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use axum::{Json, Router};
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, Joined, Refusal, SdpFragment, Trickled};
+use crate::io::api::{Command, ControlHandle, Joined, Refusal, RungShown, SdpFragment, SeatWish, Trickled};
 use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
@@ -37,9 +38,10 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/whep/{room}/{token}", patch(trickle).delete(leave))
 }
 
-/// `?name=`, `?as=`, `?record=` and `?rung=`.
+/// `?name=`, `?as=`, `?record=`, `?rung=` and `?seat=`.
 struct Asked {
     name: String,
+    seat: SeatWish,
     rung: Option<RungName>,
     consents_to_recording: bool,
     minus: Option<ParticipantId>,
@@ -54,10 +56,10 @@ struct Offered {
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, rung, .. }, offer, from } = offered;
+    let Offered { room, asked: Asked { name, consents_to_recording, rung, seat, .. }, offer, from } = offered;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
-    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, reply };
+    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply };
     Ok(created(&base, &of, &control.request(Caller::Anyone, join).await?))
 }
 
@@ -75,10 +77,17 @@ async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result
     Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
 }
 
+/// What `GET /whep/{room}` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Rungs {
+    /// The largest first.
+    rungs: Vec<RungShown>,
+}
+
 /// What can be watched in a room, and what of it runs.
 async fn rungs(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Response, Problem> {
     let rungs = control.request(Caller::Anyone, |reply| Command::Rungs { room, reply }).await?;
-    Ok(Json(json!({ "rungs": rungs })).into_response())
+    Ok(Json(Rungs { rungs }).into_response())
 }
 
 async fn trickle(
@@ -188,8 +197,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         let rung = rung.map_err(|why: NoRungName| {
             Problem::bad_request("bad-query", "The query cannot be read", format!("{why}."))
         })?;
+        let seat = fields.get("seat").map_or(Ok(SeatWish::Free), |text| text.parse());
+        let seat = seat.map_err(|_| {
+            let why = "'seat' is keep, or what named your former connection: the end of its Location.";
+            Problem::bad_request("bad-query", "The query cannot be read", why)
+        })?;
         Ok(Self {
             rung,
+            seat,
             name: display_name(fields.get("name").map_or("", String::as_str))?,
             consents_to_recording,
             minus,

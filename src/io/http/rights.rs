@@ -41,13 +41,21 @@ const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 
 static ROUTES: &[Route] = &[
     route("/", LOOK),
+    route("/r/{room}", LOOK),
+    route("/w/{room}", LOOK),
     route("/assets/{name}", LOOK),
+    route("/assets/console/{name}", LOOK),
+    route("/recordings", LOOK),
+    route("/console", LOOK),
     route("/favicon.ico", LOOK),
+    route("/api", LOOK),
+    route("/openapi.json", LOOK),
     route("/healthz", LOOK),
     route("/readyz", LOOK),
     route("/metrics", LOOK),
     route("/v1/node", LOOK),
     route("/v1/node/stats", LOOK),
+    route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
     route("/v1/rooms", LOOK),
     route("/v1/rooms/{room}", LOOK),
     Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", ENTER) },
@@ -60,6 +68,8 @@ static ROUTES: &[Route] = &[
         "/v1/rooms/{room}/participants/{token}/avatar",
         &[(Method::PUT, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)],
     ),
+    route("/hls/{room}/index.m3u8", &[(Method::GET, Act::Enter)]),
+    route("/hls/{room}/{run}/{rung}/{piece}", &[(Method::GET, Act::Enter)]),
     route("/v1/rooms/{room}/legs", ENTER),
     route("/v1/rooms/{room}/legs/{token}", &[(Method::GET, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)]),
     route("/v1/rooms/{room}/layout", &[(Method::GET, Act::Look), (Method::PUT, Act::Arrange)]),
@@ -92,6 +102,11 @@ pub(super) fn known(path: &str) -> Option<Known> {
     ROUTES.iter().find(|route| route.path == path).map(Known)
 }
 
+/// Every path, with each of its methods and the leave that it takes.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Method, Act)> {
+    ROUTES.iter().flat_map(|route| route.rights.iter().map(|(method, act)| (route.path, method, *act)))
+}
+
 impl Known {
     /// What a method takes here; `None`: the route has no such method.
     pub(super) fn act(self, method: &Method) -> Option<Act> {
@@ -110,6 +125,11 @@ impl Known {
         }
         names.push("OPTIONS");
         HeaderValue::try_from(names.join(", ")).expect("methods are visible letters")
+    }
+
+    /// Whether offers are taken here.
+    pub(super) fn takes_offers(self) -> bool {
+        matches!(self.0.takes, Some(Takes::Offers))
     }
 
     /// What OPTIONS is answered: 204, the methods, and what is taken in (RFC 9725 section 4.2).

@@ -7,10 +7,11 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, Pulse, Refusal, RoomDetail};
+use crate::io::api::{Command, ControlHandle, Pulse, Refusal, RoomDetail, RoomSummary};
 use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
@@ -27,9 +28,16 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/metrics", get(metrics))
 }
 
+/// What `GET /v1/rooms` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Rooms {
+    /// Every room, by name.
+    rooms: Vec<RoomSummary>,
+}
+
 async fn rooms(State(control): State<ControlHandle>) -> Result<Response, Problem> {
     let rooms = control.request(Caller::Anyone, |reply| Command::Rooms { reply }).await?;
-    Ok(Json(json!({ "rooms": rooms })).into_response())
+    Ok(Json(Rooms { rooms }).into_response())
 }
 
 async fn room(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Json<RoomDetail>, Problem> {

@@ -15,16 +15,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
 use crate::core::access::Policy;
-use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, WebOrigin};
+use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, IceServer, WebOrigin};
+use crate::io::http::aside::Aside;
 use crate::io::http::connections::{Connections, Doorkeeper};
 use crate::io::http::entrance::{Entrance, enter};
 use crate::io::http::expiry::{self, until_its_hour};
+use crate::io::http::frames::Frames;
 use crate::io::http::gate::Gate;
 use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, layout, legs, moderation, page, playback, recording, recordings, resource, rooms, transfer,
+    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, recording,
+    recordings, resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -49,6 +52,10 @@ pub struct Guard {
     pub hosts: Vec<HostName>,
     /// Origins of other pages that may ask as the node's own do.
     pub origins: Vec<WebOrigin>,
+    /// STUN and TURN servers that clients are told of.
+    pub ice_servers: Vec<IceServer>,
+    /// Origins of pages that may have the node's own in a frame.
+    pub embed_origins: Vec<WebOrigin>,
     /// Connections at once.
     pub connections_max: usize,
     /// What is counted.
@@ -116,6 +123,7 @@ pub struct HttpDoor {
     /// Whether only the owner of the certificate's names has it.
     is_proven: bool,
     guard: Guard,
+    aside: Option<Aside>,
 }
 
 impl HttpDoor {
@@ -133,11 +141,16 @@ impl HttpDoor {
         match bound {
             Ok((listener, address)) => {
                 let is_proven = matches!(setup.tls, Tls::Files { .. });
-                Ok(Self { listener, address, tls, is_proven, guard: setup.guard.clone() })
+                Ok(Self { listener, address, tls, is_proven, guard: setup.guard.clone(), aside: None })
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(HttpError::Taken { address }),
             Err(source) => Err(HttpError::Bind { address, source }),
         }
+    }
+
+    /// Connections that are not HTTP's go there from now on.
+    pub fn set_aside(&mut self, aside: Aside) {
+        self.aside = Some(aside);
     }
 
     /// The address bound, its port never 0.
@@ -166,7 +179,7 @@ impl HttpDoor {
         view: NodeView,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HttpError> {
-        let Self { listener, tls, is_proven, guard, .. } = self;
+        let Self { listener, tls, is_proven, guard, aside, .. } = self;
         let connections = Connections::new(guard.connections_max, guard.counters.clone());
         let ends = expiry::Connections::default();
         let names = Names { hosts: guard.hosts, origins: guard.origins, is_proven, is_secure: tls.is_some() };
@@ -174,9 +187,12 @@ impl HttpDoor {
             policy: guard.policy,
             token: guard.token,
             recordings: view.recordings.clone(),
+            live: view.live.clone(),
             names: Arc::new(names),
+            frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),
             connections: connections.clone(),
+            ice_servers: guard.ice_servers.into(),
         };
         let app = router(ServerState { control, view }, entrance, ends.clone());
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -187,7 +203,7 @@ impl HttpDoor {
             closing.graceful_shutdown(Some(limits::HTTP_SHUTDOWN_SPAN));
         });
         let sweeper = tokio::spawn(connections.clone().sweep());
-        let keeper = Doorkeeper { connections, ends };
+        let keeper = Doorkeeper { connections, ends, aside };
         let server = bounded(axum_server::from_tcp(listener).map_err(HttpError::Serve)?).handle(handle);
         let served = match tls {
             Some(config) => {
@@ -230,7 +246,11 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(legs::routes())
+        .merge(hls::routes())
         .merge(page::routes())
+        .merge(desk::routes())
+        .merge(openapi::routes())
+        .merge(history::routes())
         .fallback(async || Problem::no_page())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(limits::SDP_LEN_MAX))

@@ -9,6 +9,8 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::live::LiveRooms;
+use crate::io::telemetry::history::History;
 
 /// What the door tells without asking the control thread.
 #[derive(Clone)]
@@ -19,8 +21,12 @@ pub struct NodeView {
     pub facts: Arc<NodeFacts>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What it remembers of itself.
+    pub history: Arc<History>,
     /// Whether the node takes people in.
     pub ready: Arc<AtomicBool>,
+    /// Its rooms, as far as they can be watched by HLS.
+    pub live: LiveRooms,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }
@@ -41,6 +47,12 @@ impl FromRef<ServerState> for ControlHandle {
 impl FromRef<ServerState> for NodeView {
     fn from_ref(shared: &ServerState) -> Self {
         shared.view.clone()
+    }
+}
+
+impl FromRef<ServerState> for LiveRooms {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.live.clone()
     }
 }
 

@@ -1,14 +1,19 @@
 //! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
+mod ice;
 mod strangers;
+mod told;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reqwest::header::{ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
+    VARY,
+};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -22,8 +27,10 @@ use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
-    Request, ResourceToken, RoomDetail, RoomSummary, Trickled,
+    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
 };
+use crate::io::live::LiveRooms;
+use crate::io::telemetry::history::History;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 X 0\r\na=mid:0\r\n";
@@ -54,10 +61,12 @@ fn door(tls: Tls, control: impl FnOnce(crossbeam_channel::Receiver<Request>) + S
 /// A guard that lets everybody steer.
 fn guard() -> Guard {
     Guard {
+        ice_servers: Vec::new(),
         policy: Policy::default(),
         token: None,
         hosts: Vec::new(),
         origins: Vec::new(),
+        embed_origins: Vec::new(),
         connections_max: limits::HTTP_CONNECTIONS_MAX,
         counters: DoorCounters::default(),
     }
@@ -77,7 +86,8 @@ fn door_of(
     let ready = Arc::new(AtomicBool::new(true));
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
-    let view = NodeView { canvas, facts, metrics, ready: ready.clone(), recordings: None };
+    let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {
@@ -97,6 +107,19 @@ fn facts() -> NodeFacts {
         compositor: "cpu",
         compositor_reason: "no GPU".into(),
         codec,
+    }
+}
+
+fn rung() -> RungShown {
+    RungShown {
+        rung: "half".into(),
+        codec: "av1",
+        width: 640,
+        height: 360,
+        fps: 30,
+        bitrate: 600_000,
+        running: true,
+        viewers: 1,
     }
 }
 
@@ -170,12 +193,14 @@ impl StandIn {
                     host_muted: false,
                     hand: false,
                     unrecorded: false,
+                    away: false,
                 };
                 let (codec, codec_why) = ("h264", "it is cheap".to_owned());
                 let detail = RoomDetail {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    hls_viewers: 3,
                     recording: true,
                     gives_up: "none",
                     codec,
@@ -187,6 +212,10 @@ impl StandIn {
                 let _ = reply.send(Ok(LayoutShown { layout: self.layout.clone(), page: self.page + 1, pages: 9 }));
             }
             Command::Layout { reply, .. } => drop(reply.send(Err(Refusal::RoomNotFound))),
+            Command::Rungs { room, reply } => {
+                let known = room.as_str() == "daily";
+                let _ = reply.send(if known { Ok(vec![rung()]) } else { Err(Refusal::RoomNotFound) });
+            }
             Command::Leg { reply, .. } => drop(reply.send(Err(Refusal::ResourceNotFound))),
             Command::Find { place, reply } => {
                 let _ = reply.send(match place {
@@ -255,6 +284,14 @@ impl Fixture {
 
     async fn get(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    /// Bytes of a page or a file of it on their way to a browser.
+    async fn packed(&self, path: &str) -> usize {
+        let asked = self.client.get(format!("{}{path}", self.url)).header(ACCEPT_ENCODING, "gzip, br");
+        let answer = asked.send().await.unwrap();
+        assert_eq!((text(&answer, &CONTENT_ENCODING), text(&answer, &VARY)), ("gzip", "Accept-Encoding"), "{path}");
+        answer.bytes().await.unwrap().len()
     }
 
     fn patch(&self, location: &str) -> reqwest::RequestBuilder {
@@ -474,32 +511,48 @@ async fn health_is_what_the_control_thread_says() {
 }
 
 #[tokio::test]
-async fn the_page_comes_with_all_it_names_and_from_nowhere_else() {
+async fn the_pages_come_with_all_they_name_and_from_nowhere_else() {
     let door = door(Tls::Off, stand_in);
-    let page = door.get("/").await;
-    assert_eq!(text(&page, &CONTENT_TYPE), "text/html; charset=utf-8");
-    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"));
-    let etag = text(&page, &ETAG).to_owned();
-    let html = page.text().await.unwrap();
-    let mut files: Vec<String> = quoted(&html, "/assets/");
-    let mut seen = 0;
-    while let Some(path) = files.pop() {
-        let file = door.get(&path).await;
-        assert_eq!(file.status(), 200, "{path}");
-        let kind = text(&file, &CONTENT_TYPE).to_owned();
-        let expected = if path.ends_with(".js") { "text/javascript" } else { "" };
-        assert!(kind.starts_with(expected), "{path} is {kind}");
-        seen += 1;
-        assert!(seen < 50, "modules import each other in a circle");
-        let body = file.text().await.unwrap();
-        assert!(!body.contains("https://"), "{path} names another host");
-        files.extend(quoted(&body, "./").into_iter().map(|name| name.replacen("./", "/assets/", 1)));
+    for place in ["/r/daily", "/w/daily"] {
+        let page = door.get(place).await;
+        assert_eq!(text(&page, &CONTENT_TYPE), "text/html; charset=utf-8");
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"));
+        let etag = text(&page, &ETAG).to_owned();
+        let html = page.text().await.unwrap();
+        let mut files: Vec<String> = quoted(&html, "/assets/");
+        let (mut seen, mut packed) = (BTreeSet::new(), door.packed(place).await);
+        while let Some(path) = files.pop() {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            packed += door.packed(&path).await;
+            let file = door.get(&path).await;
+            assert_eq!(file.status(), 200, "{path}");
+            let kind = text(&file, &CONTENT_TYPE).to_owned();
+            let expected = if path.ends_with(".js") { "text/javascript" } else { "" };
+            assert!(kind.starts_with(expected), "{path} is {kind}");
+            let body = file.text().await.unwrap();
+            assert!(!body.contains("https://"), "{path} names another host");
+            files.extend(quoted(&body, "./").into_iter().map(|name| name.replacen("./", "/assets/", 1)));
+        }
+        assert!(packed < 60 * 1024, "{place} is there soon on a slow link: {packed} bytes of {seen:?}");
+        assert!(seen.len() >= 5, "{place} names its script, style and icon, and these their modules: {seen:?}");
+        let again = door.client.get(format!("{}{place}", door.url)).header(IF_NONE_MATCH, etag).send().await.unwrap();
+        assert_eq!(again.status(), 304);
     }
-    assert!(seen >= 6, "the page names its script, style and icon, and these their modules");
-    let again = door.client.get(format!("{}/", door.url)).header(IF_NONE_MATCH, etag).send().await.unwrap();
-    assert_eq!(again.status(), 304);
     problem(door.get("/assets/..%2f..%2fCargo.toml").await, 404, "not-found").await;
+    let [join, start] = ["/r/daily", "/"].map(|place| door.get(place));
+    assert_eq!(
+        join.await.text().await.unwrap(),
+        start.await.text().await.unwrap(),
+        "a room's own address is the same page"
+    );
+    for name in ["..%2f..%2fCargo.toml", "%3Cscript%3E", &"x".repeat(65)] {
+        for page in ["r", "w"] {
+            problem(door.get(&format!("/{page}/{name}")).await, 400, "bad-room").await;
+        }
+    }
 }
 
 /// Every double-quoted text that begins with `prefix`.

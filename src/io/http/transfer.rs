@@ -10,6 +10,7 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::io::http::admission::{Admitted, Recordings, recording};
@@ -23,9 +24,9 @@ pub(super) fn routes() -> Router<ServerState> {
     Router::new().route("/v1/recordings/{recording}/hand-over", get(state).post(begin))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Asked {
+pub(super) struct Asked {
     keep: bool,
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
@@ -21,7 +22,7 @@ const RATIO: u64 = (limits::SAMPLE_RATE / limits::TELEPHONE_RATE) as u64;
 const NTP_EPOCH: u64 = 2_208_988_800;
 
 /// What a leg speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LegCodec {
     /// RFC 7587; 48 kHz clock.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -82,13 +83,14 @@ pub struct RecordingWish {
 }
 
 /// One recording, as it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecordingDetail {
     /// Its name: `{hour}-{id}`.
     pub recording: String,
     /// UTC, RFC 3339, on the hour: from then on nobody opens it.
     pub expires_at: String,
     /// Which room was recorded.
+    #[schemars(with = "String")]
     pub room: RoomId,
     /// Whose recording it is, if anyone who began it said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +101,8 @@ pub struct RecordingDetail {
     pub started: Option<String>,
     /// From its zero to its end.
     pub duration_ms: u64,
+    /// Length of its files, own tracks left out.
+    pub bytes: u64,
     /// Milliseconds that lack something.
     pub gap_ms: u64,
     /// Files it has: one, unless the picture's format changed.
@@ -278,6 +282,7 @@ impl Archive {
             state: manifest.state,
             started: manifest.started,
             duration_ms: manifest.duration_ms,
+            bytes: manifest.bytes,
             gap_ms: manifest.gap_ms,
             takes: manifest.takes.len(),
             tracks: manifest.tracks,

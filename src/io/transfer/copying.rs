@@ -1,5 +1,6 @@
 //! **The question:** which files of a recording go to its owner's host, and what becomes of it here afterwards?
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::limits;
@@ -14,13 +15,14 @@ use crate::io::transfer::progress::{Progress, Told};
 use crate::io::transfer::source::{Checksum, FileBody};
 
 /// A file at its host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TransferredFile {
     /// Its name there.
     pub name: String,
     /// Its length.
     pub bytes: u64,
     /// SHA-256 of it, hexadecimal.
+    #[schemars(with = "String")]
     pub sha256: Checksum,
 }
 

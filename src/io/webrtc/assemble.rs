@@ -3,13 +3,13 @@
 //! sends the keyframe requests.
 //!
 //! A video track is *followed* packet by packet while nothing is missing. A packet that is missing blocks it until
-//! repair brings it, a newer keyframe is complete, or [`limits::NACK_WAIT`] has passed; then the track is *seeking*:
-//! all that counts is the newest packet that may start a keyframe, and whether that keyframe is complete. A track
-//! begins seeking.
+//! repair brings it, a newer keyframe is complete, or a patience has passed twice, which follows how long repairs take;
+//! a keyframe is asked for once it has passed. Then the track is *seeking*: all that counts is the newest packet that
+//! may start a keyframe, and whether that keyframe is complete. A track begins seeking.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -47,8 +47,8 @@ pub struct WirePacket {
 pub enum Assembled {
     /// The next frame in order.
     Frame(ReceivedFrame),
-    /// Nothing can be delivered before a keyframe: ask the sender for one. At most one per
-    /// [`limits::KEYFRAME_SPACING`].
+    /// Nothing may be delivered before a keyframe: ask the sender for one. At most one per
+    /// [`limits::KEYFRAME_SPACING`], but a second one sooner where none came.
     RequestKeyframe,
 }
 
@@ -88,7 +88,11 @@ pub struct VideoAssembler {
     candidate: Option<Candidate>,
     /// Whether something is missing between the last delivered frame and the next.
     is_broken: bool,
+    /// When a keyframe was last asked for, and how often since the last one came.
     requested: Option<Instant>,
+    requests: u32,
+    /// How long repairs take, from when a packet is missed.
+    repair_span: Option<Duration>,
     /// The newest keyframe's header: some senders write it into their first keyframe alone.
     header: Option<Bytes>,
     /// What samples mean, as said last; a keyframe that says nothing takes it back.
@@ -115,6 +119,8 @@ enum Progress {
 struct Gap {
     sequence: u64,
     since: Instant,
+    /// A keyframe was asked for in its place.
+    is_asked: bool,
 }
 
 /// Packets of one frame, from its first on, none missing.
@@ -147,6 +153,8 @@ impl VideoAssembler {
             candidate: None,
             is_broken: true,
             requested: None,
+            requests: 0,
+            repair_span: None,
             header: None,
             colour: None,
             orientation: Orientation::default(),
@@ -161,6 +169,7 @@ impl VideoAssembler {
             self.stats.repeated += 1;
             return;
         }
+        self.learn(&packet);
         self.insert(packet);
         self.advance(now, out);
         if matches!(self.progress, Progress::Seeking) {
@@ -177,7 +186,9 @@ impl VideoAssembler {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.progress {
-            Progress::Following { gap: Some(gap), .. } => Some(gap.since + limits::NACK_WAIT),
+            Progress::Following { gap: Some(gap), .. } => {
+                Some(gap.since + self.patience() * if gap.is_asked { 2 } else { 1 })
+            }
             _ => None,
         }
     }
@@ -186,6 +197,22 @@ impl VideoAssembler {
     #[must_use]
     pub fn stats(&self) -> VideoStats {
         VideoStats { waiting: self.window.len(), ..self.stats }
+    }
+
+    /// How long a missing packet waits before a keyframe is asked for: for its repair, and for a second one if the
+    /// first is lost.
+    fn patience(&self) -> Duration {
+        let twice = self.repair_span.map_or(limits::NACK_WAIT, |span| span * 5 / 2);
+        twice.clamp(limits::NACK_WAIT, limits::NACK_WAIT_MAX)
+    }
+
+    /// Learns from the packet that was missed how long repairs take.
+    fn learn(&mut self, packet: &WirePacket) {
+        let Progress::Following { gap: Some(gap), .. } = &self.progress else { return };
+        let took = packet.arrival.saturating_duration_since(gap.since);
+        if gap.sequence == packet.sequence && took >= limits::REPAIR_SPAN_MIN {
+            self.repair_span = Some(self.repair_span.map_or(took, |before| (before * 7 + took) / 8));
+        }
     }
 
     fn insert(&mut self, packet: WirePacket) {
@@ -223,6 +250,7 @@ impl VideoAssembler {
             if matches!(self.progress, Progress::Following { .. }) {
                 self.consume(now, out);
             }
+            let patience = self.patience();
             if let Progress::Following { building, gap } = &mut self.progress {
                 let Some((&first, _)) = self.window.first_key_value() else {
                     *gap = None;
@@ -231,13 +259,18 @@ impl VideoAssembler {
                 if gap.is_none_or(|gap| gap.sequence != self.next) {
                     // Noticed when the first of the packets behind it came.
                     let since = self.window.values().map(|packet| packet.arrival).min().unwrap_or(now);
-                    *gap = Some(Gap { sequence: self.next, since });
+                    *gap = Some(Gap { sequence: self.next, since, is_asked: false });
                 }
-                let is_over = gap.is_some_and(|gap| now >= gap.since + limits::NACK_WAIT);
+                let is_over = gap.is_some_and(|gap| now >= gap.since + patience * 2);
                 let is_full = self.window.len() > limits::REORDER_PACKETS_MAX
                     || self.window_len + building.len > limits::INGEST_FRAME_LEN_MAX;
                 let is_overtaken = self.candidate.is_some_and(|candidate| candidate.is_complete);
                 if !(is_over || is_full || is_overtaken) {
+                    let is_late = |gap: &&mut Gap| !gap.is_asked && now >= gap.since + patience;
+                    if let Some(gap) = gap.as_mut().filter(is_late) {
+                        gap.is_asked = true;
+                        self.request_keyframe(now, out);
+                    }
                     return;
                 }
                 self.stats.gaps_skipped += 1;
@@ -347,6 +380,9 @@ impl VideoAssembler {
             temporal: unit.temporal,
         };
         self.is_broken = false;
+        if unit.keyframe {
+            self.requests = 0;
+        }
         self.stats.frames += 1;
         self.stats.keyframes += u64::from(unit.keyframe);
         out.push(Assembled::Frame(frame));
@@ -374,11 +410,13 @@ impl VideoAssembler {
     fn request_keyframe(&mut self, now: Instant, out: &mut Outbox<Assembled>) {
         let is_under_way =
             self.candidate.is_some_and(|candidate| candidate.is_complete || now < candidate.since + limits::NACK_WAIT);
-        let is_early = self.requested.is_some_and(|at| now.saturating_duration_since(at) < limits::KEYFRAME_SPACING);
+        let spacing = if self.requests == 1 { limits::KEYFRAME_RETRY } else { limits::KEYFRAME_SPACING };
+        let is_early = self.requested.is_some_and(|at| now.saturating_duration_since(at) < spacing);
         if is_under_way || is_early {
             return;
         }
         self.requested = Some(now);
+        self.requests += 1;
         self.stats.keyframe_requests += 1;
         out.push(Assembled::RequestKeyframe);
     }

@@ -60,6 +60,9 @@ pub enum NetCommand {
         peer: PeerId,
         /// Which; it may begin later.
         rung: RungId,
+        /// What is watched is sent no more: most of it is lost, or stands in a queue in which this one's keyframe has
+        /// to wait.
+        at_once: bool,
     },
     /// Say goodbye to a connection and forget it; no event follows.
     RemovePeer(PeerId),

@@ -1,6 +1,6 @@
 //! **The question:** what does the wire count?
 
-use crate::engine::flow::Counter;
+use crate::engine::flow::{Counter, Level};
 
 /// What the net thread counts; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,12 @@ pub struct NetCounters {
     pub datagrams_withheld: Counter,
     /// Rounds of a net thread that took longer than [`limits::LONG_ROUND`](crate::base::limits::LONG_ROUND).
     pub rounds_long: Counter,
+    /// TCP connections that carry media.
+    pub tcp_streams: Level,
+    /// Those that were closed before they belonged to a client.
+    pub tcp_refused: Counter,
+    /// Datagrams discarded because a client takes its TCP connection's bytes too slowly.
+    pub tcp_discarded: Counter,
     /// Events that did not fit the control thread's queue.
     pub events_refused: Counter,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use str0m::media::Mid;
 use str0m::stats::{MediaEgressStats, PeerStats};
 
+use crate::base::limits;
 use crate::base::media::Outbox;
 use crate::core::ladder::{LinkEstimator, LinkSample, LinkVerdict};
 
@@ -13,6 +14,8 @@ use crate::core::ladder::{LinkEstimator, LinkSample, LinkVerdict};
 #[derive(Debug, Default)]
 pub(super) struct Downlink {
     estimator: LinkEstimator,
+    /// When it was first reported of.
+    began: Option<Instant>,
     /// By transport-wide feedback, which comes a few times a second: what it said last of loss and round trip.
     transport: (Option<f32>, Option<Duration>),
     verdicts: Outbox<LinkVerdict>,
@@ -32,6 +35,10 @@ impl Downlink {
         stats: &MediaEgressStats,
     ) -> Option<LinkVerdict> {
         if pictures != Some(stats.mid) {
+            return None;
+        }
+        // What was sent before the far side had its keys is lost on any link.
+        if now < *self.began.get_or_insert(now) + limits::LINK_SETTLE_SPAN {
             return None;
         }
         // Receiver reports, where there is no other feedback.

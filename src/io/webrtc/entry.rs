@@ -12,6 +12,7 @@ use crate::io::webrtc::held::Held;
 use crate::io::webrtc::peer::Peer;
 use crate::io::webrtc::reach::Reach;
 use crate::io::webrtc::saying::Saying;
+use crate::io::webrtc::tcp::connection::Connection;
 
 /// Every peer of one net thread.
 pub(super) type Entries = HashMap<PeerId, Entry>;
@@ -46,6 +47,8 @@ pub(super) struct Entry {
     pub(super) addresses: Vec<SocketAddr>,
     /// Which of them are its own, and how much the others may get.
     pub(super) reach: Reach,
+    /// Its TCP connections, oldest first.
+    pub(super) streams: Vec<Connection>,
     /// What is said to it.
     pub(super) saying: Saying,
     /// How much of what it says is taken.
@@ -61,20 +64,26 @@ pub(super) struct Watching {
     pub(super) current: Option<RungId>,
     /// The one it gets from that rung's next keyframe on.
     pub(super) next: Option<RungId>,
+    /// It gets nothing until then.
+    pub(super) halted: bool,
 }
 
 impl Watching {
     /// Chooses a rung; what is watched stays until that one's keyframe is there.
     pub(super) fn choose(&mut self, rung: RungId) {
         self.next = (self.current != Some(rung)).then_some(rung);
+        // What was left out is missing: its rung goes on at a keyframe too.
+        if self.halted && self.next.is_none() {
+            self.next = Some(rung);
+        }
     }
 
     /// Whether a frame of `rung` is for it; a keyframe of the chosen rung makes that the watched one.
     pub(super) fn takes(&mut self, rung: RungId, keyframe: bool) -> bool {
         if keyframe && self.next == Some(rung) {
-            *self = Self { current: Some(rung), next: None };
+            *self = Self { current: Some(rung), next: None, halted: false };
         }
-        self.current == Some(rung)
+        self.current == Some(rung) && !self.halted
     }
 
     /// Whether it needs `rung` to be read.
@@ -86,6 +95,7 @@ impl Watching {
     pub(super) fn forget(&mut self, rung: RungId) {
         self.current = self.current.filter(|watched| *watched != rung);
         self.next = self.next.filter(|chosen| *chosen != rung);
+        self.halted &= self.next.is_some();
     }
 }
 
@@ -105,6 +115,7 @@ impl Entry {
             timer: None,
             addresses: Vec::new(),
             reach: Reach::default(),
+            streams: Vec::new(),
             saying: Saying::default(),
             hearing: Hearing::new(now),
             sound_lost: 0.0,
@@ -126,7 +137,7 @@ mod tests {
     #[test]
     fn a_chosen_rung_is_watched_from_its_keyframe_on_and_the_old_one_until_then() {
         let (small, large) = (RungId(1), RungId(2));
-        let mut watching = Watching { current: None, next: Some(small) };
+        let mut watching = Watching { next: Some(small), ..Watching::default() };
         assert!(!watching.takes(small, false), "nothing comes before a keyframe");
         assert!(watching.takes(small, true) && watching.takes(small, false));
         watching.choose(large);
@@ -134,8 +145,19 @@ mod tests {
         assert!(watching.takes(large, true) && !watching.takes(small, true) && !watching.needs(small));
         watching.choose(small);
         watching.choose(large);
-        assert_eq!(watching, Watching { current: Some(large), next: None }, "it stays where it is");
+        let stays = Watching { current: Some(large), ..Watching::default() };
+        assert_eq!(watching, stays, "it stays where it is");
         watching.forget(large);
         assert_eq!(watching, Watching::default());
+    }
+
+    #[test]
+    fn who_is_halted_gets_nothing_before_a_keyframe_even_of_the_rung_that_was_watched() {
+        let (small, large) = (RungId(1), RungId(2));
+        let mut watching = Watching { current: Some(large), next: Some(small), halted: true };
+        assert!(!watching.takes(large, false) && !watching.takes(large, true) && !watching.takes(small, false));
+        watching.choose(large);
+        assert!(watching.needs(large) && !watching.takes(large, false), "it would refer to what was left out");
+        assert!(watching.takes(large, true) && watching.takes(large, false) && !watching.halted);
     }
 }

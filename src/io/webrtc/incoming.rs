@@ -27,6 +27,8 @@ pub(super) struct Incoming {
     pub(super) wanted: bool,
     /// When a keyframe was last asked for.
     pub(super) asked: Option<Instant>,
+    /// One came since.
+    pub(super) answered: bool,
     /// Its simulcast layers.
     layers: LayerChoice,
     timeline: Timeline,
@@ -84,6 +86,7 @@ impl Incoming {
             source: None,
             wanted: false,
             asked: None,
+            answered: true,
             layers: LayerChoice::default(),
             timeline: Timeline::default(),
             allowance: Allowance::new(),
@@ -171,6 +174,7 @@ impl Incoming {
             return Admission::Taken;
         }
         self.timeline.place(frame);
+        self.answered |= frame.keyframe;
         let admission = self.allowance.admit(frame.arrival, frame.data.len(), frame.keyframe);
         match admission {
             Admission::Taken | Admission::GoesOn => self.wanted &= !frame.keyframe,
@@ -246,7 +250,8 @@ impl Incoming {
     /// When a keyframe that is wished for may be asked for.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         let source = self.source.as_ref().filter(|_| self.wanted)?;
-        Some(self.asked.map_or(source.heard, |at| at + limits::KEYFRAME_SPACING))
+        let spacing = if self.answered { limits::KEYFRAME_SPACING } else { limits::KEYFRAME_RETRY };
+        Some(self.asked.map_or(source.heard, |at| at + spacing))
     }
 }
 
@@ -446,5 +451,7 @@ mod tests {
         assert_eq!(track.ask_at(), Some(now));
         track.asked = Some(now);
         assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));
+        track.answered = false;
+        assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_RETRY), "the request was lost, or the answer");
     }
 }

@@ -8,6 +8,7 @@ use crate::core::ladder::LinkVerdict;
 use crate::io::webrtc::certificate::Certificate;
 use crate::io::webrtc::incoming::Losses;
 use crate::io::webrtc::role::PeerRole;
+use crate::io::webrtc::route::Route;
 
 /// What a connection is made of.
 pub struct PeerSetup<'a> {
@@ -19,6 +20,8 @@ pub struct PeerSetup<'a> {
     pub certificate: &'a Certificate,
     /// Addresses for the answer.
     pub candidates: &'a [SocketAddr],
+    /// Those of them at which TCP is taken.
+    pub tcp_candidates: &'a [SocketAddr],
     /// Whether microphones are asked to send a copy of each packet with the next one (RED, RFC 2198).
     pub red: bool,
 }
@@ -69,8 +72,7 @@ impl fmt::Display for CloseReason {
 #[derive(Debug)]
 pub(super) enum PeerOutput {
     Transmit {
-        source: SocketAddr,
-        destination: SocketAddr,
+        route: Route,
         datagram: str0m::net::DatagramSend,
     },
     Connected,

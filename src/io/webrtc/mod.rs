@@ -1,11 +1,12 @@
 //! **The question:** what goes over the wire? Floor 3: RTP, ICE, DTLS and SDP types never leave this room.
 //!
-//! Doors: [`Peer`] (one connection, still without I/O), [`MediaSocket`], [`NetWorkers`] (the net threads: each has a
-//! socket on the one port and the peers whose datagrams come by it), [`NetCommand`] and [`NetEvent`] (how the control
-//! thread and they speak).
+//! Doors: [`Peer`] (one connection, still without I/O), [`MediaSocket`], [`TcpPort`] (the way for those without UDP),
+//! [`NetWorkers`] (the net threads: each has a socket on the one port and the peers whose datagrams come by it),
+//! [`NetCommand`] and [`NetEvent`] (how the control thread and they speak).
 
 mod addresses;
 mod assemble;
+mod candidates;
 mod certificate;
 mod codec;
 mod command;
@@ -37,11 +38,13 @@ mod registry;
 mod reply;
 mod role;
 mod rooms;
+mod route;
 mod saying;
 mod sdp;
 mod sound;
 mod stun;
 mod switch;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -64,5 +67,7 @@ pub use life::{CloseReason, IceCredentials, PeerSetup};
 pub use offer::{OfferError, ufrag_of};
 pub use peer::Peer;
 pub use role::PeerRole;
+pub use tcp::door::{TcpInlet, TcpPort, TcpShare};
+pub use tcp::listener::MediaListener;
 pub use udp::{BindError, MediaSocket};
 pub use workers::NetWorkers;

@@ -12,6 +12,7 @@ use crate::io::webrtc::counters::NetCounters;
 use crate::io::webrtc::event::NetEvents;
 use crate::io::webrtc::pass::Inbox;
 use crate::io::webrtc::switch::{Seat, Switch};
+use crate::io::webrtc::tcp::polls::Polls;
 use crate::io::webrtc::udp::{MediaSocket, ReceiveBatch};
 
 /// A net thread's ends of its channels.
@@ -26,6 +27,8 @@ pub(super) struct NetWiring {
     pub(super) waker: Waker,
     /// What is counted.
     pub(super) counters: NetCounters,
+    /// Which of its connections is to be looked at.
+    pub(super) polls: Polls,
     /// Its place among the net threads.
     pub(super) seat: Seat,
 }
@@ -52,9 +55,9 @@ enum Turn {
 impl Net {
     /// A net thread's state around its socket.
     pub(super) fn new(socket: MediaSocket, wiring: NetWiring) -> Self {
-        let NetWiring { commands, inbox, events, waker, counters, seat } = wiring;
+        let NetWiring { commands, inbox, events, waker, counters, polls, seat } = wiring;
         let rounds_long = counters.rounds_long.clone();
-        let switch = Switch::new(events, counters, waker.clone(), seat);
+        let switch = Switch::new(events, counters, waker.clone(), (seat, polls));
         Self { socket, commands, inbox, waker, switch, rounds_long }
     }
 
@@ -65,6 +68,7 @@ impl Net {
         loop {
             let began = Instant::now();
             self.receive(&mut batch, began);
+            self.switch.read_streams(&self.socket);
             let (passes, strays) = held.take().unwrap_or_else(|| self.inbox.take());
             match self.obey() {
                 Turn::Stop => return self.switch.stop(&self.socket, Instant::now()),
@@ -83,7 +87,7 @@ impl Net {
                 self.switch.stray(&self.socket, Instant::now(), &stray);
             }
             let deadline = self.advance(began);
-            self.waker.sleep_until_readable(self.socket.as_fd(), Some(deadline));
+            self.waker.sleep_until_readable(self.switch.readable(&self.socket), Some(deadline));
         }
     }
 

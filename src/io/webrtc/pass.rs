@@ -10,6 +10,7 @@ use crate::base::media::PeerId;
 use crate::engine::flow::Waker;
 use crate::io::webrtc::command::NetCommand;
 use crate::io::webrtc::entry::Entry;
+use crate::io::webrtc::tcp::connection::Connection;
 
 /// A datagram that came to another worker than its peer's.
 pub(super) struct Stray {
@@ -35,6 +36,12 @@ pub(super) enum Pass {
     Gone(PeerId),
     /// An address belongs to a peer of another worker now.
     AddressTaken(SocketAddr),
+    /// A TCP connection that named a peer.
+    Stream {
+        /// That one's `ice-ufrag`.
+        ufrag: String,
+        connection: Box<Connection>,
+    },
 }
 
 /// One worker's door for the others.

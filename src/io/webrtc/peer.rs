@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::channel::ChannelId;
 use str0m::media::{Direction, KeyframeRequestKind, MediaAdded, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
@@ -20,6 +20,7 @@ use crate::core::ladder::{Admission, SendTarget};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::candidates;
 use crate::io::webrtc::codec::{H264_MORE, payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
 use crate::io::webrtc::downlink::Downlink;
@@ -34,6 +35,7 @@ use crate::io::webrtc::life::{CloseReason, IceCredentials, PeerOutput, PeerSetup
 use crate::io::webrtc::offer::{self, OfferError};
 use crate::io::webrtc::payload::{Packetised, keyframe_size, may_start_keyframe};
 use crate::io::webrtc::role::PeerRole;
+use crate::io::webrtc::route::Route;
 use crate::io::webrtc::stun;
 
 /// One connection.
@@ -113,11 +115,7 @@ impl Peer {
             config.codec_config().add_h264(format.into(), Some(again.into()), whole, profile);
         }
         let mut rtc = config.build(now);
-        for address in setup.candidates {
-            if let Ok(candidate) = Candidate::host(*address, "udp") {
-                rtc.add_local_candidate(candidate);
-            }
-        }
+        candidates::add(&mut rtc, setup);
         let mut peer = Self {
             id: setup.id,
             role: setup.role,
@@ -237,21 +235,26 @@ impl Peer {
 
     /// Whether a datagram from an address not seen before is this peer's: STUN that knows the password, so that nobody
     /// can divert the datagrams of another address by naming this peer's `ice-ufrag`.
-    pub(super) fn accepts(&self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) -> bool {
-        Receive::new(Protocol::Udp, source, destination, datagram)
+    pub(super) fn accepts(&self, now: Instant, route: Route, datagram: &[u8]) -> bool {
+        Receive::new(route.protocol, route.source, route.destination, datagram)
             .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
     }
 
-    /// One datagram. `destination` is the candidate it came in by. False: it was malformed.
+    /// One of its TCP connections is no more.
+    pub(super) fn forget_stream(&mut self, remote: SocketAddr) {
+        candidates::forget_stream(&mut self.rtc, remote);
+    }
+
+    /// One datagram. `route` ends at the candidate it came in by. False: it was malformed.
     pub(super) fn handle_datagram(
         &mut self,
         now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
+        route: Route,
         datagram: &[u8],
         out: &mut Outbox<PeerOutput>,
     ) -> bool {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else { return false };
+        let Route { protocol, source, destination } = route;
+        let Ok(receive) = Receive::new(protocol, source, destination, datagram) else { return false };
         self.heard = now;
         let mut handled = self.rtc.handle_input(Input::Receive(now, receive));
         // Before anything of what the handshake brought is used.
@@ -264,7 +267,7 @@ impl Peer {
         }
         self.drain(now, out);
         if self.expect_stream(datagram)
-            && let Ok(again) = Receive::new(Protocol::Udp, source, destination, datagram)
+            && let Ok(again) = Receive::new(protocol, source, destination, datagram)
         {
             handled = self.rtc.handle_input(Input::Receive(now, again));
             self.drain(now, out);
@@ -371,7 +374,7 @@ impl Peer {
             let taken = incoming.source.as_ref().map(|source| source.ssrc);
             let taken = taken.filter(|_| incoming.ask_at().is_some_and(|at| now >= at));
             if taken.is_some() {
-                (incoming.wanted, incoming.asked) = (false, Some(now));
+                (incoming.wanted, incoming.asked, incoming.answered) = (false, Some(now), false);
             }
             for ssrc in [taken, layer].into_iter().flatten() {
                 if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
@@ -670,5 +673,6 @@ fn unread(error: &dyn fmt::Display) -> OfferError {
 }
 
 fn transmit_of(transmit: str0m::net::Transmit) -> PeerOutput {
-    PeerOutput::Transmit { source: transmit.source, destination: transmit.destination, datagram: transmit.contents }
+    let str0m::net::Transmit { proto: protocol, source, destination, contents: datagram } = transmit;
+    PeerOutput::Transmit { route: Route { protocol, source, destination }, datagram }
 }

@@ -1,6 +1,6 @@
 //! **The question:** which net thread holds which peer? Shared by all of them and the control thread. Media does not
 //! come by here: its addresses are known to the worker that holds the peer. Only a datagram of an address unknown to
-//! its worker asks, and only where there is more than one worker.
+//! its worker asks, and only where there is more than one worker; and a TCP connection that just came.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -63,16 +63,12 @@ impl Registry {
 
     /// `worker` holds the peer of this `ice-ufrag`.
     pub(super) fn note_ufrag(&self, worker: usize, ufrag: &str) {
-        if !self.is_alone() {
-            self.write(|owners| owners.by_ufrag.insert(ufrag.to_owned(), worker));
-        }
+        self.write(|owners| owners.by_ufrag.insert(ufrag.to_owned(), worker));
     }
 
     /// An `ice-ufrag` is no more.
     pub(super) fn forget_ufrag(&self, ufrag: &str) {
-        if !self.is_alone() {
-            self.write(|owners| owners.by_ufrag.remove(ufrag));
-        }
+        self.write(|owners| owners.by_ufrag.remove(ufrag));
     }
 
     /// `worker` holds the peer at this address; returns whose peer had it until now.

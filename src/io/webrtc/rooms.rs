@@ -110,10 +110,12 @@ impl Rooms {
         }
     }
 
-    /// A peer chose a rung: it gets it from the next keyframe on, which is asked for.
-    pub(super) fn watch(&mut self, now: Instant, id: PeerId, rung: RungId, entries: &mut Entries) {
+    /// A peer chose a rung: it gets it from the next keyframe on, which is asked for, and nothing until then if that is
+    /// wished.
+    pub(super) fn watch(&mut self, now: Instant, id: PeerId, (rung, at_once): (RungId, bool), entries: &mut Entries) {
         let Some(entry) = entries.get_mut(&id) else { return };
         entry.watching.choose(rung);
+        entry.watching.halted |= at_once && entry.watching.next.is_some();
         // The rung is read before its keyframe is requested, so that the keyframe cannot come too soon.
         self.changed(now, id, entries);
     }

@@ -48,7 +48,7 @@ impl Saying {
             return Put::Superseded;
         }
         let alike = self.waiting.iter().filter(|(waiting, _)| *waiting == kind).count();
-        if !kind.is_state() && alike >= limits::PROBLEMS_WAITING_MAX {
+        if !kind.is_state() && alike >= kind.waiting_max() {
             return Put::Discarded;
         }
         self.waiting.push((kind, text));

@@ -2,6 +2,7 @@
 //! every room's feed behind one socket; the socket itself is lent for each call.
 
 mod strays;
+mod streams;
 mod words;
 
 use std::cmp::Reverse;
@@ -24,7 +25,9 @@ use crate::io::webrtc::neighbours::Neighbours;
 use crate::io::webrtc::pass::Pass;
 use crate::io::webrtc::registry::Registry;
 use crate::io::webrtc::rooms::Rooms;
+use crate::io::webrtc::route::Route;
 use crate::io::webrtc::stun;
+use crate::io::webrtc::tcp::polls::Polls;
 use crate::io::webrtc::udp::{MediaSocket, SendBatch};
 
 /// A net thread's place among its kind.
@@ -55,13 +58,18 @@ pub(super) struct Switch {
     /// Rooms whose losses were told last time.
     losses_of: Vec<RoomId>,
     send: SendBatch,
+    polls: Polls,
+    /// Connections for which something waits to be written.
+    unwritten: Vec<(PeerId, u64)>,
+    /// For what is read of connections.
+    buffer: Vec<u8>,
     outbox: Outbox<PeerOutput>,
     /// Peers that ended by themselves, of whom the control thread does not know yet.
     ended: Vec<(PeerId, CloseReason)>,
 }
 
 impl Switch {
-    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker, seat: Seat) -> Self {
+    pub(super) fn new(events: NetEvents, counters: NetCounters, waker: Waker, (seat, polls): (Seat, Polls)) -> Self {
         let rooms = Rooms::new(waker, counters.frames_out.clone());
         Self {
             events,
@@ -76,6 +84,9 @@ impl Switch {
             losses_at: None,
             losses_of: Vec::new(),
             send: SendBatch::default(),
+            polls,
+            unwritten: Vec::new(),
+            buffer: Vec::new(),
             outbox: Outbox::new(),
             ended: Vec::new(),
         }
@@ -93,41 +104,46 @@ impl Switch {
         self.counters.datagrams_in.add(1);
         let destination = socket.candidate_for(source, destination);
         match self.owner(now, source, destination, datagram) {
-            Some(id) => self.handle(socket, now, id, (source, destination), datagram),
+            Some(id) => self.handle(socket, now, id, Route::udp(source, destination), datagram),
             None => self.pass_on(self.seat.number, 0, (source, destination), datagram),
         }
     }
 
-    fn handle(
-        &mut self,
-        socket: &MediaSocket,
-        now: Instant,
-        id: PeerId,
-        (source, destination): (SocketAddr, SocketAddr),
-        datagram: &[u8],
-    ) {
+    fn handle(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, route: Route, datagram: &[u8]) {
+        // Who has a TCP connection reads at its address.
+        if route.is_udp() && self.is_proof(socket, now, id, route, datagram) {
+            return;
+        }
         let Some(entry) = self.peers.get_mut(&id) else { return };
+        if !entry.peer.handle_datagram(now, route, datagram, &mut self.outbox) {
+            self.counters.datagrams_malformed.add(1);
+        }
+        // The handshake that ends with this datagram was with whoever sent it.
+        if route.is_udp() && self.outbox.as_slice().iter().any(|output| matches!(output, PeerOutput::Connected)) {
+            entry.reach.shaken(route.source);
+        }
+        self.drain_outputs(socket, now, id);
+    }
+
+    /// Notes that a datagram came from an address, and asks there whether it is read; true if this is the answer.
+    fn is_proof(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, route: Route, datagram: &[u8]) -> bool {
+        let Some(entry) = self.peers.get_mut(&id) else { return true };
+        let Route { source, destination, .. } = route;
         entry.reach.received(source, datagram.len());
         if stun::answered(datagram).is_some_and(|transaction| entry.reach.is_asked(source, transaction)) {
             let proven = entry.peer.verifies(datagram);
             if let Some(kept) = proven.then(|| entry.reach.prove(source)).flatten() {
                 self.send.push(socket, destination, source, &kept);
             }
-            return self.counters.datagrams_malformed.add(u64::from(!proven));
+            self.counters.datagrams_malformed.add(u64::from(!proven));
+            return true;
         }
         // Before what this datagram may set free, for which nothing might be left of the threefold.
         let asked = entry.reach.ask(now, source).and_then(|transaction| entry.peer.check(transaction));
         if let Some(check) = asked.filter(|check| entry.reach.send(source, check)) {
             self.send.push(socket, destination, source, &check);
         }
-        if !entry.peer.handle_datagram(now, source, destination, datagram, &mut self.outbox) {
-            self.counters.datagrams_malformed.add(1);
-        }
-        // The handshake that ends with this datagram was with whoever sent it.
-        if self.outbox.as_slice().iter().any(|output| matches!(output, PeerOutput::Connected)) {
-            entry.reach.shaken(source);
-        }
-        self.drain_outputs(socket, now, id);
+        false
     }
 
     /// The peer at a known address; else the one whose `ice-ufrag` a STUN request names and whose password it proves to
@@ -140,7 +156,7 @@ impl Switch {
             return known;
         }
         let entry = self.peers.get_mut(&id)?;
-        if !entry.peer.accepts(now, source, destination, datagram) {
+        if !entry.peer.accepts(now, Route::udp(source, destination), datagram) {
             return None;
         }
         if let Some(other) = self.addresses.prove(id, entry, source) {
@@ -163,8 +179,8 @@ impl Switch {
             NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
             NetCommand::AddPeer { peer } => self.add_peer(socket, now, Entry::new(now, self.seat.number, peer)),
             NetCommand::EnterRoom { peer, room, rung } => self.enter_room(socket, now, peer, (room, rung)),
-            NetCommand::WatchRung { peer, rung } => {
-                self.rooms.watch(now, peer, rung, &mut self.peers);
+            NetCommand::WatchRung { peer, rung, at_once } => {
+                self.rooms.watch(now, peer, (rung, at_once), &mut self.peers);
                 self.send_unsent(socket, now, peer);
             }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
@@ -221,6 +237,7 @@ impl Switch {
     fn add_peer(&mut self, socket: &MediaSocket, now: Instant, mut entry: Entry) {
         let id = entry.peer.id;
         self.addresses.add(id, &entry);
+        entry.streams.retain(|stream| self.polls.enter(id, stream));
         entry.timer = None;
         entry.peer.handle_timeout(now, &mut self.outbox);
         self.peers.insert(id, entry);
@@ -250,6 +267,11 @@ impl Switch {
     fn forget(&mut self, id: PeerId) {
         let Some(entry) = self.peers.remove(&id) else { return };
         self.addresses.forget(id, &entry);
+        for mut stream in entry.streams {
+            // The goodbye, as far as it goes out at once.
+            let _ = stream.flush();
+            self.polls.leave(&stream);
+        }
         self.seat.registry.forget(self.seat.number, id);
         if entry.home != self.seat.number {
             self.neighbours.hand(entry.home, Pass::Gone(id));
@@ -328,14 +350,7 @@ impl Switch {
         let mut outputs = std::mem::take(&mut self.outbox);
         for output in outputs.drain() {
             match output {
-                PeerOutput::Transmit { source, destination, datagram } => {
-                    let entry = self.peers.get_mut(&id);
-                    if entry.is_some_and(|entry| entry.reach.send(destination, &datagram)) {
-                        self.send.push(socket, source, destination, &datagram);
-                    } else {
-                        self.counters.datagrams_withheld.add(1);
-                    }
-                }
+                PeerOutput::Transmit { route, datagram } => self.transmit(socket, now, id, route, &datagram),
                 PeerOutput::Frame(kind, frame) => self.deliver(id, kind, frame),
                 PeerOutput::Connected => {
                     self.events.tell(NetEvent::Connected(id));
@@ -481,6 +496,7 @@ impl Switch {
     }
 
     fn flush(&mut self, socket: &MediaSocket) {
+        self.write_streams();
         let (sent, refused) = self.send.flush(socket);
         self.counters.datagrams_out.add(sent);
         self.counters.sends_refused.add(refused);

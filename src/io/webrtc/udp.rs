@@ -106,10 +106,8 @@ impl MediaSocket {
         if sockopt::set_socket_send_buffer_size_force(&socket, limits::UDP_SEND_BUFFER).is_err() {
             let _ = state.set_send_buffer_size((&socket).into(), limits::UDP_SEND_BUFFER);
         }
-        let local = if address.ip().is_unspecified() { interfaces(address.ip()) } else { vec![address.ip()] };
-        let advertised = if advertise.is_empty() { &local[..] } else { advertise };
-        let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, address.port())).collect();
-        Ok(Self { socket, state, address, candidates, local })
+        let local = local(address);
+        Ok(Self { socket, state, address, candidates: addresses_of(address, advertise), local })
     }
 
     /// The address bound, its port never 0.
@@ -175,6 +173,16 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
 /// Whether datagrams to `ip` arrive at a socket on `listen`.
 fn arrives(listen: IpAddr, ip: IpAddr) -> bool {
     ip.is_ipv4() == listen.is_ipv4() || (listen.is_ipv6() && listen.is_unspecified())
+}
+
+/// Where clients reach what is bound to `address`: at those to `advertise`, or this machine's own.
+pub(super) fn addresses_of(address: SocketAddr, advertise: &[IpAddr]) -> Vec<SocketAddr> {
+    let ips = if advertise.is_empty() { local(address) } else { advertise.to_vec() };
+    ips.into_iter().filter(|ip| arrives(address.ip(), *ip)).map(|ip| SocketAddr::new(ip, address.port())).collect()
+}
+
+fn local(address: SocketAddr) -> Vec<IpAddr> {
+    if address.ip().is_unspecified() { interfaces(address.ip()) } else { vec![address.ip()] }
 }
 
 /// Every address of this machine that a peer of a socket on `listen` may reach, loopback included for peers on this

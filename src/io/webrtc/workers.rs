@@ -17,12 +17,15 @@ use crate::io::webrtc::net::{Net, NetWiring};
 use crate::io::webrtc::pass::inbox;
 use crate::io::webrtc::registry::Registry;
 use crate::io::webrtc::switch::Seat;
+use crate::io::webrtc::tcp::door::{DoorThread, TcpPort};
+use crate::io::webrtc::tcp::polls::Polls;
 use crate::io::webrtc::udp::MediaSocket;
 
 /// All net threads, `net-0` and on, as one. Dropping it ends them.
 pub struct NetWorkers {
     registry: Arc<Registry>,
     workers: Vec<Worker>,
+    door: Option<DoorThread>,
 }
 
 struct Worker {
@@ -48,8 +51,9 @@ impl NetWorkers {
         let (strayed, discarded) = (counters.datagrams_strayed.clone(), counters.strays_discarded.clone());
         let registry = Arc::new(Registry::new(doors, strayed, discarded));
         let losses = Arc::new(Losses::default());
-        let mut started = Self { registry: registry.clone(), workers: Vec::new() };
+        let mut started = Self { registry: registry.clone(), workers: Vec::new(), door: None };
         for (number, ((socket, inbox), waker)) in sockets.into_iter().zip(inboxes).zip(wakers).enumerate() {
+            let polls = Polls::new(socket.as_fd())?;
             let (commands, mailbox) = CommandSender::new(limits::COMMANDS_LEN, waker.clone());
             let wiring = NetWiring {
                 commands: mailbox,
@@ -57,6 +61,7 @@ impl NetWorkers {
                 events: NetEvents::new(events.clone(), control.clone(), counters.events_refused.clone()),
                 waker,
                 counters: counters.clone(),
+                polls,
                 seat: Seat { number, registry: registry.clone(), losses: losses.clone() },
             };
             let (name, panics) = (format!("net-{number}"), panics.clone());
@@ -65,6 +70,15 @@ impl NetWorkers {
             started.workers.push(Worker { commands, thread: Some(thread) });
         }
         Ok(started)
+    }
+
+    /// Takes connections in by `port`, too, from now on.
+    ///
+    /// # Errors
+    /// As [`NetWorkers::start`].
+    pub fn open(&mut self, port: TcpPort, counters: &NetCounters, panics: &Panics) -> io::Result<()> {
+        self.door = Some(DoorThread::start(port, self.registry.clone(), counters, panics)?);
+        Ok(())
     }
 
     /// Hands over a command: what concerns rooms and rungs to all threads, what concerns a peer to the one it was added
@@ -121,6 +135,7 @@ impl NetWorkers {
 
 impl Drop for NetWorkers {
     fn drop(&mut self) {
+        drop(self.door.take());
         self.workers.iter_mut().for_each(|worker| worker.commands.close());
         for handle in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
             // A panic was printed by the thread itself; tests are not to overlook it.

@@ -50,6 +50,7 @@ impl Room {
         if let Some(ticket) = self.recording.ticket() {
             self.read_anew(now, ticket, out);
         }
+        self.live_codec_changed(now, out);
         self.broadcast(&self.state_message(), out);
     }
 
@@ -63,7 +64,7 @@ impl Room {
         let changes: Vec<(PeerId, RungSpec)> = self.outputs.watched().filter_map(wanted).collect();
         for (peer, spec) in changes {
             let rung = self.watch(now, peer, spec, out);
-            out.push(Effect::Net(NetCommand::WatchRung { peer, rung }));
+            out.push(Effect::Net(NetCommand::WatchRung { peer, rung, at_once: false }));
         }
     }
 
@@ -81,7 +82,9 @@ impl Room {
             fps: self.setup.config.video.fps.get(),
             rooms: self.setup.rooms_running.load(Ordering::Relaxed),
             needs: takes.fold(RungCodecs::default(), RungCodecs::with),
-            watched: self.recording.is_on() || self.outputs.watched().next().is_some(),
+            watched: self.recording.is_on()
+                || self.outputs.watched().next().is_some()
+                || self.outputs.packaged().next().is_some(),
         }
     }
 }

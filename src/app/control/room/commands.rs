@@ -15,7 +15,7 @@ impl Room {
     /// What is asked of the room. A reply that nobody waits for means the client hung up, and nothing needs undoing.
     pub(super) fn command(&mut self, now: Instant, command: Command, out: &mut Outbox<Effect>) {
         match command {
-            Command::Room { reply, .. } => drop(reply.send(Ok(self.detail()))),
+            Command::Room { reply, .. } => drop(reply.send(Ok(self.detail(now)))),
             Command::Rungs { reply, .. } => drop(reply.send(Ok(self.rungs_shown()))),
             Command::Layout { reply, .. } => drop(reply.send(Ok(self.layout_shown()))),
             Command::SetLayout { layout, reply, .. } => {
@@ -37,6 +37,7 @@ impl Room {
             Command::Moderate { moderation, reply, .. } => {
                 drop(reply.send(self.moderate(now, &moderation, out)));
             }
+            Command::Package { rung, reply, .. } => drop(reply.send(self.package(now, rung, out))),
             Command::Record { wish, reply, .. } => self.record_for_door(now, wish, reply, out),
             Command::StopRecording { reply, .. } => drop(reply.send(self.stop_recording(now, out))),
             // Commands that are not about a room that is there never come here.
@@ -84,11 +85,12 @@ impl Room {
         }
     }
 
-    fn detail(&self) -> RoomDetail {
+    fn detail(&self, now: Instant) -> RoomDetail {
         RoomDetail {
             room: self.name.clone(),
             participants: self.people(),
             viewers: self.core.stats().viewers,
+            hls_viewers: self.live.as_ref().map_or(0, |live| live.viewers(now)),
             recording: self.recording.is_on(),
             gives_up: self.relief.name(),
             codec: self.codec.codec().name(),

@@ -57,7 +57,7 @@ pub struct RungStart {
     pub fan: Fan<EncodedFrame>,
     /// Where its keyframes are asked for.
     pub keyframe_requests: KeyframeRequest,
-    /// Whether a recording reads it.
+    /// Whether a recording or HLS reads it.
     pub recorded: Arc<AtomicBool>,
     /// Frames it made.
     pub frames_encoded: Counter,

@@ -4,7 +4,7 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
 use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
-use crate::io::api::{Command, ResourceToken};
+use crate::io::api::{Command, ResourceToken, SeatWish};
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
 
@@ -44,6 +44,8 @@ pub struct Joining {
     pub consents_to_recording: bool,
     /// The rung they want to see; `None`: the first.
     pub rung: Option<RungName>,
+    /// The place they want.
+    pub seat: SeatWish,
     /// The capability to steer the connection.
     pub resource: ResourceToken,
     /// How its ICE stands.

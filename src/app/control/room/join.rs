@@ -11,7 +11,7 @@ use crate::base::media::{Bitmap, Outbox, ParticipantId, PeerId, RungId, RungSpec
 use crate::core::ladder::ViewerRung;
 use crate::core::room::{Role, RoomInput};
 use crate::core::scene;
-use crate::io::api::{LegState, Refusal};
+use crate::io::api::{LegState, Refusal, SeatWish};
 use crate::io::rtp::LegEvent;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, PeerRole};
@@ -19,15 +19,16 @@ use crate::io::webrtc::{NetCommand, PeerRole};
 impl Room {
     /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
-        let Joining { peer, role, display, consents_to_recording, rung, resource, trickling, avatar, leg, watches } =
-            joining;
+        let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
+        let Joining { avatar, leg, watches, .. } = joining;
         let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
-        if !self.admit(now, peer, role, &display, out) {
+        if !self.take_seat(now, role, seat, out) && !self.admit(now, peer, role, &display, out) {
             return;
         }
         let is_leg = leg.is_some();
         let mut entry = PeerEntry::new(role, resource, trickling);
         entry.leg = leg;
+        entry.keeps_seat = seat != SeatWish::Free;
         let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));
         let follows =
             rung.is_none().then(|| ViewerRung::new(self.setup.rungs.iter().map(|rung| rung.bitrate).collect()));
@@ -90,12 +91,17 @@ impl Room {
 
     /// Ends a connection from this side.
     pub(super) fn dismiss(&mut self, now: Instant, peer: PeerId, reason: &str, out: &mut Outbox<Effect>) {
+        self.hang_up(peer, out);
+        self.remove_peer(now, peer, reason, out);
+    }
+
+    /// Closes a connection; who is behind it is not gone by that.
+    pub(super) fn hang_up(&self, peer: PeerId, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get(peer) else { return };
         out.push(match entry.leg {
             Some(_) => Effect::RemoveLeg(peer),
             None => Effect::Net(NetCommand::RemovePeer(peer)),
         });
-        self.remove_peer(now, peer, reason, out);
     }
 
     /// Lets a connection go that ended; the room ends with the last of its people.
@@ -105,19 +111,31 @@ impl Room {
             // Before the tracks end: the tile fades out with the last picture, not with a placeholder.
             out.push(Effect::Scene(scene::Input::Left { participant }));
         }
-        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen, TrackKind::ScreenSound] {
-            self.stop_track(now, peer, kind, out);
-        }
-        self.outputs.unwatch(now, peer);
-        let Some(entry) = self.peers.remove(peer) else { return };
-        self.consider_codec(now, out);
-        out.push(Effect::Forget(peer, entry.resource));
-        tracing::debug!(room = %alias(&self.name), reason, "a connection ends");
+        let Some(entry) = self.let_go(now, peer, reason, out) else { return };
         let input = match entry.role.participant() {
             Some(participant) => RoomInput::Leave(participant),
             None => RoomInput::ViewerLeave(peer),
         };
         self.room_input(now, input, out);
+    }
+
+    /// Takes a connection out of the room; its person's place stays.
+    pub(super) fn let_go(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        reason: &str,
+        out: &mut Outbox<Effect>,
+    ) -> Option<PeerEntry> {
+        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen, TrackKind::ScreenSound] {
+            self.stop_track(now, peer, kind, out);
+        }
+        self.outputs.unwatch(now, peer);
+        let entry = self.peers.remove(peer)?;
+        self.consider_codec(now, out);
+        out.push(Effect::Forget(peer, entry.resource));
+        tracing::debug!(room = %alias(&self.name), reason, "a connection ends");
+        Some(entry)
     }
 
     /// What became of a leg.

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackKind};
+use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackKind, rtp_from_pts};
 use crate::core::access::Act;
 use crate::core::ladder::{Relief, SendTarget, UplinkInput};
 use crate::core::record::Event;
 use crate::core::room::Member;
-use crate::core::scene::{self, Layout, Scene, Tile, TilePicture};
+use crate::core::scene::{self, Layout, Passage, Rect, Scene, Tile, TilePicture};
 use crate::core::signal::{FromNode, ProblemKind, TilePlace, VideoTrack};
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::NetCommand;
@@ -92,7 +92,7 @@ impl Room {
     pub(super) fn scene_changed(
         &mut self,
         now: Instant,
-        scene: Arc<Scene>,
+        (scene, passage): (Arc<Scene>, Passage),
         page: usize,
         pages: usize,
         out: &mut Outbox<Effect>,
@@ -100,7 +100,7 @@ impl Room {
         self.scene = Some(scene.clone());
         let turned = (page, pages) != (self.layout.page, self.layout.pages.max(1));
         (self.layout.page, self.layout.pages) = (page, pages);
-        self.places.is_stale = true;
+        (self.places.passage, self.places.is_stale) = (passage, true);
         if self.places.due().is_none_or(|at| at <= now) {
             self.tell_places(now, out);
         }
@@ -115,7 +115,7 @@ impl Room {
     pub(super) fn tell_places(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         self.places.is_stale = false;
         let Some(scene) = &self.scene else { return };
-        let message = Self::scene_message(scene);
+        let message = Self::scene_message(scene, &self.places.passage);
         if self.places.told.as_ref().is_none_or(|(_, told)| *told != message) {
             self.broadcast(&message, out);
             self.places.told = Some((now, message));
@@ -213,9 +213,10 @@ impl Room {
         }
     }
 
-    /// Where each tile lies, in the grammar's words.
-    pub(super) fn scene_message(scene: &Scene) -> FromNode {
-        let place = |tile: &Tile| TilePlace {
+    /// Where each tile lies, and how it comes there, in the grammar's words.
+    pub(super) fn scene_message(scene: &Scene, passage: &Passage) -> FromNode {
+        let from = |at: usize, to: Rect| passage.from.get(at).copied().filter(|from| *from != to);
+        let place = |(at, tile): (usize, &Tile)| TilePlace {
             participant: tile.participant,
             track: track_of(tile),
             x: tile.rect.x,
@@ -223,9 +224,14 @@ impl Room {
             width: tile.rect.width,
             height: tile.rect.height,
             z: u32::try_from(tile.z).unwrap_or(0),
+            from: from(at, tile.rect).map(|Rect { x, y, width, height }| [x, y, width, height]),
         };
-        let tiles = scene.tiles.iter().map(place).collect();
-        FromNode::Scene { width: scene.canvas.width, height: scene.canvas.height, tiles }
+        let tiles = scene.tiles.iter().enumerate().map(place).collect();
+        let Size { width, height } = scene.canvas;
+        // As on the wire, where the composite's time is the room's.
+        let after = rtp_from_pts(passage.after, limits::VIDEO_CLOCK) as u32;
+        let motion_ms = u32::try_from(passage.span.as_millis()).unwrap_or(u32::MAX);
+        FromNode::Scene { width, height, after, motion_ms, tiles }
     }
 }
 
@@ -235,4 +241,31 @@ fn half(size: Size) -> Size {
 
 fn track_of(tile: &Tile) -> VideoTrack {
     if tile.picture == TilePicture::Screen { VideoTrack::Screen } else { VideoTrack::Camera }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::media::Pts;
+    use crate::core::scene::SceneCore;
+
+    #[test]
+    fn a_scene_says_from_which_frame_on_it_holds_and_where_tiles_come_from() {
+        let (mut core, mut out, now) = (SceneCore::new(Size::new(1280, 720)), Outbox::new(), Instant::now());
+        for (id, name) in [(1, "Ada"), (2, "Grace")] {
+            core.handle(now, scene::Input::Joined { participant: ParticipantId(id), name: name.into() }, &mut out);
+        }
+        let scene = core.scene();
+        let earlier = Rect { x: 0, y: 0, width: 1280, height: 720 };
+        // Room time of a day, which 32 bits of 90 kHz do not hold.
+        let after = Pts(86_400_500_000_000);
+        let from = vec![earlier, scene.tiles[1].rect];
+        let told = Room::scene_message(&scene, &Passage { after, span: Duration::from_millis(300), from });
+        let FromNode::Scene { after, motion_ms, tiles, .. } = told else { panic!("{told:?} is no scene") };
+        assert_eq!((u64::from(after), motion_ms), (86_400_500 * 90 % (1 << 32), 300));
+        assert_eq!(tiles[0].from, Some([0, 0, 1280, 720]));
+        assert_eq!(tiles[1].from, None, "it lies there already");
+    }
 }

@@ -8,6 +8,10 @@ use crate::base::media::{Outbox, PeerId, RungCodecs};
 use crate::core::ladder::{LinkVerdict, Relief, ViewerInput};
 use crate::io::webrtc::NetCommand;
 
+/// Where less than this comes through, what is watched stops before the smaller rung's keyframe is there: it is lost,
+/// or makes a queue in front of it.
+const HALTS: f32 = 0.7;
+
 impl Room {
     /// A viewer's link carries less than it is given, or all of it again.
     pub(super) fn link_changed(&mut self, now: Instant, peer: PeerId, verdict: LinkVerdict, out: &mut Outbox<Effect>) {
@@ -37,7 +41,8 @@ impl Room {
         } else {
             node.rung_ups.add(1);
         }
-        self.show(now, peer, at, takes, out);
+        let arrives = if let ViewerInput::Congested { arrives } = input { arrives } else { 1.0 };
+        self.show(now, peer, (at, arrives < HALTS), takes, out);
     }
 
     /// Viewers whose rung follows their link get another at most, or the largest again.
@@ -47,14 +52,21 @@ impl Room {
             Some((peer, watching.rung.as_ref()?.at(), watching.takes))
         });
         for (peer, at, takes) in follow.collect::<Vec<_>>() {
-            self.show(now, peer, at, takes, out);
+            self.show(now, peer, (at, false), takes, out);
         }
     }
 
-    fn show(&mut self, now: Instant, peer: PeerId, at: usize, takes: RungCodecs, out: &mut Outbox<Effect>) {
+    fn show(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        (at, at_once): (usize, bool),
+        takes: RungCodecs,
+        out: &mut Outbox<Effect>,
+    ) {
         let largest = usize::from(self.relief >= Relief::Rungs).min(self.setup.rungs.len() - 1);
         let spec = self.in_codec_of(self.setup.rungs[at.max(largest)], takes);
         let rung = self.watch(now, peer, spec, out);
-        out.push(Effect::Net(NetCommand::WatchRung { peer, rung }));
+        out.push(Effect::Net(NetCommand::WatchRung { peer, rung, at_once }));
     }
 }

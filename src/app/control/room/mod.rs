@@ -5,6 +5,7 @@
 //! Doors: [`Room::handle`], [`Room::deadline`], [`Room::stats`].
 
 mod branding;
+mod chat;
 mod codec;
 mod commands;
 pub mod effect;
@@ -12,6 +13,7 @@ pub mod input;
 mod join;
 mod layouts;
 mod links;
+mod live;
 mod moderation;
 mod net_events;
 mod notify;
@@ -19,6 +21,8 @@ mod outputs;
 mod peers;
 mod recording;
 mod refusers;
+mod returning;
+mod seats;
 pub mod setup;
 mod state;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! **The question:** what does a host do to a room's sound? Announcements, mutes, volumes and rules, carried to the mix
-//! worker.
+//! **The question:** what does a host do in a room? Announcements, mutes, volumes and rules, carried to the mix worker;
+//! hands that go down, and people who go.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,6 +44,13 @@ impl Room {
                 let volume = f32::from(percent) / 100.0;
                 out.push(Effect::Mix(MixCommand::Volume(self.name.clone(), *participant, volume)));
             }
+            if let Some(raised) = sound.hand {
+                self.room_input(now, RoomInput::Hand(*participant, raised), out);
+            }
+        }
+        // Last: with the last of them the room ends.
+        for (participant, _) in moderation.participants.iter().filter(|(_, wanted)| wanted.remove) {
+            self.remove_person(now, *participant, out);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ impl Room {
     /// One event of a net worker. Events about a connection that is gone meanwhile are ignored.
     pub(super) fn net_event(&mut self, now: Instant, event: NetEvent, out: &mut Outbox<Effect>) {
         match event {
-            NetEvent::Closed { peer, reason } => self.remove_peer(now, peer, &reason.to_string(), out),
+            NetEvent::Closed { peer, reason } => self.lose_peer(now, peer, &reason.to_string(), out),
             NetEvent::ChannelOpen(peer) => self.welcome(peer, out),
             NetEvent::TrackStarted { peer, kind, codec } => self.track_started(now, peer, (kind, codec), out),
             NetEvent::TrackEnded { peer, kind } => self.track_ended(now, peer, kind, out),
@@ -62,6 +62,8 @@ impl Room {
                     self.set_recordable(now, id, recordable, out);
                 }
             }
+            Ok(Some(FromClient::Chat { text, to })) => self.chat(now, peer, (text, to), out),
+            Ok(Some(FromClient::Reaction { reaction })) => self.react(now, peer, reaction, out),
             Ok(Some(FromClient::Leave)) => self.dismiss(now, peer, "the client left", out),
             // A type of a later version; `docs/signalling.md` promises that it is ignored.
             Ok(None) => {}

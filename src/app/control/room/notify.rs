@@ -54,9 +54,10 @@ impl Room {
         Self::send(peer, &FromNode::Room { participants: self.people() }, out);
         Self::send(peer, &self.rules_message(), out);
         if let Some(scene) = &self.scene {
-            Self::send(peer, &Self::scene_message(scene), out);
+            Self::send(peer, &Self::scene_message(scene, &self.places.passage), out);
         }
         Self::send(peer, &self.layout_message(), out);
+        self.tell_history(peer, participant, out);
     }
 
     /// One input of the room's core, and all that follows from it.
@@ -69,6 +70,7 @@ impl Room {
                     out.push(Effect::Scene(scene::Input::Left { participant }));
                     out.push(Effect::Mix(MixCommand::ForgetPerson(self.name.clone(), participant)));
                     self.refusers.let_go(now, participant);
+                    self.chat.leave(participant);
                 }
                 RoomOutput::RosterChanged => {
                     self.roster_changed(now, out);

@@ -24,7 +24,12 @@ pub struct Rung {
     pub fan: Fan<EncodedFrame>,
     /// Where its keyframes are asked for.
     pub keyframe_requests: KeyframeRequest,
-    recorded: Arc<AtomicBool>,
+    /// Whether the room's recording reads it.
+    recorded: bool,
+    /// Which of the room's live rungs it is, while it is packaged for them.
+    live: Option<usize>,
+    /// Whether it is read by anyone who needs regular keyframes.
+    paced: Arc<AtomicBool>,
     viewers: Viewers,
     /// Since when nobody reads it.
     idle_since: Option<Instant>,
@@ -56,7 +61,17 @@ impl Drop for Viewers {
 
 impl Rung {
     fn has_readers(&self) -> bool {
-        !self.viewers.ids.is_empty() || self.recorded.load(Ordering::Relaxed)
+        !self.viewers.ids.is_empty() || self.needs_pace()
+    }
+
+    const fn needs_pace(&self) -> bool {
+        self.recorded || self.live.is_some()
+    }
+
+    /// Who reads it changed.
+    fn readers_changed(&mut self, now: Instant) {
+        self.paced.store(self.needs_pace(), Ordering::Relaxed);
+        self.idle_since = if self.has_readers() { None } else { self.idle_since.or(Some(now)) };
     }
 
     /// How many watch it.
@@ -134,8 +149,8 @@ impl Outputs {
         let id = self.running(spec, view, (setup, counter), out).id;
         self.unrecord(now);
         let rung = self.rungs.iter_mut().find(|rung| rung.id == id).expect("it was just found or begun");
-        rung.recorded.store(true, Ordering::Relaxed);
-        rung.idle_since = None;
+        rung.recorded = true;
+        rung.readers_changed(now);
         // What a recording reads begins with a keyframe.
         rung.keyframe_requests.request_keyframe();
         rung
@@ -143,17 +158,48 @@ impl Outputs {
 
     /// What a recording reads is to begin with a keyframe now.
     pub fn request_recorded_keyframe(&self) {
-        let recorded = self.rungs.iter().filter(|rung| rung.recorded.load(Ordering::Relaxed));
+        let recorded = self.rungs.iter().filter(|rung| rung.recorded);
         recorded.for_each(|rung| rung.keyframe_requests.request_keyframe());
     }
 
     /// No recording reads anything any more.
     pub fn unrecord(&mut self, now: Instant) {
         for rung in &mut self.rungs {
-            if rung.recorded.swap(false, Ordering::Relaxed) && !rung.has_readers() {
-                rung.idle_since = Some(now);
+            if std::mem::take(&mut rung.recorded) {
+                rung.readers_changed(now);
             }
         }
+    }
+
+    /// `spec` is packaged as the room's live rung `live` from now on; `None` if it is already.
+    pub fn package(
+        &mut self,
+        now: Instant,
+        (spec, live): (RungSpec, usize),
+        (setup, counter): (&RoomSetup, &Counter),
+        out: &mut Outbox<Effect>,
+    ) -> Option<&Rung> {
+        let rung = self.running(spec, View::default(), (setup, counter), out);
+        if rung.live.replace(live).is_some() {
+            return None;
+        }
+        rung.readers_changed(now);
+        // What is packaged begins with a keyframe.
+        rung.keyframe_requests.request_keyframe();
+        Some(rung)
+    }
+
+    /// What is packaged for which of the room's live rungs.
+    pub fn packaged(&self) -> impl Iterator<Item = (RungId, usize)> {
+        self.rungs.iter().filter_map(|rung| rung.live.map(|live| (rung.id, live)))
+    }
+
+    /// It is packaged no longer; for which live rung it was.
+    pub fn unpackage(&mut self, now: Instant, id: RungId) -> Option<usize> {
+        let rung = self.rungs.iter_mut().find(|rung| rung.id == id)?;
+        let live = rung.live.take()?;
+        rung.readers_changed(now);
+        Some(live)
     }
 
     /// Stops what nobody has read for a while.
@@ -203,7 +249,7 @@ fn begin(spec: RungSpec, view: View, setup: &RoomSetup, counter: &Counter) -> (R
     let (id, node) = (setup.next_rung(), &setup.counts.node);
     let fan = Fan::new(node.reader_lagged.clone());
     let keyframe_requests = KeyframeRequest::new(setup.net.clone(), node.wishes_superseded.clone());
-    let recorded = Arc::new(AtomicBool::new(false));
+    let paced = Arc::new(AtomicBool::new(false));
     // What is made for a recording alone is no frame of the room's.
     let frames_encoded = if view.is_whole() { counter.clone() } else { Counter::default() };
     let start = RungStart {
@@ -212,11 +258,12 @@ fn begin(spec: RungSpec, view: View, setup: &RoomSetup, counter: &Counter) -> (R
         view: view.clone(),
         fan: fan.clone(),
         keyframe_requests: keyframe_requests.clone(),
-        recorded: recorded.clone(),
+        recorded: paced.clone(),
         frames_encoded,
     };
     let place = setup.rungs.iter().position(|rung| rung.size == spec.size).unwrap_or_default();
     let viewers = Viewers { ids: BTreeSet::new(), level: node.rung_viewers[place.min(limits::RUNGS_MAX - 1)].clone() };
-    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, viewers, idle_since: None };
+    let (recorded, live) = (false, None);
+    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, live, paced, viewers, idle_since: None };
     (rung, start)
 }

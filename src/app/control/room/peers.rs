@@ -24,6 +24,8 @@ pub struct PeerEntry {
     pub trickling: Trickling,
     /// It is no WebRTC connection but a plain-RTP leg.
     pub leg: Option<LegShown>,
+    /// Its person's place is kept for a while when it breaks.
+    pub keeps_seat: bool,
     /// Shared by its camera and its microphone.
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
@@ -79,6 +81,7 @@ impl PeerEntry {
             resource,
             trickling,
             leg: None,
+            keeps_seat: false,
             watching: None,
             veil: None,
             playout: PlayoutCell::default(),

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::app::config::{Branding, Config, RecordingStart};
 use crate::app::workers::counters::Counts;
 
-use crate::base::media::{CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::base::media::{Codec, CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
 use crate::core::access::Policy;
 use crate::core::ladder::{CodecChoice, CodecSetup};
 use crate::engine::flow::Waker;
+use crate::io::live::LiveRooms;
 use crate::io::store::Archive;
 
 /// What a room is told at its beginning; shared by all.
@@ -29,6 +30,8 @@ pub struct RoomSetup {
     pub archive: Option<Arc<Archive>>,
     /// Where the one recording of a demo goes, in place of the archive.
     pub record_to: Option<PathBuf>,
+    /// Where rooms can be watched by HLS.
+    pub live: LiveRooms,
     /// What is counted.
     pub counts: Counts,
     /// Of whoever asks senders and encoders for keyframes.
@@ -67,6 +70,7 @@ impl RoomSetup {
             announcement: config.recording.announcement.blocks(),
             archive,
             record_to,
+            live: LiveRooms::default(),
             codec: config.video.codec,
             config,
             counts,
@@ -78,6 +82,14 @@ impl RoomSetup {
             rooms_running: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
         }
+    }
+
+    /// What can be watched by HLS: every rung, in both codecs where both are encoded.
+    #[must_use]
+    pub fn live_rungs(&self) -> Vec<RungSpec> {
+        let h264 = self.encode_costs.h264.map(|_| Codec::H264);
+        let codecs = [Codec::Av1].into_iter().chain(h264);
+        codecs.flat_map(|codec| self.rungs.iter().map(move |spec| RungSpec { codec, ..*spec })).collect()
     }
 
     /// What viewers may choose.

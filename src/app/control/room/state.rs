@@ -10,6 +10,7 @@ use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
 use crate::app::control::room::refusers::Refusers;
+use crate::app::control::room::seats::Seats;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::workers::event::Event;
 
@@ -18,11 +19,12 @@ use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
-use crate::core::room::{Member, RoomCore, RoomInput};
-use crate::core::scene::{self, Layout, Scene};
+use crate::core::room::{Chat, Member, RoomCore, RoomInput};
+use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
+use crate::io::live::LiveRoom;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, PeerRole};
 
@@ -39,6 +41,8 @@ pub struct Room {
     /// What is heard in it.
     pub(super) audio: Fan<MixTick>,
     pub(super) recording: RecordingState,
+    /// What can be watched by HLS, if anything.
+    pub(super) live: Option<Arc<LiveRoom>>,
     pub(super) refusers: Refusers,
     pub(super) view: ViewState,
     pub(super) roster: RosterState,
@@ -59,6 +63,10 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// Of those whose connections broke.
+    pub(super) seats: Seats,
+    /// What people wrote.
+    pub(super) chat: Chat,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -148,6 +156,8 @@ impl RosterState {
 /// What everyone knows of where the tiles lie.
 #[derive(Debug, Default)]
 pub(super) struct PlacesState {
+    /// How everything comes to where the scene has it.
+    pub(super) passage: Passage,
     /// What they were told, and when.
     pub(super) told: Option<(Instant, FromNode)>,
     /// It is not so any more.
@@ -206,6 +216,7 @@ impl Room {
         let layout = setup.config.video.layout.layout().clone();
         setup.rooms_running.fetch_add(1, Ordering::Relaxed);
         let codec = setup.first_codec();
+        let live = setup.live.begin(&name, epoch, &setup.live_rungs());
         let mut room = Self {
             name,
             setup,
@@ -216,6 +227,7 @@ impl Room {
             codec,
             audio,
             recording: RecordingState::Off,
+            live,
             refusers: Refusers::default(),
             view: ViewState::default(),
             roster: RosterState::default(),
@@ -228,6 +240,8 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            seats: Seats::default(),
+            chat: Chat::default(),
             counters,
             ended: false,
         };
@@ -244,6 +258,7 @@ impl Room {
             Input::Begin => {
                 self.log_codec();
                 self.record_from_the_start(now, out);
+                self.package_from_the_start(now, out);
             }
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
@@ -264,7 +279,9 @@ impl Room {
             self.core.deadline(),
             self.peers.ask_deadline(),
             self.refusers.deadline(),
+            self.seats.deadline(),
             self.outputs.deadline(),
+            self.package_deadline(),
             self.codec.deadline(),
             self.peers.rung_deadline(),
             self.clock_deadline(),
@@ -301,6 +318,7 @@ impl Room {
             host_muted: self.core.is_host_muted(member.participant),
             hand: self.core.has_hand_up(member.participant),
             unrecorded: self.refusers.contains(member.participant),
+            away: member.away,
         };
         self.core.members().iter().map(person).collect()
     }
@@ -313,6 +331,8 @@ impl Room {
         let stats = self.core.stats();
         let known = |id| self.core.members().iter().any(|member| member.participant == id);
         match role {
+            // Who comes back has a place.
+            PeerRole::Participant(id) if known(id) => Ok(()),
             PeerRole::Viewer { minus: Some(id) } if !known(id) => Err(Refusal::ParticipantNotFound),
             PeerRole::Viewer { .. } if stats.viewers >= limits::VIEWERS_MAX => Err(Refusal::RoomFull),
             PeerRole::Participant(_) | PeerRole::Publisher(_) if stats.participants >= limits::PARTICIPANTS_MAX => {
@@ -355,6 +375,7 @@ impl Room {
         }
         self.update_clock(now, out);
         self.lift_refusers(now, out);
+        self.clear_seats(now, out);
         if self.view.due().is_some_and(|at| at <= now) {
             self.remake_view(now, out);
         }
@@ -366,12 +387,15 @@ impl Room {
         }
         self.codec_due(now, out);
         self.rungs_due(now, out);
+        self.end_idle_packages(now, out);
         self.outputs.stop_idle(now, out);
     }
 
     fn worker_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Effect>) {
         match event {
-            Event::SceneChanged { scene, page, pages, .. } => self.scene_changed(now, scene, page, pages, out),
+            Event::SceneChanged { scene, passage, page, pages, .. } => {
+                self.scene_changed(now, (scene, passage), page, pages, out);
+            }
             Event::Relief { relief, .. } => self.relieve(now, relief, out),
             Event::Speech { speaking, dominant, .. } => {
                 self.room_input(now, RoomInput::Speech { speaking, dominant }, out);
@@ -395,6 +419,7 @@ impl Room {
             Event::RecordingStalled { ticket, .. } => self.recording_stalled(ticket, out),
             Event::RecordingErased { ticket, .. } => self.recording_erased(now, ticket, out),
             Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
+            Event::LiveFailed { rung, .. } => self.package_failed(now, rung, out),
             Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
@@ -428,6 +453,9 @@ impl Room {
         if let RecordingState::Asked(_, Asker::Door(reply)) = state {
             // A caller that is gone needs no answer.
             let _ = reply.send(Err(Refusal::RoomNotFound));
+        }
+        if let Some(live) = self.live.take() {
+            self.setup.live.end(&self.name, &live);
         }
         let rungs = self.outputs.stop_all(out);
         let video = &self.setup.config.video;

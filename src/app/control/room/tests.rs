@@ -25,12 +25,15 @@ use crate::base::media::{
     TrackKind, Wallclock,
 };
 use crate::core::ladder::{LinkVerdict, Relief};
-use crate::core::scene::{self, Scene};
+use crate::core::scene::{self, Passage, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
 use crate::engine::flow::{Counter, Fan, Waker};
-use crate::io::api::{Command, Refusal, ResourceToken};
+use crate::io::api::{Command, Refusal, ResourceToken, SeatWish};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
+
+mod chat;
+mod seats;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -55,6 +58,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,
+        seat: SeatWish::Free,
         resource: ResourceToken::random(),
         trickling: Trickling::new("ufrag".into()),
         avatar: None,
@@ -189,7 +193,7 @@ fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_re
     assert!(room.deadline().is_some_and(|at| at <= due), "it is a matter of time");
     let effects = handle(&mut room, due, Input::Due);
     let follow = effects.iter().filter_map(|e| match e {
-        Effect::Net(NetCommand::WatchRung { peer, rung }) => Some((*peer, *rung)),
+        Effect::Net(NetCommand::WatchRung { peer, rung, .. }) => Some((*peer, *rung)),
         _ => None,
     });
     assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
@@ -493,7 +497,13 @@ fn where_tiles_lie_is_told_when_it_changes_and_not_when_somebody_speaks() {
     let mut told = |input: scene::Input| {
         at += limits::SIGNAL_SPACING;
         core.handle(at, input, &mut out);
-        let shown = Event::SceneChanged { room: room.name.clone(), scene: core.scene(), page: 0, pages: 1 };
+        let shown = Event::SceneChanged {
+            room: room.name.clone(),
+            scene: core.scene(),
+            passage: Passage::default(),
+            page: 0,
+            pages: 1,
+        };
         let effects = handle(&mut room, at, Input::Worker(shown));
         let scenes = |effect: &&Effect| matches!(effect, Effect::Net(NetCommand::Signal { kind: WordKind::Scene, .. }));
         effects.iter().filter(scenes).count()
@@ -579,7 +589,13 @@ fn laid_out(people: u64, speaker: u64) -> Event {
         core.handle(now, scene::Input::CameraFrame { participant }, &mut out);
     }
     core.handle(now, scene::Input::Speaking { participant: ParticipantId(speaker), speaking: true }, &mut out);
-    Event::SceneChanged { room: "tested".parse().unwrap(), scene: core.scene(), page: 0, pages: 1 }
+    Event::SceneChanged {
+        room: "tested".parse().unwrap(),
+        scene: core.scene(),
+        passage: Passage::default(),
+        page: 0,
+        pages: 1,
+    }
 }
 
 #[test]

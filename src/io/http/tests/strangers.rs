@@ -35,6 +35,7 @@ fn steering() -> Vec<(Method, &'static str)> {
         (Method::PATCH, "/v1/rooms/daily/moderation"),
         (Method::POST, "/v1/rooms/daily/recording"),
         (delete.clone(), "/v1/rooms/daily/recording"),
+        (Method::GET, "/v1/node/history"),
     ];
     dress.chain(others).collect()
 }
@@ -247,4 +248,20 @@ async fn idle_connections_keep_nobody_out() {
     assert_eq!(door.post("/whip/daily").send().await.unwrap().status(), 201);
     assert!(counters.connections.get() <= 8, "{counters:?}");
     assert!(counters.connections_closed.get() >= 40, "{counters:?}");
+}
+
+#[tokio::test]
+async fn only_pages_that_are_listed_have_the_join_page_in_a_frame_and_no_page_has_the_others() {
+    let policy = async |door: &Fixture, path: &str| {
+        let response = door.get(path).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        policy.split("; ").find(|rule| rule.starts_with("frame-ancestors")).unwrap().to_owned()
+    };
+    let embed_origins = ["https://portal.example", "http://127.0.0.1:8081"].map(|origin| origin.parse().unwrap());
+    let listed = door_of(Tls::Off, Guard { embed_origins: embed_origins.into(), ..guard() }, stand_in);
+    assert_eq!(policy(&listed, "/").await, "frame-ancestors https://portal.example http://127.0.0.1:8081");
+    let closed = door(Tls::Off, stand_in);
+    for (door, path) in [(&closed, "/"), (&listed, "/recordings"), (&listed, "/console"), (&listed, "/api")] {
+        assert_eq!(policy(door, path).await, "frame-ancestors 'none'", "{path}");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::base::media::PeerId;
 use crate::io::webrtc::entry::Entry;
 use crate::io::webrtc::pass::{Pass, Stray};
+use crate::io::webrtc::route::Route;
 use crate::io::webrtc::stun;
 use crate::io::webrtc::switch::Switch;
 use crate::io::webrtc::udp::MediaSocket;
@@ -17,7 +18,7 @@ impl Switch {
         let Some(id) = self.owner(now, source, destination, datagram) else {
             return self.pass_on(from, hops, (source, destination), datagram);
         };
-        self.handle(socket, now, id, (source, destination), datagram);
+        self.handle(socket, now, id, Route::udp(source, destination), datagram);
         // DTLS comes along the pair of addresses that the client has chosen, unlike the STUN before it.
         if stun::is_dtls(datagram) {
             self.move_peer(from, id);
@@ -57,9 +58,11 @@ impl Switch {
             self.rooms.leave(room, id, &self.peers);
         }
         let (ufrag, addresses) = (entry.ufrag.clone(), entry.addresses.clone());
+        entry.streams.iter().for_each(|stream| self.polls.leave(stream));
         if let Err(entry) = self.seat.registry.move_peer(here, to, Box::new(entry)) {
             // There is no room; it stays, and its datagrams go on being passed to it.
             self.peers.insert(id, *entry);
+            self.enter_streams(id);
             return self.rooms.join(id, &self.peers);
         }
         self.addresses.remove(id, &ufrag, &addresses);
@@ -74,6 +77,7 @@ impl Switch {
             Pass::Command(command) => self.command(socket, now, command),
             Pass::Gone(peer) => self.neighbours.forget(peer),
             Pass::AddressTaken(address) => self.addresses.yield_up(address),
+            Pass::Stream { ufrag, connection } => self.take_stream(socket, now, ufrag, connection),
         }
     }
 

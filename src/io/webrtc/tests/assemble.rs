@@ -109,8 +109,8 @@ fn case_18_sequence_header_once_is_put_before_every_keyframe_that_lacks_it() {
     line.push_all(Duration::ZERO, packets[..2].iter().flatten());
     // The first packet of the next keyframe is lost for good; the one after it heals all the same.
     line.push_all(FRAME_SPAN, packets[2][1..].iter().chain(&packets[3]));
-    line.assembler.handle_timeout(line.start + FRAME_SPAN + limits::NACK_WAIT, &mut line.out);
-    line.push_all(FRAME_SPAN + limits::NACK_WAIT, &packets[4]);
+    line.assembler.handle_timeout(line.start + FRAME_SPAN + limits::NACK_WAIT * 2, &mut line.out);
+    line.push_all(FRAME_SPAN + limits::NACK_WAIT * 2, &packets[4]);
     let frames = line.frames().0;
     assert_eq!(
         frames.iter().map(|frame| (frame.rtp_time / 3000, frame.keyframe)).collect::<Vec<_>>(),
@@ -182,9 +182,12 @@ fn a_gap_without_repair_is_skipped_to_the_next_keyframe() {
     assert_eq!(line.taken(), (vec![0], 0));
     line.assembler.handle_timeout(deadline, &mut line.out);
     assert_eq!(line.taken(), (vec![], 1));
-    line.push_all(FRAME_SPAN * 8, packets[1].iter().chain(&packets[3]));
+    let deadline = line.assembler.deadline().unwrap();
+    assert_eq!(deadline, line.start + FRAME_SPAN * 2 + limits::NACK_WAIT * 2, "for whichever comes first");
+    line.assembler.handle_timeout(deadline, &mut line.out);
+    line.push_all(FRAME_SPAN * 13, packets[1].iter().chain(&packets[3]));
     assert_eq!(line.taken(), (vec![], 0));
-    line.push_all(FRAME_SPAN * 9, packets[4].iter().chain(&packets[5]));
+    line.push_all(FRAME_SPAN * 14, packets[4].iter().chain(&packets[5]));
     let (frames, _) = line.frames();
     let contiguous: Vec<bool> = frames.iter().map(|frame| frame.contiguous).collect();
     assert_eq!(contiguous, [false, true]);
@@ -347,4 +350,26 @@ proptest! {
         let (frames, _) = line.frames();
         prop_assert!(frames.first().is_none_or(|frame| frame.keyframe));
     }
+}
+
+#[test]
+fn where_repairs_take_longer_they_are_awaited_longer_and_one_that_comes_after_the_request_is_taken() {
+    let (packets, _) = sent(&[(true, 10), (false, 10), (false, 10), (false, 10), (false, 10)]);
+    let mut line = SimulatedLink::new();
+    line.push_all(Duration::ZERO, &packets[0]);
+    line.push_all(FRAME_SPAN, &packets[2]);
+    let asked = line.assembler.deadline().unwrap();
+    assert_eq!(asked, line.start + FRAME_SPAN + limits::NACK_WAIT);
+    line.assembler.handle_timeout(asked, &mut line.out);
+    assert_eq!(line.taken(), (vec![0], 1));
+    // It comes all the same, before any keyframe: the picture goes on.
+    line.push_all(FRAME_SPAN + limits::NACK_WAIT + Duration::from_millis(10), &packets[1]);
+    let (frames, requests) = line.frames();
+    assert_eq!((frames.iter().map(|frame| frame.contiguous).collect::<Vec<_>>(), requests), (vec![true, true], 0));
+    let later = Duration::from_secs(1);
+    line.push_all(later, &packets[4]);
+    assert_eq!(
+        line.assembler.deadline(),
+        Some(line.start + later + (limits::NACK_WAIT + Duration::from_millis(10)) * 5 / 2)
+    );
 }

@@ -1,7 +1,8 @@
 //! **The question:** what would a browser do here? A far side made of str0m, over a real socket of its own.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::format::Codec as WireCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -18,6 +19,7 @@ use crate::base::media::{Codec, EncodedFrame, Outbox, ReceivedFrame};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::incoming::wire_packet;
 use crate::io::webrtc::payload::Packetiser;
+use crate::io::webrtc::tcp::framing::{self, Deframer};
 
 /// A seeded die: xorshift.
 pub struct Die(pub u64);
@@ -31,12 +33,33 @@ impl Die {
     }
 }
 
+/// A connection in the place of a socket.
+pub struct Wire {
+    pub stream: TcpStream,
+    address: SocketAddr,
+    deframer: Deframer,
+}
+
+impl Wire {
+    fn to(node: SocketAddr) -> Self {
+        let stream = TcpStream::connect(node).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { address: stream.local_addr().unwrap(), stream, deframer: Deframer::default() }
+    }
+
+    fn candidate(&self) -> Candidate {
+        Candidate::builder().tcp().host(self.address).tcptype(TcpType::Active).build().unwrap()
+    }
+}
+
 /// One far side.
 pub struct Client {
     pub rtc: Rtc,
     pub socket: UdpSocket,
     /// What it sends by since its address changed.
     rebound: Option<UdpSocket>,
+    /// What it has beside its socket, or instead of it.
+    pub wire: Option<Wire>,
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     mids: Vec<Mid>,
@@ -73,10 +96,38 @@ const SENT_LEN: usize = 200;
 impl Client {
     /// A far side without m-lines.
     pub fn new() -> Self {
+        let mut client = Self::nowhere();
+        client.rtc.add_local_candidate(Candidate::host(client.address, "udp").unwrap());
+        client
+    }
+
+    /// One whose network lets no UDP through, connected to `node`.
+    pub fn by_tcp(node: SocketAddr) -> Self {
+        let mut client = Self::nowhere();
+        client.wire_to(node);
+        client
+    }
+
+    /// Connects, and has what goes that way go by the new connection.
+    pub fn wire_to(&mut self, node: SocketAddr) {
+        self.cut_wire();
+        let wire = Wire::to(node);
+        self.rtc.add_local_candidate(wire.candidate());
+        self.wire = Some(wire);
+    }
+
+    /// What went by its connection goes no way any more.
+    fn cut_wire(&mut self) {
+        if let Some(broken) = self.wire.take() {
+            self.rtc.direct_api().invalidate_candidate(&broken.candidate());
+        }
+    }
+
+    fn nowhere() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let now = Instant::now();
-        let mut rtc = Rtc::builder()
+        let rtc = Rtc::builder()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
@@ -84,11 +135,11 @@ impl Client {
             .enable_h264(true)
             .enable_vp8(true)
             .build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Self {
             rtc,
             socket,
             rebound: None,
+            wire: None,
             address,
             pending: None,
             mids: Vec::new(),
@@ -274,11 +325,15 @@ impl Client {
     pub fn step(&mut self, span: Duration) {
         self.socket.set_read_timeout(Some(span)).unwrap();
         let mut buffer = [0; 2048];
+        if self.wire.is_some() {
+            self.step_wire(span);
+            self.socket.set_nonblocking(true).unwrap();
+        }
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-            self.receive(source, &buffer[..length]);
+            self.receive((Protocol::Udp, source, self.address), &buffer[..length]);
         }
         if let Some(Ok((length, source))) = self.rebound.as_ref().map(|socket| socket.recv_from(&mut buffer)) {
-            self.receive(source, &buffer[..length]);
+            self.receive((Protocol::Udp, source, self.address), &buffer[..length]);
         }
         let now = Instant::now();
         if now >= self.next {
@@ -287,9 +342,24 @@ impl Client {
         }
     }
 
-    fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
+    fn step_wire(&mut self, span: Duration) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.stream.set_read_timeout(Some(span)).unwrap();
+        let (mut buffer, mut datagrams) = (vec![0; 65_536], Vec::new());
+        match wire.stream.read(&mut buffer) {
+            Ok(0) => self.cut_wire(),
+            Ok(count) => {
+                wire.deframer.push(&buffer[..count], |datagram| datagrams.push(datagram.to_vec())).unwrap();
+                let way = (Protocol::Tcp, wire.stream.peer_addr().unwrap(), wire.address);
+                datagrams.iter().for_each(|datagram| self.receive(way, datagram));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn receive(&mut self, (protocol, source, here): (Protocol, SocketAddr, SocketAddr), datagram: &[u8]) {
         if !self.is_lost(datagram)
-            && let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram)
+            && let Ok(receive) = Receive::new(protocol, source, here, datagram)
         {
             self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
             self.drain_outputs(Instant::now());
@@ -313,7 +383,11 @@ impl Client {
                     if self.sent.len() < SENT_LEN {
                         self.sent.push(transmit.contents.to_vec());
                     }
-                    if !self.is_lost(&transmit.contents) {
+                    if transmit.proto == Protocol::Tcp {
+                        // One that was closed leads nowhere.
+                        let wire = self.wire.as_mut().filter(|wire| wire.address == transmit.source);
+                        wire.map(|wire| wire.stream.write_all(&framed(&transmit.contents)));
+                    } else if !self.is_lost(&transmit.contents) {
                         let socket = self.rebound.as_ref().unwrap_or(&self.socket);
                         socket.send_to(&transmit.contents, transmit.destination).unwrap();
                     }
@@ -352,4 +426,9 @@ impl Client {
             _ => {}
         }
     }
+}
+
+/// A datagram as a frame of RFC 4571.
+pub fn framed(datagram: &[u8]) -> Vec<u8> {
+    framing::head(datagram).unwrap().into_iter().chain(datagram.iter().copied()).collect()
 }

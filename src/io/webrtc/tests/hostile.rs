@@ -82,7 +82,7 @@ fn hostile_offers_are_answered_or_refused() {
         let offer = mutator.lines(&right);
         let role = if mutator.below(2) == 0 { PeerRole::Participant(ANNA) } else { PeerRole::Viewer { minus: None } };
         let (certificate, candidates) = (&node.certificate, &node.candidates[..]);
-        let setup = PeerSetup { id: PeerId(9), role, certificate, candidates, red: true };
+        let setup = PeerSetup { id: PeerId(9), role, certificate, candidates, tcp_candidates: &[], red: true };
         let now = Instant::now();
         let Ok((mut peer, _)) = Peer::answer(&setup, &offer, now) else {
             refused += 1;

@@ -54,7 +54,7 @@ fn offer(sections: &[String]) -> String {
 
 fn answered(role: PeerRole, offer: &str) -> Result<String, OfferError> {
     let (certificate, id) = (Certificate::generate(), PeerId(1));
-    let setup = PeerSetup { id, role, certificate: &certificate, candidates: &[], red: false };
+    let setup = PeerSetup { id, role, certificate: &certificate, candidates: &[], tcp_candidates: &[], red: false };
     Peer::answer(&setup, offer, Instant::now()).map(|(_, answer)| answer)
 }
 
@@ -278,7 +278,8 @@ fn who_has_no_av1_sends_what_they_have_and_is_sent_h264() {
     let sent = formats(&answered(PERSON, &of("sendonly")).unwrap());
     assert!(["96", "98", "100"].iter().all(|format| sent.contains(&(*format).to_owned())), "{sent:?}");
     let (certificate, id) = (Certificate::generate(), PeerId(1));
-    let setup = PeerSetup { id, role: VIEWER, certificate: &certificate, candidates: &[], red: false };
+    let setup =
+        PeerSetup { id, role: VIEWER, certificate: &certificate, candidates: &[], tcp_candidates: &[], red: false };
     let (peer, answer) = Peer::answer(&setup, &of("recvonly"), Instant::now()).unwrap();
     assert_eq!(
         (formats(&answer), peer.watches()),

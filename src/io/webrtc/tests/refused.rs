@@ -56,7 +56,14 @@ fn a_payload_type_that_stands_for_two_things_is_refused_with_its_number() {
 fn a_later_offer_that_contradicts_the_first_ends_nothing() {
     let node = Node::start();
     let (certificate, candidates) = (&node.certificate, &node.candidates[..]);
-    let setup = PeerSetup { id: PeerId(9), role: PeerRole::Participant(ANNA), certificate, candidates, red: true };
+    let setup = PeerSetup {
+        id: PeerId(9),
+        role: PeerRole::Participant(ANNA),
+        certificate,
+        candidates,
+        tcp_candidates: &[],
+        red: true,
+    };
     let first = received(&[("video", 45, "AV1/90000")]);
     let (mut peer, _) = Peer::answer(&setup, &first, Instant::now()).unwrap();
     let later = received(&[("video", 45, "AV1/90000"), ("audio", 45, "opus/48000/2")]);

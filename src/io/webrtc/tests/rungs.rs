@@ -53,7 +53,7 @@ fn a_rung_of_another_codec_goes_on_in_the_same_stream_under_its_own_payload_type
     node.publish(1, false);
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].pictures.len() == 2);
     node.add_rung(LARGE, &video, &requests);
-    node.command(NetCommand::WatchRung { peer, rung: LARGE });
+    node.command(NetCommand::WatchRung { peer, rung: LARGE, at_once: false });
     drive(&mut node, &mut [&mut client], |_, _| requests.take_keyframe());
     let before = client.headers.len();
     // NAL units that are long enough not to be taken for sound here.
@@ -124,7 +124,7 @@ fn a_viewer_changes_at_a_keyframe_and_keeps_its_rung_until_then() {
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].pictures.len() == 2);
     let _ = node.rung.take_keyframe();
     // Chosen before it is there.
-    node.command(NetCommand::WatchRung { peer, rung: LARGE });
+    node.command(NetCommand::WatchRung { peer, rung: LARGE, at_once: false });
     node.add_rung(LARGE, &video, &requests);
     drive(&mut node, &mut [&mut client], |_, _| requests.take_keyframe());
     assert_eq!((node.video.readers(), video.readers()), (1, 1));
@@ -144,7 +144,7 @@ fn a_viewer_changes_at_a_keyframe_and_keeps_its_rung_until_then() {
     // A rung that ends takes nobody with it.
     node.command(NetCommand::RemoveRung { room: node.room.clone(), rung: LARGE });
     read_by(&mut node, &video, 0);
-    node.command(NetCommand::WatchRung { peer, rung: RUNG });
+    node.command(NetCommand::WatchRung { peer, rung: RUNG, at_once: false });
     drive(&mut node, &mut [&mut client], |node, _| node.rung.take_keyframe());
     let last = node.publish(9, true);
     drive(&mut node, &mut [&mut client], |_, clients| clients[0].pictures.len() == 6);

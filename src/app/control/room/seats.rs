@@ -1,0 +1,65 @@
+//! **The question:** whose connection broke, until when is their seat theirs alone, and who may not come back to one?
+//! What names a connection to its client alone (its resource) names the seat too, so nobody else can take it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::base::limits;
+use crate::base::media::ParticipantId;
+use crate::io::api::ResourceToken;
+
+/// A seat whose person is away.
+#[derive(Debug)]
+struct Seat {
+    participant: ParticipantId,
+    token: ResourceToken,
+    until: Instant,
+}
+
+/// The seats that are kept, and those that were taken away.
+#[derive(Debug, Default)]
+pub struct Seats {
+    away: Vec<Seat>,
+    removed: VecDeque<ResourceToken>,
+}
+
+impl Seats {
+    /// When the next one is kept no longer.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.away.iter().map(|seat| seat.until).min()
+    }
+
+    /// Somebody is away whose seat is kept.
+    pub fn keep(&mut self, now: Instant, participant: ParticipantId, token: ResourceToken) {
+        self.away.push(Seat { participant, token, until: now + limits::SEAT_SPAN });
+    }
+
+    /// Whose seat a token names.
+    pub fn of(&self, token: ResourceToken) -> Option<ParticipantId> {
+        self.away.iter().find(|seat| seat.token == token).map(|seat| seat.participant)
+    }
+
+    /// Somebody is back, or gone: what named their seat.
+    pub fn take(&mut self, participant: ParticipantId) -> Option<ResourceToken> {
+        let at = self.away.iter().position(|seat| seat.participant == participant)?;
+        Some(self.away.remove(at).token)
+    }
+
+    /// Those who did not come back in time; their seats are free.
+    pub fn expired(&mut self, now: Instant) -> Vec<ParticipantId> {
+        self.away.extract_if(.., |seat| seat.until <= now).map(|seat| seat.participant).collect()
+    }
+
+    /// Whether a host removed whoever shows this token.
+    pub fn is_barred(&self, token: ResourceToken) -> bool {
+        self.removed.contains(&token)
+    }
+
+    /// A token names nothing any more, and whoever shows it is told why.
+    pub fn bar(&mut self, token: ResourceToken) {
+        self.removed.push_back(token);
+        if self.removed.len() > limits::SEATS_REMOVED_MAX {
+            self.removed.pop_front();
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! **The question:** how is a room watched by HLS? Playlists, parts and segments of its live rungs (RFC 8216bis), with
+//! what caches in front of the node need to know. Whoever asks for a rung has it run; nobody's request takes a lock
+//! that a frame waits for, or copies a byte of a part.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Deserialize;
+
+use crate::base::limits;
+use crate::base::media::RungSpec;
+use crate::core::access::Caller;
+use crate::core::hls::{Asked, PartId, Segment, Variant, Wanted, multivariant_playlist};
+use crate::io::api::{Command, ControlHandle, Refusal};
+use crate::io::http::extract::RoomPath;
+use crate::io::http::gate::InHand;
+use crate::io::http::problem::Problem;
+use crate::io::http::state::ServerState;
+use crate::io::live::{Edge, LiveRoom, LiveRooms, LiveRung, Missing};
+
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+const MEDIA: &str = "video/mp4";
+/// A playlist that nobody waited for is old with the next part.
+const BRIEF: &str = "public, max-age=1";
+/// One that was waited for stays what was asked: six target durations (RFC 8216bis, appendix B).
+const WAITED_FOR: &str = "public, max-age=24";
+/// Room for a sound track beside the pictures, bits a second.
+const SOUND_BITRATE: u64 = 96_000;
+
+pub(super) fn routes() -> Router<ServerState> {
+    Router::new()
+        .route("/hls/{room}/index.m3u8", get(multivariant))
+        .route("/hls/{room}/{run}/{rung}/{piece}", get(piece))
+}
+
+/// Delivery directives (RFC 8216bis, section 6.2.5).
+#[derive(Deserialize)]
+struct Directives {
+    #[serde(rename = "_HLS_msn")]
+    msn: Option<u64>,
+    #[serde(rename = "_HLS_part")]
+    part: Option<u64>,
+    #[serde(rename = "_HLS_skip")]
+    skip: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PiecePath {
+    run: String,
+    rung: String,
+    piece: String,
+}
+
+/// One rung, asked for.
+struct Found {
+    live: Arc<LiveRoom>,
+    rung: usize,
+}
+
+impl Found {
+    fn rung(&self) -> &LiveRung {
+        &self.live.rungs[self.rung]
+    }
+}
+
+async fn multivariant(
+    State(rooms): State<LiveRooms>,
+    Extension(in_hand): Extension<Arc<InHand>>,
+    RoomPath(room): RoomPath,
+) -> Result<Response, Problem> {
+    let live = rooms.room(&room).ok_or(Refusal::RoomNotFound)?;
+    let offered: Vec<RungSpec> = live.offered().map(|(_, rung)| rung.spec).collect();
+    let unknown: Vec<RungSpec> = offered.into_iter().filter(|spec| rooms.known_codecs(*spec).is_none()).collect();
+    if !unknown.is_empty() {
+        let asked = rooms.clone();
+        in_hand.decode(move || unknown.into_iter().for_each(|spec| drop(asked.codecs(spec)))).await?;
+    }
+    let mut variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
+    score(&mut variants);
+    Ok(sent(PLAYLIST, BRIEF, multivariant_playlist(&variants).into()))
+}
+
+/// As the list names it; `None` for a rung that nothing encodes.
+fn variant(rooms: &LiveRooms, run: &str, rung: &LiveRung) -> Option<Variant> {
+    let RungSpec { size, fps, bitrate, .. } = rung.spec;
+    let edge = rung.edge();
+    let running = edge.as_ref().and_then(|edge| edge.window.newest_init()).map(|init| init.codecs.clone());
+    let codecs = running.or_else(|| rooms.known_codecs(rung.spec).map(|codecs| codecs.to_string()))?;
+    // Encoders keep to their target over a second or two; a segment begins with its largest picture.
+    let usual = u64::from(bitrate) * 5 / 4 + SOUND_BITRATE;
+    let peak = edge.map_or(usual, |edge| edge.window.peak().max(usual));
+    Some(Variant { uri: format!("{run}/{}/index.m3u8", rung.name), codecs, size, fps, peak, score: None })
+}
+
+/// Where there are two codecs: of one size AV1 is the better one, which players that have both would not see.
+fn score(variants: &mut [Variant]) {
+    if variants.iter().all(is_av1) || !variants.iter().any(is_av1) {
+        return;
+    }
+    let sizes: Vec<u32> = variants.iter().map(|variant| variant.size.height).collect();
+    for variant in variants {
+        let smaller = sizes.iter().filter(|height| **height < variant.size.height).count() as u64;
+        variant.score = Some(1 + smaller + u64::from(is_av1(variant)));
+    }
+}
+
+fn is_av1(variant: &Variant) -> bool {
+    variant.codecs.starts_with("av01")
+}
+
+async fn piece(
+    State(rooms): State<LiveRooms>,
+    State(control): State<ControlHandle>,
+    RoomPath(room): RoomPath,
+    Path(PiecePath { run, rung, piece }): Path<PiecePath>,
+    directives: Result<Query<Directives>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
+    let live = rooms.room(&room).filter(|live| live.run == run).ok_or_else(Problem::no_stream)?;
+    let at = live.offered().find(|(_, offered)| offered.name == rung).map(|(n, _)| n);
+    let found = Found { rung: at.ok_or_else(Problem::no_stream)?, live };
+    let (now, kept) = (Instant::now(), kept_for(&found.live));
+    let is_on = found.rung().ask(now);
+    match asked {
+        Asked::Playlist => {
+            let Query(directives) = directives.map_err(|why| Problem::bad_directive(why.body_text()))?;
+            if !is_on {
+                let rung = found.rung;
+                control.request(Caller::Anyone, |reply| Command::Package { room, rung, reply }).await?;
+            }
+            playlist(&rooms, &found, &directives, now).await
+        }
+        Asked::Init(msn) => {
+            let edge = found.rung().edge().ok_or_else(Problem::no_stream)?;
+            let init = edge.window.init(msn).ok_or_else(Problem::no_stream)?;
+            Ok(sent(MEDIA, kept, init.bytes.clone()))
+        }
+        Asked::Segment(msn) => {
+            let edge = found.rung().edge().ok_or_else(Problem::no_stream)?;
+            let whole = edge.window.segment(msn).filter(|segment| segment.is_whole);
+            Ok(segment(whole.ok_or_else(Problem::no_stream)?, kept))
+        }
+        Asked::Part(id) => {
+            let edge = part(&rooms, found.rung(), id).await?;
+            let part = edge.window.part(id).ok_or_else(Problem::no_stream)?;
+            Ok(sent(MEDIA, kept, part.bytes.clone()))
+        }
+    }
+}
+
+async fn playlist(
+    rooms: &LiveRooms,
+    found: &Found,
+    directives: &Directives,
+    now: Instant,
+) -> Result<Response, Problem> {
+    let wanted = Wanted { msn: directives.msn, part: directives.part };
+    let follows = wanted.msn.is_some();
+    found.live.note_viewer(now, follows);
+    let _place = rooms.place().ok_or_else(Problem::crowded)?;
+    let edge = found.rung().follow(wanted).await.map_err(|why| missing(why, follows))?;
+    let skips = directives.skip.as_deref().is_some_and(|skip| matches!(skip, "YES" | "v2"));
+    let text = if skips { &edge.delta } else { &edge.full };
+    Ok(sent(PLAYLIST, if follows { WAITED_FOR } else { BRIEF }, text.clone()))
+}
+
+async fn part(rooms: &LiveRooms, rung: &LiveRung, id: PartId) -> Result<Arc<Edge>, Problem> {
+    if let Some(edge) = rung.edge().filter(|edge| edge.window.part(id).is_some()) {
+        return Ok(edge);
+    }
+    let _place = rooms.place().ok_or_else(Problem::crowded)?;
+    rung.part(id).await.map_err(|why| missing(why, false))
+}
+
+fn missing(why: Missing, follows: bool) -> Problem {
+    match why {
+        Missing::NoSegment => Problem::bad_directive("_HLS_part needs _HLS_msn beside it".into()),
+        Missing::Unknown if follows => Problem::bad_directive("nothing so far ahead was announced".into()),
+        Missing::Gone | Missing::Unknown => Problem::no_stream(),
+        Missing::Late => Problem::late_stream(),
+    }
+}
+
+/// Names are never used again, so caches may keep what they name; but no longer than the node itself does, by which a
+/// room that is over is forgotten.
+fn kept_for(live: &LiveRoom) -> HeaderValue {
+    let seconds = 2 * live.listed().as_secs() + limits::HLS_SEGMENT_SPAN.as_secs();
+    HeaderValue::try_from(format!("public, max-age={seconds}")).expect("digits are visible")
+}
+
+fn sent(kind: &'static str, keep: impl Into<Keep>, bytes: Bytes) -> Response {
+    let Keep(keep) = keep.into();
+    let kind = HeaderValue::from_static(kind);
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], bytes).into_response()
+}
+
+/// `Cache-Control`.
+struct Keep(HeaderValue);
+
+impl From<&'static str> for Keep {
+    fn from(text: &'static str) -> Self {
+        Self(HeaderValue::from_static(text))
+    }
+}
+
+impl From<HeaderValue> for Keep {
+    fn from(value: HeaderValue) -> Self {
+        Self(value)
+    }
+}
+
+/// A whole segment: its parts one after the other.
+fn segment(segment: &Segment, keep: HeaderValue) -> Response {
+    let parts: Vec<Bytes> = segment.parts.iter().map(|part| part.bytes.clone()).collect();
+    let body = Body::from_stream(stream::iter(parts.into_iter().map(Ok::<_, Infallible>)));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA)),
+        (header::CACHE_CONTROL, keep),
+        (header::CONTENT_LENGTH, HeaderValue::from(segment.bytes())),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,62 @@
+//! **The question:** does this client read gzip (RFC 1952), and what is a file in it? Each file is packed when the
+//! first one asks, and once.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// By the place of a file that is compiled in.
+static PACKED: LazyLock<Mutex<HashMap<usize, Bytes>>> = LazyLock::new(Mutex::default);
+
+/// Whether an answer to `request` may be gzip (RFC 9110 section 12.5.3): named, and not at weight 0.
+pub(super) fn is_read(request: &HeaderMap) -> bool {
+    let named = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        is_gzip && parts.all(|part| part.strip_prefix("q=").is_none_or(|weight| weight.parse() != Ok(0.0_f32)))
+    })
+}
+
+/// `file` in gzip.
+pub(super) fn gzip(file: &'static [u8]) -> Bytes {
+    let mut all = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let packed = all.entry(file.as_ptr().addr()).or_insert_with(|| {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(file.len() / 3), Compression::best());
+        encoder.write_all(file).expect("memory takes what is written to it");
+        encoder.finish().expect("memory takes what is written to it").into()
+    });
+    packed.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn who_names_gzip_reads_it() {
+        let reads = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
+            is_read(&headers)
+        };
+        assert!(reads("gzip") && reads("br, GZip;q=0.5") && reads("deflate,gzip ;q=1"));
+        assert!(!reads("gzip;q=0") && !reads("gzip; q=0.000") && !reads("br") && !reads("x-gzipped"));
+        assert!(!is_read(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_is_packed_is_the_file() {
+        static FILE: &[u8] = b"the same again, the same again, the same again";
+        let mut back = Vec::new();
+        flate2::read::GzDecoder::new(&gzip(FILE)[..]).read_to_end(&mut back).unwrap();
+        assert_eq!((back, gzip(FILE)), (FILE.to_vec(), gzip(FILE)));
+    }
+}

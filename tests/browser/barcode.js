@@ -1,0 +1,42 @@
+// Reads the strip that simulated people's pictures carry (src/app/load/barcode.rs) from an area of a 2D canvas: its number, or null.
+const COLUMNS = 13;
+const CELLS = 26;
+const fixed = { 0: false, 12: true, 13: true, 25: false };
+
+function level(paint, { x, y, width, height }, cell) {
+  const [column, row] = [cell % COLUMNS, Math.floor(cell / COLUMNS)];
+  const across = (width - width / 10) / COLUMNS;
+  const down = height / 6 / 2;
+  const left = Math.round(x + width / 20 + (column + 0.25) * across);
+  const top = Math.round(y + height / 12 + (row + 0.25) * down);
+  const { data } = paint.getImageData(left, top, Math.max(1, Math.round(across / 2)), Math.max(1, Math.round(down / 2)));
+  let sum = 0;
+  for (let at = 0; at < data.length; at += 4) sum += data[at] + data[at + 1] + data[at + 2];
+  return sum / (data.length / 4) / 3;
+}
+
+function checksum(payload) {
+  let register = 0x3f;
+  for (let at = 15; at >= 0; at -= 1) {
+    const feedback = ((register >> 5) & 1) ^ ((payload >> at) & 1);
+    register = (register << 1) & 0x3f;
+    if (feedback) register ^= 0b11;
+  }
+  return register;
+}
+
+function readBarcode(paint, area) {
+  const levels = Array.from({ length: CELLS }, (_, cell) => level(paint, area, cell));
+  const [black, white] = [(levels[0] + levels[25]) / 2, (levels[12] + levels[13]) / 2];
+  const threshold = (black + white) / 2;
+  if (white - black < 60) return null;
+  let bits = 0;
+  for (const [cell, value] of levels.entries()) {
+    const isWhite = value > threshold;
+    if (cell in fixed) {
+      if (fixed[cell] !== isWhite) return null;
+    } else bits = (bits << 1) | isWhite;
+  }
+  const payload = bits >> 6;
+  return checksum(payload) === (bits & 0x3f) ? payload >> 9 : null;
+}

@@ -1,0 +1,237 @@
+//! **The question:** can a room be watched by HLS with what people watch with? The real binary with simulated people in
+//! it, and ffmpeg, hls.js in Chromium, two readers of playlists from elsewhere, and nginx before it.
+
+mod nginx;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tessera::app::load::HlsReport;
+
+use crate::browser::driver::{self, Driver};
+use crate::browser::node::{Load, Node};
+use crate::retention::deadline::BINARY;
+
+/// How long a step may take on a slow and busy machine before the test says that it will never happen.
+const PATIENCE: Duration = Duration::from_secs(120);
+const ROOM: &str = "shown";
+
+/// A node with two people in a room, for as long as a test may take.
+fn call(flags: &[&str]) -> (Node, Load) {
+    let node = Node::start_with(flags);
+    let load = Load::start(&node, ROOM, 2, 280);
+    (node, load)
+}
+
+/// What is answered to a GET, and its headers.
+async fn get(url: &str) -> (u16, reqwest::header::HeaderMap, String) {
+    let response = driver::client().get(url).send().await.expect("the node answers");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.expect("a whole answer");
+    (status, headers, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The room's multivariant playlist, once the room is there.
+async fn multivariant(base: &str) -> String {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (status, _, text) = get(&format!("{base}hls/{ROOM}/index.m3u8")).await;
+        if status == 200 {
+            return text;
+        }
+        assert!(status == 404 && Instant::now() < until, "{status}: {text}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Each rung's address, CODECS and RESOLUTION.
+fn variants(base: &str, list: &str) -> Vec<(String, String, String)> {
+    let lines: Vec<&str> = list.lines().collect();
+    let of = |line: &str, name: &str, end: char| {
+        let (_, rest) = line.split_once(name).unwrap_or_else(|| panic!("{name}: {line}"));
+        rest.split(end).next().unwrap_or_default().to_owned()
+    };
+    let pairs = lines.windows(2).filter(|pair| pair[0].starts_with("#EXT-X-STREAM-INF:"));
+    let variant = |pair: &[&str]| {
+        let url = format!("{base}hls/{ROOM}/{}", pair[1]);
+        (url, of(pair[0], "CODECS=\"", '"'), of(pair[0], "RESOLUTION=", ','))
+    };
+    pairs.map(variant).collect()
+}
+
+/// What `tessera load --hls` tells.
+fn watch(base: &str, viewers: u32, seconds: u32, rung: &str) -> HlsReport {
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    let watched = Command::new(BINARY)
+        .args(["load", "--url", base, "--room", ROOM, "--hls", &viewers.to_string(), "--hls-rung", rung])
+        .args(["--duration", &format!("{seconds}s"), "--quiet", "--json"])
+        .arg(file.path())
+        .status();
+    assert!(watched.expect("the binary starts").success());
+    serde_json::from_slice(&std::fs::read(file.path()).unwrap()).expect("a report is JSON")
+}
+
+/// ffprobe's view of a playlist or of the whole.
+fn probe(url: &str) -> Value {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-show_streams", "-of", "json", url])
+        .output()
+        .expect("ffprobe is installed");
+    assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_reads_every_rung_and_it_is_what_the_list_says() {
+    let (node, load) = call(&[]);
+    let list = multivariant(&node.url).await;
+    let all = variants(&node.url, &list);
+    let codecs: Vec<&str> = all.iter().map(|(_, codecs, _)| &codecs[..4]).collect();
+    assert!(codecs.ends_with(&["avc1"; 3]) && all.len().is_multiple_of(3), "{list}");
+    for (url, codecs, resolution) in &all {
+        let told = probe(url);
+        let streams = told["streams"].as_array().expect("a list");
+        let of = |kind: &str| streams.iter().find(|stream| stream["codec_type"] == kind).expect("both");
+        let (video, audio) = (of("video"), of("audio"));
+        let name = if codecs.starts_with("av01") { "av1" } else { "h264" };
+        assert_eq!((&video["codec_name"], &audio["codec_name"]), (&name.into(), &"opus".into()), "{told}");
+        assert_eq!(format!("{}x{}", video["width"], video["height"]), *resolution);
+        if name == "h264" {
+            let level = format!("{:02x},Opus", video["level"].as_u64().unwrap());
+            assert!(codecs.ends_with(&level), "{codecs} {video}");
+        } else {
+            let level = format!(".{:02}M.08,Opus", video["level"].as_u64().unwrap());
+            assert!(codecs.ends_with(&level), "{codecs} {video}");
+        }
+        let decoded = Command::new("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-i", url, "-t", "2", "-f", "null", "/dev/null"])
+            .output()
+            .expect("ffmpeg is installed");
+        assert!(decoded.status.success() && decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
+    }
+    load.stop();
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn players_at_low_latency_follow_parts_and_every_playlist_keeps_the_rules() {
+    let (node, load) = call(&[]);
+    let list = multivariant(&node.url).await;
+    let small = variants(&node.url, &list).into_iter().rev().find(|(_, _, size)| size == "320x180").expect("a quarter");
+    let report = watch(&node.url, 3, 14, "h264-320x180");
+    assert!(report.errors.is_empty() && report.followed == 3, "{report:?}");
+    assert!(report.parts > 60, "{report:?}");
+    // Two others read the same as we write.
+    let (_, _, playlist) = get(&small.0).await;
+    let counted = playlist.lines().filter(|line| line.starts_with("#EXT-X-PART:")).count();
+    let told = parsed_elsewhere(&playlist);
+    let (first, second) = (&told["m3u8-parser"], &told["hls-parser"]);
+    for one in [first, second] {
+        assert_eq!(
+            (&one["target"], &one["parts"], &one["partTarget"]),
+            (&4.into(), &counted.into(), &0.4.into()),
+            "{told}"
+        );
+    }
+    assert_eq!(first["segments"], second["segments"], "{told}");
+    // Refused at once: too far ahead, half a question, nonsense, names that were never told.
+    let refused = [("?_HLS_msn=9999999", 400), ("?_HLS_part=1", 400), ("?_HLS_msn=x", 400)];
+    for (query, status) in refused {
+        assert_eq!(get(&format!("{}{query}", small.0)).await.0, status, "{query}");
+    }
+    for name in ["..%2f..%2findex.m3u8", "01.m4s", "99999999.m4s", "99999999.0.m4s", "init-99999999.mp4", "%2e%2e"] {
+        let (status, _, text) = get(&small.0.replace("index.m3u8", name)).await;
+        assert!(status == 404 || status == 400, "{name}: {status} {text}");
+    }
+    let (_, _, detail) = get(&format!("{}v1/rooms/{ROOM}", node.url)).await;
+    assert!(detail.contains("\"hls_viewers\":"), "{detail}");
+    load.stop();
+    node.stop();
+}
+
+/// What npm's m3u8-parser and hls-parser make of a playlist.
+fn parsed_elsewhere(playlist: &str) -> Value {
+    const SCRIPT: &str = r#"
+import { createRequire } from "node:module";
+const require = createRequire(process.argv[2] + "/");
+const text = require("node:fs").readFileSync(0, "utf8");
+const { Parser } = require("m3u8-parser");
+const parser = new Parser();
+parser.push(text);
+parser.end();
+const one = parser.manifest;
+const many = require("hls-parser").parse(text);
+const parts = (segments) => segments.reduce((sum, segment) => sum + (segment.parts ?? []).length, 0);
+const whole = one.segments.filter((segment) => segment.uri);
+process.stdout.write(JSON.stringify({
+  "m3u8-parser": { target: one.targetDuration, partTarget: one.partTargetDuration,
+    segments: whole.length, parts: parts(one.segments) + (one.preloadSegment?.parts ?? []).length },
+  "hls-parser": { target: many.targetDuration, partTarget: many.partTargetDuration,
+    segments: many.segments.filter((segment) => segment.uri).length,
+    parts: parts(many.segments) -
+      many.segments.flatMap((segment) => segment.parts).filter((part) => part.hint).length },
+}));
+"#;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let script = folder.path().join("parse.mjs");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/web");
+    let mut node = Command::new("node")
+        .arg(&script)
+        .arg(modules)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Node.js is installed");
+    node.stdin.take().expect("piped").write_all(playlist.as_bytes()).unwrap();
+    let output = node.wait_with_output().unwrap();
+    assert!(output.status.success(), "it cannot be read, or .ci/pages did not fetch the readers:\n{playlist}");
+    serde_json::from_slice(&output.stdout).expect("the script writes JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hls_js_plays_a_room_in_chromium() {
+    let (node, load) = call(&[]);
+    multivariant(&node.url).await;
+    let driver = Driver::start().await;
+    // A page of the node's own that forbids nothing.
+    let browser = driver.open(&format!("{}healthz", node.url)).await;
+    let player = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules/hls.js/dist/hls.min.js");
+    let player = std::fs::read_to_string(player).unwrap_or_else(|error| panic!("{error}; .ci/pages fetches it"));
+    browser
+        .script(&format!(
+            "{player};
+             const video = document.createElement('video');
+             video.muted = true;
+             document.body.append(video);
+             window.shown = {{ errors: [] }};
+             const hls = new Hls({{ lowLatencyMode: true }});
+             hls.on(Hls.Events.ERROR, (_, data) => data.fatal && shown.errors.push(data.details));
+             hls.loadSource('/hls/{ROOM}/index.m3u8');
+             hls.attachMedia(video);
+             video.play().catch((error) => shown.errors.push(String(error)));
+             window.tell = () => ({{ errors: shown.errors, at: video.currentTime, width: video.videoWidth,
+                 frames: video.getVideoPlaybackQuality().totalVideoFrames, latency: hls.latency }});
+             return true;"
+        ))
+        .await;
+    let until = Instant::now() + PATIENCE;
+    let mut first = None;
+    loop {
+        let told = browser.script("return tell();").await;
+        assert_eq!(told["errors"], Value::Array(Vec::new()), "{told}");
+        let at = told["at"].as_f64().unwrap_or(0.0);
+        if told["width"].as_u64() > Some(0) && at - *first.get_or_insert(at) > 5.0 {
+            assert!(told["frames"].as_u64() > Some(30), "{told}");
+            break;
+        }
+        let shot = browser.screenshot("hls").await;
+        assert!(Instant::now() < until, "never: it plays five seconds; {told}; {}", shot.display());
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    browser.close().await;
+    load.stop();
+    node.stop();
+}

@@ -1,0 +1,93 @@
+//! **The question:** do two people in a browser find in the page of a call what they would do there?
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{PATIENCE, assert_accessible, assert_fits_a_phone};
+use crate::browser::driver::{Browser, Driver};
+use crate::browser::enter;
+use crate::browser::node::Node;
+
+const MARKUP: &str = "<img src=x onerror=\"document.title='run'\"> & <script>document.title = 'run'</script>";
+
+async fn joined(driver: &Driver, node: &Node, name: &str) -> Browser {
+    let browser = driver.open(&format!("{}r/talk", node.url)).await;
+    enter(&browser, name).await;
+    let is_in = "return tessera.connected && tessera.tiles.length > 0 && document.getElementById('waiting').hidden;";
+    browser.wait_for("the call", is_in, PATIENCE).await;
+    browser
+}
+
+async fn says(browser: &Browser, text: &str) {
+    browser.fill("#chat-text", text).await;
+    browser.click("#chat-send").await;
+}
+
+async fn reads(browser: &Browser, texts: &[&str]) {
+    let texts = serde_json::to_string(texts).unwrap();
+    let script = format!("return JSON.stringify(tessera.lines.map((line) => line.text)) === JSON.stringify({texts});");
+    browser.wait_for("the lines of the chat", &script, PATIENCE).await;
+}
+
+fn signal(node: &Node, signal: Signal) {
+    let pid = Pid::from_raw(node.pid().cast_signed()).expect("a process has a number");
+    kill_process(pid, signal).expect("it is ours, and runs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_write_raise_hands_and_keep_their_seats_while_the_node_is_away() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let (ada, grace) = (joined(&driver, &node, "Ada").await, joined(&driver, &node, "<i>Grace</i>").await);
+    for browser in [&ada, &grace] {
+        browser.wait_for("two are here", "return tessera.participants.length === 2;", PATIENCE).await;
+        browser.click("#chat-toggle").await;
+    }
+    says(&ada, MARKUP).await;
+    reads(&grace, &[MARKUP]).await;
+    says(&grace, "seen").await;
+    reads(&ada, &[MARKUP, "seen"]).await;
+    for browser in [&ada, &grace] {
+        let shown = "return document.getElementById('chat-lines').textContent.includes('<script>') && \
+             document.querySelectorAll('#chat-lines img, #chat-lines script, #people-list i').length === 0 && \
+             document.title !== 'run';";
+        assert_eq!(browser.script(shown).await, true, "what looks like markup is text");
+    }
+    grace.click("#hand").await;
+    let raised = "return tessera.participants.some((one) => one.hand && one.name === '<i>Grace</i>');";
+    ada.wait_for("a hand goes up", raised, PATIENCE).await;
+    assert_fits_a_phone(&ada).await;
+    assert_accessible(&ada).await;
+
+    let own = "return tessera.participant;";
+    let (seat, returns) = (grace.script(own).await, "return tessera.returns;");
+    assert_eq!(grace.script(returns).await, 0);
+    signal(&node, Signal::STOP);
+    grace.wait_for("it is missed", "return !tessera.connected;", PATIENCE).await;
+    signal(&node, Signal::CONT);
+    for browser in [&ada, &grace] {
+        browser.wait_for("everybody is back", "return tessera.connected;", PATIENCE).await;
+        let here = "return tessera.participants.length === 2 && tessera.participants.every((one) => !one.away);";
+        browser.wait_for("nobody is away, or twice", here, PATIENCE).await;
+    }
+    assert_eq!(grace.script(own).await, seat, "it is the same seat");
+    assert_eq!(grace.script(raised).await, Value::Bool(true), "with the hand up");
+    says(&ada, "welcome back").await;
+    reads(&grace, &[MARKUP, "seen", "welcome back"]).await;
+    for browser in [ada, grace] {
+        browser.close().await;
+    }
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lobby_is_for_everybody() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let browser = driver.open(&format!("{}r/talk", node.url)).await;
+    browser.wait_for("the camera", "return document.getElementById('preview-off').hidden;", PATIENCE).await;
+    assert_fits_a_phone(&browser).await;
+    assert_accessible(&browser).await;
+    browser.close().await;
+    node.stop();
+}

@@ -1,0 +1,84 @@
+//! **The question:** is a room watched by whoever opens its page, by WebRTC and, where that is refused, by HLS?
+
+use serde_json::Value;
+
+use super::{PATIENCE, assert_accessible, assert_fits_a_phone};
+use crate::browser::driver::{Browser, Driver};
+use crate::browser::node::{Load, Node};
+
+/// Whether the player for HLS was fetched.
+const FETCHED: &str = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/hls.js'));";
+
+async fn watches(browser: &Browser, way: &str) {
+    let seen = format!("return tessera.phase === 'watching' && tessera.way === '{way}' && tessera.framesShown > 30;");
+    browser.wait_for(&format!("pictures by {way}"), &seen, PATIENCE).await;
+    assert_eq!(browser.script("return document.getElementById('waiting').hidden;").await, true);
+}
+
+/// Moves a control as a person does.
+async fn choose(browser: &Browser, id: &str, value: &str, event: &str) {
+    let script = format!(
+        "const control = document.getElementById('{id}'); control.value = {value}; \
+         control.dispatchEvent(new Event('{event}'));"
+    );
+    browser.script(&script).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let browser = driver.open(&format!("{}w/seen", node.url)).await;
+    browser.wait_for("nobody is there", "return tessera.phase === 'waiting';", PATIENCE).await;
+    let load = Load::start(&node, "seen", 2, 240);
+    watches(&browser, "whep").await;
+    let wide = |columns: u32| format!("return document.getElementById('video').videoWidth === {columns};");
+    let listed = "return tessera.qualities.some(([rung]) => rung === '320x180');";
+    browser.wait_for("qualities are listed", listed, PATIENCE).await;
+    choose(&browser, "quality", "'320x180'", "change").await;
+    browser.wait_for("the chosen quality", &wide(320), PATIENCE).await;
+    let press = |key: &str| format!("document.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}' }}));");
+    browser.script(&press("m")).await;
+    browser.wait_for("M mutes", "return document.getElementById('video').muted;", PATIENCE).await;
+    assert_eq!(browser.script(FETCHED).await, Value::Bool(false), "nobody needed it");
+    assert_fits_a_phone(&browser).await;
+    assert_accessible(&browser).await;
+    load.stop();
+    browser.wait_for("the room has ended", "return tessera.phase === 'waiting';", PATIENCE).await;
+    browser.close().await;
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_is_watched_by_hls_where_webrtc_is_refused_and_goes_back_in_time() {
+    let node = Node::start();
+    let driver = Driver::start().await;
+    let load = Load::start(&node, "seen", 2, 240);
+    node.wait_for_participants("seen", 2, PATIENCE).await;
+    let browser = driver.open("data:text/html,").await;
+    browser.block(&["*/whep/*"]).await;
+    browser.script(&format!("location.href = '{}w/seen';", node.url)).await;
+    browser.wait_for("the page", "return Boolean(window.tessera);", PATIENCE).await;
+    let player = crate::browser::driver::client().get(format!("{}assets/hls.js", node.url)).send().await.unwrap();
+    if player.status() == 404 {
+        let says = "return (tessera.problem ?? '').length > 0 && tessera.phase === 'waiting';";
+        browser.wait_for("it says that it cannot", says, PATIENCE).await;
+        println!("built without hls.js (.ci/pages fetches it): whether it plays was not looked at");
+        return;
+    }
+    watches(&browser, "hls").await;
+    assert_eq!(browser.script(FETCHED).await, Value::Bool(true));
+    // Some seconds of past, and back to them.
+    let long = "const { seekable } = document.getElementById('video'); \
+                return seekable.length > 0 && seekable.end(0) - seekable.start(0) > 15;";
+    browser.wait_for("there is a past", long, PATIENCE).await;
+    choose(&browser, "seek", "Number(control.min) + 1", "input").await;
+    browser.wait_for("it plays what was", "return tessera.behind > 6;", PATIENCE).await;
+    assert_fits_a_phone(&browser).await;
+    assert_accessible(&browser).await;
+    browser.click("#live").await;
+    browser.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
+    load.stop();
+    browser.close().await;
+    node.stop();
+}

@@ -1,0 +1,373 @@
+// The page of a room's viewers: by WebRTC with the least delay, else by HLS, which also goes back in time. hls.js comes only when it is
+// needed.
+
+import { Problem, Wire, abilities } from "./wire.js";
+
+/** @type {(id: string) => any} Whatever element it is: each id stands once in watch.html. */
+const at = (id) => document.getElementById(id);
+const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
+const HLS = "/assets/hls.js";
+/** Where UDP is blocked, nothing tells so: then HLS is tried. */
+const CONNECT_MS = 8000;
+const AGAIN_MS = 3000;
+/** So near to the newest part counts as live. */
+const EDGE_S = 4;
+const STEP_S = 5;
+const video = at("video");
+const room = roomOf(location.pathname);
+
+/**
+ * One way to watch. `go` resolves once pictures come and rejects with a Problem; `lost` is called when they end by themselves.
+ * @typedef {{name: string, text: string, go: (lost: (problem: Problem) => void) => Promise<void>, stop: () => void,
+ *   qualities: () => [string, string][], choose: (value: string) => void, rewinds: boolean}} Way
+ */
+
+/** @type {Way | null} */
+let way = null;
+let phase = "connecting";
+let lastProblem = null;
+let wantsRewind = false;
+let turn = 0;
+
+/* What tests and the curious may read. */
+Object.defineProperty(window, "tessera", {
+  value: Object.freeze({
+    get phase() { return phase; },
+    get way() { return way?.name ?? null; },
+    get room() { return room; },
+    get problem() { return lastProblem; },
+    get framesShown() { return video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0; },
+    get behind() { return behind(); },
+    get qualities() { return way?.qualities() ?? []; },
+  }),
+});
+
+function roomOf(path) {
+  try {
+    const name = decodeURIComponent(path.split("/").filter(Boolean).at(-1) ?? "");
+    return ROOM.test(name) ? name : null;
+  } catch {
+    return null;
+  }
+}
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/* By WebRTC. */
+
+class Direct {
+  name = "whep";
+  text = "least delay";
+  rewinds = false;
+  #wire = null;
+  #rungs = [];
+  #lost = (/** @type {Problem} */ _) => {};
+  #rung = "";
+
+  async go(lost) {
+    this.#lost = lost;
+    const can = abilities();
+    if (!can.rtc || !can.receive) throw new Problem({ title: "This browser shows no WebRTC pictures of this node" });
+    await this.#connect();
+    fetch(`/whep/${encodeURIComponent(room)}`).then(async (response) => {
+      if (!response.ok) return;
+      this.#rungs = (await response.json()).rungs ?? [];
+      listQualities();
+    }, () => {});
+  }
+
+  async #connect() {
+    const wire = new Wire({ room, watch: true, rung: this.#rung });
+    this.#wire?.farewell();
+    this.#wire = wire;
+    const connected = new Promise((resolve, reject) => {
+      const late = new Problem({ title: "No pictures reach this browser directly" });
+      const timer = setTimeout(() => reject(late), CONNECT_MS);
+      wire.addEventListener("state", (/** @type {any} */ { detail: state }) => {
+        if (state === "connected") resolve(clearTimeout(timer));
+        if (state === "failed" || state === "closed") reject(late);
+        if (state === "failed" && wire === this.#wire) this.#lost(late);
+      });
+    });
+    connected.catch(() => {});
+    await wire.join();
+    video.srcObject = wire.inward();
+    await connected;
+  }
+
+  stop() {
+    this.#wire?.farewell();
+    video.srcObject = null;
+  }
+
+  /** @returns {[string, string][]} */
+  qualities() {
+    // One of each size: the codec is what this browser takes.
+    const sizes = new Map(this.#rungs.map((rung) => [`${rung.width}×${rung.height}`, rung.rung]));
+    return [...sizes].map(([text, rung]) => /** @type {[string, string]} */ ([rung, text]));
+  }
+
+  choose(rung) {
+    this.#rung = rung;
+    this.#connect().then(play, (problem) => this.#lost(problem));
+  }
+}
+
+/* By HLS. */
+
+class Files {
+  name = "hls";
+  text = "a second or two behind";
+  rewinds = true;
+  #hls = null;
+  #lost = (/** @type {Problem} */ _) => {};
+
+  async go(lost) {
+    this.#lost = lost;
+    const url = `/hls/${encodeURIComponent(room)}/index.m3u8`;
+    const asked = await fetch(url).catch(() => null);
+    if (!asked) throw new Problem({ title: "The node does not answer" });
+    if (!asked.ok) {
+      const said = await asked.json().catch(() => ({ title: `The node answered ${asked.status}` }));
+      throw new Problem({ ...said, status: asked.status });
+    }
+    const { default: Hls } = await import(HLS).catch(() => ({ default: null }));
+    if (Hls?.isSupported()) return this.#load(Hls, url);
+    if (!video.canPlayType("application/vnd.apple.mpegurl")) {
+      throw new Problem({ title: Hls ? "This browser plays no HLS" : "This node was built without its player for HLS" });
+    }
+    video.src = url;
+    await new Promise((resolve, reject) => {
+      video.addEventListener("loadeddata", resolve, { once: true });
+      video.addEventListener("error", () => reject(new Problem({ title: "The pictures cannot be played" })), { once: true });
+    });
+  }
+
+  #load(Hls, url) {
+    // Parts need no transmuxing, so a worker (and a policy that allows one) is not needed.
+    const hls = new Hls({ lowLatencyMode: true, enableWorker: false, backBufferLength: 90, maxLiveSyncPlaybackRate: 1.1 });
+    this.#hls = hls;
+    let mended = 0;
+    return /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
+      hls.on(Hls.Events.MANIFEST_PARSED, listQualities);
+      hls.on(Hls.Events.FRAG_BUFFERED, () => resolve());
+      hls.on(Hls.Events.ERROR, (_, error) => {
+        if (!error.fatal) return;
+        if (error.type === Hls.ErrorTypes.MEDIA_ERROR && mended++ < 2) return hls.recoverMediaError();
+        const problem = new Problem({ status: error.response?.code ?? 0, title: "The room's stream ended or does not arrive" });
+        reject(problem);
+        this.#lost(problem);
+      });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+    }));
+  }
+
+  get edge() {
+    return this.#hls?.liveSyncPosition ?? (video.seekable.length > 0 ? video.seekable.end(video.seekable.length - 1) : 0);
+  }
+
+  stop() {
+    this.#hls?.destroy();
+    this.#hls = null;
+    video.removeAttribute("src");
+    video.load();
+  }
+
+  /** @returns {[string, string][]} */
+  qualities() {
+    const seen = new Map();
+    for (const [n, level] of (this.#hls?.levels ?? []).entries()) seen.set(`${level.width}×${level.height}`, String(n));
+    return [...seen].map(([text, value]) => /** @type {[string, string]} */ ([value, text]));
+  }
+
+  choose(value) {
+    if (this.#hls) this.#hls.nextLevel = value === "" ? -1 : Number(value);
+  }
+}
+
+/* From one way to the next. */
+
+async function watch() {
+  const mine = ++turn;
+  leave();
+  setPhase("connecting");
+  while (mine === turn) {
+    const ways = wantsRewind ? [new Files()] : [new Direct(), new Files()];
+    let problem = null;
+    for (const next of ways) {
+      way = next;
+      try {
+        await next.go((lost) => mine === turn && next === way && again(lost));
+        if (mine !== turn) return next.stop();
+        lastProblem = null;
+        setPhase("watching");
+        listQualities();
+        return play();
+      } catch (error) {
+        next.stop();
+        if (mine !== turn) return;
+        // Why the first way failed tells more than that there is no second.
+        problem ??= error instanceof Problem ? error : new Problem({ title: String(error.message ?? error) });
+        if (isNowhere(error)) {
+          problem = error;
+          break;
+        }
+      }
+    }
+    way = null;
+    tell(problem);
+    await wait(AGAIN_MS);
+  }
+}
+
+/** A room that is not there is there by no other way. */
+const isNowhere = (problem) => /:room-not-found$/.test(problem.type ?? "");
+
+function leave() {
+  way?.stop();
+  way = null;
+}
+
+async function again(problem) {
+  tell(problem);
+  await wait(500);
+  watch();
+}
+
+function tell(problem) {
+  lastProblem = problem.message;
+  setPhase("waiting");
+  at("waiting-text").textContent = isNowhere(problem) ? "Nobody is in this room yet. It begins here by itself." : problem.message;
+}
+
+function setPhase(now) {
+  phase = now;
+  if (now === "connecting") at("waiting-text").textContent = "Connecting…";
+  draw();
+}
+
+async function play() {
+  try {
+    await video.play();
+    at("sound").hidden = true;
+  } catch (error) {
+    if (error.name !== "NotAllowedError") return;
+    // Browsers play sound only after a click on the page: the picture begins without.
+    video.muted = true;
+    at("sound").hidden = false;
+    await video.play().catch(() => {});
+  }
+  draw();
+}
+
+/* Controls. */
+
+function behind() {
+  return way instanceof Files ? Math.max(0, way.edge - video.currentTime) : 0;
+}
+
+function listQualities() {
+  const select = at("quality");
+  const chosen = select.value;
+  const options = [["", "Auto"], ...(way?.qualities() ?? [])].map(([value, text]) => new Option(text, value, false, value === chosen));
+  select.replaceChildren(...options);
+  select.disabled = options.length < 2;
+}
+
+function toggleButton(id, symbol, label, key) {
+  const button = at(id);
+  button.querySelector("use").setAttribute("href", `#i-${symbol}`);
+  button.querySelector(".sr").textContent = label;
+  button.title = `${label} (${key})`;
+}
+
+function draw() {
+  const seen = phase === "watching" && video.videoWidth > 0;
+  at("waiting").hidden = seen;
+  if (phase === "watching" && !seen) at("waiting-text").textContent = "Waiting for the picture…";
+  toggleButton("play", video.paused ? "play" : "pause", video.paused ? "Play" : "Pause", "space");
+  toggleButton("mute", video.muted ? "sound-off" : "sound", video.muted ? "Turn the sound on" : "Mute", "M");
+  at("mute").setAttribute("aria-pressed", String(video.muted));
+  const by = behind();
+  const isLive = phase === "watching" && by <= EDGE_S && !video.paused;
+  at("way-text").textContent = isLive && way ? `Live, ${way.text}` : "";
+  at("live").classList.toggle("edge", isLive);
+  at("live-text").textContent = by <= EDGE_S ? "Live" : `${Math.round(by)} s behind`;
+  const rewinds = phase === "watching" && way?.rewinds && video.seekable.length > 0;
+  at("dvr").hidden = !rewinds;
+  at("way").hidden = phase !== "watching" || (wantsRewind ? false : Boolean(way?.rewinds));
+  at("way").textContent = wantsRewind ? "Least delay" : "Go back in time";
+  if (rewinds) {
+    const seek = at("seek");
+    const begin = video.seekable.start(0);
+    Object.assign(seek, { min: begin, max: way instanceof Files ? Math.max(begin, way.edge) : begin });
+    if (document.activeElement !== seek || !seek.matches(":active")) seek.value = video.currentTime;
+    seek.setAttribute("aria-valuetext", by <= EDGE_S ? "live" : `${Math.round(by)} seconds behind`);
+  }
+}
+
+function togglePlay() {
+  if (video.paused) return video.play().catch(() => {});
+  video.pause();
+}
+
+function toggleMute() {
+  video.muted = !video.muted;
+  at("sound").hidden = true;
+}
+
+function goLive() {
+  if (way instanceof Files) video.currentTime = way.edge;
+  play();
+}
+
+function step(by) {
+  if (way instanceof Files && video.seekable.length > 0) {
+    video.currentTime = Math.min(way.edge, Math.max(video.seekable.start(0), video.currentTime + by));
+  }
+}
+
+function toggleFull() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else at("player").requestFullscreen?.().catch(() => {});
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select")) return;
+  if (event.key === " " && event.target.closest?.("button")) return;
+  const acts = { " ": togglePlay, m: toggleMute, f: toggleFull, l: goLive, arrowleft: () => step(-STEP_S), arrowright: () => step(STEP_S) };
+  const act = acts[event.key.toLowerCase()];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+at("play").addEventListener("click", togglePlay);
+at("mute").addEventListener("click", toggleMute);
+at("live").addEventListener("click", goLive);
+at("full").addEventListener("click", toggleFull);
+at("sound").addEventListener("click", () => {
+  video.muted = false;
+  play();
+});
+at("way").addEventListener("click", () => {
+  wantsRewind = !wantsRewind;
+  at("quality").value = "";
+  watch();
+});
+at("quality").addEventListener("change", (/** @type {any} */ event) => way?.choose(event.target.value));
+at("seek").addEventListener("input", (/** @type {any} */ event) => (video.currentTime = Number(event.target.value)));
+for (const name of ["resize", "loadeddata", "play", "pause", "volumechange", "seeked"]) video.addEventListener(name, draw);
+document.addEventListener("keydown", onKey);
+addEventListener("pagehide", leave);
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+setInterval(draw, 500);
+
+if (room) {
+  at("room-name").textContent = room;
+  document.title = `${room} · Tessera`;
+  watch();
+} else {
+  tell(new Problem({ title: "This is no room's address", detail: "A room has 1 to 64 letters, digits, or - _ . ~" }));
+}
