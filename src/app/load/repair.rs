@@ -44,6 +44,7 @@ pub(super) struct Repair {
     /// The stream that each stream of repairs is for.
     repairs: HashMap<u32, u32>,
     round_trip: Option<Duration>,
+    /// When it looks again, while anything is missing.
     next: Option<Instant>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
@@ -115,7 +116,9 @@ impl Repair {
     fn see(&mut self, now: Instant, ssrc: u32, sequence: u16, payload: &[u8]) {
         if let Some(stream) = self.streams.get_mut(&ssrc) {
             self.counts.overtaken.fetch_add(u64::from(stream.arrive(sequence)), Ordering::Relaxed);
-            self.next.get_or_insert(now + limits::LOAD_REPAIR_SPACING);
+            if !stream.missing.is_empty() {
+                self.next.get_or_insert(now + limits::LOAD_REPAIR_SPACING);
+            }
             return;
         }
         let main = self.repairs.get(&ssrc).and_then(|main| self.streams.get_mut(main));
@@ -179,8 +182,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Repair {
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         if self.next.is_some_and(|next| now >= next) {
-            self.next = Some(now + limits::LOAD_REPAIR_SPACING);
             self.ask(now);
+            let misses = self.streams.values().any(|stream| !stream.missing.is_empty());
+            self.next = misses.then(|| now + limits::LOAD_REPAIR_SPACING);
         }
         Ok(())
     }
