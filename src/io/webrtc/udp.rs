@@ -124,9 +124,7 @@ impl MediaSocket {
 
     /// The candidate that a datagram from `source` to `destination` came in by; behind a NAT the first of its family.
     pub(super) fn candidate_for(&self, source: SocketAddr, destination: Option<IpAddr>) -> SocketAddr {
-        let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == destination);
-        let alike = || self.candidates.iter().find(|candidate| candidate.is_ipv4() == source.is_ipv4());
-        *known.or_else(alike).unwrap_or(&self.address)
+        candidate_of(&self.candidates, source, destination).unwrap_or(self.address)
     }
 
     fn send(&self, run: &Run, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
@@ -173,6 +171,18 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
 /// Whether datagrams to `ip` arrive at a socket on `listen`.
 fn arrives(listen: IpAddr, ip: IpAddr) -> bool {
     ip.is_ipv4() == listen.is_ipv4() || (listen.is_ipv6() && listen.is_unspecified())
+}
+
+/// Which of `candidates` is meant by what came from `source` to `destination`; behind a NAT, where that is none of
+/// them, the first of its family.
+pub(super) fn candidate_of(
+    candidates: &[SocketAddr],
+    source: SocketAddr,
+    destination: Option<IpAddr>,
+) -> Option<SocketAddr> {
+    let known = candidates.iter().find(|candidate| Some(candidate.ip()) == destination);
+    let alike = || candidates.iter().find(|candidate| candidate.is_ipv4() == source.is_ipv4());
+    known.or_else(alike).copied()
 }
 
 /// Where clients reach what is bound to `address`: at those to `advertise`, or this machine's own.

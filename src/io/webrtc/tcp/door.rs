@@ -26,7 +26,7 @@ use crate::io::webrtc::stun;
 use crate::io::webrtc::tcp::connection::{Connection, Place, is_for_later, prepare};
 use crate::io::webrtc::tcp::framing::{self, HEAD_BYTES};
 use crate::io::webrtc::tcp::listener::MediaListener;
-use crate::io::webrtc::udp::addresses_of;
+use crate::io::webrtc::udp::{addresses_of, candidate_of};
 
 /// The listener's number; 0 is a media socket's.
 const LISTENER: u64 = 1;
@@ -261,18 +261,11 @@ impl Door {
             self.refuse(0);
         }
         if epoll::add(&self.epoll, &stream, EventData::new_u64(number), EventFlags::IN).is_ok() {
-            let local = self.candidate_for(remote, local);
+            let here = Some(local.ip().to_canonical());
+            let local = candidate_of(&self.port.candidates, remote, here).unwrap_or(local);
             let held = Vec::new();
             self.waiting.push(Waiting { stream, number, remote, local, since: now, held, named: None });
         }
-    }
-
-    /// The candidate that a connection came in by; behind a NAT the first of its family.
-    fn candidate_for(&self, remote: SocketAddr, local: SocketAddr) -> SocketAddr {
-        let candidates = &self.port.candidates;
-        let known = candidates.iter().find(|candidate| candidate.ip() == local.ip().to_canonical());
-        let alike = || candidates.iter().find(|candidate| candidate.is_ipv4() == remote.is_ipv4());
-        *known.or_else(alike).unwrap_or(&local)
     }
 
     fn ready(&self) -> Vec<u64> {
