@@ -37,16 +37,15 @@ impl Switch {
     fn read_stream(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, number: u64) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(limits::TCP_READ_LEN, 0);
-        // It may have been closed by what another one brought.
-        let Some(stream) = self.stream(id, number) else { return };
-        let is_stuck = stream.is_stuck;
-        match stream.read(&mut buffer) {
-            Chunk::Bytes(count) => self.take_bytes(socket, now, (id, number), &buffer[..count]),
-            Chunk::Nothing => {}
-            Chunk::Ended => self.close_stream(id, number),
+        let read = self.stream(id, number).map(|stream| (stream.is_stuck, stream.read(&mut buffer)));
+        match read {
+            Some((_, Chunk::Bytes(count))) => self.take_bytes(socket, now, (id, number), &buffer[..count]),
+            Some((_, Chunk::Ended)) => self.close_stream(id, number),
+            // It may have been closed by what another one brought.
+            Some((_, Chunk::Nothing)) | None => {}
         }
         self.buffer = buffer;
-        if is_stuck {
+        if matches!(read, Some((true, _))) {
             self.unwritten.push((id, number));
         }
     }
