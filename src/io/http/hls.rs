@@ -87,7 +87,7 @@ async fn multivariant(
     }
     let mut variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
     score(&mut variants);
-    Ok(sent(PLAYLIST, BRIEF, multivariant_playlist(&variants).into()))
+    Ok(sent(PLAYLIST, HeaderValue::from_static(BRIEF), multivariant_playlist(&variants).into()))
 }
 
 /// As the list names it; `None` for a rung that nothing encodes.
@@ -171,7 +171,7 @@ async fn playlist(
     let edge = found.rung().follow(wanted).await.map_err(|why| missing(why, follows))?;
     let skips = directives.skip.as_deref().is_some_and(|skip| matches!(skip, "YES" | "v2"));
     let text = if skips { &edge.delta } else { &edge.full };
-    Ok(sent(PLAYLIST, if follows { WAITED_FOR } else { BRIEF }, text.clone()))
+    Ok(sent(PLAYLIST, HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF }), text.clone()))
 }
 
 async fn part(rooms: &LiveRooms, rung: &LiveRung, id: PartId) -> Result<Arc<Edge>, Problem> {
@@ -198,25 +198,9 @@ fn kept_for(live: &LiveRoom) -> HeaderValue {
     HeaderValue::try_from(format!("public, max-age={seconds}")).expect("digits are visible")
 }
 
-fn sent(kind: &'static str, keep: impl Into<Keep>, bytes: Bytes) -> Response {
-    let Keep(keep) = keep.into();
+fn sent(kind: &'static str, keep: HeaderValue, bytes: Bytes) -> Response {
     let kind = HeaderValue::from_static(kind);
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], bytes).into_response()
-}
-
-/// `Cache-Control`.
-struct Keep(HeaderValue);
-
-impl From<&'static str> for Keep {
-    fn from(text: &'static str) -> Self {
-        Self(HeaderValue::from_static(text))
-    }
-}
-
-impl From<HeaderValue> for Keep {
-    fn from(value: HeaderValue) -> Self {
-        Self(value)
-    }
 }
 
 /// A whole segment: its parts one after the other.

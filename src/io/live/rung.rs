@@ -108,10 +108,7 @@ impl LiveRung {
     /// How far it is.
     #[must_use]
     pub fn last(&self) -> Option<PartId> {
-        match &*self.feed.borrow() {
-            Feed::On(edge) => edge.window.last(),
-            Feed::Off | Feed::Gone => None,
-        }
+        self.edge().and_then(|edge| edge.window.last())
     }
 
     /// What it is read with, once that is known.
