@@ -269,7 +269,7 @@ fn open_sockets(
     let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
     let descriptors = raise_descriptors();
     let share = TcpShare::of(descriptors);
-    let mut door = HttpDoor::open(&http_setup(config, sockets[0].candidates(), counters, descriptors))?;
+    let mut door = HttpDoor::open(&http_setup(config, sockets[0].candidates(), counters, (descriptors, share)))?;
     let tcp = tcp::open(&config.media, sockets[0].address(), &mut door, share)?;
     Ok((sockets, tcp, door))
 }
@@ -345,7 +345,12 @@ fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<Le
     })
 }
 
-fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters, descriptors: u64) -> HttpSetup {
+fn http_setup(
+    config: &Config,
+    candidates: &[SocketAddr],
+    counters: DoorCounters,
+    (descriptors, share): (u64, TcpShare),
+) -> HttpSetup {
     let tls = match &config.http.tls {
         Tls::Off => http::Tls::Off,
         Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
@@ -355,7 +360,7 @@ fn http_setup(config: &Config, candidates: &[SocketAddr], counters: DoorCounters
     let policy = config.policy();
     let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
     let hosts = hosts.into_iter().chain(own).collect();
-    let streams = if config.media.tcp == TcpMedia::Off { 0 } else { TcpShare::of(descriptors).waiting };
+    let streams = if config.media.tcp == TcpMedia::Off { 0 } else { share.waiting };
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(descriptors, sockets);
     warn_of_strangers(config);
