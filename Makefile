@@ -51,7 +51,7 @@ test: lint purity ## Run every test; lint and the purity of the lower floors fir
 	@.ci/clients >/dev/null
 	@.ci/pages
 	$(CARGO) test --release --locked --lib --bins
-	$(CARGO) test --release --locked --test tests -- --test-threads=1
+	@CARGO=$(CARGO) .ci/suite
 
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
