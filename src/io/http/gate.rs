@@ -4,13 +4,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
 use futures_util::{StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::base::limits;
@@ -66,8 +67,9 @@ impl Gate {
         Self { bodies, decodes: of(limits::DECODES_AT_ONCE), waiting: of(limits::DECODES_WAITING_MAX), refused }
     }
 
-    /// Runs `work`, which decodes something, on a thread that nobody waits for. At most `limits::DECODES_AT_ONCE` run
-    /// and few wait; the next is told to come back.
+    /// Runs `work`, which decodes something, on a thread of its own. At most `limits::DECODES_AT_ONCE` run and few
+    /// wait; the next is told to come back. The thread ends with the work: an allocator keeps what a thread gave back
+    /// for that thread, and a pool's threads, each after one large file, would keep that file's memory many times.
     pub(super) async fn decode<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -75,12 +77,15 @@ impl Gate {
         let waits = self.waiting.clone().try_acquire_owned().map_err(|_| self.turn_away())?;
         let turn = self.decodes.clone().acquire_owned().await.map_err(|_| Refusal::Draining)?;
         drop(waits);
-        let done = tokio::task::spawn_blocking(move || {
+        let (done, told) = oneshot::channel();
+        let body = move || {
             // Held until the work is over, even if the client hangs up before.
             let _turn = turn;
-            work()
-        });
-        done.await.map_err(|_| Refusal::Draining.into())
+            // Nobody may be there any more to take it.
+            drop(done.send(work()));
+        };
+        thread::Builder::new().name("file".into()).spawn(body).map_err(|_| self.turn_away())?;
+        told.await.map_err(|_| Refusal::Draining.into())
     }
 
     fn turn_away(&self) -> Problem {
