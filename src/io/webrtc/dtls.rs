@@ -88,7 +88,8 @@ impl DtlsProvider for OpenSsl {
         });
         let stream = stream.map_err(|error| CryptoError::Other(error.to_string()))?;
         let outputs = VecDeque::new();
-        Ok(Box::new(Instance { stream, phase: Phase::Idle, active: false, now, outputs, closing: false }))
+        let flight = Flight::default();
+        Ok(Box::new(Instance { stream, phase: Phase::Idle, active: false, now, outputs, closing: false, flight }))
     }
 }
 
@@ -148,6 +149,44 @@ impl Write for Datagrams {
     }
 }
 
+/// What this side said last and waits for an answer to. OpenSSL says it again after a second, then after two, four and
+/// eight, and takes a hello that is said again for nothing: where a tenth of all is lost, calls stand for seconds before
+/// they begin. So the same datagrams go once more soon, as a network may double them: who has them knows the records by
+/// their numbers (RFC 6347 section 4.1.2.6), and who has not goes on. An answer that is lost is for the other's timer.
+#[derive(Debug, Default)]
+struct Flight {
+    datagrams: Vec<Vec<u8>>,
+    /// Something came since: what is sent next is another flight.
+    answered: bool,
+    /// When they go once more, and how often they did.
+    again: Option<Instant>,
+    times: u32,
+    /// Those that are to go once more now.
+    leaving: VecDeque<Vec<u8>>,
+}
+
+impl Flight {
+    /// `datagram` leaves now, for the first time or by OpenSSL's timer.
+    fn sent(&mut self, datagram: &[u8], now: Instant) {
+        if self.answered || self.times > 0 {
+            *self = Self::default();
+        }
+        if self.datagrams.len() < limits::DTLS_DATAGRAMS_MAX {
+            self.datagrams.push(datagram.to_vec());
+        }
+        self.again = Some(now + limits::DTLS_REPEAT_SPAN);
+    }
+
+    fn look(&mut self, now: Instant) {
+        if self.again.is_some_and(|again| now >= again) {
+            self.times += 1;
+            let wait = limits::DTLS_REPEAT_SPAN * (1 << self.times);
+            self.again = (self.times < limits::DTLS_REPEATS_MAX).then(|| now + wait);
+            self.leaving = self.datagrams.iter().cloned().collect();
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nobody said yet who begins.
@@ -172,6 +211,7 @@ struct Instance {
     now: Instant,
     outputs: VecDeque<Happened>,
     closing: bool,
+    flight: Flight,
 }
 
 impl fmt::Debug for Instance {
@@ -222,6 +262,7 @@ impl Instance {
             return self.fail(&error);
         }
         self.phase = Phase::Connected;
+        self.flight = Flight::default();
         SHOWN.set(Some(certificate.clone()));
         self.outputs.extend([Happened::Certificate(certificate), Happened::Keys(keys, profile), Happened::Connected]);
         Ok(())
@@ -266,6 +307,7 @@ impl DtlsInstance for Instance {
             return Ok(());
         }
         self.stream.get_mut().incoming = Some(packet.to_vec());
+        self.flight.answered = true;
         self.advance()
     }
 
@@ -276,6 +318,13 @@ impl DtlsInstance for Instance {
             length
         };
         if let Some(datagram) = self.stream.get_mut().outgoing.pop_front() {
+            if self.phase == Phase::Handshake {
+                self.flight.sent(&datagram, self.now);
+            }
+            let length = put(&datagram);
+            return DtlsOutput::Packet(&into[..length]);
+        }
+        if let Some(datagram) = self.flight.leaving.pop_front() {
             let length = put(&datagram);
             return DtlsOutput::Packet(&into[..length]);
         }
@@ -292,16 +341,20 @@ impl DtlsInstance for Instance {
             Some(Happened::Connected) => DtlsOutput::Connected,
             Some(Happened::Closed) => DtlsOutput::CloseNotify,
             None => {
-                let rest = if self.phase == Phase::Handshake { limits::DTLS_RETRY_SPACING } else { REST };
-                DtlsOutput::Timeout(self.now + rest)
+                let rest = self.now + if self.phase == Phase::Handshake { limits::DTLS_RETRY_SPACING } else { REST };
+                DtlsOutput::Timeout(self.flight.again.map_or(rest, |again| again.min(rest)))
             }
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
         self.now = now;
+        if self.phase != Phase::Handshake {
+            return Ok(());
+        }
+        self.flight.look(now);
         // OpenSSL looks at its own timers whenever it is asked to go on.
-        if self.phase == Phase::Handshake { self.advance() } else { Ok(()) }
+        self.advance()
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
@@ -455,6 +508,48 @@ mod tests {
             }
             drain(&mut *here, &mut *there, &mut ours).1.unwrap();
             drain(&mut *there, &mut *here, &mut theirs).1.unwrap();
+        }
+    }
+
+    /// Everything that this side has to send at a time of its clock.
+    fn leaving(from: &mut dyn DtlsInstance, now: Instant) -> Vec<Vec<u8>> {
+        from.handle_timeout(now).unwrap();
+        let mut buffer = [0; 2000];
+        let next = || match from.poll_output(&mut buffer) {
+            DtlsOutput::Packet(packet) => Some(packet.to_vec()),
+            _ => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_flight_that_is_lost_goes_again_soon_and_once_it_is_answered_no_more() {
+        let (mut here, mut there) = (instance(&ecdsa(), false), instance(&rsa(), true));
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let hello = leaving(&mut *there, begun);
+        assert_eq!(hello.len(), 1);
+        here.handle_timeout(begun).unwrap();
+        here.handle_packet(&hello[0]).unwrap();
+        let lost = leaving(&mut *here, begun);
+        assert!(lost.len() > 1, "hello, certificate and the rest: {}", lost.len());
+        // By the clock that is told, and within a second, in which OpenSSL does nothing.
+        for (ms, count) in [(50, 0), (99, 0), (120, lost.len()), (200, 0), (400, lost.len()), (900, lost.len())] {
+            assert_eq!(leaving(&mut *here, at(ms)).len(), count, "after {ms} ms");
+        }
+        assert!(leaving(&mut *here, at(950)).is_empty(), "no more of it");
+        // What came at last, doubled on the way, is answered as ever.
+        for datagram in lost.iter().chain(&lost) {
+            there.handle_packet(datagram).unwrap();
+        }
+        let (mut ours, mut theirs) = (Told::default(), Told::default());
+        for _ in 0..4 {
+            drain(&mut *there, &mut *here, &mut theirs).1.unwrap();
+            drain(&mut *here, &mut *there, &mut ours).1.unwrap();
+        }
+        assert!(ours.connected && theirs.connected);
+        for side in [&mut here, &mut there] {
+            assert!(leaving(&mut **side, at(2000)).is_empty(), "an established connection rests");
         }
     }
 
