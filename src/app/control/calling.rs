@@ -16,7 +16,7 @@ impl Control {
     pub(super) fn call(&mut self, name: &RoomId, call: PushCall) {
         let PushCall { push, attempt, target, codecs, sent } = call;
         let media = &self.setup.config.media;
-        let socket = match OwnSocket::bind(media.listen.ip(), &media.advertise) {
+        let mut socket = match OwnSocket::bind(media.listen.ip(), &media.advertise) {
             Ok(socket) => socket,
             Err(error) => {
                 tracing::warn!(%error, "no socket for a push");
@@ -38,6 +38,7 @@ impl Control {
             let line = answered.and_then(|answer| {
                 let accepted = peer.accept(&answer.sdp, Instant::now());
                 accepted.map_err(|why| PushError::BadAnswer(why.to_string()))?;
+                socket.expect(&answer.sdp);
                 Ok(PushLine { peer: Box::new(peer), socket: Box::new(socket), session: answer.session })
             });
             reports.send(Event::Push { room, push, attempt, answer: Box::new(line) });

@@ -11,6 +11,8 @@ use crate::io::webrtc::udp::{BindError, MediaSocket, SendBatch};
 pub struct OwnSocket {
     pub(super) socket: MediaSocket,
     batch: SendBatch,
+    /// Where the other side said that it is; nobody else is listened to.
+    others: Vec<IpAddr>,
 }
 
 impl OwnSocket {
@@ -20,13 +22,26 @@ impl OwnSocket {
     /// When the system has none.
     pub fn bind(listen: IpAddr, advertise: &[IpAddr]) -> Result<Self, BindError> {
         let socket = MediaSocket::bind(SocketAddr::new(listen, 0), advertise)?;
-        Ok(Self { socket, batch: SendBatch::default() })
+        Ok(Self { socket, batch: SendBatch::default(), others: Vec::new() })
     }
 
     /// What stands in the offer as host candidates.
     #[must_use]
     pub fn candidates(&self) -> &[SocketAddr] {
         self.socket.candidates()
+    }
+
+    /// From now on it takes what comes from the addresses of an answer's candidates, and of no others: ICE would answer
+    /// a check of any address, and whoever answered might name one by it that nothing is to be sent to.
+    pub fn expect(&mut self, answer: &str) {
+        let candidates = answer.lines().filter_map(|line| line.strip_prefix("a=candidate:"));
+        let addresses = candidates.filter_map(|candidate| candidate.split_ascii_whitespace().nth(4)?.parse().ok());
+        self.others = addresses.collect();
+    }
+
+    /// Whether the other side is there.
+    pub(super) fn expects(&self, source: IpAddr) -> bool {
+        self.others.contains(&source)
     }
 
     /// Has a datagram sent with the next `flush`.

@@ -33,10 +33,13 @@ impl Switch {
         let Some(own) = self.peers.get(&id).and_then(|entry| entry.own.as_ref()) else { return };
         let batch = self.own_batch.get_or_insert_with(|| ReceiveBatch::new(&own.socket));
         let mut came: Vec<(SocketAddr, SocketAddr, Box<[u8]>)> = Vec::new();
-        batch.receive(&own.socket, |source, destination, datagram| {
-            came.push((source, own.socket.candidate_for(source, destination), datagram.into()));
+        let count = batch.receive(&own.socket, |source, destination, datagram| {
+            if own.expects(source.ip()) {
+                came.push((source, own.socket.candidate_for(source, destination), datagram.into()));
+            }
         });
-        self.counters.datagrams_in.add(came.len() as u64);
+        self.counters.datagrams_in.add(count as u64);
+        self.counters.datagrams_unknown.add((count - came.len()) as u64);
         for (source, destination, datagram) in came {
             self.handle(socket, now, id, Route::udp(source, destination), &datagram);
         }

@@ -31,9 +31,10 @@ impl Node {
 
     /// One that `other` answered and that comes up.
     fn call(&mut self, other: &mut Self, who: ParticipantId) -> (PeerId, Counter) {
-        let (mut peer, socket, offer, sent) = self.offer(PICTURES);
+        let (mut peer, mut socket, offer, sent) = self.offer(PICTURES);
         let (_, answer) = other.answer_with(PeerRole::Publisher(who), &offer, None).unwrap();
         peer.accept(&answer, Instant::now()).unwrap();
+        socket.expect(&answer);
         let id = peer.id();
         self.command(NetCommand::AddCaller { peer: Box::new(peer), socket: Box::new(socket) });
         until(self, |node| node.has(|event| matches!(event, NetEvent::Connected(peer) if *peer == id)));
@@ -96,6 +97,22 @@ fn two_connections_to_one_server_carry_a_rung_and_a_goodbye() {
             node.has(|event| matches!(event, NetEvent::Closed { peer, reason: CloseReason::Closed } if *peer == second))
         });
     }
+}
+
+#[test]
+fn nobody_is_listened_to_who_is_not_where_the_answer_says() {
+    let (mut here, mut there) = (Node::start(), Node::start());
+    let (mut peer, mut socket, offer, _) = here.offer(PICTURES);
+    let (_, answer) = there.answer_with(PeerRole::Publisher(ANNA), &offer, None).unwrap();
+    peer.accept(&answer, Instant::now()).unwrap();
+    let (id, address) = (peer.id(), socket.candidates()[0]);
+    // The checks are answered from another address than that.
+    socket.expect("v=0\r\na=candidate:1 1 udp 1 127.0.0.9 4000 typ host\r\n");
+    here.command(NetCommand::AddCaller { peer: Box::new(peer), socket: Box::new(socket) });
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.send_to(b"hello", address).unwrap();
+    until(&mut here, |node| node.counters.datagrams_unknown.get() >= 3);
+    assert!(!here.has(|event| matches!(event, NetEvent::Connected(peer) if *peer == id)));
 }
 
 #[test]
