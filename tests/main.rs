@@ -25,6 +25,7 @@ mod load;
 mod log;
 mod moderation;
 mod pages;
+mod push;
 mod record;
 mod retention;
 mod rungs;

@@ -6,6 +6,7 @@ mod console;
 mod ice;
 mod live;
 mod load;
+mod push;
 mod recordings;
 mod tcp;
 
@@ -16,6 +17,7 @@ pub use console::*;
 pub use ice::*;
 pub use live::*;
 pub use load::*;
+pub use push::*;
 pub use recordings::*;
 pub use tcp::*;
 

@@ -9,6 +9,7 @@ pub mod hls;
 pub mod jitter;
 pub mod ladder;
 pub mod mix;
+pub mod push;
 pub mod record;
 pub mod retention;
 pub mod room;

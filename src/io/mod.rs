@@ -7,6 +7,7 @@ pub mod demux;
 pub mod http;
 pub mod keeper;
 pub mod live;
+pub mod push;
 pub mod recording;
 pub mod rtp;
 pub mod store;

@@ -31,16 +31,31 @@ fn places(people: u64) -> Vec<Rect> {
 
 /// Whose pictures are ever seen in a file, at the tiles of so many people.
 pub fn seen(file: &Path, people: u64) -> BTreeSet<u16> {
+    seen_at(file, &places(people))
+}
+
+/// As `seen`, where the room of so many people is itself the one tile of another.
+pub fn seen_within(file: &Path, people: u64) -> BTreeSet<u16> {
+    let outer = places(1)[0];
+    let within = |inner: Rect| Rect {
+        x: outer.x + inner.x * outer.width / CANVAS.width,
+        y: outer.y + inner.y * outer.height / CANVAS.height,
+        width: inner.width * outer.width / CANVAS.width,
+        height: inner.height * outer.height / CANVAS.height,
+    };
+    seen_at(file, &places(people).into_iter().map(within).collect::<Vec<_>>())
+}
+
+fn seen_at(file: &Path, places: &[Rect]) -> BTreeSet<u16> {
     let told = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(file)
         .args(["-vf", "fps=10", "-pix_fmt", "gray", "-color_range", "tv", "-f", "rawvideo", "-"])
         .output()
         .expect("ffmpeg is installed");
-    let places = places(people);
     let mut seen = BTreeSet::new();
     for picture in told.stdout.chunks_exact((CANVAS.width * CANVAS.height) as usize) {
-        for rect in &places {
+        for rect in places {
             let [x, y, width, height] = [rect.x, rect.y, rect.width, rect.height].map(|side| side as usize);
             let plane = PlaneRef { data: picture, stride: CANVAS.width as usize };
             seen.extend(barcode::read(plane, (x, y, width, height)).map(|code| code.number));
@@ -50,7 +65,7 @@ pub fn seen(file: &Path, people: u64) -> BTreeSet<u16> {
 }
 
 /// Whose pilot tones are heard in a file.
-fn heard(file: &Path) -> BTreeSet<usize> {
+pub fn heard(file: &Path) -> BTreeSet<usize> {
     let mut bank = PilotBank::new(0..3);
     let sound = decode_sound(file);
     bank.push(&sound.iter().flat_map(|sample| [*sample, *sample]).collect::<Vec<_>>());

@@ -25,8 +25,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("base64", &["io/api"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/transfer", "app/load"]),
-    ("rustls", &["io/http", "io/keeper", "io/transfer", "app/load"]),
+    ("reqwest", &["io/push", "io/transfer", "app/load"]),
+    ("rustls", &["io/http", "io/keeper", "io/push", "io/transfer", "app/load"]),
     ("tokio_rustls", &["io/keeper"]),
     // Codecs: their pointers never leave the file.
     ("dav1d", &["engine/decode/av1"]),

@@ -10,6 +10,7 @@ mod hand_over;
 mod hls;
 mod http;
 mod keepers;
+mod push;
 mod tcp;
 mod value;
 
@@ -38,6 +39,7 @@ pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// How rooms are watched by HLS.
     pub hls: Hls,
+    /// Where rooms may be sent on to.
+    pub push: Push,
     /// What is written to disk.
     pub recording: Recording,
     /// Who holds the keys of what is written.

@@ -2,6 +2,7 @@
 //! wire and the workers go to the room they are about, and what a room wants done is carried out. It touches no media
 //! and waits for nothing.
 
+mod calling;
 mod commands;
 mod ending;
 mod entering;

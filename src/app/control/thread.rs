@@ -27,6 +27,7 @@ use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{Request, ResourceToken};
 use crate::io::live::LiveRooms;
+use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
 use crate::io::store::Archive;
 use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
@@ -100,6 +101,8 @@ pub struct ControlParts {
     pub compositors: Compositors,
     /// Where rooms can be watched by HLS.
     pub live: LiveRooms,
+    /// Who asks other servers to take rooms in.
+    pub pusher: Pusher,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
 }
@@ -112,6 +115,7 @@ pub struct Control {
     pub(super) tcp_candidates: Vec<std::net::SocketAddr>,
     pub(super) workers: Workers,
     pub(super) reports: Reports<Event>,
+    pub(super) pusher: Pusher,
     pub(super) encoder: EncoderChoice,
     pub(super) compositors: Compositors,
     pub(super) rooms: HashMap<RoomId, Entry>,
@@ -159,6 +163,7 @@ impl Control {
             tcp_candidates: parts.tcp_candidates,
             workers,
             reports,
+            pusher: parts.pusher,
             encoder,
             compositors,
             rooms: HashMap::new(),

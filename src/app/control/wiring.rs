@@ -45,6 +45,9 @@ impl Control {
                     legs.send(LegCommand::Remove(peer));
                 }
             }
+            Effect::Call(call) => self.call(name, *call),
+            Effect::Dial(peer, socket) => self.dial(name, peer, socket),
+            Effect::HangUp(target, session) => self.pusher.hang_up(target, session),
             Effect::Forget(peer, resource) => self.forget(peer, resource),
             Effect::End(end) => self.end_room(name, *end),
         }

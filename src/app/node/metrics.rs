@@ -7,6 +7,7 @@ use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
 use crate::io::live::LiveCounters;
+use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -32,6 +33,7 @@ fn metrics(counts: &Counts) -> Metrics {
         legs(&counts.legs),
         sound(&counts.sound),
         live(&counts.live),
+        pushes(&counts.push),
         recordings(&counts.record),
         archive(&counts.archive),
         hand_over(&counts.hand_over),
@@ -50,7 +52,9 @@ fn metrics(counts: &Counts) -> Metrics {
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
     let connections = ("tessera_http_connections", "HTTP connections that stand", counts.http.connections.clone());
     let streams = ("tessera_tcp_streams", "TCP connections that carry media", counts.net.tcp_streams.clone());
-    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams];
+    let asked = ("tessera_pushes", "Pushes to other servers that were asked for", counts.push.pushes.clone());
+    let live = ("tessera_pushes_live", "Of those, up", counts.push.live.clone());
+    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams, asked, live];
     for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
@@ -121,6 +125,13 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_lip_sync_skew_microseconds_total", "Sum of those skews, either way", &counters.lip_sync.skew_us),
         ("tessera_lip_sync_off_total", "Of those pictures, off by more than 40 ms", &counters.lip_sync.off),
         ("tessera_rooms_failed_total", "Rooms ended by a fault of ours", &counters.rooms_failed),
+    ]
+}
+
+fn pushes(counters: &PushCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_push_tries_total", "Times that another server was asked to take a room in", &counters.tries),
+        ("tessera_push_failures_total", "Of those, failed or broken later", &counters.failures),
     ]
 }
 

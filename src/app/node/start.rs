@@ -35,6 +35,7 @@ use crate::io::api::{ControlHandle, DoorCounters};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
+use crate::io::push::Pusher;
 use crate::io::rtp::{self, LegCommand};
 use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
 use crate::io::telemetry::panics::Panics;
@@ -156,6 +157,7 @@ impl Node {
             counts: counts.clone(),
             record_to,
             archive: archive.clone(),
+            pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };

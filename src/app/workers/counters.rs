@@ -6,6 +6,7 @@ use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
 use crate::io::live::LiveCounters;
+use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
@@ -117,6 +118,8 @@ pub struct Counts {
     pub http: DoorCounters,
     /// The wire.
     pub net: NetCounters,
+    /// Rooms that are sent on.
+    pub push: PushCounters,
     /// The plain-RTP legs together.
     pub legs: LegCounters,
     /// The rooms' sound.

@@ -1,13 +1,33 @@
 //! **The question:** what do the worker threads tell the control thread?
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId, TrackId};
 use crate::core::ladder::Relief;
+use crate::core::push::PushId;
 use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
+use crate::io::push::{PushError, PushSession};
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
+use crate::io::webrtc::{OwnSocket, Peer};
+
+/// A connection that another server answered.
+pub struct PushLine {
+    /// The connection.
+    pub peer: Box<Peer>,
+    /// All of it goes by this.
+    pub socket: Box<OwnSocket>,
+    /// What to end there.
+    pub session: Option<PushSession>,
+}
+
+impl fmt::Debug for PushLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PushLine").field(&self.peer.id()).finish()
+    }
+}
 
 /// Something a worker saw that others must know.
 #[derive(Debug)]
@@ -68,6 +88,17 @@ pub enum Event {
     },
     /// Something became of a plain-RTP leg.
     Leg(LegEvent),
+    /// What another server said to an offer.
+    Push {
+        /// The room that is to be sent there.
+        room: RoomId,
+        /// Which push of it.
+        push: PushId,
+        /// Which of its tries.
+        attempt: u64,
+        /// The connection that is to come up, or why there is none.
+        answer: Box<Result<PushLine, PushError>>,
+    },
     /// An encode published its last frame.
     RungEnded {
         /// Its room.
@@ -148,6 +179,7 @@ impl Event {
             | Self::SceneChanged { room, .. }
             | Self::Relief { room, .. }
             | Self::Speech { room, .. }
+            | Self::Push { room, .. }
             | Self::RungEnded { room, .. }
             | Self::RecordingBegan { room, .. }
             | Self::RecordingStalled { room, .. }

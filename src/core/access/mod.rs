@@ -31,10 +31,19 @@ pub enum Act {
     Moderate,
     /// To begin or end a recording.
     Record,
+    /// To send a room on to another server, and to see where it goes.
+    Push,
     /// To see how the node fares, beyond what its metrics tell.
     Oversee,
     /// To see, hand over or erase recordings, which have a token and links of their own.
     Archive,
+}
+
+impl Act {
+    /// Whether it takes the operator's leave, or a participant's.
+    const fn is_steering(self) -> bool {
+        matches!(self, Self::Record | Self::Moderate | Self::Arrange | Self::Push | Self::Oversee)
+    }
 }
 
 /// Why there is no leave.
@@ -92,9 +101,9 @@ impl Policy {
         let may = match (caller, act) {
             (Caller::Participant(_), Act::Record) => self.participants_may_record,
             (Caller::Participant(_), Act::Arrange) => self.participants_choose_layout,
-            (Caller::Participant(_), Act::Oversee) => false,
-            (Caller::Guest, Act::Record | Act::Moderate | Act::Arrange | Act::Oversee) => false,
-            (Caller::Anyone, Act::Record | Act::Moderate | Act::Arrange | Act::Oversee) => match self.steering {
+            (Caller::Participant(_), Act::Oversee | Act::Push) => false,
+            (Caller::Guest, act) if act.is_steering() => false,
+            (Caller::Anyone, act) if act.is_steering() => match self.steering {
                 Steering::Open => true,
                 Steering::ByToken => return Err(Denied::TokenMissing),
                 Steering::Off => return Err(Denied::SteeringOff),
@@ -120,11 +129,12 @@ mod tests {
         assert_eq!(strict.judge(Caller::Anyone, Act::Record), Ok(()));
         assert_eq!(strict.judge(person, Act::Arrange), Err(Denied::NotAllowed));
         assert_eq!(open.judge(person, Act::Arrange), Ok(()));
+        assert_eq!(open.judge(person, Act::Push), Err(Denied::NotAllowed), "nobody sends a call elsewhere unasked");
     }
     #[test]
     fn steering_takes_a_token_as_soon_as_other_machines_reach_the_door() {
         let of = |has_token, beyond| Policy { steering: Steering::new(has_token, beyond), ..Policy::default() };
-        for act in [Act::Arrange, Act::Moderate, Act::Record, Act::Oversee] {
+        for act in [Act::Arrange, Act::Moderate, Act::Record, Act::Push, Act::Oversee] {
             assert_eq!(of(false, false).judge(Caller::Anyone, act), Ok(()), "only this machine asks");
             assert_eq!(of(false, true).judge(Caller::Anyone, act), Err(Denied::SteeringOff));
             for beyond in [false, true] {

@@ -101,6 +101,9 @@ pub enum FromNode {
         /// Whether you may begin and end the recording.
         #[serde(default)]
         may_record: bool,
+        /// Other servers that are sent what is seen and heard now: scheme, host and port.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pushed: Vec<String>,
     },
     /// The answer to your newest `offer`.
     Answer {

@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::base::media::{Bitmap, ParticipantId, PcmBlock, RoomId, RungName};
 use crate::core::access::Act;
+use crate::core::push::PushId;
 use crate::core::scene::Layout;
 use crate::io::api::{
-    Joined, LayoutShown, LegJoined, LegState, Refusal, ResourceToken, RoomDetail, RoomSummary, RungShown, SdpFragment,
-    SeatWish, Trickled,
+    Joined, LayoutShown, LegJoined, LegState, PushShown, PushWish, Refusal, ResourceToken, RoomDetail, RoomSummary,
+    RungShown, SdpFragment, SeatWish, Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -208,6 +209,31 @@ pub enum Command {
         /// Once it ends.
         reply: Reply<()>,
     },
+    /// `POST /v1/rooms/{room}/pushes`.
+    Push {
+        /// Which room.
+        room: RoomId,
+        /// Where to, and what.
+        wish: PushWish,
+        /// How it stands.
+        reply: Reply<PushShown>,
+    },
+    /// `GET /v1/rooms/{room}/pushes`.
+    Pushes {
+        /// Which room.
+        room: RoomId,
+        /// All of its pushes, the oldest first.
+        reply: Reply<Vec<PushShown>>,
+    },
+    /// `DELETE /v1/rooms/{room}/pushes/{push}`.
+    EndPush {
+        /// Which room.
+        room: RoomId,
+        /// Which push of it.
+        push: PushId,
+        /// Once nothing more is sent.
+        reply: Reply<()>,
+    },
     /// `GET /hls/{room}/…`, of a rung that is not packaged.
     Package {
         /// Which room.
@@ -262,6 +288,7 @@ impl Command {
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
+            Self::Push { .. } | Self::Pushes { .. } | Self::EndPush { .. } => Act::Push,
         }
     }
 
@@ -283,6 +310,9 @@ impl Command {
             | Self::Announce { room, .. }
             | Self::Moderate { room, .. }
             | Self::Record { room, .. }
+            | Self::Push { room, .. }
+            | Self::Pushes { room, .. }
+            | Self::EndPush { room, .. }
             | Self::StopRecording { room, .. } => Some(room),
             Self::Trickle { .. }
             | Self::Leave { .. }
@@ -322,6 +352,8 @@ impl Command {
             Self::Layout { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Record { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Stats { reply } => drop(reply.send(Err(refusal))),
+            Self::Push { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Pushes { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Leave { reply, .. }
             | Self::SetLayout { reply, .. }
             | Self::SetBranding { reply, .. }
@@ -331,6 +363,7 @@ impl Command {
             | Self::Moderate { reply, .. }
             | Self::Find { reply, .. }
             | Self::Package { reply, .. }
+            | Self::EndPush { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }

@@ -10,6 +10,7 @@ mod fragment;
 mod handle;
 mod ice;
 mod names;
+mod push;
 mod refusal;
 mod token;
 
@@ -22,5 +23,6 @@ pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use handle::{ControlHandle, Pulse, Request};
 pub use ice::{IceServer, IceServerError};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
+pub use push::{PushShown, PushWish};
 pub use refusal::Refusal;
 pub use token::{NoToken, ResourceToken, SeatWish};

@@ -56,6 +56,12 @@ pub enum Refusal {
     SteeringOff,
     /// The room has no such rung; those that it has.
     RungNotFound(Vec<String>),
+    /// Nothing can be pushed there; says why.
+    BadPush(String),
+    /// The room has no such push, or no longer.
+    PushNotFound,
+    /// The room or the node has all the pushes it may have.
+    PushesFull,
     /// The control thread has no time now.
     Busy,
     /// The node is about to stop and takes nobody in.

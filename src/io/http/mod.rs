@@ -33,6 +33,7 @@ mod page;
 mod playback;
 mod poster;
 mod problem;
+mod pushes;
 mod recording;
 mod recordings;
 mod reply;

@@ -148,7 +148,7 @@ fn operation_id(told: &Told) -> String {
 fn security(act: Act, told: &Told) -> Value {
     match act {
         Act::Look | Act::Enter | Act::SteerOwn => json!([]),
-        Act::Arrange | Act::Moderate | Act::Record | Act::Oversee => json!([{ "operator": [] }]),
+        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Oversee => json!([{ "operator": [] }]),
         Act::Archive if told.by_link => json!([{ "recordings": [] }, { "link": [] }]),
         Act::Archive => json!([{ "recordings": [] }]),
     }

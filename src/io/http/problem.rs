@@ -226,6 +226,10 @@ impl Problem {
         Self::bad_request("bad-leg", "There can be no such leg", why)
     }
 
+    pub(super) fn push(why: String) -> Self {
+        Self::bad_request("bad-push", "There can be no such push", why)
+    }
+
     /// A body that did not arrive, where `len_max` bounds it.
     pub(super) fn body(rejection: &BytesRejection, len_max: usize) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -309,6 +313,27 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// There can be no such push, or there is none.
+    fn of_push(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadPush(why) => Self::push(format!("{why}.")),
+            Refusal::PushNotFound => {
+                let detail = "GET the room's pushes for those that there are.";
+                Self::new(StatusCode::NOT_FOUND, "push-not-found", "The room has no such push", detail)
+            }
+            _ => {
+                let detail = format!(
+                    "A room has at most {} pushes and a node {}; end one of them first.",
+                    limits::PUSHES_PER_ROOM_MAX,
+                    limits::PUSHES_MAX
+                );
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "pushes-full", "There are as many pushes as may be", detail)
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -339,6 +364,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
             Refusal::LegsOff | Refusal::LegOutside(_) | Refusal::LegsFull => Self::of_leg(&refusal),
+            Refusal::BadPush(_) | Refusal::PushNotFound | Refusal::PushesFull => Self::of_push(refusal),
             Refusal::NotRecording => Self::not_recorded(),
             Refusal::RetentionTooLong { hours } => {
                 let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
@@ -374,8 +400,7 @@ impl From<Refusal> for Problem {
                 Self::new(S::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
             }
             Refusal::Draining => {
-                let detail =
-                    "The node is about to stop; try again after the seconds in Retry-After, or ask another node.";
+                let detail = "The node is about to stop; try again after the seconds in Retry-After, or ask another.";
                 Self::new(S::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
             }
         }

@@ -26,7 +26,7 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, recording,
+    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, pushes, recording,
     recordings, resource, rooms, transfer,
 };
 
@@ -247,6 +247,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(moderation::routes())
         .merge(legs::routes())
         .merge(hls::routes())
+        .merge(pushes::routes())
         .merge(page::routes())
         .merge(desk::routes())
         .merge(openapi::routes())

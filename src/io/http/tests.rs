@@ -2,6 +2,7 @@
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
 mod ice;
+mod pushes;
 mod strangers;
 mod told;
 
@@ -272,7 +273,8 @@ impl StandIn {
                 let _ = reply.send(if known { Ok(()) } else { Err(Refusal::ParticipantNotFound) });
             }
             Command::AddLeg { reply, .. } => drop(reply.send(Err(Refusal::LegsOff))),
-            _ => unreachable!("answered above"),
+            Command::Pushes { reply, .. } => drop(reply.send(Ok(vec![pushes::push()]))),
+            other => other.refuse(Refusal::RoomNotFound),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::core::ladder::SendTarget;
 use crate::core::signal::WordKind;
 use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
 use crate::io::webrtc::life::IceCredentials;
+use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::peer::Peer;
 
 /// What the control thread tells the net thread.
@@ -44,6 +45,13 @@ pub enum NetCommand {
     AddPeer {
         /// The connection.
         peer: Box<Peer>,
+    },
+    /// A connection that this side began was answered; the same goes for it, and all of it goes by `socket`.
+    AddCaller {
+        /// The connection.
+        peer: Box<Peer>,
+        /// Whose candidates the offer has.
+        socket: Box<OwnSocket>,
     },
     /// A connection is of a room from now on.
     EnterRoom {
@@ -143,6 +151,7 @@ impl NetCommand {
             | Self::AddRung { .. }
             | Self::RemoveRung { .. }
             | Self::AddPeer { .. }
+            | Self::AddCaller { .. }
             | Self::Stop => None,
         }
     }

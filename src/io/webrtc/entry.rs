@@ -9,6 +9,7 @@ use crate::core::ladder::RequestBudget;
 use crate::engine::flow::{KeyframeRequest, OpusSender, TrackSender};
 use crate::io::webrtc::hearing::Hearing;
 use crate::io::webrtc::held::Held;
+use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::peer::Peer;
 use crate::io::webrtc::reach::Reach;
 use crate::io::webrtc::saying::Saying;
@@ -47,6 +48,8 @@ pub(super) struct Entry {
     pub(super) addresses: Vec<SocketAddr>,
     /// Which of them are its own, and how much the others may get.
     pub(super) reach: Reach,
+    /// The socket that it alone has, where this side began the connection.
+    pub(super) own: Option<Box<OwnSocket>>,
     /// Its TCP connections, oldest first.
     pub(super) streams: Vec<Connection>,
     /// What is said to it.
@@ -115,6 +118,7 @@ impl Entry {
             timer: None,
             addresses: Vec::new(),
             reach: Reach::default(),
+            own: None,
             streams: Vec::new(),
             saying: Saying::default(),
             hearing: Hearing::new(now),

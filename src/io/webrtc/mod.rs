@@ -6,6 +6,7 @@
 
 mod addresses;
 mod assemble;
+mod called;
 mod candidates;
 mod certificate;
 mod codec;
@@ -30,6 +31,7 @@ mod losses;
 mod neighbours;
 mod net;
 mod offer;
+mod own;
 mod pass;
 mod payload;
 mod peer;
@@ -65,7 +67,9 @@ pub use counters::NetCounters;
 pub use event::NetEvent;
 pub use life::{CloseReason, IceCredentials, PeerSetup};
 pub use offer::{OfferError, ufrag_of};
+pub use own::OwnSocket;
 pub use peer::Peer;
+pub use peer::calling::AnswerError;
 pub use role::PeerRole;
 pub use tcp::door::{TcpInlet, TcpPort, TcpShare};
 pub use tcp::listener::MediaListener;

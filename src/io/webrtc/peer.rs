@@ -1,6 +1,8 @@
 //! **The question:** what does one connection say and hear? One str0m `Rtc` in RTP mode, still without I/O: datagrams
 //! and time in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
 
+pub(super) mod calling;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,6 +22,7 @@ use crate::core::ladder::{Admission, SendTarget};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::called::Called;
 use crate::io::webrtc::candidates;
 use crate::io::webrtc::codec::{H264_MORE, payload_kind, to_wire};
 use crate::io::webrtc::demux::{Demux, Head};
@@ -65,6 +68,8 @@ pub struct Peer {
     demux: Demux,
     greeting: Greeting,
     feedback: Feedback,
+    /// Of a connection that this side began.
+    called: Option<Called>,
 }
 
 /// A track that this side sends.
@@ -114,9 +119,15 @@ impl Peer {
         for (format, again, whole, profile) in H264_MORE.into_iter().filter(|_| decodes(Codec::H264)) {
             config.codec_config().add_h264(format.into(), Some(again.into()), whole, profile);
         }
-        let mut rtc = config.build(now);
+        let mut peer = Self::around(setup, config.build(now), expected, now);
+        let answer = peer.renegotiate(offer_sdp)?;
+        Ok((peer, answer))
+    }
+
+    /// A connection of which nothing is agreed yet.
+    fn around(setup: &PeerSetup<'_>, mut rtc: Rtc, expected: Option<Expected>, now: Instant) -> Self {
         candidates::add(&mut rtc, setup);
-        let mut peer = Self {
+        Self {
             id: setup.id,
             role: setup.role,
             red: setup.red,
@@ -139,9 +150,8 @@ impl Peer {
             demux: Demux::default(),
             greeting: Greeting::default(),
             feedback: Feedback::default(),
-        };
-        let answer = peer.renegotiate(offer_sdp)?;
-        Ok((peer, answer))
+            called: None,
+        }
     }
 
     /// Answers a later offer of the same connection.
@@ -283,7 +293,7 @@ impl Peer {
         self.request_keyframes(now, out);
         if now >= self.gone_at() {
             let reason = if self.connected { CloseReason::Lost } else { CloseReason::NeverConnected };
-            if !self.connected && !self.closed {
+            if !self.connected && !self.closed && self.called.is_none() {
                 let cause = if self.heard == self.created {
                     "nothing of it reached this node: look at the advertised addresses and at firewalls"
                 } else {
@@ -524,7 +534,10 @@ impl Peer {
                 }
             }
             Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
-            Event::PeerStats(stats) => self.downlink.note_transport(&stats),
+            Event::PeerStats(stats) => {
+                self.called.iter_mut().for_each(|called| called.note_sent(&stats));
+                self.downlink.note_transport(&stats);
+            }
             Event::MediaEgressStats(stats) if self.mix.is_some_and(|line| line.mid == stats.mid) => {
                 // Sound is reported every few seconds.
                 stats.loss.into_iter().for_each(|loss| out.push(PeerOutput::SoundLost(loss * 100.0)));

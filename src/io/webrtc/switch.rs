@@ -1,6 +1,7 @@
 //! **The question:** which peer does this datagram belong to, and which peers does this frame go to? Every peer and
 //! every room's feed behind one socket; the socket itself is lent for each call.
 
+mod own;
 mod strays;
 mod streams;
 mod words;
@@ -28,7 +29,7 @@ use crate::io::webrtc::rooms::Rooms;
 use crate::io::webrtc::route::Route;
 use crate::io::webrtc::stun;
 use crate::io::webrtc::tcp::polls::Polls;
-use crate::io::webrtc::udp::{MediaSocket, SendBatch};
+use crate::io::webrtc::udp::{MediaSocket, ReceiveBatch, SendBatch};
 
 /// A net thread's place among its kind.
 pub(super) struct Seat {
@@ -61,6 +62,10 @@ pub(super) struct Switch {
     polls: Polls,
     /// Connections for which something waits to be written.
     unwritten: Vec<(PeerId, u64)>,
+    /// Peers for whose own socket something waits to be sent.
+    unwritten_own: Vec<PeerId>,
+    /// For what comes by peers' own sockets, once there is one.
+    own_batch: Option<ReceiveBatch>,
     /// For what is read of connections.
     buffer: Vec<u8>,
     outbox: Outbox<PeerOutput>,
@@ -86,6 +91,8 @@ impl Switch {
             send: SendBatch::default(),
             polls,
             unwritten: Vec::new(),
+            unwritten_own: Vec::new(),
+            own_batch: None,
             buffer: Vec::new(),
             outbox: Outbox::new(),
             ended: Vec::new(),
@@ -110,8 +117,9 @@ impl Switch {
     }
 
     fn handle(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, route: Route, datagram: &[u8]) {
-        // Who has a TCP connection reads at its address.
-        if route.is_udp() && self.is_proof(socket, now, id, route, datagram) {
+        // Who has a TCP connection reads at its address; where this side asks, ICE sees to it.
+        let asks = self.peers.get(&id).is_some_and(|entry| entry.own.is_some());
+        if route.is_udp() && !asks && self.is_proof(socket, now, id, route, datagram) {
             return;
         }
         let Some(entry) = self.peers.get_mut(&id) else { return };
@@ -178,6 +186,7 @@ impl Switch {
             }
             NetCommand::RemoveRung { room, rung } => self.rooms.remove_rung(&room, rung, &mut self.peers),
             NetCommand::AddPeer { peer } => self.add_peer(socket, now, Entry::new(now, self.seat.number, peer)),
+            NetCommand::AddCaller { peer, socket: own } => self.add_caller(socket, now, peer, own),
             NetCommand::EnterRoom { peer, room, rung } => self.enter_room(socket, now, peer, (room, rung)),
             NetCommand::WatchRung { peer, rung, at_once } => {
                 self.rooms.watch(now, peer, (rung, at_once), &mut self.peers);
@@ -267,6 +276,11 @@ impl Switch {
     fn forget(&mut self, id: PeerId) {
         let Some(entry) = self.peers.remove(&id) else { return };
         self.addresses.forget(id, &entry);
+        if let Some(mut own) = entry.own {
+            // The goodbye.
+            own.flush();
+            self.polls.leave_own(id, &own);
+        }
         for mut stream in entry.streams {
             // The goodbye, as far as it goes out at once.
             let _ = stream.flush();
@@ -497,6 +511,7 @@ impl Switch {
 
     fn flush(&mut self, socket: &MediaSocket) {
         self.write_streams();
+        self.write_own();
         let (sent, refused) = self.send.flush(socket);
         self.counters.datagrams_out.add(sent);
         self.counters.sends_refused.add(refused);

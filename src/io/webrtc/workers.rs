@@ -103,6 +103,10 @@ impl NetWorkers {
                 let home = self.registry.settle(peer.id());
                 self.workers[home].commands.send(NetCommand::AddPeer { peer });
             }
+            NetCommand::AddCaller { peer, socket } => {
+                let home = self.registry.settle(peer.id());
+                self.workers[home].commands.send(NetCommand::AddCaller { peer, socket });
+            }
             command => {
                 // A peer that is gone by itself has no home; the event that says so is on its way.
                 if let Some(home) = command.peer().and_then(|peer| self.registry.home(peer)) {

@@ -39,6 +39,9 @@ impl Room {
             }
             Command::Package { rung, reply, .. } => drop(reply.send(self.package(now, rung, out))),
             Command::Record { wish, reply, .. } => self.record_for_door(now, wish, reply, out),
+            Command::Push { wish, reply, .. } => drop(reply.send(self.begin_push(now, &wish, out))),
+            Command::Pushes { reply, .. } => drop(reply.send(Ok(self.pushes_shown(now)))),
+            Command::EndPush { push, reply, .. } => drop(reply.send(self.end_push(now, push, out))),
             Command::StopRecording { reply, .. } => drop(reply.send(self.stop_recording(now, out))),
             // Commands that are not about a room that is there never come here.
             other => other.refuse(Refusal::RoomNotFound),

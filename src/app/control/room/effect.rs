@@ -9,13 +9,15 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
 use crate::base::media::{
-    Codec, EncodedFrame, ParticipantId, PeerId, RecordingTicket, RungId, RungSpec, TrackId, View,
+    Codec, EncodedFrame, ParticipantId, PeerId, RecordingTicket, RungCodecs, RungId, RungSpec, TrackId, View,
 };
+use crate::core::push::PushId;
 use crate::core::scene;
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, PlayoutCell, TrackTap};
 use crate::io::api::{LegState, ResourceToken};
+use crate::io::push::{PushSession, PushTarget};
 use crate::io::rtp::{LegSetup, LegWatch};
-use crate::io::webrtc::NetCommand;
+use crate::io::webrtc::{NetCommand, OwnSocket, Peer};
 
 /// One thing to do for a room.
 pub enum Effect {
@@ -39,10 +41,30 @@ pub enum Effect {
     AddLeg(Box<LegStart>),
     /// A leg ends.
     RemoveLeg(PeerId),
+    /// Another server is offered a connection.
+    Call(Box<PushCall>),
+    /// A connection that another server answered comes up from now on.
+    Dial(Box<Peer>, Box<OwnSocket>),
+    /// Another server is told that nothing more comes.
+    HangUp(Arc<PushTarget>, PushSession),
     /// A connection is of this room no longer, and its token names nothing.
     Forget(PeerId, ResourceToken),
     /// The room is over.
     End(Box<RoomEnd>),
+}
+
+/// A push whose server is to be asked.
+pub struct PushCall {
+    /// Which.
+    pub push: PushId,
+    /// How often that was done before, and this time.
+    pub attempt: u64,
+    /// Where to.
+    pub target: Arc<PushTarget>,
+    /// What pictures may be offered in.
+    pub codecs: RungCodecs,
+    /// Where bytes are counted that are sent.
+    pub sent: Counter,
 }
 
 /// One encode of a room, and the canvas that feeds it.

@@ -19,6 +19,8 @@ mod net_events;
 mod notify;
 mod outputs;
 mod peers;
+mod pushes;
+mod pushing;
 mod recording;
 mod refusers;
 mod returning;

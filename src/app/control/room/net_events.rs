@@ -15,7 +15,10 @@ impl Room {
     /// One event of a net worker. Events about a connection that is gone meanwhile are ignored.
     pub(super) fn net_event(&mut self, now: Instant, event: NetEvent, out: &mut Outbox<Effect>) {
         match event {
-            NetEvent::Closed { peer, reason } => self.lose_peer(now, peer, &reason.to_string(), out),
+            NetEvent::Closed { peer, reason } => {
+                self.lose_peer(now, peer, &reason.to_string(), out);
+                self.push_lost(now, peer, reason, out);
+            }
             NetEvent::ChannelOpen(peer) => self.welcome(peer, out),
             NetEvent::TrackStarted { peer, kind, codec } => self.track_started(now, peer, (kind, codec), out),
             NetEvent::TrackEnded { peer, kind } => self.track_ended(now, peer, kind, out),
@@ -30,8 +33,8 @@ impl Room {
                 }
             }
             NetEvent::Link { peer, verdict } => self.link_changed(now, peer, verdict, out),
-            // That is how they came in.
-            NetEvent::Connected(_) => {}
+            // That is how all others came in.
+            NetEvent::Connected(peer) => self.push_connected(now, peer, out),
         }
     }
 

@@ -208,6 +208,7 @@ impl Room {
             height: spec.size.height,
             fps: spec.fps,
             may_record: self.setup.policy.participants_may_record && self.setup.records_on_request(),
+            pushed: self.pushes.live().map(str::to_owned).collect(),
         }
     }
 

@@ -48,7 +48,7 @@ pub struct RoomSetup {
     pub rooms_running: AtomicUsize,
     /// Who encodes and who composes, by name.
     pub engines: (&'static str, &'static str),
-    /// Numbers of rungs and recordings given out so far.
+    /// Numbers of rungs, pushes and recordings given out so far.
     numbers: AtomicU64,
 }
 
@@ -107,6 +107,11 @@ impl RoomSetup {
     /// A rung's id.
     pub fn next_rung(&self) -> RungId {
         RungId(self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A push's id.
+    pub fn next_push(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A recording's ticket.

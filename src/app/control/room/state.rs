@@ -9,6 +9,7 @@ use crate::app::control::room::effect::{Effect, RoomEnd};
 use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
+use crate::app::control::room::pushes::Pushes;
 use crate::app::control::room::refusers::Refusers;
 use crate::app::control::room::seats::Seats;
 use crate::app::control::room::setup::RoomSetup;
@@ -63,6 +64,8 @@ pub struct Room {
     pub(super) strained_since: Option<Instant>,
     /// Who speaks, as last told.
     pub(super) speaking: Vec<ParticipantId>,
+    /// Where it is sent on to.
+    pub(super) pushes: Pushes,
     /// Of those whose connections broke.
     pub(super) seats: Seats,
     /// What people wrote.
@@ -240,6 +243,7 @@ impl Room {
             relief: Relief::default(),
             strained_since: None,
             speaking: Vec::new(),
+            pushes: Pushes::default(),
             seats: Seats::default(),
             chat: Chat::default(),
             counters,
@@ -280,6 +284,7 @@ impl Room {
             self.peers.ask_deadline(),
             self.refusers.deadline(),
             self.seats.deadline(),
+            self.pushes.deadline(),
             self.outputs.deadline(),
             self.package_deadline(),
             self.codec.deadline(),
@@ -376,6 +381,7 @@ impl Room {
         self.update_clock(now, out);
         self.lift_refusers(now, out);
         self.clear_seats(now, out);
+        self.pushes_due(now, out);
         if self.view.due().is_some_and(|at| at <= now) {
             self.remake_view(now, out);
         }
@@ -421,6 +427,7 @@ impl Room {
             Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
             Event::LiveFailed { rung, .. } => self.package_failed(now, rung, out),
             Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
+            Event::Push { push, attempt, answer, .. } => self.push_called(now, (push, attempt), *answer, out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
                 self.end(now, "a fault of ours", out);
@@ -438,6 +445,7 @@ impl Room {
         // Before the people leave, so that leaving does not end the room once more.
         self.ended = true;
         self.setup.rooms_running.fetch_sub(1, Ordering::Relaxed);
+        self.end_pushes(now, out);
         let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
         for id in peers {
             let Some(entry) = self.peers.remove(id) else { continue };

@@ -33,6 +33,7 @@ use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 mod chat;
+mod pushes;
 mod seats;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {

@@ -5,11 +5,12 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
 use crate::core::scene::Layout;
-use crate::io::api::{LayoutShown, LegState, Moderation, NodeFacts, RoomDetail};
+use crate::io::api::{LayoutShown, LegState, Moderation, NodeFacts, PushShown, RoomDetail};
 use crate::io::http::announcements::Announced;
 use crate::io::http::layout::Page;
 use crate::io::http::legs;
 use crate::io::http::playback::{LinkAsked, LinkTold};
+use crate::io::http::pushes;
 use crate::io::http::recording::Wish;
 use crate::io::http::recordings::{Listed, RecordingTold};
 use crate::io::http::resource::Rungs;
@@ -237,6 +238,15 @@ pub(super) const TOLD: &[Told] = &[
         .takes(Takes::MaybeJson(of::<Wish>))
         .gives(&[(201, "It begins", Gives::Nothing), (200, "The room is recorded already", Gives::Nothing)]),
     told("Rooms", "DELETE", "/v1/rooms/{room}/recording", "End a room's recording"),
+    told("Rooms", "POST", "/v1/rooms/{room}/pushes", "Send a room on to another server by WHIP, until it ends")
+        .takes(Takes::Json(of::<pushes::Asked>))
+        .gives(&[(201, "How it stands; its place is in Location", Gives::Json(of::<PushShown>))]),
+    told("Rooms", "GET", "/v1/rooms/{room}/pushes", "Where a room is sent on to, and how that goes").gives(&[(
+        200,
+        "Its pushes",
+        Gives::Json(of::<pushes::Pushes>),
+    )]),
+    told("Rooms", "DELETE", "/v1/rooms/{room}/pushes/{push}", "End a push"),
     told("Recordings", "GET", "/v1/recordings", "Those that have not expired, in the order of their expiry")
         .query(&[("room", "Of this room only"), ("owner", "Of this owner only")])
         .gives(&[(200, "The list", Gives::Json(of::<Listed>))]),

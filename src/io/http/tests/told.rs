@@ -56,6 +56,7 @@ async fn answers_are_what_their_schemas_say() {
         ("/v1/rooms/daily/layout", "/paths/~1v1~1rooms~1{room}~1layout"),
         ("/v1/node", "/paths/~1v1~1node"),
         ("/v1/node/history", "/paths/~1v1~1node~1history"),
+        ("/v1/rooms/daily/pushes", "/paths/~1v1~1rooms~1{room}~1pushes"),
         ("/whep/daily", "/paths/~1whep~1{room}"),
     ] {
         let of = format!("{pointer}/get/responses/200/content/application~1json/schema");

@@ -10,6 +10,7 @@ use crate::io::webrtc::pass::Pass;
 use crate::io::webrtc::route::Route;
 use crate::io::webrtc::switch::Switch;
 use crate::io::webrtc::tcp::connection::{Chunk, Connection};
+use crate::io::webrtc::tcp::polls::Polls;
 use crate::io::webrtc::udp::MediaSocket;
 
 impl Switch {
@@ -29,6 +30,10 @@ impl Switch {
             if now - began >= limits::TURN_SPAN {
                 // The kernel tells of the others first next time.
                 return;
+            }
+            if Polls::is_own(number) {
+                self.read_own(socket, now, id);
+                continue;
             }
             self.read_stream(socket, now, id, number);
         }
@@ -100,6 +105,13 @@ impl Switch {
     /// Has a datagram sent.
     pub(super) fn transmit(&mut self, socket: &MediaSocket, now: Instant, id: PeerId, route: Route, datagram: &[u8]) {
         let Some(entry) = self.peers.get_mut(&id) else { return };
+        if let Some(own) = entry.own.as_mut().filter(|_| route.is_udp()) {
+            own.push(route.source, route.destination, datagram);
+            if self.unwritten_own.last() != Some(&id) {
+                self.unwritten_own.push(id);
+            }
+            return;
+        }
         if route.is_udp() {
             if entry.reach.send(route.destination, datagram) {
                 self.send.push(socket, route.source, route.destination, datagram);

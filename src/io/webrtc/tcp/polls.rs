@@ -1,5 +1,5 @@
-//! **The question:** which of a net thread's connections is to be looked at? One epoll for all of them and for the
-//! media socket, so that the thread sleeps on one descriptor.
+//! **The question:** which of a net thread's connections is to be looked at? One epoll for all of them, for the media
+//! socket and for those that single peers have, so that the thread sleeps on one descriptor.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,10 +10,13 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use crate::base::media::PeerId;
+use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::tcp::connection::Connection;
 
 /// The media socket's, which no connection has.
 const MEDIA: u64 = 0;
+/// What the numbers of peers' own sockets have and those of connections, which are counted from 1, have not.
+const OWN: u64 = 1 << 63;
 /// How many are told at once.
 const EVENTS: usize = 64;
 
@@ -56,6 +59,28 @@ impl Polls {
             // It is there: it was added, and is still open.
             let _ = epoll::delete(&self.epoll, connection);
         }
+    }
+
+    /// A peer's own socket is served here from now on; false if the kernel refuses.
+    pub(in crate::io::webrtc) fn enter_own(&mut self, peer: PeerId, own: &OwnSocket) -> bool {
+        let entered = epoll::add(&self.epoll, own, EventData::new_u64(OWN | peer.0), EventFlags::IN).is_ok();
+        if entered {
+            self.owners.insert(OWN | peer.0, peer);
+        }
+        entered
+    }
+
+    /// A peer's own socket is served here no more.
+    pub(in crate::io::webrtc) fn leave_own(&mut self, peer: PeerId, own: &OwnSocket) {
+        if self.owners.remove(&(OWN | peer.0)).is_some() {
+            // It is there: it was added, and is still open.
+            let _ = epoll::delete(&self.epoll, own);
+        }
+    }
+
+    /// Whether a number is that of a peer's own socket.
+    pub(in crate::io::webrtc) const fn is_own(number: u64) -> bool {
+        number & OWN != 0
     }
 
     /// Whether a connection is waited for to take more has changed.

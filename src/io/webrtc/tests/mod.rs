@@ -1,5 +1,6 @@
 //! **The question:** does the wire hold? A net thread on a real socket, and far sides made of str0m.
 
+mod calling;
 mod client;
 mod fingerprints;
 mod hostile;

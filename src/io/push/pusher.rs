@@ -1,0 +1,193 @@
+//! **The question:** how is another server asked? An offer by POST and, in the end, DELETE of what came of it (RFC 9725
+//! sections 4.2 and 4.6), on the runtime's own threads; nobody waits for either.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url, header};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::base::limits;
+use crate::io::push::addresses::Resolver;
+use crate::io::push::answer::permitted;
+use crate::io::push::error::PushError;
+use crate::io::push::target::{PushTarget, PushTargetError, check};
+use crate::io::telemetry::log::Redacted;
+
+const SDP: &str = "application/sdp";
+
+/// What a server made of an offer: it is ended there by this. Its text forms hide it, for it is a capability.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushSession(Redacted<Url>);
+
+#[cfg(test)]
+impl PushSession {
+    /// Any one, for tests of others.
+    pub fn of(url: &str) -> Self {
+        Self(Redacted::new(url.parse().expect("tests name a URL")))
+    }
+}
+
+impl fmt::Debug for PushSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PushSession(…)")
+    }
+}
+
+/// What a server answers.
+#[derive(Clone)]
+pub struct PushAnswer {
+    /// SDP, of its candidates only those that may be tried.
+    pub sdp: String,
+    /// What to end; nothing, where it names nothing that may be asked.
+    pub session: Option<PushSession>,
+}
+
+/// Asks other servers; clones share the connections.
+#[derive(Clone)]
+pub struct Pusher {
+    runtime: Handle,
+    allow_private: bool,
+    /// Made with the first push: to read the system's certificates takes a while.
+    client: Arc<OnceLock<Result<Client, String>>>,
+}
+
+impl Pusher {
+    /// One that asks on `runtime`, and addresses that are not public only where that is allowed.
+    #[must_use]
+    pub fn new(runtime: Handle, allow_private: bool) -> Self {
+        Self { runtime, allow_private, client: Arc::default() }
+    }
+
+    /// Asks a server to take an offer; `then` hears what it says, on a thread of the runtime, within
+    /// `limits::PUSH_CALL_SPAN`.
+    pub fn call(
+        &self,
+        target: Arc<PushTarget>,
+        offer: String,
+        then: impl FnOnce(Result<PushAnswer, PushError>) + Send + 'static,
+    ) {
+        let pusher = self.clone();
+        self.runtime.spawn(async move {
+            let called = timeout(limits::PUSH_CALL_SPAN, pusher.post(&target, offer)).await;
+            then(called.unwrap_or(Err(PushError::Late)));
+        });
+    }
+
+    /// Tells a server that nothing more comes. It would notice by itself, later.
+    pub fn hang_up(&self, target: Arc<PushTarget>, session: PushSession) {
+        let pusher = self.clone();
+        self.runtime.spawn(async move {
+            let ended = timeout(limits::PUSH_CALL_SPAN, pusher.delete(&target, &session)).await;
+            if let Err(error) = ended.unwrap_or(Err(PushError::Late)) {
+                tracing::debug!(%error, "a server that was pushed to does not hear that it is over");
+            }
+        });
+    }
+
+    async fn post(&self, target: &PushTarget, offer: String) -> Result<PushAnswer, PushError> {
+        let client = self.client()?;
+        let mut url = target.url().clone();
+        for _ in 0..=limits::PUSH_REDIRECTS_MAX {
+            let request = client.post(url.clone()).header(header::CONTENT_TYPE, SDP).body(offer.clone());
+            let request = match target.token_for(&url) {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            let response = request.send().await.map_err(|error| unreachable(&error))?;
+            match response.status() {
+                StatusCode::CREATED | StatusCode::OK => return self.answer(response, &url).await,
+                // Only these say that the same is to be asked elsewhere (RFC 9110 section 15.4).
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                    url = self.next(&response, &url)?;
+                }
+                status => return Err(PushError::Refused(status.to_string())),
+            }
+        }
+        Err(PushError::Redirect("without end"))
+    }
+
+    async fn delete(&self, target: &PushTarget, session: &PushSession) -> Result<(), PushError> {
+        let url = session.0.reveal();
+        let request = self.client()?.delete(url.clone());
+        let request = match target.token_for(url) {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        if response.status().is_success() { Ok(()) } else { Err(PushError::Refused(response.status().to_string())) }
+    }
+
+    async fn answer(&self, response: Response, url: &Url) -> Result<PushAnswer, PushError> {
+        let of_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = of_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case(SDP) {
+            return Err(PushError::BadAnswer(format!("its type is not {SDP}")));
+        }
+        let session = location(&response, url).filter(|to| self.may_follow(url, to).is_ok());
+        let sdp = permitted(&text(response).await?, self.allow_private)?;
+        Ok(PushAnswer { sdp, session: session.map(|url| PushSession(Redacted::new(url))) })
+    }
+
+    fn next(&self, response: &Response, url: &Url) -> Result<Url, PushError> {
+        let next = location(response, url).ok_or(PushError::Redirect("to nowhere"))?;
+        self.may_follow(url, &next)?;
+        Ok(next)
+    }
+
+    /// Whether one goes from a URL to another that its server names.
+    fn may_follow(&self, from: &Url, to: &Url) -> Result<(), PushError> {
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return Err(PushError::Redirect("from https to what is read on the way"));
+        }
+        check(to, self.allow_private).map_err(|why| match why {
+            PushTargetError::Private => PushError::Private,
+            PushTargetError::Scheme => PushError::Redirect("to what is read on the way"),
+            _ => PushError::Redirect("to what is no URL of a WHIP endpoint"),
+        })
+    }
+
+    fn client(&self) -> Result<&Client, PushError> {
+        let made = self.client.get_or_init(|| client(Resolver { allow_private: self.allow_private }));
+        made.as_ref().map_err(|why| PushError::Unreachable(why.clone()))
+    }
+}
+
+/// A client that resolves by `resolver`, goes by no proxy, which would resolve by itself, and follows nothing unasked.
+fn client(resolver: Resolver) -> Result<Client, String> {
+    // A process has one TLS provider; when another was chosen before, that one serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let builder = Client::builder().redirect(Policy::none()).no_proxy().dns_resolver(Arc::new(resolver));
+    builder.connect_timeout(limits::PUSH_CALL_SPAN).build().map_err(|error| innermost(&error))
+}
+
+fn location(response: &Response, url: &Url) -> Option<Url> {
+    let named = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    if named.len() > limits::PUSH_URL_LEN_MAX { None } else { url.join(named).ok() }
+}
+
+/// The body of an answer, which is as long as an offer may be.
+async fn text(mut response: Response) -> Result<String, PushError> {
+    let mut bytes = Vec::new();
+    while let Some(more) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        bytes.extend_from_slice(&more);
+        if bytes.len() > limits::SDP_LEN_MAX {
+            return Err(PushError::BadAnswer(format!("it has more than {} bytes", limits::SDP_LEN_MAX)));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| PushError::BadAnswer("it is no text".into()))
+}
+
+/// What went wrong on the way. The outer reasons repeat the URL, which holds secrets.
+fn unreachable(error: &reqwest::Error) -> PushError {
+    let why = innermost(error);
+    if why == PushError::Private.to_string() { PushError::Private } else { PushError::Unreachable(why) }
+}
+
+/// The first cause, in its own words.
+fn innermost(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
