@@ -7,6 +7,7 @@ mod ice;
 mod live;
 mod load;
 mod recordings;
+mod silence;
 mod tcp;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use ice::*;
 pub use live::*;
 pub use load::*;
 pub use recordings::*;
+pub use silence::*;
 pub use tcp::*;
 
 /// Participants in one room.
