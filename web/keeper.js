@@ -15,6 +15,8 @@ const SILENT_MS = 2500;
 const DOUBT_MS = 800;
 /** A look that comes so much too late: the machine slept, or the page was frozen. */
 const SLEPT_MS = 3000;
+/** What came meanwhile is read then; only what comes after it tells that the connection stands. */
+const LEFTOVERS_MS = 500;
 /** How long a sign of the node is waited for before it is asked once more, and then what is asked of it. */
 const KNOCK_MS = 2000;
 const ASK_MS = 2500;
@@ -40,6 +42,8 @@ export class Keeper extends EventTarget {
   #stood = false;
   #bytes = -1;
   #heard = 0;
+  /** From when on it counts what arrives. */
+  #fresh = 0;
   #looked = Date.now();
   #timer = 0;
   #spacing = LOOK_MS;
@@ -129,7 +133,11 @@ export class Keeper extends EventTarget {
     // The wall clock goes on while a machine sleeps.
     const late = Date.now() - this.#looked - this.#spacing;
     this.#looked = Date.now();
-    if (late > SLEPT_MS) this.wake();
+    if (late > SLEPT_MS) {
+      this.#fresh = performance.now() + LEFTOVERS_MS;
+      this.#cut();
+      if (this.#stood) this.#lose();
+    }
     const wire = this.#wire;
     const bytes = await wire.arrived().catch(() => this.#bytes);
     if (wire !== this.#wire || this.#stopped) return;
@@ -137,7 +145,7 @@ export class Keeper extends EventTarget {
     this.#bytes = bytes;
     if (arrived) {
       this.#heard = performance.now();
-      if (wire.connected) this.#stands();
+      if (wire.connected && this.#heard > this.#fresh) this.#stands();
     } else if (this.#stood && bytes > 0 && performance.now() - this.#heard > SILENT_MS) {
       this.#lose();
     }
