@@ -3,22 +3,20 @@
 // new connection, "scene" with where the tiles lie, "chat" with new lines, "reaction" with one, "record" when a recording
 // begins, "notice" with a text, "end" with a Problem.
 
-import { Problem, Wire, ask } from "./wire.js";
+import { Wire, ask } from "./wire.js";
 import * as devices from "./devices.js";
+import { Keeper } from "./keeper.js";
+import { Unsaid } from "./unsaid.js";
 import { qualityOf } from "./quality.js";
 import { say } from "./words.js";
 
-const RESTART_MS = 6000;
-const DISCONNECTED_MS = 2000;
 const LOOK_MS = 3000;
-/** Between two attempts to come back; whatever tells of the network cuts it short. */
-const PAUSES_MS = [200, 500, 1000, 2000];
-/** How long that is tried: a laptop's lid is closed for longer, but then no time passes here either. */
-const RETURN_MS = 10 * 60 * 1000;
+/** After so long without an answer it is said that there is none, and a person may try at once. */
+const SILENT_MS = 12_000;
 const LINES_MAX = 500;
 
 export class Call extends EventTarget {
-  /** "joining", "connected", "reconnecting" or "left". */
+  /** "joining", "connected", "reconnecting", "gone" (it came back to nothing, and waits for the person's word) or "left". */
   phase = "joining";
   me = null;
   people = new Map();
@@ -42,12 +40,18 @@ export class Call extends EventTarget {
   #tracks;
   #screen = null;
   #muted;
-  #recovering = false;
-  #waiting = 0;
+  #joining = null;
+  #keeper;
   /** The seat to come back to: that of the newest connection that stood. */
   #seat = null;
   #hand = false;
-  #cut = () => {};
+  /** What the hand should be and is not known to be yet. @type {boolean | null} */
+  #handWish = null;
+  #unsaid = new Unsaid();
+  /** The layout that was chosen here for everyone. @type {Record<string, any> | null} */
+  #chosen = null;
+  /** What a room that began anew is told once more: who was there before, and how it was laid out. */
+  #before = { ids: new Set(), chosen: null };
 
   /** `tracks`: {camera, microphone}, each a track or null; `purpose` as for Wire. */
   constructor(purpose, tracks = {}) {
@@ -55,6 +59,18 @@ export class Call extends EventTarget {
     this.purpose = purpose;
     this.#tracks = { camera: tracks.camera ?? null, microphone: tracks.microphone ?? null };
     this.#muted = tracks.microphone ? !tracks.microphone.enabled : true;
+    // Others are on their way back too: a room that is not there yet is there in a moment.
+    const isFinal = (/** @type {import("./wire.js").Problem} */ { status }) => status >= 400 && status < 500 && status !== 429 && !(this.watching && status === 404);
+    this.#keeper = new Keeper((how) => this.#connect(how), isFinal);
+    const on = (name, act) => this.#keeper.addEventListener(name, (/** @type {CustomEvent} */ event) => this.phase !== "left" && act(event.detail));
+    on("lost", () => this.#turn("reconnecting"));
+    on("try", () => this.#turn("reconnecting"));
+    on("gone", () => this.#turn("gone"));
+    on("back", () => this.#returned());
+    on("refused", ({ problem }) => {
+      this.leave();
+      this.dispatchEvent(new CustomEvent("end", { detail: problem }));
+    });
   }
 
   get watching() {
@@ -73,20 +89,32 @@ export class Call extends EventTarget {
     return this.#screen !== null;
   }
   get handUp() {
-    return this.people.get(this.me)?.hand ?? false;
+    return this.#handWish ?? this.people.get(this.me)?.hand ?? false;
   }
   get ready() {
     return this.#wire?.open ?? false;
   }
 
+  /** While it comes back, the words that tell how that goes. */
+  get trouble() {
+    if (this.phase === "gone") return say("wait.gone");
+    if (navigator.onLine === false) return say("wait.offline");
+    const { lostFor, problem } = this.#keeper;
+    if (lostFor < SILENT_MS) return say("wait.back");
+    return problem?.status ? say("wait.refused", { title: problem.title }) : say("wait.silent");
+  }
+  /** Whether there is use in a button that tries at once. */
+  get mayTry() {
+    return this.phase === "gone" || (this.phase === "reconnecting" && this.#keeper.lostFor >= SILENT_MS);
+  }
+
   /** Connects for the first time; a refusal is the caller's to show. */
   async start() {
     try {
-      await this.#connect();
+      this.#keeper.keep(await this.#connect());
       if (this.watching) this.#look();
     } catch (problem) {
       this.phase = "left";
-      this.#wire?.farewell();
       throw problem;
     }
   }
@@ -105,15 +133,25 @@ export class Call extends EventTarget {
     }
   }
 
-  async #connect() {
+  /** Joins, anew where there was a connection before. @param {import("./keeper.js").How} [how] */
+  async #connect(how) {
     const wire = new Wire({ ...this.purpose, seat: this.#seat });
-    this.#wire = wire;
+    this.#joining = wire;
     wire.addEventListener("state", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onState(event.detail));
     wire.addEventListener("message", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onMessage(event.detail));
     wire.addEventListener("open", () => wire === this.#wire && this.#onOpen());
-    await wire.join(this.#tracks);
+    try {
+      await wire.join(this.#tracks, how);
+    } catch (problem) {
+      wire.farewell(true);
+      throw problem;
+    } finally {
+      this.#joining = null;
+    }
+    this.#wire = wire;
     this.dispatchEvent(new CustomEvent("media"));
     this.#change();
+    return wire;
   }
 
   /** The picture and sound of everyone, new after each new connection. */
@@ -127,28 +165,47 @@ export class Call extends EventTarget {
   }
 
   #onState(state) {
-    clearTimeout(this.#waiting);
-    if (state === "connected") {
-      this.#connected();
-    } else if (state === "failed" || state === "closed") {
-      this.#recover();
-    } else if (state === "disconnected") {
-      // Often a moment of bad radio that passes by itself.
-      this.#waiting = setTimeout(() => this.#recover(), DISCONNECTED_MS);
-    }
+    if (state !== "connected") return;
+    this.#seat = this.#wire.seat ?? this.#seat;
+    this.#turn("connected");
   }
 
-  #connected() {
-    this.#seat = this.#wire.seat ?? this.#seat;
-    this.phase = "connected";
-    this.#cut();
+  #turn(phase) {
+    this.phase = phase;
     this.#change();
   }
 
   /** The network or the page is there again: nothing is waited for any longer. */
   wake() {
-    this.#cut();
-    if (this.phase === "connected" && !this.#wire?.connected) this.#recover();
+    this.#keeper.wake();
+  }
+
+  /** The person wants another try, now. */
+  tryAgain() {
+    if (this.phase === "gone") this.#turn("reconnecting");
+    this.#keeper.again();
+  }
+
+  #returned() {
+    this.#seat = this.#wire.seat ?? this.#seat;
+    this.returns += 1;
+    this.#turn("connected");
+    this.#notice(say("back"));
+    this.#reopen();
+  }
+
+  /** Cameras and microphones may end while a machine sleeps. */
+  async #reopen() {
+    for (const part of /** @type {const} */ (["camera", "microphone"])) {
+      if (this.#tracks[part]?.readyState !== "ended") continue;
+      const track = await devices[part]().catch(() => null);
+      if (this.phase === "left") return void track?.stop();
+      this.#tracks[part] = track;
+      if (part === "microphone" && track) track.enabled = !this.#muted;
+      await this.#wire.replace(part, track);
+      this.#tellState();
+      this.#change();
+    }
   }
 
   #onOpen() {
@@ -163,6 +220,7 @@ export class Call extends EventTarget {
         this.#welcome(message.participant ?? null);
         break;
       case "room":
+        this.#remind(message.participants);
         this.#announce(message.participants);
         this.people = new Map(message.participants.map((person) => [person.id, person]));
         break;
@@ -200,7 +258,7 @@ export class Call extends EventTarget {
 
   /** Begins or ends the recording, for those who may; everyone is told by the room's state. */
   record(recording) {
-    this.#wire?.say({ type: "record", recording });
+    this.#sayNow({ type: "record", recording });
   }
 
   #welcome(me) {
@@ -211,8 +269,22 @@ export class Call extends EventTarget {
     // All that was written comes again; of a room that began anew nothing does.
     this.lines.clear();
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
+    this.#unsaid.again(me, (text, to) => this.#wire.say({ type: "chat", text, ...(to && { to }) }));
     // Another id: the seat was not kept, so what it held is said once more.
-    if (before && before !== me && this.#hand) this.#wire.say({ type: "hand", raised: true });
+    const isOther = before !== null && before !== me;
+    const hand = this.#handWish ?? (isOther && this.#hand ? true : null);
+    if (hand !== null) this.raiseHand(hand);
+    const wasHeard = isOther && this.people.get(before)?.hushed === false;
+    if (wasHeard && !this.#muted && this.rules.mute_on_entry && !this.rules.push_to_talk) this.talk(true);
+    const isAsChosen = this.layout?.layout?.layout === this.#chosen?.layout;
+    this.#before = { ids: new Set(isOther ? this.people.keys() : []), chosen: isOther && isAsChosen ? this.#chosen : null };
+  }
+
+  /** Lays out a room that began anew, as after a restart of the node, as this person had it. */
+  #remind(participants) {
+    const { ids, chosen } = this.#before;
+    this.#before = { ids: new Set(), chosen: null };
+    if (chosen && !participants.some(({ id }) => ids.has(id))) this.arrange({ layout: chosen });
   }
 
   #roomState(message) {
@@ -225,22 +297,37 @@ export class Call extends EventTarget {
   #read(lines) {
     const fresh = lines.filter((line) => !this.lines.has(line.id));
     for (const line of fresh) this.lines.set(line.id, line);
+    this.#unsaid.read(fresh);
     while (this.lines.size > LINES_MAX) this.lines.delete(this.lines.keys().next().value);
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: fresh, anew: false } }));
   }
 
-  /** Writes to everyone, or to the one person of that id. */
+  /** Writes to everyone, or to the one person of that id; while the connection is lost, as soon as it stands again. */
   write(text, to = "") {
+    this.#unsaid.add(text, to, Math.max(-1, ...this.lines.keys()));
+    // An open channel delivers it also after a while; of one that is replaced, `#unsaid` knows.
     this.#wire?.say({ type: "chat", text, ...(to && { to }) });
+    if (!this.#isReady) this.#notice(say("chat.later"));
+  }
+
+  get #isReady() {
+    return this.phase === "connected" && this.ready;
+  }
+
+  /** Says what is of the moment, or that it cannot be said now. */
+  #sayNow(message) {
+    if (this.#isReady) this.#wire.say(message);
+    else this.#notice(`${say("node.soon")}. ${say("node.moment")}`, true);
   }
 
   react(reaction) {
-    this.#wire?.say({ type: "reaction", reaction });
+    this.#sayNow({ type: "reaction", reaction });
   }
 
   raiseHand(raised) {
-    this.#hand = raised;
+    this.#hand = this.#handWish = raised;
     this.#wire?.say({ type: "hand", raised });
+    this.#change();
   }
 
   /** Says whether this person is to be heard: once where they were muted on entry, and while the key is held. */
@@ -256,7 +343,8 @@ export class Call extends EventTarget {
 
   /** Lays the room out for everyone, or turns its page. */
   arrange(wanted) {
-    this.#wire?.say({ type: "layout", ...wanted });
+    if (wanted.layout) this.#chosen = wanted.layout;
+    this.#sayNow({ type: "layout", ...wanted });
   }
 
   /** What a host asks: `{participants: {id: {muted}}}`. */
@@ -287,86 +375,7 @@ export class Call extends EventTarget {
     }
     for (const [id, person] of this.people) if (!after.has(id)) tell("left", person);
     this.#hand = after.get(this.me)?.hand ?? this.#hand;
-  }
-
-  /** First ICE alone; when the node does not know us any more, anew; with growing pauses while it does not answer. */
-  async #recover() {
-    if (this.#recovering || this.phase === "left") return;
-    this.#recovering = true;
-    this.phase = "reconnecting";
-    this.#change();
-    try {
-      await this.#retry();
-    } catch (problem) {
-      this.leave();
-      this.dispatchEvent(new CustomEvent("end", { detail: problem }));
-    } finally {
-      this.#recovering = false;
-    }
-  }
-
-  async #retry() {
-    let last = null;
-    const until = performance.now() + RETURN_MS;
-    for (let n = 0; performance.now() < until; n += 1) {
-      if (this.phase === "left") return;
-      try {
-        if (await this.#revive()) return this.#returned();
-      } catch (problem) {
-        // A refusal does not get better by asking again; silence, "busy" and "too many are joining" may.
-        if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) throw problem;
-        last = problem;
-      }
-      await this.#pause(PAUSES_MS[Math.min(n, PAUSES_MS.length - 1)]);
-    }
-    throw last ?? new Problem({ title: say("lost"), detail: say("lost.do") });
-  }
-
-  #returned() {
-    if (this.phase === "left") return;
-    this.returns += 1;
-    this.#notice(say("back"));
-  }
-
-  /** A pause that ends early when the connection stands or the network is back. */
-  #pause(ms) {
-    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#cut = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  /** One attempt: the old connection if the node still has it, else a new one. */
-  async #revive() {
-    if (this.#wire.connected) return this.#connectedWithin(0);
-    try {
-      await this.#wire.restart();
-      if (await this.#connectedWithin(RESTART_MS)) return true;
-    } catch (problem) {
-      if (problem.status === 0) throw problem;
-    }
-    if (this.phase === "left") return true;
-    if (this.#wire.connected) return this.#connectedWithin(0);
-    // No goodbye: it would give the seat away.
-    this.#wire.farewell(true);
-    await this.#connect();
-    return this.#connectedWithin(RESTART_MS);
-  }
-
-  async #connectedWithin(ms) {
-    const until = performance.now() + ms;
-    do {
-      if (this.phase === "left") return false;
-      if (this.#wire.connected) {
-        this.#connected();
-        return true;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    } while (performance.now() < until);
-    return false;
+    if (this.#hand === this.#handWish) this.#handWish = null;
   }
 
   setMuted(muted) {
@@ -477,6 +486,7 @@ export class Call extends EventTarget {
     }
     this.quality = this.phase === "connected" ? qualityOf(this.figures, figures) : { level: "lost", why: "" };
     this.figures = figures;
+    if (this.#isReady) this.#unsaid.tick();
     return figures;
   }
 
@@ -484,8 +494,8 @@ export class Call extends EventTarget {
   leave() {
     if (this.phase === "left") return;
     this.phase = "left";
-    clearTimeout(this.#waiting);
-    this.#cut();
+    this.#keeper.stop();
+    this.#joining?.farewell();
     this.#wire?.farewell();
     this.#letScreenGo();
     for (const track of Object.values(this.#tracks)) track?.stop();

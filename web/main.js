@@ -374,9 +374,11 @@ function draw() {
   if (!call || phase !== "call") return;
   const seen = call.phase === "connected" && at("composite").videoWidth > 0;
   at("waiting").hidden = seen;
-  at("waiting-text").textContent = say(
-    call.phase === "reconnecting" ? "wait.back" : call.phase === "connected" ? "wait.picture" : "wait.connecting",
-  );
+  const comesBack = call.phase === "reconnecting" || call.phase === "gone";
+  const text = comesBack ? call.trouble : say(call.phase === "connected" ? "wait.picture" : "wait.connecting");
+  // The same words again would be read out again.
+  if (at("waiting-text").textContent !== text) at("waiting-text").textContent = text;
+  at("try-now").hidden = !call.mayTry;
   drawControls();
   moment.take(call.scene);
   drawTiles();
@@ -674,6 +676,7 @@ onClick("consent-no", () => {
 });
 onClick("leave", () => backToLobby(null));
 onClick("sound", play);
+onClick("try-now", () => call?.tryAgain());
 // A menu's own buttons close it; those that stand for a button of the bar press it.
 at("more-menu").addEventListener("click", (event) => {
   const item = event.target.closest(".item");
@@ -687,6 +690,8 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("keyup", onKey);
 // The network, or a laptop whose lid was closed, is back.
 addEventListener("online", () => call?.wake());
+addEventListener("offline", draw);
+/** @type {any} */ (navigator).connection?.addEventListener("change", () => call?.wake());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && call?.wake());
 // The tab closes or the phone's browser goes: the others should not look at a frozen face.
 addEventListener("pagehide", () => call?.leave());

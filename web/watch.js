@@ -1,6 +1,7 @@
 // The page of a room's viewers: by WebRTC with the least delay, else by HLS, which also goes back in time. hls.js comes only when it is
 // needed.
 
+import { Keeper } from "./keeper.js";
 import { Problem, Wire, abilities } from "./wire.js";
 
 /** @type {(id: string) => any} Whatever element it is: each id stands once in watch.html. */
@@ -10,6 +11,10 @@ const HLS = "/assets/hls.js";
 /** Where UDP is blocked, nothing tells so: then HLS is tried. */
 const CONNECT_MS = 8000;
 const AGAIN_MS = 3000;
+/** So long it comes back the same way, if the node answers; then others are tried. */
+const SAME_WAY_MS = 15_000;
+/** So long a picture may stand still before it is said. */
+const DRY_MS = 1500;
 /** So near to the newest part counts as live. */
 const EDGE_S = 4;
 const STEP_S = 5;
@@ -18,7 +23,8 @@ const room = roomOf(location.pathname);
 
 /**
  * One way to watch. `go` resolves once pictures come and rejects with a Problem; `lost` is called when they end by themselves.
- * @typedef {{name: string, text: string, go: (lost: (problem: Problem) => void) => Promise<void>, stop: () => void,
+ * `wake`: something tells that the network is back.
+ * @typedef {{name: string, text: string, go: (lost: (problem: Problem) => void) => Promise<void>, stop: () => void, wake: () => void,
  *   qualities: () => [string, string][], choose: (value: string) => void, rewinds: boolean}} Way
  */
 
@@ -55,14 +61,31 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /* By WebRTC. */
 
+const UNREACHED = () => new Problem({ title: "No pictures reach this browser directly" });
+
 class Direct {
   name = "whep";
   text = "least delay";
   rewinds = false;
+  /** @type {Wire | null} */
   #wire = null;
+  #keeper;
   #rungs = [];
   #lost = (/** @type {Problem} */ _) => {};
   #rung = "";
+
+  constructor() {
+    this.#keeper = new Keeper((how) => this.#join(how));
+    const on = (name, act) => this.#keeper.addEventListener(name, (/** @type {any} */ { detail }) => act(detail));
+    on("lost", () => comingBack(this));
+    on("back", () => isBack(this));
+    on("refused", ({ problem }) => this.#lost(problem));
+    on("gone", () => this.#lost(this.#keeper.problem ?? UNREACHED()));
+    on("try", () => {
+      const { lostFor, problem } = this.#keeper;
+      if (lostFor > SAME_WAY_MS && !problem) this.#lost(UNREACHED());
+    });
+  }
 
   async go(lost) {
     this.#lost = lost;
@@ -76,26 +99,44 @@ class Direct {
     }, () => {});
   }
 
-  async #connect() {
+  /** Joins, and shows what comes. @param {import("./keeper.js").How} [how] */
+  async #join(how) {
     const wire = new Wire({ room, watch: true, rung: this.#rung });
-    this.#wire?.farewell();
+    const before = this.#wire;
     this.#wire = wire;
-    const connected = new Promise((resolve, reject) => {
-      const late = new Problem({ title: "No pictures reach this browser directly" });
-      const timer = setTimeout(() => reject(late), CONNECT_MS);
+    try {
+      await wire.join(undefined, how);
+    } catch (problem) {
+      wire.farewell();
+      if (this.#wire === wire) this.#wire = before;
+      throw problem;
+    }
+    if (this.#wire === wire) video.srcObject = wire.inward();
+    return wire;
+  }
+
+  async #connect() {
+    const before = this.#wire;
+    const wire = await this.#join();
+    before?.farewell();
+    const connected = new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
+      const timer = setTimeout(() => reject(UNREACHED()), CONNECT_MS);
       wire.addEventListener("state", (/** @type {any} */ { detail: state }) => {
-        if (state === "connected") resolve(clearTimeout(timer));
-        if (state === "failed" || state === "closed") reject(late);
-        if (state === "failed" && wire === this.#wire) this.#lost(late);
+        if (state !== "connecting" && state !== "new") clearTimeout(timer);
+        if (state === "connected") resolve();
+        if (state === "failed" || state === "closed") reject(UNREACHED());
       });
     });
-    connected.catch(() => {});
-    await wire.join();
-    video.srcObject = wire.inward();
     await connected;
+    this.#keeper.keep(wire);
+  }
+
+  wake() {
+    this.#keeper.wake();
   }
 
   stop() {
+    this.#keeper.stop();
     this.#wire?.farewell();
     video.srcObject = null;
   }
@@ -161,6 +202,12 @@ class Files {
       hls.loadSource(url);
       hls.attachMedia(video);
     }));
+  }
+
+  wake() {
+    // What hangs since before is asked for once more.
+    this.#hls?.stopLoad();
+    this.#hls?.startLoad();
   }
 
   get edge() {
@@ -235,6 +282,18 @@ async function again(problem) {
   watch();
 }
 
+/** The way that is gone comes back by itself: its picture stays, as it was. */
+function comingBack(from) {
+  if (from !== way || phase !== "watching") return;
+  setPhase("returning");
+}
+
+function isBack(from) {
+  if (from !== way || phase !== "returning") return;
+  setPhase("watching");
+  play();
+}
+
 function tell(problem) {
   lastProblem = problem.message;
   setPhase("waiting");
@@ -244,6 +303,7 @@ function tell(problem) {
 function setPhase(now) {
   phase = now;
   if (now === "connecting") at("waiting-text").textContent = "Connecting…";
+  if (now === "returning") at("waiting-text").textContent = "The connection was lost. Coming back…";
   draw();
 }
 
@@ -282,8 +342,16 @@ function toggleButton(id, symbol, label, key) {
   button.title = `${label} (${key})`;
 }
 
+/** Since when the picture has stood still for want of files; Direct says it by itself. */
+let dry = 0;
+function isDry() {
+  if (phase !== "watching" || !(way instanceof Files) || video.paused || video.readyState > video.HAVE_CURRENT_DATA) dry = 0;
+  else dry ||= performance.now();
+  return dry > 0 && performance.now() - dry > DRY_MS;
+}
+
 function draw() {
-  const seen = phase === "watching" && video.videoWidth > 0;
+  const seen = phase === "watching" && video.videoWidth > 0 && !isDry();
   at("waiting").hidden = seen;
   if (phase === "watching" && !seen) at("waiting-text").textContent = "Waiting for the picture…";
   toggleButton("play", video.paused ? "play" : "pause", video.paused ? "Play" : "Pause", "space");
@@ -360,6 +428,8 @@ at("quality").addEventListener("change", (/** @type {any} */ event) => way?.choo
 at("seek").addEventListener("input", (/** @type {any} */ event) => (video.currentTime = Number(event.target.value)));
 for (const name of ["resize", "loadeddata", "play", "pause", "volumechange", "seeked"]) video.addEventListener(name, draw);
 document.addEventListener("keydown", onKey);
+addEventListener("online", () => way?.wake());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && way?.wake());
 addEventListener("pagehide", leave);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(draw, 500);

@@ -11,15 +11,27 @@ const GATHER_MS = 120;
 /** How long the node may take to answer over HTTP: on a network that is gone nothing else ends the wait. */
 const ASK_MS = 5_000;
 const SERVERS_MS = 3_600_000;
+/**
+ * How the node is asked for a connection: `patience`, ms, of one request, and whether with credentials.
+ * @type {{patience: number, credentials?: RequestCredentials}}
+ */
+const HOW = { patience: ASK_MS };
 /** What is sent until the node asks for something else. */
 const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
 
-/** Something the node refused or could not be asked; `detail` says what to do. `status` 0: it did not answer at all. */
+/**
+ * Something the node refused or could not be asked; `detail` says what to do. `status` 0: it did not answer at all. `after`: the
+ * seconds after which it may be asked again.
+ */
 export class Problem extends Error {
-  constructor({ status = 0, type = "", title, detail = "" }) {
+  constructor({ status = 0, type = "", title, detail = "", after = 0 }) {
     super(detail ? `${title}. ${detail}` : title);
-    Object.assign(this, { status, type, title, detail });
+    this.status = status;
+    this.type = type;
+    this.title = title;
+    this.detail = detail;
+    this.after = after;
   }
 }
 
@@ -66,13 +78,25 @@ function prefer(transceiver, side, codecs) {
   }
 }
 
-/** Asks the node over HTTP; a refusal is a Problem. @param {string} url @param {RequestInit} init */
-export async function ask(url, init) {
+const silent = () => new Problem({ title: say("node.silent"), detail: say("node.silent.do") });
+const late = () => new Problem({ title: say("node.late"), detail: say("node.again") });
+
+/** The body, which may stay away as the whole answer may. @param {Response} response */
+async function textOf(response) {
+  try {
+    return await response.text();
+  } catch {
+    throw silent();
+  }
+}
+
+/** Asks the node over HTTP; a refusal is a Problem. @param {string} url @param {RequestInit} init @param {number} [patience] ms */
+export async function ask(url, init, patience = ASK_MS) {
   let response;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(ASK_MS), ...init });
+    response = await fetch(url, { signal: AbortSignal.timeout(patience), ...init });
   } catch {
-    throw new Problem({ title: say("node.silent"), detail: say("node.silent.do") });
+    throw silent();
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
@@ -81,6 +105,7 @@ export async function ask(url, init) {
     type: body.type ?? "",
     title: body.title ?? say("node.said", { status: response.status }),
     detail: body.detail ?? "",
+    after: Number.parseInt(response.headers.get("Retry-After") ?? "0", 10) || 0,
   });
 }
 
@@ -107,10 +132,11 @@ function iceServersIn(link) {
 let iceServers = { at: -Infinity, list: Promise.resolve([]) };
 function askIceServers() {
   if (performance.now() - iceServers.at > SERVERS_MS) {
-    const answer = fetch("/whip/servers", { method: "OPTIONS" });
+    const before = iceServers.list;
+    const answer = fetch("/whip/servers", { method: "OPTIONS", signal: AbortSignal.timeout(ASK_MS) });
     const list = answer.then((response) => iceServersIn(response.headers.get("Link"))).catch(() => {
       iceServers.at = -Infinity;
-      return [];
+      return before;
     });
     iceServers = { at: performance.now(), list };
   }
@@ -130,6 +156,8 @@ export class Wire extends EventTarget {
   #work = Promise.resolve();
   #asked = new Map();
   #closed = false;
+  /** While ICE is restarted, its candidates wait for the answer: they are of a session that the node does not know yet. */
+  #restarting = false;
   /** Transceivers by the part they play. */
   parts = {};
 
@@ -160,8 +188,10 @@ export class Wire extends EventTarget {
     return this.#channel?.readyState === "open";
   }
 
-  /** Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null. */
-  async join(tracks = { camera: null, microphone: null }) {
+  /**
+   * Makes the connection; resolves when the node has answered. `tracks`: {camera, microphone}, each a track or null.
+   */
+  async join(tracks = { camera: null, microphone: null }, { patience, ...how } = HOW) {
     const iceServers = await askIceServers();
     if (this.#closed) return;
     const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });
@@ -172,14 +202,11 @@ export class Wire extends EventTarget {
     if (this.purpose.watch) this.#layViewer(pc);
     else this.#layParticipant(pc, tracks);
     await pc.setLocalDescription(await pc.createOffer());
-    const response = await ask(this.#endpoint(), {
-      method: "POST",
-      headers: { "Content-Type": "application/sdp" },
-      body: pc.localDescription.sdp,
-    });
+    const offer = { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, ...how };
+    const response = await ask(this.#endpoint(), offer, patience);
     this.#location = new URL(response.headers.get("Location"), location.href).href;
     this.#etag = response.headers.get("ETag");
-    const sdp = await response.text();
+    const sdp = await textOf(response);
     // Left while the offer was under way: nobody needs this connection any more.
     if (this.#closed) return void this.farewell();
     await pc.setRemoteDescription({ type: "answer", sdp });
@@ -212,7 +239,7 @@ export class Wire extends EventTarget {
     this.#channel = pc.createDataChannel(LABEL, { ordered: true });
     this.#channel.addEventListener("message", (event) => this.#hear(event.data));
     this.#channel.addEventListener("open", () => this.#tell("open"));
-    this.#channel.addEventListener("close", () => this.#closed || this.#tell("state", "disconnected"));
+    this.#channel.addEventListener("close", () => this.#closed || this.#tell("state", "closed"));
   }
 
   #layViewer(pc) {
@@ -259,7 +286,7 @@ export class Wire extends EventTarget {
     const pc = this.#pc;
     await pc.setLocalDescription(await pc.createOffer());
     const answered = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Problem({ title: say("node.late"), detail: say("node.again") })), ANSWER_MS);
+      const timer = setTimeout(() => reject(late()), ANSWER_MS);
       this.#answer = { resolve, reject, timer };
     });
     this.say({ type: "offer", sdp: pc.localDescription.sdp });
@@ -322,7 +349,7 @@ export class Wire extends EventTarget {
 
   /** Candidates so far, in one PATCH; the node hears our checks anyway, so a failure is no reason to give up. */
   #trickle() {
-    if (this.#closed || !this.#location || (this.#candidates.length === 0 && !this.#gathered)) return;
+    if (this.#closed || this.#restarting || !this.#location || (this.#candidates.length === 0 && !this.#gathered)) return;
     const body = this.#fragment(this.#candidates.splice(0));
     this.#gathered = false;
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag ?? "*" };
@@ -340,22 +367,30 @@ export class Wire extends EventTarget {
   }
 
   /** Restarts ICE over HTTP (RFC 9725 section 4.3.3); rejects when the node no longer knows this connection. */
-  restart() {
+  restart({ patience, ...how } = HOW) {
+    // What waits for an answer over a connection that broke would keep this waiting.
+    this.#answer?.reject(late());
     return this.#serially(async () => {
       const pc = this.#pc;
       if (!this.#location || pc.signalingState === "closed") throw new Problem({ status: 404, title: "There is no connection to restart" });
       this.#candidates.length = 0;
       this.#gathered = false;
-      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      this.#restarting = true;
       try {
+        await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
         const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" };
-        const response = await ask(this.#location, { method: "PATCH", headers, body: this.#fragment([]) });
-        const fragment = await response.text();
+        const response = await ask(this.#location, { method: "PATCH", headers, body: this.#fragment([]), ...how }, patience);
+        const fragment = await textOf(response);
         this.#etag = response.headers.get("ETag") ?? this.#etag;
         await pc.setRemoteDescription({ type: "answer", sdp: withIce(pc.currentRemoteDescription.sdp, fragment) });
       } catch (problem) {
         if (pc.signalingState === "have-local-offer") await pc.setLocalDescription({ type: "rollback" });
+        // They are of the session that is not to be.
+        this.#candidates.length = 0;
+        clearTimeout(this.#gatherTimer);
         throw problem;
+      } finally {
+        this.#restarting = false;
       }
       this.#trickle();
     });
@@ -366,6 +401,13 @@ export class Wire extends EventTarget {
     const run = this.#work.then(task);
     this.#work = run.catch(() => {});
     return run;
+  }
+
+  /** Bytes that came in, of media and data; 0 where the browser does not tell. */
+  async arrived() {
+    const all = [...(await this.stats()).values()];
+    const sum = (type) => all.reduce((bytes, entry) => bytes + (entry.type === type ? (entry.bytesReceived ?? 0) : 0), 0);
+    return sum("transport") || sum("candidate-pair");
   }
 
   async stats() {

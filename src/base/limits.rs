@@ -8,6 +8,7 @@ mod live;
 mod load;
 mod push;
 mod recordings;
+mod silence;
 mod tcp;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use live::*;
 pub use load::*;
 pub use push::*;
 pub use recordings::*;
+pub use silence::*;
 pub use tcp::*;
 
 /// Participants in one room.

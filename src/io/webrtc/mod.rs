@@ -43,6 +43,7 @@ mod rooms;
 mod route;
 mod saying;
 mod sdp;
+mod silence;
 mod sound;
 mod stun;
 mod switch;

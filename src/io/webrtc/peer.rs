@@ -39,6 +39,7 @@ use crate::io::webrtc::offer::{self, OfferError};
 use crate::io::webrtc::payload::{Packetised, keyframe_size, may_start_keyframe};
 use crate::io::webrtc::role::PeerRole;
 use crate::io::webrtc::route::Route;
+use crate::io::webrtc::silence::Silence;
 use crate::io::webrtc::stun;
 
 /// One connection.
@@ -62,6 +63,7 @@ pub struct Peer {
     connected: bool,
     /// When the last datagram came.
     heard: Instant,
+    silence: Silence,
     closed: bool,
     next: Instant,
     assembled: Outbox<Assembled>,
@@ -144,6 +146,7 @@ impl Peer {
             created: now,
             connected: false,
             heard: now,
+            silence: Silence::new(now),
             closed: false,
             next: now,
             assembled: Outbox::new(),
@@ -281,6 +284,9 @@ impl Peer {
         {
             handled = self.rtc.handle_input(Input::Receive(now, again));
             self.drain(now, out);
+        }
+        if self.silence.ends(now, datagram) && self.composite.is_some() {
+            out.push(PeerOutput::KeyframeRequested);
         }
         self.request_keyframes(now, out);
         self.note_failure(handled, out)

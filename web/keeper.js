@@ -1,0 +1,258 @@
+// Keeps a connection: notices that nothing comes any more, and tries about once a second until the connection, or a new one, stands.
+// No page in here: `Keeper` dispatches "lost" when the connection counts as lost, "try" before and after each attempt, "back" when
+// one stands ({anew}: a new one), "gone" when it stops trying, and "refused" ({problem}) when the node wants nobody back.
+
+import { Knock } from "./knock.js";
+import { Problem } from "./wire.js";
+import { say } from "./words.js";
+
+/** Spacing of looks at what arrived; while the connection is lost, more often. */
+const LOOK_MS = 500;
+const LOOK_LOST_MS = 100;
+/** Without a byte for so long a connection counts as lost: picture, sound and their reports come many times a second. */
+const SILENT_MS = 2500;
+/** The same where something tells that the network changed. */
+const DOUBT_MS = 800;
+/** A look that comes so much too late: the machine slept, or the page was frozen. */
+const SLEPT_MS = 3000;
+/** What came meanwhile is read then; only what comes after it tells that the connection stands. */
+const LEFTOVERS_MS = 500;
+/** How long a sign of the node is waited for before it is asked once more, and then what is asked of it. */
+const KNOCK_MS = 2000;
+const ASK_MS = 2500;
+/** How long a connection that the node agreed to may take to stand. */
+const STAND_MS = 4000;
+/** From one attempt to the next at least, and after a while. */
+const SPACING_MS = 1000;
+const PATIENT_MS = 60_000;
+const SPACING_LATER_MS = 3000;
+/** The longest that an answer may put off the next attempt. */
+const PUT_OFF_MS = 10_000;
+/** How long it tries by itself. */
+const RETURN_MS = 10 * 60_000;
+
+/** @typedef {{patience: number, credentials?: RequestCredentials}} How */
+
+export class Keeper extends EventTarget {
+  #make;
+  #isFinal;
+  /** @type {import("./wire.js").Wire | null} */
+  #wire = null;
+  /** Whether the wire ever stood. */
+  #stood = false;
+  #bytes = -1;
+  #heard = 0;
+  /** From when on it counts what arrives. */
+  #fresh = 0;
+  #looked = Date.now();
+  #timer = 0;
+  #spacing = LOOK_MS;
+  /** Since when the connection counts as lost. @type {number | null} */
+  #lost = null;
+  #trying = false;
+  /** @type {Knock | null} */
+  #knock = null;
+  #anew = false;
+  #stopped = false;
+  #cut = () => {};
+  /** Why the last attempt failed. @type {Problem | null} */
+  problem = null;
+
+  /**
+   * `make` joins anew, `how` as Wire takes it, and gives the new wire; `isFinal` says which refusals do not get
+   * better by asking again: silence, "busy" and "too many are joining" may.
+   * @param {(how: How) => Promise<import("./wire.js").Wire>} make
+   * @param {(problem: Problem) => boolean} [isFinal]
+   */
+  constructor(make, isFinal = ({ status }) => status >= 400 && status < 500 && status !== 429) {
+    super();
+    [this.#make, this.#isFinal] = [make, isFinal];
+  }
+
+  /** How long the connection has been lost, ms; 0: it stands. */
+  get lostFor() {
+    return this.#lost === null ? 0 : performance.now() - this.#lost;
+  }
+
+  /** Keeps this one from now on. @param {import("./wire.js").Wire} wire */
+  keep(wire) {
+    [this.#wire, this.#stood, this.#bytes, this.#heard] = [wire, false, -1, performance.now()];
+    wire.addEventListener("state", (/** @type {any} */ { detail }) => wire === this.#wire && this.#onState(detail));
+    if (this.#timer === 0) this.#lookEvery(LOOK_MS);
+    if (wire.connected) this.#onState("connected");
+  }
+
+  #lookEvery(spacing) {
+    clearInterval(this.#timer);
+    this.#spacing = spacing;
+    this.#looked = Date.now();
+    this.#timer = setInterval(() => this.#look(), spacing);
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#forgetKnock();
+    this.#cut();
+  }
+
+  /** Something tells that the network changed, or that the machine woke: nothing is waited for any longer. */
+  wake() {
+    if (this.#stopped || !this.#wire) return;
+    this.#cut();
+    if (this.#lost === null) this.#doubt();
+  }
+
+  /** Tries once more after "gone". */
+  again() {
+    if (this.#stopped || this.#trying || this.#lost === null) return this.wake();
+    this.#lost = performance.now();
+    this.#retry();
+  }
+
+  #onState(state) {
+    if (state === "connected") {
+      this.#stood = true;
+      this.#heard = performance.now();
+      this.#stands();
+    } else if (state === "failed" || state === "closed") {
+      this.#lose();
+    } else if (state === "disconnected") {
+      this.#doubt();
+    }
+  }
+
+  /** Unless something comes very soon, the connection is lost. */
+  #doubt() {
+    this.#heard = Math.min(this.#heard, performance.now() - SILENT_MS + DOUBT_MS);
+    setTimeout(() => this.#look(), DOUBT_MS + 50);
+  }
+
+  async #look() {
+    if (this.#stopped) return;
+    // The wall clock goes on while a machine sleeps.
+    const late = Date.now() - this.#looked - this.#spacing;
+    this.#looked = Date.now();
+    if (late > SLEPT_MS) {
+      this.#fresh = performance.now() + LEFTOVERS_MS;
+      this.#cut();
+      if (this.#stood) this.#lose();
+    }
+    const wire = this.#wire;
+    const bytes = await wire.arrived().catch(() => this.#bytes);
+    if (wire !== this.#wire || this.#stopped) return;
+    const arrived = this.#bytes >= 0 && bytes > this.#bytes;
+    this.#bytes = bytes;
+    if (arrived) {
+      this.#heard = performance.now();
+      if (wire.connected && this.#heard > this.#fresh) this.#stands();
+    } else if (this.#stood && bytes > 0 && performance.now() - this.#heard > SILENT_MS) {
+      this.#lose();
+    }
+  }
+
+  #lose() {
+    if (this.#lost !== null || this.#stopped) return;
+    this.#lost = performance.now();
+    this.#anew = false;
+    this.#lookEvery(LOOK_LOST_MS);
+    this.dispatchEvent(new CustomEvent("lost"));
+    this.#retry();
+  }
+
+  /** Also in the middle of an attempt, which then goes on: the node may have heard it. */
+  #stands() {
+    if (this.#lost === null || this.#stopped) return;
+    this.#lost = null;
+    this.problem = null;
+    this.#forgetKnock();
+    this.#cut();
+    this.#lookEvery(LOOK_MS);
+    this.dispatchEvent(new CustomEvent("back", { detail: { anew: this.#anew } }));
+  }
+
+  async #retry() {
+    if (this.#trying) return;
+    this.#trying = true;
+    try {
+      while (this.#lost !== null && !this.#stopped) {
+        if (this.lostFor > RETURN_MS) return void this.dispatchEvent(new CustomEvent("gone"));
+        const began = performance.now();
+        this.dispatchEvent(new CustomEvent("try"));
+        const putOff = await this.#attempt();
+        const spacing = this.lostFor > PATIENT_MS ? SPACING_LATER_MS : SPACING_MS;
+        if (this.#lost === null || this.#stopped) return;
+        this.dispatchEvent(new CustomEvent("try"));
+        await this.#pause(Math.max(began + spacing - performance.now(), putOff));
+      }
+    } catch (problem) {
+      if (!this.#stopped) this.dispatchEvent(new CustomEvent("refused", { detail: { problem } }));
+    } finally {
+      this.#trying = false;
+    }
+  }
+
+  /** One attempt: the old connection if the node still has it, else a new one. Returns how long the node puts the next one off, ms. */
+  async #attempt() {
+    this.#knock ??= new Knock();
+    const mode = await Promise.race([this.#knock.answered, this.#knock.again(), this.#pause(KNOCK_MS)]);
+    if (!mode) return this.#failed(new Problem({ title: say("node.silent") }));
+    this.#forgetKnock();
+    /** @type {How} */
+    const how = { patience: ASK_MS, credentials: mode };
+    if (this.#lost === null || this.#stopped) return 0;
+    try {
+      await this.#wire.restart(how);
+      this.problem = null;
+      if (await this.#standing()) return 0;
+    } catch (error) {
+      const problem = error instanceof Problem ? error : null;
+      if (problem?.status === 0) return this.#failed(problem);
+      if (!problem) console.warn("ICE was not restarted", error);
+    }
+    if (this.#lost === null || this.#stopped) return 0;
+    try {
+      const before = this.#wire;
+      const wire = await this.#make(how);
+      // No goodbye: it would give the seat away.
+      before.farewell(true);
+      this.#anew = true;
+      this.keep(wire);
+      this.problem = null;
+      await this.#standing();
+      return 0;
+    } catch (problem) {
+      return this.#failed(problem);
+    }
+  }
+
+  #failed(problem) {
+    if (!(problem instanceof Problem) || this.#isFinal(problem)) throw problem;
+    this.problem = problem;
+    // Not all at once, who were put off together.
+    return problem.after > 0 ? Math.min(problem.after * 1000 * (1 + Math.random() / 4), PUT_OFF_MS) : 0;
+  }
+
+  /** Whether the connection stands within patience. */
+  async #standing() {
+    const until = performance.now() + STAND_MS;
+    while (this.#lost !== null && !this.#stopped && performance.now() < until) await this.#pause(100);
+    return this.#lost === null;
+  }
+
+  #forgetKnock() {
+    this.#knock?.end();
+    this.#knock = null;
+  }
+
+  /** A pause that ends early when something tells that the network is back. */
+  #pause(ms) {
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      const timer = setTimeout(resolve, Math.max(ms, 0));
+      this.#cut = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
