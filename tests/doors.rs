@@ -5,3 +5,5 @@ mod flood;
 pub mod harness;
 mod http;
 mod joins;
+mod media;
+mod sender;

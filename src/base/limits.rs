@@ -236,6 +236,9 @@ pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
 /// Frames a second of one track of pictures, over some seconds; a track that has more is not shown.
 pub const INGEST_FPS_MAX: u64 = 75;
+/// Pixels a second of one track of pictures, over some seconds: the largest pictures forty times a second, a third more
+/// than AV1's level 5.0 has.
+pub const INGEST_PIXELS_A_SECOND_MAX: u64 = INGEST_PIXELS_MAX as u64 * 40;
 /// Bits a second that any track of pictures may have, over some seconds, however small its tile: what software that
 /// cannot be steered sends.
 pub const INGEST_BITRATE_MIN: u64 = 10_000_000;
