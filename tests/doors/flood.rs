@@ -10,9 +10,9 @@ use serde_json::Value;
 use tessera::base::limits;
 
 use super::harness::{CALL, Siege, block_on, get};
+use super::sender::Sender;
 use crate::browser::driver::client;
 use crate::browser::node::Node;
-use crate::client::Client;
 
 /// Requests of the flood, and how far they are apart.
 const FLOOD: u32 = 5_000;
@@ -82,7 +82,7 @@ fn a_flood_of_requests_from_one_address_is_answered_and_keeps_nobody_out() {
         // Others come in meanwhile, by HTTP and by media.
         let mut joins = 0;
         while counted.load(Ordering::Relaxed) < FLOOD || joins < 2 {
-            Client::join(&node.url, "other", "Ada", 0);
+            Sender::join(node, "other", "Ada").leave();
             joins += 1;
             assert!(begun.elapsed() < Duration::from_secs(120), "{} were answered", counted.load(Ordering::Relaxed));
         }
@@ -147,7 +147,7 @@ fn who_asks_for_much_and_reads_nothing_costs_little_and_keeps_nobody_out() {
     assert!(held.len() > CONNECTIONS / 2, "{} stand", held.len());
     // As many answers are made as are made at all before some are taken.
     held.iter_mut().step_by(4).for_each(|stream| heads(stream, limits::HTTP_ANSWERS_AT_ONCE));
-    Client::join(&node.url, "other", "Ada", 0);
+    Sender::join(node, "other", "Ada").leave();
     assert_eq!(get(node, &format!("v1/rooms/{CALL}"))["participants"].as_array().map(Vec::len), Some(5));
     siege.rose_by_at_most(UNREAD_BYTES);
     drop(held);

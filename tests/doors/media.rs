@@ -13,7 +13,6 @@ use tessera::engine::encode::{EncoderChoice, OpusEncoder, OpusEncoderConfig, Vid
 use super::harness::{CALL, Siege, get, metric};
 use super::sender::{Sender, Sent};
 use crate::browser::node::Node;
-use crate::client::Client;
 
 /// Bytes that one sender may cost: a decoder's and the way's pictures of the largest size there is, twelve of them.
 const SENDER_BYTES: u64 = limits::INGEST_PIXELS_MAX as u64 * 3 / 2 * 12;
@@ -249,7 +248,7 @@ fn unplayed(node: &Node) -> u64 {
 /// A text that is too long is answered; one that is longer than any message may be, which no browser would send, costs
 /// its sender the channel and nobody else a word.
 fn says_too_much(node: &Node) {
-    let mut reader = Client::join(&node.url, CALL, "reader", 0);
+    let mut reader = Sender::join(node, CALL, "reader");
     joins(node, "long", |sender| {
         let text = "<b>much</b>".repeat(5_000);
         assert!(sender.say("chat", json!({ "text": text })));
@@ -261,10 +260,11 @@ fn says_too_much(node: &Node) {
             looks > 4
         });
     });
-    reader.say("chat", json!({ "text": "<i>seen</i>" }));
-    crate::client::wait_until(std::slice::from_mut(&mut reader), "the chat goes on", |clients| {
-        clients[0].last("chat").is_some_and(|chat| chat["lines"][0]["text"] == "<i>seen</i>")
+    assert!(reader.say("chat", json!({ "text": "<i>seen</i>" })));
+    reader.until("the chat goes on", |reader| {
+        reader.last("chat").is_some_and(|chat| chat["lines"][0]["text"] == "<i>seen</i>")
     });
+    reader.leave();
 }
 
 #[test]
@@ -275,12 +275,12 @@ fn what_nobody_should_send_costs_its_sender_and_nobody_else() {
     for (name, does) in [
         ("bombs", sends_bombs as fn(&Node)),
         ("sizes", changes_sizes),
-        ("floods", floods),
         ("codecs", changes_codecs),
         ("no keyframes", sends_no_keyframe),
         ("jumps", jumps),
         ("sounds", sounds),
         ("words", says_too_much),
+        ("floods", floods),
     ] {
         let begun = std::time::Instant::now();
         does(node);
@@ -290,7 +290,7 @@ fn what_nobody_should_send_costs_its_sender_and_nobody_else() {
     for name in ["threads_failed", "rooms_failed", "decoder_tracks_refused"] {
         assert_eq!(metric(node, &format!("tessera_{name}_total")), 0, "{name}");
     }
-    Client::join(&node.url, "other", "Ada", 0);
+    Sender::join(node, "other", "Ada").leave();
     let report = siege.end_of_work();
     assert_eq!((report.participants.connected, report.participants.seen), (5, 5), "{report:?}");
     assert!(report.decoders[0].longest_picture_gap_ms < 20_000.0, "{report:?}");

@@ -26,6 +26,8 @@ use crate::client::PATIENCE;
 
 /// How often a test looks whether what it waits for has happened.
 const LOOKS: Duration = Duration::from_millis(300);
+/// How long a node may have no room for one more.
+const ROOM_PATIENCE: Duration = Duration::from_secs(120);
 /// Packets that a late sender catches up with at once.
 const BURST: u32 = 20;
 
@@ -93,10 +95,7 @@ impl Sender {
         let microphone = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         api.add_channel(signal::LABEL.to_owned());
         let (offer, pending) = api.apply().expect("three lines are new");
-        let request = client().post(format!("{}v1/rooms/{room}/participants?name={name}", node.url));
-        let request = request.header("content-type", "application/sdp").body(offer.to_sdp_string());
-        let answer =
-            block_on(async { request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap() });
+        let answer = answered(&format!("{}v1/rooms/{room}/participants?name={name}", node.url), &offer.to_sdp_string());
         // Whatever the node takes in one message, this one believes that it is more.
         let told = format!("a=max-message-size:{}", limits::SIGNAL_LEN_MAX);
         assert!(answer.contains(&told), "{answer}");
@@ -250,5 +249,22 @@ impl Sender {
                 Output::Event(_) => {}
             }
         }
+    }
+}
+
+/// The answer to an offer. A machine that is full takes nobody in for a while, and says so: it is asked again.
+fn answered(url: &str, offer: &str) -> String {
+    let until = Instant::now() + ROOM_PATIENCE;
+    loop {
+        let request = client().post(url).header("content-type", "application/sdp").body(offer.to_owned());
+        let (status, text) = block_on(async {
+            let response = request.send().await.expect("the node answers");
+            (response.status().as_u16(), response.text().await.expect("an answer is text"))
+        });
+        if status == 201 {
+            return text;
+        }
+        assert!(status == 503 && Instant::now() < until, "{status}: {text}");
+        std::thread::sleep(LOOKS);
     }
 }
