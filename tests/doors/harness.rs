@@ -99,8 +99,8 @@ impl Siege {
         self.over();
     }
 
-    /// As `end`, of a siege that keeps all cores busy, of which a machine with few has none left for some ticks: the call
-    /// goes on. What the five saw and heard.
+    /// As `end`, of a siege that keeps all cores busy, of which a machine with few has none left for some ticks: the
+    /// call goes on. What the five saw and heard.
     pub fn end_of_work(self) -> Report {
         let until = costs(&self.node).ticks + TICKS;
         wait_for_costs(&self.node, "the call goes on", |costs| costs.ticks >= until);
