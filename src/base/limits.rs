@@ -82,6 +82,8 @@ pub const HTTP_SWEEP_SPACING: Duration = Duration::from_secs(5);
 pub const HTTP_HEAD_LEN_MAX: usize = 16 * 1024;
 /// Requests on one HTTP/2 connection at once.
 pub const HTTP_STREAMS_MAX: u32 = 32;
+/// Answers of one connection that are made or wait to be taken, those of live HLS aside, which are no copies.
+pub const HTTP_ANSWERS_AT_ONCE: usize = 4;
 /// Bytes that one HTTP/2 connection may send ahead of what is read.
 pub const HTTP_WINDOW_LEN: u32 = 128 * 1024;
 /// HTTP connections at once, as far as the process' descriptors allow.
@@ -242,6 +244,9 @@ pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
 /// Frames a second of one track of pictures, over some seconds; a track that has more is not shown.
 pub const INGEST_FPS_MAX: u64 = 75;
+/// Pixels a second of one track of pictures, over some seconds: the largest pictures forty times a second, a third more
+/// than AV1's level 5.0 has.
+pub const INGEST_PIXELS_A_SECOND_MAX: u64 = INGEST_PIXELS_MAX as u64 * 40;
 /// Bits a second that any track of pictures may have, over some seconds, however small its tile: what software that
 /// cannot be steered sends.
 pub const INGEST_BITRATE_MIN: u64 = 10_000_000;

@@ -133,9 +133,15 @@ impl Load {
     /// Brings so many people to the room, for at most so many seconds. Their cameras send the same all the time, which
     /// is what those ask for whom they are a room's people and nothing more.
     pub fn start(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
+        Self::start_with(node, room, participants, duration_s, &[])
+    }
+
+    /// As `start`, with more flags.
+    pub fn start_with(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
         let child = Command::new(BINARY)
             .args(["load", "--heedless", "--url", &node.url, "--room", room])
             .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
+            .args(flags)
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");

@@ -30,6 +30,8 @@ pub struct Allowance {
     frames: Bucket,
     /// Of bits.
     bits: Bucket,
+    /// Of pixels to be decoded.
+    pixels: Bucket,
     is_over: bool,
 }
 
@@ -44,7 +46,7 @@ impl Allowance {
     #[must_use]
     pub fn new() -> Self {
         let (frames, bits) = (Bucket::new(limits::INGEST_FPS_MAX), Bucket::new(limits::INGEST_BITRATE_MIN));
-        Self { frames, bits, is_over: false }
+        Self { frames, bits, pixels: Bucket::new(limits::INGEST_PIXELS_A_SECOND_MAX), is_over: false }
     }
 
     /// The track is asked for so many bits a second.
@@ -53,14 +55,14 @@ impl Allowance {
         self.bits.rate = wide.clamp(limits::INGEST_BITRATE_MIN, limits::INGEST_BITRATE_MAX);
     }
 
-    /// A frame of `len` bytes came whole.
-    pub fn admit(&mut self, now: Instant, len: usize, keyframe: bool) -> Admission {
-        let within = self.frames.take(now, 1) & self.bits.take(now, len as u64 * 8);
+    /// A frame of `len` bytes and `pixels` came whole.
+    pub fn admit(&mut self, now: Instant, (len, pixels): (usize, u64), keyframe: bool) -> Admission {
+        let within = self.frames.take(now, 1) & self.bits.take(now, len as u64 * 8) & self.pixels.take(now, pixels);
         if !self.is_over {
             self.is_over = !within;
             return if within { Admission::Taken } else { Admission::Stops };
         }
-        if !(self.frames.is_calm() && self.bits.is_calm()) {
+        if !(self.frames.is_calm() && self.bits.is_calm() && self.pixels.is_calm()) {
             return Admission::Left;
         }
         if !keyframe {
@@ -115,12 +117,19 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// Sends frames for some seconds; how many were taken, and what became of the last.
-    fn send(allowance: &mut Allowance, from: &mut Instant, seconds: u64, fps: u64, bitrate: u64) -> (u64, Admission) {
+    const HD: u64 = 1_920 * 1_080;
+
+    /// Sends frames of so many pixels for some seconds; how many were taken, and what became of the last.
+    fn send(
+        allowance: &mut Allowance,
+        from: &mut Instant,
+        (seconds, fps): (u64, u64),
+        (bitrate, pixels): (u64, u64),
+    ) -> (u64, Admission) {
         let (mut taken, mut last) = (0, Admission::Left);
         for n in 0..seconds * fps {
             let len = usize::try_from(bitrate / fps / 8).unwrap();
-            last = allowance.admit(*from, len, n % (2 * fps) == 0);
+            last = allowance.admit(*from, (len, pixels), n % (2 * fps) == 0);
             taken += u64::from(matches!(last, Admission::Taken | Admission::GoesOn));
             *from += Duration::from_secs(1) / u32::try_from(fps).unwrap();
         }
@@ -129,21 +138,36 @@ mod tests {
 
     #[test]
     fn cameras_screens_and_whoever_cannot_be_steered_are_within_it() {
-        for (fps, bitrate, target) in [(30, 2_500_000, 80_000), (60, 6_000_000, 80_000), (30, 20_000_000, 3_000_000)] {
+        for (fps, bitrate, pixels, target) in [
+            (30, 2_500_000, HD, 80_000),
+            (60, 6_000_000, 2_560 * 1_440, 80_000),
+            (30, 20_000_000, 3_840 * 2_160, 3_000_000),
+            (30, 8_000_000, 5_120 * 1_440, 3_000_000),
+        ] {
             let mut now = Instant::now();
             let mut allowance = Allowance::new();
             allowance.aim(target);
-            assert_eq!(send(&mut allowance, &mut now, 60, fps, bitrate), (60 * fps, Admission::Taken));
+            assert_eq!(send(&mut allowance, &mut now, (60, fps), (bitrate, pixels)), (60 * fps, Admission::Taken));
         }
+    }
+
+    #[test]
+    fn the_largest_pictures_as_often_as_small_ones_stop_however_few_their_bits() {
+        let mut now = Instant::now();
+        let mut allowance = Allowance::new();
+        let (taken, last) = send(&mut allowance, &mut now, (20, 70), (1_000_000, limits::INGEST_PIXELS_MAX.into()));
+        assert!(taken < 210 && last == Admission::Left, "{taken} {last:?}");
+        let (taken, last) = send(&mut allowance, &mut now, (20, 70), (1_000_000, HD));
+        assert!(taken > 1_000 && last == Admission::Taken, "{taken} {last:?}");
     }
 
     #[test]
     fn two_hundred_and_forty_frames_a_second_stop_and_go_on_once_they_are_fewer() {
         let mut now = Instant::now();
         let mut allowance = Allowance::new();
-        let (taken, last) = send(&mut allowance, &mut now, 60, 240, 1_000_000);
+        let (taken, last) = send(&mut allowance, &mut now, (60, 240), (1_000_000, 0));
         assert!(taken < 240 && last == Admission::Left, "{taken} {last:?}");
-        let (taken, last) = send(&mut allowance, &mut now, 10, 30, 1_000_000);
+        let (taken, last) = send(&mut allowance, &mut now, (10, 30), (1_000_000, 0));
         assert!(taken > 200 && last == Admission::Taken, "{taken} {last:?}");
     }
 
@@ -152,10 +176,10 @@ mod tests {
         let mut now = Instant::now();
         let mut allowance = Allowance::new();
         allowance.aim(1_600_000);
-        let (taken, last) = send(&mut allowance, &mut now, 30, 30, 60_000_000);
+        let (taken, last) = send(&mut allowance, &mut now, (30, 30), (60_000_000, HD));
         assert!(taken < 60 && last == Admission::Left, "{taken} {last:?}");
         let became: Vec<_> =
-            (0..300_u32).map(|n| allowance.admit(now + Duration::from_millis(33) * n, 6_000, n == 200)).collect();
+            (0..300_u32).map(|n| allowance.admit(now + Duration::from_millis(33) * n, (6_000, HD), n == 200)).collect();
         assert_eq!((became[0], became[199], became[200]), (Admission::Left, Admission::Awaits, Admission::GoesOn));
         assert!(became[201..].iter().all(|one| *one == Admission::Taken));
     }

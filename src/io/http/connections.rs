@@ -16,6 +16,7 @@ use axum_server::accept::Accept;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
 use crate::base::limits;
@@ -50,12 +51,15 @@ struct Entry {
     since: Instant,
     /// Whether only the last bytes of its answers are still to be taken.
     lingers: bool,
+    /// Turns to have an answer made.
+    turns: Arc<Semaphore>,
     closing: Arc<Closing>,
 }
 
 impl Entry {
     fn new(number: u64, closing: Arc<Closing>) -> Self {
-        Self { number, served: 0, since: Instant::now(), lingers: false, closing }
+        let turns = Arc::new(Semaphore::new(limits::HTTP_ANSWERS_AT_ONCE));
+        Self { number, served: 0, since: Instant::now(), lingers: false, turns, closing }
     }
 }
 
@@ -118,6 +122,13 @@ impl Connections {
             entry.served += 1;
         }
         Served { connections: self.clone(), peer }
+    }
+
+    /// Waits for this connection's turn to have one more answer made, which ends when its bytes were taken: who asks on
+    /// and on and reads nothing has few of them in memory.
+    pub(super) async fn turn(&self, peer: SocketAddr) -> Option<OwnedSemaphorePermit> {
+        let turns = self.table().entries.get(&peer).map(|entry| entry.turns.clone())?;
+        turns.acquire_owned().await.ok()
     }
 
     /// More of a request's body came.

@@ -3,11 +3,11 @@
 //! read.
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 
+use crate::io::http::extract::FilePath;
 use crate::io::http::page::{Asset, asset, respond};
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/assets/console/{name}", get(file))
 }
 
-async fn file(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn file(headers: HeaderMap, FilePath(name): FilePath) -> Result<Response, Problem> {
     let is_named = |asset: &&Asset| asset.name.strip_prefix("console/") == Some(name.as_str());
     let asset = ASSETS.iter().find(is_named).ok_or_else(Problem::no_page)?;
     Ok(respond(&headers, asset))

@@ -4,13 +4,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::base::limits;
 use crate::core::access::{Act, Caller, Policy};
@@ -84,11 +85,17 @@ pub(super) async fn enter(
     let path = parts.extensions.get::<MatchedPath>().cloned();
     parts.extensions.insert(asked.caller);
     parts.extensions.insert(in_hand.clone());
-    let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, next.run(Request::from_parts(parts, body))).await;
-    let response = answered.unwrap_or_else(|_| Problem::slow().into_response());
+    // What is live is the same bytes for all who watch, and many wait for it by one proxy's connection.
+    let is_live = path.as_ref().is_some_and(|path| path.as_str().starts_with("/hls/"));
+    let answer = async {
+        let turn = if is_live { None } else { entrance.connections.turn(peer).await };
+        (next.run(Request::from_parts(parts, body)).await, turn)
+    };
+    let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, answer).await;
+    let (response, turn) = answered.unwrap_or_else(|_| (Problem::slow().into_response(), None));
     let response = in_hand.misfortune().map_or(response, IntoResponse::into_response);
     in_hand.let_go();
-    let mut response = held_until_read(response, in_hand);
+    let mut response = held_until_read(response, in_hand, turn);
     if response.status() == StatusCode::CREATED && asked.makes_connections() {
         ice::tell(&entrance.ice_servers, response.headers_mut());
     }
@@ -97,16 +104,34 @@ pub(super) async fn enter(
     response
 }
 
-/// Keeps the connection's place while an answer that is not in memory yet flows.
-fn held_until_read(response: Response, in_hand: Arc<InHand>) -> Response {
-    if response.body().size_hint().exact().is_some() {
-        return response;
+/// Keeps the connection's place while an answer that is not in memory yet flows, and its turn until the bytes of one
+/// that is were taken.
+fn held_until_read(mut response: Response, in_hand: Arc<InHand>, turn: Option<OwnedSemaphorePermit>) -> Response {
+    if let Some(len) = response.body().size_hint().exact() {
+        let Some(turn) = turn.filter(|_| len > 0).map(Arc::new) else { return response };
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(len));
+        return response.map(|body| {
+            let held = move |piece: Bytes| Bytes::from_owner(Held { piece, _turn: turn.clone() });
+            Body::from_stream(body.into_data_stream().map(move |piece| piece.map(&held)))
+        });
     }
     response.map(|body| {
         Body::from_stream(body.into_data_stream().inspect(move |_| {
             let _ = &in_hand;
         }))
     })
+}
+
+/// Bytes of an answer, which are let go of once the connection has written them.
+struct Held {
+    piece: Bytes,
+    _turn: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
 }
 
 /// What a request is answered that goes no further, what page asked, and whether it showed a token.

@@ -20,6 +20,9 @@ use crate::io::http::problem::Problem;
 /// The room a path names; another path is a problem.
 pub(super) struct RoomPath(pub(super) RoomId);
 
+/// The file a path names; a name that cannot be read is no file's.
+pub(super) struct FilePath(pub(super) String);
+
 /// The connection a path names.
 pub(super) struct ResourcePath(pub(super) ResourceToken);
 
@@ -35,6 +38,15 @@ impl<S: Send + Sync> FromRequestParts<S> for RoomPath {
         let Path(fields) = parsed.map_err(|rejection| bad(rejection.body_text()))?;
         let name = fields.get("room").map_or("", String::as_str);
         name.parse().map(Self).map_err(|why: IdError| bad(why.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FilePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parsed = Path::<String>::from_request_parts(parts, state).await;
+        parsed.map(|Path(name)| Self(name)).map_err(|_| Problem::no_page())
     }
 }
 

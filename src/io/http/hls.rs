@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -122,9 +122,10 @@ async fn piece(
     State(rooms): State<LiveRooms>,
     State(control): State<ControlHandle>,
     RoomPath(room): RoomPath,
-    Path(PiecePath { run, rung, piece }): Path<PiecePath>,
+    path: Result<Path<PiecePath>, PathRejection>,
     directives: Result<Query<Directives>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Path(PiecePath { run, rung, piece }) = path.map_err(|_| Problem::no_stream())?;
     let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
     let live = rooms.room(&room).filter(|live| live.run == run).ok_or_else(Problem::no_stream)?;
     let at = live.offered().find(|(_, offered)| offered.name == rung).map(|(n, _)| n);

@@ -4,12 +4,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::io::http::extract::RoomPath;
+use crate::io::http::extract::{FilePath, RoomPath};
 use crate::io::http::packed;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
@@ -88,7 +87,7 @@ async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
     named(&headers, "icon.svg")
 }
 
-async fn file(headers: HeaderMap, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn file(headers: HeaderMap, FilePath(name): FilePath) -> Result<Response, Problem> {
     named(&headers, &name)
 }
 

@@ -9,6 +9,7 @@ use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, Outbox, ReceivedFrame, Size, TrackKind, Wallclock};
+use crate::core::bitstream::stated_size;
 use crate::core::ladder::{Admission, Allowance, LayerChoice, SendTarget, TemporalChoice};
 use crate::io::webrtc::assemble::{Assembled, VideoAssembler, WirePacket};
 use crate::io::webrtc::extensions::{StatedColour, StatedOrientation};
@@ -33,6 +34,8 @@ pub(super) struct Incoming {
     layers: LayerChoice,
     timeline: Timeline,
     allowance: Allowance,
+    /// Pixels of its pictures, as the last keyframe told.
+    pixels: u64,
     temporal: TemporalChoice,
 }
 
@@ -90,6 +93,7 @@ impl Incoming {
             layers: LayerChoice::default(),
             timeline: Timeline::default(),
             allowance: Allowance::new(),
+            pixels: 0,
             temporal: TemporalChoice::default(),
         }
     }
@@ -175,7 +179,14 @@ impl Incoming {
         }
         self.timeline.place(frame);
         self.answered |= frame.keyframe;
-        let admission = self.allowance.admit(frame.arrival, frame.data.len(), frame.keyframe);
+        // VP9's pictures may grow without a keyframe.
+        if (frame.keyframe || frame.codec == Codec::Vp9)
+            && let Some(Size { width, height }) = stated_size(frame.codec, &frame.data)
+        {
+            // Larger ones are refused before they cost anything.
+            self.pixels = (u64::from(width) * u64::from(height)).min(limits::INGEST_PIXELS_MAX.into());
+        }
+        let admission = self.allowance.admit(frame.arrival, (frame.data.len(), self.pixels), frame.keyframe);
         match admission {
             Admission::Taken | Admission::GoesOn => self.wanted &= !frame.keyframe,
             Admission::Awaits => self.wanted = true,

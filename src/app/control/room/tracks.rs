@@ -82,9 +82,10 @@ impl Room {
     ) {
         let Some(participant) = self.peers.get(peer).and_then(|entry| entry.role.participant()) else { return };
         let why = format!(
-            "They are more than {} a second, or many times the bits that 'send' asks for. Send less: they are shown \
-             again a second later.",
-            limits::INGEST_FPS_MAX
+            "They are more than {} a second ({} of the largest), or many times the bits that 'send' asks for. Send \
+             less: they are shown again a second later.",
+            limits::INGEST_FPS_MAX,
+            limits::INGEST_PIXELS_A_SECOND_MAX / u64::from(limits::INGEST_PIXELS_MAX)
         );
         self.pictures_refused(now, TrackId { participant, kind }, is_over.then_some(why), out);
     }
