@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::config::file::CheckedFile;
 use crate::base::limits;
-use crate::base::media::PcmBlock;
+use crate::base::media::ShortBlock;
 use crate::engine::decode;
 
 /// `recording.announcement`: the path of a WAV file, or of Opus in Ogg; empty: none.
@@ -21,7 +21,7 @@ pub struct Announcement {
 impl Announcement {
     /// Its sound, decoded anew: some milliseconds of work for each second of it.
     #[must_use]
-    pub fn blocks(&self) -> Option<Arc<[PcmBlock]>> {
+    pub fn blocks(&self) -> Option<Arc<[ShortBlock]>> {
         let file = self.file.as_ref()?;
         Some(decode::announcement(file.bytes()).expect("it was decoded when the configuration was read").into())
     }

@@ -8,7 +8,7 @@ use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::event::Event;
 use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::limits;
-use crate::base::media::{MixTick, ParticipantId, PcmBlock, Pts, RoomEpoch, RoomId, TrackId};
+use crate::base::media::{MixTick, ParticipantId, Pts, RoomEpoch, RoomId, ShortBlock, TrackId};
 use crate::engine::audio::RoomSound;
 use crate::engine::flow::{Fan, PlayoutCell, TrackReceiver};
 use crate::io::telemetry::log::alias;
@@ -49,7 +49,7 @@ pub enum MixCommand {
     /// There is a mix without these people besides, whose packets carry this number; nobody: no longer.
     LeaveOut(RoomId, BTreeSet<ParticipantId>, u64),
     /// Play this into the room.
-    Announce(RoomId, Arc<[PcmBlock]>),
+    Announce(RoomId, Arc<[ShortBlock]>),
 }
 
 struct Channel {

@@ -24,7 +24,7 @@ pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{
     AudioLevel, CodedFrame, ComposedFrame, Content, EncodedFrame, MixTick, PcmBlock, Picture, PlaneRef, ReceivedFrame,
-    RedactedMix, TappedFrame, TemporalLayer, VideoFrame,
+    RedactedMix, ShortBlock, TappedFrame, TemporalLayer, VideoFrame,
 };
 pub use g711::Law;
 pub use ids::{IdError, ParticipantId, PeerId, RecordingTicket, RoomId, TrackId, TrackKind};

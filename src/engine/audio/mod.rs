@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::limits;
-use crate::base::media::{AudioLevel, MixTick, ParticipantId, PcmBlock, Pts, TrackId, TrackKind, Wallclock};
+use crate::base::media::{
+    AudioLevel, MixTick, ParticipantId, PcmBlock, Pts, ShortBlock, TrackId, TrackKind, Wallclock,
+};
 use crate::core::mix::{Chosen, Fade, Loudness, Mixer, SoundKind, Voice, VoiceChoice};
 use crate::engine::audio::channel_strip::{ChannelStrip, Treatment};
 use crate::engine::audio::mix_encoders::{MixEncoders, Packets};
@@ -107,13 +109,16 @@ struct PersonHeard {
 /// What is played into the room.
 #[derive(Debug)]
 struct Announcement {
-    blocks: Arc<[PcmBlock]>,
+    blocks: Arc<[ShortBlock]>,
     at: usize,
+    /// The one that is heard at this tick.
+    now: PcmBlock,
 }
 
 impl Announcement {
-    fn voice(&self) -> Option<Voice<'_>> {
-        let block = self.blocks.get(self.at)?;
+    fn voice(&mut self) -> Option<Voice<'_>> {
+        self.blocks.get(self.at)?.play(&mut self.now);
+        let block = &self.now;
         let fade = match self.at {
             0 => Fade::In,
             at if at + 1 == self.blocks.len() => Fade::Out,
@@ -179,9 +184,9 @@ impl RoomSound {
     }
 
     /// Plays blocks into every mix, the voices lowered meanwhile. One that plays already is replaced.
-    pub fn announce(&mut self, blocks: Arc<[PcmBlock]>) {
+    pub fn announce(&mut self, blocks: Arc<[ShortBlock]>) {
         self.counters.announcements.add(1);
-        self.announcement = Some(Announcement { blocks, at: 0 });
+        self.announcement = Some(Announcement { blocks, at: 0, now: PcmBlock::silence() });
     }
 
     /// From the next tick on there is a mix without `people` besides, whose packets carry `mask`; nobody: no such mix.
@@ -275,7 +280,7 @@ impl RoomSound {
         };
         let mut parts: smallvec::SmallVec<[Voice<'_>; limits::VOICES_MAX + 1]> =
             chosen.iter().filter_map(part).collect();
-        parts.extend(self.announcement.as_ref().and_then(Announcement::voice));
+        parts.extend(self.announcement.as_mut().and_then(Announcement::voice));
         self.mixer.mix(&parts);
         if let Some(redacted) = &mut self.redacted {
             redacted.mix(&parts);

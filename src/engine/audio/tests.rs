@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::base::allocations::allocations;
-use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, TrackKind};
+use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, ShortBlock, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
 use crate::engine::flow::{Counter, OpusSender, opus_queue};
@@ -373,9 +373,10 @@ fn an_announcement_is_heard_by_all_and_lowers_the_voices() {
     let mut talker = stage.talker(1, 440.0, 0.2);
     let mut blocks = Vec::new();
     for n in 0..100_usize {
-        let mut block = PcmBlock::silence();
+        let mut block = ShortBlock::silence();
         for (at, pair) in block.samples.chunks_exact_mut(2).enumerate() {
-            pair.fill(((n * 960 + at) as f32 * 1000.0 / 48_000.0 * std::f32::consts::TAU).sin() * 0.3);
+            let value = ((n * 960 + at) as f32 * 1000.0 / 48_000.0 * std::f32::consts::TAU).sin() * 0.3;
+            pair.fill(ShortBlock::sample(value));
         }
         blocks.push(block);
     }

@@ -6,7 +6,7 @@ mod ogg;
 mod resample;
 
 use crate::base::limits;
-use crate::base::media::PcmBlock;
+use crate::base::media::ShortBlock;
 use crate::core::bitstream::opus_head::{OpusHead, OpusHeadError};
 use crate::engine::decode::announcement::ogg::{MalformedOgg, OggPackets};
 use crate::engine::decode::announcement::resample::Resampler;
@@ -56,7 +56,7 @@ impl From<MalformedOgg> for AnnouncementError {
 ///
 /// # Errors
 /// [`AnnouncementError`] says what is wrong with the file.
-pub fn announcement(file: &[u8]) -> Result<Vec<PcmBlock>, AnnouncementError> {
+pub fn announcement(file: &[u8]) -> Result<Vec<ShortBlock>, AnnouncementError> {
     let mut blocks = Blocks::default();
     match file {
         _ if Wav::is_one(file) => wav(file, &mut blocks)?,
@@ -74,7 +74,7 @@ fn frames_max(rate: u32) -> usize {
 /// What was read so far, at 48 kHz.
 #[derive(Default)]
 struct Blocks {
-    full: Vec<PcmBlock>,
+    full: Vec<ShortBlock>,
     frames: usize,
 }
 
@@ -85,10 +85,10 @@ impl Blocks {
         }
         let at = self.frames % limits::PCM_FRAMES;
         if at == 0 {
-            self.full.push(PcmBlock::silence());
+            self.full.push(ShortBlock::silence());
         }
         if let Some(block) = self.full.last_mut() {
-            block.samples[2 * at..2 * at + 2].copy_from_slice(&pair);
+            block.samples[2 * at..2 * at + 2].copy_from_slice(&pair.map(ShortBlock::sample));
         }
         self.frames += 1;
         Ok(())
@@ -160,7 +160,11 @@ mod tests {
             for (n, pair) in blocks[10].samples.chunks_exact(2).enumerate() {
                 let time = (10 * limits::PCM_FRAMES + n) as f64 / 48_000.0;
                 let expected = (time * 440.0 * std::f64::consts::TAU).sin() * 16_000.0 / 32_768.0;
-                assert!((f64::from(pair[0]) - expected).abs() < 0.01, "{rate}: {} at {n}, not {expected}", pair[0]);
+                assert!(
+                    (f64::from(pair[0]) / 32_768.0 - expected).abs() < 0.01,
+                    "{rate}: {} at {n}, not {expected}",
+                    pair[0]
+                );
                 assert_eq!(pair[0], pair[1]);
             }
         }
@@ -183,7 +187,7 @@ mod tests {
     fn opus_in_ogg_is_read() {
         let blocks = announcement(include_bytes!("../../app/load/assets/voice1.ogg")).unwrap();
         assert!((350..400).contains(&blocks.len()), "{}", blocks.len());
-        assert!(blocks.iter().any(|block| block.samples.iter().any(|s| s.abs() > 0.1)));
+        assert!(blocks.iter().any(|block| block.samples.iter().any(|s| s.abs() > 3_000)));
     }
 
     #[test]
@@ -246,7 +250,8 @@ mod tests {
         for rate in [8_001, 11_025, 22_050, 44_100, 47_999, 95_999] {
             let blocks = announcement(&wav_file(rate, 2, 1.0)).unwrap();
             assert!((49..=51).contains(&blocks.len()), "{rate}: {} blocks", blocks.len());
-            let peak = blocks[25].samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+            let peak =
+                blocks[25].samples.iter().fold(0.0_f32, |peak, s| peak.max(f32::from(s.saturating_abs()) / 32_768.0));
             assert!((peak - 16_000.0 / 32_768.0).abs() < 0.01, "{rate}: {peak}");
         }
     }

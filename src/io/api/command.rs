@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use crate::base::media::{Bitmap, ParticipantId, PcmBlock, RoomId, RungName};
+use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
 use crate::core::push::PushId;
 use crate::core::scene::Layout;
@@ -180,7 +180,7 @@ pub enum Command {
         /// Which room.
         room: RoomId,
         /// At most `limits::ANNOUNCEMENT_SPAN` of it.
-        blocks: Arc<[PcmBlock]>,
+        blocks: Arc<[ShortBlock]>,
         /// Once it plays.
         reply: Reply<()>,
     },

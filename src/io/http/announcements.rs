@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::limits;
-use crate::base::media::PcmBlock;
+use crate::base::media::ShortBlock;
 use crate::core::access::Caller;
 use crate::engine::decode;
 use crate::io::api::{Command, ControlHandle, Place};
@@ -44,7 +44,7 @@ async fn announce(
     let place = Place::Room(room.clone());
     let file = file(&control, &in_hand, place, request, limits::ANNOUNCEMENT_LEN_MAX).await?;
     let read = in_hand.decode(move || decode::announcement(&file)).await?;
-    let blocks: Arc<[PcmBlock]> = read.map_err(|why| Problem::announcement(&why))?.into();
+    let blocks: Arc<[ShortBlock]> = read.map_err(|why| Problem::announcement(&why))?.into();
     let duration_ms = blocks.len() as u64 * limits::AUDIO_TICK.as_millis() as u64;
     control.request(caller, |reply| Command::Announce { room, blocks, reply }).await?;
     Ok((StatusCode::ACCEPTED, Json(Announced { duration_ms })).into_response())

@@ -7,14 +7,14 @@ use std::time::Instant;
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::app::workers::mix::MixCommand;
-use crate::base::media::{Outbox, ParticipantId, PcmBlock};
+use crate::base::media::{Outbox, ParticipantId, ShortBlock};
 use crate::core::room::{RoomInput, Rules};
 use crate::core::signal::FromNode;
 use crate::io::api::{Moderation, Refusal};
 
 impl Room {
     /// Plays sound to everybody here.
-    pub(super) fn announce(&self, blocks: Arc<[PcmBlock]>, out: &mut Outbox<Effect>) {
+    pub(super) fn announce(&self, blocks: Arc<[ShortBlock]>, out: &mut Outbox<Effect>) {
         out.push(Effect::Mix(MixCommand::Announce(self.name.clone(), blocks)));
     }
 

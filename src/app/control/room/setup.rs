@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::app::config::{Branding, Config, RecordingStart};
 use crate::app::workers::counters::Counts;
 
-use crate::base::media::{Codec, CodecPreference, EncodeCosts, PcmBlock, RecordingTicket, RungId, RungSpec};
+use crate::base::media::{Codec, CodecPreference, EncodeCosts, RecordingTicket, RungId, RungSpec, ShortBlock};
 use crate::core::access::Policy;
 use crate::core::ladder::{CodecChoice, CodecSetup};
 use crate::engine::flow::Waker;
@@ -25,7 +25,7 @@ pub struct RoomSetup {
     /// How rooms look when they begin.
     pub branding: Branding,
     /// What is played when a recording begins.
-    pub announcement: Option<Arc<[PcmBlock]>>,
+    pub announcement: Option<Arc<[ShortBlock]>>,
     /// Where rooms are recorded to, if they are.
     pub archive: Option<Arc<Archive>>,
     /// Where the one recording of a demo goes, in place of the archive.
