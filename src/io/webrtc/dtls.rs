@@ -150,9 +150,10 @@ impl Write for Datagrams {
 }
 
 /// What this side said last and waits for an answer to. OpenSSL says it again after a second, then after two, four and
-/// eight, and takes a hello that is said again for nothing: where a tenth of all is lost, calls stand for seconds before
-/// they begin. So the same datagrams go once more soon, as a network may double them: who has them knows the records by
-/// their numbers (RFC 6347 section 4.1.2.6), and who has not goes on. An answer that is lost is for the other's timer.
+/// eight, and takes a hello that is said again for nothing: where a tenth of all is lost, calls stand for seconds
+/// before they begin. So the same datagrams go once more soon, as a network may double them: who has them knows the
+/// records by their numbers (RFC 6347 section 4.1.2.6), and who has not goes on. An answer that is lost is for the
+/// other's timer.
 #[derive(Debug, Default)]
 struct Flight {
     datagrams: Vec<Vec<u8>>,
