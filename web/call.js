@@ -3,7 +3,7 @@
 // new connection, "scene" with where the tiles lie, "chat" with new lines, "reaction" with one, "record" when a recording
 // begins, "notice" with a text, "end" with a Problem.
 
-import { Wire, ask } from "./wire.js";
+import { Problem, Wire, ask } from "./wire.js";
 import * as devices from "./devices.js";
 import { Keeper } from "./keeper.js";
 import { Unsaid } from "./unsaid.js";
@@ -101,7 +101,9 @@ export class Call extends EventTarget {
     if (navigator.onLine === false) return say("wait.offline");
     const { lostFor, problem } = this.#keeper;
     if (lostFor < SILENT_MS) return say("wait.back");
-    return problem?.status ? say("wait.refused", { title: problem.title }) : say("wait.silent");
+    // The node answered, and the connection is yet to stand.
+    if (!problem) return say("wait.back");
+    return problem.status ? say("wait.refused", { title: problem.title }) : say("wait.silent");
   }
   /** Whether there is use in a button that tries at once. */
   get mayTry() {
@@ -248,6 +250,11 @@ export class Call extends EventTarget {
         this.dispatchEvent(new CustomEvent("reaction", { detail: message }));
         return;
       case "problem":
+        // Who was removed does not come back by themselves, not even into a room that begins anew.
+        if (message.kind?.endsWith(":removed")) {
+          this.leave();
+          return void this.dispatchEvent(new CustomEvent("end", { detail: new Problem(message) }));
+        }
         this.#notice(`${message.title}. ${message.detail}`, true);
         break;
       default:
@@ -269,7 +276,7 @@ export class Call extends EventTarget {
     // All that was written comes again; of a room that began anew nothing does.
     this.lines.clear();
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
-    this.#unsaid.again(me, (text, to) => this.#wire.say({ type: "chat", text, ...(to && { to }) }));
+    this.#unsaid.again(me, (text, to) => this.#chat(text, to));
     // Another id: the seat was not kept, so what it held is said once more.
     const isOther = before !== null && before !== me;
     const hand = this.#handWish ?? (isOther && this.#hand ? true : null);
@@ -304,10 +311,15 @@ export class Call extends EventTarget {
 
   /** Writes to everyone, or to the one person of that id; while the connection is lost, as soon as it stands again. */
   write(text, to = "") {
-    this.#unsaid.add(text, to, Math.max(-1, ...this.lines.keys()));
     // An open channel delivers it also after a while; of one that is replaced, `#unsaid` knows.
-    this.#wire?.say({ type: "chat", text, ...(to && { to }) });
+    this.#unsaid.add(text, to, this.#chat(text, to));
     if (!this.#isReady) this.#notice(say("chat.later"));
+  }
+
+  /** Sends a line; the newest that there was before it. */
+  #chat(text, to) {
+    this.#wire?.say({ type: "chat", text, ...(to && { to }) });
+    return Math.max(-1, ...this.lines.keys());
   }
 
   get #isReady() {

@@ -53,6 +53,8 @@ export class Keeper extends EventTarget {
   /** @type {Knock | null} */
   #knock = null;
   #anew = false;
+  /** Whether a proxy before the node wants to know who asks. */
+  #withCookies = false;
   #stopped = false;
   #cut = () => {};
   /** Why the last attempt failed. @type {Problem | null} */
@@ -194,7 +196,7 @@ export class Keeper extends EventTarget {
 
   /** One attempt: the old connection if the node still has it, else a new one. Returns how long the node puts the next one off, ms. */
   async #attempt() {
-    this.#knock ??= new Knock();
+    this.#knock ??= new Knock(this.#withCookies);
     const mode = await Promise.race([this.#knock.answered, this.#knock.again(), this.#pause(KNOCK_MS)]);
     if (!mode) return this.#failed(new Problem({ title: say("node.silent") }));
     this.#forgetKnock();
@@ -222,12 +224,20 @@ export class Keeper extends EventTarget {
       await this.#standing();
       return 0;
     } catch (problem) {
-      return this.#failed(problem);
+      return this.#failed(problem, how);
     }
   }
 
-  #failed(problem) {
-    if (!(problem instanceof Problem) || this.#isFinal(problem)) throw problem;
+  /** @param {any} problem @param {How} [how] */
+  #failed(problem, how) {
+    if (how?.credentials === "omit" && !(problem.after > 0)) {
+      // It may have been a proxy that lets everybody ask how the node is, and nobody else without a cookie.
+      this.#withCookies = true;
+    } else if (problem instanceof Problem && this.#isFinal(problem)) throw problem;
+    if (!(problem instanceof Problem)) {
+      console.warn("the attempt failed", problem);
+      problem = new Problem({ title: say("node.silent") });
+    }
     this.problem = problem;
     // Not all at once, who were put off together.
     return problem.after > 0 ? Math.min(problem.after * 1000 * (1 + Math.random() / 4), PUT_OFF_MS) : 0;

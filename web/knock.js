@@ -3,14 +3,16 @@
 // requests stay under way, begun one after another on all connections that a browser has: one of them tries again every few seconds.
 
 /** Browsers have six connections to one server; those without credentials are apart, six more. */
-const MODES = /** @type {const} */ (["omit", "same-origin"]);
+const ALL_MODES = /** @type {const} */ (["omit", "same-origin"]);
 const EACH_MAX = 6;
 const PATIENCE_MS = 120_000;
 
-/** @typedef {(typeof MODES)[number]} Mode */
+/** @typedef {(typeof ALL_MODES)[number]} Mode */
 
 export class Knock {
-  #stop = new AbortController();
+  /** What is under way. @type {Set<AbortController>} */
+  #asked = new Set();
+  #modes;
   /** How many of each mode are under way. */
   #open = { "omit": 0, "same-origin": 0 };
   #turn = 0;
@@ -19,24 +21,33 @@ export class Knock {
   /** By which mode the first answer came. @type {Promise<Mode>} */
   answered = new Promise((resolve) => (this.#answer = resolve));
 
+  /** `withCookies`: only as a page does, for a proxy before the node wants to know who asks. */
+  constructor(withCookies = false) {
+    this.#modes = ALL_MODES.filter((mode) => !withCookies || mode === "same-origin");
+  }
+
   /** Asks once more, if there is a connection left to ask by; resolves once that failed, if it does. */
   async again() {
-    const mode = MODES[this.#turn++ % MODES.length];
+    const mode = this.#modes[this.#turn++ % this.#modes.length];
     if (this.#open[mode] >= EACH_MAX) return new Promise(() => {});
     this.#open[mode] += 1;
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const asked = new AbortController();
+    this.#asked.add(asked);
+    const timer = setTimeout(() => asked.abort(), PATIENCE_MS);
     try {
-      const { ok } = await fetch("/healthz", { credentials: mode, cache: "no-store", signal });
+      const { ok } = await fetch("/healthz", { credentials: mode, cache: "no-store", signal: asked.signal });
       // Without cookies a proxy before the node may answer in its place.
       if (ok || mode === "same-origin") this.#answer(mode);
     } catch {
       // No network, or nobody at that address.
     } finally {
+      clearTimeout(timer);
+      this.#asked.delete(asked);
       this.#open[mode] -= 1;
     }
   }
 
   end() {
-    this.#stop.abort();
+    for (const asked of this.#asked) asked.abort();
   }
 }

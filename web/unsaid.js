@@ -6,6 +6,9 @@ const ENTRIES_MAX = 20;
 const TAKEN_S = 15;
 /** What was written before comes within so long after `welcome`. */
 const READ_MS = 1500;
+/** So many are taken in one go, and then one each so often. */
+const BURST = 5;
+const SPACING_MS = 1100;
 
 export class Unsaid {
   /** `after`: the newest line when it was written. @type {{text: string, to: string, after: number, age: number}[]} */
@@ -34,10 +37,25 @@ export class Unsaid {
     this.#all = this.#all.filter(({ age }) => age < TAKEN_S);
   }
 
-  /** A new connection stands, by the id `me`: once what was written before is read, the rest is said by `say`. */
+  /**
+   * A new connection stands, by the id `me`: once what was written before is read, the rest of it is said by `say`, which
+   * returns the newest line then.
+   */
   again(me, say) {
     this.#selves.add(me);
     clearTimeout(this.#timer);
-    if (this.#all.length > 0) this.#timer = setTimeout(() => this.#all.forEach(({ text, to }) => say(text, to)), READ_MS);
+    // What is written from here on goes by the new connection, and not twice.
+    const before = [...this.#all];
+    let said = 0;
+    const next = () => {
+      const one = before.find((each) => this.#all.includes(each));
+      if (!one) return;
+      before.splice(0, before.indexOf(one) + 1);
+      // Lines of a room that began anew are counted anew.
+      [one.after, one.age] = [say(one.text, one.to), 0];
+      said += 1;
+      this.#timer = setTimeout(next, said < BURST ? 0 : SPACING_MS);
+    };
+    if (before.length > 0) this.#timer = setTimeout(next, READ_MS);
   }
 }

@@ -39,7 +39,7 @@ pub const OWNER_LEN_MAX: usize = 128;
 pub const RECORDING_WISH_LEN_MAX: usize = 4 * 1024;
 /// How often OpenSSL is asked whether a flight is to be sent again; it waits for a second first, and then longer.
 pub const DTLS_RETRY_SPACING: Duration = Duration::from_millis(200);
-/// How long after a flight its datagrams are sent once more unless something came, each wait twice the one before it.
+/// How long after a flight its datagrams are sent once more unless another follows, each wait twice the one before it.
 pub const DTLS_REPEAT_SPAN: Duration = Duration::from_millis(100);
 /// How often they are: the last is 700 ms after the flight, before OpenSSL's own.
 pub const DTLS_REPEATS_MAX: u32 = 3;

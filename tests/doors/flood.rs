@@ -132,21 +132,26 @@ fn who_asks_for_much_and_reads_nothing_costs_little_and_keeps_nobody_out() {
     });
     let live = playlist.lines().find(|line| !line.starts_with('#') && !line.is_empty()).expect("a rung is offered");
     let live = format!("/hls/{CALL}/{live}");
-    let mut held: Vec<TcpStream> = (0..CONNECTIONS - 8)
-        .filter_map(|n| match n % 4 {
-            0..=1 => takes_nothing(node, "/metrics", 32),
-            2 => takes_nothing(node, &live, 32),
-            _ => {
-                let mut stream = TcpStream::connect(address(node)).ok()?;
-                let asked = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
-                stream.write_all(asked.as_bytes()).ok()?;
-                Some(stream)
-            }
+    let pipelined = || {
+        let mut stream = TcpStream::connect(address(node)).ok()?;
+        let asked = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
+        stream.write_all(asked.as_bytes()).ok()?;
+        Some(stream)
+    };
+    let mut held: Vec<(usize, TcpStream)> = (0..CONNECTIONS - 8)
+        .filter_map(|n| {
+            let stream = match n % 4 {
+                0..=1 => takes_nothing(node, "/metrics", 32),
+                2 => takes_nothing(node, &live, 32),
+                _ => pipelined(),
+            };
+            Some((n, stream?))
         })
         .collect();
     assert!(held.len() > CONNECTIONS / 2, "{} stand", held.len());
     // As many answers are made as are made at all before some are taken.
-    held.iter_mut().step_by(4).for_each(|stream| heads(stream, limits::HTTP_ANSWERS_AT_ONCE));
+    let asking = held.iter_mut().filter(|(n, _)| n % 4 == 0);
+    asking.for_each(|(_, stream)| heads(stream, limits::HTTP_ANSWERS_AT_ONCE));
     Sender::join(node, "other", "Ada").leave();
     assert_eq!(get(node, &format!("v1/rooms/{CALL}"))["participants"].as_array().map(Vec::len), Some(5));
     siege.rose_by_at_most(UNREAD_BYTES);

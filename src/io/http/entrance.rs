@@ -60,7 +60,8 @@ pub(super) async fn enter(
 ) -> Response {
     let in_hand = InHand::new(entrance.gate.clone(), entrance.connections.clone(), peer);
     let (mut parts, body) = request.into_parts();
-    if body.is_end_stream() {
+    let is_whole = body.is_end_stream();
+    if is_whole {
         in_hand.has_arrived();
     }
     let body = in_hand.watch(body);
@@ -85,11 +86,17 @@ pub(super) async fn enter(
     let path = parts.extensions.get::<MatchedPath>().cloned();
     parts.extensions.insert(asked.caller);
     parts.extensions.insert(in_hand.clone());
-    // What is live is the same bytes for all who watch, and many wait for it by one proxy's connection.
-    let is_live = path.as_ref().is_some_and(|path| path.as_str().starts_with("/hls/"));
+    // What is live is the same bytes for all who watch, and many wait for it by one proxy's connection; a probe is
+    // answered in a word, whoever else that connection carries.
+    let matched = path.as_ref().map_or("", MatchedPath::as_str);
+    let has_turn = !matched.starts_with("/hls/") && !is_probe(matched);
+    let turn = async || if has_turn { entrance.connections.turn(peer).await } else { None };
     let answer = async {
-        let turn = if is_live { None } else { entrance.connections.turn(peer).await };
-        (next.run(Request::from_parts(parts, body)).await, turn)
+        // A body that is still on its way, from whomever, keeps nobody's answer back.
+        let before = if is_whole { turn().await } else { None };
+        let response = next.run(Request::from_parts(parts, body)).await;
+        let turn = if is_whole { before } else { turn().await };
+        (response, turn)
     };
     let answered = tokio::time::timeout(limits::HTTP_REQUEST_SPAN, answer).await;
     let (response, turn) = answered.unwrap_or_else(|_| (Problem::slow().into_response(), None));
@@ -122,6 +129,10 @@ fn held_until_read(mut response: Response, in_hand: Arc<InHand>, turn: Option<Ow
     })
 }
 
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 /// Bytes of an answer, which are let go of once the connection has written them.
 struct Held {
     piece: Bytes,
@@ -143,8 +154,7 @@ impl Entrance {
         let Parts { method, uri, headers, extensions, .. } = parts;
         let path = extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         // A probe knows an address, and learns nothing else here.
-        let is_probe = matches!(path, "/healthz" | "/readyz");
-        if !is_probe && !self.names.are_meant(uri, headers) {
+        if !is_probe(path) && !self.names.are_meant(uri, headers) {
             return Err(Box::new((Problem::misdirected().into_response(), Page::Foreign, false)));
         }
         // What anyone's page may show.

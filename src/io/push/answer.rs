@@ -36,9 +36,10 @@ pub(super) fn permitted(answer: &str, allow_private: bool) -> Result<String, Pus
     }
 }
 
-/// The address of a candidate from `candidate:` on, if it is one of UDP; names are for those who resolve them.
+/// The address of a candidate from `candidate:` on, if it is one of UDP; names are for those who resolve them. Words
+/// end at a space and at nothing else (RFC 8839 section 5.1), as for who goes there.
 fn address_of(candidate: &str) -> Option<IpAddr> {
-    let mut words = candidate.split_ascii_whitespace().skip(1);
+    let mut words = candidate.split(' ').skip(1);
     let (component, transport) = (words.next()?, words.next()?);
     let (_priority, address, port) = (words.next()?, words.next()?, words.next()?);
     let is_udp = component == "1" && transport.eq_ignore_ascii_case("udp");
@@ -71,6 +72,9 @@ mod tests {
         assert_eq!(all.matches("a=candidate:").count(), 3, "{all}");
         assert_eq!(permitted(&candidate("10.0.0.1"), false), Err(PushError::Private));
         assert!(matches!(permitted("v=0\r\n", true), Err(PushError::BadAnswer(_))));
+        // What looks like the address of one who ends words at a tab, is not that of one who does not.
+        let two_faced = "a=candidate:1\t1\tudp\t1\t8.8.8.8\t4000 1 udp 1 10.0.0.1 4000 typ host\r\n";
+        assert_eq!(permitted(two_faced, false), Err(PushError::Private));
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Pusher {
         });
     }
 
-    async fn post(&self, target: &PushTarget, offer: String) -> Result<PushAnswer, PushError> {
+    async fn post(&self, target: &Arc<PushTarget>, offer: String) -> Result<PushAnswer, PushError> {
         let client = self.client()?;
         let mut url = target.url().clone();
         for _ in 0..=limits::PUSH_REDIRECTS_MAX {
@@ -99,7 +99,7 @@ impl Pusher {
             };
             let response = request.send().await.map_err(|error| unreachable(&error))?;
             match response.status() {
-                StatusCode::CREATED | StatusCode::OK => return self.answer(response, &url).await,
+                StatusCode::CREATED | StatusCode::OK => return self.answer(target, response, &url).await,
                 // Only these say that the same is to be asked elsewhere (RFC 9110 section 15.4).
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     url = self.next(&response, &url)?;
@@ -121,15 +121,26 @@ impl Pusher {
         if response.status().is_success() { Ok(()) } else { Err(PushError::Refused(response.status().to_string())) }
     }
 
-    async fn answer(&self, response: Response, url: &Url) -> Result<PushAnswer, PushError> {
+    async fn answer(&self, target: &Arc<PushTarget>, response: Response, url: &Url) -> Result<PushAnswer, PushError> {
+        let session = location(&response, url).filter(|to| self.may_follow(url, to).is_ok());
+        let session = session.map(|url| PushSession(Redacted::new(url)));
+        match self.read(response).await {
+            Ok(sdp) => Ok(PushAnswer { sdp, session }),
+            // What it made of the offer is of no use to anybody.
+            Err(why) => {
+                session.into_iter().for_each(|session| self.hang_up(target.clone(), session));
+                Err(why)
+            }
+        }
+    }
+
+    async fn read(&self, response: Response) -> Result<String, PushError> {
         let of_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = of_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case(SDP) {
             return Err(PushError::BadAnswer(format!("its type is not {SDP}")));
         }
-        let session = location(&response, url).filter(|to| self.may_follow(url, to).is_ok());
-        let sdp = permitted(&text(response).await?, self.allow_private)?;
-        Ok(PushAnswer { sdp, session: session.map(|url| PushSession(Redacted::new(url))) })
+        permitted(&text(response).await?, self.allow_private)
     }
 
     fn next(&self, response: &Response, url: &Url) -> Result<Url, PushError> {

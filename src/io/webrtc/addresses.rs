@@ -34,10 +34,12 @@ impl Addresses {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// A peer lives here, by the names that it has.
+    /// A peer lives here, by the names that it has. To one with a socket of its own nothing comes by another.
     pub(super) fn add(&mut self, id: PeerId, entry: &Entry) {
-        self.registry.note_ufrag(self.worker, &entry.ufrag);
-        self.by_ufrag.insert(entry.ufrag.clone(), id);
+        if entry.own.is_none() {
+            self.registry.note_ufrag(self.worker, &entry.ufrag);
+            self.by_ufrag.insert(entry.ufrag.clone(), id);
+        }
         self.by_address.extend(entry.addresses.iter().map(|address| (*address, id)));
     }
 

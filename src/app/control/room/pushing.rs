@@ -110,10 +110,15 @@ impl Room {
             let stats = entry.push.stats();
             stats.state == PushState::Calling && stats.tries == attempt
         };
-        // Where it comes too late: nobody connects to what was answered, so that ends by itself.
-        let Some(entry) = entry.filter(waits) else { return };
+        let Some(entry) = entry.filter(waits) else {
+            // It comes too late: nobody connects to what was answered.
+            if let Ok(PushLine { target, session: Some(session), .. }) = answer {
+                out.push(Effect::HangUp(target, session));
+            }
+            return;
+        };
         match answer {
-            Ok(PushLine { peer, socket, session }) => {
+            Ok(PushLine { peer, socket, session, .. }) => {
                 let resource = ResourceToken::random();
                 entry.line = Some(Line { peer: peer.id(), resource, watches: peer.watches(), session });
                 self.step_push(now, id, PushInput::Answered, out);

@@ -49,7 +49,10 @@ impl Switch {
     /// to it yet, so nothing can be sent twice or be missing. And only once, so that its commands stay in order.
     fn move_peer(&mut self, to: usize, id: PeerId) {
         let here = self.seat.number;
-        let may = |entry: &Entry| entry.home == here && !entry.peer.is_connected() && entry.peer.deadline().is_some();
+        let may = |entry: &Entry| {
+            let is_new = entry.home == here && !entry.peer.is_connected() && entry.peer.deadline().is_some();
+            is_new && entry.own.is_none()
+        };
         if to == here || self.neighbours.is_waiting() || !self.peers.get(&id).is_some_and(may) {
             return;
         }

@@ -5,7 +5,7 @@ use crate::app::control::room::effect::PushCall;
 use crate::app::workers::event::PushLine;
 use crate::core::push::PushId;
 use crate::io::api::{PushShown, PushWish};
-use crate::io::push::{PushError, PushSession};
+use crate::io::push::{PushError, PushSession, PushTarget};
 use crate::io::webrtc::{Certificate, CloseReason, OwnSocket, Peer, PeerSetup};
 
 fn wish() -> PushWish {
@@ -46,7 +46,8 @@ fn line(number: u64) -> PushLine {
     let (_, answer) = Peer::answer(&setup(number + 1, publisher), &offer, Instant::now()).unwrap();
     peer.accept(&answer, Instant::now()).unwrap();
     let session = Some(PushSession::of("https://live.example/session/1"));
-    PushLine { peer: Box::new(peer), socket: Box::new(socket), session }
+    let target = Arc::new(PushTarget::parse("https://live.example/whip", None, false).unwrap());
+    PushLine { peer: Box::new(peer), socket: Box::new(socket), target, session }
 }
 
 fn answered(push: PushId, attempt: u64, answer: Result<PushLine, PushError>) -> Input {
@@ -108,8 +109,8 @@ fn a_push_reads_what_others_read_and_is_tried_again_when_it_breaks() {
     assert!(room.deadline().is_some_and(|at| at <= due));
     let again = called(handle(&mut room, due, Input::Due)).expect("it comes");
     assert_eq!((again.push, again.attempt), (first.push, 2));
-    // What comes of an earlier try changes nothing.
-    handle(&mut room, due, answered(first.push, first.attempt, Ok(line(80))));
+    // What comes of an earlier try changes nothing, and is ended where it was made.
+    assert!(hangs_up(&handle(&mut room, due, answered(first.push, first.attempt, Ok(line(80))))));
     assert_eq!(shown(&mut room, due).state, "calling");
     let refused = PushError::Refused("503 Service Unavailable".into());
     handle(&mut room, due, answered(again.push, again.attempt, Err(refused)));
