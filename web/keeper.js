@@ -22,10 +22,17 @@ const KNOCK_MS = 2000;
 const ASK_MS = 2500;
 /** How long a connection that the node agreed to may take to stand. */
 const STAND_MS = 4000;
+/** After so long both are that many times as long: some ways out are slow, and no loss of a moment was it. */
+const SLOW_MS = 15_000;
+const SLOWER = 3;
+/** Those who lost it in the same moment do not all ask at once. */
+const SPREAD_MS = 400;
 /** From one attempt to the next at least, and after a while. */
 const SPACING_MS = 1000;
 const PATIENT_MS = 60_000;
 const SPACING_LATER_MS = 3000;
+/** And where there is no such room, as long as nobody begins it. */
+const SPACING_NONE_MS = 10_000;
 /** The longest that an answer may put off the next attempt. */
 const PUT_OFF_MS = 10_000;
 /** How long it tries by itself. */
@@ -57,6 +64,8 @@ export class Keeper extends EventTarget {
   #withCookies = false;
   #stopped = false;
   #cut = () => {};
+  /** Whether the node said when to come again. */
+  #isPutOff = false;
   /** Why the last attempt failed. @type {Problem | null} */
   problem = null;
 
@@ -78,6 +87,7 @@ export class Keeper extends EventTarget {
 
   /** Keeps this one from now on. @param {import("./wire.js").Wire} wire */
   keep(wire) {
+    if (this.#stopped) return wire.farewell();
     [this.#wire, this.#stood, this.#bytes, this.#heard] = [wire, false, -1, performance.now()];
     wire.addEventListener("state", (/** @type {any} */ { detail }) => wire === this.#wire && this.#onState(detail));
     if (this.#timer === 0) this.#lookEvery(LOOK_MS);
@@ -101,13 +111,15 @@ export class Keeper extends EventTarget {
   /** Something tells that the network changed, or that the machine woke: nothing is waited for any longer. */
   wake() {
     if (this.#stopped || !this.#wire) return;
-    this.#cut();
     if (this.#lost === null) this.#doubt();
+    else if (!this.#trying) this.again();
+    else if (!this.#isPutOff) this.#cut();
   }
 
-  /** Tries once more after "gone". */
+  /** Tries at once, also after "gone". */
   again() {
-    if (this.#stopped || this.#trying || this.#lost === null) return this.wake();
+    if (this.#stopped || this.#lost === null) return this.wake();
+    if (this.#trying) return this.#cut();
     this.#lost = performance.now();
     this.#retry();
   }
@@ -149,17 +161,18 @@ export class Keeper extends EventTarget {
       this.#heard = performance.now();
       if (wire.connected && this.#heard > this.#fresh) this.#stands();
     } else if (this.#stood && bytes > 0 && performance.now() - this.#heard > SILENT_MS) {
-      this.#lose();
+      this.#lose(Math.random() * SPREAD_MS);
     }
   }
 
-  #lose() {
+  /** `wait`: before the first attempt, ms. */
+  #lose(wait = 0) {
     if (this.#lost !== null || this.#stopped) return;
     this.#lost = performance.now();
     this.#anew = false;
     this.#lookEvery(LOOK_LOST_MS);
     this.dispatchEvent(new CustomEvent("lost"));
-    this.#retry();
+    this.#retry(wait);
   }
 
   /** Also in the middle of an attempt, which then goes on: the node may have heard it. */
@@ -173,19 +186,26 @@ export class Keeper extends EventTarget {
     this.dispatchEvent(new CustomEvent("back", { detail: { anew: this.#anew } }));
   }
 
-  async #retry() {
+  async #retry(wait = 0) {
     if (this.#trying) return;
     this.#trying = true;
     try {
+      if (wait > 0) await this.#pause(wait);
       while (this.#lost !== null && !this.#stopped) {
-        if (this.lostFor > RETURN_MS) return void this.dispatchEvent(new CustomEvent("gone"));
+        if (this.lostFor > RETURN_MS) {
+          this.#lookEvery(LOOK_MS);
+          return void this.dispatchEvent(new CustomEvent("gone"));
+        }
         const began = performance.now();
         this.dispatchEvent(new CustomEvent("try"));
         const putOff = await this.#attempt();
-        const spacing = this.lostFor > PATIENT_MS ? SPACING_LATER_MS : SPACING_MS;
+        const later = this.problem?.status === 404 ? SPACING_NONE_MS : SPACING_LATER_MS;
+        const spacing = this.lostFor > PATIENT_MS ? later : SPACING_MS;
         if (this.#lost === null || this.#stopped) return;
         this.dispatchEvent(new CustomEvent("try"));
+        this.#isPutOff = putOff > 0;
         await this.#pause(Math.max(began + spacing - performance.now(), putOff));
+        this.#isPutOff = false;
       }
     } catch (problem) {
       if (!this.#stopped) this.dispatchEvent(new CustomEvent("refused", { detail: { problem } }));
@@ -201,7 +221,7 @@ export class Keeper extends EventTarget {
     if (!mode) return this.#failed(new Problem({ title: say("node.silent") }));
     this.#forgetKnock();
     /** @type {How} */
-    const how = { patience: ASK_MS, credentials: mode };
+    const how = { patience: ASK_MS * this.#slower, credentials: mode };
     if (this.#lost === null || this.#stopped) return 0;
     try {
       await this.#wire.restart(how);
@@ -243,9 +263,13 @@ export class Keeper extends EventTarget {
     return problem.after > 0 ? Math.min(problem.after * 1000 * (1 + Math.random() / 4), PUT_OFF_MS) : 0;
   }
 
+  get #slower() {
+    return this.lostFor > SLOW_MS ? SLOWER : 1;
+  }
+
   /** Whether the connection stands within patience. */
   async #standing() {
-    const until = performance.now() + STAND_MS;
+    const until = performance.now() + STAND_MS * this.#slower;
     while (this.#lost !== null && !this.#stopped && performance.now() < until) await this.#pause(100);
     return this.#lost === null;
   }
