@@ -291,7 +291,8 @@ export class Call extends EventTarget {
   #remind(participants) {
     const { ids, chosen } = this.#before;
     this.#before = { ids: new Set(), chosen: null };
-    if (chosen && !participants.some(({ id }) => ids.has(id))) this.arrange({ layout: chosen });
+    // Said at once: that the connection stands is noticed a moment later.
+    if (chosen && !participants.some(({ id }) => ids.has(id))) this.#wire.say({ type: "layout", layout: chosen });
   }
 
   #roomState(message) {
