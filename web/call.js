@@ -139,9 +139,15 @@ export class Call extends EventTarget {
   async #connect(how) {
     const wire = new Wire({ ...this.purpose, seat: this.#seat });
     this.#joining = wire;
-    wire.addEventListener("state", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onState(event.detail));
-    wire.addEventListener("message", (/** @type {CustomEvent} */ event) => wire === this.#wire && this.#onMessage(event.detail));
-    wire.addEventListener("open", () => wire === this.#wire && this.#onOpen());
+    // What comes before the joining is over on this side waits for that.
+    const early = [];
+    const on = (name, act) => wire.addEventListener(name, (/** @type {CustomEvent} */ { detail }) => {
+      if (wire === this.#wire) act(detail);
+      else if (wire === this.#joining) early.push(() => act(detail));
+    });
+    on("state", (state) => this.#onState(state));
+    on("message", (message) => this.#onMessage(message));
+    on("open", () => this.#onOpen());
     try {
       await wire.join(this.#tracks, how);
     } catch (problem) {
@@ -152,6 +158,7 @@ export class Call extends EventTarget {
     }
     this.#wire = wire;
     this.dispatchEvent(new CustomEvent("media"));
+    for (const act of early) act();
     this.#change();
     return wire;
   }
