@@ -5,7 +5,7 @@
 
 import { Problem, Wire, ask } from "./wire.js";
 import * as devices from "./devices.js";
-import { Keeper } from "./keeper.js";
+import { Keeper, isRefusal } from "./keeper.js";
 import { Unsaid } from "./unsaid.js";
 import { qualityOf } from "./quality.js";
 import { say } from "./words.js";
@@ -60,17 +60,14 @@ export class Call extends EventTarget {
     this.#tracks = { camera: tracks.camera ?? null, microphone: tracks.microphone ?? null };
     this.#muted = tracks.microphone ? !tracks.microphone.enabled : true;
     // Others are on their way back too: a room that is not there yet is there in a moment.
-    const isFinal = (/** @type {import("./wire.js").Problem} */ { status }) => status >= 400 && status < 500 && status !== 429 && !(this.watching && status === 404);
+    const isFinal = (/** @type {Problem} */ problem) => isRefusal(problem) && !(this.watching && problem.status === 404);
     this.#keeper = new Keeper((how) => this.#connect(how), isFinal);
     const on = (name, act) => this.#keeper.addEventListener(name, (/** @type {CustomEvent} */ event) => this.phase !== "left" && act(event.detail));
     on("lost", () => this.#turn("reconnecting"));
     on("try", () => this.#turn("reconnecting"));
     on("gone", () => this.#turn("gone"));
     on("back", () => this.#returned());
-    on("refused", ({ problem }) => {
-      this.leave();
-      this.dispatchEvent(new CustomEvent("end", { detail: problem }));
-    });
+    on("refused", ({ problem }) => this.#end(problem));
   }
 
   get watching() {
@@ -258,10 +255,7 @@ export class Call extends EventTarget {
         return;
       case "problem":
         // Who was removed does not come back by themselves, not even into a room that begins anew.
-        if (message.kind?.endsWith(":removed")) {
-          this.leave();
-          return void this.dispatchEvent(new CustomEvent("end", { detail: new Problem(message) }));
-        }
+        if (message.kind?.endsWith(":removed")) return this.#end(new Problem(message));
         this.#notice(`${message.title}. ${message.detail}`, true);
         break;
       default:
@@ -508,6 +502,12 @@ export class Call extends EventTarget {
     this.figures = figures;
     if (this.#isReady) this.#unsaid.tick();
     return figures;
+  }
+
+  /** Nobody is wanted back. @param {Problem} problem */
+  #end(problem) {
+    this.leave();
+    this.dispatchEvent(new CustomEvent("end", { detail: problem }));
   }
 
   /** Ends the call; safe to call twice, and while the page is being closed. */

@@ -40,6 +40,9 @@ const RETURN_MS = 10 * 60_000;
 
 /** @typedef {{patience: number, credentials?: RequestCredentials}} How */
 
+/** Whether the node says no for good: silence, "busy" and "too many are joining" pass. @param {Problem} problem */
+export const isRefusal = ({ status }) => status >= 400 && status < 500 && status !== 429;
+
 export class Keeper extends EventTarget {
   #make;
   #isFinal;
@@ -70,12 +73,12 @@ export class Keeper extends EventTarget {
   problem = null;
 
   /**
-   * `make` joins anew, `how` as Wire takes it, and gives the new wire; `isFinal` says which refusals do not get
-   * better by asking again: silence, "busy" and "too many are joining" may.
+   * `make` joins anew, `how` as Wire takes it, and gives the new wire; `isFinal` says which refusals do not get better by
+   * asking again.
    * @param {(how: How) => Promise<import("./wire.js").Wire>} make
    * @param {(problem: Problem) => boolean} [isFinal]
    */
-  constructor(make, isFinal = ({ status }) => status >= 400 && status < 500 && status !== 429) {
+  constructor(make, isFinal = isRefusal) {
     super();
     [this.#make, this.#isFinal] = [make, isFinal];
   }
