@@ -34,18 +34,12 @@ impl Control {
         };
         let (mut peer, offer) = Peer::offer(&setup, codecs, sent, Instant::now());
         let (reports, room) = (self.reports.clone(), name.clone());
-        let (pusher, called) = (self.pusher.clone(), target.clone());
         self.pusher.call(target, offer, move |answered| {
             let line = answered.and_then(|answer| {
-                if let Err(why) = peer.accept(&answer.sdp, Instant::now()) {
-                    if let Some(session) = answer.session {
-                        pusher.hang_up(called, session);
-                    }
-                    return Err(PushError::BadAnswer(why.to_string()));
-                }
+                let accepted = peer.accept(&answer.sdp, Instant::now());
+                accepted.map_err(|why| PushError::BadAnswer(why.to_string()))?;
                 socket.expect(&answer.sdp);
-                let (peer, socket) = (Box::new(peer), Box::new(socket));
-                Ok(PushLine { peer, socket, target: called, session: answer.session })
+                Ok(PushLine { peer: Box::new(peer), socket: Box::new(socket), session: answer.session })
             });
             reports.send(Event::Push { room, push, attempt, answer: Box::new(line) });
         });

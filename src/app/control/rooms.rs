@@ -7,7 +7,7 @@ use crate::app::control::report::RoomCounters;
 use crate::app::control::room::{Input, Room};
 use crate::app::control::thread::{Control, Entry};
 use crate::app::workers::compose::ComposeCommand;
-use crate::app::workers::event::{Event, PushLine};
+use crate::app::workers::event::Event;
 use crate::app::workers::mix::{MixCommand, SoundWork};
 use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
@@ -109,12 +109,6 @@ impl Control {
                 self.endings.recording_finished(ticket, summary);
             }
             Event::RecordingRefused { ticket, .. } if self.endings.recording_finished(ticket, None) => {}
-            Event::Push { room, answer, .. } if !self.rooms.contains_key(&room) => {
-                // The room ended while it called: nobody connects to what was answered.
-                if let Ok(PushLine { target, session: Some(session), .. }) = *answer {
-                    self.pusher.hang_up(target, session);
-                }
-            }
             event => {
                 if let Some(name) = event.room().cloned() {
                     self.input(&name, Input::Worker(event));

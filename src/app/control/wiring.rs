@@ -47,7 +47,6 @@ impl Control {
             }
             Effect::Call(call) => self.call(name, *call),
             Effect::Dial(peer, socket) => self.dial(name, peer, socket),
-            Effect::HangUp(target, session) => self.pusher.hang_up(target, session),
             Effect::Forget(peer, resource) => self.forget(peer, resource),
             Effect::End(end) => self.end_room(name, *end),
         }

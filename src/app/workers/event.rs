@@ -8,7 +8,7 @@ use crate::core::ladder::Relief;
 use crate::core::push::PushId;
 use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
-use crate::io::push::{PushError, PushSession, PushTarget};
+use crate::io::push::{PushError, PushSession};
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{OwnSocket, Peer};
@@ -19,9 +19,7 @@ pub struct PushLine {
     pub peer: Box<Peer>,
     /// All of it goes by this.
     pub socket: Box<OwnSocket>,
-    /// Who answered.
-    pub target: Arc<PushTarget>,
-    /// What to end there.
+    /// What was made of it there.
     pub session: Option<PushSession>,
 }
 

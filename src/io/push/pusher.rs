@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -15,19 +15,25 @@ use crate::io::push::addresses::Resolver;
 use crate::io::push::answer::permitted;
 use crate::io::push::error::PushError;
 use crate::io::push::target::{PushTarget, PushTargetError, check};
-use crate::io::telemetry::log::Redacted;
 
 const SDP: &str = "application/sdp";
 
-/// What a server made of an offer: it is ended there by this. Its text forms hide it, for it is a capability.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PushSession(Redacted<Url>);
+/// What a server made of an offer. Whoever lets go of it, wherever that is, ends it there too. Its text form hides it,
+/// for it is a capability.
+pub struct PushSession(Option<Box<dyn FnOnce() + Send>>);
 
-#[cfg(test)]
 impl PushSession {
-    /// Any one, for tests of others.
-    pub fn of(url: &str) -> Self {
-        Self(Redacted::new(url.parse().expect("tests name a URL")))
+    /// One that is ended by this.
+    pub fn new(goodbye: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(goodbye)))
+    }
+}
+
+impl Drop for PushSession {
+    fn drop(&mut self) {
+        if let Some(goodbye) = self.0.take() {
+            goodbye();
+        }
     }
 }
 
@@ -38,11 +44,10 @@ impl fmt::Debug for PushSession {
 }
 
 /// What a server answers.
-#[derive(Clone)]
 pub struct PushAnswer {
     /// SDP, of its candidates only those that may be tried.
     pub sdp: String,
-    /// What to end; nothing, where it names nothing that may be asked.
+    /// What it made of the offer; nothing, where it names nothing that may be asked.
     pub session: Option<PushSession>,
 }
 
@@ -78,10 +83,10 @@ impl Pusher {
     }
 
     /// Tells a server that nothing more comes. It would notice by itself, later.
-    pub fn hang_up(&self, target: Arc<PushTarget>, session: PushSession) {
+    fn hang_up(&self, target: Arc<PushTarget>, session: Url) {
         let pusher = self.clone();
         self.runtime.spawn(async move {
-            let ended = timeout(limits::PUSH_CALL_SPAN, pusher.delete(&target, &session)).await;
+            let ended = timeout(limits::PUSH_CALL_SPAN, pusher.delete(&target, session)).await;
             if let Err(error) = ended.unwrap_or(Err(PushError::Late)) {
                 tracing::debug!(%error, "a server that was pushed to does not hear that it is over");
             }
@@ -93,11 +98,7 @@ impl Pusher {
         let mut url = target.url().clone();
         for _ in 0..=limits::PUSH_REDIRECTS_MAX {
             let request = client.post(url.clone()).header(header::CONTENT_TYPE, SDP).body(offer.clone());
-            let request = match target.token_for(&url) {
-                Some(token) => request.bearer_auth(token),
-                None => request,
-            };
-            let response = request.send().await.map_err(|error| unreachable(&error))?;
+            let response = authorized(request, target, &url).send().await.map_err(|error| unreachable(&error))?;
             match response.status() {
                 StatusCode::CREATED | StatusCode::OK => return self.answer(target, response, &url).await,
                 // Only these say that the same is to be asked elsewhere (RFC 9110 section 15.4).
@@ -110,28 +111,19 @@ impl Pusher {
         Err(PushError::Redirect("without end"))
     }
 
-    async fn delete(&self, target: &PushTarget, session: &PushSession) -> Result<(), PushError> {
-        let url = session.0.reveal();
-        let request = self.client()?.delete(url.clone());
-        let request = match target.token_for(url) {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
+    async fn delete(&self, target: &PushTarget, session: Url) -> Result<(), PushError> {
+        let request = authorized(self.client()?.delete(session.clone()), target, &session);
         let response = request.send().await.map_err(|error| unreachable(&error))?;
         if response.status().is_success() { Ok(()) } else { Err(PushError::Refused(response.status().to_string())) }
     }
 
     async fn answer(&self, target: &Arc<PushTarget>, response: Response, url: &Url) -> Result<PushAnswer, PushError> {
         let session = location(&response, url).filter(|to| self.may_follow(url, to).is_ok());
-        let session = session.map(|url| PushSession(Redacted::new(url)));
-        match self.read(response).await {
-            Ok(sdp) => Ok(PushAnswer { sdp, session }),
-            // What it made of the offer is of no use to anybody.
-            Err(why) => {
-                session.into_iter().for_each(|session| self.hang_up(target.clone(), session));
-                Err(why)
-            }
-        }
+        let session = session.map(|url| {
+            let (pusher, target) = (self.clone(), target.clone());
+            PushSession::new(move || pusher.hang_up(target, url))
+        });
+        Ok(PushAnswer { sdp: self.read(response).await?, session })
     }
 
     async fn read(&self, response: Response) -> Result<String, PushError> {
@@ -193,6 +185,14 @@ async fn text(mut response: Response) -> Result<String, PushError> {
 }
 
 /// What went wrong on the way. The outer reasons repeat the URL, which holds secrets.
+/// A request to `url` that shows the token, if it is for whoever is there.
+fn authorized(request: RequestBuilder, target: &PushTarget, url: &Url) -> RequestBuilder {
+    match target.token_for(url) {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    }
+}
+
 fn unreachable(error: &reqwest::Error) -> PushError {
     let why = innermost(error);
     if why == PushError::Private.to_string() { PushError::Private } else { PushError::Unreachable(why) }

@@ -63,13 +63,12 @@ fn created(location: &str) -> String {
     said("201 Created", &format!("Content-Type: application/sdp\r\nLocation: {location}\r\n"), ANSWER)
 }
 
-async fn call(url: &str, token: Option<&str>) -> Result<(Pusher, PushTarget, PushAnswer), PushError> {
+async fn call(url: &str, token: Option<&str>) -> Result<PushAnswer, PushError> {
     let target = PushTarget::parse(url, token, true).unwrap();
     let pusher = Pusher::new(tokio::runtime::Handle::current(), true);
     let (told, tells) = oneshot::channel();
-    pusher.call(target.clone().into(), "v=0\r\na=end\r\n".into(), move |answer| drop(told.send(answer)));
-    let answer = tells.await.unwrap()?;
-    Ok((pusher, target, answer))
+    pusher.call(target.into(), "v=0\r\na=end\r\n".into(), move |answer| drop(told.send(answer)));
+    tells.await.unwrap()
 }
 
 #[tokio::test]
@@ -79,9 +78,9 @@ async fn an_offer_is_posted_with_its_token_and_what_came_of_it_is_deleted() {
         false => created("/session/7"),
     });
     let server = server.await;
-    let (pusher, target, answer) = call(&server.url("/whip/stage?key=1"), Some("t0ken")).await.unwrap();
+    let answer = call(&server.url("/whip/stage?key=1"), Some("t0ken")).await.unwrap();
     assert_eq!(answer.sdp, ANSWER);
-    pusher.hang_up(target.into(), answer.session.expect("it named one"));
+    drop(answer.session.expect("it named one"));
     while server.asked().len() < 2 {
         tokio::task::yield_now().await;
     }
@@ -91,6 +90,20 @@ async fn an_offer_is_posted_with_its_token_and_what_came_of_it_is_deleted() {
     let lower: Vec<String> = asked.iter().map(|text| text.to_lowercase()).collect();
     assert!(lower.iter().all(|text| text.contains("authorization: bearer t0ken\r\n")));
     assert!(lower[0].contains("content-type: application/sdp\r\n"));
+}
+
+#[tokio::test]
+async fn what_came_of_an_offer_and_is_of_no_use_is_deleted() {
+    let server = Server::start(|line| match line.starts_with("DELETE") {
+        true => said("200 OK", "", ""),
+        false => said("201 Created", "Location: /session/9\r\nContent-Type: text/plain\r\n", "no"),
+    });
+    let server = server.await;
+    assert!(matches!(call(&server.url("/whip/stage"), None).await, Err(PushError::BadAnswer(_))));
+    while server.asked().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(server.asked()[1].starts_with("DELETE /session/9 HTTP/1.1\r\n"), "{}", server.asked()[1]);
 }
 
 #[tokio::test]

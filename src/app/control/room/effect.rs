@@ -15,7 +15,7 @@ use crate::core::push::PushId;
 use crate::core::scene;
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, PlayoutCell, TrackTap};
 use crate::io::api::{LegState, ResourceToken};
-use crate::io::push::{PushSession, PushTarget};
+use crate::io::push::PushTarget;
 use crate::io::rtp::{LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, OwnSocket, Peer};
 
@@ -45,8 +45,6 @@ pub enum Effect {
     Call(Box<PushCall>),
     /// A connection that another server answered comes up from now on.
     Dial(Box<Peer>, Box<OwnSocket>),
-    /// Another server is told that nothing more comes.
-    HangUp(Arc<PushTarget>, PushSession),
     /// A connection is of this room no longer, and its token names nothing.
     Forget(PeerId, ResourceToken),
     /// The room is over.

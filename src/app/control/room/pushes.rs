@@ -40,8 +40,8 @@ pub struct Line {
     pub resource: ResourceToken,
     /// What the other server takes pictures in.
     pub watches: RungCodecs,
-    /// What is ended there.
-    pub session: Option<PushSession>,
+    /// What was made of it there, which ends when the line does.
+    pub _session: Option<PushSession>,
 }
 
 /// A push's place among those of the node.

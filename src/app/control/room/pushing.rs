@@ -110,17 +110,12 @@ impl Room {
             let stats = entry.push.stats();
             stats.state == PushState::Calling && stats.tries == attempt
         };
-        let Some(entry) = entry.filter(waits) else {
-            // It comes too late: nobody connects to what was answered.
-            if let Ok(PushLine { target, session: Some(session), .. }) = answer {
-                out.push(Effect::HangUp(target, session));
-            }
-            return;
-        };
+        // What comes too late ends where it was made: nobody connects to it.
+        let Some(entry) = entry.filter(waits) else { return };
         match answer {
-            Ok(PushLine { peer, socket, session, .. }) => {
+            Ok(PushLine { peer, socket, session }) => {
                 let resource = ResourceToken::random();
-                entry.line = Some(Line { peer: peer.id(), resource, watches: peer.watches(), session });
+                entry.line = Some(Line { peer: peer.id(), resource, watches: peer.watches(), _session: session });
                 self.step_push(now, id, PushInput::Answered, out);
                 out.push(Effect::Dial(peer, socket));
             }
@@ -215,15 +210,13 @@ impl Room {
     }
 
     fn let_line_go(&mut self, now: Instant, entry: &mut PushEntry, out: &mut Outbox<Effect>) {
-        let Some(Line { peer, resource, session, .. }) = entry.line.take() else { return };
+        // Its session ends with it.
+        let Some(Line { peer, resource, .. }) = entry.line.take() else { return };
         if self.peers.get(peer).is_some() {
             self.dismiss(now, peer, "its push ends or begins anew", out);
         } else {
             out.push(Effect::Net(NetCommand::RemovePeer(peer)));
             out.push(Effect::Forget(peer, resource));
-        }
-        if let Some(session) = session {
-            out.push(Effect::HangUp(entry.target.clone(), session));
         }
     }
 }
