@@ -10,7 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
 
 use super::{PATIENCE, assert_accessible};
 use crate::browser::driver::{Browser, Driver};
@@ -191,6 +190,9 @@ async fn a_node_that_began_anew_finds_the_room_as_it_was() {
     browser.click("#layout").await;
     browser.click("[data-layout=speaker]").await;
     browser.wait_for("the layout", "return tessera.layout === 'speaker';", PATIENCE).await;
+    let told = "const me = tessera.participants.find((one) => one.id === tessera.participant); \
+         return Boolean(me?.hand && me.muted);";
+    browser.wait_for("the hand is up and the microphone off, as the node has it", told, PATIENCE).await;
     browser.fill("#chat-text", "not said yet").await;
     let own = "return tessera.participant;";
     let before = browser.script(own).await;
@@ -210,18 +212,7 @@ async fn a_node_that_began_anew_finds_the_room_as_it_was() {
     let laid_out = "return fetch('/v1/rooms/lasting/layout').then((answer) => answer.json()) \
          .then(({ layout }) => layout.layout === 'speaker').catch(() => false);";
     browser.wait_for("the layout is as it was", laid_out, PATIENCE).await;
-    let me = "const me = tessera.participants.find((one) => one.id === tessera.participant); \
-         return me ? [me.hand, me.muted] : null;";
-    let wanted = json!([true, true]);
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let found: Value = browser.script(me).await;
-        if found == wanted {
-            break;
-        }
-        assert!(Instant::now() < until, "the hand is up and the microphone off: {found}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    browser.wait_for("the hand is up and the microphone off", told, PATIENCE).await;
     assert_ne!(browser.script(own).await, before, "the node knows nobody of before");
     let field = browser.script("return document.getElementById('chat-text').value;").await;
     assert_eq!(field, "not said yet", "what is being written is left alone");

@@ -32,8 +32,10 @@ pub enum RoomInput {
     ViewerJoin(PeerId),
     /// One who only watches goes.
     ViewerLeave(PeerId),
-    /// Whether a person's track is on: a camera that shows something, a microphone that is not muted.
+    /// Whether a person's track comes in and can be shown or heard.
     Track(ParticipantId, TrackKind, bool),
+    /// What a person says of their track: whether there is anything in it. A muted microphone goes on coming in.
+    Stated(ParticipantId, TrackKind, bool),
     /// Who speaks and who has the word, as `mix::Dominance` found; people who are not here, or whose microphone is off,
     /// are left out.
     Speech {
@@ -123,7 +125,14 @@ impl RoomCore {
             RoomInput::Leave(participant) => self.leave(participant, out),
             RoomInput::ViewerJoin(peer) => self.viewer_join(peer, out),
             RoomInput::ViewerLeave(peer) => self.viewers.retain(|known| *known != peer),
-            RoomInput::Track(participant, kind, on) => self.track(participant, kind, on, out),
+            RoomInput::Track(participant, kind, runs) => {
+                let is_changed = self.roster.set_runs(participant, kind, runs);
+                self.track_changed(participant, kind, is_changed, out);
+            }
+            RoomInput::Stated(participant, kind, on) => {
+                let is_changed = self.roster.set_said_off(participant, kind, !on);
+                self.track_changed(participant, kind, is_changed, out);
+            }
             RoomInput::Speech { speaking, dominant } => self.heard(speaking, dominant, out),
             RoomInput::Hand(participant, raised) => {
                 if self.moderation.raise_hand(participant, raised) {
@@ -246,12 +255,19 @@ impl RoomCore {
         out.push(RoomOutput::ViewerAdmitted(peer));
     }
 
-    fn track(&mut self, participant: ParticipantId, kind: TrackKind, on: bool, out: &mut Outbox<RoomOutput>) {
-        if !self.roster.set_track(participant, kind, on) {
+    fn track_changed(
+        &mut self,
+        participant: ParticipantId,
+        kind: TrackKind,
+        is_changed: bool,
+        out: &mut Outbox<RoomOutput>,
+    ) {
+        if !is_changed {
             return;
         }
         out.push(RoomOutput::RosterChanged);
-        if kind == TrackKind::Microphone && !on && self.speech.silence(participant) {
+        let is_on = self.roster.get(participant).is_some_and(|member| member.has(kind));
+        if kind == TrackKind::Microphone && !is_on && self.speech.silence(participant) {
             out.push(RoomOutput::SpeakingChanged);
         }
     }
@@ -361,6 +377,25 @@ mod tests {
         }
         assert_eq!(out.as_slice(), [RoomOutput::RosterChanged, RoomOutput::RosterChanged]);
         assert!(!room.members()[0].has(TrackKind::Camera));
+    }
+
+    #[test]
+    fn who_says_that_they_are_muted_is_so_whether_their_sound_came_before_or_comes_after() {
+        let now = Instant::now();
+        let runs = RoomInput::Track(ParticipantId(1), TrackKind::Microphone, true);
+        let muted = RoomInput::Stated(ParticipantId(1), TrackKind::Microphone, false);
+        for inputs in [[runs.clone(), muted.clone()], [muted.clone(), runs.clone()]] {
+            let (mut room, mut out) = (RoomCore::new(), Outbox::new());
+            join(&mut room, now, 1);
+            inputs.into_iter().for_each(|input| room.handle(now, input, &mut out));
+            assert!(!room.members()[0].has(TrackKind::Microphone));
+            room.handle(now, RoomInput::Stated(ParticipantId(1), TrackKind::Microphone, true), &mut out);
+            assert!(room.members()[0].has(TrackKind::Microphone));
+            room.handle(now, muted.clone(), &mut out);
+            room.handle(now, RoomInput::Away(ParticipantId(1), false), &mut out);
+            room.handle(now, runs.clone(), &mut out);
+            assert!(room.members()[0].has(TrackKind::Microphone), "nothing was said on the new connection");
+        }
     }
 
     #[test]

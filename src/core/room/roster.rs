@@ -41,15 +41,36 @@ pub struct Member {
     pub role: Role,
     /// Their connection broke; they may come back.
     pub away: bool,
-    /// Which of their tracks are on, by `track_index`.
-    tracks: [bool; 4],
+    /// How their tracks stand, by `track_index`.
+    tracks: [Track; 4],
+}
+
+/// What is known of one track, from two sides that know nothing of each other: whichever comes last, both hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Track {
+    /// It comes in, and can be shown or heard.
+    runs: bool,
+    /// Its sender says that there is nothing in it.
+    said_off: bool,
+}
+
+impl Track {
+    const fn is_on(self) -> bool {
+        self.runs && !self.said_off
+    }
 }
 
 impl Member {
     /// Whether this track of theirs is on.
     #[must_use]
     pub fn has(&self, kind: TrackKind) -> bool {
-        self.tracks[track_index(kind)]
+        self.tracks[track_index(kind)].is_on()
+    }
+
+    /// Whether they say that there is nothing in this track of theirs.
+    #[must_use]
+    pub fn says_off(&self, kind: TrackKind) -> bool {
+        self.tracks[track_index(kind)].said_off
     }
 }
 
@@ -75,7 +96,7 @@ impl Roster {
         if self.members.len() >= limits::PARTICIPANTS_MAX {
             return Err(Refused::ParticipantsFull);
         }
-        self.members.push(Member { participant, name: shown(name), role, away: false, tracks: [false; 4] });
+        self.members.push(Member { participant, name: shown(name), role, away: false, tracks: [Track::default(); 4] });
         Ok(())
     }
 
@@ -86,19 +107,30 @@ impl Roster {
         self.members.len() < before
     }
 
-    /// Whether that changed anything. Nothing comes of somebody who is away.
+    /// Whether that changed anything. Nothing comes of somebody who is away, and who is back begins anew.
     pub(super) fn set_away(&mut self, participant: ParticipantId, away: bool) -> bool {
-        let Some(member) = self.members.iter_mut().find(|m| m.participant == participant) else { return false };
-        if away {
-            member.tracks = [false; 4];
-        }
-        std::mem::replace(&mut member.away, away) != away
+        self.change(participant, |member| {
+            member.away = away;
+            member.tracks = [Track::default(); 4];
+        })
     }
 
     /// Whether that changed anything.
-    pub(super) fn set_track(&mut self, participant: ParticipantId, kind: TrackKind, on: bool) -> bool {
+    pub(super) fn set_runs(&mut self, participant: ParticipantId, kind: TrackKind, runs: bool) -> bool {
+        self.change(participant, |member| member.tracks[track_index(kind)].runs = runs)
+    }
+
+    /// Whether that changed anything.
+    pub(super) fn set_said_off(&mut self, participant: ParticipantId, kind: TrackKind, said_off: bool) -> bool {
+        self.change(participant, |member| member.tracks[track_index(kind)].said_off = said_off)
+    }
+
+    /// Whether anything of them changed.
+    fn change(&mut self, participant: ParticipantId, change: impl FnOnce(&mut Member)) -> bool {
         let Some(member) = self.members.iter_mut().find(|m| m.participant == participant) else { return false };
-        std::mem::replace(&mut member.tracks[track_index(kind)], on) != on
+        let before = (member.away, member.tracks);
+        change(member);
+        (member.away, member.tracks) != before
     }
 }
 

@@ -78,6 +78,13 @@ pub enum Input {
         /// Who; `None` when nobody has it.
         participant: Option<ParticipantId>,
     },
+    /// Someone says that they switched their camera off, or on: pictures that were under way are not shown any more.
+    CameraOff {
+        /// Whose.
+        participant: ParticipantId,
+        /// Whether it is off.
+        off: bool,
+    },
     /// Someone muted or unmuted themselves.
     Muted {
         /// Who.
@@ -152,6 +159,8 @@ struct Person {
     speaking: bool,
     spoke: Option<Instant>,
     muted: bool,
+    /// They said that their camera is off.
+    camera_off: bool,
 }
 
 /// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most,
@@ -263,12 +272,20 @@ impl SceneCore {
             Input::Joined { participant, name } => self.join(participant, &name),
             Input::Left { participant } => self.leave(participant),
             Input::CameraFrame { participant } => self.change(participant, |person| {
+                if person.camera_off {
+                    return false;
+                }
                 let first = person.camera.replace(now).is_none();
                 std::mem::take(&mut person.stalled) | first
             }),
             Input::CameraEnded { participant } => self.change(participant, |person| {
                 person.stalled = false;
                 person.camera.take().is_some()
+            }),
+            Input::CameraOff { participant, off } => self.change(participant, |person| {
+                person.camera_off = off;
+                person.stalled &= !off;
+                off && person.camera.take().is_some()
             }),
             Input::ScreenFrame { participant } => self.screen_frame(now, participant),
             Input::ScreenEnded { participant } => self.screen_ended(now, participant),
@@ -344,6 +361,7 @@ impl SceneCore {
             speaking: false,
             spoke: None,
             muted: false,
+            camera_off: false,
         };
         self.people.insert(participant, person);
         self.seats.take(participant);

@@ -112,7 +112,7 @@ impl Canvas {
 
     /// The roster or the layout changed at `now`.
     pub fn arrange(&mut self, now: Instant, input: scene::Input, out: &mut Outbox<CanvasEvent>) {
-        if let scene::Input::CameraEnded { participant } = &input {
+        if let scene::Input::CameraEnded { participant } | scene::Input::CameraOff { participant, off: true } = &input {
             self.frames.blank(TrackId { participant: *participant, kind: TrackKind::Camera });
         }
         self.handle_scene(now, input, out);

@@ -193,16 +193,15 @@ impl Room {
         }
     }
 
-    /// Whose microphone is off bears a mark; only changes are told.
-    pub(super) fn mark_muted(&mut self, out: &mut Outbox<Effect>) {
-        let off = |member: &&Member| !member.has(TrackKind::Microphone);
-        let now: Vec<ParticipantId> = self.core.members().iter().filter(off).map(|member| member.participant).collect();
-        let before = std::mem::replace(&mut self.layout.muted, now.clone());
-        for participant in before.iter().filter(|id| !now.contains(id)).copied() {
-            out.push(Effect::Scene(scene::Input::Muted { participant, muted: false }));
+    /// Whose microphone is off bears a mark, and who says that their camera is off is not seen; only changes are told.
+    pub(super) fn mark_off(&mut self, out: &mut Outbox<Effect>) {
+        let muted = self.those(|member| !member.has(TrackKind::Microphone));
+        for (participant, muted) in changes(&mut self.layout.muted, muted) {
+            out.push(Effect::Scene(scene::Input::Muted { participant, muted }));
         }
-        for participant in now.iter().filter(|id| !before.contains(id)).copied() {
-            out.push(Effect::Scene(scene::Input::Muted { participant, muted: true }));
+        let cameras_off = self.those(|member| member.says_off(TrackKind::Camera));
+        for (participant, off) in changes(&mut self.layout.cameras_off, cameras_off) {
+            out.push(Effect::Scene(scene::Input::CameraOff { participant, off }));
         }
     }
 
@@ -211,6 +210,13 @@ impl Room {
         if self.layout.muted.contains(&participant) {
             out.push(Effect::Scene(scene::Input::Muted { participant, muted: true }));
         }
+        if self.layout.cameras_off.contains(&participant) {
+            out.push(Effect::Scene(scene::Input::CameraOff { participant, off: true }));
+        }
+    }
+
+    fn those(&self, which: impl Fn(&Member) -> bool) -> Vec<ParticipantId> {
+        self.core.members().iter().filter(|member| which(member)).map(|member| member.participant).collect()
     }
 
     /// Where each tile lies, and how it comes there, in the grammar's words.
@@ -233,6 +239,15 @@ impl Room {
         let motion_ms = u32::try_from(passage.span.as_millis()).unwrap_or(u32::MAX);
         FromNode::Scene { width, height, after, motion_ms, tiles }
     }
+}
+
+/// Puts `now` in the place of `before`; who left it or came to it, and whether they are in it now.
+fn changes(before: &mut Vec<ParticipantId>, now: Vec<ParticipantId>) -> Vec<(ParticipantId, bool)> {
+    let gone = before.iter().filter(|id| !now.contains(id)).map(|id| (*id, false));
+    let come = now.iter().filter(|id| !before.contains(id)).map(|id| (*id, true));
+    let all = gone.chain(come).collect();
+    *before = now;
+    all
 }
 
 fn half(size: Size) -> Size {

@@ -82,11 +82,8 @@ impl Room {
         (muted, camera, screen): (bool, bool, bool),
         out: &mut Outbox<Effect>,
     ) {
-        self.room_input(now, RoomInput::Track(participant, TrackKind::Microphone, !muted), out);
-        self.room_input(now, RoomInput::Track(participant, TrackKind::Camera, camera), out);
-        if !camera {
-            out.push(Effect::Scene(scene::Input::CameraEnded { participant }));
-        }
+        self.room_input(now, RoomInput::Stated(participant, TrackKind::Microphone, !muted), out);
+        self.room_input(now, RoomInput::Stated(participant, TrackKind::Camera, camera), out);
         if !screen {
             out.push(Effect::Scene(scene::Input::ScreenEnded { participant }));
         }

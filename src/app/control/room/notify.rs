@@ -74,7 +74,7 @@ impl Room {
                 }
                 RoomOutput::RosterChanged => {
                     self.roster_changed(now, out);
-                    self.mark_muted(out);
+                    self.mark_off(out);
                 }
                 RoomOutput::SpeakingChanged => self.speaking_changed(now, out),
                 RoomOutput::HostMuted(participant, muted) => {

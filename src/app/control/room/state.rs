@@ -189,6 +189,8 @@ pub(super) struct LayoutState {
     pub(super) clock: Option<u64>,
     /// Those whose tiles bear the mark of a muted microphone.
     pub(super) muted: Vec<ParticipantId>,
+    /// Those who say that their camera is off: nothing of it is shown.
+    pub(super) cameras_off: Vec<ParticipantId>,
 }
 
 /// How a room stands.

@@ -105,6 +105,21 @@ fn a_camera_comes_up_stalls_goes_stale_and_comes_back() {
 }
 
 #[test]
+fn a_picture_that_was_under_way_when_the_camera_was_switched_off_is_not_shown() {
+    let now = Instant::now();
+    let mut core = SceneCore::new(HD);
+    let camera = Input::CameraFrame { participant: who(1) };
+    let said = |off| Input::CameraOff { participant: who(1), off };
+    run(&mut core, now, join(1));
+    run(&mut core, now, camera.clone()).expect("the camera comes up");
+    let scene = run(&mut core, now, said(true)).expect("the placeholder comes at once");
+    assert_eq!(scene.tiles[0].picture, TilePicture::Placeholder);
+    assert!(run(&mut core, now, camera.clone()).is_none());
+    assert!(run(&mut core, now, said(false)).is_none(), "nothing to show yet");
+    assert!(run(&mut core, now, camera).is_some());
+}
+
+#[test]
 fn strangers_and_repetitions_change_nothing() {
     let now = Instant::now();
     let mut core = SceneCore::new(HD);
@@ -113,6 +128,7 @@ fn strangers_and_repetitions_change_nothing() {
         Input::CameraFrame { participant: who(9) },
         Input::ScreenFrame { participant: who(9) },
         Input::Muted { participant: who(9), muted: true },
+        Input::CameraOff { participant: who(9), off: true },
         Input::Dominant { participant: Some(who(9)) },
     ] {
         assert!(run(&mut core, now, input).is_none());
@@ -302,6 +318,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => id.clone().prop_map(|participant| Input::ScreenFrame { participant }),
         1 => id.clone().prop_map(|participant| Input::ScreenEnded { participant }),
         1 => id.clone().prop_map(|participant| Input::CameraFrame { participant }),
+        1 => (id.clone(), any::<bool>()).prop_map(|(participant, off)| Input::CameraOff { participant, off }),
         2 => id.clone().prop_map(|participant| Input::Dominant { participant: Some(participant) }),
         1 => (id, any::<bool>()).prop_map(|(participant, speaking)| Input::Speaking { participant, speaking }),
         1 => (0_usize..5).prop_map(Input::Page),
