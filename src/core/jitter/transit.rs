@@ -15,8 +15,8 @@ const BUCKET_NANOS: i64 = 1_000_000_000;
 const BUCKETS: usize = 10;
 /// Recent excesses by which the percentile is taken: 4 s of video at 30 frames/s.
 const EXCESSES: usize = 128;
-/// How fast the wish shrinks: 10 ms a second.
-const DECAY_PER_SECOND: i64 = 10_000_000;
+/// How fast the wish shrinks: 25 ms a second, which nobody sees.
+const DECAY_PER_SECOND: i64 = 25_000_000;
 
 /// What one arrival told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +249,7 @@ mod tests {
         for n in 75..105 {
             transit.observe(n * 3000, arrival(n, 0));
         }
-        assert!(transit.wanted_delay() + ms(15) >= high, "a second of calm lowers it by 10 ms at most");
+        assert!(transit.wanted_delay() + ms(30) >= high, "a second of calm lowers it by 25 ms at most");
         for n in 105..1200 {
             transit.observe(n * 3000, arrival(n, 0));
         }
