@@ -2,6 +2,7 @@
 //! has: camera and microphone out, a screen too if one is shared, composite and mix in, and the data channel.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use rtc::interceptor::{NackResponderBuilder, Registry, Slot};
@@ -86,7 +87,7 @@ pub(super) struct LocalTrack {
 
 impl Participant {
     /// Joins `room` as person `number`, who speaks these `codecs` and wants this of the call, and waits until media
-    /// flows.
+    /// flows. Behind a bad link a connection that does not stand soon is tried anew, as the node's own page does.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
@@ -96,6 +97,27 @@ impl Participant {
         number: usize,
         codecs: &Codecs,
         (wants, path): (Wants, &Path),
+    ) -> Result<Self, LoadError> {
+        // The crate's DTLS forgets to repeat its last flight once anything of the other side's comes twice.
+        let attempts = if path.links.is_some() { limits::LOAD_LINKED_ATTEMPTS } else { 1 };
+        let (patience, mut attempt) = (limits::CONNECT_SPAN / attempts, 1);
+        loop {
+            let joined = Self::attempt(door, room, (number, attempt), codecs, (wants, path), patience).await;
+            if attempt == attempts || !matches!(joined, Err(LoadError::NotConnected(_))) {
+                return joined;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// One connection, which stands within `patience`.
+    async fn attempt(
+        door: &Door,
+        room: &RoomId,
+        (number, attempt): (usize, u32),
+        codecs: &Codecs,
+        (wants, path): (Wants, &Path),
+        patience: Duration,
     ) -> Result<Self, LoadError> {
         let Wants { pictures, .. } = wants;
         let (ear, mut state, mut gathered, tracks) = Ear::new();
@@ -116,10 +138,10 @@ impl Participant {
         let mut answer = with_all_on_the_first(&admission.answer);
         let mut link = None;
         if let Some(links) = &path.links {
-            let (relay, through) = Relay::open(links, number, &answer).await?;
+            let (relay, through) = Relay::open(links, (number, attempt), &answer).await?;
             (link, answer) = (Some(relay), through);
         }
-        let settled = settle(&*connection, answer, &mut state).await;
+        let settled = settle(&*connection, answer, &mut state, patience).await;
         if let Err(error) = settled {
             let _ = door.leave(&resource).await;
             let _ = connection.close().await;
@@ -181,11 +203,12 @@ async fn offer(connection: &dyn PeerConnection, gathered: &mut watch::Receiver<b
     Ok(connection.local_description().await.map(|description| description.sdp).unwrap_or_default())
 }
 
-/// Applies the node's answer and waits until the connection stands.
+/// Applies the node's answer and waits until the connection stands, within `patience`.
 async fn settle(
     connection: &dyn PeerConnection,
     answer: String,
     state: &mut watch::Receiver<RTCPeerConnectionState>,
+    patience: Duration,
 ) -> Result<(), LoadError> {
     connection.set_remote_description(RTCSessionDescription::answer(answer)?).await?;
     let is_settled = |state: &RTCPeerConnectionState| {
@@ -194,10 +217,10 @@ async fn settle(
             RTCPeerConnectionState::Connected | RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed
         )
     };
-    match tokio::time::timeout(limits::CONNECT_SPAN, state.wait_for(is_settled)).await {
+    match tokio::time::timeout(patience, state.wait_for(is_settled)).await {
         Ok(Ok(state)) if *state == RTCPeerConnectionState::Connected => Ok(()),
         Ok(_) => Err(LoadError::NotConnected("the connection failed".to_owned())),
-        Err(_) => Err(LoadError::NotConnected(format!("no connection within {} s", limits::CONNECT_SPAN.as_secs()))),
+        Err(_) => Err(LoadError::NotConnected(format!("no connection within {} s", patience.as_secs()))),
     }
 }
 

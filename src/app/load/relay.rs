@@ -34,12 +34,16 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Puts a link of `links` between person `number` and the node of this answer; returns the answer that leads
-    /// through it.
+    /// Puts a link of `links` between person `number`, at this attempt, and the node of this answer; returns the answer
+    /// that leads through it.
     ///
     /// # Errors
     /// When the answer has no address, or this machine no socket.
-    pub async fn open(links: &Links, number: usize, answer: &str) -> Result<(Self, String), LoadError> {
+    pub async fn open(
+        links: &Links,
+        (number, attempt): (usize, u32),
+        answer: &str,
+    ) -> Result<(Self, String), LoadError> {
         let none = || LoadError::NotConnected("the answer names no address over UDP".to_owned());
         let node = candidate(answer).ok_or_else(none)?;
         let system = |error: std::io::Error| LoadError::System(format!("a link's sockets: {error}"));
@@ -52,7 +56,8 @@ impl Relay {
         far.connect(node).await.map_err(system)?;
         let answer = through(answer, near.local_addr().map_err(system)?);
         let counts = Arc::new(Mutex::new([WayCounts::default(); 2]));
-        let seed = links.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64 * 2);
+        let whose = (u64::from(attempt) << 32) + number as u64 * 2;
+        let seed = links.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(whose);
         let way = Ways {
             links: links.clone(),
             carriers: [Carrier::new(seed), Carrier::new(seed + 1)],
@@ -188,7 +193,7 @@ mod tests {
         let links = Links { plan: Arc::new(plan), begun: Arc::default(), seed: 1 };
         links.begun.set(Instant::now()).unwrap();
         let answer = through(ANSWER, node.local_addr().unwrap());
-        let (relay, answer) = Relay::open(&links, 0, &answer).await.unwrap();
+        let (relay, answer) = Relay::open(&links, (0, 1), &answer).await.unwrap();
         person.send_to(b"up", candidate(&answer).unwrap()).await.unwrap();
         let mut read = [0; 9];
         let (len, from) = node.recv_from(&mut read).await.unwrap();

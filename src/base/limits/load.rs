@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Handshakes at once of `tessera load`: more only wait for each other's cores.
 pub const LOAD_JOINS_AT_ONCE: usize = 4;
+/// Attempts of a person behind a bad link, who have the time of one.
+pub const LOAD_LINKED_ATTEMPTS: u32 = 3;
 /// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the
 /// node, and what two of them see the others would.
 pub const LOAD_DECODERS_MAX: usize = 2;

@@ -89,6 +89,11 @@ impl Watching {
         self.current == Some(rung) && !self.halted
     }
 
+    /// The rung of which it needs a keyframe, if it has lost the picture.
+    pub(super) fn wants(self) -> Option<RungId> {
+        self.current.filter(|_| !self.halted).or(self.next)
+    }
+
     /// Whether it needs `rung` to be read.
     pub(super) fn needs(self, rung: RungId) -> bool {
         self.current == Some(rung) || self.next == Some(rung)
@@ -160,6 +165,7 @@ mod tests {
         let (small, large) = (RungId(1), RungId(2));
         let mut watching = Watching { current: Some(large), next: Some(small), halted: true };
         assert!(!watching.takes(large, false) && !watching.takes(large, true) && !watching.takes(small, false));
+        assert_eq!(watching.wants(), Some(small), "nothing of the large one is for it");
         watching.choose(large);
         assert!(watching.needs(large) && !watching.takes(large, false), "it would refer to what was left out");
         assert!(watching.takes(large, true) && watching.takes(large, false) && !watching.halted);

@@ -2,6 +2,7 @@
 //! and time in, datagrams and [`PeerOutput`] out. Every call drains what it caused.
 
 pub(super) mod calling;
+mod repairs;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -598,10 +599,8 @@ impl Peer {
         }
         // Below 2^15, so that the first wrap is far and no roll-over counter need be told (RFC 3711 section 3.3.1).
         let sequence = u64::from(rand::random::<u16>() >> 1);
-        if video && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-            // str0m's own cap of 15 % would refuse the repair of a first keyframe that lost one packet of five.
-            let ratio_max = Some(limits::RETRANSMISSION_SHARE_MAX);
-            stream.set_rtx_cache(limits::SEND_BUFFER_PACKETS, limits::SEND_BUFFER_SPAN, ratio_max);
+        if video {
+            self.keep_sent(mid);
         }
         Some(Outgoing { mid, formats, sequence, time: None })
     }

@@ -115,7 +115,10 @@ impl Rooms {
     pub(super) fn watch(&mut self, now: Instant, id: PeerId, (rung, at_once): (RungId, bool), entries: &mut Entries) {
         let Some(entry) = entries.get_mut(&id) else { return };
         entry.watching.choose(rung);
-        entry.watching.halted |= at_once && entry.watching.next.is_some();
+        if at_once && entry.watching.next.is_some() {
+            entry.watching.halted = true;
+            entry.peer.forget_sent();
+        }
         // The rung is read before its keyframe is requested, so that the keyframe cannot come too soon.
         self.changed(now, id, entries);
     }
@@ -139,7 +142,7 @@ impl Rooms {
 
     /// A viewer lost the picture.
     pub(super) fn request_keyframe(&self, entry: &Entry) {
-        let Some(rung) = entry.watching.current.or(entry.watching.next) else { return };
+        let Some(rung) = entry.watching.wants() else { return };
         let room = entry.room.as_ref().and_then(|name| self.rooms.get(name));
         if let Some(feed) = room.and_then(|room| room.rungs.get(&rung)) {
             feed.request_keyframe();
