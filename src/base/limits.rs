@@ -86,8 +86,10 @@ pub const HTTP_STREAMS_MAX: u32 = 32;
 pub const HTTP_ANSWERS_AT_ONCE: usize = 4;
 /// Bytes that one HTTP/2 connection may send ahead of what is read.
 pub const HTTP_WINDOW_LEN: u32 = 128 * 1024;
-/// HTTP connections at once, as far as the process' descriptors allow.
-pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// HTTP connections at once unless the operator asks for another number, as far as the process' descriptors allow.
+pub const HTTP_CONNECTIONS: usize = 1024;
+/// The most that they may ask for.
+pub const HTTP_CONNECTIONS_MAX: usize = 65_536;
 /// The fewest, however few descriptors there are.
 pub const HTTP_CONNECTIONS_MIN: usize = 8;
 /// One of so many connections may be one address's.

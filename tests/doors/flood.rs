@@ -18,7 +18,7 @@ use crate::browser::node::Node;
 const FLOOD: u32 = 5_000;
 const SPACING: Duration = Duration::from_millis(1);
 /// Connections of one address that the door lets stand.
-const CONNECTIONS: usize = limits::HTTP_CONNECTIONS_MAX / 4;
+const CONNECTIONS: usize = limits::HTTP_CONNECTIONS / 4;
 /// Bytes that all connections of one address may cost that ask for all they may and take nothing.
 const UNREAD_BYTES: u64 = 90_000_000;
 

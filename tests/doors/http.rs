@@ -110,7 +110,7 @@ fn lean_on(node: &Node, count: usize) -> Vec<TcpStream> {
 fn connections_that_never_ask_keep_nobody_out() {
     let siege = Siege::begin(&[], "");
     let mut leaning = lean_on(&siege.node, 600);
-    assert!(metric(&siege.node, "tessera_http_connections") <= limits::HTTP_CONNECTIONS_MAX as u64 / 4);
+    assert!(metric(&siege.node, "tessera_http_connections") <= limits::HTTP_CONNECTIONS as u64 / 4);
     siege.lifted();
     Client::join(&siege.node.url, "other", "Ada", 0);
     leaning.extend(lean_on(&siege.node, 100));

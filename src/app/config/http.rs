@@ -26,6 +26,8 @@ pub struct Http {
     pub ice_servers: Vec<IceServer>,
     /// Origins of web pages that may have the node's page in a frame of theirs.
     pub embed_origins: Vec<WebOrigin>,
+    /// Connections at once, as far as the process' descriptors allow.
+    pub connections: usize,
 }
 
 impl Http {
@@ -40,7 +42,8 @@ impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
         let (hosts, origins, embed_origins) = (Vec::new(), Vec::new(), Vec::new());
-        Self { listen, tls: Tls::Off, token: None, hosts, origins, embed_origins, ice_servers: Vec::new() }
+        let (ice_servers, connections) = (Vec::new(), limits::HTTP_CONNECTIONS);
+        Self { listen, tls: Tls::Off, token: None, hosts, origins, embed_origins, ice_servers, connections }
     }
 }
 
@@ -98,6 +101,8 @@ enum HttpKeysError {
     Tls(#[from] TlsError),
     #[error("ice_servers: at most {}", limits::ICE_SERVERS_MAX)]
     IceServers,
+    #[error("connections: {} to {}", limits::HTTP_CONNECTIONS_MIN, limits::HTTP_CONNECTIONS_MAX)]
+    Connections,
 }
 
 /// As it is written.
@@ -116,6 +121,7 @@ struct Keys {
     origins: Vec<WebOrigin>,
     ice_servers: Vec<IceServer>,
     embed_origins: Vec<WebOrigin>,
+    connections: usize,
 }
 
 impl Default for Keys {
@@ -128,24 +134,39 @@ impl TryFrom<Keys> for Http {
     type Error = HttpKeysError;
 
     fn try_from(keys: Keys) -> Result<Self, HttpKeysError> {
-        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers } =
-            keys;
+        let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, .. } = keys;
+        let Keys { embed_origins, ice_servers, connections, .. } = keys;
         if ice_servers.len() > limits::ICE_SERVERS_MAX {
             return Err(HttpKeysError::IceServers);
         }
+        if !(limits::HTTP_CONNECTIONS_MIN..=limits::HTTP_CONNECTIONS_MAX).contains(&connections) {
+            return Err(HttpKeysError::Connections);
+        }
         let tls = Tls::from_keys(tls_cert, tls_key, tls_self_signed)?;
-        Ok(Self { listen, tls, token, hosts, origins, embed_origins, ice_servers })
+        Ok(Self { listen, tls, token, hosts, origins, embed_origins, ice_servers, connections })
     }
 }
 
 impl From<Http> for Keys {
-    fn from(Http { listen, tls, token, hosts, origins, embed_origins, ice_servers }: Http) -> Self {
+    fn from(http: Http) -> Self {
+        let Http { listen, tls, token, hosts, origins, embed_origins, ice_servers, connections } = http;
         let tls_self_signed = tls == Tls::SelfSigned;
         let (tls_cert, tls_key) = match tls {
             Tls::Files { cert, key } => (Some(cert), Some(key)),
             Tls::Off | Tls::SelfSigned => (None, None),
         };
-        Self { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, embed_origins, ice_servers }
+        Self {
+            listen,
+            tls_cert,
+            tls_key,
+            tls_self_signed,
+            token,
+            hosts,
+            origins,
+            ice_servers,
+            embed_origins,
+            connections,
+        }
     }
 }
 
@@ -182,6 +203,7 @@ mod tests {
             ("ice_servers = [{ urls = [\"a\"] }]", "stun:HOST"),
             ("ice_servers = [{ urls = [\"turn:a\"], username = \"b\" }]", "either username and credential"),
             ("embed_origins = [\"https://a.example; script-src *\"]", "https://HOST"),
+            ("connections = 7", "8 to 65536"),
         ] {
             let error = parse(lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:2: http.") && error.contains(told), "{lines}: {error}");

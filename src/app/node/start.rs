@@ -364,7 +364,7 @@ fn http_setup(
     let hosts = hosts.into_iter().chain(own).collect();
     let streams = if config.media.tcp == TcpMedia::Off { 0 } else { share.waiting };
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
-    let connections_max = http::connections_max(descriptors, sockets);
+    let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
     let guard = Guard { policy, token, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }

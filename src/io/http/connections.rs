@@ -367,12 +367,12 @@ impl AsyncWrite for BoundedStream {
 }
 
 /// How many connections a door may have where the process may open so many descriptors, `others` of which are spoken
-/// for: half of what is left is for stores, keepers and files.
+/// for: `asked`, unless that is more than half of what is left, for the rest is for stores, keepers and files.
 #[must_use]
-pub fn connections_max(descriptors: u64, others: usize) -> usize {
+pub fn connections_max(asked: usize, descriptors: u64, others: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let left = descriptors.saturating_sub(limits::DESCRIPTORS_KEPT).saturating_sub(others) / 2;
-    left.clamp(limits::HTTP_CONNECTIONS_MIN, limits::HTTP_CONNECTIONS_MAX)
+    left.min(asked).max(limits::HTTP_CONNECTIONS_MIN)
 }
 
 #[cfg(test)]
@@ -459,10 +459,10 @@ mod tests {
 
     #[test]
     fn descriptors_are_kept_back_for_stores_and_keepers() {
-        assert_eq!(connections_max(256, 0), 80);
-        assert_eq!(connections_max(256, 100), 30);
-        assert_eq!(connections_max(1024, 4), 462);
-        assert_eq!(connections_max(u64::MAX, 0), limits::HTTP_CONNECTIONS_MAX);
-        assert_eq!(connections_max(64, 100), limits::HTTP_CONNECTIONS_MIN);
+        assert_eq!(connections_max(1024, 256, 0), 80);
+        assert_eq!(connections_max(1024, 256, 100), 30);
+        assert_eq!(connections_max(1024, 1024, 4), 462);
+        assert_eq!(connections_max(4096, u64::MAX, 0), 4096);
+        assert_eq!(connections_max(1024, 64, 100), limits::HTTP_CONNECTIONS_MIN);
     }
 }

@@ -68,7 +68,7 @@ fn guard() -> Guard {
         hosts: Vec::new(),
         origins: Vec::new(),
         embed_origins: Vec::new(),
-        connections_max: limits::HTTP_CONNECTIONS_MAX,
+        connections_max: limits::HTTP_CONNECTIONS,
         counters: DoorCounters::default(),
     }
 }
