@@ -21,6 +21,10 @@ impl Room {
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
         let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
         let Joining { avatar, leg, watches, .. } = joining;
+        if let Some(participant) = role.participant().filter(|id| self.seats.is_removed(*id)) {
+            // What names this connection names no seat either: by it their client learns why it is closed.
+            return self.seats.bar(participant, resource);
+        }
         let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
         if !self.take_seat(now, role, seat, out) && !self.admit(now, peer, role, &display, out) {
             return;
