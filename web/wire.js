@@ -269,10 +269,11 @@ export class Wire extends EventTarget {
       const { screen, screenSound } = this.parts;
       await screen.sender.replaceTrack(picture);
       await screenSound.sender.replaceTrack(sound ?? null);
-      const before = [screen.direction, screenSound.direction];
       screen.direction = picture ? "sendonly" : "inactive";
       screenSound.direction = picture && sound ? "sendonly" : "inactive";
-      if (before[0] !== screen.direction || before[1] !== screenSound.direction) await this.#renegotiate();
+      // As the node last agreed to, which it may not have to the newest offer.
+      const isAgreed = (line) => line.direction === (line.currentDirection ?? "inactive");
+      if (!isAgreed(screen) || !isAgreed(screenSound)) await this.#renegotiate();
       await this.#fulfil("screen");
     });
   }

@@ -399,6 +399,26 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_is_off_when_its_owner_says_so_and_a_new_one_is_not() {
+        let now = Instant::now();
+        let (mut room, mut out) = (RoomCore::new(), Outbox::new());
+        join(&mut room, now, 1);
+        let has = |room: &RoomCore| room.members()[0].has(TrackKind::Screen);
+        let runs = |runs| RoomInput::Track(ParticipantId(1), TrackKind::Screen, runs);
+        let off = RoomInput::Stated(ParticipantId(1), TrackKind::Screen, false);
+        // As every client says that has not shared one yet.
+        room.handle(now, off.clone(), &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(has(&room), "what was said before it began is not of it");
+        room.handle(now, off, &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(!has(&room) && room.members()[0].says_off(TrackKind::Screen), "it did not begin anew");
+        room.handle(now, runs(false), &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(has(&room));
+    }
+
+    #[test]
     fn who_lost_the_connection_keeps_place_name_and_hand_and_is_not_heard() {
         let now = Instant::now();
         let (mut room, mut out) = (RoomCore::new(), Outbox::new());
