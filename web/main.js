@@ -351,6 +351,7 @@ const roomy = () => matchMedia("(min-width: 64rem) and (min-height: 30rem), (max
 
 function setPhase(now) {
   phase = now;
+  holds = false;
   document.body.dataset.phase = now;
   document.dispatchEvent(new CustomEvent("call", { detail: { phase: now, call } }));
 }
@@ -555,12 +556,26 @@ function toggleFull() {
   else at("stage").requestFullscreen?.().catch(() => {});
 }
 
+/** Whether the key is held that makes one heard. */
+let holds = false;
+
+function hold(held) {
+  if (holds === held) return;
+  holds = held;
+  call?.talk(held);
+}
+
 function onKey(event) {
+  if (event.type === "keyup" && event.key === " " && holds) {
+    // Wherever the focus went meanwhile.
+    event.preventDefault();
+    return hold(false);
+  }
   const typing = event.target.closest?.("input, textarea, select, dialog");
   if (phase !== "call" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " " && call.rules.push_to_talk && !event.target.closest?.("button")) {
     event.preventDefault();
-    if (!event.repeat) call.talk(event.type === "keydown");
+    if (event.type === "keydown" && !event.repeat) hold(true);
     return;
   }
   if (event.type !== "keydown" || event.repeat) return;
@@ -692,7 +707,9 @@ document.addEventListener("keyup", onKey);
 addEventListener("online", () => call?.wake());
 addEventListener("offline", draw);
 /** @type {any} */ (navigator).connection?.addEventListener("change", () => call?.wake());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && call?.wake());
+document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? call?.wake() : hold(false)));
+// A key that is let go in another window is not heard of.
+addEventListener("blur", () => hold(false));
 // The tab closes or the phone's browser goes: the others should not look at a frozen face.
 addEventListener("pagehide", () => call?.leave());
 // Back from the browser's memory: the call has ended meanwhile.
