@@ -313,6 +313,8 @@ export class Call extends EventTarget {
     this.me = me;
     // Only now there is a room for sure.
     if (this.purpose.host) this.becomeHost();
+    // It may have been said into a connection that was lost.
+    this.#wire.say({ type: "recordable", recordable: !this.purpose.unrecorded });
     // All that was written comes again; of a room that began anew nothing does.
     this.lines.clear();
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
@@ -391,6 +393,7 @@ export class Call extends EventTarget {
   /** Whether recordings may show and sound this person. */
   consent(recordable) {
     this.purpose.unrecorded = !recordable;
+    if (this.#joining) this.#joining.purpose.unrecorded = !recordable;
     this.#wire?.say({ type: "recordable", recordable });
   }
 

@@ -203,12 +203,18 @@ export class Wire extends EventTarget {
     else this.#layParticipant(pc, tracks);
     await pc.setLocalDescription(await pc.createOffer());
     const offer = { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, ...how };
-    const response = await ask(this.#endpoint(), offer, patience);
+    const place = this.#endpoint();
+    const response = await ask(place, offer, patience);
     this.#location = new URL(response.headers.get("Location"), location.href).href;
     this.#etag = response.headers.get("ETag");
     const sdp = await textOf(response);
     // Left while the offer was under way: nobody needs this connection any more.
     if (this.#closed) return void this.farewell();
+    // Whether they may be recorded was said meanwhile: what was asked for otherwise must not come to stand.
+    if (this.#endpoint() !== place) {
+      this.farewell();
+      throw late();
+    }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#trickle();
   }
