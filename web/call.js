@@ -14,6 +14,7 @@ const LOOK_MS = 3000;
 /** After so long without an answer it is said that there is none, and a person may try at once. */
 const SILENT_MS = 12_000;
 const LINES_MAX = 500;
+const PARTS = /** @type {const} */ (["camera", "microphone"]);
 
 export class Call extends EventTarget {
   /** "joining", "connected", "reconnecting", "gone" (it came back to nothing, and waits for the person's word) or "left". */
@@ -37,9 +38,11 @@ export class Call extends EventTarget {
   figures = {};
   quality = { level: "good", why: "" };
   #wire = null;
+  /** What is sent: {camera, microphone}, each a track or null. */
   #tracks;
+  /** How often each was wanted otherwise: a device that opens late is for the newest wish alone. */
+  #wishes = { camera: 0, microphone: 0 };
   #screen = null;
-  #muted;
   #joining = null;
   #keeper;
   /** The seat to come back to: that of the newest connection that stood. */
@@ -58,7 +61,6 @@ export class Call extends EventTarget {
     super();
     this.purpose = purpose;
     this.#tracks = { camera: tracks.camera ?? null, microphone: tracks.microphone ?? null };
-    this.#muted = tracks.microphone ? !tracks.microphone.enabled : true;
     // Others are on their way back too: a room that is not there yet is there in a moment.
     const isFinal = (/** @type {Problem} */ problem) => isRefusal(problem) && !(this.watching && problem.status === 404);
     this.#keeper = new Keeper((how) => this.#connect(how), isFinal);
@@ -80,7 +82,7 @@ export class Call extends EventTarget {
     return this.#tracks.microphone !== null;
   }
   get muted() {
-    return this.#muted;
+    return !this.#tracks.microphone?.enabled;
   }
   get sharing() {
     return this.#screen !== null;
@@ -154,6 +156,7 @@ export class Call extends EventTarget {
       this.#joining = null;
     }
     this.#wire = wire;
+    this.#catchUp().catch((error) => console.warn("a track was not taken over", error));
     this.dispatchEvent(new CustomEvent("media"));
     for (const act of early) act();
     this.#change();
@@ -200,18 +203,54 @@ export class Call extends EventTarget {
     this.#reopen();
   }
 
+  /** Sends over a new connection what was switched while it was made. */
+  async #catchUp() {
+    for (const part of PARTS) {
+      const sender = this.#wire.parts[part]?.sender;
+      if (sender && sender.track !== this.#tracks[part]) await this.#wire.replace(part, this.#tracks[part]);
+    }
+  }
+
+  /**
+   * Opens a device. Undefined, and nothing stays open, where meanwhile the call was left or something else was wanted of it.
+   * @param {"camera" | "microphone"} part @returns {Promise<MediaStreamTrack | undefined>}
+   */
+  async #open(part) {
+    const wish = ++this.#wishes[part];
+    const isWanted = () => this.phase !== "left" && wish === this.#wishes[part];
+    try {
+      const track = await devices[part]();
+      if (isWanted()) return track;
+      track.stop();
+    } catch (error) {
+      if (isWanted()) throw error;
+    }
+    return undefined;
+  }
+
+  /** Sends this from now on, muted as what was sent before, which ends. @param {MediaStreamTrack | null} track */
+  async #take(part, track) {
+    const before = this.#tracks[part];
+    if (before && track) track.enabled = before.enabled;
+    this.#tracks[part] = track;
+    before?.stop();
+    await this.#wire?.replace(part, track);
+    this.#tellState();
+    this.#change();
+  }
+
   /** Cameras and microphones may end while a machine sleeps. */
   async #reopen() {
-    for (const part of /** @type {const} */ (["camera", "microphone"])) {
+    for (const part of PARTS) {
       if (this.#tracks[part]?.readyState !== "ended") continue;
-      const track = await devices[part]().catch(() => null);
-      if (this.phase === "left") return void track?.stop();
-      this.#tracks[part] = track;
-      if (part === "microphone" && track) track.enabled = !this.#muted;
-      await this.#wire.replace(part, track);
-      this.#tellState();
-      this.#change();
+      const track = await this.#open(part).catch(() => null);
+      if (track !== undefined) await this.#take(part, track);
     }
+  }
+
+  /** The device of a part that is in use. @param {"camera" | "microphone"} part */
+  inUse(part) {
+    return this.#tracks[part]?.getSettings().deviceId;
   }
 
   #onOpen() {
@@ -274,6 +313,8 @@ export class Call extends EventTarget {
     this.me = me;
     // Only now there is a room for sure.
     if (this.purpose.host) this.becomeHost();
+    // It may have been said into a connection that was lost.
+    this.#wire.say({ type: "recordable", recordable: !this.purpose.unrecorded });
     // All that was written comes again; of a room that began anew nothing does.
     this.lines.clear();
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: [], anew: true } }));
@@ -283,7 +324,7 @@ export class Call extends EventTarget {
     const hand = this.#handWish ?? (isOther && this.#hand ? true : null);
     if (hand !== null) this.raiseHand(hand);
     const wasHeard = isOther && this.people.get(before)?.hushed === false;
-    if (wasHeard && !this.#muted && this.rules.mute_on_entry && !this.rules.push_to_talk) this.talk(true);
+    if (wasHeard && !this.muted && this.rules.mute_on_entry && !this.rules.push_to_talk) this.talk(true);
     const isAsChosen = this.layout?.layout?.layout === this.#chosen?.layout;
     this.#before = { ids: new Set(isOther ? this.people.keys() : []), chosen: isOther && isAsChosen ? this.#chosen : null };
   }
@@ -352,6 +393,7 @@ export class Call extends EventTarget {
   /** Whether recordings may show and sound this person. */
   consent(recordable) {
     this.purpose.unrecorded = !recordable;
+    if (this.#joining) this.#joining.purpose.unrecorded = !recordable;
     this.#wire?.say({ type: "recordable", recordable });
   }
 
@@ -394,7 +436,6 @@ export class Call extends EventTarget {
 
   setMuted(muted) {
     if (!this.#tracks.microphone) return;
-    this.#muted = muted;
     this.#tracks.microphone.enabled = !muted;
     this.#tellState();
     // Who was muted on entry is heard by asking for it.
@@ -404,45 +445,43 @@ export class Call extends EventTarget {
 
   /** The microphone of someone who joined without one. */
   async openMicrophone() {
-    this.#tracks.microphone ??= await devices.microphone();
-    await this.#wire.replace("microphone", this.#tracks.microphone);
+    if (!this.#tracks.microphone) {
+      const track = await this.#open("microphone");
+      if (!track) return;
+      await this.#take("microphone", track);
+    }
     this.setMuted(false);
   }
 
   /** Off means off: the camera's light goes out. */
   async setCamera(on) {
-    if (on && !this.cameraOn) this.#tracks.camera = await devices.camera();
     if (!on) {
-      this.#tracks.camera?.stop();
-      this.#tracks.camera = null;
+      this.#wishes.camera += 1;
+      return this.#take("camera", null);
     }
-    await this.#wire.replace("camera", this.#tracks.camera);
-    this.#tellState();
-    this.#change();
+    if (this.cameraOn) return;
+    const track = await this.#open("camera");
+    if (track) await this.#take("camera", track);
   }
 
   /** Another camera or microphone than before, which was chosen in `devices`. */
   async changeDevice(part) {
-    if (part === "camera" && this.cameraOn) {
-      const before = this.#tracks.camera;
-      this.#tracks.camera = await devices.camera();
-      before.stop();
-      await this.#wire.replace("camera", this.#tracks.camera);
-    } else if (part === "microphone" && this.#tracks.microphone) {
-      const before = this.#tracks.microphone;
-      this.#tracks.microphone = await devices.microphone();
-      this.#tracks.microphone.enabled = !this.#muted;
-      before.stop();
-      await this.#wire.replace("microphone", this.#tracks.microphone);
-    }
-    this.#change();
+    if (!(part === "camera" ? this.cameraOn : this.hasMicrophone)) return;
+    const track = await this.#open(part);
+    if (track) await this.#take(part, track);
   }
 
   /** Shares a screen, with its sound where the browser has it; false when the person changed their mind. */
   async startScreen() {
     const screen = await devices.screen();
     if (!screen) return false;
+    // Only one is shared, and none once the call was left.
+    this.#letScreenGo();
     this.#screen = screen;
+    if (this.phase === "left") {
+      this.#letScreenGo();
+      return false;
+    }
     screen.picture.addEventListener("ended", () => this.#screen === screen && this.stopScreen());
     try {
       await this.#offerScreen();
@@ -474,7 +513,7 @@ export class Call extends EventTarget {
   }
 
   #tellState() {
-    this.#wire?.say({ type: "state", muted: this.#muted, camera: this.cameraOn, screen: this.sharing });
+    this.#wire?.say({ type: "state", muted: this.muted, camera: this.cameraOn, screen: this.sharing });
   }
 
   /** Reads what the browser counted, into `figures` and `quality`. */

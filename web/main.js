@@ -24,6 +24,8 @@ const people = new People(at("people-list"), at("person-menu"), moderate);
 const chat = new Chat(at("chat-lines"), at("chat-to"));
 /** @type {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, stopMeter: () => void, problem: string | null}} */
 const lobby = { camera: null, microphone: null, stopMeter: () => {}, problem: null };
+/** How often each device was wanted otherwise in the lobby: one that opens late is for the newest wish alone. */
+const wishes = { camera: 0, microphone: 0 };
 /** @type {Call | null} */
 let call = null;
 let phase = "lobby";
@@ -151,17 +153,28 @@ function refuse(text) {
 async function openDevices(can) {
   const note = at("lobby-note");
   at("preview-text").textContent = say("preview.asking");
+  const wanted = { camera: wish("camera"), microphone: wish("microphone") };
   const { camera, microphone, problem } = await devices.both();
-  if (phase !== "lobby") return [camera, microphone].forEach((track) => track?.stop());
-  lobby.camera = can.send ? camera : null;
-  if (!can.send) camera?.stop();
-  lobby.microphone = microphone;
+  if (can.send && wanted.camera()) lobby.camera = camera;
+  else camera?.stop();
+  if (wanted.microphone()) lobby.microphone = microphone;
+  else microphone?.stop();
+  if (!inLobby()) return;
   lobby.problem = problem ?? (can.send ? null : say("no.send"));
   note.textContent = lobby.problem ?? "";
   note.hidden = !lobby.problem;
   startMeter();
   showPreview();
   await listDevices();
+}
+
+/** Whether nobody is on the way into the call: who is took the lobby's tracks along. */
+const inLobby = () => phase === "lobby" && !call;
+
+/** A device is about to be opened in the lobby: whether it is still wanted there. @param {"camera" | "microphone"} part */
+function wish(part) {
+  const mine = ++wishes[part];
+  return () => inLobby() && mine === wishes[part];
 }
 
 function startMeter() {
@@ -176,10 +189,10 @@ async function listDevices() {
   for (const part of PARTS) {
     const select = at(`choose-${part}`);
     const all = await devices.list(part);
-    const inUse = part === "speaker" ? null : (lobby[part] ?? null)?.getSettings().deviceId;
+    const inUse = part === "speaker" ? null : phase === "call" ? call.inUse(part) : lobby[part]?.getSettings().deviceId;
     select.replaceChildren(...all.map(({ id, name }) => new Option(name, id)));
     if (all.length === 0) select.replaceChildren(new Option(say("device.off", { device: say(part) }), ""));
-    select.disabled = all.length === 0;
+    select.disabled = all.length === 0 || (part !== "speaker" && phase === "lobby" && !inLobby());
     const wanted = [inUse, devices.choice(part)].find((id) => all.some((device) => device.id === id));
     if (wanted) select.value = wanted;
   }
@@ -192,10 +205,12 @@ async function chooseDevice(part) {
   if (phase === "call") return doing(() => call.changeDevice(part), part)();
   try {
     if (part === "camera" && !lobby.camera) return;
-    const before = lobby[part];
-    lobby[part] = await devices[part]();
-    if (before) lobby[part].enabled = before.enabled;
-    before?.stop();
+    const isWanted = wish(part);
+    const track = await devices[part]();
+    if (!isWanted()) return track.stop();
+    if (lobby[part]) track.enabled = lobby[part].enabled;
+    lobby[part]?.stop();
+    lobby[part] = track;
   } catch (error) {
     toast(at("toasts"), devices.explain(error, part), { bad: true });
   }
@@ -217,7 +232,8 @@ function showPreview() {
   avatar(at("preview-avatar"), at("name").value, at("name").value);
   if (!askedFor().watch) at("preview-text").textContent = say(lobby.problem && !lobby.camera ? "preview.none" : "preview.off");
   const blocked = !devices.available();
-  setToggle("lobby-camera", live, "camera", blocked || !abilities().send);
+  // On the way into the call it can still be switched off.
+  setToggle("lobby-camera", live, "camera", blocked || !abilities().send || (!live && !inLobby()));
   setToggle("lobby-mic", lobby.microphone?.enabled === true, "microphone", blocked || !lobby.microphone);
 }
 
@@ -233,12 +249,17 @@ function setToggle(id, on, part, disabled = false) {
 }
 
 async function toggleLobbyCamera() {
+  const isWanted = wish("camera");
   if (lobby.camera) {
+    // Also of the call that is about to begin, which has the same track.
+    call?.setCamera(false);
     lobby.camera.stop();
     lobby.camera = null;
   } else {
     try {
-      lobby.camera = await devices.camera();
+      const camera = await devices.camera();
+      if (!isWanted()) return camera.stop();
+      lobby.camera = camera;
       listDevices();
     } catch (error) {
       toast(at("toasts"), devices.explain(error, "camera"), { bad: true });
@@ -256,6 +277,9 @@ function showError(text) {
 
 /* Into the call. */
 
+/** What waits while somebody is on the way into the call. */
+const ENTRANCE = ["join", "watch", "choose-camera", "choose-microphone"];
+
 async function enter(watch) {
   const room = at("room").value.trim();
   const valid = ROOM.test(room) && !/^\.+$/.test(room);
@@ -271,7 +295,7 @@ async function enter(watch) {
   } catch {
     // Private windows may keep nothing; the name is typed again next time.
   }
-  at("join").disabled = at("watch").disabled = true;
+  for (const id of ENTRANCE) at(id).disabled = true;
   at("join").textContent = say("joining");
   const { as, token } = askedFor();
   // Where anyone on this machine may steer rooms, or whoever has the token.
@@ -281,6 +305,7 @@ async function enter(watch) {
   if (watch) closeLobbyDevices();
   call = new Call(purpose, tracks);
   listen(call);
+  showPreview();
   try {
     await call.start();
     showCall();
@@ -289,8 +314,10 @@ async function enter(watch) {
     call = null;
     showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
     at("join").textContent = say("join.try");
+    showPreview();
   } finally {
     at("join").disabled = at("watch").disabled = false;
+    listDevices();
   }
 }
 
@@ -325,6 +352,7 @@ function listen(current) {
 function showCall() {
   setPhase("call");
   lobby.stopMeter();
+  lobby.camera = lobby.microphone = null;
   at("preview").srcObject = null;
   at("lobby").hidden = true;
   at("call").hidden = false;
@@ -351,6 +379,7 @@ const roomy = () => matchMedia("(min-width: 64rem) and (min-height: 30rem), (max
 
 function setPhase(now) {
   phase = now;
+  holds = false;
   document.body.dataset.phase = now;
   document.dispatchEvent(new CustomEvent("call", { detail: { phase: now, call } }));
 }
@@ -555,12 +584,26 @@ function toggleFull() {
   else at("stage").requestFullscreen?.().catch(() => {});
 }
 
+/** Whether the key is held that makes one heard. */
+let holds = false;
+
+function hold(held) {
+  if (holds === held) return;
+  holds = held;
+  call?.talk(held);
+}
+
 function onKey(event) {
+  if (event.type === "keyup" && event.key === " " && holds) {
+    // Wherever the focus went meanwhile.
+    event.preventDefault();
+    return hold(false);
+  }
   const typing = event.target.closest?.("input, textarea, select, dialog");
   if (phase !== "call" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " " && call.rules.push_to_talk && !event.target.closest?.("button")) {
     event.preventDefault();
-    if (!event.repeat) call.talk(event.type === "keydown");
+    if (event.type === "keydown" && !event.repeat) hold(true);
     return;
   }
   if (event.type !== "keydown" || event.repeat) return;
@@ -692,7 +735,9 @@ document.addEventListener("keyup", onKey);
 addEventListener("online", () => call?.wake());
 addEventListener("offline", draw);
 /** @type {any} */ (navigator).connection?.addEventListener("change", () => call?.wake());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && call?.wake());
+document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? call?.wake() : hold(false)));
+// A key that is let go in another window is not heard of.
+addEventListener("blur", () => hold(false));
 // The tab closes or the phone's browser goes: the others should not look at a frozen face.
 addEventListener("pagehide", () => call?.leave());
 // Back from the browser's memory: the call has ended meanwhile.

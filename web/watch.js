@@ -67,15 +67,19 @@ class Direct {
   name = "whep";
   text = "least delay";
   rewinds = false;
-  /** @type {Wire | null} */
-  #wire = null;
+  /** Connections that are not let go, as they were made: the newest is wanted, and those before it until it is agreed to. */
+  #wires = [];
   #keeper;
   #rungs = [];
   #lost = (/** @type {Problem} */ _) => {};
   #rung = "";
 
   constructor() {
-    this.#keeper = new Keeper((how) => this.#join(how));
+    this.#keeper = new Keeper(async (how) => {
+      const wire = await this.#join(how);
+      if (!wire) throw UNREACHED();
+      return wire;
+    });
     const on = (name, act) => this.#keeper.addEventListener(name, (/** @type {any} */ { detail }) => act(detail));
     on("lost", () => comingBack(this));
     on("back", () => isBack(this));
@@ -99,26 +103,26 @@ class Direct {
     }, () => {});
   }
 
-  /** Joins, and shows what comes. @param {import("./keeper.js").How} [how] */
+  /** Joins, and shows what comes; null where a newer connection is wanted, or none. @param {import("./keeper.js").How} [how] */
   async #join(how) {
     const wire = new Wire({ room, watch: true, rung: this.#rung });
-    const before = this.#wire;
-    this.#wire = wire;
-    try {
-      await wire.join(undefined, how);
-    } catch (problem) {
+    this.#wires.push(wire);
+    const problem = await wire.join(undefined, how).catch((error) => error);
+    const isWanted = this.#wires.at(-1) === wire;
+    if (problem || !isWanted) {
+      this.#wires = this.#wires.filter((one) => one !== wire);
       wire.farewell();
-      if (this.#wire === wire) this.#wire = before;
-      throw problem;
+      if (isWanted) throw problem;
+      return null;
     }
-    if (this.#wire === wire) video.srcObject = wire.inward();
+    this.#wires.splice(0, this.#wires.length - 1).forEach((older) => older.farewell());
+    video.srcObject = wire.inward();
     return wire;
   }
 
   async #connect() {
-    const before = this.#wire;
     const wire = await this.#join();
-    before?.farewell();
+    if (!wire) return;
     const connected = new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
       const timer = setTimeout(() => reject(UNREACHED()), CONNECT_MS);
       wire.addEventListener("state", (/** @type {any} */ { detail: state }) => {
@@ -127,8 +131,13 @@ class Direct {
         if (state === "failed" || state === "closed") reject(UNREACHED());
       });
     });
-    await connected;
-    this.#keeper.keep(wire);
+    try {
+      await connected;
+    } catch (problem) {
+      // Of one that was let go for another, nothing is lost.
+      if (this.#wires.includes(wire)) throw problem;
+    }
+    if (this.#wires.at(-1) === wire) this.#keeper.keep(wire);
   }
 
   wake() {
@@ -137,7 +146,7 @@ class Direct {
 
   stop() {
     this.#keeper.stop();
-    this.#wire?.farewell();
+    this.#wires.splice(0).forEach((wire) => wire.farewell());
     video.srcObject = null;
   }
 
@@ -239,6 +248,8 @@ async function watch() {
   const mine = ++turn;
   leave();
   setPhase("connecting");
+  // Nothing to choose from before something is watched.
+  at("quality").disabled = true;
   while (mine === turn) {
     const ways = wantsRewind ? [new Files()] : [new Direct(), new Files()];
     let problem = null;

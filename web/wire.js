@@ -203,12 +203,18 @@ export class Wire extends EventTarget {
     else this.#layParticipant(pc, tracks);
     await pc.setLocalDescription(await pc.createOffer());
     const offer = { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, ...how };
-    const response = await ask(this.#endpoint(), offer, patience);
+    const place = this.#endpoint();
+    const response = await ask(place, offer, patience);
     this.#location = new URL(response.headers.get("Location"), location.href).href;
     this.#etag = response.headers.get("ETag");
     const sdp = await textOf(response);
     // Left while the offer was under way: nobody needs this connection any more.
     if (this.#closed) return void this.farewell();
+    // Whether they may be recorded was said meanwhile: what was asked for otherwise must not come to stand.
+    if (this.#endpoint() !== place) {
+      this.farewell();
+      throw late();
+    }
     await pc.setRemoteDescription({ type: "answer", sdp });
     this.#trickle();
   }
@@ -269,10 +275,11 @@ export class Wire extends EventTarget {
       const { screen, screenSound } = this.parts;
       await screen.sender.replaceTrack(picture);
       await screenSound.sender.replaceTrack(sound ?? null);
-      const before = [screen.direction, screenSound.direction];
       screen.direction = picture ? "sendonly" : "inactive";
       screenSound.direction = picture && sound ? "sendonly" : "inactive";
-      if (before[0] !== screen.direction || before[1] !== screenSound.direction) await this.#renegotiate();
+      // As the node last agreed to, which it may not have to the newest offer.
+      const isAgreed = (line) => line.direction === (line.currentDirection ?? "inactive");
+      if (!isAgreed(screen) || !isAgreed(screenSound)) await this.#renegotiate();
       await this.#fulfil("screen");
     });
   }

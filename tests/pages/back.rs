@@ -38,6 +38,28 @@ for (const name of ['fetch', 'WebSocket']) {
 }
 ";
 
+/// On the way back: once the first offer is answered, its person says that they are not to be recorded, and before the
+/// next one is made they switch their camera on.
+const MEANWHILE: &str = r"
+const real = window.fetch;
+const camera = document.getElementById('camera');
+let said = false, switched = false;
+window.fetch = async (...asked) => {
+  const joins = asked[1]?.method === 'POST' && String(asked[0]).includes('/participants');
+  if (joins && said && !switched) {
+    switched = true;
+    camera.click();
+    while (camera.getAttribute('aria-pressed') !== 'true') await new Promise((done) => setTimeout(done, 20));
+  }
+  const answer = await real(...asked);
+  if (joins && answer.ok && !said) {
+    said = true;
+    document.getElementById('consent-no').click();
+  }
+  return answer;
+};
+";
+
 /// The network of the node, as long as something runs in it.
 struct Far {
     holder: Child,
@@ -187,6 +209,7 @@ async fn a_node_that_began_anew_finds_the_room_as_it_was() {
     joined(&browser).await;
     browser.click("#hand").await;
     browser.click("#mic").await;
+    browser.click("#camera").await;
     browser.click("#layout").await;
     browser.click("[data-layout=speaker]").await;
     browser.wait_for("the layout", "return tessera.layout === 'speaker';", PATIENCE).await;
@@ -196,6 +219,7 @@ async fn a_node_that_began_anew_finds_the_room_as_it_was() {
     browser.fill("#chat-text", "not said yet").await;
     let own = "return tessera.participant;";
     let before = browser.script(own).await;
+    browser.script(MEANWHILE).await;
     // Without a word, as a machine dies.
     drop(node);
     browser.wait_for("the page says that the connection is lost", AWAY, PATIENCE).await;
@@ -214,6 +238,9 @@ async fn a_node_that_began_anew_finds_the_room_as_it_was() {
     browser.wait_for("the layout is as it was", laid_out, PATIENCE).await;
     browser.wait_for("the hand is up and the microphone off", told, PATIENCE).await;
     assert_ne!(browser.script(own).await, before, "the node knows nobody of before");
+    let meanwhile = "const me = tessera.participants.find((one) => one.id === tessera.participant); \
+         return Boolean(me?.unrecorded && me.camera);";
+    browser.wait_for("what was said and switched on the way is so", meanwhile, PATIENCE).await;
     let field = browser.script("return document.getElementById('chat-text').value;").await;
     assert_eq!(field, "not said yet", "what is being written is left alone");
     browser.close().await;

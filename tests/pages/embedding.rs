@@ -65,6 +65,13 @@ async fn a_listed_page_has_a_call_in_its_frame_and_steers_it() {
     told(&browser, "its microphone is off", "last.microphone === false").await;
     say(&browser, "{ tessera: 'leave' }").await;
     told(&browser, "it left", "last.phase === 'lobby' && !last.connected").await;
+    // What is asked for on the way in is so in the call.
+    told(&browser, "the lobby again", "last.phase === 'lobby' && last.microphone && last.camera").await;
+    let at_once = "const frame = document.getElementById('call').contentWindow; \
+         const asked = [{ tessera: 'join' }, { tessera: 'microphone', on: false }, { tessera: 'camera', on: false }]; \
+         asked.forEach((one) => frame.postMessage(one, '*')); return true;";
+    assert_eq!(browser.script(at_once).await, true);
+    told(&browser, "it joined", "last.phase === 'call' && last.connected && !last.microphone && !last.camera").await;
     let names = browser.script("return JSON.stringify(window.states)").await;
     assert!(!names.as_str().unwrap().contains("Ada"), "no names are told: {names}");
     assert_eq!(browser.script("return document.title").await, Value::from("Portal"));

@@ -31,6 +31,32 @@ async fn reads(browser: &Browser, texts: &[&str]) {
     browser.wait_for("the lines of the chat", &script, PATIENCE).await;
 }
 
+/// Who holds the key is heard until it is let go, also where the page is not told so.
+async fn a_key_that_is_let_go_elsewhere_is_let_go(browser: &Browser) {
+    let rule = |on: bool| {
+        let init = format!(
+            "{{ method: 'PATCH', headers: {{ 'Content-Type': 'application/json' }}, body: '{{\"push_to_talk\":{on}}}' }}"
+        );
+        format!("fetch('/v1/rooms/talk/moderation', {init});")
+    };
+    let hushed = |so: bool| {
+        format!("return tessera.participants.find((one) => one.id === tessera.participant)?.hushed === {so};")
+    };
+    browser.script(&rule(true)).await;
+    browser.wait_for("a key is to be held", &hushed(true), PATIENCE).await;
+    let elsewhere = "const field = document.getElementById('chat-text'); field.focus(); \
+         field.dispatchEvent(new KeyboardEvent('keyup', { key: ' ', bubbles: true }));";
+    for let_go in ["window.dispatchEvent(new Event('blur'));", elsewhere] {
+        let press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: ' ', bubbles: true }));";
+        browser.script(press).await;
+        browser.wait_for("it is held", &hushed(false), PATIENCE).await;
+        browser.script(let_go).await;
+        browser.wait_for("it is let go", &hushed(true), PATIENCE).await;
+    }
+    browser.script(&rule(false)).await;
+    browser.wait_for("no key is to be held", &hushed(false), PATIENCE).await;
+}
+
 fn signal(node: &Node, signal: Signal) {
     let pid = Pid::from_raw(node.pid().cast_signed()).expect("a process has a number");
     kill_process(pid, signal).expect("it is ours, and runs");
@@ -55,6 +81,7 @@ async fn two_people_write_raise_hands_and_keep_their_seats_while_the_node_is_awa
              document.title !== 'run';";
         assert_eq!(browser.script(shown).await, true, "what looks like markup is text");
     }
+    a_key_that_is_let_go_elsewhere_is_let_go(&grace).await;
     grace.click("#hand").await;
     let raised = "return tessera.participants.some((one) => one.hand && one.name === '<i>Grace</i>');";
     ada.wait_for("a hand goes up", raised, PATIENCE).await;

@@ -35,8 +35,17 @@ async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
     let wide = |columns: u32| format!("return document.getElementById('video').videoWidth === {columns};");
     let listed = "return tessera.qualities.some(([rung]) => rung === '320x180');";
     browser.wait_for("qualities are listed", listed, PATIENCE).await;
+    // Two in a row: that the first is let go before it stands is no reason to give up the other.
+    let looks = "window.since = performance.now(); window.gaveUp = false; \
+         setInterval(() => (window.gaveUp ||= tessera.phase !== 'watching'), 50);";
+    browser.script(looks).await;
+    choose(&browser, "quality", "'640x360'", "change").await;
     choose(&browser, "quality", "'320x180'", "change").await;
     browser.wait_for("the chosen quality", &wide(320), PATIENCE).await;
+    // Longer than the page waits for a connection to stand.
+    browser.wait_for("a while passes", "return performance.now() > window.since + 9000;", PATIENCE).await;
+    assert_eq!(browser.script("return window.gaveUp;").await, false);
+    assert_eq!(browser.script(&wide(320)).await, true);
     let press = |key: &str| format!("document.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}' }}));");
     browser.script(&press("m")).await;
     browser.wait_for("M mutes", "return document.getElementById('video').muted;", PATIENCE).await;

@@ -273,6 +273,9 @@ impl RoomCore {
     }
 
     fn away(&mut self, participant: ParticipantId, away: bool, out: &mut Outbox<RoomOutput>) {
+        // Who held the key let it go with the connection: nothing else tells so any more.
+        let host_muted = self.moderation.talk(participant, false);
+        self.mute_by_host(host_muted, out);
         if !self.roster.set_away(participant, away) {
             return;
         }
@@ -399,6 +402,26 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_is_off_when_its_owner_says_so_and_a_new_one_is_not() {
+        let now = Instant::now();
+        let (mut room, mut out) = (RoomCore::new(), Outbox::new());
+        join(&mut room, now, 1);
+        let has = |room: &RoomCore| room.members()[0].has(TrackKind::Screen);
+        let runs = |runs| RoomInput::Track(ParticipantId(1), TrackKind::Screen, runs);
+        let off = RoomInput::Stated(ParticipantId(1), TrackKind::Screen, false);
+        // As every client says that has not shared one yet.
+        room.handle(now, off.clone(), &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(has(&room), "what was said before it began is not of it");
+        room.handle(now, off, &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(!has(&room) && room.members()[0].says_off(TrackKind::Screen), "it did not begin anew");
+        room.handle(now, runs(false), &mut out);
+        room.handle(now, runs(true), &mut out);
+        assert!(has(&room));
+    }
+
+    #[test]
     fn who_lost_the_connection_keeps_place_name_and_hand_and_is_not_heard() {
         let now = Instant::now();
         let (mut room, mut out) = (RoomCore::new(), Outbox::new());
@@ -425,6 +448,24 @@ mod tests {
         room.handle(now, RoomInput::Away(ParticipantId(7), true), &mut out);
         assert_eq!(out.as_slice(), [RoomOutput::RosterChanged], "once, and of nobody who is not here");
         assert_eq!(room.members()[0].participant, ParticipantId(1), "the place is the same");
+    }
+
+    #[test]
+    fn who_holds_the_key_lets_it_go_with_the_connection() {
+        let now = Instant::now();
+        let (mut room, mut out) = (RoomCore::new(), Outbox::new());
+        let who = ParticipantId(1);
+        room.handle(now, RoomInput::Rules(Rules { mute_on_entry: false, push_to_talk: true }), &mut out);
+        join(&mut room, now, 1);
+        for away in [true, false] {
+            room.handle(now, RoomInput::Talk(who, true), &mut out);
+            assert!(!room.is_host_muted(who));
+            out.drain();
+            // Of the second, the old connection was not missed before the new one came.
+            room.handle(now, RoomInput::Away(who, away), &mut out);
+            assert!(room.is_host_muted(who) && out.as_slice().contains(&RoomOutput::HostMuted(who, true)));
+            room.handle(now, RoomInput::Away(who, false), &mut out);
+        }
     }
 
     #[test]

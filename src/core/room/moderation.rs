@@ -21,8 +21,8 @@ struct Manners {
     muted_by_host: bool,
     /// They have not asked to talk since they were muted on entry.
     waits: bool,
-    /// They press the key.
-    talks: bool,
+    /// They hold the key, where one must be held.
+    holds: bool,
     /// As last told.
     host_muted: bool,
 }
@@ -49,7 +49,7 @@ impl Moderation {
             hand: false,
             muted_by_host: false,
             waits,
-            talks: false,
+            holds: false,
             host_muted: false,
         });
         self.apply_rules()
@@ -65,8 +65,9 @@ impl Moderation {
     }
 
     pub(super) fn talk(&mut self, participant: ParticipantId, talks: bool) -> Vec<HostMuted> {
+        let holds = talks && self.rules.push_to_talk;
         if let Some(person) = self.person(participant) {
-            person.talks = talks;
+            person.holds = holds;
             person.waits &= !talks;
         }
         self.apply_rules()
@@ -83,6 +84,9 @@ impl Moderation {
 
     pub(super) fn set_rules(&mut self, rules: Rules) -> Vec<HostMuted> {
         self.rules = rules;
+        if !rules.push_to_talk {
+            self.people.iter_mut().for_each(|person| person.holds = false);
+        }
         self.apply_rules()
     }
 
@@ -102,7 +106,7 @@ impl Moderation {
     fn apply_rules(&mut self) -> Vec<HostMuted> {
         let rules = self.rules;
         let changed = |person: &mut Manners| {
-            let host_muted = person.muted_by_host || person.waits || (rules.push_to_talk && !person.talks);
+            let host_muted = person.muted_by_host || person.waits || (rules.push_to_talk && !person.holds);
             (std::mem::replace(&mut person.host_muted, host_muted) != host_muted)
                 .then_some((person.participant, host_muted))
         };
@@ -148,6 +152,20 @@ mod tests {
         assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);
         assert_eq!(moderation.talk(BOB, false), [(BOB, true)]);
         assert_eq!(moderation.set_rules(Rules::default()), [(ADA, false), (BOB, false)]);
+    }
+
+    #[test]
+    fn who_asked_to_be_heard_holds_no_key_and_a_key_is_held_under_its_rule_alone() {
+        let mut moderation = Moderation::default();
+        let (entry, push) =
+            (Rules { mute_on_entry: true, push_to_talk: false }, Rules { mute_on_entry: false, push_to_talk: true });
+        moderation.set_rules(entry);
+        moderation.join(BOB);
+        assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);
+        assert_eq!(moderation.set_rules(push), [(BOB, true)], "no key was pressed");
+        assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);
+        assert_eq!(moderation.set_rules(Rules::default()), []);
+        assert_eq!(moderation.set_rules(push), [(BOB, true)], "whoever pressed it before presses it again");
     }
 
     #[test]

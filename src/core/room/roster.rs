@@ -115,9 +115,13 @@ impl Roster {
         })
     }
 
-    /// Whether that changed anything.
+    /// Whether that changed anything. A screen that begins is another one than that of which its owner said it is off.
     pub(super) fn set_runs(&mut self, participant: ParticipantId, kind: TrackKind, runs: bool) -> bool {
-        self.change(participant, |member| member.tracks[track_index(kind)].runs = runs)
+        self.change(participant, |member| {
+            let track = &mut member.tracks[track_index(kind)];
+            track.said_off &= kind != TrackKind::Screen || !runs || track.runs;
+            track.runs = runs;
+        })
     }
 
     /// Whether that changed anything.

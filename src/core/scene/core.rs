@@ -78,10 +78,11 @@ pub enum Input {
         /// Who; `None` when nobody has it.
         participant: Option<ParticipantId>,
     },
-    /// Someone says that they switched their camera off, or on: pictures that were under way are not shown any more.
-    CameraOff {
-        /// Whose.
-        participant: ParticipantId,
+    /// Someone says that there is nothing in their camera or screen, or that there is again: pictures that were under way
+    /// are not shown any more.
+    Off {
+        /// Which track.
+        track: TrackId,
         /// Whether it is off.
         off: bool,
     },
@@ -161,6 +162,8 @@ struct Person {
     muted: bool,
     /// They said that their camera is off.
     camera_off: bool,
+    /// They said that they share no screen.
+    screen_off: bool,
 }
 
 /// The layout policy of one room. Seats are stable: a join takes the first free one, a leave moves one person at most,
@@ -282,11 +285,7 @@ impl SceneCore {
                 person.stalled = false;
                 person.camera.take().is_some()
             }),
-            Input::CameraOff { participant, off } => self.change(participant, |person| {
-                person.camera_off = off;
-                person.stalled &= !off;
-                off && person.camera.take().is_some()
-            }),
+            Input::Off { track, off } => self.say_off(now, track, off),
             Input::ScreenFrame { participant } => self.screen_frame(now, participant),
             Input::ScreenEnded { participant } => self.screen_ended(now, participant),
             Input::Shape { track, size } => self.change(track.participant, |person| match track.kind {
@@ -362,6 +361,7 @@ impl SceneCore {
             spoke: None,
             muted: false,
             camera_off: false,
+            screen_off: false,
         };
         self.people.insert(participant, person);
         self.seats.take(participant);
@@ -404,7 +404,8 @@ impl SceneCore {
     fn screen_frame(&mut self, now: Instant, participant: ParticipantId) -> bool {
         let number = self.screens;
         let first = self.change(participant, |person| {
-            let first = person.screen.is_none() && person.screen_over.is_none_or(|until| now >= until);
+            let is_over = person.screen_off || person.screen_over.is_some_and(|until| now < until);
+            let first = person.screen.is_none() && !is_over;
             if first {
                 person.screen = Some(number);
             }
@@ -415,6 +416,24 @@ impl SceneCore {
             self.settle_seats(None);
         }
         first
+    }
+
+    fn say_off(&mut self, now: Instant, track: TrackId, off: bool) -> bool {
+        match track.kind {
+            TrackKind::Camera => self.change(track.participant, |person| {
+                person.camera_off = off;
+                person.stalled &= !off;
+                off && person.camera.take().is_some()
+            }),
+            TrackKind::Screen => {
+                self.change(track.participant, |person| {
+                    person.screen_off = off;
+                    false
+                });
+                off && self.screen_ended(now, track.participant)
+            }
+            TrackKind::Microphone | TrackKind::ScreenSound => false,
+        }
     }
 
     fn screen_ended(&mut self, now: Instant, participant: ParticipantId) -> bool {

@@ -112,8 +112,13 @@ impl Canvas {
 
     /// The roster or the layout changed at `now`.
     pub fn arrange(&mut self, now: Instant, input: scene::Input, out: &mut Outbox<CanvasEvent>) {
-        if let scene::Input::CameraEnded { participant } | scene::Input::CameraOff { participant, off: true } = &input {
-            self.frames.blank(TrackId { participant: *participant, kind: TrackKind::Camera });
+        match input {
+            scene::Input::CameraEnded { participant } => {
+                self.frames.blank(TrackId { participant, kind: TrackKind::Camera });
+            }
+            // A screen's last picture is seen while its tile fades.
+            scene::Input::Off { track, off: true } if track.kind == TrackKind::Camera => self.frames.blank(track),
+            _ => {}
         }
         self.handle_scene(now, input, out);
     }

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use crate::app::control::room::effect::{Effect, LegStart};
 use crate::app::control::room::input::Joining;
-use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::{PeerEntry, Watching};
 use crate::app::control::room::state::Room;
 use crate::base::media::{Bitmap, Outbox, ParticipantId, PeerId, RungId, RungSpec, TrackId, TrackKind};
@@ -21,7 +20,12 @@ impl Room {
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
         let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
         let Joining { avatar, leg, watches, .. } = joining;
-        let Some(spec) = Outputs::spec_of(&self.setup, rung) else { return };
+        if let Some(participant) = role.participant().filter(|id| self.seats.is_removed(*id)) {
+            // What names this connection names no seat either: by it their client learns why it is closed.
+            return self.seats.bar(participant, resource);
+        }
+        let asked = |name| self.setup.rungs.iter().find(|spec| spec.name() == name).copied();
+        let Some(spec) = rung.map_or_else(|| Some(self.setup.rungs[self.largest()]), asked) else { return };
         if !self.take_seat(now, role, seat, out) && !self.admit(now, peer, role, &display, out) {
             return;
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::base::limits;
-use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackKind, rtp_from_pts};
+use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackId, TrackKind, rtp_from_pts};
 use crate::core::access::Act;
 use crate::core::ladder::{Relief, SendTarget, UplinkInput};
 use crate::core::record::Event;
@@ -193,15 +193,22 @@ impl Room {
         }
     }
 
-    /// Whose microphone is off bears a mark, and who says that their camera is off is not seen; only changes are told.
+    /// Whose microphone is off bears a mark, and nothing is seen of a camera or screen whose owner says that it is off;
+    /// only changes are told.
     pub(super) fn mark_off(&mut self, out: &mut Outbox<Effect>) {
-        let muted = self.those(|member| !member.has(TrackKind::Microphone));
+        let members = || self.core.members().iter();
+        let is_muted = |member: &&Member| !member.has(TrackKind::Microphone);
+        let muted = members().filter(is_muted).map(|member| member.participant).collect();
+        let said_off = |member: &Member| {
+            let (participant, said) = (member.participant, [TrackKind::Camera, TrackKind::Screen]);
+            said.map(|kind| member.says_off(kind).then_some(TrackId { participant, kind }))
+        };
+        let off = members().flat_map(said_off).flatten().collect();
         for (participant, muted) in changes(&mut self.layout.muted, muted) {
             out.push(Effect::Scene(scene::Input::Muted { participant, muted }));
         }
-        let cameras_off = self.those(|member| member.says_off(TrackKind::Camera));
-        for (participant, off) in changes(&mut self.layout.cameras_off, cameras_off) {
-            out.push(Effect::Scene(scene::Input::CameraOff { participant, off }));
+        for (track, off) in changes(&mut self.layout.said_off, off) {
+            out.push(Effect::Scene(scene::Input::Off { track, off }));
         }
     }
 
@@ -210,13 +217,9 @@ impl Room {
         if self.layout.muted.contains(&participant) {
             out.push(Effect::Scene(scene::Input::Muted { participant, muted: true }));
         }
-        if self.layout.cameras_off.contains(&participant) {
-            out.push(Effect::Scene(scene::Input::CameraOff { participant, off: true }));
+        for track in self.layout.said_off.iter().copied().filter(|track| track.participant == participant) {
+            out.push(Effect::Scene(scene::Input::Off { track, off: true }));
         }
-    }
-
-    fn those(&self, which: impl Fn(&Member) -> bool) -> Vec<ParticipantId> {
-        self.core.members().iter().filter(|member| which(member)).map(|member| member.participant).collect()
     }
 
     /// Where each tile lies, and how it comes there, in the grammar's words.
@@ -242,7 +245,7 @@ impl Room {
 }
 
 /// Puts `now` in the place of `before`; who left it or came to it, and whether they are in it now.
-fn changes(before: &mut Vec<ParticipantId>, now: Vec<ParticipantId>) -> Vec<(ParticipantId, bool)> {
+fn changes<T: Copy + PartialEq>(before: &mut Vec<T>, now: Vec<T>) -> Vec<(T, bool)> {
     let gone = before.iter().filter(|id| !now.contains(id)).map(|id| (*id, false));
     let come = now.iter().filter(|id| !before.contains(id)).map(|id| (*id, true));
     let all = gone.chain(come).collect();

@@ -56,6 +56,11 @@ impl Room {
         }
     }
 
+    /// The largest rung that those get who asked for none, by its place.
+    pub(super) fn largest(&self) -> usize {
+        usize::from(self.relief >= Relief::Rungs).min(self.setup.rungs.len() - 1)
+    }
+
     fn show(
         &mut self,
         now: Instant,
@@ -64,8 +69,7 @@ impl Room {
         takes: RungCodecs,
         out: &mut Outbox<Effect>,
     ) {
-        let largest = usize::from(self.relief >= Relief::Rungs).min(self.setup.rungs.len() - 1);
-        let spec = self.in_codec_of(self.setup.rungs[at.max(largest)], takes);
+        let spec = self.in_codec_of(self.setup.rungs[at.max(self.largest())], takes);
         let rung = self.watch(now, peer, spec, out);
         out.push(Effect::Net(NetCommand::WatchRung { peer, rung, at_once }));
     }

@@ -7,7 +7,6 @@ use crate::app::control::room::state::Room;
 use crate::app::workers::mix::MixCommand;
 use crate::base::media::{Outbox, ParticipantId, PeerId, TrackKind};
 use crate::core::room::RoomInput;
-use crate::core::scene;
 use crate::core::signal::{FromClient, FromNode, ProblemKind, SignalError};
 use crate::io::webrtc::{NetCommand, NetEvent, OfferError};
 
@@ -84,9 +83,7 @@ impl Room {
     ) {
         self.room_input(now, RoomInput::Stated(participant, TrackKind::Microphone, !muted), out);
         self.room_input(now, RoomInput::Stated(participant, TrackKind::Camera, camera), out);
-        if !screen {
-            out.push(Effect::Scene(scene::Input::ScreenEnded { participant }));
-        }
+        self.room_input(now, RoomInput::Stated(participant, TrackKind::Screen, screen), out);
     }
 
     fn renegotiated(peer: PeerId, answer: Result<String, OfferError>, out: &mut Outbox<Effect>) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::app::control::room::effect::{Effect, RungStart};
 use crate::app::control::room::setup::RoomSetup;
 use crate::base::limits;
-use crate::base::media::{EncodedFrame, Outbox, PeerId, RungId, RungName, RungSpec, View};
+use crate::base::media::{EncodedFrame, Outbox, PeerId, RungId, RungSpec, View};
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, Level};
 
 /// One encode that runs.
@@ -96,14 +96,6 @@ impl Outputs {
     /// Every encode that runs.
     pub fn rungs(&self) -> &[Rung] {
         &self.rungs
-    }
-
-    /// What `name` chooses; the first rung where nothing is named.
-    pub fn spec_of(setup: &RoomSetup, name: Option<RungName>) -> Option<RungSpec> {
-        match name {
-            None => setup.rungs.first().copied(),
-            Some(name) => setup.rungs.iter().find(|spec| spec.name() == name).copied(),
-        }
     }
 
     /// A connection watches `spec` from now on, and nothing else.

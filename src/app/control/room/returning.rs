@@ -60,12 +60,12 @@ impl Room {
     /// A host removes somebody, who cannot come back to their seat.
     pub(super) fn remove_person(&mut self, now: Instant, participant: ParticipantId, out: &mut Outbox<Effect>) {
         if let Some(token) = self.seats.take(participant) {
-            self.seats.bar(token);
+            self.seats.bar(participant, token);
             return self.room_input(now, RoomInput::Leave(participant), out);
         }
         let here = self.peers.iter().find(|(_, entry)| entry.role.participant() == Some(participant));
         let Some((peer, entry)) = here else { return };
-        self.seats.bar(entry.resource);
+        self.seats.bar(participant, entry.resource);
         if entry.leg.is_none() {
             let detail = "A host of the room asked for it.";
             Self::send(peer, &FromNode::problem(ProblemKind::Removed, "You were removed from the call", detail), out);

@@ -20,7 +20,7 @@ struct Seat {
 #[derive(Debug, Default)]
 pub struct Seats {
     away: Vec<Seat>,
-    removed: VecDeque<ResourceToken>,
+    removed: VecDeque<(ParticipantId, ResourceToken)>,
 }
 
 impl Seats {
@@ -52,12 +52,17 @@ impl Seats {
 
     /// Whether a host removed whoever shows this token.
     pub fn is_barred(&self, token: ResourceToken) -> bool {
-        self.removed.contains(&token)
+        self.removed.iter().any(|(_, barred)| *barred == token)
     }
 
-    /// A token names nothing any more, and whoever shows it is told why.
-    pub fn bar(&mut self, token: ResourceToken) {
-        self.removed.push_back(token);
+    /// Whether a host removed this person: a return that was under way by then ends at the door.
+    pub fn is_removed(&self, participant: ParticipantId) -> bool {
+        self.removed.iter().any(|(removed, _)| *removed == participant)
+    }
+
+    /// A token of somebody who was removed names nothing any more, and whoever shows it is told why.
+    pub fn bar(&mut self, participant: ParticipantId, token: ResourceToken) {
+        self.removed.push_back((participant, token));
         if self.removed.len() > limits::SEATS_REMOVED_MAX {
             self.removed.pop_front();
         }

@@ -189,8 +189,8 @@ pub(super) struct LayoutState {
     pub(super) clock: Option<u64>,
     /// Those whose tiles bear the mark of a muted microphone.
     pub(super) muted: Vec<ParticipantId>,
-    /// Those who say that their camera is off: nothing of it is shown.
-    pub(super) cameras_off: Vec<ParticipantId>,
+    /// Cameras and screens of which their owners say that they are off: nothing of them is shown.
+    pub(super) said_off: Vec<TrackId>,
 }
 
 /// How a room stands.

@@ -171,6 +171,26 @@ fn a_viewer_whose_link_carries_less_gets_less_and_who_asked_for_a_rung_keeps_it(
 }
 
 #[test]
+fn who_comes_while_the_largest_rung_is_given_up_gets_the_next_unless_they_ask_for_it() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    come(&mut room, now, 1, true);
+    let relief = |relief| Input::Worker(Event::Relief { room: "tested".parse().unwrap(), relief });
+    handle(&mut room, now, relief(Relief::Rungs));
+    come(&mut room, now, 2, true);
+    let asked = Joining { rung: Some(setup.rungs[0].name()), ..joining(3, PeerRole::Viewer { minus: None }) };
+    handle(&mut room, now, Input::Join(Box::new(asked)));
+    let widths = |room: &Room| {
+        let mut widths: Vec<_> = room.outputs.watched().map(|(peer, spec)| (peer.0, spec.size.width)).collect();
+        widths.sort_unstable();
+        widths
+    };
+    assert_eq!(widths(&room), [(1, 640), (2, 640), (3, 1280)]);
+    handle(&mut room, now, relief(Relief::None));
+    assert_eq!(widths(&room), [(1, 1280), (2, 1280), (3, 1280)]);
+}
+
+#[test]
 fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_recording_with_them() {
     let (now, setup) = (Instant::now(), setup(Some("/nowhere/call.mp4")));
     let mut room = room(now, setup.clone());

@@ -22,6 +22,10 @@ fn who(id: u64) -> ParticipantId {
     ParticipantId(id)
 }
 
+fn track_of(id: u64, kind: TrackKind) -> TrackId {
+    TrackId { participant: who(id), kind }
+}
+
 fn join(id: u64) -> Input {
     Input::Joined { participant: who(id), name: format!("Person {id}") }
 }
@@ -109,7 +113,7 @@ fn a_picture_that_was_under_way_when_the_camera_was_switched_off_is_not_shown() 
     let now = Instant::now();
     let mut core = SceneCore::new(HD);
     let camera = Input::CameraFrame { participant: who(1) };
-    let said = |off| Input::CameraOff { participant: who(1), off };
+    let said = |off| Input::Off { track: track_of(1, TrackKind::Camera), off };
     run(&mut core, now, join(1));
     run(&mut core, now, camera.clone()).expect("the camera comes up");
     let scene = run(&mut core, now, said(true)).expect("the placeholder comes at once");
@@ -117,6 +121,22 @@ fn a_picture_that_was_under_way_when_the_camera_was_switched_off_is_not_shown() 
     assert!(run(&mut core, now, camera.clone()).is_none());
     assert!(run(&mut core, now, said(false)).is_none(), "nothing to show yet");
     assert!(run(&mut core, now, camera).is_some());
+}
+
+#[test]
+fn nothing_is_shown_of_a_screen_whose_owner_says_that_it_is_off() {
+    let now = Instant::now();
+    let mut core = SceneCore::new(HD);
+    let screen = Input::ScreenFrame { participant: who(1) };
+    let said = |off| Input::Off { track: track_of(1, TrackKind::Screen), off };
+    run(&mut core, now, join(1));
+    run(&mut core, now, screen.clone()).expect("the screen comes up");
+    let scene = run(&mut core, now, said(true)).expect("it goes at once");
+    assert!(scene.tiles.iter().all(|tile| tile.picture != TilePicture::Screen));
+    let later = now + Duration::from_secs(60);
+    assert!(run(&mut core, later, screen.clone()).is_none(), "however long its pictures come");
+    assert!(run(&mut core, later, said(false)).is_none(), "nothing to show yet");
+    assert!(run(&mut core, later, screen).is_some());
 }
 
 #[test]
@@ -128,7 +148,7 @@ fn strangers_and_repetitions_change_nothing() {
         Input::CameraFrame { participant: who(9) },
         Input::ScreenFrame { participant: who(9) },
         Input::Muted { participant: who(9), muted: true },
-        Input::CameraOff { participant: who(9), off: true },
+        Input::Off { track: track_of(9, TrackKind::Screen), off: true },
         Input::Dominant { participant: Some(who(9)) },
     ] {
         assert!(run(&mut core, now, input).is_none());
@@ -318,7 +338,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => id.clone().prop_map(|participant| Input::ScreenFrame { participant }),
         1 => id.clone().prop_map(|participant| Input::ScreenEnded { participant }),
         1 => id.clone().prop_map(|participant| Input::CameraFrame { participant }),
-        1 => (id.clone(), any::<bool>()).prop_map(|(participant, off)| Input::CameraOff { participant, off }),
+        1 => (id.clone(), any::<bool>(), any::<bool>()).prop_map(|(participant, camera, off)| {
+            let kind = if camera { TrackKind::Camera } else { TrackKind::Screen };
+            Input::Off { track: TrackId { participant, kind }, off }
+        }),
         2 => id.clone().prop_map(|participant| Input::Dominant { participant: Some(participant) }),
         1 => (id, any::<bool>()).prop_map(|(participant, speaking)| Input::Speaking { participant, speaking }),
         1 => (0_usize..5).prop_map(Input::Page),

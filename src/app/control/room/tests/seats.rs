@@ -124,4 +124,12 @@ fn whom_a_host_removes_does_not_come_back_to_their_seat() {
     assert!(told && effects.iter().any(|e| matches!(e, Effect::Net(NetCommand::RemovePeer(PeerId(1))))));
     assert_eq!(roster(&room).len(), 1);
     assert_eq!((room.seat_of(tokens[0]), room.seat_of(tokens[1])), (Err(Refusal::Removed), Err(Refusal::Removed)));
+    // Their return was under way; of one, by a token that another return had used up.
+    for (peer, who, token) in [(8, 2, tokens[1]), (9, 1, ResourceToken::random())] {
+        let who = joining(peer, PeerRole::Participant(ParticipantId(who)));
+        let fresh = who.resource;
+        handle(&mut room, now, Input::Join(Box::new(Joining { seat: SeatWish::Resume(token), ..who })));
+        assert!(!room.has(PeerId(peer)) && roster(&room).len() == 1);
+        assert_eq!(room.seat_of(fresh), Err(Refusal::Removed), "nor by the next one");
+    }
 }
