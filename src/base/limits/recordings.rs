@@ -90,8 +90,12 @@ pub const RECORDING_PARTS_CLOSING_MAX: usize = 4;
 pub const RECORD_EVENTS_WAITING_MAX: usize = 256;
 /// Spacing of sweeps of expired objects.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Objects under one folder of the vault that are listed.
+/// Objects under one folder of the vault that are listed whole; what is deleted may be more.
 pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
+/// Objects to be deleted whose names are held at one time.
+pub const SWEEP_LISTED_AT_ONCE: usize = 4096;
+/// Objects that are deleted side by side.
+pub const SWEEP_AT_ONCE: usize = 16;
 /// Recordings in one answer.
 pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 /// Bytes of a recording given out between two looks at the time.

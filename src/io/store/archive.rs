@@ -27,6 +27,7 @@ use crate::io::store::reading::Reading;
 use crate::io::store::reserving::{ReservedRecording, Reserving};
 use crate::io::store::secrecy::LockWatch;
 use crate::io::store::spool::{Spool, SpoolPlace};
+use crate::io::store::sweeping::Deleting;
 use crate::io::store::underway::Underway;
 use crate::io::store::upload::{SealedRecording, drain};
 use crate::io::store::upload_counters::UploadCounters;
@@ -272,7 +273,7 @@ impl Archive {
     /// # Errors
     /// When it is gone, there is none, or it does not open.
     pub async fn detail(&self, recording: RecordingName) -> Result<RecordingDetail, ReadError> {
-        let (contents, _, _) = self.contents(recording).await?;
+        let (contents, _) = self.contents(recording).await?;
         let manifest = contents.manifest;
         Ok(RecordingDetail {
             recording: recording.to_string(),
@@ -302,7 +303,8 @@ impl Archive {
     /// # Errors
     /// As [`Archive::read`].
     pub async fn read_file(&self, recording: RecordingName, file: RecordedFile) -> Result<Reading, ReadError> {
-        let (contents, objects, key) = self.contents(recording).await?;
+        let (contents, key) = self.contents(recording).await?;
+        let objects = self.beside(recording, file.init()).await?;
         Reading::new((self.vault.clone(), self.custody.clone()), recording, file, (contents, key), &objects)
     }
 
@@ -329,8 +331,8 @@ impl Archive {
         let waits = self.underway.has(recording) || spool.is_some_and(|spool| spool.has(recording));
         if !waits {
             // A store that fails or hangs does not say that there is none.
-            let listed = tokio::time::timeout(limits::UPLOAD_PATIENCE, self.vault.list(&folder(recording))).await;
-            if matches!(listed, Ok(Ok(listed)) if listed.is_empty()) {
+            let found = tokio::time::timeout(limits::UPLOAD_PATIENCE, self.vault.has_any(&folder(recording))).await;
+            if matches!(found, Ok(Ok(false))) {
                 return Err(ReadError::Missing);
             }
         }
@@ -344,11 +346,13 @@ impl Archive {
             let forgotten = forgotten.map_err(|error| error.to_string());
             forgotten.and_then(|done| done.map_err(|error| error.to_string())).map_err(VaultError::Failed)?;
         }
-        let mut objects = self.vault.list(&folder(recording)).await?;
         // Without its wraps the rest says nothing.
-        objects.sort_by_key(|object| !object.path.contains("/wrap/"));
-        for object in objects {
-            self.vault.delete(&object.path).await?;
+        for folder in [format!("{}/wrap", folder(recording)), folder(recording)] {
+            let mut deleting = Deleting::default();
+            deleting.all_under(&self.vault, &folder, &|_, _| {}).await;
+            if let Some(error) = deleting.error {
+                return Err(error.into());
+            }
         }
         self.vault.clear(&folder(recording)).await?;
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
@@ -361,36 +365,32 @@ impl Archive {
 
     /// As [`Archive::sweep`]; `progress` hears how many objects are done, and of how many that are known so far.
     pub async fn sweep_telling(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Swept {
-        let (mut swept, mut done, mut known) = (Swept::default(), 0, 0);
+        let mut deleting = Deleting::default();
         let now = self.custody.certain();
-        let hours = self.vault.hours().await.unwrap_or_else(|_| {
-            swept.failed += 1;
+        let hours = self.vault.hours().await.unwrap_or_else(|error| {
+            deleting.fail(error);
             Vec::new()
         });
         for hour in hours.into_iter().filter(|hour| hour.is_expired(now)) {
-            let Ok(objects) = self.vault.list(&format!("{ROOT}/{hour}")).await else {
-                swept.failed += 1;
-                continue;
-            };
-            let before = swept.failed;
-            known += objects.len() as u64;
-            for object in objects {
-                let deleted = self.vault.delete(&object.path).await.is_ok();
-                swept.objects += u64::from(deleted);
-                swept.failed += u64::from(!deleted);
-                done += 1;
-                progress(done, known);
-            }
-            if swept.failed == before {
-                let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;
-                swept.failed += u64::from(cleared.is_err());
+            let (folder, before) = (format!("{ROOT}/{hour}"), deleting.failed);
+            deleting.all_under(&self.vault, &folder, progress).await;
+            if deleting.failed == before
+                && let Err(error) = self.vault.clear(&folder).await
+            {
+                deleting.fail(error);
             }
         }
+        let Deleting { objects, failed, error, .. } = deleting;
+        let mut swept = Swept { objects, failed };
         if let Some(spool) = self.vault.spool().cloned() {
             // It may wait for its disk.
             let (deleted, failed) = tokio::task::spawn_blocking(move || spool.expire(now)).await.unwrap_or((0, 1));
             swept.objects += deleted;
             swept.failed += failed;
+        }
+        if swept.failed > 0 {
+            let error = error.map_or_else(|| "the spool's disk refuses".to_owned(), |error| error.to_string());
+            tracing::error!(failed = swept.failed, %error, "expired objects could not be deleted; trying again");
         }
         self.counters.swept.add(swept.objects);
         self.counters.sweep_errors.add(swept.failed);
@@ -422,10 +422,7 @@ impl Archive {
         // Beside it: a store that hangs keeps no key alive.
         let sweeping = async {
             loop {
-                let swept = self.sweep().await;
-                if swept.failed > 0 {
-                    tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
-                }
+                self.sweep().await;
                 tokio::time::sleep(limits::SWEEP_EVERY).await;
             }
         };
@@ -481,24 +478,28 @@ impl Archive {
         }
     }
 
-    /// What a recording holds, its objects, and the key that opens them.
-    async fn contents(&self, recording: RecordingName) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
+    /// What a recording holds, and the key that opens it.
+    async fn contents(&self, recording: RecordingName) -> Result<(Contents, Secret), ReadError> {
         // The keeper is asked first: what has expired is not even looked for.
         self.custody.refuse(recording.hour)?;
         let key = data_key(&self.vault, &self.custody, recording).await?;
-        let objects = self.objects(recording).await?;
-        let newest = objects.iter().map(|(object, _)| *object);
-        let newest = newest.filter(|object| matches!(object, Object::Index { .. } | Object::Fin)).max();
-        let newest = newest.ok_or(ReadError::Missing)?;
-        let sealed: Bytes = self.vault.get(&newest.path(recording)).await?;
+        let (newest, sealed): (_, Bytes) = match self.vault.get(&Object::Fin.path(recording)).await {
+            Err(VaultError::Missing) => {
+                let on_the_way = self.beside(recording, Object::Index { number: 0 }).await?;
+                let newest = on_the_way.into_iter().map(|(object, _)| object).max().ok_or(ReadError::Missing)?;
+                (newest, self.vault.get(&newest.path(recording)).await?)
+            }
+            whole => (Object::Fin, whole?),
+        };
         let plain = open(&key, &newest.context(recording), &sealed)?;
         let contents = serde_json::from_slice(&plain).map_err(|_| ReadError::Damaged)?;
-        Ok((contents, objects, key))
+        Ok((contents, key))
     }
 
-    async fn objects(&self, recording: RecordingName) -> Result<Vec<(Object, Listed)>, VaultError> {
-        let prefix = format!("{}/", folder(recording));
-        let listed = self.vault.list(&folder(recording)).await?;
+    /// What lies in the folder of `object`, itself or not: a whole recording may be more than is listed.
+    async fn beside(&self, recording: RecordingName, object: Object) -> Result<Vec<(Object, Listed)>, VaultError> {
+        let (prefix, path) = (format!("{}/", folder(recording)), object.path(recording));
+        let listed = self.vault.list(path.rsplit_once('/').map_or("", |(folder, _)| folder)).await?;
         let parse = |listed: Listed| {
             let object = Object::parse(listed.path.strip_prefix(&prefix)?)?;
             Some((object, listed))
