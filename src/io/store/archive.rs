@@ -58,6 +58,8 @@ pub struct ArchiveCounters {
     pub sweep_failing: Level,
     /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once.
     pub clock_alarm: Level,
+    /// Recordings that no two keepers opened when wraps were added last.
+    pub unopened: Level,
 }
 
 /// Why an archive cannot be opened.
@@ -221,11 +223,12 @@ impl Archive {
     pub async fn reserve(&self, retention: Retention) -> Result<ReservedRecording, KeyCustodyError> {
         let (recording, releases) = self.custody.reserve(retention).await?;
         let key = Secret::random();
-        let keepers = releases.keepers().iter().map(ToString::to_string).collect();
-        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
+        let keepers = releases.keepers();
+        let named = keepers.iter().map(ToString::to_string).collect();
+        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers: named }).expect("a header is plain data");
         let wraps = releases.wrap(recording, &key).into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes.into()));
         let opening = [(Object::Hdr, hdr.into())].into_iter().chain(wraps).collect();
-        Ok(ReservedRecording { recording, key, opening })
+        Ok(ReservedRecording { recording, key, keepers, opening })
     }
 
     /// As [`Archive::reserve`], for a thread that never waits: `waker` is woken once there is an answer.
@@ -238,7 +241,13 @@ impl Archive {
     /// Begins a recording at its place, without waiting. `waker` is woken once everything is stored after its end.
     #[must_use]
     pub fn begin(&self, reserved: ReservedRecording, waker: Waker) -> SealedRecording {
-        let ReservedRecording { recording, key, opening } = reserved;
+        let ReservedRecording { recording, key, keepers: wrapped, opening } = reserved;
+        // One may have returned, or lost its keys, since its place was asked for.
+        if let Some(keepers) = self.custody.keepers()
+            && keepers.told().iter().any(|told| !wrapped.contains(&told.keeper))
+        {
+            keepers.set_mend_due();
+        }
         let (place, counters) = ((self.vault.clone(), self.custody.clone()), self.counters.upload.clone());
         let (underway, at) = (self.underway.clone(), (&self.runtime, waker));
         let sealed = SealedRecording::start(recording, key, place, underway, counters, at);
@@ -459,10 +468,17 @@ impl Archive {
         else {
             return false;
         };
-        let mended = repair(&self.vault, &self.custody, keepers).await;
-        if mended.failed > 0 {
-            tracing::warn!(failed = mended.failed, "recordings could not be wrapped for every keeper; trying again");
+        let mended = repair(&self.vault, &self.custody, keepers, &self.underway).await;
+        if let Some(error) = mended.why {
+            let failed = mended.failed;
+            tracing::warn!(failed, %error, "recordings could not be wrapped for every keeper; trying again");
             keepers.set_mend_due();
+        }
+        if self.counters.unopened.set(mended.unopened) < mended.unopened {
+            tracing::error!(
+                recordings = mended.unopened,
+                "no two keepers open these: others made them, or two keepers lost their keys and they are lost"
+            );
         }
         if mended.wraps > 0 {
             tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
@@ -512,7 +528,7 @@ impl Archive {
 mod tests {
     use super::*;
     use crate::base::media::Wallclock;
-    use crate::core::retention::Refusal;
+    use crate::core::retention::{Hour, KeeperId, RecordingId, Refusal};
 
     async fn wait(mut so: impl FnMut() -> bool) {
         let until = std::time::Instant::now() + Duration::from_secs(30);
@@ -536,6 +552,55 @@ mod tests {
         assert!(!sealed.is_erased());
         archive.underway.expire(hour);
         assert!(sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_err());
+    }
+
+    /// An archive whose three keepers are silent, so that they refuse nothing.
+    fn far_away(home: &Path) -> Archive {
+        use crate::io::keeper::{Identity, IdentityFiles, make_certificates};
+        let folders = make_certificates(&home.join("pki"), &["127.0.0.1".to_owned()]).unwrap();
+        let identity = Identity::load(&IdentityFiles::in_folder(&folders[0])).unwrap();
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
+        let keepers = Keepers::new(&addresses, &identity, Counter::default()).unwrap();
+        let (store, counters) = (home.join("store"), ArchiveCounters::default());
+        let store = store.to_str().unwrap();
+        Archive::with_keepers(store, keepers, Retention::default(), Handle::current(), counters).unwrap()
+    }
+
+    fn reserved(hour: Hour) -> ReservedRecording {
+        let recording = RecordingName { hour, recording: RecordingId::random() };
+        let (key, keepers) = (Secret::random(), vec![KeeperId([1; 8]), KeeperId([2; 8])]);
+        ReservedRecording { recording, key, keepers, opening: vec![(Object::Hdr, Bytes::from_static(b"{}"))] }
+    }
+
+    #[tokio::test]
+    async fn wraps_are_looked_after_until_what_is_on_its_way_is_stored() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        let place = SpoolPlace { folder: home.path().join("spool"), bytes_max: 1 << 20 };
+        let archive = archive.with_spool(&place).unwrap();
+        let keepers = archive.custody().keepers().unwrap();
+        let failed = async || repair(&archive.vault, &archive.custody, keepers, &archive.underway).await.failed;
+        assert_eq!(failed().await, 0, "there is nothing to look after");
+        let hour = Retention::default().expiry(archive.custody().now());
+        let waiting = RecordingName { hour, recording: RecordingId::random() };
+        archive.vault.spool().unwrap().put(&Object::Hdr.path(waiting), b"{}").unwrap();
+        assert_eq!(failed().await, 1, "what waits in the spool");
+        let queued = archive.begin(reserved(hour), Waker::new().unwrap());
+        assert_eq!(failed().await, 2, "and what waits in memory");
+        archive.vault.spool().unwrap().forget(waiting).unwrap();
+        archive.underway.erase(queued.recording());
+        assert_eq!(failed().await, 0, "of what is erased nothing is missing");
+    }
+
+    #[tokio::test]
+    async fn the_data_key_of_a_recording_is_at_hand_while_it_is_made_and_no_longer() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        let sealed = archive.begin(reserved(Retention::default().expiry(Wallclock(0))), Waker::new().unwrap());
+        let recording = sealed.recording();
+        assert!(archive.underway.key(recording).is_some());
+        let _storing = sealed.finish();
+        assert!(archive.underway.key(recording).is_none());
     }
 
     #[tokio::test]

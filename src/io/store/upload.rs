@@ -30,7 +30,7 @@ pub struct Behind;
 #[derive(Debug)]
 pub struct SealedRecording {
     recording: RecordingName,
-    key: Secret,
+    key: Arc<Secret>,
     jobs: mpsc::Sender<Job>,
     /// Places in the queue for the call itself.
     call: Arc<Semaphore>,
@@ -64,7 +64,8 @@ impl SealedRecording {
         let call = Arc::new(Semaphore::new(limits::UPLOAD_QUEUE_LEN));
         let tracks = Arc::new(Semaphore::new(limits::UPLOAD_TRACKS_BYTES));
         let (finished, done) = crossbeam_channel::bounded(1);
-        let (own, erased) = (counters.clone(), underway.begin(recording));
+        let key = Arc::new(key);
+        let (own, erased) = (counters.clone(), underway.begin(recording, Arc::downgrade(&key)));
         let gone = erased.clone();
         runtime.spawn(async move {
             store(queue, (recording, &gone), &vault, &custody, &counters).await;
