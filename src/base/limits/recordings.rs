@@ -23,7 +23,8 @@ pub const FINDINGS_TOLD_MAX: usize = 100;
 /// Places of a file that may be keys or not, of which a check of copies tries so many.
 pub const GUESSED_KEYS_MAX: usize = 65_536;
 /// How far a wall clock may lead a keeper's own time and never be in doubt. How far it may step ahead while the machine
-/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`.
+/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`. How far what a node refuses by may lead
+/// what two keepers refuse by before its operator is told.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 /// For how much uptime, added up over boots, a clock that nothing else confirms has to go on as a clock does before
 /// keys are destroyed for its sake.

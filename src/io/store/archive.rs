@@ -56,7 +56,8 @@ pub struct ArchiveCounters {
     pub sweep_errors: Counter,
     /// 1 while the last sweep failed at something.
     pub sweep_failing: Level,
-    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once.
+    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once; with keepers in other
+    /// processes: while this node's clock is in doubt, or what it refuses by leads theirs.
     pub clock_alarm: Level,
     /// Recordings that no two keepers opened when wraps were added last.
     pub unopened: Level,
@@ -412,20 +413,11 @@ impl Archive {
         let ticking = async {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            let mut locks = LockWatch::default();
+            let (mut locks, mut leads) = (LockWatch::default(), false);
             loop {
                 second.tick().await;
                 locks.look();
-                let (custody, underway) = (self.custody.clone(), self.underway.clone());
-                // It may wait for its disk.
-                let ticked = tokio::task::spawn_blocking(move || {
-                    custody.tick();
-                    underway.expire(custody.now());
-                });
-                if ticked.await.is_err() {
-                    tracing::error!("a tick of the keeper failed");
-                }
-                self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
+                self.tick(&mut leads).await;
             }
         };
         // Beside it: a store that hangs keeps no key alive.
@@ -436,6 +428,30 @@ impl Archive {
             }
         };
         tokio::join!(ticking, sweeping);
+    }
+
+    /// Moves the time on; `leads`: whether the log was told that the own clock leads.
+    async fn tick(&self, leads: &mut bool) {
+        let (custody, underway) = (self.custody.clone(), self.underway.clone());
+        // It may wait for its disk.
+        let ticked = tokio::task::spawn_blocking(move || {
+            custody.tick();
+            underway.expire(custody.ends_by());
+        });
+        if ticked.await.is_err() {
+            tracing::error!("a tick of the keeper failed");
+        }
+        self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
+        let lead = self.custody.leads_by();
+        match (lead, std::mem::replace(leads, lead.is_some())) {
+            (Some(lead), false) => tracing::error!(
+                seconds = lead.as_secs(),
+                "this node's clock leads its keepers', or did: recordings go on, and what had expired by it does not \
+                 open here; put it right and restart the node"
+            ),
+            (None, true) => tracing::info!("this node's clock leads its keepers' no longer"),
+            _ => {}
+        }
     }
 
     /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the
@@ -570,6 +586,21 @@ mod tests {
         let recording = RecordingName { hour, recording: RecordingId::random() };
         let (key, keepers) = (Secret::random(), vec![KeeperId([1; 8]), KeeperId([2; 8])]);
         ReservedRecording { recording, key, keepers, opening: vec![(Object::Hdr, Bytes::from_static(b"{}"))] }
+    }
+
+    #[tokio::test]
+    async fn a_clock_of_the_nodes_own_that_leads_its_keepers_ends_no_recording() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        // This machine's clock has passed its hour, and no keeper says so.
+        let hour = Hour::containing(archive.custody().now());
+        let sealed = archive.begin(reserved(hour), Waker::new().unwrap());
+        archive.tick(&mut false).await;
+        let keepers = archive.custody().keepers().unwrap();
+        let mended = repair(&archive.vault, &archive.custody, keepers, &archive.underway).await;
+        assert!(mended.failed == 1, "its wraps are looked after: {mended:?}");
+        assert!(matches!(archive.detail(sealed.recording()).await, Err(ReadError::Gone)), "nobody reads it here");
+        assert!(!sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_ok());
     }
 
     #[tokio::test]

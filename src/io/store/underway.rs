@@ -3,7 +3,7 @@
 //! nothing more of it comes to the store.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::base::media::Wallclock;
@@ -22,7 +22,10 @@ struct One {
 
 /// Whether a recording was erased, or expired, while its objects were on their way; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Erased(Arc<AtomicBool>);
+pub(super) struct Erased(Arc<AtomicU8>);
+
+const EXPIRED: u8 = 1;
+const SHREDDED: u8 = 2;
 
 impl Underway {
     /// Objects of this one are on their way from now on.
@@ -39,14 +42,14 @@ impl Underway {
 
     /// Nothing more of this one is stored; false if nothing of it is on its way.
     pub(super) fn erase(&self, recording: RecordingName) -> bool {
-        self.all().get(&recording).inspect(|one| one.erased.set()).is_some()
+        self.all().get(&recording).inspect(|one| one.erased.set(SHREDDED)).is_some()
     }
 
     /// Nothing more is stored of those whose hour has come: only a leap of the clock brings it on while they are made.
     pub(super) fn expire(&self, now: Wallclock) {
         let all = self.all();
         let expired = all.iter().filter(|(recording, _)| recording.hour.is_expired(now));
-        expired.for_each(|(_, one)| one.erased.set());
+        expired.for_each(|(_, one)| one.erased.set(EXPIRED));
     }
 
     /// Whether any of this one are on their way.
@@ -77,10 +80,16 @@ impl Underway {
 impl Erased {
     /// Whether it was.
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) != 0
     }
 
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Whether somebody wanted it erased: then what is stored of it goes too. What expired is the sweep's, once that is
+    /// certain.
+    pub(super) fn is_shredded(&self) -> bool {
+        self.0.load(Ordering::Acquire) == SHREDDED
+    }
+
+    fn set(&self, how: u8) {
+        self.0.fetch_max(how, Ordering::AcqRel);
     }
 }
