@@ -9,7 +9,7 @@ pub mod process;
 use tessera::core::retention::{RecordingId, RecordingName, Retention};
 use tessera::io::store::ReadError;
 
-use crate::keepers::process::{Trio, wraps};
+use crate::keepers::process::{Trio, wait_until, wraps};
 
 fn is_missing_keepers(read: Result<Vec<u8>, ReadError>) -> bool {
     matches!(read, Err(ReadError::Store(error)) if error.to_string().contains("two keepers have to agree"))
@@ -89,6 +89,38 @@ fn a_keeper_that_lost_its_memory_is_wrapped_for_anew_through_the_other_two() {
     assert!(before.iter().all(|pair| after.contains(pair)), "{after:?}");
     trio.pause_one(1);
     assert!(home.read(recording).is_ok(), "and now it does");
+}
+
+#[test]
+fn a_recording_that_runs_outlives_the_memory_of_two_keepers_that_restart_together() {
+    let mut trio = Trio::start_in_memory();
+    let home = trio.home();
+    let ended = home.recorded();
+    home.repair(&trio.store(), ended, 3);
+    let mut running = home.call();
+    running.run(tessera::base::media::Pts(0), tessera::base::media::Pts(2_000_000_000), |_| true, |_| true);
+    for keeper in [1, 2] {
+        trio.kill_one(keeper);
+    }
+    for keeper in [1, 2] {
+        trio.start_one(keeper);
+    }
+    home.see(3);
+    let all = || home.runtime.block_on(home.archive.vault().recording()).unwrap();
+    wait_until("it is stored", || all().len() == 2);
+    let name = all().into_iter().find(|recording| *recording != ended).unwrap();
+    // Its data key is in the node's memory: three pairs more, besides the three of old.
+    home.repair(&trio.store(), name, 6);
+    running.run(tessera::base::media::Pts(2_000_000_000), tessera::base::media::Pts(5_000_000_000), |_| true, |_| true);
+    let summary = running.finish(tessera::base::media::Pts(5_000_000_000));
+    assert_eq!((summary.sealed, summary.gaps.len()), (Some(name), 0));
+    for silent in 0..3 {
+        trio.pause_one(silent);
+        assert!(home.read(name).is_ok(), "without keeper {silent}");
+        trio.resume_one(silent);
+        home.see(3);
+    }
+    assert!(home.read(ended).is_err(), "one that had ended is lost with two keepers");
 }
 
 #[test]

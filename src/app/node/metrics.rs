@@ -65,13 +65,18 @@ fn metrics(counts: &Counts) -> Metrics {
     metrics
 }
 
-fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 5] {
+fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 6] {
     let upload = &counters.upload;
     [
         ("tessera_archive_sweep_failing", "1 while expired objects cannot be deleted", counters.sweep_failing.clone()),
         ("tessera_archive_store_failing", "1 while the store takes no objects", upload.store_failing.clone()),
         ("tessera_archive_spool_bytes", "Sealed bytes that wait for the store", upload.spool_bytes.clone()),
-        ("tessera_clock_alarm", "1 while the own keeper's clock is not certain", counters.clock_alarm.clone()),
+        ("tessera_clock_alarm", "1 while the keeper's or node's clock is not certain", counters.clock_alarm.clone()),
+        (
+            "tessera_archive_unopened",
+            "Recordings that no two keepers opened at the last look",
+            counters.unopened.clone(),
+        ),
         ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
     ]
 }

@@ -527,7 +527,8 @@ mod tests {
         let (mut recording, begun) = (room.recording(Waker::new().unwrap()), room.epoch.instant);
         room.play(3);
         room.answers_until(|| recording.poll(begun) && !recording.is_waiting());
-        let rolls = begun + Retention::default().recording_span();
+        // So late that it waits for its next part's key; otherwise it goes on until that is granted.
+        let rolls = begun + 5 * Retention::default().recording_span();
         // The keyframe at 3 s is the next part's first.
         room.play(3);
         recording.poll(rolls);
@@ -545,6 +546,27 @@ mod tests {
         assert!(stored.len() == 2 && stored.contains(&summary.sealed.unwrap()), "{stored:?}");
         let ends = room.runtime.block_on(room.vault.list("rec")).unwrap();
         assert_eq!(ends.iter().filter(|object| object.path.ends_with("/fin")).count(), 2, "both are whole");
+    }
+
+    #[test]
+    fn a_recording_goes_on_as_another_at_the_first_keyframe_after_that_ones_key_was_granted() {
+        let (mut room, waker) = (Room::hanging(1), Waker::new().unwrap());
+        let (mut recording, begun) = (room.recording(waker.clone()), room.epoch.instant);
+        room.play(3);
+        room.answers_until(|| recording.poll(begun) && !recording.is_waiting());
+        let rolls = begun + Retention::default().recording_span();
+        room.play(3);
+        assert!(recording.poll(rolls) && recording.is_storing(), "nothing waits for the keeper");
+        let stored = |room: &Room| room.runtime.block_on(room.vault.recording()).unwrap().len();
+        // Further seconds, for as long as it takes the keeper to answer.
+        let until = Instant::now() + PATIENCE;
+        while stored(&room) < 2 {
+            assert!(Instant::now() < until, "it never goes on as another");
+            room.play(1);
+            assert!(recording.poll(rolls) && !recording.is_waiting() && recording.is_storing());
+            room.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(2)).await });
+        }
+        assert_eq!(room.counters.gap_ms.get(), 0);
     }
 
     fn package() -> (Package, Receiver<Event>) {

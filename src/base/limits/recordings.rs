@@ -23,7 +23,8 @@ pub const FINDINGS_TOLD_MAX: usize = 100;
 /// Places of a file that may be keys or not, of which a check of copies tries so many.
 pub const GUESSED_KEYS_MAX: usize = 65_536;
 /// How far a wall clock may lead a keeper's own time and never be in doubt. How far it may step ahead while the machine
-/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`.
+/// runs and still count as steady; that refills over `CLOCK_BELIEVED_AFTER`. How far what a node refuses by may lead
+/// what two keepers refuse by before its operator is told.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(5 * 60);
 /// For how much uptime, added up over boots, a clock that nothing else confirms has to go on as a clock does before
 /// keys are destroyed for its sake.
@@ -82,14 +83,20 @@ pub const RECORDING_CLOSE_SPAN: Duration = Duration::from_secs(10);
 pub const RECORDING_ROLL_AHEAD: Duration = Duration::from_secs(60);
 /// Spacing of these asks while keepers refuse.
 pub const RECORDING_ROLL_RETRY: Duration = Duration::from_secs(10);
+/// Spans of a recording that its hour is away, at least, while it goes on because keepers grant no key for its next part.
+pub const RECORDING_SPANS_LEFT: u32 = 2;
 /// Parts of one recording whose last objects are on their way at once; the end of further ones is not told.
 pub const RECORDING_PARTS_CLOSING_MAX: usize = 4;
 /// Control → recording: events that wait while it waits for its keepers or its disk; later ones begin no chapter.
 pub const RECORD_EVENTS_WAITING_MAX: usize = 256;
 /// Spacing of sweeps of expired objects.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Objects under one folder of the vault that are listed.
+/// Objects under one folder of the vault that are listed whole; what is deleted may be more.
 pub const LISTED_OBJECTS_MAX: usize = 1_000_000;
+/// Objects to be deleted whose names are held at one time.
+pub const SWEEP_LISTED_AT_ONCE: usize = 4096;
+/// Objects that are deleted side by side.
+pub const SWEEP_AT_ONCE: usize = 16;
 /// Recordings in one answer.
 pub const RECORDINGS_LISTED_MAX: usize = 1_000;
 /// Bytes of a recording given out between two looks at the time.

@@ -262,7 +262,7 @@ impl RoomRecording {
                 self.video.misses = true;
                 continue;
             }
-            if frame.keyframe && self.rolling.as_ref().is_some_and(|rolling| rolling.is_due(now)) {
+            if frame.keyframe && self.rolling.as_mut().is_some_and(|rolling| rolling.is_due(now)) {
                 self.roll(now);
             }
             return Some((after_gap, Input::Video(EncodedFrame::clone(&frame))));

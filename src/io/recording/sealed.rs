@@ -77,10 +77,11 @@ impl SealedFiles {
         }
     }
 
-    /// Asks the keepers, unless they were; `ahead`: who was asked already.
+    /// Asks the keepers, unless they were; `ahead`: who was asked already, and may have answered.
     pub(super) fn ask(&mut self, ahead: Option<Reserving>) {
         if matches!(self.stage, Stage::Unasked) {
             self.stage = Stage::Asking(ahead.unwrap_or_else(|| self.reserve()));
+            self.poll();
         }
     }
 

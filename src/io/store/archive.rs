@@ -27,6 +27,7 @@ use crate::io::store::reading::Reading;
 use crate::io::store::reserving::{ReservedRecording, Reserving};
 use crate::io::store::secrecy::LockWatch;
 use crate::io::store::spool::{Spool, SpoolPlace};
+use crate::io::store::sweeping::Deleting;
 use crate::io::store::underway::Underway;
 use crate::io::store::upload::{SealedRecording, drain};
 use crate::io::store::upload_counters::UploadCounters;
@@ -55,8 +56,11 @@ pub struct ArchiveCounters {
     pub sweep_errors: Counter,
     /// 1 while the last sweep failed at something.
     pub sweep_failing: Level,
-    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once.
+    /// 1 while the own keeper's clock is in doubt, not certain, or behind what was believed once; with keepers in other
+    /// processes: while this node's clock is in doubt, or what it refuses by leads theirs.
     pub clock_alarm: Level,
+    /// Recordings that no two keepers opened when wraps were added last.
+    pub unopened: Level,
 }
 
 /// Why an archive cannot be opened.
@@ -220,11 +224,12 @@ impl Archive {
     pub async fn reserve(&self, retention: Retention) -> Result<ReservedRecording, KeyCustodyError> {
         let (recording, releases) = self.custody.reserve(retention).await?;
         let key = Secret::random();
-        let keepers = releases.keepers().iter().map(ToString::to_string).collect();
-        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers }).expect("a header is plain data");
+        let keepers = releases.keepers();
+        let named = keepers.iter().map(ToString::to_string).collect();
+        let hdr = serde_json::to_vec(&Hdr { version: 1, keepers: named }).expect("a header is plain data");
         let wraps = releases.wrap(recording, &key).into_iter().map(|wrap| (Object::Wrap(wrap.pair), wrap.bytes.into()));
         let opening = [(Object::Hdr, hdr.into())].into_iter().chain(wraps).collect();
-        Ok(ReservedRecording { recording, key, opening })
+        Ok(ReservedRecording { recording, key, keepers, opening })
     }
 
     /// As [`Archive::reserve`], for a thread that never waits: `waker` is woken once there is an answer.
@@ -237,7 +242,13 @@ impl Archive {
     /// Begins a recording at its place, without waiting. `waker` is woken once everything is stored after its end.
     #[must_use]
     pub fn begin(&self, reserved: ReservedRecording, waker: Waker) -> SealedRecording {
-        let ReservedRecording { recording, key, opening } = reserved;
+        let ReservedRecording { recording, key, keepers: wrapped, opening } = reserved;
+        // One may have returned, or lost its keys, since its place was asked for.
+        if let Some(keepers) = self.custody.keepers()
+            && keepers.told().iter().any(|told| !wrapped.contains(&told.keeper))
+        {
+            keepers.set_mend_due();
+        }
         let (place, counters) = ((self.vault.clone(), self.custody.clone()), self.counters.upload.clone());
         let (underway, at) = (self.underway.clone(), (&self.runtime, waker));
         let sealed = SealedRecording::start(recording, key, place, underway, counters, at);
@@ -272,7 +283,7 @@ impl Archive {
     /// # Errors
     /// When it is gone, there is none, or it does not open.
     pub async fn detail(&self, recording: RecordingName) -> Result<RecordingDetail, ReadError> {
-        let (contents, _, _) = self.contents(recording).await?;
+        let (contents, _) = self.contents(recording).await?;
         let manifest = contents.manifest;
         Ok(RecordingDetail {
             recording: recording.to_string(),
@@ -302,7 +313,8 @@ impl Archive {
     /// # Errors
     /// As [`Archive::read`].
     pub async fn read_file(&self, recording: RecordingName, file: RecordedFile) -> Result<Reading, ReadError> {
-        let (contents, objects, key) = self.contents(recording).await?;
+        let (contents, key) = self.contents(recording).await?;
+        let objects = self.beside(recording, file.init()).await?;
         Reading::new((self.vault.clone(), self.custody.clone()), recording, file, (contents, key), &objects)
     }
 
@@ -329,8 +341,8 @@ impl Archive {
         let waits = self.underway.has(recording) || spool.is_some_and(|spool| spool.has(recording));
         if !waits {
             // A store that fails or hangs does not say that there is none.
-            let listed = tokio::time::timeout(limits::UPLOAD_PATIENCE, self.vault.list(&folder(recording))).await;
-            if matches!(listed, Ok(Ok(listed)) if listed.is_empty()) {
+            let found = tokio::time::timeout(limits::UPLOAD_PATIENCE, self.vault.has_any(&folder(recording))).await;
+            if matches!(found, Ok(Ok(false))) {
                 return Err(ReadError::Missing);
             }
         }
@@ -344,11 +356,13 @@ impl Archive {
             let forgotten = forgotten.map_err(|error| error.to_string());
             forgotten.and_then(|done| done.map_err(|error| error.to_string())).map_err(VaultError::Failed)?;
         }
-        let mut objects = self.vault.list(&folder(recording)).await?;
         // Without its wraps the rest says nothing.
-        objects.sort_by_key(|object| !object.path.contains("/wrap/"));
-        for object in objects {
-            self.vault.delete(&object.path).await?;
+        for folder in [format!("{}/wrap", folder(recording)), folder(recording)] {
+            let mut deleting = Deleting::default();
+            deleting.all_under(&self.vault, &folder, &|_, _| {}).await;
+            if let Some(error) = deleting.error {
+                return Err(error.into());
+            }
         }
         self.vault.clear(&folder(recording)).await?;
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
@@ -361,36 +375,32 @@ impl Archive {
 
     /// As [`Archive::sweep`]; `progress` hears how many objects are done, and of how many that are known so far.
     pub async fn sweep_telling(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Swept {
-        let (mut swept, mut done, mut known) = (Swept::default(), 0, 0);
+        let mut deleting = Deleting::default();
         let now = self.custody.certain();
-        let hours = self.vault.hours().await.unwrap_or_else(|_| {
-            swept.failed += 1;
+        let hours = self.vault.hours().await.unwrap_or_else(|error| {
+            deleting.fail(error);
             Vec::new()
         });
         for hour in hours.into_iter().filter(|hour| hour.is_expired(now)) {
-            let Ok(objects) = self.vault.list(&format!("{ROOT}/{hour}")).await else {
-                swept.failed += 1;
-                continue;
-            };
-            let before = swept.failed;
-            known += objects.len() as u64;
-            for object in objects {
-                let deleted = self.vault.delete(&object.path).await.is_ok();
-                swept.objects += u64::from(deleted);
-                swept.failed += u64::from(!deleted);
-                done += 1;
-                progress(done, known);
-            }
-            if swept.failed == before {
-                let cleared = self.vault.clear(&format!("{ROOT}/{hour}")).await;
-                swept.failed += u64::from(cleared.is_err());
+            let (folder, before) = (format!("{ROOT}/{hour}"), deleting.failed);
+            deleting.all_under(&self.vault, &folder, progress).await;
+            if deleting.failed == before
+                && let Err(error) = self.vault.clear(&folder).await
+            {
+                deleting.fail(error);
             }
         }
+        let Deleting { objects, failed, error, .. } = deleting;
+        let mut swept = Swept { objects, failed };
         if let Some(spool) = self.vault.spool().cloned() {
             // It may wait for its disk.
             let (deleted, failed) = tokio::task::spawn_blocking(move || spool.expire(now)).await.unwrap_or((0, 1));
             swept.objects += deleted;
             swept.failed += failed;
+        }
+        if swept.failed > 0 {
+            let error = error.map_or_else(|| "the spool's disk refuses".to_owned(), |error| error.to_string());
+            tracing::error!(failed = swept.failed, %error, "expired objects could not be deleted; trying again");
         }
         self.counters.swept.add(swept.objects);
         self.counters.sweep_errors.add(swept.failed);
@@ -403,33 +413,45 @@ impl Archive {
         let ticking = async {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            let mut locks = LockWatch::default();
+            let (mut locks, mut leads) = (LockWatch::default(), false);
             loop {
                 second.tick().await;
                 locks.look();
-                let (custody, underway) = (self.custody.clone(), self.underway.clone());
-                // It may wait for its disk.
-                let ticked = tokio::task::spawn_blocking(move || {
-                    custody.tick();
-                    underway.expire(custody.now());
-                });
-                if ticked.await.is_err() {
-                    tracing::error!("a tick of the keeper failed");
-                }
-                self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
+                self.tick(&mut leads).await;
             }
         };
         // Beside it: a store that hangs keeps no key alive.
         let sweeping = async {
             loop {
-                let swept = self.sweep().await;
-                if swept.failed > 0 {
-                    tracing::error!(failed = swept.failed, "expired objects could not be deleted; trying again");
-                }
+                self.sweep().await;
                 tokio::time::sleep(limits::SWEEP_EVERY).await;
             }
         };
         tokio::join!(ticking, sweeping);
+    }
+
+    /// Moves the time on; `leads`: whether the log was told that the own clock leads.
+    async fn tick(&self, leads: &mut bool) {
+        let (custody, underway) = (self.custody.clone(), self.underway.clone());
+        // It may wait for its disk.
+        let ticked = tokio::task::spawn_blocking(move || {
+            custody.tick();
+            underway.expire(custody.ends_by());
+        });
+        if ticked.await.is_err() {
+            tracing::error!("a tick of the keeper failed");
+        }
+        self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
+        let lead = self.custody.leads_by();
+        match (lead, std::mem::replace(leads, lead.is_some())) {
+            (Some(lead), false) => tracing::error!(
+                seconds = lead.as_secs(),
+                "this node's clock leads its keepers', or did: recordings go on, and what had expired by it does not \
+                 open here; put it right and restart the node"
+            ),
+            (None, true) => tracing::info!("this node's clock leads its keepers' no longer"),
+            _ => {}
+        }
     }
 
     /// Asks keepers in other processes for their time every second, and adds the wraps they missed, for as long as the
@@ -462,10 +484,17 @@ impl Archive {
         else {
             return false;
         };
-        let mended = repair(&self.vault, &self.custody, keepers).await;
-        if mended.failed > 0 {
-            tracing::warn!(failed = mended.failed, "recordings could not be wrapped for every keeper; trying again");
+        let mended = repair(&self.vault, &self.custody, keepers, &self.underway).await;
+        if let Some(error) = mended.why {
+            let failed = mended.failed;
+            tracing::warn!(failed, %error, "recordings could not be wrapped for every keeper; trying again");
             keepers.set_mend_due();
+        }
+        if self.counters.unopened.set(mended.unopened) < mended.unopened {
+            tracing::error!(
+                recordings = mended.unopened,
+                "no two keepers open these: others made them, or two keepers lost their keys and they are lost"
+            );
         }
         if mended.wraps > 0 {
             tracing::info!(wraps = mended.wraps, "recordings were wrapped for keepers that missed them");
@@ -481,24 +510,28 @@ impl Archive {
         }
     }
 
-    /// What a recording holds, its objects, and the key that opens them.
-    async fn contents(&self, recording: RecordingName) -> Result<(Contents, Vec<(Object, Listed)>, Secret), ReadError> {
+    /// What a recording holds, and the key that opens it.
+    async fn contents(&self, recording: RecordingName) -> Result<(Contents, Secret), ReadError> {
         // The keeper is asked first: what has expired is not even looked for.
         self.custody.refuse(recording.hour)?;
         let key = data_key(&self.vault, &self.custody, recording).await?;
-        let objects = self.objects(recording).await?;
-        let newest = objects.iter().map(|(object, _)| *object);
-        let newest = newest.filter(|object| matches!(object, Object::Index { .. } | Object::Fin)).max();
-        let newest = newest.ok_or(ReadError::Missing)?;
-        let sealed: Bytes = self.vault.get(&newest.path(recording)).await?;
+        let (newest, sealed): (_, Bytes) = match self.vault.get(&Object::Fin.path(recording)).await {
+            Err(VaultError::Missing) => {
+                let on_the_way = self.beside(recording, Object::Index { number: 0 }).await?;
+                let newest = on_the_way.into_iter().map(|(object, _)| object).max().ok_or(ReadError::Missing)?;
+                (newest, self.vault.get(&newest.path(recording)).await?)
+            }
+            whole => (Object::Fin, whole?),
+        };
         let plain = open(&key, &newest.context(recording), &sealed)?;
         let contents = serde_json::from_slice(&plain).map_err(|_| ReadError::Damaged)?;
-        Ok((contents, objects, key))
+        Ok((contents, key))
     }
 
-    async fn objects(&self, recording: RecordingName) -> Result<Vec<(Object, Listed)>, VaultError> {
-        let prefix = format!("{}/", folder(recording));
-        let listed = self.vault.list(&folder(recording)).await?;
+    /// What lies in the folder of `object`, itself or not: a whole recording may be more than is listed.
+    async fn beside(&self, recording: RecordingName, object: Object) -> Result<Vec<(Object, Listed)>, VaultError> {
+        let (prefix, path) = (format!("{}/", folder(recording)), object.path(recording));
+        let listed = self.vault.list(path.rsplit_once('/').map_or("", |(folder, _)| folder)).await?;
         let parse = |listed: Listed| {
             let object = Object::parse(listed.path.strip_prefix(&prefix)?)?;
             Some((object, listed))
@@ -511,7 +544,7 @@ impl Archive {
 mod tests {
     use super::*;
     use crate::base::media::Wallclock;
-    use crate::core::retention::Refusal;
+    use crate::core::retention::{Hour, KeeperId, RecordingId, Refusal};
 
     async fn wait(mut so: impl FnMut() -> bool) {
         let until = std::time::Instant::now() + Duration::from_secs(30);
@@ -535,6 +568,70 @@ mod tests {
         assert!(!sealed.is_erased());
         archive.underway.expire(hour);
         assert!(sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_err());
+    }
+
+    /// An archive whose three keepers are silent, so that they refuse nothing.
+    fn far_away(home: &Path) -> Archive {
+        use crate::io::keeper::{Identity, IdentityFiles, make_certificates};
+        let folders = make_certificates(&home.join("pki"), &["127.0.0.1".to_owned()]).unwrap();
+        let identity = Identity::load(&IdentityFiles::in_folder(&folders[0])).unwrap();
+        let addresses = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(String::from);
+        let keepers = Keepers::new(&addresses, &identity, Counter::default()).unwrap();
+        let (store, counters) = (home.join("store"), ArchiveCounters::default());
+        let store = store.to_str().unwrap();
+        Archive::with_keepers(store, keepers, Retention::default(), Handle::current(), counters).unwrap()
+    }
+
+    fn reserved(hour: Hour) -> ReservedRecording {
+        let recording = RecordingName { hour, recording: RecordingId::random() };
+        let (key, keepers) = (Secret::random(), vec![KeeperId([1; 8]), KeeperId([2; 8])]);
+        ReservedRecording { recording, key, keepers, opening: vec![(Object::Hdr, Bytes::from_static(b"{}"))] }
+    }
+
+    #[tokio::test]
+    async fn a_clock_of_the_nodes_own_that_leads_its_keepers_ends_no_recording() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        // This machine's clock has passed its hour, and no keeper says so.
+        let hour = Hour::containing(archive.custody().now());
+        let sealed = archive.begin(reserved(hour), Waker::new().unwrap());
+        archive.tick(&mut false).await;
+        let keepers = archive.custody().keepers().unwrap();
+        let mended = repair(&archive.vault, &archive.custody, keepers, &archive.underway).await;
+        assert!(mended.failed == 1, "its wraps are looked after: {mended:?}");
+        assert!(matches!(archive.detail(sealed.recording()).await, Err(ReadError::Gone)), "nobody reads it here");
+        assert!(!sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_ok());
+    }
+
+    #[tokio::test]
+    async fn wraps_are_looked_after_until_what_is_on_its_way_is_stored() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        let place = SpoolPlace { folder: home.path().join("spool"), bytes_max: 1 << 20 };
+        let archive = archive.with_spool(&place).unwrap();
+        let keepers = archive.custody().keepers().unwrap();
+        let failed = async || repair(&archive.vault, &archive.custody, keepers, &archive.underway).await.failed;
+        assert_eq!(failed().await, 0, "there is nothing to look after");
+        let hour = Retention::default().expiry(archive.custody().now());
+        let waiting = RecordingName { hour, recording: RecordingId::random() };
+        archive.vault.spool().unwrap().put(&Object::Hdr.path(waiting), b"{}").unwrap();
+        assert_eq!(failed().await, 1, "what waits in the spool");
+        let queued = archive.begin(reserved(hour), Waker::new().unwrap());
+        assert_eq!(failed().await, 2, "and what waits in memory");
+        archive.vault.spool().unwrap().forget(waiting).unwrap();
+        archive.underway.erase(queued.recording());
+        assert_eq!(failed().await, 0, "of what is erased nothing is missing");
+    }
+
+    #[tokio::test]
+    async fn the_data_key_of_a_recording_is_at_hand_while_it_is_made_and_no_longer() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = far_away(home.path());
+        let sealed = archive.begin(reserved(Retention::default().expiry(Wallclock(0))), Waker::new().unwrap());
+        let recording = sealed.recording();
+        assert!(archive.underway.key(recording).is_some());
+        let _storing = sealed.finish();
+        assert!(archive.underway.key(recording).is_none());
     }
 
     #[tokio::test]

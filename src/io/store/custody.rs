@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::limits::KEEPERS_BEGIN_SPAN;
 use crate::base::media::Wallclock;
@@ -64,6 +65,15 @@ impl KeyCustody {
         match &self.0 {
             Custody::Local(local) => local.now(),
             Custody::Remote(remote) => remote.now(),
+        }
+    }
+
+    /// What recordings that are being made end by. With keepers in other processes it is what two of them refuse by, so
+    /// that nothing is lost for the sake of this machine's own clock.
+    pub(super) fn ends_by(&self) -> Wallclock {
+        match &self.0 {
+            Custody::Local(local) => local.now(),
+            Custody::Remote(remote) => remote.refused_by_two(),
         }
     }
 
@@ -179,14 +189,20 @@ impl KeyCustody {
         }
     }
 
-    /// Whether the own keeper's clock is in doubt, not certain, or behind what was believed once; keepers in other
-    /// processes say that in their own logs.
+    /// Whether the own keeper's clock is in doubt, not certain, or behind what was believed once. With keepers in other
+    /// processes, which say that in their own logs: whether this machine's clock is in doubt, or led theirs.
     #[must_use]
     pub fn has_clock_alarm(&self) -> bool {
         match &self.0 {
             Custody::Local(local) => local.has_clock_alarm(),
-            Custody::Remote(_) => false,
+            Custody::Remote(remote) => remote.is_in_doubt() || remote.leads_by().is_some(),
         }
+    }
+
+    /// How far what this node refuses by leads what its keepers in other processes do, if that is more than clocks
+    /// differ anyway.
+    pub(super) fn leads_by(&self) -> Option<Duration> {
+        self.keepers().and_then(Keepers::leads_by)
     }
 
     /// The own keeper's figures; nothing of keepers in other processes.

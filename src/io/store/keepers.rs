@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::base::limits::KEEPERS_AGREEING;
+use crate::base::limits::{CLOCK_ALLOWANCE, KEEPERS_AGREEING};
 use crate::base::media::Wallclock;
 use crate::core::retention::{
     BootId, Hour, KeeperId, KeyShares, RecordingId, RecordingName, Refusal, Release, Retention, Times, Witness,
@@ -117,6 +117,24 @@ impl Keepers {
     pub fn now(&self) -> Wallclock {
         let agreed = self.0.agreed().refused_from;
         self.0.own().refused_from().max(agreed)
+    }
+
+    /// What two keepers refuse by, as far as they told; nothing of this machine's own clock is in it.
+    pub(super) fn refused_by_two(&self) -> Wallclock {
+        self.0.agreed().refused_from
+    }
+
+    /// Whether this machine's own clock is in doubt.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.0.own().doubted().is_some()
+    }
+
+    /// How far what this node refuses by leads what two keepers that answer do, if that is more than clocks differ
+    /// anyway: then this machine's clock leads, or did. `None` while too few of them answer.
+    pub(super) fn leads_by(&self) -> Option<Duration> {
+        let now = self.now();
+        let told = second_latest(&self.told(), |told| told.latest.max(told.wall))?.max(self.refused_by_two());
+        Some(Duration::from_nanos(now.0.saturating_sub(told.0))).filter(|lead| *lead > CLOCK_ALLOWANCE)
     }
 
     /// Whether everything of an hour is refused now.
@@ -371,6 +389,23 @@ mod tests {
         let hour = Hour::containing(Wallclock(behind(0)));
         assert_eq!(keepers.refuse(hour), Err(Refusal::Expired));
         assert_eq!(boot, boot_id());
+    }
+
+    #[test]
+    fn a_node_whose_clock_leads_two_keepers_that_answer_knows_and_ends_nothing_by_it() {
+        let keepers = silent_keepers(&Counter::default());
+        let wall = clocks(keepers.0.boot).wall;
+        let hour = Wallclock(wall.0 + 3600 * NANOS_PER_SECOND);
+        keepers.0.own.lock().unwrap().believe(hour);
+        assert_eq!(keepers.leads_by(), None, "of keepers that are silent nothing is known");
+        *keepers.0.told() = vec![Some(told(1, wall.0)), Some(told(2, wall.0)), None];
+        keepers.0.agree_on_time();
+        let lead = keepers.leads_by().expect("it leads");
+        assert!(lead > Duration::from_secs(3500) && lead < Duration::from_secs(3700), "{lead:?}");
+        assert_eq!((keepers.refused_by_two(), keepers.now() >= hour), (wall, true));
+        let later = hour.0 - 60 * NANOS_PER_SECOND;
+        *keepers.0.told() = vec![Some(told(1, later)), Some(told(2, later)), Some(told(3, 0))];
+        assert_eq!(keepers.leads_by(), None, "clocks differ by some minutes");
     }
 
     #[test]

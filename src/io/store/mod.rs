@@ -22,6 +22,7 @@ mod reading;
 mod reserving;
 mod secrecy;
 mod spool;
+mod sweeping;
 mod underway;
 mod upload;
 mod upload_counters;

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::core::record::Object;
-use crate::core::retention::{RecordingName, Secret};
+use crate::core::retention::{KeeperId, RecordingName, Secret};
 use crate::engine::flow::Waker;
 use crate::io::store::local_keeper::KeyCustodyError;
 
@@ -16,6 +16,8 @@ use crate::io::store::local_keeper::KeyCustodyError;
 pub struct ReservedRecording {
     pub(super) recording: RecordingName,
     pub(super) key: Secret,
+    /// For whom it is wrapped.
+    pub(super) keepers: Vec<KeeperId>,
     /// What is stored first, as it is.
     pub(super) opening: Vec<(Object, Bytes)>,
 }

@@ -4,7 +4,7 @@
 //! One file for each object, `{number}@{path with @ for /}`, so that the folder itself says what waits and until when.
 //! What reaches it is sealed already.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -87,6 +87,11 @@ impl Spool {
     pub(super) fn has(&self, recording: RecordingName) -> bool {
         let prefix = format!("{}/", folder(recording));
         self.held().waiting.values().any(|waiting| waiting.path.starts_with(&prefix))
+    }
+
+    /// All of which anything waits.
+    pub(super) fn recordings(&self) -> BTreeSet<RecordingName> {
+        self.held().waiting.values().filter_map(|waiting| name_of(&waiting.path)).collect()
     }
 
     /// Has an object wait. When this returns the disk itself holds it.
@@ -242,6 +247,11 @@ fn hour_of(path: &str) -> Option<Hour> {
 // `rec/{hour}/{recording}` of a path.
 fn recording_of(path: &str) -> &str {
     path.match_indices('/').nth(2).map_or(path, |(at, _)| &path[..at])
+}
+
+fn name_of(path: &str) -> Option<RecordingName> {
+    let recording = path.split('/').nth(2)?.parse().ok()?;
+    Some(RecordingName { hour: hour_of(path)?, recording })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub struct Behind;
 #[derive(Debug)]
 pub struct SealedRecording {
     recording: RecordingName,
-    key: Secret,
+    key: Arc<Secret>,
     jobs: mpsc::Sender<Job>,
     /// Places in the queue for the call itself.
     call: Arc<Semaphore>,
@@ -64,7 +64,8 @@ impl SealedRecording {
         let call = Arc::new(Semaphore::new(limits::UPLOAD_QUEUE_LEN));
         let tracks = Arc::new(Semaphore::new(limits::UPLOAD_TRACKS_BYTES));
         let (finished, done) = crossbeam_channel::bounded(1);
-        let (own, erased) = (counters.clone(), underway.begin(recording));
+        let key = Arc::new(key);
+        let (own, erased) = (counters.clone(), underway.begin(recording, Arc::downgrade(&key)));
         let gone = erased.clone();
         runtime.spawn(async move {
             store(queue, (recording, &gone), &vault, &custody, &counters).await;
@@ -243,7 +244,7 @@ async fn store(
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(limits::UPLOAD_RETRY_MAX);
         }
-        if erased.is_set() {
+        if erased.is_shredded() {
             forget(recording, &path, vault).await;
         }
     }
@@ -293,8 +294,39 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
-    use crate::core::retention::{Hour, RecordingId};
+    use crate::core::retention::{Hour, KeeperId, Pair, RecordingId};
     use crate::engine::flow::Counter;
+    use crate::io::store::spool::SpoolPlace;
+
+    #[tokio::test]
+    async fn what_expired_while_it_was_made_is_left_to_the_sweep_and_what_was_erased_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let custody = KeyCustody::open(&home.path().join("keeper"), Counter::default()).unwrap();
+        let (counters, underway) = (UploadCounters::default(), Underway::default());
+        let place = SpoolPlace { folder: home.path().join("spool"), bytes_max: 1 << 20 };
+        let spool = Arc::new(Spool::open(&place, counters.clone()).unwrap());
+        let mut vault = Vault::on(Arc::new(InMemory::new()), "memory");
+        vault.set_spool(spool.clone());
+        let recording = RecordingName { hour: Hour(500_000), recording: RecordingId([7; 16]) };
+        let erased = underway.begin(recording, std::sync::Weak::new());
+        let wrap = Object::Wrap(Pair::alone(KeeperId([1; 8]))).path(recording);
+        spool.put(&wrap, b"wrapped").unwrap();
+        // With something of it in hand.
+        let in_hand = async || {
+            let (jobs, queue) = mpsc::channel(1);
+            let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let path = Object::Fin.path(recording);
+            jobs.try_send(Job { path, sealed: Bytes::from_static(b"whole"), place }).unwrap();
+            drop(jobs);
+            store(queue, (recording, &erased), &vault, &custody, &counters).await;
+        };
+        underway.expire(recording.hour.start());
+        in_hand().await;
+        assert!(erased.is_set() && spool.has(recording), "a clock may have leapt: nothing is deleted for it");
+        underway.erase(recording);
+        in_hand().await;
+        assert!(!spool.has(recording));
+    }
 
     #[test]
     fn a_call_whose_store_hangs_is_closed_whole_however_many_own_tracks_wait() {

@@ -3,15 +3,16 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig, prefix::PrefixStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig, prefix::PrefixStore};
 
 use crate::base::limits;
 use crate::core::record::ROOT;
@@ -190,16 +191,27 @@ impl Vault {
     /// # Errors
     /// When the store cannot be reached, or there are more.
     pub async fn list(&self, folder: &str) -> Result<Vec<Listed>, VaultError> {
-        let mut objects = self.store.list(Some(&Path::from(folder)));
+        let mut objects = pin!(self.listing(folder));
         let mut listed = Vec::new();
         while let Some(object) = objects.try_next().await? {
             if listed.len() == limits::LISTED_OBJECTS_MAX {
                 return Err(VaultError::Failed(format!("more than {} objects", limits::LISTED_OBJECTS_MAX)));
             }
-            listed.push(Listed { path: object.location.to_string(), len: object.size });
+            listed.push(object);
         }
         listed.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(listed)
+    }
+
+    /// Every object under `folder`, however many, as the store tells them.
+    pub(super) fn listing(&self, folder: &str) -> impl Stream<Item = Result<Listed, VaultError>> + Send + use<> {
+        let listed = |object: ObjectMeta| Listed { path: object.location.to_string(), len: object.size };
+        self.store.list(Some(&Path::from(folder))).map_ok(listed).map_err(VaultError::from)
+    }
+
+    /// Whether anything lies under `folder`.
+    pub(super) async fn has_any(&self, folder: &str) -> Result<bool, VaultError> {
+        Ok(pin!(self.listing(folder)).try_next().await?.is_some())
     }
 
     /// The names of the folders directly under `folder`, in order.
