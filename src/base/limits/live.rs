@@ -15,7 +15,7 @@ pub const HLS_IDLE_SPAN: Duration = Duration::from_secs(15);
 pub const HLS_START_SPAN: Duration = Duration::from_secs(8);
 /// How long a request for what is about to come waits: three segments (RFC 8216bis, section 6.2.5.2).
 pub const HLS_BLOCK_SPAN: Duration = Duration::from_secs(12);
-/// Requests of all viewers that wait at once.
+/// Requests of all viewers that wait at once; of one network no more than its share, `HTTP_ADDRESS_SHARE`.
 pub const HLS_BLOCKED_MAX: usize = 4096;
 /// Frames or packets that wait for the packager.
 pub const HLS_FAN_LEN: usize = 480;

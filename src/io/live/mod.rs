@@ -10,6 +10,7 @@ mod packager;
 mod probe;
 mod rooms;
 mod rung;
+mod waits;
 
 pub use counters::LiveCounters;
 pub use packager::LivePackager;

@@ -1,13 +1,11 @@
 //! **The question:** which rooms can be watched live, and what does each offer?
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::base::limits;
 use crate::base::media::{Codec, RoomEpoch, RoomId, RungSpec};
 use crate::core::hls::WindowSetup;
 use crate::engine::encode::EncoderChoice;
@@ -15,6 +13,7 @@ use crate::io::live::audience::Audience;
 use crate::io::live::counters::LiveCounters;
 use crate::io::live::probe;
 use crate::io::live::rung::LiveRung;
+use crate::io::live::waits::{Place, Waits};
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -42,7 +41,7 @@ struct Shared {
     rooms: RwLock<HashMap<RoomId, Arc<LiveRoom>>>,
     /// CODECS of rungs that an encoder was asked for.
     codecs: Mutex<HashMap<RungSpec, Arc<str>>>,
-    blocked: Arc<Semaphore>,
+    waits: Waits,
 }
 
 /// One room's rungs.
@@ -67,9 +66,8 @@ impl LiveRooms {
     /// No room yet.
     #[must_use]
     pub fn new(setup: LiveSetup, counters: LiveCounters) -> Self {
-        let blocked = Arc::new(Semaphore::new(limits::HLS_BLOCKED_MAX));
-        let (rooms, codecs) = (RwLock::default(), Mutex::default());
-        Self(Some(Arc::new(Shared { setup, counters, rooms, codecs, blocked })))
+        let (rooms, codecs, waits) = (RwLock::default(), Mutex::default(), Waits::default());
+        Self(Some(Arc::new(Shared { setup, counters, rooms, codecs, waits })))
     }
 
     /// A room begins; `None` where nothing is watched by HLS.
@@ -116,11 +114,12 @@ impl LiveRooms {
         self.0.as_ref().is_some_and(|shared| shared.setup.any_origin)
     }
 
-    /// A place for a request that may wait; `None`, and counted, where there are too many.
+    /// A place for a request of this network that waits; `None`, and counted, where there are too many, of all or of
+    /// its own.
     #[must_use]
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub fn place(&self, network: Option<IpAddr>) -> Option<Place> {
         let shared = self.0.as_ref()?;
-        let place = shared.blocked.clone().try_acquire_owned().ok();
+        let place = shared.waits.place(network);
         shared.counters.refused.add(u64::from(place.is_none()));
         place
     }

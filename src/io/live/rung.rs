@@ -52,6 +52,8 @@ pub enum Missing {
     NoSegment,
     /// Nobody could have been told of it, or it is kept no more.
     Unknown,
+    /// It would have to wait, and as many do as may.
+    Crowded,
 }
 
 /// One rung of a room, running or not.
@@ -117,29 +119,33 @@ impl LiveRung {
         self.edge().and_then(|edge| edge.window.newest_init().cloned())
     }
 
-    /// The edge that has what is wanted, once there is one.
+    /// The edge that has what is wanted, once there is one. Who has to wait for it takes a `place`.
     ///
     /// # Errors
-    /// When there never will be, or not in time.
-    pub async fn follow(&self, wanted: Wanted) -> Result<Arc<Edge>, Missing> {
-        self.wait(|window| wanted.judge(window)).await
+    /// When there never will be, or not in time, or no place to wait.
+    pub async fn follow<P>(&self, wanted: Wanted, place: impl Fn() -> Option<P>) -> Result<Arc<Edge>, Missing> {
+        self.wait(|window| wanted.judge(window), place).await
     }
 
-    /// The edge that has this part, of a rung that runs.
+    /// The edge that has this part, of a rung that runs. Who has to wait for it takes a `place`.
     ///
     /// # Errors
-    /// When there never will be one, or not in time.
-    pub async fn part(&self, id: PartId) -> Result<Arc<Edge>, Missing> {
+    /// When there never will be one, or not in time, or no place to wait.
+    pub async fn part<P>(&self, id: PartId, place: impl Fn() -> Option<P>) -> Result<Arc<Edge>, Missing> {
         if self.edge().is_none() {
             return Err(Missing::Unknown);
         }
-        self.wait(|window| window.judge(id)).await
+        self.wait(|window| window.judge(id), place).await
     }
 
-    async fn wait(&self, judge: impl Fn(&Window) -> Reload) -> Result<Arc<Edge>, Missing> {
+    async fn wait<P>(
+        &self,
+        judge: impl Fn(&Window) -> Reload,
+        place: impl Fn() -> Option<P>,
+    ) -> Result<Arc<Edge>, Missing> {
         let mut feed = self.feed.subscribe();
         let until = tokio::time::Instant::now() + limits::HLS_BLOCK_SPAN;
-        let mut was_on = false;
+        let (mut was_on, mut taken) = (false, None);
         loop {
             let is_off = match &*feed.borrow_and_update() {
                 Feed::Gone => return Err(Missing::Gone),
@@ -153,6 +159,10 @@ impl LiveRung {
                 },
             };
             was_on |= !is_off;
+            // Who is answered, or refused, at once needs none.
+            if taken.is_none() {
+                taken = Some(place().ok_or(Missing::Crowded)?);
+            }
             let until = if is_off { until.min(until - limits::HLS_BLOCK_SPAN + limits::HLS_START_SPAN) } else { until };
             match tokio::time::timeout_at(until, feed.changed()).await {
                 Ok(Ok(())) => {}
