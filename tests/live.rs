@@ -151,6 +151,42 @@ async fn players_at_low_latency_follow_parts_and_every_playlist_keeps_the_rules(
     node.stop();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_ends_can_be_played_to_its_end() {
+    let (node, load) = call(&[]);
+    let list = multivariant(&node.url).await;
+    let small = variants(&node.url, &list).into_iter().rev().find(|(_, _, size)| size == "320x180").expect("a quarter");
+    let (status, _, before) = get(&small.0).await;
+    assert_eq!(status, 200, "{before}");
+    let named = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| line.ends_with(".m4s") && !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    load.stop();
+    let until = Instant::now() + PATIENCE;
+    let after = loop {
+        let (status, _, text) = get(&small.0).await;
+        assert!(status == 200 && Instant::now() < until, "{status} {text}");
+        if text.ends_with("#EXT-X-ENDLIST\n") {
+            break text;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(get(&format!("{}hls/{ROOM}/index.m3u8", node.url)).await.0, 404, "nobody is led there");
+    let (status, _, waited) = get(&format!("{}?_HLS_msn=9999999&_HLS_part=3&_HLS_skip=YES", small.0)).await;
+    assert_eq!((status, &waited), (200, &after));
+    let names = named(&after);
+    assert!(named(&before).iter().all(|name| names.contains(name)), "{before}\n{after}");
+    for name in names {
+        assert_eq!(get(&small.0.replace("index.m3u8", &name)).await.0, 200, "{name}");
+    }
+    let decoded = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i", &small.0, "-f", "null", "/dev/null"])
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(decoded.status.success() && decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
+    node.stop();
+}
+
 /// What npm's m3u8-parser and hls-parser make of a playlist.
 fn parsed_elsewhere(playlist: &str) -> Value {
     const SCRIPT: &str = r#"

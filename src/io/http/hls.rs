@@ -75,6 +75,10 @@ impl Found {
     fn rung(&self) -> &LiveRung {
         &self.live.rungs[self.rung]
     }
+
+    fn is_offered(&self) -> bool {
+        self.live.offered().any(|(n, _)| n == self.rung)
+    }
 }
 
 async fn multivariant(
@@ -132,15 +136,18 @@ async fn piece(
 ) -> Result<Response, Problem> {
     let Path(PiecePath { run, rung, piece }) = path.map_err(|_| Problem::no_stream())?;
     let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
-    let live = rooms.room(&room).filter(|live| live.run == run).ok_or_else(Problem::no_stream)?;
-    let at = live.offered().find(|(_, offered)| offered.name == rung).map(|(n, _)| n);
+    let live = rooms.run(&room, &run).ok_or_else(Problem::no_stream)?;
+    let at = live.rungs.iter().position(|known| known.name == rung);
     let found = Found { rung: at.ok_or_else(Problem::no_stream)?, live, network: from.map(network) };
     let (now, kept) = (Instant::now(), kept_for(&found.live));
     let is_on = found.rung().ask(now);
     match asked {
+        // Of what is not offered any more the pieces are there for a while, and the playlist is not: so players go over
+        // to another rung.
+        Asked::Playlist if !found.is_offered() => Err(Problem::no_stream()),
         Asked::Playlist => {
             let Query(directives) = directives.map_err(|why| Problem::bad_directive(why.body_text()))?;
-            if !is_on {
+            if !is_on && !found.rung().is_over() {
                 let rung = found.rung;
                 control.request(Caller::Anyone, |reply| Command::Package { room, rung, reply }).await?;
             }

@@ -11,7 +11,7 @@ use crate::base::limits;
 use crate::base::media::{Codec, Outbox, RungId};
 use crate::core::ladder::Relief;
 use crate::io::api::Refusal;
-use crate::io::live::{LivePackager, LiveRoom};
+use crate::io::live::{LivePackager, LiveRoom, LiveRung};
 
 impl Room {
     /// Where the operator wants it, the first rung is packaged from the room's first picture on.
@@ -72,11 +72,17 @@ impl Room {
                 self.end_package(now, id, out);
             }
         }
+        for rung in self.live.iter().flat_map(|live| &live.rungs) {
+            if rung.withdrawn_until().is_some_and(|at| at <= now) {
+                rung.forget();
+            }
+        }
     }
 
-    /// When the next one may have been asked for by nobody for too long.
+    /// When the next one may have been asked for by nobody for too long, or was kept for long enough.
     pub(super) fn package_deadline(&self) -> Option<Instant> {
-        self.packages_that_may_end().filter_map(|(_, rung)| self.idle_at(rung)).min()
+        let withdrawn = self.live.iter().flat_map(|live| &live.rungs).filter_map(LiveRung::withdrawn_until);
+        self.packages_that_may_end().filter_map(|(_, rung)| self.idle_at(rung)).chain(withdrawn).min()
     }
 
     /// A worker panicked over it: who asks again gets a new one.
@@ -86,13 +92,14 @@ impl Room {
     }
 
     /// The codec of those who take both changed. AV1 that the room gave up goes on for nobody: players that have it
-    /// find it gone, and H.264 beside it in the list they have.
+    /// find its playlist gone, and H.264 beside it in the list they have. What it listed they may play meanwhile.
     pub(super) fn live_codec_changed(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let Some(live) = self.live.clone() else { return };
         self.offer_codec();
         let offered: Vec<usize> = live.offered().map(|(n, _)| n).collect();
         for (id, rung) in self.outputs.packaged().collect::<Vec<_>>() {
             if !offered.contains(&rung) {
+                live.rungs[rung].withdraw(now + live.kept());
                 self.end_package(now, id, out);
             }
         }
