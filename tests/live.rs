@@ -3,7 +3,7 @@
 
 mod nginx;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -158,6 +158,13 @@ async fn a_room_that_ends_can_be_played_to_its_end() {
     let small = variants(&node.url, &list).into_iter().rev().find(|(_, _, size)| size == "320x180").expect("a quarter");
     let (status, _, before) = get(&small.0).await;
     assert_eq!(status, 200, "{before}");
+    let packed = driver::client().get(&small.0).header("Accept-Encoding", "gzip").send().await.expect("it answers");
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert!(packed.headers().get_all("vary").iter().any(|value| value == "Accept-Encoding"));
+    let mut text = String::new();
+    let bytes = packed.bytes().await.expect("a whole answer");
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
+    assert!(text.starts_with("#EXTM3U\n") && bytes.len() < text.len() / 2, "{text}");
     let named = |text: &str| -> Vec<String> {
         text.lines().filter(|line| line.ends_with(".m4s") && !line.starts_with('#')).map(str::to_owned).collect()
     };

@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -26,6 +26,7 @@ use crate::io::api::{Command, ControlHandle, Refusal};
 use crate::io::http::connections::network;
 use crate::io::http::extract::{Address, RoomPath};
 use crate::io::http::gate::InHand;
+use crate::io::http::packed;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
 use crate::io::live::{LiveRoom, LiveRooms, LiveRung, Missing};
@@ -69,6 +70,8 @@ struct Found {
     rung: usize,
     /// Whose request it is.
     network: Option<IpAddr>,
+    /// Whether it takes gzip.
+    reads_gzip: bool,
 }
 
 impl Found {
@@ -130,6 +133,7 @@ async fn piece(
     State(rooms): State<LiveRooms>,
     State(control): State<ControlHandle>,
     Address(from): Address,
+    headers: HeaderMap,
     RoomPath(room): RoomPath,
     path: Result<Path<PiecePath>, PathRejection>,
     directives: Result<Query<Directives>, QueryRejection>,
@@ -138,7 +142,8 @@ async fn piece(
     let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
     let live = rooms.run(&room, &run).ok_or_else(Problem::no_stream)?;
     let at = live.rungs.iter().position(|known| known.name == rung);
-    let found = Found { rung: at.ok_or_else(Problem::no_stream)?, live, network: from.map(network) };
+    let rung = at.ok_or_else(Problem::no_stream)?;
+    let found = Found { live, rung, network: from.map(network), reads_gzip: packed::is_read(&headers) };
     let (now, kept) = (Instant::now(), kept_for(&found.live));
     let is_on = found.rung().ask(now);
     match asked {
@@ -185,7 +190,14 @@ async fn playlist(
     let edge = edge.map_err(|why| missing(why, follows))?;
     let skips = directives.skip.as_deref().is_some_and(|skip| matches!(skip, "YES" | "v2"));
     let text = if skips { &edge.delta } else { &edge.full };
-    Ok(sent(PLAYLIST, HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF }), text.clone()))
+    let keep = HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF });
+    let bytes = if found.reads_gzip { text.gzip() } else { text.plain() };
+    let mut response = sent(PLAYLIST, keep, bytes.clone());
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if found.reads_gzip {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
 }
 
 fn missing(why: Missing, follows: bool) -> Problem {

@@ -12,6 +12,7 @@ mod rooms;
 mod rung;
 #[cfg(test)]
 mod tests;
+mod text;
 mod waits;
 
 pub use counters::LiveCounters;

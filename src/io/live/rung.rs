@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::base::limits;
 use crate::base::media::{Codec, RungSpec};
 use crate::core::hls::{Init, MediaPlaylist, PartId, Reload, Wanted, Window, media_playlist};
+use crate::io::live::text::Text;
 
 /// What a rung has by now: bytes are shared with every edge before and after.
 #[derive(Debug)]
@@ -19,14 +19,17 @@ pub struct Edge {
     /// What can be asked for.
     pub window: Window,
     /// What it lists, as text.
-    pub full: Bytes,
+    pub full: Arc<Text>,
     /// The same without what players know that asked before.
-    pub delta: Bytes,
+    pub delta: Arc<Text>,
 }
 
 impl Edge {
     pub(super) fn new(window: Window, MediaPlaylist { full, delta }: MediaPlaylist) -> Self {
-        Self { window, full: full.into(), delta: delta.into() }
+        let is_whole = full == delta;
+        let full = Arc::new(Text::new(full));
+        let delta = if is_whole { full.clone() } else { Arc::new(Text::new(delta)) };
+        Self { window, full, delta }
     }
 
     /// The last one; `None` where nothing is listed.

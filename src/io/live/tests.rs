@@ -1,5 +1,6 @@
 //! Rooms that are shown at once, without an encoder, and what requests find of them.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,7 @@ impl Shown {
     }
 
     fn full(&self) -> String {
-        String::from_utf8(self.rung().edge().unwrap().full.to_vec()).unwrap()
+        String::from_utf8(self.rung().edge().unwrap().full.plain().to_vec()).unwrap()
     }
 
     /// A player at low latency that has all there is.
@@ -111,7 +112,7 @@ async fn a_room_that_ended_can_be_played_to_its_end_and_is_gone_then() {
             rooms.end(&shown.name, &shown.live, now);
         });
     assert_eq!(part.map(|_| ()), Err(Missing::Unknown));
-    let text = String::from_utf8(edge.unwrap().full.to_vec()).unwrap();
+    let text = String::from_utf8(edge.unwrap().full.plain().to_vec()).unwrap();
     let news = player.take(&text, AskedPlaylist { wanted, skips: true }).unwrap();
     assert!(news.is_over && text.ends_with("\n2.m4s\n#EXT-X-ENDLIST\n"), "{text}");
     assert!(!text.contains("PRELOAD") && !text.contains("REPORT"), "{text}");
@@ -219,4 +220,19 @@ async fn only_who_waits_needs_a_place() {
     assert_eq!(shown.rung().follow(shown.player().next(), crowded).await.map(|_| ()), Err(Missing::Crowded));
     let places: Vec<_> = std::iter::from_fn(|| rooms.place(None)).collect();
     assert_eq!((places.len(), counters.refused.get()), (limits::HLS_BLOCKED_MAX / limits::HTTP_ADDRESS_SHARE, 1));
+}
+
+#[test]
+fn a_playlist_is_packed_once_and_is_the_same() {
+    let (rooms, _) = rooms(1 << 20);
+    let mut shown = Shown::begin(&rooms, "shown");
+    shown.play(350);
+    let edge = shown.rung().edge().unwrap();
+    for text in [&edge.full, &edge.delta] {
+        let mut read = String::new();
+        flate2::read::GzDecoder::new(&text.gzip()[..]).read_to_string(&mut read).unwrap();
+        assert!(read == *text.plain() && text.gzip().len() * 4 < read.len(), "{} of {}", text.gzip().len(), read.len());
+        assert!(std::ptr::eq(text.gzip().as_ptr(), text.gzip().as_ptr()));
+    }
+    assert!(!Arc::ptr_eq(&edge.full, &edge.delta));
 }
