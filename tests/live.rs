@@ -3,7 +3,7 @@
 
 mod nginx;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -148,6 +148,49 @@ async fn players_at_low_latency_follow_parts_and_every_playlist_keeps_the_rules(
     let (_, _, detail) = get(&format!("{}v1/rooms/{ROOM}", node.url)).await;
     assert!(detail.contains("\"hls_viewers\":"), "{detail}");
     load.stop();
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_ends_can_be_played_to_its_end() {
+    let (node, load) = call(&[]);
+    let list = multivariant(&node.url).await;
+    let small = variants(&node.url, &list).into_iter().rev().find(|(_, _, size)| size == "320x180").expect("a quarter");
+    let (status, _, before) = get(&small.0).await;
+    assert_eq!(status, 200, "{before}");
+    let packed = driver::client().get(&small.0).header("Accept-Encoding", "gzip").send().await.expect("it answers");
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert!(packed.headers().get_all("vary").iter().any(|value| value == "Accept-Encoding"));
+    let mut text = String::new();
+    let bytes = packed.bytes().await.expect("a whole answer");
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
+    assert!(text.starts_with("#EXTM3U\n") && bytes.len() < text.len() / 2, "{text}");
+    let named = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| line.ends_with(".m4s") && !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    load.stop();
+    let until = Instant::now() + PATIENCE;
+    let after = loop {
+        let (status, _, text) = get(&small.0).await;
+        assert!(status == 200 && Instant::now() < until, "{status} {text}");
+        if text.ends_with("#EXT-X-ENDLIST\n") {
+            break text;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(get(&format!("{}hls/{ROOM}/index.m3u8", node.url)).await.0, 404, "nobody is led there");
+    let (status, _, waited) = get(&format!("{}?_HLS_msn=9999999&_HLS_part=3&_HLS_skip=YES", small.0)).await;
+    assert_eq!((status, &waited), (200, &after));
+    let names = named(&after);
+    assert!(named(&before).iter().all(|name| names.contains(name)), "{before}\n{after}");
+    for name in names {
+        assert_eq!(get(&small.0.replace("index.m3u8", &name)).await.0, 200, "{name}");
+    }
+    let decoded = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i", &small.0, "-f", "null", "/dev/null"])
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(decoded.status.success() && decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
     node.stop();
 }
 

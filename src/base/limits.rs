@@ -575,6 +575,8 @@ const _: () = assert!(HLS_PART_SPAN.as_millis().is_multiple_of(AUDIO_TICK.as_mil
 const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() == 3 * HLS_SEGMENT_SPAN.as_nanos());
 const _: () = assert!(HLS_BLOCK_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(HLS_IDLE_SPAN.as_nanos() > HLS_BLOCK_SPAN.as_nanos());
+const _: () = assert!(HLS_START_SPAN.as_nanos() > 2 * HLS_SEGMENT_SPAN.as_nanos() + HLS_PATIENCE_SPAN.as_nanos());
+const _: () = assert!(HLS_START_SPAN.as_nanos() < HLS_BLOCK_SPAN.as_nanos());
 const _: () = assert!(STILLS_MAX > PARTICIPANTS_MAX * 5);
 const _: () = assert!(HOUR_KEYS_MAX as u64 * 3600 == RETENTION.as_secs());
 const _: () = assert!(RETENTION_MIN.as_secs() >= 2 * 3600 && RETENTION_MIN.as_secs() < RETENTION.as_secs());

@@ -233,7 +233,8 @@ impl Control {
         self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
         self.endings.expire(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
-        rooms.chain(self.endings.deadline()).chain(self.waiting.deadline()).min()
+        let ended = self.setup.live.forget(now);
+        rooms.chain(self.endings.deadline()).chain(self.waiting.deadline()).chain(ended).min()
     }
 
     /// One input of a room, and everything that follows from it.

@@ -165,7 +165,7 @@ impl Viewer {
         loop {
             let text = self.text(with_directives(&playlist, asked)).await?;
             self.seen.playlists += 1;
-            let News { parts, map: newest, ends_ms, .. } = self.checker.take(&text, asked)?;
+            let News { parts, map: newest, ends_ms, is_over, .. } = self.checker.take(&text, asked)?;
             if newest.is_some() && newest != map {
                 map = newest;
                 let init = map.as_deref().unwrap_or_default();
@@ -180,7 +180,7 @@ impl Viewer {
             if let Some(ends) = ends_ms.filter(|_| !parts.is_empty() && asked.skips) {
                 self.seen.behind.add(Duration::from_millis((now_ms() + DAY_MS - ends) % DAY_MS));
             }
-            if Instant::now() >= until {
+            if is_over || Instant::now() >= until {
                 return Ok(());
             }
             asked = AskedPlaylist { wanted: self.checker.next(), skips: true };

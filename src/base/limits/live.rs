@@ -11,12 +11,16 @@ pub const HLS_SEGMENT_SPAN: Duration = Duration::from_secs(4);
 pub const HLS_PATIENCE_SPAN: Duration = Duration::from_millis(1500);
 /// How long a rung that nobody asks for any more goes on for HLS. A player that pauses for longer begins anew.
 pub const HLS_IDLE_SPAN: Duration = Duration::from_secs(15);
-/// How long a first request waits for its rung to begin.
-pub const HLS_START_SPAN: Duration = Duration::from_secs(8);
+/// How long a first request waits for its rung to begin: one that ended just now begins with the next segment.
+pub const HLS_START_SPAN: Duration = Duration::from_secs(10);
 /// How long a request for what is about to come waits: three segments (RFC 8216bis, section 6.2.5.2).
 pub const HLS_BLOCK_SPAN: Duration = Duration::from_secs(12);
-/// Requests of all viewers that wait at once.
+/// Requests of all viewers that wait at once; of one network no more than its share, `HTTP_ADDRESS_SHARE`.
 pub const HLS_BLOCKED_MAX: usize = 4096;
+/// Rooms that are over of which what was listed can still be had.
+pub const HLS_ENDED_MAX: usize = 64;
+/// How many rungs' windows they may fill, of the size that the operator allows one.
+pub const HLS_ENDED_WINDOWS: usize = 6;
 /// Frames or packets that wait for the packager.
 pub const HLS_FAN_LEN: usize = 480;
 /// Over how long viewers are counted.

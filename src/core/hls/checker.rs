@@ -38,6 +38,8 @@ pub struct News {
     pub last: Option<PartId>,
     /// When it ends, by the playlist's dates: milliseconds of the day, UTC.
     pub ends_ms: Option<u64>,
+    /// Whether nothing more comes.
+    pub is_over: bool,
 }
 
 impl PlaylistChecker {
@@ -96,6 +98,11 @@ fn check_head(listed: &Listed) -> Result<(), String> {
     rule(listed.part_hold_back >= 2 * part_target, || "PART-HOLD-BACK is below two parts".into())?;
     rule(listed.skip_until.is_none_or(|until| until >= 6 * target), || "CAN-SKIP-UNTIL is below six targets".into())?;
     rule(listed.skipped == 0 || listed.skip_until.is_some(), || "it skips and says not that it can".into())?;
+    if listed.is_over {
+        let is_last = listed.segments.last().is_some_and(|last| last.uri.is_some());
+        let promises = listed.hint.is_some() || !listed.reports.is_empty();
+        return rule(is_last && !promises, || "a playlist that is over is whole and promises nothing".into());
+    }
     rule(listed.blocks && listed.hint.is_some(), || "a live playlist at low latency blocks and hints".into())
 }
 
@@ -157,7 +164,7 @@ fn millis_of_day(date_time: &str) -> Option<u64> {
 /// 6.2.5: what was waited for is there, and nothing is left out that was not asked to be.
 fn check_asked(listed: &Listed, AskedPlaylist { wanted, skips }: AskedPlaylist) -> Result<(), String> {
     rule(skips || listed.skipped == 0, || "it skips unasked".into())?;
-    let Some(msn) = wanted.msn else { return Ok(()) };
+    let Some(msn) = wanted.msn.filter(|_| !listed.is_over) else { return Ok(()) };
     let last = listed.last().ok_or("it has no part")?;
     let is_there = match wanted.part {
         Some(part) => last >= PartId { msn, part },
@@ -172,7 +179,7 @@ fn first_news(listed: &Listed) -> Result<News, String> {
 }
 
 fn news_of(listed: &Listed, before: Option<PartId>) -> News {
-    let mut news = News { last: listed.last(), ..News::default() };
+    let mut news = News { last: listed.last(), is_over: listed.is_over, ..News::default() };
     news.ends_ms = listed.segments.iter().rev().find(|segment| !segment.parts.is_empty()).and_then(|segment| {
         let span: u64 = segment.parts.iter().map(|part| part.span).sum();
         Some((millis_of_day(segment.date_time.as_deref()?)? + span / 1000) % DAY_MS)
@@ -193,6 +200,8 @@ fn follow(known: &Listed, listed: &Listed) -> Result<Listed, String> {
     let constant = |of: &Listed| (of.target, of.part_target, of.hold_back, of.part_hold_back, of.skip_until);
     rule(constant(known) == constant(listed), || "a target or a control changed".into())?;
     rule(listed.first >= known.first, || "the media sequence number fell".into())?;
+    let same = listed.is_over && (listed.first, listed.last()) == (known.first, known.last());
+    rule(!known.is_over || same, || "it was over and goes on".into())?;
     rule(listed.last() >= known.last(), || "parts are gone from the end".into())?;
     let end: u64 = listed.segments.iter().map(|s| s.span.max(s.parts.iter().map(|p| p.span).sum())).sum();
     // 4.4.5.2: only what lies before the boundary is skipped, so the rest is at least as long.

@@ -34,6 +34,8 @@ pub struct Listed {
     pub hint: Option<String>,
     /// How far other rungs are.
     pub reports: Vec<(String, PartId)>,
+    /// EXT-X-ENDLIST
+    pub is_over: bool,
 }
 
 /// One segment of it.
@@ -108,6 +110,7 @@ impl Listed {
             "-X-TARGETDURATION" => self.target = value.parse::<u64>().ok()? * 1_000_000,
             "-X-MEDIA-SEQUENCE" => self.first = value.parse().ok()?,
             "-X-INDEPENDENT-SEGMENTS" => self.independent = true,
+            "-X-ENDLIST" => self.is_over = true,
             "-X-PROGRAM-DATE-TIME" => open.date_time = Some(value.to_owned()),
             _ => return self.attributes(name, &attributes(value)?, open, map),
         }

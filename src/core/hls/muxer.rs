@@ -65,6 +65,8 @@ pub struct LiveMuxer {
     last: Option<Pts>,
     /// Only a keyframe may follow.
     awaits_keyframe: bool,
+    /// The least number of a segment that it may begin with.
+    first: u64,
     fragments: u32,
 }
 
@@ -97,7 +99,12 @@ impl LiveMuxer {
     #[must_use]
     pub fn new() -> Self {
         let (pictures, sounds) = (VecDeque::new(), VecDeque::new());
-        Self { open: None, pictures, sounds, last: None, awaits_keyframe: true, fragments: 0 }
+        Self { open: None, pictures, sounds, last: None, awaits_keyframe: true, first: 0, fragments: 0 }
+    }
+
+    /// It begins with this segment or a later one: those before had parts of another one, whose names are not used again.
+    pub fn begin_from(&mut self, msn: u64) {
+        self.first = msn;
     }
 
     /// Takes a picture; `after_gap`: others are missing before it. One that cannot be shown is left out, and its
@@ -113,6 +120,9 @@ impl LiveMuxer {
         };
         let sync = frame.keyframe && head.is_some();
         let msn = Cell::of(frame.pts).msn();
+        if self.open.is_none() && msn < self.first {
+            return;
+        }
         let opens_segment = self.last.is_none_or(|last| Cell::of(last).msn() != msn);
         if (opens_segment || self.awaits_keyframe) && !sync {
             self.awaits_keyframe = true;

@@ -38,7 +38,8 @@ pub struct MediaPlaylist {
     pub delta: String,
 }
 
-/// The playlist of what `window` lists; `None` while there is nothing.
+/// The playlist of what `window` lists; `None` while there is nothing. Of one that is over nobody is told anything of
+/// other rungs, or less than all.
 #[must_use]
 pub fn media_playlist(window: &Window, reports: &[Report]) -> Option<MediaPlaylist> {
     let first = window.listed().next()?;
@@ -54,7 +55,8 @@ pub fn media_playlist(window: &Window, reports: &[Report]) -> Option<MediaPlayli
         first.msn
     );
     let age = |segment: &Segment| end.since(segment.from + segment.span());
-    let skipped = window.listed().take_while(|segment| segment.is_whole && age(segment) >= SKIP_UNTIL).count();
+    let is_skipped = |segment: &&Segment| !window.is_over() && segment.is_whole && age(segment) >= SKIP_UNTIL;
+    let skipped = window.listed().take_while(is_skipped).count();
     let mut tail = String::new();
     write_tail(&mut tail, window, reports);
     let mut listed = Text { text: String::with_capacity(8 * 1024), init: None, window };
@@ -102,6 +104,10 @@ impl Text<'_> {
 }
 
 fn write_tail(text: &mut String, window: &Window, reports: &[Report]) {
+    if window.is_over() {
+        text.push_str("#EXT-X-ENDLIST\n");
+        return;
+    }
     if let Some(next) = window.next() {
         put(text, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}\"\n", Asked::Part(next)));
     }

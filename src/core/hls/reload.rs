@@ -35,9 +35,13 @@ pub enum Reload {
 }
 
 impl Wanted {
-    /// What becomes of a request for a playlist that has all of this.
+    /// What becomes of a request for a playlist that has all of this; one to which nothing is added any more is sent as it
+    /// is.
     #[must_use]
     pub fn judge(self, window: &Window) -> Reload {
+        if window.is_over() {
+            return Reload::Now;
+        }
         let (Some(msn), Some(last)) = (self.msn, window.last()) else {
             return match (self.msn, self.part) {
                 (None, Some(_)) => Reload::NoSegment,

@@ -199,6 +199,34 @@ fn what_leaves_the_list_stays_as_long_as_lists_that_name_it_and_memory_is_bounde
 }
 
 #[test]
+fn a_playlist_that_is_over_says_so_and_promises_nothing() {
+    let mut run = Run::new(60);
+    for tick in 0..FPS * 41 {
+        run.tick(tick, tick.is_multiple_of(4 * FPS), true, true);
+    }
+    let reports = [Report { uri: "../av1-320x180/index.m3u8".into(), last: run.window.last().unwrap() }];
+    let wanted = run.whole.next();
+    run.window.end();
+    let MediaPlaylist { full, delta } = media_playlist(&run.window, &reports).unwrap();
+    assert!(full == delta && full.ends_with("\n10.m4s\n#EXT-X-ENDLIST\n"), "{full}");
+    for wanted in [wanted, Wanted { msn: Some(99), part: None }, Wanted { msn: None, part: Some(1) }] {
+        assert_eq!(wanted.judge(&run.window), Reload::Now);
+        for mut player in [run.whole.clone(), run.delta.clone(), PlaylistChecker::default()] {
+            let news = player.take(&full, AskedPlaylist { wanted, skips: true }).unwrap();
+            assert!(news.is_over && news.parts.len() < 40);
+            assert!(player.take(&full.replace("#EXT-X-ENDLIST\n", ""), AskedPlaylist::default()).is_err());
+        }
+    }
+    assert_eq!(run.window.judge(PartId { msn: 10, part: 3 }), Reload::TooFar);
+    for broken in [
+        full.replace("#EXT-X-ENDLIST", "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"10.3.m4s\"\n#EXT-X-ENDLIST"),
+        full.replace("\n10.m4s\n", "\n"),
+    ] {
+        assert!(PlaylistChecker::default().take(&broken, AskedPlaylist::default()).is_err(), "{broken}");
+    }
+}
+
+#[test]
 fn a_run_that_does_not_follow_begins_anew() {
     let mut run = Run::new(60);
     for tick in 0..FPS * 6 {

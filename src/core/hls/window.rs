@@ -80,13 +80,14 @@ pub struct Window {
     kept: VecDeque<Kept>,
     /// How much the longest list held.
     longest: Duration,
+    is_over: bool,
 }
 
 impl Window {
     /// An empty one.
     #[must_use]
     pub fn new(setup: WindowSetup) -> Self {
-        Self { setup, kept: VecDeque::new(), longest: Duration::ZERO }
+        Self { setup, kept: VecDeque::new(), longest: Duration::ZERO, is_over: false }
     }
 
     /// Takes the next part. One that does not follow the last begins everything anew.
@@ -110,6 +111,20 @@ impl Window {
         self.trim();
     }
 
+    /// Nothing more comes: the open segment is whole as it is.
+    pub fn end(&mut self) {
+        self.is_over = true;
+        if let Some(last) = self.kept.back_mut().filter(|last| !last.segment.is_whole) {
+            Arc::make_mut(&mut last.segment).is_whole = true;
+        }
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// Where the room's clock stands.
     #[must_use]
     pub fn epoch(&self) -> &RoomEpoch {
@@ -128,10 +143,10 @@ impl Window {
         Some(PartId { msn: segment.msn, part: segment.parts.len() as u64 - 1 })
     }
 
-    /// The part that comes next.
+    /// The part that comes next, if one does.
     #[must_use]
     pub fn next(&self) -> Option<PartId> {
-        let segment = &self.kept.back()?.segment;
+        let segment = &self.kept.back().filter(|_| !self.is_over)?.segment;
         Some(match segment.is_whole {
             true => PartId { msn: segment.msn + 1, part: 0 },
             false => PartId { msn: segment.msn, part: segment.parts.len() as u64 },

@@ -213,7 +213,7 @@ enum Crowd {
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits, which one client has for itself.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
         v4 @ IpAddr::V4(_) => v4,

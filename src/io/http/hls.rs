@@ -3,13 +3,14 @@
 //! that a frame waits for, or copies a byte of a part.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -20,13 +21,15 @@ use serde::Deserialize;
 use crate::base::limits;
 use crate::base::media::RungSpec;
 use crate::core::access::Caller;
-use crate::core::hls::{Asked, PartId, Segment, Variant, Wanted, multivariant_playlist};
+use crate::core::hls::{Asked, Segment, Variant, Wanted, multivariant_playlist};
 use crate::io::api::{Command, ControlHandle, Refusal};
-use crate::io::http::extract::RoomPath;
+use crate::io::http::connections::network;
+use crate::io::http::extract::{Address, RoomPath};
 use crate::io::http::gate::InHand;
+use crate::io::http::packed;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::ServerState;
-use crate::io::live::{Edge, LiveRoom, LiveRooms, LiveRung, Missing};
+use crate::io::live::{LiveRoom, LiveRooms, LiveRung, Missing};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MEDIA: &str = "video/mp4";
@@ -65,11 +68,19 @@ struct PiecePath {
 struct Found {
     live: Arc<LiveRoom>,
     rung: usize,
+    /// Whose request it is.
+    network: Option<IpAddr>,
+    /// Whether it takes gzip.
+    reads_gzip: bool,
 }
 
 impl Found {
     fn rung(&self) -> &LiveRung {
         &self.live.rungs[self.rung]
+    }
+
+    fn is_offered(&self) -> bool {
+        self.live.offered().any(|(n, _)| n == self.rung)
     }
 }
 
@@ -121,21 +132,27 @@ fn is_av1(variant: &Variant) -> bool {
 async fn piece(
     State(rooms): State<LiveRooms>,
     State(control): State<ControlHandle>,
+    Address(from): Address,
+    headers: HeaderMap,
     RoomPath(room): RoomPath,
     path: Result<Path<PiecePath>, PathRejection>,
     directives: Result<Query<Directives>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Path(PiecePath { run, rung, piece }) = path.map_err(|_| Problem::no_stream())?;
     let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
-    let live = rooms.room(&room).filter(|live| live.run == run).ok_or_else(Problem::no_stream)?;
-    let at = live.offered().find(|(_, offered)| offered.name == rung).map(|(n, _)| n);
-    let found = Found { rung: at.ok_or_else(Problem::no_stream)?, live };
+    let live = rooms.run(&room, &run).ok_or_else(Problem::no_stream)?;
+    let at = live.rungs.iter().position(|known| known.name == rung);
+    let rung = at.ok_or_else(Problem::no_stream)?;
+    let found = Found { live, rung, network: from.map(network), reads_gzip: packed::is_read(&headers) };
     let (now, kept) = (Instant::now(), kept_for(&found.live));
     let is_on = found.rung().ask(now);
     match asked {
+        // Of what is not offered any more the pieces are there for a while, and the playlist is not: so players go over
+        // to another rung.
+        Asked::Playlist if !found.is_offered() => Err(Problem::no_stream()),
         Asked::Playlist => {
             let Query(directives) = directives.map_err(|why| Problem::bad_directive(why.body_text()))?;
-            if !is_on {
+            if !is_on && !found.rung().is_over() {
                 let rung = found.rung;
                 control.request(Caller::Anyone, |reply| Command::Package { room, rung, reply }).await?;
             }
@@ -152,7 +169,8 @@ async fn piece(
             Ok(segment(whole.ok_or_else(Problem::no_stream)?, kept))
         }
         Asked::Part(id) => {
-            let edge = part(&rooms, found.rung(), id).await?;
+            let edge = found.rung().part(id, || rooms.place(found.network)).await;
+            let edge = edge.map_err(|why| missing(why, false))?;
             let part = edge.window.part(id).ok_or_else(Problem::no_stream)?;
             Ok(sent(MEDIA, kept, part.bytes.clone()))
         }
@@ -168,19 +186,18 @@ async fn playlist(
     let wanted = Wanted { msn: directives.msn, part: directives.part };
     let follows = wanted.msn.is_some();
     found.live.note_viewer(now, follows);
-    let _place = rooms.place().ok_or_else(Problem::crowded)?;
-    let edge = found.rung().follow(wanted).await.map_err(|why| missing(why, follows))?;
+    let edge = found.rung().follow(wanted, || rooms.place(found.network)).await;
+    let edge = edge.map_err(|why| missing(why, follows))?;
     let skips = directives.skip.as_deref().is_some_and(|skip| matches!(skip, "YES" | "v2"));
     let text = if skips { &edge.delta } else { &edge.full };
-    Ok(sent(PLAYLIST, HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF }), text.clone()))
-}
-
-async fn part(rooms: &LiveRooms, rung: &LiveRung, id: PartId) -> Result<Arc<Edge>, Problem> {
-    if let Some(edge) = rung.edge().filter(|edge| edge.window.part(id).is_some()) {
-        return Ok(edge);
+    let keep = HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF });
+    let bytes = if found.reads_gzip { text.gzip() } else { text.plain() };
+    let mut response = sent(PLAYLIST, keep, bytes.clone());
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if found.reads_gzip {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let _place = rooms.place().ok_or_else(Problem::crowded)?;
-    rung.part(id).await.map_err(|why| missing(why, false))
+    Ok(response)
 }
 
 fn missing(why: Missing, follows: bool) -> Problem {
@@ -189,6 +206,7 @@ fn missing(why: Missing, follows: bool) -> Problem {
         Missing::Unknown if follows => Problem::bad_directive("nothing so far ahead was announced".into()),
         Missing::Gone | Missing::Unknown => Problem::no_stream(),
         Missing::Late => Problem::late_stream(),
+        Missing::Crowded => Problem::crowded(),
     }
 }
 

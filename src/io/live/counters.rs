@@ -9,6 +9,6 @@ pub struct LiveCounters {
     pub parts: Counter,
     /// Who watches, as far as their requests tell.
     pub viewers: Level,
-    /// Requests refused because as many wait as may.
+    /// Requests refused because as many wait as may, of all or of one network.
     pub refused: Counter,
 }

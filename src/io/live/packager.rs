@@ -58,6 +58,8 @@ impl LivePackager {
     }
 
     fn take_pictures(&mut self) -> bool {
+        // By now its predecessor, if there was one, is gone.
+        self.muxer.begin_from(self.own().unused());
         loop {
             match self.pictures.read() {
                 Read::Item(frame) => self.muxer.picture(&frame, false),

@@ -1,11 +1,10 @@
 //! **The question:** which rooms can be watched live, and what does each offer?
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::base::limits;
 use crate::base::media::{Codec, RoomEpoch, RoomId, RungSpec};
@@ -15,6 +14,7 @@ use crate::io::live::audience::Audience;
 use crate::io::live::counters::LiveCounters;
 use crate::io::live::probe;
 use crate::io::live::rung::LiveRung;
+use crate::io::live::waits::{Place, Waits};
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -40,9 +40,20 @@ struct Shared {
     setup: LiveSetup,
     counters: LiveCounters,
     rooms: RwLock<HashMap<RoomId, Arc<LiveRoom>>>,
+    /// Those that are over of which something can still be had, in the order in which they ended.
+    ended: Mutex<VecDeque<Ended>>,
     /// CODECS of rungs that an encoder was asked for.
     codecs: Mutex<HashMap<RungSpec, Arc<str>>>,
-    blocked: Arc<Semaphore>,
+    waits: Waits,
+}
+
+#[derive(Debug)]
+struct Ended {
+    room: RoomId,
+    live: Arc<LiveRoom>,
+    /// Bytes of all its windows.
+    len: usize,
+    until: Instant,
 }
 
 /// One room's rungs.
@@ -58,8 +69,8 @@ pub struct LiveRoom {
     epoch: RoomEpoch,
     setup: LiveSetup,
     audience: Mutex<Audience>,
-    /// Of the node's viewers.
-    counted: AtomicU64,
+    /// Of the node's viewers; `None` once it is over.
+    counted: Mutex<Option<u64>>,
     pub(super) counters: LiveCounters,
 }
 
@@ -67,9 +78,8 @@ impl LiveRooms {
     /// No room yet.
     #[must_use]
     pub fn new(setup: LiveSetup, counters: LiveCounters) -> Self {
-        let blocked = Arc::new(Semaphore::new(limits::HLS_BLOCKED_MAX));
-        let (rooms, codecs) = (RwLock::default(), Mutex::default());
-        Self(Some(Arc::new(Shared { setup, counters, rooms, codecs, blocked })))
+        let (rooms, ended, codecs) = (RwLock::default(), Mutex::default(), Mutex::default());
+        Self(Some(Arc::new(Shared { setup, counters, rooms, ended, codecs, waits: Waits::default() })))
     }
 
     /// A room begins; `None` where nothing is watched by HLS.
@@ -85,23 +95,32 @@ impl LiveRooms {
             epoch,
             setup: shared.setup.clone(),
             audience: Mutex::default(),
-            counted: AtomicU64::new(0),
+            counted: Mutex::new(Some(0)),
             counters: shared.counters.clone(),
         });
         shared.rooms.write().unwrap_or_else(PoisonError::into_inner).insert(room.clone(), live.clone());
         Some(live)
     }
 
-    /// A room is over: nothing of it is found any more, and who waits is told so.
-    pub fn end(&self, room: &RoomId, live: &Arc<LiveRoom>) {
+    /// A room is over: its name leads to nothing any more. What its playlists list can be had by its run for as long as
+    /// it lasts, and each says that it is the last one (RFC 8216bis, section 6.2.1); who waits is answered with that.
+    pub fn end(&self, room: &RoomId, live: &Arc<LiveRoom>, now: Instant) {
         let Some(shared) = &self.0 else { return };
+        live.rungs.iter().for_each(LiveRung::end);
+        live.end_count();
+        // At no time it is neither here nor there.
+        shared.keep(room, live, now);
         let mut rooms = shared.rooms.write().unwrap_or_else(PoisonError::into_inner);
         if rooms.get(room).is_some_and(|found| Arc::ptr_eq(found, live)) {
             rooms.remove(room);
         }
-        drop(rooms);
-        live.rungs.iter().for_each(LiveRung::close);
-        live.count(0);
+    }
+
+    /// Lets go of what was kept long enough of rooms that are over; says when the next one's time comes.
+    pub fn forget(&self, now: Instant) -> Option<Instant> {
+        let mut ended = self.0.as_ref()?.ended();
+        ended.retain(|ended| ended.until > now);
+        ended.front().map(|ended| ended.until)
     }
 
     /// A room that runs.
@@ -110,17 +129,29 @@ impl LiveRooms {
         self.0.as_ref()?.rooms.read().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
     }
 
+    /// This run of a room, which may be over.
+    #[must_use]
+    pub fn run(&self, room: &RoomId, run: &str) -> Option<Arc<LiveRoom>> {
+        let running = self.room(room).filter(|live| live.run == run);
+        running.or_else(|| {
+            let ended = self.0.as_ref()?.ended();
+            let found = ended.iter().find(|ended| ended.room == *room && ended.live.run == run)?;
+            Some(found.live.clone())
+        })
+    }
+
     /// Whether pages of any origin may read it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.as_ref().is_some_and(|shared| shared.setup.any_origin)
     }
 
-    /// A place for a request that may wait; `None`, and counted, where there are too many.
+    /// A place for a request of this network that waits; `None`, and counted, where there are too many, of all or of
+    /// its own.
     #[must_use]
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub fn place(&self, network: Option<IpAddr>) -> Option<Place> {
         let shared = self.0.as_ref()?;
-        let place = shared.blocked.clone().try_acquire_owned().ok();
+        let place = shared.waits.place(network);
         shared.counters.refused.add(u64::from(place.is_none()));
         place
     }
@@ -145,6 +176,28 @@ impl LiveRooms {
     }
 }
 
+impl Shared {
+    /// Bounded: the oldest make way.
+    fn keep(&self, room: &RoomId, live: &Arc<LiveRoom>, now: Instant) {
+        let edges: Vec<_> = live.rungs.iter().filter_map(LiveRung::edge).collect();
+        if edges.is_empty() {
+            return;
+        }
+        let len = edges.iter().map(|edge| edge.window.bytes()).sum();
+        let until = now + live.kept();
+        let mut ended = self.ended();
+        ended.push_back(Ended { room: room.clone(), live: live.clone(), len, until });
+        let len_max = self.setup.len_max.saturating_mul(limits::HLS_ENDED_WINDOWS);
+        while ended.len() > limits::HLS_ENDED_MAX || ended.iter().map(|ended| ended.len).sum::<usize>() > len_max {
+            ended.pop_front();
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, VecDeque<Ended>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl LiveRoom {
     /// What it offers now.
     pub fn offered(&self) -> impl Iterator<Item = (usize, &LiveRung)> {
@@ -152,7 +205,7 @@ impl LiveRoom {
         self.rungs.iter().enumerate().filter(move |(_, rung)| !(without_av1 && rung.spec.codec == Codec::Av1))
     }
 
-    /// It sends AV1, or no longer; what nobody is offered any more is gone.
+    /// It sends AV1, or no longer.
     pub fn set_av1(&self, offered: bool) {
         self.without_av1.store(!offered, Ordering::Release);
     }
@@ -176,8 +229,26 @@ impl LiveRoom {
         self.setup.window
     }
 
+    /// How long what a playlist lists can be had after nothing is added to it any more.
+    #[must_use]
+    pub fn kept(&self) -> Duration {
+        self.setup.window + limits::HLS_SEGMENT_SPAN
+    }
+
     pub(super) fn count(&self, viewers: u64) {
-        let before = self.counted.swap(viewers, Ordering::Relaxed);
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = &mut *counted {
+            self.recount(std::mem::replace(before, viewers), viewers);
+        }
+    }
+
+    /// Nobody is counted any more, though its packagers may not know yet that it is over.
+    fn end_count(&self) {
+        let before = self.counted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.recount(before.unwrap_or(0), 0);
+    }
+
+    fn recount(&self, before: u64, viewers: u64) {
         self.counters.viewers.raise(viewers.saturating_sub(before));
         self.counters.viewers.lower(before.saturating_sub(viewers));
     }

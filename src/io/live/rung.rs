@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::base::limits;
 use crate::base::media::{Codec, RungSpec};
-use crate::core::hls::{Init, MediaPlaylist, PartId, Reload, Wanted, Window};
+use crate::core::hls::{Init, MediaPlaylist, PartId, Reload, Wanted, Window, media_playlist};
+use crate::io::live::text::Text;
 
 /// What a rung has by now: bytes are shared with every edge before and after.
 #[derive(Debug)]
@@ -19,14 +19,25 @@ pub struct Edge {
     /// What can be asked for.
     pub window: Window,
     /// What it lists, as text.
-    pub full: Bytes,
+    pub full: Arc<Text>,
     /// The same without what players know that asked before.
-    pub delta: Bytes,
+    pub delta: Arc<Text>,
 }
 
 impl Edge {
     pub(super) fn new(window: Window, MediaPlaylist { full, delta }: MediaPlaylist) -> Self {
-        Self { window, full: full.into(), delta: delta.into() }
+        let is_whole = full == delta;
+        let full = Arc::new(Text::new(full));
+        let delta = if is_whole { full.clone() } else { Arc::new(Text::new(delta)) };
+        Self { window, full, delta }
+    }
+
+    /// The last one; `None` where nothing is listed.
+    fn ended(&self) -> Option<Self> {
+        let mut window = self.window.clone();
+        window.end();
+        let playlist = media_playlist(&window, &[])?;
+        Some(Self::new(window, playlist))
     }
 }
 
@@ -37,14 +48,18 @@ enum Feed {
     #[default]
     Off,
     On(Arc<Edge>),
-    /// The room is over, or sends no such rung any more.
+    /// The room sends no such rung any more: its playlist is gone, and what that listed is kept until then.
+    Withdrawn(Arc<Edge>, Instant),
+    /// The room is over.
+    Ended(Arc<Edge>),
+    /// The room is over, and nothing of it was there.
     Gone,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// The room is over, or sends no such rung any more.
+    /// The room sends no such rung any more, or is over and had none.
     Gone,
     /// It does not come in time.
     Late,
@@ -52,6 +67,8 @@ pub enum Missing {
     NoSegment,
     /// Nobody could have been told of it, or it is kept no more.
     Unknown,
+    /// It would have to wait, and as many do as may.
+    Crowded,
 }
 
 /// One rung of a room, running or not.
@@ -67,6 +84,8 @@ pub struct LiveRung {
     begun: Instant,
     /// When it was last asked for, milliseconds after `begun`.
     asked: AtomicU64,
+    /// The first segment's number that no playlist has named.
+    unused: AtomicU64,
 }
 
 impl LiveRung {
@@ -74,7 +93,8 @@ impl LiveRung {
         let (feed, _) = watch::channel(Feed::Off);
         let codec = if spec.codec == Codec::Av1 { "av1" } else { "h264" };
         let name = format!("{codec}-{}", spec.name());
-        Self { spec, name, feed, on: AtomicBool::new(false), begun, asked: AtomicU64::new(0) }
+        let (on, asked, unused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        Self { spec, name, feed, on, begun, asked, unused }
     }
 
     /// Somebody asks for it; false where nobody reads it yet.
@@ -100,9 +120,20 @@ impl LiveRung {
     #[must_use]
     pub fn edge(&self) -> Option<Arc<Edge>> {
         match &*self.feed.borrow() {
-            Feed::On(edge) => Some(edge.clone()),
+            Feed::On(edge) | Feed::Withdrawn(edge, _) | Feed::Ended(edge) => Some(edge.clone()),
             Feed::Off | Feed::Gone => None,
         }
+    }
+
+    /// Whether it never runs again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(&*self.feed.borrow(), Feed::Ended(_) | Feed::Gone)
+    }
+
+    /// Where a packager of it begins at the earliest.
+    pub(super) fn unused(&self) -> u64 {
+        self.unused.load(Ordering::Relaxed)
     }
 
     /// How far it is.
@@ -117,35 +148,40 @@ impl LiveRung {
         self.edge().and_then(|edge| edge.window.newest_init().cloned())
     }
 
-    /// The edge that has what is wanted, once there is one.
+    /// The edge that has what is wanted, once there is one. Who has to wait for it takes a `place`.
     ///
     /// # Errors
-    /// When there never will be, or not in time.
-    pub async fn follow(&self, wanted: Wanted) -> Result<Arc<Edge>, Missing> {
-        self.wait(|window| wanted.judge(window)).await
+    /// When there never will be, or not in time, or no place to wait.
+    pub async fn follow<P>(&self, wanted: Wanted, place: impl Fn() -> Option<P>) -> Result<Arc<Edge>, Missing> {
+        self.wait(|window| wanted.judge(window), place).await
     }
 
-    /// The edge that has this part, of a rung that runs.
+    /// The edge that has this part, of a rung that runs. Who has to wait for it takes a `place`.
     ///
     /// # Errors
-    /// When there never will be one, or not in time.
-    pub async fn part(&self, id: PartId) -> Result<Arc<Edge>, Missing> {
-        if self.edge().is_none() {
-            return Err(Missing::Unknown);
+    /// When there never will be one, or not in time, or no place to wait.
+    pub async fn part<P>(&self, id: PartId, place: impl Fn() -> Option<P>) -> Result<Arc<Edge>, Missing> {
+        let edge = self.edge().ok_or(Missing::Unknown)?;
+        if edge.window.part(id).is_some() {
+            return Ok(edge);
         }
-        self.wait(|window| window.judge(id)).await
+        self.wait(|window| window.judge(id), place).await
     }
 
-    async fn wait(&self, judge: impl Fn(&Window) -> Reload) -> Result<Arc<Edge>, Missing> {
+    async fn wait<P>(
+        &self,
+        judge: impl Fn(&Window) -> Reload,
+        place: impl Fn() -> Option<P>,
+    ) -> Result<Arc<Edge>, Missing> {
         let mut feed = self.feed.subscribe();
         let until = tokio::time::Instant::now() + limits::HLS_BLOCK_SPAN;
-        let mut was_on = false;
+        let (mut was_on, mut taken) = (false, None);
         loop {
             let is_off = match &*feed.borrow_and_update() {
-                Feed::Gone => return Err(Missing::Gone),
+                Feed::Gone | Feed::Withdrawn(..) => return Err(Missing::Gone),
                 Feed::Off if was_on => return Err(Missing::Gone),
                 Feed::Off => true,
-                Feed::On(edge) => match judge(&edge.window) {
+                Feed::On(edge) | Feed::Ended(edge) => match judge(&edge.window) {
                     Reload::Now => return Ok(edge.clone()),
                     Reload::NoSegment => return Err(Missing::NoSegment),
                     Reload::TooFar => return Err(Missing::Unknown),
@@ -153,6 +189,10 @@ impl LiveRung {
                 },
             };
             was_on |= !is_off;
+            // Who is answered, or refused, at once needs none.
+            if taken.is_none() {
+                taken = Some(place().ok_or(Missing::Crowded)?);
+            }
             let until = if is_off { until.min(until - limits::HLS_BLOCK_SPAN + limits::HLS_START_SPAN) } else { until };
             match tokio::time::timeout_at(until, feed.changed()).await {
                 Ok(Ok(())) => {}
@@ -164,9 +204,43 @@ impl LiveRung {
 
     pub(super) fn publish(&self, edge: Edge) {
         self.feed.send_if_modified(|feed| {
-            let is_there = !matches!(feed, Feed::Gone);
+            // One that is to end may make another part before it is told.
+            let is_there = self.on.load(Ordering::Acquire) && !matches!(feed, Feed::Ended(_) | Feed::Gone);
             if is_there {
+                let unused = edge.window.last().map_or(0, |last| last.msn + 1);
+                self.unused.fetch_max(unused, Ordering::Relaxed);
                 *feed = Feed::On(Arc::new(edge));
+            }
+            is_there
+        });
+    }
+
+    /// The room sends it no more: what its playlist listed can be had until then, though the playlist is gone, by which
+    /// players go over to another rung (RFC 8216bis, section 6.2.1).
+    pub fn withdraw(&self, until: Instant) {
+        self.set_on(false);
+        self.feed.send_if_modified(|feed| {
+            let Feed::On(edge) = feed else { return false };
+            *feed = Feed::Withdrawn(edge.clone(), until);
+            true
+        });
+    }
+
+    /// Until when what was withdrawn is kept.
+    #[must_use]
+    pub fn withdrawn_until(&self) -> Option<Instant> {
+        match &*self.feed.borrow() {
+            Feed::Withdrawn(_, until) => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// What was withdrawn is let go of.
+    pub fn forget(&self) {
+        self.feed.send_if_modified(|feed| {
+            let is_there = matches!(feed, Feed::Withdrawn(..));
+            if is_there {
+                *feed = Feed::Off;
             }
             is_there
         });
@@ -183,9 +257,15 @@ impl LiveRung {
         });
     }
 
-    /// It never comes again.
-    pub fn close(&self) {
+    /// The room is over: whoever waits is answered with all that there was, and that nothing more comes.
+    pub(super) fn end(&self) {
         self.set_on(false);
-        self.feed.send_replace(Feed::Gone);
+        self.feed.send_modify(|feed| {
+            *feed = match std::mem::take(feed) {
+                Feed::On(edge) => edge.ended().map_or(Feed::Gone, |ended| Feed::Ended(Arc::new(ended))),
+                kept @ (Feed::Withdrawn(..) | Feed::Ended(_)) => kept,
+                Feed::Off | Feed::Gone => Feed::Gone,
+            };
+        });
     }
 }

@@ -141,17 +141,28 @@ pub(super) fn password_of(description: &str) -> &str {
     description.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap_or_default().trim_end()
 }
 
-/// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840).
+/// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840 section 9): those for all,
+/// these below the first m-line, which is the bundle's, and its name.
 #[must_use]
 pub fn fragment_of(answer: &str) -> String {
-    let wanted = ["a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates"];
-    let mut seen: Vec<&str> = Vec::new();
+    let (mut head, mut candidates): (Vec<&str>, Vec<&str>) = Default::default();
+    let (mut media, mut mid) = (None, None);
     for line in answer.lines().map(str::trim_end) {
-        if wanted.iter().any(|prefix| line.starts_with(prefix)) && !seen.contains(&line) {
-            seen.push(line);
+        let list = match line {
+            _ if line.starts_with("a=ice-ufrag:") || line.starts_with("a=ice-pwd:") => &mut head,
+            _ if line.starts_with("a=candidate:") || line == "a=end-of-candidates" => &mut candidates,
+            _ => {
+                media = media.or(Some(line).filter(|line| line.starts_with("m=")));
+                mid = mid.or(Some(line).filter(|line| line.starts_with("a=mid:")));
+                continue;
+            }
+        };
+        if !list.contains(&line) {
+            list.push(line);
         }
     }
-    seen.iter().flat_map(|line| [*line, "\r\n"]).collect()
+    let media = media.into_iter().chain(mid).filter(|_| !candidates.is_empty());
+    head.iter().copied().chain(media).chain(candidates.iter().copied()).flat_map(|line| [line, "\r\n"]).collect()
 }
 
 #[cfg(test)]
@@ -189,10 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn candidates_of_a_fragment_stand_below_the_m_line_of_the_bundle() {
+        let section = |kind: &str, mid: &str| {
+            format!(
+                "m={kind} 9 UDP/TLS/RTP/SAVPF 45\r\na=candidate:1 x\r\na=candidate:2 y\r\na=end-of-candidates\r\n\
+                 a=ice-ufrag:new\r\na=ice-pwd:newer\r\na=mid:{mid}\r\n"
+            )
+        };
+        let answer = ["v=0\r\n", &section("video", "a"), &section("audio", "b")].concat();
+        let fragment = fragment_of(&answer);
+        let wanted = "a=ice-ufrag:new\r\na=ice-pwd:newer\r\nm=video 9 UDP/TLS/RTP/SAVPF 45\r\na=mid:a\r\n\
+            a=candidate:1 x\r\na=candidate:2 y\r\na=end-of-candidates\r\n";
+        assert_eq!(fragment, wanted);
+        assert_eq!(fragment_of("a=ice-ufrag:new\r\na=mid:a\r\n"), "a=ice-ufrag:new\r\n");
+    }
+
+    #[test]
     fn a_restart_keeps_everything_but_credentials_and_candidates() {
         let offer = "v=0\r\na=ice-ufrag:old\r\na=ice-pwd:older\r\na=candidate:1 x\r\na=mid:0\r\n";
         assert_eq!(with_credentials(offer, "new", "newer"), "v=0\r\na=ice-ufrag:new\r\na=ice-pwd:newer\r\na=mid:0\r\n");
         assert_eq!(ufrag_of(offer), "old");
-        assert_eq!(fragment_of(offer), "a=ice-ufrag:old\r\na=ice-pwd:older\r\na=candidate:1 x\r\n");
     }
 }

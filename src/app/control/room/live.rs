@@ -11,7 +11,7 @@ use crate::base::limits;
 use crate::base::media::{Codec, Outbox, RungId};
 use crate::core::ladder::Relief;
 use crate::io::api::Refusal;
-use crate::io::live::{LivePackager, LiveRoom};
+use crate::io::live::{LivePackager, LiveRoom, LiveRung};
 
 impl Room {
     /// Where the operator wants it, the first rung is packaged from the room's first picture on.
@@ -72,11 +72,17 @@ impl Room {
                 self.end_package(now, id, out);
             }
         }
+        for rung in self.live.iter().flat_map(|live| &live.rungs) {
+            if rung.withdrawn_until().is_some_and(|at| at <= now) {
+                rung.forget();
+            }
+        }
     }
 
-    /// When the next one may have been asked for by nobody for too long.
+    /// When the next one may have been asked for by nobody for too long, or was kept for long enough.
     pub(super) fn package_deadline(&self) -> Option<Instant> {
-        self.packages_that_may_end().filter_map(|(_, rung)| self.idle_at(rung)).min()
+        let withdrawn = self.live.iter().flat_map(|live| &live.rungs).filter_map(LiveRung::withdrawn_until);
+        self.packages_that_may_end().filter_map(|(_, rung)| self.idle_at(rung)).chain(withdrawn).min()
     }
 
     /// A worker panicked over it: who asks again gets a new one.
@@ -86,13 +92,14 @@ impl Room {
     }
 
     /// The codec of those who take both changed. AV1 that the room gave up goes on for nobody: players that have it
-    /// find it gone, and H.264 beside it in the list they have.
+    /// find its playlist gone, and H.264 beside it in the list they have. What it listed they may play meanwhile.
     pub(super) fn live_codec_changed(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let Some(live) = self.live.clone() else { return };
         self.offer_codec();
         let offered: Vec<usize> = live.offered().map(|(n, _)| n).collect();
         for (id, rung) in self.outputs.packaged().collect::<Vec<_>>() {
             if !offered.contains(&rung) {
+                live.rungs[rung].withdraw(now + live.kept());
                 self.end_package(now, id, out);
             }
         }
@@ -143,15 +150,19 @@ mod tests {
     use crate::app::control::room::Input;
     use crate::app::control::room::setup::RoomSetup;
     use crate::app::workers::counters::Counts;
-    use crate::base::media::{CodecPreference, EncodeCosts, RoomEpoch, Wallclock};
+    use crate::base::media::{CodecPreference, EncodeCosts, EncodedFrame, Pts, RoomEpoch, Wallclock};
     use crate::engine::encode::EncoderChoice;
     use crate::engine::flow::{Counter, Fan, Waker};
     use crate::io::api::Command;
     use crate::io::live::{LiveCounters, LiveRooms, LiveSetup};
 
     fn room(always: bool) -> Room {
+        room_of(CodecPreference::Av1, always)
+    }
+
+    fn room_of(codec: CodecPreference, always: bool) -> Room {
         let mut config = Config::default();
-        (config.video.codec, config.hls.always) = (CodecPreference::Av1, always);
+        (config.video.codec, config.hls.always) = (codec, always);
         let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
         let costs = EncodeCosts { av1: Duration::from_millis(18), h264: Some(Duration::from_millis(6)) };
         let mut setup = RoomSetup::new(config, Counts::default(), wakers, (None, None), ("aom", "cpu"), costs);
@@ -220,5 +231,39 @@ mod tests {
         assert!(room.setup.live.room(&room.name).is_some());
         assert_eq!(after(&mut room, late, Input::End("the last one left"))[3], 1);
         assert!(room.setup.live.room(&room.name).is_none() && !live.rungs[0].ask(late));
+    }
+
+    /// A keyframe of AV1, by libaom.
+    const KEYFRAME: &[u8] =
+        &[0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10, 0x32, 0x03, 1, 2, 3];
+
+    #[test]
+    fn av1_that_the_room_gives_up_is_withdrawn_and_kept_for_a_while() {
+        let (mut room, now, mut out) = (room(false), Instant::now(), Outbox::new());
+        let live = room.live.clone().unwrap();
+        let at = live.rungs.iter().position(|rung| rung.spec.codec == Codec::Av1).unwrap();
+        room.package(now, at, &mut out).unwrap();
+        let (mut fans, mut packagers) = (Vec::new(), Vec::new());
+        for effect in out.drain() {
+            match effect {
+                Effect::StartRung(start) => fans.push(start.fan),
+                Effect::Package(PackageCommand::Live(_, _, packager)) => packagers.push(packager),
+                _ => {}
+            }
+        }
+        let frame = EncodedFrame { codec: Codec::Av1, data: KEYFRAME.into(), pts: Pts(0), keyframe: true };
+        fans[0].publish(&Arc::new(frame));
+        // What is late is not waited for.
+        packagers[0].poll(now + Duration::from_secs(9));
+        assert!(live.rungs[at].edge().is_some());
+        room.codec = room_of(CodecPreference::H264, false).codec;
+        room.live_codec_changed(now, &mut out);
+        drop(packagers);
+        let until = now + live.kept();
+        assert!(live.offered().all(|(_, rung)| rung.spec.codec == Codec::H264));
+        assert!(live.rungs[at].edge().is_some() && live.rungs[at].withdrawn_until() == Some(until));
+        assert_eq!(room.package_deadline(), Some(until));
+        room.end_idle_packages(until, &mut out);
+        assert!(live.rungs[at].edge().is_none() && room.package_deadline().is_none());
     }
 }

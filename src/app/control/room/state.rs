@@ -465,7 +465,7 @@ impl Room {
             let _ = reply.send(Err(Refusal::RoomNotFound));
         }
         if let Some(live) = self.live.take() {
-            self.setup.live.end(&self.name, &live);
+            self.setup.live.end(&self.name, &live, now);
         }
         let rungs = self.outputs.stop_all(out);
         let video = &self.setup.config.video;
