@@ -269,6 +269,7 @@ fn a_sweep_deletes_what_has_passed_known_or_not_and_nothing_else() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, b"left over").unwrap();
     }
+    home.archive.custody().believe_clock().unwrap();
     let swept = home.runtime.block_on(home.archive.sweep());
     assert_eq!((swept.objects, swept.failed), (3, 0));
     assert!(!rec.join("00480000").exists() && home.read(recording, 0).is_ok());

@@ -251,3 +251,23 @@ fn only_who_shows_the_token_learns_of_recordings() {
     assert_eq!(plain_get(&node, "recordings").0, 404, "a node that does not record has none");
     node.stop();
 }
+
+#[test]
+fn a_node_that_finds_recordings_and_no_keeper_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, log) = (folder.path().join("rec"), folder.path().join("log"));
+    std::fs::create_dir_all(store.join("rec/99999999/r0")).unwrap();
+    std::fs::write(store.join("rec/99999999/r0/hdr"), b"sealed").unwrap();
+    let start = || {
+        let flags = ["--recordings", store.to_str().unwrap()];
+        Node::start_logging(&flags, &[("TESSERA_RECORDINGS_TOKEN", TOKEN)], std::fs::File::create(&log).unwrap())
+    };
+    let says_so = || std::fs::read_to_string(&log).unwrap().contains("no keeper was there");
+    let node = start();
+    wait_until("it says so", says_so);
+    node.stop();
+    let node = start();
+    assert_eq!(plain_get(&node, "recordings").0, 200);
+    node.stop();
+    assert!(!says_so(), "it has one now");
+}

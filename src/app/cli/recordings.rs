@@ -16,14 +16,14 @@ use crate::app::cli::Failure;
 use crate::app::cli::recordings_table::table;
 use crate::app::cli::terminal::say;
 use crate::app::config::RemoteKeepers;
-use crate::base::limits::KEEPERS_AGREEING;
+use crate::base::limits::{CLOCK_ALLOWANCE, KEEPERS_AGREEING};
 use crate::core::record::{RecordedFile, utc_text};
 use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
 use crate::io::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, Keepers, ReadError, Reading, SpoolPlace,
-    VaultError, keep_out_of_dumps, verify_expiry, verify_expiry_with,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, KeeperFileError, Keepers, ReadError,
+    Reading, SpoolPlace, VaultError, is_keeper_in, keep_out_of_dumps, verify_expiry, verify_expiry_with,
 };
 use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
 
@@ -107,7 +107,8 @@ enum Action {
     /// lowers it
     BelieveClock(Place),
     /// Say that a clock was wrong which the keeper believed: destroys every key of the hours that it had passed, so
-    /// that recordings can begin again. Put the clock right first. Nothing that was refused opens again
+    /// that recordings can begin again. Put the clock right first: while it is behind what was certain, every key is
+    /// destroyed. Nothing that was refused opens again
     ClockWasWrong(Place),
     /// Try to open every expired recording in a copy as a thief would: none must open, and no key of the past be there
     VerifyExpiry {
@@ -176,8 +177,13 @@ impl Place {
     fn own(&self, runtime: &Runtime) -> Result<Archive, Failure> {
         let archive = match self.keepers(runtime)? {
             None => {
+                let place = self.archive();
+                // A new one would be certain of nothing, know of nothing, and erase nothing for whoever has the keys.
+                if !is_keeper_in(&place.keeper).map_err(KeeperFileError::from).map_err(ArchiveError::from)? {
+                    return Err(ArchiveError::from(KeeperFileError::None { folder: place.keeper }).into());
+                }
                 let (handle, counters) = (runtime.handle().clone(), ArchiveCounters::default());
-                Archive::open(&self.archive(), Retention::default(), handle, counters)?
+                Archive::open(&place, Retention::default(), handle, counters)?
             }
             Some(keepers) => self.ask(keepers, runtime)?,
         };
@@ -254,9 +260,15 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
         }
         Action::ClockWasWrong(place) => {
             let archive = place.own_keeper(runtime, "--clock-was-wrong")?;
+            let before = archive.custody().now();
             let now = archive.custody().clock_was_wrong().map_err(|error| Failure::Failed(error.to_string()))?;
-            let (now, keys) = (utc_text(now), archive.custody().stats().keys);
-            say!("the keeper's time is {now} now, and {keys} hour keys are left; what was refused stays lost");
+            let (told, keys) = (utc_text(now), archive.custody().stats().keys);
+            // Two readings of one clock differ a little.
+            if now.0.saturating_add(CLOCK_ALLOWANCE.as_nanos() as u64) >= before.0 {
+                let still = "the clock says so too: put it right first, if it is wrong";
+                return Err(Failure::Failed(format!("the keeper's time is {told} as before; {still}")));
+            }
+            say!("the keeper's time is {told} now, and {keys} hour keys are left; what was refused stays lost");
         }
         Action::VerifyExpiry { place, and } => return verify(runtime, &place, and),
     }
@@ -400,7 +412,11 @@ fn print(value: &serde_json::Value) {
 
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Self {
-        Self::Usage(error.to_string())
+        let way_out = "name it by --keeper, or the three by --keepers";
+        match error {
+            ArchiveError::Keeper(KeeperFileError::None { .. }) => Self::Usage(format!("{error}: {way_out}")),
+            error => Self::Usage(error.to_string()),
+        }
     }
 }
 
@@ -413,5 +429,50 @@ impl From<ReadError> for Failure {
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::store::LocalKeeper;
+
+    fn nothing_but_a_store(home: &Path) -> (Place, PathBuf) {
+        let object = home.join("store/rec/00480000/r0/av/0000/000001");
+        std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+        std::fs::write(&object, b"sealed").unwrap();
+        let store = home.join("store").to_str().unwrap().to_owned();
+        (Place { store, keeper: None, keepers: Vec::new(), certificates: None, spool: None }, object)
+    }
+
+    fn acts(place: &Place, what: fn(Place) -> Action) -> Result<ExitCode, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        act(&runtime, what(place.clone()))
+    }
+
+    #[test]
+    fn what_changes_something_makes_no_keeper_and_names_the_way_to_the_right_one() {
+        const RECORDING: &str = "00480000-r00000000000000000000000000000000";
+        let home = tempfile::tempdir().unwrap();
+        let (place, object) = nothing_but_a_store(home.path());
+        let actions: [fn(Place) -> Action; 4] = [Action::Sweep, Action::BelieveClock, Action::ClockWasWrong, |place| {
+            Action::Shred { place, recording: RECORDING.to_owned() }
+        }];
+        for what in actions {
+            let refused = acts(&place, what).err().unwrap().to_string();
+            assert!(refused.contains("no keeper in") && refused.contains("--keeper"), "{refused}");
+            assert!(object.exists() && !home.path().join("store.keeper").exists(), "nothing was made or deleted");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_says_what_it_said_before_was_not_wrong() {
+        let home = tempfile::tempdir().unwrap();
+        let (place, _) = nothing_but_a_store(home.path());
+        drop(LocalKeeper::open(&home.path().join("store.keeper"), Counter::default()).unwrap());
+        let told = acts(&place, Action::ClockWasWrong).err().unwrap().to_string();
+        assert!(told.contains("as before"), "{told}");
+        assert!(acts(&place, Action::BelieveClock).is_ok());
+        assert!(acts(&place, Action::Sweep).is_ok());
     }
 }

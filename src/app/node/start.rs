@@ -37,7 +37,9 @@ use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::push::Pusher;
 use crate::io::rtp::{self, LegCommand};
-use crate::io::store::{Archive, ArchiveError, Keepers, VaultError, keep_out_of_dumps};
+use crate::io::store::{
+    Archive, ArchiveError, KeeperFileError, Keepers, Vault, VaultError, is_keeper_in, keep_out_of_dumps,
+};
 use crate::io::telemetry::panics::Panics;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
@@ -421,8 +423,13 @@ fn open_archive(
     let recording = &config.recording;
     let archive = match &config.retention.keepers {
         None => {
-            let handle = runtime.handle().clone();
-            Archive::open(&recording.place(), recording.retention(), handle, counts.archive.clone())?
+            let (place, handle) = (recording.place(), runtime.handle().clone());
+            let is_new = !is_keeper_in(&place.keeper).map_err(KeeperFileError::from).map_err(ArchiveError::from)?;
+            let archive = Archive::open(&place, recording.retention(), handle, counts.archive.clone())?;
+            if is_new {
+                runtime.spawn(tell_of_strange_recordings(archive.vault().clone(), place.keeper));
+            }
+            archive
         }
         Some(keepers) => archive_with(keepers, recording, runtime, counts)?,
     };
@@ -445,6 +452,19 @@ fn open_archive(
     runtime.spawn(panics.clone().vital_task("keepers", archive.clone().run_keepers()));
     runtime.spawn(panics.clone().vital_task("spool", archive.clone().run_spool()));
     Ok(archive)
+}
+
+/// A store that is not empty beside a keeper that was made just now, for want of one: most often its folder is not
+/// where it was. Nothing that lies there is swept before more than the keeper's first reading makes a time certain.
+async fn tell_of_strange_recordings(vault: Vault, keeper: PathBuf) {
+    // A store that is down tells nothing, and the node goes on without.
+    if vault.hours().await.is_ok_and(|hours| !hours.is_empty()) {
+        tracing::error!(
+            keeper = %keeper.display(),
+            "the store holds recordings and no keeper was there: a new one was made, which opens none of them; if it \
+             lies elsewhere or is not mounted, stop this node and put it back"
+        );
+    }
 }
 
 /// What the HTTP door shows of the archive, and the way to the configured host; where every recording takes it by

@@ -20,6 +20,8 @@ pub const AUDIT_PENDING_MAX: usize = 1024;
 pub const AUDIT_EVENT_LEN_MAX: usize = 64;
 /// Findings of a check of copies that are told one by one; all are counted.
 pub const FINDINGS_TOLD_MAX: usize = 100;
+/// How often a keeper that does not answer is asked for a recording before a check of keepers goes on without it.
+pub const KEEPER_ASKS_TO_JUDGE: usize = 3;
 /// Places of a file that may be keys or not, of which a check of copies tries so many.
 pub const GUESSED_KEYS_MAX: usize = 65_536;
 /// How far a wall clock may lead a keeper's own time and never be in doubt. How far it may step ahead while the machine

@@ -26,6 +26,12 @@ impl Hour {
         Wallclock(u64::from(self.0).saturating_mul(HOUR_NANOS))
     }
 
+    /// The last one that anything may be filed under which begins at `now`.
+    #[must_use]
+    pub fn last_from(now: Wallclock) -> Self {
+        Self(Self::containing(now).0.saturating_add(limits::HOUR_KEYS_MAX as u32))
+    }
+
     /// Whether everything filed under it has expired at `now`.
     #[must_use]
     pub fn is_expired(self, now: Wallclock) -> bool {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::limits::{
-    AUDIT_PENDING_MAX, CLOCK_DOUBTED_SPAN, DENIED_MAX, HOUR_KEYS_MAX, HOUR_SLOTS, KEEPER_SAVED_EVERY, RETENTION,
+    AUDIT_PENDING_MAX, CLOCK_ALLOWANCE, CLOCK_DOUBTED_SPAN, DENIED_MAX, HOUR_KEYS_MAX, HOUR_SLOTS, KEEPER_SAVED_EVERY,
+    RETENTION,
 };
 use crate::base::media::Wallclock;
 use crate::core::retention::audit::{Audit, AuditEvent};
@@ -34,7 +35,11 @@ pub enum Refusal {
     #[error("the keeper's lists are full")]
     Full,
     /// The clock leads on a machine that came up a moment ago: it is not known yet how late it is.
-    #[error("the clock leads and is in doubt; it is believed after some minutes, or when it is synchronised")]
+    /// Or by the clock the recording has yet to begin, so that one of the two is wrong.
+    #[error(
+        "the clock is in doubt: it leads, and is believed after some minutes or when it is synchronised; or it is \
+             from before the recording"
+    )]
     Doubt,
 }
 
@@ -152,7 +157,14 @@ impl Keeper {
         self.times.destroyed_to()
     }
 
-    /// Takes what the clocks say; destroys the keys of hours that have certainly come. `witness` is another keeper's
+    /// The time that whatever lies in the store may be deleted by; see [`Times::swept_to`].
+    #[must_use]
+    pub fn swept_to(&self) -> Wallclock {
+        self.times.swept_to()
+    }
+
+    /// Takes what the clocks say; destroys the keys of hours that have certainly come, and of those that lie so far
+    /// ahead of what is certain that a clock wrongly ahead must have stamped them. `witness` is another keeper's
     /// authenticated time, read just now; it stays good while the machine runs, carried on by time since boot.
     pub fn advance(&mut self, clocks: Clocks, witness: Option<Wallclock>) {
         if let Some(wall) = witness {
@@ -160,9 +172,12 @@ impl Keeper {
         }
         let before = self.alarm();
         let witness = self.witness(clocks);
-        self.times.advance(clocks, witness);
+        let latest = self.times.advance(clocks, witness);
         self.report_clock(before);
         self.destroy(self.times.destroyed_to());
+        if let Some(latest) = latest {
+            self.destroy_where(|hour| is_from_later(hour, latest));
+        }
     }
 
     /// Takes the operator's word that the wall clock is right: it raises, and lowers nothing.
@@ -177,16 +192,16 @@ impl Keeper {
 
     /// Takes the operator's word that a clock was wrong that is believed. Every key of an hour that was refused for its
     /// sake is destroyed, and so is every key that would live for more than 7 days from now; recordings can begin
-    /// again.
+    /// again. A clock that is behind what was certain leaves no key at all: by one of the two they live too long.
     pub fn clock_was_wrong(&mut self, clocks: Clocks) {
         self.advance(clocks, None);
-        let refused = self.times.refused_from();
+        let (refused, certain) = (self.times.refused_from(), self.times.destroyed_to());
         self.destroy(refused);
         self.times.was_wrong(clocks);
         let now = self.times.refused_from();
-        let last = last_hour(now);
-        self.destroy_where(|hour| hour > last);
-        self.denied.retain(|_, hour| !hour.is_expired(refused) && *hour <= last);
+        let contradicted = later(now, CLOCK_ALLOWANCE) < certain;
+        self.destroy_where(|hour| contradicted || is_from_later(hour, now));
+        self.denied.retain(|_, hour| !hour.is_expired(refused) && !is_from_later(*hour, now));
         let lead = Duration::from_nanos(refused.0.saturating_sub(now.0));
         // The state has room for so many lines, however often it is said where the log takes none.
         if self.audit.pending().len() < AUDIT_PENDING_MAX + HOUR_SLOTS {
@@ -265,7 +280,8 @@ impl Keeper {
         if hour.is_expired(self.times.refused_from()) {
             return Err(Refusal::Expired);
         }
-        if self.times.doubted().is_some() { Err(Refusal::Doubt) } else { Ok(()) }
+        let is_from_later = self.hours.contains_key(&hour) && is_from_later(hour, self.times.claimed());
+        if is_from_later || self.times.doubted().is_some() { Err(Refusal::Doubt) } else { Ok(()) }
     }
 
     /// Never releases anything for `recording` again. It is forgotten at its hour, when there is no key any more.
@@ -278,7 +294,7 @@ impl Keeper {
             return Ok(());
         }
         // An hour further ahead has no key and never will before it is nearer, and would stay on the list for ever.
-        if hour > last_hour(self.times.refused_from()) {
+        if hour > Hour::last_from(self.times.refused_from()) {
             return Err(Refusal::TooFarAhead);
         }
         if self.denied.len() >= DENIED_MAX {
@@ -396,7 +412,7 @@ impl Keeper {
     }
 }
 
-/// The last hour that anything may be kept until.
-fn last_hour(now: Wallclock) -> Hour {
-    Hour(Hour::containing(now).0.saturating_add(HOUR_KEYS_MAX as u32))
+/// Whether nothing that began by `now` can be filed under `hour`.
+fn is_from_later(hour: Hour, now: Wallclock) -> bool {
+    hour > Hour::last_from(later(now, CLOCK_ALLOWANCE))
 }

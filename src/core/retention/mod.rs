@@ -40,5 +40,5 @@ pub use locked::secrets_are_locked;
 pub use recording_name::RecordingName;
 pub use secret::Secret;
 pub use state::{STATE_BYTES, StateError, StateFile};
-pub use theft::{Burglary, STOLEN_OVERLAP, StolenKey, stolen_keys};
+pub use theft::{Burglary, STOLEN_OVERLAP, StolenKey, stolen_keys, stolen_times};
 pub use times::{BootId, Clocks, Times, Witness};

@@ -26,7 +26,7 @@ use crate::core::retention::locked::{PLACE_BYTES, Place};
 use crate::core::retention::secret::{KEY_BYTES, Secret, scrub_stack};
 use crate::core::retention::{Clocks, Hour, Keeper, KeeperId, RecordingId, Times};
 
-const MAGIC: &[u8; 16] = b"tessera keeper 2";
+pub(super) const MAGIC: &[u8; 16] = b"tessera keeper 2";
 const CHECK_BYTES: usize = 32;
 /// Magic, counter, length.
 const PREFIX_BYTES: usize = 16 + 8 + 4;
@@ -207,6 +207,13 @@ fn slot_check(slot: &[u8; PLACE_BYTES]) -> [u8; PLACE_BYTES - FILLED_BYTES] {
     let check = digest(&SHA256, &slot[..FILLED_BYTES]);
     scrub_stack();
     *check.as_ref().first_chunk().expect("28 of 32 bytes")
+}
+
+/// Who wrote the head that begins here, and what it refused by; nothing else of it is looked at.
+pub(super) fn times_in(head: &[u8]) -> Option<(KeeperId, Times)> {
+    let mut rest = Rest(head.strip_prefix(MAGIC)?.get(PREFIX_BYTES - MAGIC.len()..)?);
+    let id = KeeperId(rest.take().ok()?);
+    Some((id, Times::from_bytes(&rest.take().ok()?)?))
 }
 
 /// The hour whose key a slot holds, if it holds one.

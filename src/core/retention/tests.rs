@@ -133,8 +133,10 @@ fn a_clock_set_back_changes_nothing() {
 fn a_clock_set_back_before_the_hour_does_not_keep_it_from_coming() {
     let (mut machine, mut keeper, hour) = recording();
     machine.behind = 30 * DAY;
-    machine.pass(&mut keeper, RETENTION - AN_HOUR);
-    assert_eq!(refusal(&mut keeper, &machine, hour), None);
+    machine.pass(&mut keeper, AN_HOUR);
+    assert_eq!(refusal(&mut keeper, &machine, hour), Some(Refusal::Doubt), "by this clock it has yet to begin");
+    machine.pass(&mut keeper, RETENTION - 2 * AN_HOUR);
+    assert_eq!(keeper.stats().keys, 0, "and one that goes on for a day is believed");
     // Down for an hour without a reboot: time since boot goes on.
     machine.elapsed += AN_HOUR;
     let mut keeper = restarted(&keeper, &machine);

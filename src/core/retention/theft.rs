@@ -4,13 +4,16 @@
 use std::ops::RangeInclusive;
 
 use crate::base::limits::HOUR_KEYS_MAX;
+use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::retention::data_key::unwrap;
 use crate::core::retention::secret::{KEY_BYTES, Secret};
-use crate::core::retention::state::hour_in;
+use crate::core::retention::state::{MAGIC, hour_in, times_in};
 use crate::core::retention::{Hour, KeeperId, Pair, RecordingName, Release};
 
 const FOUND_BYTES: usize = 4 + KEY_BYTES;
 const VERSION_1: &[u8] = b"tessera keeper 1";
+/// The last hour that any clock can tell.
+const LAST_HOUR: Hour = Hour((u64::MAX / (3600 * NANOS_PER_SECOND)) as u32);
 
 /// An hour with 32 bytes behind it, which is how keys lie in a keeper's files.
 #[derive(Debug)]
@@ -29,20 +32,30 @@ pub struct StolenKey {
 pub const STOLEN_OVERLAP: usize = 8192;
 const _: () = assert!(VERSION_1.len() + 8 + 8 + 16 + 8 + 8 + 33 + 4 + HOUR_KEYS_MAX * FOUND_BYTES < STOLEN_OVERLAP);
 
-/// Every key of one of `hours` in a piece of a file that begins at byte `at` of it. What is all zero was destroyed.
+/// Every key of one of `hours` in a piece of a file that begins at byte `at` of it, and of any later hour those that
+/// are proven: a clock that leaps may have made keys far ahead. What is all zero was destroyed.
 pub fn stolen_keys(piece: &[u8], at: u64, hours: &RangeInclusive<Hour>, mut found: impl FnMut(StolenKey)) {
     let old = version_1_keys(piece);
     for (n, window) in piece.windows(FOUND_BYTES).enumerate() {
         let (hour, key) = window.split_first_chunk().expect("36 bytes begin with 4");
         let hour = Hour(u32::from_be_bytes(*hour));
-        if !hours.contains(&hour) || key.iter().all(|byte| *byte == 0) {
+        if hour < *hours.start() || hour > LAST_HOUR || key.iter().all(|byte| *byte == 0) {
             continue;
         }
         let checked = piece[n..].first_chunk().is_some_and(|slot| hour_in(slot).is_some());
         let placed = old.as_ref().is_some_and(|old| old.contains(&n) && (n - old.start()).is_multiple_of(FOUND_BYTES));
+        if !(checked || placed || hours.contains(&hour)) {
+            continue;
+        }
         let key = Secret::from_bytes(key.try_into().expect("the other 32"));
         found(StolenKey { at: at + n as u64, hour, proven: checked || placed, key });
     }
+}
+
+/// What the keepers refused by whose heads lie in a piece of a file: later than that it was for them.
+pub fn stolen_times(piece: &[u8]) -> impl Iterator<Item = (KeeperId, Wallclock)> {
+    let heads = piece.windows(MAGIC.len()).enumerate().filter(|(_, window)| *window == MAGIC);
+    heads.filter_map(|(at, _)| times_in(&piece[at..])).map(|(keeper, times)| (keeper, times.refused_from()))
 }
 
 /// Where keys begin in a state of version 1: behind magic, id, floor, boot, time since it, allowance, and a leap that
@@ -101,7 +114,6 @@ impl<'a> Burglary<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::{NANOS_PER_SECOND, Wallclock};
     use crate::core::retention::{BootId, Clocks, Keeper, KeyShares, RecordingId, Retention};
 
     const RECORDING: RecordingId = RecordingId([7; 16]);

@@ -8,6 +8,8 @@
 //!
 //! A reading is in doubt, and moves nothing, while it leads by more than a few minutes on a machine that came up a
 //! moment ago and whose kernel says that its clock is not synchronised: one without a battery boots in a wrong year.
+//!
+//! What begins is stamped by the earlier of them, so that a clock wrongly ahead lengthens nothing.
 
 use std::time::Duration;
 
@@ -60,8 +62,8 @@ pub struct Times {
     steady: Duration,
     /// How far the clock may still step ahead while the machine runs and count as steady; refills over a day.
     allowance: Duration,
-    /// Whether a leap was believed that came while the machine ran, and is not certain: elapsed time says otherwise.
-    leapt: bool,
+    /// Whether anything but the first reading itself ever made a time certain.
+    settled: bool,
     doubt: Option<Doubt>,
 }
 
@@ -80,10 +82,10 @@ impl Times {
     /// Length of [`Times::to_bytes`].
     pub const BYTES: usize = 128;
 
-    /// Begins at what the wall clock says: a first start has nothing else.
+    /// Begins at what the wall clock says: a first start has nothing else. Nothing is deleted for its sake alone.
     #[must_use]
     pub fn new(clocks: Clocks) -> Self {
-        Self::from(clocks.wall, clocks)
+        Self { settled: false, ..Self::from(clocks.wall, clocks) }
     }
 
     /// Begins before all time: what the wall clock says is a leap, which may be in doubt.
@@ -109,7 +111,7 @@ impl Times {
             since_boot: clocks.since_boot,
             steady: Duration::ZERO,
             allowance: CLOCK_ALLOWANCE,
-            leapt: false,
+            settled: true,
             doubt: None,
         }
     }
@@ -126,6 +128,19 @@ impl Times {
         self.destroyed_to
     }
 
+    /// What has expired by this may be deleted, whoever made it: as `destroyed_to`, and before all time while a first
+    /// reading is all there is. A keeper without keys has nothing to destroy for it, and a store may be another's.
+    #[must_use]
+    pub fn swept_to(&self) -> Wallclock {
+        if self.settled { self.destroyed_to } else { Wallclock(0) }
+    }
+
+    /// The wall clock as last believed.
+    #[must_use]
+    pub fn claimed(&self) -> Wallclock {
+        self.claimed
+    }
+
     /// What had expired by this was lost when a believed clock turned out wrong; before all time if none did.
     #[must_use]
     pub fn lost_to(&self) -> Wallclock {
@@ -133,10 +148,10 @@ impl Times {
     }
 
     /// What the expiry of a recording that begins now is counted from: the earliest of what is known, so that a clock
-    /// wrongly ahead lengthens nothing. A leap over the time that a machine was off is taken for the time that passed.
+    /// wrongly ahead lengthens nothing.
     #[must_use]
     pub fn stamped_from(&self, wall: Wallclock) -> Wallclock {
-        wall.min(if self.leapt { self.destroyed_to } else { self.refused_from })
+        wall.min(if self.uncertain().is_some() { self.destroyed_to } else { self.refused_from })
     }
 
     /// How far a clock leads that is in doubt: until that is settled nothing opens and nothing begins.
@@ -151,8 +166,9 @@ impl Times {
         Some(ahead(self.refused_from, self.destroyed_to)).filter(|lead| *lead > CLOCK_ALLOWANCE)
     }
 
-    /// Takes what the clocks say now, and what another keeper does.
-    pub fn advance(&mut self, clocks: Clocks, witness: Witness) {
+    /// Takes what the clocks say now, and what another keeper does. Returns what it certainly is not later than, if
+    /// that is known.
+    pub fn advance(&mut self, clocks: Clocks, witness: Witness) -> Option<Wallclock> {
         let (elapsed, is_new_boot) = self.time_passed(clocks);
         for time in [&mut self.refused_from, &mut self.destroyed_to, &mut self.elapsed_to, &mut self.claimed] {
             *time = later(*time, elapsed);
@@ -167,7 +183,7 @@ impl Times {
             self.judge(clocks.wall, elapsed, over_boot);
             self.refused_from = self.refused_from.max(clocks.wall);
         }
-        self.settle(clocks, witness);
+        self.settle(clocks, witness)
     }
 
     /// Takes the operator's word that the wall clock is right. It raises, and never lowers anything.
@@ -175,18 +191,21 @@ impl Times {
         self.refused_from = self.refused_from.max(wall);
         self.destroyed_to = self.destroyed_to.max(wall);
         self.claimed = wall;
+        self.settled = true;
         self.doubt = None;
-        self.leapt &= self.uncertain().is_some();
     }
 
-    /// Takes the operator's word that a clock was wrong that is believed: the time is what elapsed time says, or the
-    /// wall clock as it stands now if that is later and not in doubt. Whoever calls this has destroyed every key of the
-    /// hours that `refused_from` had passed, so nothing that was refused can ever open.
+    /// Takes the operator's word that a clock was wrong that is believed: the time is what was certain or what elapsed
+    /// time says, but not later than the wall clock as it stands now; or the wall clock, if that is later and not in
+    /// doubt. A first reading may have been the wrong one. Whoever calls this destroys every key of the hours that
+    /// `refused_from` had passed, so that nothing that was refused can ever open, and all others too where the clock
+    /// contradicts what was certain.
     pub fn was_wrong(&mut self, clocks: Clocks) {
         self.lost_to = self.lost_to.max(self.refused_from);
-        self.refused_from = self.elapsed_to;
-        self.destroyed_to = self.destroyed_to.min(self.refused_from);
-        (self.steady, self.leapt, self.doubt) = (Duration::ZERO, false, None);
+        let least = self.elapsed_to.max(self.destroyed_to).min(clocks.wall);
+        self.elapsed_to = self.elapsed_to.min(clocks.wall);
+        (self.refused_from, self.destroyed_to) = (least, least);
+        (self.steady, self.doubt) = (Duration::ZERO, None);
         self.claimed = clocks.wall;
         self.advance(clocks, Witness::Awaited);
     }
@@ -214,7 +233,6 @@ impl Times {
     fn judge(&mut self, wall: Wallclock, elapsed: Duration, over_boot: bool) {
         let (went_back, step) = (ahead(self.claimed, wall) > CLOCK_ALLOWANCE, ahead(wall, self.claimed));
         let leapt = !over_boot && step > self.allowance;
-        self.leapt |= leapt && wall > self.refused_from;
         if !over_boot && !leapt {
             self.allowance -= step;
         }
@@ -223,19 +241,20 @@ impl Times {
         self.claimed = wall;
     }
 
-    fn settle(&mut self, clocks: Clocks, witness: Witness) {
+    fn settle(&mut self, clocks: Clocks, witness: Witness) -> Option<Wallclock> {
         let own = clocks.synchronised || self.steady >= CLOCK_BELIEVED_AFTER;
-        let certain = match witness {
+        let (certain, latest) = match witness {
             // What two have come to is certain, and no more than that, whatever this machine's kernel says.
             Witness::Told(time) => {
                 self.elapsed_to = self.elapsed_to.max(time.min(self.refused_from));
-                time
+                (time, time.max(clocks.wall))
             }
-            Witness::Nobody if own && self.doubt.is_none() => clocks.wall,
-            Witness::Nobody | Witness::Awaited => return,
+            Witness::Nobody if own && self.doubt.is_none() => (clocks.wall, clocks.wall),
+            Witness::Nobody | Witness::Awaited => return None,
         };
         self.destroyed_to = self.destroyed_to.max(certain.min(self.refused_from));
-        self.leapt &= self.uncertain().is_some();
+        self.settled = true;
+        Some(latest)
     }
 }
 
@@ -255,7 +274,7 @@ impl Times {
         for span in [self.since_boot, self.steady, self.allowance, doubt.lead, doubt.stood] {
             put(&mut rest, &nanos(span).to_be_bytes());
         }
-        let flags = [self.doubt.is_some(), doubt.over_boot, self.leapt];
+        let flags = [self.doubt.is_some(), doubt.over_boot, false, !self.settled];
         put(&mut rest, &[(0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum::<u8>()]);
         bytes
     }
@@ -286,10 +305,13 @@ impl Times {
             since_boot,
             steady: steady.min(CLOCK_BELIEVED_AFTER),
             allowance: allowance.min(CLOCK_ALLOWANCE),
-            leapt: flags & 4 != 0,
+            settled: flags & 8 == 0,
             doubt,
         };
-        (destroyed_to <= refused_from && times.to_bytes() == *bytes).then_some(times)
+        // Once told of a leap while the machine ran, which is now told by the times themselves.
+        let mut known = *bytes;
+        known[Self::BYTES - rest.len() - 1] &= !4;
+        (destroyed_to <= refused_from && times.to_bytes() == known).then_some(times)
     }
 }
 

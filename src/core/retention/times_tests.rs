@@ -72,7 +72,14 @@ fn a_leap_over_the_time_that_a_machine_was_off_is_in_doubt_until_it_is_synchroni
     assert_eq!((refusal(&mut certain, &synchronised, hour), keys(&certain)), (Some(Refusal::Expired), 0));
     machine.pass(&mut doubtful, MINUTE);
     assert_eq!((refusal(&mut doubtful, &machine, hour), keys(&doubtful)), (Some(Refusal::Expired), 1));
-    assert!(doubtful.reserve(machine.clocks(), day()).is_ok(), "and recordings begin again");
+    let kept = Retention::default().expiry(doubtful.certain());
+    assert!(kept.is_expired(doubtful.now()), "by what is certain a recording would expire at once");
+    assert_eq!(doubtful.reserve(machine.clocks(), Retention::default()), Err(Refusal::Expired));
+    doubtful.believe(machine.clocks());
+    assert!(
+        doubtful.reserve(machine.clocks(), day()).is_ok(),
+        "and recordings begin again when somebody vouches for it"
+    );
 }
 
 #[test]
@@ -115,7 +122,7 @@ fn a_machine_that_is_switched_off_at_night_destroys_keys_at_their_hour() {
 fn recordings_begin_again_after_a_weekend_off_with_the_expiry_that_is_right() {
     for synchronised in [true, false] {
         let (mut machine, mut keeper, _) = recording();
-        machine.pass(&mut keeper, 8 * AN_HOUR);
+        machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER);
         machine.off_for(64 * AN_HOUR);
         machine.synchronised = synchronised;
         let mut keeper = restarted(&keeper, &machine);
@@ -132,6 +139,120 @@ fn a_clock_that_leaps_while_the_machine_runs_lengthens_no_recording() {
     machine.ahead = DAY;
     let hour = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
     assert_eq!(hour, Retention::default().expiry(machine.truth()));
+}
+
+#[test]
+fn a_recording_that_begins_under_a_lead_that_is_not_certain_is_kept_by_what_is() {
+    let (mut machine, mut keeper, _) = recording();
+    machine.pass(&mut keeper, AN_HOUR);
+    machine.off_for(MINUTE);
+    machine.ahead = 3 * DAY;
+    let mut keeper = restarted(&keeper, &machine);
+    machine.pass(&mut keeper, CLOCK_DOUBTED_SPAN);
+    assert_eq!((keeper.now(), keeper.stats().clock_doubted), (machine.clocks().wall, None), "it is believed");
+    let hour = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    assert!(hour <= Retention::default().expiry(machine.truth()), "and lengthens nothing");
+    machine.off_for(MINUTE);
+    machine.ahead = YEAR;
+    let mut keeper = restarted(&keeper, &machine);
+    machine.pass(&mut keeper, CLOCK_DOUBTED_SPAN);
+    assert_eq!(keeper.reserve(machine.clocks(), Retention::default()), Err(Refusal::Expired));
+}
+
+/// A clock that gained trust for a day, then a machine that comes up with it a year ahead, and a recording.
+fn recorded_a_year_ahead() -> (Machine, Keeper, Hour) {
+    let (mut machine, mut keeper, _) = recording();
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER);
+    machine.off_for(MINUTE);
+    machine.ahead = YEAR;
+    let mut keeper = restarted(&keeper, &machine);
+    machine.pass(&mut keeper, CLOCK_DOUBTED_SPAN);
+    let hour = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    assert_eq!((refusal(&mut keeper, &machine, hour), hour.start() > after(machine.truth(), YEAR)), (None, true));
+    machine.ahead = Duration::ZERO;
+    (machine, keeper, hour)
+}
+
+#[test]
+fn a_recording_from_a_year_ahead_opens_no_more_once_the_clock_is_put_right() {
+    let (mut machine, mut keeper, hour) = recorded_a_year_ahead();
+    assert_eq!(refusal(&mut keeper, &machine, hour), Some(Refusal::Doubt));
+    machine.off_for(30 * DAY);
+    let mut keeper = restarted(&keeper, &machine);
+    machine.pass(&mut keeper, AN_HOUR);
+    assert_eq!(
+        (refusal(&mut keeper, &machine, hour), keys(&keeper)),
+        (Some(Refusal::Doubt), 1),
+        "it opened after 30 days"
+    );
+    let mut synchronised = machine;
+    synchronised.synchronised = true;
+    let mut certain = restarted(&keeper, &synchronised);
+    assert_eq!((refusal(&mut certain, &synchronised, hour), keys(&certain)), (Some(Refusal::NoKey), 0));
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER);
+    assert_eq!((refusal(&mut keeper, &machine, hour), keys(&keeper)), (Some(Refusal::NoKey), 0));
+}
+
+#[test]
+fn a_recording_from_a_leap_that_was_certain_opens_no_more_once_the_clock_is_put_right() {
+    let (mut machine, mut keeper, _) = recording();
+    machine.pass(&mut keeper, AN_HOUR);
+    machine.ahead = YEAR;
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER + MINUTE);
+    let hour = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    machine.ahead = Duration::ZERO;
+    assert_eq!(refusal(&mut keeper, &machine, hour), Some(Refusal::Doubt));
+    machine.synchronised = true;
+    assert_eq!((refusal(&mut keeper, &machine, hour), keys(&keeper)), (Some(Refusal::NoKey), 0));
+}
+
+#[test]
+fn a_clock_set_back_refuses_what_begins_after_it_and_costs_nothing_once_it_is_put_right() {
+    let (mut machine, mut keeper, hour) = recording();
+    machine.behind = 3 * DAY;
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER - AN_HOUR);
+    assert_eq!(refusal(&mut keeper, &machine, hour), Some(Refusal::Doubt));
+    machine.behind = Duration::ZERO;
+    assert_eq!(refusal(&mut keeper, &machine, hour), None);
+    machine.behind = CLOCK_ALLOWANCE;
+    assert_eq!(refusal(&mut keeper, &machine, hour), None, "clocks differ a little");
+}
+
+#[test]
+fn keepers_destroy_what_lies_too_far_ahead_of_both_that_tell_the_time() {
+    let (mut machine, mut keeper, _) = recording();
+    machine.pass(&mut keeper, AN_HOUR);
+    machine.ahead = YEAR;
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER + MINUTE);
+    keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    machine.ahead = Duration::ZERO;
+    let held = keys(&keeper);
+    keeper.advance(machine.clocks(), Some(after(machine.truth(), YEAR)));
+    assert_eq!(keys(&keeper), held, "the other contradicts this clock");
+    keeper.advance(machine.clocks(), Some(machine.truth()));
+    assert_eq!(keys(&keeper), 0);
+}
+
+#[test]
+fn nothing_is_swept_for_the_sake_of_a_first_reading() {
+    let machine = Machine::new();
+    let mut keeper = alone(&machine);
+    keeper.advance(machine.clocks(), None);
+    assert_eq!((keeper.swept_to(), keeper.certain()), (Wallclock(0), START));
+    assert_eq!(restarted(&keeper, &machine).swept_to(), Wallclock(0));
+    let swept = |settle: &dyn Fn(&mut Machine, &mut Keeper)| {
+        let (mut machine, mut keeper) = (machine, restarted(&keeper, &machine));
+        settle(&mut machine, &mut keeper);
+        assert_eq!(keeper.swept_to(), machine.truth());
+        assert_eq!(restarted(&keeper, &machine).swept_to(), machine.truth());
+    };
+    swept(&|machine, keeper| machine.pass(keeper, CLOCK_BELIEVED_AFTER));
+    swept(&|machine, keeper| keeper.believe(machine.clocks()));
+    swept(&|machine, keeper| keeper.advance(machine.clocks(), Some(START)));
+    swept(&|machine, keeper| {
+        machine.synchronised = true;
+        keeper.advance(machine.clocks(), None);
+    });
 }
 
 #[test]
@@ -213,6 +334,40 @@ fn after_a_leap_of_a_year_that_was_certain_recordings_can_begin_again_too() {
 }
 
 #[test]
+fn who_says_that_a_clock_was_wrong_while_it_is_behind_what_was_certain_lengthens_no_recording() {
+    let (mut machine, mut keeper, hour) = recording();
+    machine.pass(&mut keeper, 2 * DAY);
+    let late = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    machine.off_for(MINUTE);
+    machine.behind = 3 * DAY;
+    let mut keeper = restarted(&keeper, &machine);
+    machine.pass(&mut keeper, AN_HOUR);
+    keeper.clock_was_wrong(machine.clocks());
+    assert_eq!(keys(&keeper), 0, "some would have lived for 3 days more");
+    for hour in [hour, late] {
+        assert!(refusal(&mut keeper, &machine, hour).is_some());
+    }
+    assert!(keeper.reserve(machine.clocks(), day()).unwrap() < day().expiry(machine.truth()));
+}
+
+#[test]
+fn a_first_start_with_its_clock_a_year_ahead_can_be_taken_back() {
+    let mut machine = Machine::new();
+    machine.ahead = YEAR;
+    let mut keeper = alone(&machine);
+    let wrong = keeper.reserve(machine.clocks(), Retention::default()).unwrap();
+    machine.ahead = Duration::ZERO;
+    machine.pass(&mut keeper, AN_HOUR);
+    assert_eq!(keeper.reserve(machine.clocks(), day()), Err(Refusal::Expired));
+    keeper.clock_was_wrong(machine.clocks());
+    assert_eq!((keeper.now(), keys(&keeper)), (machine.truth(), 0));
+    assert_eq!(keeper.reserve(machine.clocks(), day()), Ok(day().expiry(machine.truth())));
+    assert_eq!(refusal(&mut keeper, &machine, wrong), Some(Refusal::NoKey));
+    let passed = Hour(wrong.0 - 200);
+    assert_eq!(refusal(&mut keeper, &machine, passed), Some(Refusal::Expired), "what was refused stays refused");
+}
+
+#[test]
 fn times_survive_as_bytes_and_other_bytes_are_none() {
     let (mut machine, mut keeper, _) = recording();
     machine.ahead = DAY;
@@ -222,6 +377,9 @@ fn times_survive_as_bytes_and_other_bytes_are_none() {
     let bytes = times.to_bytes();
     assert_eq!(Times::from_bytes(&bytes), Some(times));
     assert_eq!(Times::from_bytes(&[0; Times::BYTES]), None);
+    let mut former = bytes;
+    former[97] |= 4;
+    assert_eq!(Times::from_bytes(&former), Some(times), "a flag that is not needed any more");
     let mut longer = bytes;
     longer[Times::BYTES - 1] = 1;
     assert_eq!(Times::from_bytes(&longer), None);
@@ -285,6 +443,12 @@ struct Stored {
     hour: Hour,
     wrapped: Vec<u8>,
     was_refused: bool,
+    /// The true time at which it began.
+    began: Wallclock,
+    /// Whether a time was certain then that had not come.
+    misled: bool,
+    /// Whether a right clock that is certain has told since that its hour lies too far ahead.
+    exposed: bool,
 }
 
 /// A machine, its keeper at level 1, the keeper's file, and what was recorded.
@@ -354,7 +518,31 @@ impl World {
         let recording = RecordingId::random();
         let release = self.keeper.release(clocks, recording, hour).unwrap();
         let wrapped = wrap((&release, None), recording, hour, &Secret::random());
-        self.stored.push(Stored { recording, hour, wrapped, was_refused: false });
+        let began = self.machine.truth();
+        let misled = self.keeper.certain() > after(began, CLOCK_ALLOWANCE);
+        self.stored.push(Stored { recording, hour, wrapped, was_refused: false, began, misled, exposed: false });
+    }
+
+    fn is_right(&self) -> bool {
+        self.machine.ahead.is_zero() && self.machine.behind.is_zero()
+    }
+
+    /// Whether a recording may open now, by a clock that is right.
+    fn may_open(&self, recording: RecordingId) -> bool {
+        let stored = self.stored.iter().find(|stored| stored.recording == recording).unwrap();
+        let (truth, kept) = (self.machine.truth(), after(stored.began, RETENTION + CLOCK_ALLOWANCE));
+        let in_time = truth < kept || stored.misled && !stored.exposed;
+        in_time && !stored.hour.is_expired(truth) && stored.hour.start() <= after(truth, RETENTION + CLOCK_ALLOWANCE)
+    }
+
+    /// A right clock that is certain was seen by the keeper.
+    fn expose(&mut self) {
+        let latest = Hour::last_from(after(self.machine.truth(), CLOCK_ALLOWANCE));
+        if self.is_right() && self.machine.synchronised {
+            self.stored.iter_mut().for_each(|stored| stored.exposed |= stored.hour > latest);
+            // As each second does.
+            self.save();
+        }
     }
 
     /// Asks for every recording, as a node does: which of them open.
@@ -412,6 +600,42 @@ proptest! {
         }
         let log = world.keeper.audit().pending().join("\n");
         prop_assert!(log.lines().all(|line| line.contains(' ')));
+    }
+
+    /// (6) By a right clock nothing opens later than the retention after it really began, whatever the clock said then.
+    /// Where a time was certain that had not come it may, until a right clock that is certain was seen before the hour
+    /// came near: docs/retention.md says so.
+    #[test]
+    fn nothing_opens_later_than_it_may_after_it_really_began(fates in prop::collection::vec(fate(), 1..60)) {
+        let mut world = World::new();
+        for fate in &fates {
+            world.befall(fate);
+            let opened = world.ask_all();
+            if world.is_right() {
+                prop_assert!(opened.iter().all(|recording| world.may_open(*recording)), "{:?}", world.keeper);
+            }
+            world.expose();
+        }
+    }
+
+    /// (7) With a clock that is always right nothing is refused or destroyed before its hour, whatever is said of it;
+    /// in doubt it waits. Nothing opens after it.
+    #[test]
+    fn with_a_right_clock_nothing_is_lost_before_its_hour(fates in prop::collection::vec(fate(), 1..40)) {
+        let mut world = World::new();
+        let wrong = |fate: &&Fate| !matches!(fate, Fate::Ahead { .. } | Fate::Behind { .. });
+        for fate in fates.iter().filter(wrong) {
+            world.befall(fate);
+            let opened = world.ask_all();
+            let (truth, doubted) = (world.machine.truth(), world.keeper.stats().clock_doubted.is_some());
+            for stored in &world.stored {
+                let opens = opened.contains(&stored.recording);
+                prop_assert!(stored.hour <= Retention::default().expiry(stored.began) && !stored.misled);
+                prop_assert!(!stored.was_refused || stored.hour.is_expired(truth));
+                let is_due = stored.hour.is_expired(truth);
+                prop_assert!(if is_due { !opens } else { opens || doubted }, "{:?}", world.keeper);
+            }
+        }
     }
 
     /// (2) With a right clock and any pattern of on and off, the key is destroyed within one minute of uptime after its

@@ -130,6 +130,22 @@ pub fn look_at_keeper(folder: &Path, clocks: Clocks) -> Result<Keeper, KeeperFil
     }
 }
 
+/// Whether there is a keeper in `folder`, whole or not, that may be opened; nothing is touched.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn is_keeper_in(folder: &Path) -> Result<bool, StoreError> {
+    let path = folder.join(VERSION_1[0]);
+    if path.try_exists().map_err(StoreError::at(&path))? {
+        return Ok(true);
+    }
+    match KeysFile::open(folder, false)? {
+        // The process may have ended before it was written for the first time.
+        Some(keys) => keys.is_blank().map(|blank| !blank).map_err(StoreError::at(&keys.path)),
+        None => Ok(false),
+    }
+}
+
 /// Where a keeper's audit log lies.
 #[must_use]
 pub fn audit_path(folder: &Path, keeper: KeeperId) -> PathBuf {
@@ -471,8 +487,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("keys"), vec![0; STATE_BYTES as usize]).unwrap();
         assert!(matches!(look_at_keeper(home.path(), clocks(0)), Err(KeeperFileError::None { .. })));
+        assert!(!is_keeper_in(home.path()).unwrap() && !is_keeper_in(&home.path().join("nowhere")).unwrap());
         let (_, keeper) = KeeperFile::open(home.path(), clocks(0)).unwrap();
         assert_eq!(keeper.stats().keys, 0);
+        assert!(is_keeper_in(home.path()).unwrap());
     }
 
     /// A state of version 1 that holds one key.
@@ -497,7 +515,7 @@ mod tests {
             std::fs::hard_link(at(name), at(&format!("{name}.seen"))).unwrap();
         }
         assert_eq!(look_at_keeper(home.path(), clocks(0)).unwrap().stats().keys, 1);
-        assert!(at("state").exists(), "looked at only");
+        assert!(at("state").exists() && is_keeper_in(home.path()).unwrap(), "looked at only");
         let (file, keeper) = KeeperFile::open(home.path(), clocks(0)).unwrap();
         assert_eq!((keeper.stats().keys, keeper.id()), (1, KeeperId([9; 8])));
         drop((file, keeper));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::base::limits::{CLOCK_ALLOWANCE, KEEPERS_AGREEING};
+use crate::base::limits::{CLOCK_ALLOWANCE, KEEPER_ASKS_TO_JUDGE, KEEPERS_AGREEING};
 use crate::base::media::Wallclock;
 use crate::core::retention::{
     BootId, Hour, KeeperId, KeyShares, RecordingId, RecordingName, Refusal, Release, Retention, Times, Witness,
@@ -42,6 +42,17 @@ struct Agreed {
     refused_from: Wallclock,
     /// It has certainly come for both.
     certain: Wallclock,
+}
+
+/// What single keepers gave out.
+pub(super) struct Gleaned {
+    pub(super) shares: KeyShares,
+    /// How many gave something out or refused.
+    pub(super) said: usize,
+    /// How many did neither.
+    pub(super) silent: usize,
+    /// What those who gave nothing met or said.
+    pub(super) why: String,
 }
 
 /// How one keeper answered.
@@ -191,11 +202,25 @@ impl Keepers {
         agreed(self.ask(Request::Release { recording, make }).await)
     }
 
-    /// What single keepers give out, though it may be too few of them: for trying to open what must not open.
-    pub(super) async fn whatever_is_released(&self, recording: RecordingName) -> KeyShares {
-        KeyShares::of_several(
-            self.ask(Request::Release { recording, make: false }).await.into_iter().filter_map(released),
-        )
+    /// What single keepers give out, though it may be too few of them: for trying to open what must not open. One that
+    /// is silent is asked again.
+    pub(super) async fn whatever_is_released(&self, recording: RecordingName) -> Gleaned {
+        let asked = Request::Release { recording, make: false };
+        let answered = join_all(self.0.lines.iter().map(async |line| {
+            let mut answered = line.try_ask(asked).await;
+            for _ in 1..KEEPER_ASKS_TO_JUDGE {
+                if answered.is_ok() {
+                    break;
+                }
+                answered = line.try_ask(asked).await;
+            }
+            answered
+        }));
+        let answered = answered.await;
+        let said = |answered: &&Answered| matches!(answered, Ok(Response::Released(_) | Response::Refused(_)));
+        let (said, why) = (answered.iter().filter(said).count(), reasons(&answered));
+        let silent = answered.len() - said;
+        Gleaned { shares: KeyShares::of_several(answered.into_iter().filter_map(released)), said, silent, why }
     }
 
     /// Denies a recording everywhere; counts when two have stored it.

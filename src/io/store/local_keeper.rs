@@ -144,13 +144,14 @@ impl LocalKeeper {
         self.kept().keeper.was_lost(hour)
     }
 
-    /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing.
+    /// The time that has certainly come: what may be deleted by. A clock wrongly ahead deletes nothing, and neither
+    /// does the first reading of a new keeper: what lies in the store may be another's.
     #[must_use]
     pub fn certain(&self) -> Wallclock {
         let mut kept = self.kept();
         let clocks = clocks(kept.boot);
         kept.keeper.advance(clocks, None);
-        kept.keeper.certain()
+        kept.keeper.swept_to()
     }
 
     /// To be called every second: keys of hours that have come are destroyed, in memory and on disk. Tells the log what
@@ -350,8 +351,10 @@ impl Kept {
                 let behind_s = behind.as_secs();
                 tracing::error!(
                     behind_s,
-                    "the clock is behind what was believed before: what was refused stays refused; \
-                                           if that was wrong, stop and run tessera recordings clock-was-wrong"
+                    "the clock is behind what was believed before: what was refused stays refused, and what \
+                                           begins later than the clock says does not open. Put the clock right; only \
+                                           if the former one was wrong, stop then and run tessera recordings \
+                                           clock-was-wrong"
                 );
             }
             Alarm::Uncertain => {
@@ -359,7 +362,9 @@ impl Kept {
                 tracing::warn!(
                     lead_s,
                     "the clock leads: what has expired by it is refused, and its keys are destroyed \
-                                        when the clock is synchronised or has gone on for a day"
+                                        when the clock is synchronised or has gone on for a day; until then recordings \
+                                        are kept for less, or none begins. If it is right, stop and run tessera \
+                                        recordings believe-clock"
                 );
             }
             Alarm::Nothing => tracing::info!(now_s = now.unix_seconds(), "the clock is certain again"),

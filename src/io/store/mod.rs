@@ -33,7 +33,7 @@ mod wraps;
 pub use archive::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, RecordingDetail, RecordingWish, Swept};
 pub use custody::KeyCustody;
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
-pub use keeper_file::{KeeperFile, KeeperFileError, audit_path, look_at_keeper};
+pub use keeper_file::{KeeperFile, KeeperFileError, audit_path, is_keeper_in, look_at_keeper};
 pub use keepers::Keepers;
 pub use local_keeper::{KeyCustodyError, LocalKeeper};
 pub use read_error::ReadError;
