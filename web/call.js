@@ -486,7 +486,7 @@ export class Call extends EventTarget {
     try {
       await this.#offerScreen();
     } catch (problem) {
-      this.#letScreenGo();
+      if (this.#screen === screen) this.#letScreenGo();
       throw problem;
     } finally {
       this.#tellState();

@@ -315,6 +315,8 @@ async function enter(watch) {
     showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
     at("join").textContent = say("join.try");
     showPreview();
+    // What was allowed meanwhile was not wanted then.
+    if (!watch && !lobby.camera && !lobby.microphone) openDevices(abilities());
   } finally {
     at("join").disabled = at("watch").disabled = false;
     listDevices();

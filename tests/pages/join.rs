@@ -34,9 +34,8 @@ async fn reads(browser: &Browser, texts: &[&str]) {
 /// Who holds the key is heard until it is let go, also where the page is not told so.
 async fn a_key_that_is_let_go_elsewhere_is_let_go(browser: &Browser) {
     let rule = |on: bool| {
-        let init = format!(
-            "{{ method: 'PATCH', headers: {{ 'Content-Type': 'application/json' }}, body: '{{\"push_to_talk\":{on}}}' }}"
-        );
+        let headers = "{ 'Content-Type': 'application/json' }";
+        let init = format!("{{ method: 'PATCH', headers: {headers}, body: '{{\"push_to_talk\":{on}}}' }}");
         format!("fetch('/v1/rooms/talk/moderation', {init});")
     };
     let hushed = |so: bool| {

@@ -85,7 +85,8 @@ pub const RECORDING_CLOSE_SPAN: Duration = Duration::from_secs(10);
 pub const RECORDING_ROLL_AHEAD: Duration = Duration::from_secs(60);
 /// Spacing of these asks while keepers refuse.
 pub const RECORDING_ROLL_RETRY: Duration = Duration::from_secs(10);
-/// Spans of a recording that its hour is away, at least, while it goes on because keepers grant no key for its next part.
+/// Spans of a recording that its hour is away, at least, while it goes on because keepers grant no key for its next
+/// part.
 pub const RECORDING_SPANS_LEFT: u32 = 2;
 /// Parts of one recording whose last objects are on their way at once; the end of further ones is not told.
 pub const RECORDING_PARTS_CLOSING_MAX: usize = 4;

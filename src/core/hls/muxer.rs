@@ -102,7 +102,8 @@ impl LiveMuxer {
         Self { open: None, pictures, sounds, last: None, awaits_keyframe: true, first: 0, fragments: 0 }
     }
 
-    /// It begins with this segment or a later one: those before had parts of another one, whose names are not used again.
+    /// It begins with this segment or a later one: those before had parts of another one, whose names are not used
+    /// again.
     pub fn begin_from(&mut self, msn: u64) {
         self.first = msn;
     }

@@ -35,8 +35,8 @@ pub enum Reload {
 }
 
 impl Wanted {
-    /// What becomes of a request for a playlist that has all of this; one to which nothing is added any more is sent as it
-    /// is.
+    /// What becomes of a request for a playlist that has all of this; one to which nothing is added any more is sent as
+    /// it is.
     #[must_use]
     pub fn judge(self, window: &Window) -> Reload {
         if window.is_over() {

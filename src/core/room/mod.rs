@@ -32,8 +32,10 @@ pub enum RoomInput {
     ViewerJoin(PeerId),
     /// One who only watches goes.
     ViewerLeave(PeerId),
-    /// Whether a person's track comes in and can be shown or heard.
+    /// Whether a person's track comes in.
     Track(ParticipantId, TrackKind, bool),
+    /// Whether what comes in of it cannot be shown.
+    Refused(ParticipantId, TrackKind, bool),
     /// What a person says of their track: whether there is anything in it. A muted microphone goes on coming in.
     Stated(ParticipantId, TrackKind, bool),
     /// Who speaks and who has the word, as `mix::Dominance` found; people who are not here, or whose microphone is off,
@@ -127,6 +129,10 @@ impl RoomCore {
             RoomInput::ViewerLeave(peer) => self.viewers.retain(|known| *known != peer),
             RoomInput::Track(participant, kind, runs) => {
                 let is_changed = self.roster.set_runs(participant, kind, runs);
+                self.track_changed(participant, kind, is_changed, out);
+            }
+            RoomInput::Refused(participant, kind, refused) => {
+                let is_changed = self.roster.set_refused(participant, kind, refused);
                 self.track_changed(participant, kind, is_changed, out);
             }
             RoomInput::Stated(participant, kind, on) => {

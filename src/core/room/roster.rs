@@ -52,11 +52,13 @@ struct Track {
     runs: bool,
     /// Its sender says that there is nothing in it.
     said_off: bool,
+    /// What comes in is of a kind, or an amount, that is not shown.
+    refused: bool,
 }
 
 impl Track {
     const fn is_on(self) -> bool {
-        self.runs && !self.said_off
+        self.runs && !self.said_off && !self.refused
     }
 }
 
@@ -120,6 +122,7 @@ impl Roster {
         self.change(participant, |member| {
             let track = &mut member.tracks[track_index(kind)];
             track.said_off &= kind != TrackKind::Screen || !runs || track.runs;
+            track.refused &= track.runs == runs;
             track.runs = runs;
         })
     }
@@ -127,6 +130,11 @@ impl Roster {
     /// Whether that changed anything.
     pub(super) fn set_said_off(&mut self, participant: ParticipantId, kind: TrackKind, said_off: bool) -> bool {
         self.change(participant, |member| member.tracks[track_index(kind)].said_off = said_off)
+    }
+
+    /// Whether that changed anything.
+    pub(super) fn set_refused(&mut self, participant: ParticipantId, kind: TrackKind, refused: bool) -> bool {
+        self.change(participant, |member| member.tracks[track_index(kind)].refused = refused)
     }
 
     /// Whether anything of them changed.

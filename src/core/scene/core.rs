@@ -78,8 +78,8 @@ pub enum Input {
         /// Who; `None` when nobody has it.
         participant: Option<ParticipantId>,
     },
-    /// Someone says that there is nothing in their camera or screen, or that there is again: pictures that were under way
-    /// are not shown any more.
+    /// Someone says that there is nothing in their camera or screen, or that there is again: pictures that were under
+    /// way are not shown any more.
     Off {
         /// Which track.
         track: TrackId,

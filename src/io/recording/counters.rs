@@ -11,7 +11,7 @@ pub struct RecordCounters {
     pub bytes: Counter,
     /// Writes that failed (`record_errors`).
     pub errors: Counter,
-    /// Times that keepers let no recording begin (`recordings_refused`).
+    /// Times that keepers let no recording, or no next part of one, begin (`recordings_refused`).
     pub refused: Counter,
     /// Times that a recording that ran could store nothing (`recordings_stalled`).
     pub stalled: Counter,

@@ -17,6 +17,8 @@ pub(super) struct Rolling {
     at_latest: Instant,
     ask_at: Instant,
     asked: Option<Reserving>,
+    /// What was told of refusals: whether that was when the part that runs should have been over.
+    told: Option<bool>,
 }
 
 impl Rolling {
@@ -29,7 +31,7 @@ impl Rolling {
         // Expiries are rounded down.
         let until_hour = retention.span().saturating_sub(Duration::from_secs(3600));
         let goes_on = until_hour.saturating_sub(retention.recording_span() * limits::RECORDING_SPANS_LEFT);
-        Some(Self { at, at_latest: at.max(now + goes_on), ask_at, asked: None })
+        Some(Self { at, at_latest: at.max(now + goes_on), ask_at, asked: None, told: None })
     }
 
     /// Whether the next keyframe is the next part's first. While nobody grants that one's key, the one that runs goes
@@ -45,7 +47,15 @@ impl Rolling {
             self.asked = Some(files.reserve());
         }
         if let Some(Err(error)) = self.asked.as_mut().and_then(Reserving::look) {
-            tracing::warn!(%error, "the next part of a recording has no key yet");
+            // Once as it begins, and once as the part that runs should be over.
+            let is_late = self.at <= now;
+            if self.told != Some(is_late) {
+                self.told = Some(is_late);
+                if is_late {
+                    files.note_refused();
+                }
+                tracing::warn!(%error, is_late, "the next part of a recording has no key yet; it is asked for on and on");
+            }
             self.asked = None;
             self.ask_at = now + limits::RECORDING_ROLL_RETRY;
         }

@@ -85,6 +85,11 @@ impl SealedFiles {
         }
     }
 
+    /// Its next part should begin, and has no key.
+    pub(super) fn note_refused(&self) {
+        self.counters.refused.add(1);
+    }
+
     /// Asks for a place beforehand.
     pub(super) fn reserve(&self) -> Reserving {
         self.archive.reserve_soon(self.retention, self.waker.clone())

@@ -405,6 +405,13 @@ impl Archive {
         self.counters.swept.add(swept.objects);
         self.counters.sweep_errors.add(swept.failed);
         self.counters.sweep_failing.set(u64::from(swept.failed > 0));
+        if swept.objects > 0
+            && self.counters.unopened.get() > 0
+            && let Some(keepers) = self.custody.keepers()
+        {
+            // Some of those that nobody opens may be gone: they are counted anew.
+            keepers.set_mend_due();
+        }
         swept
     }
 
@@ -441,15 +448,17 @@ impl Archive {
         if ticked.await.is_err() {
             tracing::error!("a tick of the keeper failed");
         }
-        self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm()));
         let lead = self.custody.leads_by();
-        match (lead, std::mem::replace(leads, lead.is_some())) {
-            (Some(lead), false) => tracing::error!(
-                seconds = lead.as_secs(),
+        // Keepers that are silent for a while take nothing back.
+        let before = std::mem::replace(leads, lead.map_or(*leads, |lead| !lead.is_zero()));
+        self.counters.clock_alarm.set(u64::from(self.custody.has_clock_alarm() || *leads));
+        match (before, *leads) {
+            (false, true) => tracing::error!(
+                seconds = lead.unwrap_or_default().as_secs(),
                 "this node's clock leads its keepers', or did: recordings go on, and what had expired by it does not \
                  open here; put it right and restart the node"
             ),
-            (None, true) => tracing::info!("this node's clock leads its keepers' no longer"),
+            (true, false) => tracing::info!("this node's clock leads its keepers' no longer"),
             _ => {}
         }
     }

@@ -190,17 +190,16 @@ impl KeyCustody {
     }
 
     /// Whether the own keeper's clock is in doubt, not certain, or behind what was believed once. With keepers in other
-    /// processes, which say that in their own logs: whether this machine's clock is in doubt, or led theirs.
+    /// processes, which say that in their own logs: whether this machine's clock is in doubt.
     #[must_use]
     pub fn has_clock_alarm(&self) -> bool {
         match &self.0 {
             Custody::Local(local) => local.has_clock_alarm(),
-            Custody::Remote(remote) => remote.is_in_doubt() || remote.leads_by().is_some(),
+            Custody::Remote(remote) => remote.is_in_doubt(),
         }
     }
 
-    /// How far what this node refuses by leads what its keepers in other processes do, if that is more than clocks
-    /// differ anyway.
+    /// How far what this node refuses by leads what its keepers in other processes do; `None` if that is not known.
     pub(super) fn leads_by(&self) -> Option<Duration> {
         self.keepers().and_then(Keepers::leads_by)
     }

@@ -140,12 +140,13 @@ impl Keepers {
         self.0.own().doubted().is_some()
     }
 
-    /// How far what this node refuses by leads what two keepers that answer do, if that is more than clocks differ
-    /// anyway: then this machine's clock leads, or did. `None` while too few of them answer.
+    /// How far what this node refuses by leads what two keepers that answer do; zero for what clocks differ anyway,
+    /// else this machine's clock leads, or did. `None` while too few of them answer.
     pub(super) fn leads_by(&self) -> Option<Duration> {
         let now = self.now();
         let told = second_latest(&self.told(), |told| told.latest.max(told.wall))?.max(self.refused_by_two());
-        Some(Duration::from_nanos(now.0.saturating_sub(told.0))).filter(|lead| *lead > CLOCK_ALLOWANCE)
+        let lead = Duration::from_nanos(now.0.saturating_sub(told.0));
+        Some(if lead > CLOCK_ALLOWANCE { lead } else { Duration::ZERO })
     }
 
     /// Whether everything of an hour is refused now.
@@ -430,7 +431,7 @@ mod tests {
         assert_eq!((keepers.refused_by_two(), keepers.now() >= hour), (wall, true));
         let later = hour.0 - 60 * NANOS_PER_SECOND;
         *keepers.0.told() = vec![Some(told(1, later)), Some(told(2, later)), Some(told(3, 0))];
-        assert_eq!(keepers.leads_by(), None, "clocks differ by some minutes");
+        assert_eq!(keepers.leads_by(), Some(Duration::ZERO), "clocks differ by some minutes");
     }
 
     #[test]

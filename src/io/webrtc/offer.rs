@@ -141,8 +141,8 @@ pub(super) fn password_of(description: &str) -> &str {
     description.lines().find_map(|line| line.strip_prefix("a=ice-pwd:")).unwrap_or_default().trim_end()
 }
 
-/// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840 section 9): those for all,
-/// these below the first m-line, which is the bundle's, and its name.
+/// The credentials and candidates of an answer as `application/trickle-ice-sdpfrag` (RFC 8840 section 9): those for
+/// all, these below the first m-line, which is the bundle's, and its name.
 #[must_use]
 pub fn fragment_of(answer: &str) -> String {
     let (mut head, mut candidates): (Vec<&str>, Vec<&str>) = Default::default();

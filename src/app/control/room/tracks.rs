@@ -59,7 +59,7 @@ impl Room {
     ) {
         let TrackId { participant, kind } = track;
         let Some(why) = why else {
-            return self.room_input(now, RoomInput::Track(participant, kind, true), out);
+            return self.room_input(now, RoomInput::Refused(participant, kind, false), out);
         };
         tracing::warn!(room = %alias(&self.name), ?kind, why, "a track is not shown");
         if kind == TrackKind::Camera {
@@ -69,7 +69,7 @@ impl Room {
         if let Some((peer, _)) = sender {
             Self::send(peer, &FromNode::problem(ProblemKind::NotShown, "Your pictures are not shown", &why), out);
         }
-        self.room_input(now, RoomInput::Track(participant, kind, false), out);
+        self.room_input(now, RoomInput::Refused(participant, kind, true), out);
     }
 
     /// A track sends more than is taken, so nothing of it is shown; or it is within bounds again.
