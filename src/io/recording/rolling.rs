@@ -54,7 +54,7 @@ impl Rolling {
                 if is_late {
                     files.note_refused();
                 }
-                tracing::warn!(%error, is_late, "the next part of a recording has no key yet; it is asked for on and on");
+                tracing::warn!(%error, is_late, "the next part of a recording has no key yet; asked for on and on");
             }
             self.asked = None;
             self.ask_at = now + limits::RECORDING_ROLL_RETRY;
