@@ -81,6 +81,8 @@ async fn a_room_is_watched_by_hls_where_webrtc_is_refused_and_goes_back_in_time(
     browser.click("#live").await;
     browser.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
     load.stop();
+    let ended = "return tessera.phase === 'waiting' && document.getElementById('video').currentTime === 0;";
+    browser.wait_for("it is told that the room ended", ended, PATIENCE).await;
     browser.close().await;
     node.stop();
 }
