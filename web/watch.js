@@ -165,12 +165,16 @@ class Direct {
 
 /* By HLS. */
 
+const ENDED = { title: "The room's stream ended" };
+
 class Files {
   name = "hls";
   text = "a second or two behind";
   rewinds = true;
   #hls = null;
   #lost = (/** @type {Problem} */ _) => {};
+  /** Aborted with this way: what listened to the video for it does so no longer. */
+  #ears = new AbortController();
 
   async go(lost) {
     this.#lost = lost;
@@ -187,16 +191,25 @@ class Files {
       throw new Problem({ title: Hls ? "This browser plays no HLS" : "This node was built without its player for HLS" });
     }
     video.src = url;
+    // A player of the browser's own tells by the video alone what becomes of it.
     await new Promise((resolve, reject) => {
-      video.addEventListener("loadeddata", resolve, { once: true });
-      video.addEventListener("error", () => reject(new Problem({ title: "The pictures cannot be played" })), { once: true });
+      this.#on("loadeddata", resolve);
+      this.#on("error", () => reject(new Problem({ title: "The pictures cannot be played" })));
     });
+    this.#on("error", () => lost(new Problem({ title: "The room's stream broke off" })));
+    this.#on("ended", () => lost(new Problem(ENDED)));
+  }
+
+  /** Listens to the video once, and not beyond this way. */
+  #on(event, act) {
+    video.addEventListener(event, act, { once: true, signal: this.#ears.signal });
   }
 
   #load(Hls, url) {
     // Parts need no transmuxing, so a worker (and a policy that allows one) is not needed.
     const hls = new Hls({ lowLatencyMode: true, enableWorker: false, backBufferLength: 90, maxLiveSyncPlaybackRate: 1.1 });
     this.#hls = hls;
+    this.#on("ended", () => this.#lost(new Problem(ENDED)));
     let mended = 0;
     return /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
       hls.on(Hls.Events.MANIFEST_PARSED, listQualities);
@@ -224,6 +237,7 @@ class Files {
   }
 
   stop() {
+    this.#ears.abort();
     this.#hls?.destroy();
     this.#hls = null;
     video.removeAttribute("src");

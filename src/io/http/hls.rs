@@ -191,7 +191,7 @@ async fn playlist(
     let skips = directives.skip.as_deref().is_some_and(|skip| matches!(skip, "YES" | "v2"));
     let text = if skips { &edge.delta } else { &edge.full };
     let keep = HeaderValue::from_static(if follows { WAITED_FOR } else { BRIEF });
-    let bytes = if found.reads_gzip { text.gzip() } else { text.plain() };
+    let bytes = if found.reads_gzip { text.packed(packed::brief) } else { text.plain() };
     let mut response = sent(PLAYLIST, keep, bytes.clone());
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     if found.reads_gzip {

@@ -26,12 +26,18 @@ pub(super) fn is_read(request: &HeaderMap) -> bool {
 /// `file` in gzip.
 pub(super) fn gzip(file: &'static [u8]) -> Bytes {
     let mut all = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    let packed = all.entry(file.as_ptr().addr()).or_insert_with(|| {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(file.len() / 3), Compression::best());
-        encoder.write_all(file).expect("memory takes what is written to it");
-        encoder.finish().expect("memory takes what is written to it").into()
-    });
-    packed.clone()
+    all.entry(file.as_ptr().addr()).or_insert_with(|| pack(file, Compression::best())).clone()
+}
+
+/// A text that is soon another one, in gzip.
+pub(super) fn brief(text: &[u8]) -> Bytes {
+    pack(text, Compression::default())
+}
+
+fn pack(bytes: &[u8], level: Compression) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), level);
+    encoder.write_all(bytes).expect("memory takes what is written to it");
+    encoder.finish().expect("memory takes what is written to it").into()
 }
 
 #[cfg(test)]

@@ -1,12 +1,9 @@
 //! **The question:** as what is a playlist sent? As it is, or in gzip (RFC 1952) to whoever reads that, as RFC 8216bis
 //! wants it (section 6.2.1): an eighth of it, packed when the first one asks, and once for all who do.
 
-use std::io::Write;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 /// A text of a rung's.
 #[derive(Debug)]
@@ -26,13 +23,9 @@ impl Text {
         &self.plain
     }
 
-    /// In gzip. Nobody waits for this but those who ask for the same text.
+    /// As the door packs it. Nobody waits for this but those who ask for the same text.
     #[must_use]
-    pub fn gzip(&self) -> &Bytes {
-        self.packed.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain.len() / 4), Compression::default());
-            encoder.write_all(&self.plain).expect("memory takes what is written to it");
-            encoder.finish().expect("memory takes what is written to it").into()
-        })
+    pub fn packed(&self, pack: impl FnOnce(&[u8]) -> Bytes) -> &Bytes {
+        self.packed.get_or_init(|| pack(&self.plain))
     }
 }
