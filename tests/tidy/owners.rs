@@ -43,7 +43,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("cosmic_text", &["engine/compose"]),
     ("nnnoiseless", &["engine/audio"]),
     ("jpeg_encoder", &["engine/encode"]),
-    ("flate2", &["io/http", "io/live"]),
+    ("flate2", &["io/http"]),
     ("png", &["engine/compose", "io/http"]),
     ("pollster", &["engine/compose/gpu"]),
     ("wgpu", &["engine/compose/gpu"]),

@@ -193,6 +193,13 @@ mod tests {
     }
 
     #[test]
+    fn so_few_or_so_many_connections_are_refused() {
+        assert_eq!(parse("connections = 4096").unwrap().http.connections, 4096);
+        assert!(parse("connections = 7").unwrap_err().contains("8 to 65536"));
+        assert!(parse("connections = 65537").is_err());
+    }
+
+    #[test]
     fn what_cannot_be_a_token_a_host_or_an_origin_is_refused_with_what_to_do() {
         for (lines, told) in [
             ("token = \"a\"", "openssl rand -hex 32"),
@@ -203,7 +210,6 @@ mod tests {
             ("ice_servers = [{ urls = [\"a\"] }]", "stun:HOST"),
             ("ice_servers = [{ urls = [\"turn:a\"], username = \"b\" }]", "either username and credential"),
             ("embed_origins = [\"https://a.example; script-src *\"]", "https://HOST"),
-            ("connections = 7", "8 to 65536"),
         ] {
             let error = parse(lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:2: http.") && error.contains(told), "{lines}: {error}");
