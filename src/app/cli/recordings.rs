@@ -14,9 +14,10 @@ use tokio::runtime::Runtime;
 
 use crate::app::cli::Failure;
 use crate::app::cli::recordings_table::table;
-use crate::app::cli::terminal::say;
+use crate::app::cli::terminal::{complain, say};
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::{CLOCK_ALLOWANCE, KEEPERS_AGREEING};
+use crate::base::media::Wallclock;
 use crate::core::record::{RecordedFile, utc_text};
 use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
@@ -251,6 +252,12 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             let swept = runtime.block_on(archive.sweep_telling(&|done, of| show(&bar, done, of)));
             bar.finish_and_clear();
             print(&json!(swept));
+            if archive.custody().certain() == Wallclock(0) {
+                complain!(
+                    "nothing is swept by this keeper's first reading alone: it takes a synchronised clock, a day of \
+                     running, or `tessera recordings believe-clock`"
+                );
+            }
             return Ok(if swept.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Action::BelieveClock(place) => {
@@ -265,7 +272,7 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
             let (told, keys) = (utc_text(now), archive.custody().stats().keys);
             // Two readings of one clock differ a little.
             if now.0.saturating_add(CLOCK_ALLOWANCE.as_nanos() as u64) >= before.0 {
-                let still = "the clock says so too: put it right first, if it is wrong";
+                let still = "the clock says so too: put it right first, if it is wrong. What was refused stays lost";
                 return Err(Failure::Failed(format!("the keeper's time is {told} as before; {still}")));
             }
             say!("the keeper's time is {told} now, and {keys} hour keys are left; what was refused stays lost");

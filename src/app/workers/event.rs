@@ -126,6 +126,8 @@ pub enum Event {
         room: RoomId,
         /// Which recording.
         ticket: RecordingTicket,
+        /// Whether somebody wanted that; else its clock did it.
+        wanted: bool,
     },
     /// The keepers did not agree: nothing is recorded.
     RecordingRefused {

@@ -226,8 +226,9 @@ impl Package {
         }
         let room = room.clone();
         if is_erased {
+            let wanted = matches!(stage, Stage::Running(recording) if recording.is_shredded());
             *stage = Stage::Failed;
-            self.reports.send(Event::RecordingErased { room, ticket });
+            self.reports.send(Event::RecordingErased { room, ticket, wanted });
             return None;
         }
         if std::mem::replace(storing, is_stored) != is_stored {
@@ -639,7 +640,9 @@ mod tests {
         let name = stored()[0];
         room.runtime.block_on(archive.shred(name)).unwrap();
         package.advance(Instant::now());
-        assert!(matches!(events.try_recv(), Ok(Event::RecordingErased { ticket, .. }) if ticket == room.ticket));
+        assert!(
+            matches!(events.try_recv(), Ok(Event::RecordingErased { ticket, wanted: true, .. }) if ticket == room.ticket)
+        );
         package.command(PackageCommand::Finish(room.ticket));
         room.answers_until(|| room.objects() == 0);
     }

@@ -144,6 +144,12 @@ impl Keeper {
         self.times.refused_from()
     }
 
+    /// Whether there is a key for `hour`.
+    #[must_use]
+    pub fn has_key(&self, hour: Hour) -> bool {
+        self.hours.contains_key(&hour)
+    }
+
     /// Whether everything that was filed under `hour` before a believed clock turned out wrong is lost, though the hour
     /// itself has not come.
     #[must_use]

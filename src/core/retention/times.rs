@@ -247,14 +247,15 @@ impl Times {
             // What two have come to is certain, and no more than that, whatever this machine's kernel says.
             Witness::Told(time) => {
                 self.elapsed_to = self.elapsed_to.max(time.min(self.refused_from));
-                (time, time.max(clocks.wall))
+                // That it is not later takes this machine too: after a power cut all may have come up in the past.
+                (time, own.then_some(time.max(clocks.wall)))
             }
-            Witness::Nobody if own && self.doubt.is_none() => (clocks.wall, clocks.wall),
+            Witness::Nobody if own && self.doubt.is_none() => (clocks.wall, Some(clocks.wall)),
             Witness::Nobody | Witness::Awaited => return None,
         };
         self.destroyed_to = self.destroyed_to.max(certain.min(self.refused_from));
         self.settled = true;
-        Some(latest)
+        latest
     }
 }
 

@@ -230,7 +230,28 @@ fn keepers_destroy_what_lies_too_far_ahead_of_both_that_tell_the_time() {
     keeper.advance(machine.clocks(), Some(after(machine.truth(), YEAR)));
     assert_eq!(keys(&keeper), held, "the other contradicts this clock");
     keeper.advance(machine.clocks(), Some(machine.truth()));
+    assert_eq!(keys(&keeper), held, "nothing vouches for this clock");
+    machine.synchronised = true;
+    keeper.advance(machine.clocks(), Some(machine.truth()));
     assert_eq!(keys(&keeper), 0);
+}
+
+#[test]
+fn keepers_that_all_come_up_in_the_past_destroy_nothing_before_their_clocks_are_put_right() {
+    let (mut machine, mut keeper, hour) = recording();
+    machine.pass(&mut keeper, CLOCK_BELIEVED_AFTER);
+    machine.off_for(MINUTE);
+    machine.behind = YEAR;
+    let mut keeper = restarted(&keeper, &machine);
+    for _ in 0..3 {
+        keeper.advance(machine.clocks(), Some(machine.clocks().wall));
+        machine.pass(&mut keeper, MINUTE);
+    }
+    assert_eq!(refusal(&mut keeper, &machine, hour), Some(Refusal::Doubt));
+    machine.behind = Duration::ZERO;
+    machine.synchronised = true;
+    keeper.advance(machine.clocks(), Some(machine.truth()));
+    assert_eq!((refusal(&mut keeper, &machine, hour), keys(&keeper) > 0), (None, true));
 }
 
 #[test]

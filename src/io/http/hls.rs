@@ -210,8 +210,8 @@ fn missing(why: Missing, follows: bool) -> Problem {
     }
 }
 
-/// Names are never used again, so caches may keep what they name; but no longer than the node itself does, by which a
-/// room that is over is forgotten.
+/// Names are never used again, so caches may keep what they name, as long as the node does while the room goes on; of
+/// one that is over they forget it a window later.
 fn kept_for(live: &LiveRoom) -> HeaderValue {
     let seconds = 2 * live.listed().as_secs() + limits::HLS_SEGMENT_SPAN.as_secs();
     HeaderValue::try_from(format!("public, max-age={seconds}")).expect("digits are visible")

@@ -188,7 +188,11 @@ impl Shared {
         let mut ended = self.ended();
         ended.push_back(Ended { room: room.clone(), live: live.clone(), len, until });
         let len_max = self.setup.len_max.saturating_mul(limits::HLS_ENDED_WINDOWS);
-        while ended.len() > limits::HLS_ENDED_MAX || ended.iter().map(|ended| ended.len).sum::<usize>() > len_max {
+        let is_over = |ended: &VecDeque<Ended>| {
+            ended.len() > limits::HLS_ENDED_MAX || ended.iter().map(|ended| ended.len).sum::<usize>() > len_max
+        };
+        // The newest stays however long it is: its viewers were just told what they can have of it.
+        while ended.len() > 1 && is_over(&ended) {
             ended.pop_front();
         }
     }

@@ -136,10 +136,13 @@ impl LiveRung {
         self.unused.load(Ordering::Relaxed)
     }
 
-    /// How far it is.
+    /// How far it is; nothing of one that was withdrawn.
     #[must_use]
     pub fn last(&self) -> Option<PartId> {
-        self.edge().and_then(|edge| edge.window.last())
+        match &*self.feed.borrow() {
+            Feed::On(edge) | Feed::Ended(edge) => edge.window.last(),
+            Feed::Off | Feed::Withdrawn(..) | Feed::Gone => None,
+        }
     }
 
     /// What it is read with, once that is known.
@@ -178,7 +181,10 @@ impl LiveRung {
         let (mut was_on, mut taken) = (false, None);
         loop {
             let is_off = match &*feed.borrow_and_update() {
-                Feed::Gone | Feed::Withdrawn(..) => return Err(Missing::Gone),
+                Feed::Gone => return Err(Missing::Gone),
+                // Taken up again, it is about to begin.
+                Feed::Withdrawn(..) if self.on.load(Ordering::Acquire) => true,
+                Feed::Withdrawn(..) => return Err(Missing::Gone),
                 Feed::Off if was_on => return Err(Missing::Gone),
                 Feed::Off => true,
                 Feed::On(edge) | Feed::Ended(edge) => match judge(&edge.window) {

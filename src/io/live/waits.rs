@@ -1,5 +1,5 @@
-//! **The question:** how many requests wait, and whose are they? No network has more than its share of the places, so
-//! nobody alone keeps all others out.
+//! **The question:** how many requests wait, and whose are they? Once half of the places are taken no network has more
+//! than its share, so nobody alone keeps all others out, and a proxy in front of many may have as many as nobody needs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::limits;
 
-/// Places that one network has at most.
+/// From so many places taken on the rest are shared.
+const SCARCE: usize = limits::HLS_BLOCKED_MAX / 2;
+/// Places that one network has at most then.
 const SHARE: usize = limits::HLS_BLOCKED_MAX / limits::HTTP_ADDRESS_SHARE;
 
 /// Requests that wait for what is about to come; clones count together.
@@ -32,7 +34,8 @@ impl Waits {
     /// One more of this network waits, if it may.
     pub(super) fn place(&self, network: Option<IpAddr>) -> Option<Place> {
         let mut table = self.table();
-        if table.all >= limits::HLS_BLOCKED_MAX || table.of.get(&network).is_some_and(|count| *count >= SHARE) {
+        let has_its_share = table.of.get(&network).is_some_and(|count| *count >= SHARE);
+        if table.all >= limits::HLS_BLOCKED_MAX || (table.all >= SCARCE && has_its_share) {
             return None;
         }
         table.all += 1;
@@ -63,11 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_network_has_a_quarter_of_the_places_and_leaves_the_others_theirs() {
+    fn one_network_has_half_of_the_places_and_leaves_the_others_theirs() {
         let (waits, network) = (Waits::default(), |n: u8| Some(IpAddr::from([192, 0, 2, n])));
-        let mut all: Vec<Place> = (0..SHARE).map(|_| waits.place(network(1)).unwrap()).collect();
+        let mut all: Vec<Place> = (0..SCARCE).map(|_| waits.place(network(1)).unwrap()).collect();
         assert!(waits.place(network(1)).is_none());
-        for n in 2..=limits::HTTP_ADDRESS_SHARE as u8 {
+        for n in [2, 3] {
             all.extend((0..SHARE).map(|_| waits.place(network(n)).unwrap()));
         }
         assert!(waits.place(network(9)).is_none(), "all are taken");

@@ -107,6 +107,12 @@ impl RoomRecording {
         self.sink.is_erased()
     }
 
+    /// Whether that was somebody's will.
+    #[must_use]
+    pub fn is_shredded(&self) -> bool {
+        self.sink.is_shredded()
+    }
+
     /// Whether keepers or a disk have to answer before anything more is read.
     #[must_use]
     pub fn is_waiting(&self) -> bool {

@@ -110,6 +110,11 @@ impl SealedFiles {
         matches!(&self.stage, Stage::Begun(recording) if recording.is_erased())
     }
 
+    /// Whether somebody wanted it erased.
+    pub(super) fn is_shredded(&self) -> bool {
+        matches!(&self.stage, Stage::Begun(recording) if recording.is_shredded())
+    }
+
     /// Whether nothing may be put until the keepers have answered.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.stage, Stage::Asking(_))

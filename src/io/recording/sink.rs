@@ -73,6 +73,11 @@ impl Sink {
         }
     }
 
+    /// Whether somebody wanted it erased.
+    pub(super) fn is_shredded(&self) -> bool {
+        matches!(self, Self::Sealed(files) if files.is_shredded())
+    }
+
     /// Whether nothing more may be given until `poll` says so.
     pub(super) fn is_waiting(&self) -> bool {
         match self {

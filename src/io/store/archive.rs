@@ -443,7 +443,8 @@ impl Archive {
         // It may wait for its disk.
         let ticked = tokio::task::spawn_blocking(move || {
             custody.tick();
-            underway.expire(custody.ends_by());
+            let now = custody.ends_by();
+            underway.expire(|hour| hour.is_expired(now) || custody.has_lost(hour));
         });
         if ticked.await.is_err() {
             tracing::error!("a tick of the keeper failed");
@@ -573,9 +574,9 @@ mod tests {
         let reserved = archive.reserve(Retention::default()).await.unwrap();
         let sealed = archive.begin(reserved, Waker::new().unwrap());
         let hour = sealed.recording().hour.start();
-        archive.underway.expire(Wallclock(hour.0 - 1));
+        archive.underway.expire(|of| of.is_expired(Wallclock(hour.0 - 1)));
         assert!(!sealed.is_erased());
-        archive.underway.expire(hour);
+        archive.underway.expire(|of| of.is_expired(hour));
         assert!(sealed.is_erased() && sealed.put(Object::Fin, b"whole").is_err());
     }
 

@@ -166,6 +166,15 @@ impl KeyCustody {
         }
     }
 
+    /// Whether the own keeper destroyed the key of an hour that may not have come: its clock was ahead, and was put
+    /// right. Keepers in other processes are not asked; see [`super::wraps`].
+    pub(super) fn has_lost(&self, hour: Hour) -> bool {
+        match &self.0 {
+            Custody::Local(local) => !local.has_key(hour),
+            Custody::Remote(_) => false,
+        }
+    }
+
     /// Takes the operator's word that the wall clock is right; keepers in other processes have to be told themselves.
     ///
     /// # Errors

@@ -138,6 +138,11 @@ impl LocalKeeper {
         self.stored(&mut kept, |keeper| keeper.refuse(hour))
     }
 
+    /// See [`Keeper::has_key`].
+    pub(super) fn has_key(&self, hour: Hour) -> bool {
+        self.kept().keeper.has_key(hour)
+    }
+
     /// See [`Keeper::was_lost`].
     #[must_use]
     pub fn was_lost(&self, hour: Hour) -> bool {

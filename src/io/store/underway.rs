@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::base::media::Wallclock;
-use crate::core::retention::{RecordingName, Secret};
+use crate::core::retention::{Hour, RecordingName, Secret};
 
 /// Recordings whose objects are on their way; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -45,10 +44,11 @@ impl Underway {
         self.all().get(&recording).inspect(|one| one.erased.set(SHREDDED)).is_some()
     }
 
-    /// Nothing more is stored of those whose hour has come: only a leap of the clock brings it on while they are made.
-    pub(super) fn expire(&self, now: Wallclock) {
+    /// Nothing more is stored of those whose hour has come or has lost its key: a clock that leaps, or is put right,
+    /// brings that on while they are made.
+    pub(super) fn expire(&self, is_over: impl Fn(Hour) -> bool) {
         let all = self.all();
-        let expired = all.iter().filter(|(recording, _)| recording.hour.is_expired(now));
+        let expired = all.iter().filter(|(recording, _)| is_over(recording.hour));
         expired.for_each(|(_, one)| one.erased.set(EXPIRED));
     }
 

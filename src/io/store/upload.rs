@@ -89,6 +89,12 @@ impl SealedRecording {
         self.erased.is_set()
     }
 
+    /// Whether somebody wanted it erased.
+    #[must_use]
+    pub fn is_shredded(&self) -> bool {
+        self.erased.is_shredded()
+    }
+
     /// Seals an object and has it stored, without waiting. Its sealed length.
     ///
     /// # Errors
@@ -320,7 +326,7 @@ mod tests {
             drop(jobs);
             store(queue, (recording, &erased), &vault, &custody, &counters).await;
         };
-        underway.expire(recording.hour.start());
+        underway.expire(|hour| hour.is_expired(recording.hour.start()));
         in_hand().await;
         assert!(erased.is_set() && spool.has(recording), "a clock may have leapt: nothing is deleted for it");
         underway.erase(recording);

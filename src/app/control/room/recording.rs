@@ -139,12 +139,22 @@ impl Room {
         }
     }
 
-    /// It was erased, or a leap of the clock brought its hour on, while it was made.
-    pub(super) fn recording_erased(&mut self, now: Instant, ticket: RecordingTicket, out: &mut Outbox<Effect>) {
+    /// It was erased while it was made; or its clock leapt or was put right, and what is recorded from now on may have
+    /// an hour of its own.
+    pub(super) fn recording_erased(
+        &mut self,
+        now: Instant,
+        ticket: RecordingTicket,
+        wanted: bool,
+        out: &mut Outbox<Effect>,
+    ) {
         if self.recording.ticket() == Some(ticket) {
             let room = alias(&self.name);
-            tracing::warn!(%room, "a recording was erased or has expired while it was made, so it ends");
+            tracing::warn!(%room, wanted, "a recording was erased, or lost to a clock, while it was made, so it ends");
             self.end_recording(now, out);
+            if !wanted {
+                self.record_from_the_start(now, out);
+            }
         }
     }
 

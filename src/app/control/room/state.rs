@@ -425,7 +425,7 @@ impl Room {
             Event::RecordingBegan { ticket, .. } => self.recording_began(now, ticket, out),
             Event::RecordingRefused { ticket, .. } => self.recording_refused(now, ticket, out),
             Event::RecordingStalled { ticket, .. } => self.recording_stalled(ticket, out),
-            Event::RecordingErased { ticket, .. } => self.recording_erased(now, ticket, out),
+            Event::RecordingErased { ticket, wanted, .. } => self.recording_erased(now, ticket, wanted, out),
             Event::RecordingFailed { ticket, .. } => self.recording_failed(now, ticket, out),
             Event::LiveFailed { rung, .. } => self.package_failed(now, rung, out),
             Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),

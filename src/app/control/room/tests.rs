@@ -347,7 +347,13 @@ fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
     let event = began(&room);
     let effects = handle(&mut room, now, Input::Worker(event));
     assert!(mark(&effects) == [true] && says(&room), "it was tried on");
-    let erased = Event::RecordingErased { room: name, ticket };
+    let lost = Event::RecordingErased { room: name.clone(), ticket, wanted: false };
+    assert_eq!(mark(&handle(&mut room, now, Input::Worker(lost))), [false]);
+    let next = room.recording.ticket().expect("another one is asked for");
+    assert!(next != ticket && !says(&room));
+    let event = began(&room);
+    handle(&mut room, now, Input::Worker(event));
+    let erased = Event::RecordingErased { room: name, ticket: next, wanted: true };
     assert_eq!(mark(&handle(&mut room, now, Input::Worker(erased))), [false]);
     assert!(room.recording.ticket().is_none());
 }
@@ -366,7 +372,7 @@ fn a_recording_that_failed_late_does_not_end_the_one_that_came_after_it() {
     for late in [
         Event::RecordingFailed { room: name.clone(), ticket: first },
         Event::RecordingStalled { room: name.clone(), ticket: first },
-        Event::RecordingErased { room: name.clone(), ticket: first },
+        Event::RecordingErased { room: name.clone(), ticket: first, wanted: false },
         Event::RungFailed { room: name, rung: RungId(12_345) },
     ] {
         assert!(handle(&mut room, now, Input::Worker(late)).is_empty());
