@@ -22,7 +22,8 @@ async fn recorded(node: &Node) -> String {
     let wish = client.post(format!("{}v1/rooms/a.b/recording", node.url)).json(&json!({ "owner": OWNER }));
     assert_eq!(wish.send().await.unwrap().status(), 201);
     let wait = |what: fn(&Node)| tokio::task::block_in_place(|| what(node));
-    wait(|node| wait_until_recorded(node, 6));
+    // A fragment is at most 2 s long, and shorter where somebody asked for a keyframe; the page seeks in more than 5 s.
+    wait(|node| wait_until_recorded(node, 14));
     load.stop();
     wait(|node| wait_until("it is final", || list(node)["recordings"][0]["state"] == "final"));
     list(node)["recordings"][0]["recording"].as_str().unwrap().to_owned()
