@@ -83,8 +83,8 @@ fn joins_that_never_connect_take_no_place_no_room_and_no_recording() {
     // Whoever connects comes in, from the very address that the others came from.
     wait_for_a_place(node, "v1/rooms/filled/participants", &offer);
     siege.lifted();
-    let ada = Client::join(&node.url, "filled", "Ada", 0);
-    assert_eq!(ada.person(&ada.participant)["name"], "Ada");
+    let mut ada = [Client::join(&node.url, "filled", "Ada", 0)];
+    wait_until(&mut ada, "she is told who is there", |ada| ada[0].person(&ada[0].participant)["name"] == "Ada");
     assert_eq!(metric(node, "tessera_record_gap_ms_total"), gap, "the recording lacks nothing");
     drop(ada);
     siege.end();

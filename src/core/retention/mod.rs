@@ -39,6 +39,6 @@ pub use key_shares::{KeyShares, WrappedKey};
 pub use locked::secrets_are_locked;
 pub use recording_name::RecordingName;
 pub use secret::Secret;
-pub use state::{STATE_BYTES, StateError, StateFile};
+pub use state::{HEADS_AT, STATE_BYTES, StateError, StateFile};
 pub use theft::{Burglary, STOLEN_OVERLAP, StolenKey, stolen_keys, stolen_times};
 pub use times::{BootId, Clocks, Times, Witness};

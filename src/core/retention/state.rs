@@ -42,6 +42,9 @@ const HEAD_PLACE: usize = LONGEST_HEAD_BYTES.next_multiple_of(4096);
 /// Bytes of a keeper's file.
 pub const STATE_BYTES: u64 = (HEADS + 2 * HEAD_PLACE) as u64;
 // As it is written above, in docs/retention.md, and in files.
+/// Where its heads begin: before them are keys, which who only asks whether there is a keeper does not read.
+pub const HEADS_AT: [u64; 2] = [HEADS as u64, (HEADS + HEAD_PLACE) as u64];
+
 const _: () = assert!(HEADS == 24_576 && HEAD_PLACE == 1_425_408);
 
 /// Bytes that are no keeper's state: damaged, cut short, or of another version.

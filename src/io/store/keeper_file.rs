@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, IFlags, flock, ioctl_getflags, ioctl_setflags};
 use zeroize::Zeroizing;
 
-use crate::core::retention::{Clocks, Keeper, KeeperId, STATE_BYTES, StateError, StateFile};
+use crate::core::retention::{Clocks, HEADS_AT, Keeper, KeeperId, STATE_BYTES, StateError, StateFile};
 use crate::io::store::disk::{FILE_MODE, StoreError, make_folder, sync_folder_of};
 
 /// The file of the keys.
@@ -141,7 +141,7 @@ pub fn is_keeper_in(folder: &Path) -> Result<bool, StoreError> {
     }
     match KeysFile::open(folder, false)? {
         // The process may have ended before it was written for the first time.
-        Some(keys) => keys.is_blank().map(|blank| !blank).map_err(StoreError::at(&keys.path)),
+        Some(keys) => keys.has_head().map_err(StoreError::at(&keys.path)),
         None => Ok(false),
     }
 }
@@ -258,8 +258,21 @@ impl KeysFile {
         }
     }
 
+    /// Whether a head was ever written; no key is read for that.
+    fn has_head(&self) -> io::Result<bool> {
+        for at in HEADS_AT {
+            let mut begin = [0; 16];
+            match self.file.read_exact_at(&mut begin, at) {
+                Ok(()) if begin != [0; 16] => return Ok(true),
+                Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
     fn is_blank(&self) -> io::Result<bool> {
-        let mut piece = vec![0; 1 << 16];
+        let mut piece = Zeroizing::new(vec![0; 1 << 16]);
         for at in (0..STATE_BYTES).step_by(piece.len()) {
             let len = piece.len().min(usize::try_from(STATE_BYTES - at).unwrap_or(usize::MAX));
             match self.file.read_exact_at(&mut piece[..len], at) {
