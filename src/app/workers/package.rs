@@ -640,9 +640,8 @@ mod tests {
         let name = stored()[0];
         room.runtime.block_on(archive.shred(name)).unwrap();
         package.advance(Instant::now());
-        assert!(
-            matches!(events.try_recv(), Ok(Event::RecordingErased { ticket, wanted: true, .. }) if ticket == room.ticket)
-        );
+        let erased = events.try_recv();
+        assert!(matches!(erased, Ok(Event::RecordingErased { ticket, wanted: true, .. }) if ticket == room.ticket));
         package.command(PackageCommand::Finish(room.ticket));
         room.answers_until(|| room.objects() == 0);
     }
