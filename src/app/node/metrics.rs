@@ -118,6 +118,7 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_codec_switches_total", "Rooms' changes of codec", &counters.codec_switches),
         ("tessera_rung_downs_total", "Viewers who got a smaller rung", &counters.rung_downs),
         ("tessera_rung_ups_total", "Viewers who got a larger rung", &counters.rung_ups),
+        ("tessera_rung_holds_total", "Viewers whose pictures waited for a queue", &counters.rung_holds),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),

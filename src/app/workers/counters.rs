@@ -81,6 +81,8 @@ pub struct NodeCounters {
     pub rung_downs: Counter,
     /// Viewers who got a larger rung because their link was clear.
     pub rung_ups: Counter,
+    /// Viewers whose pictures waited for a queue on their link to drain.
+    pub rung_holds: Counter,
     /// Viewers of the canvas' own rung, and of each smaller one.
     pub rung_viewers: [Level; RUNGS_MAX],
     /// Frames encoded, all rungs.

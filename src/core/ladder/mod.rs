@@ -29,4 +29,4 @@ pub use relief::{Relief, ReliefCore};
 pub use steering::Steering;
 pub use temporal::TemporalChoice;
 pub use uplink::{SendTarget, UplinkInput, UplinkStats, UplinkTarget, target_for};
-pub use viewer::{ViewerInput, ViewerRung, ViewerStats};
+pub use viewer::{ViewerInput, ViewerOutput, ViewerRung, ViewerStats};

@@ -72,6 +72,8 @@ pub enum NetCommand {
         /// to wait.
         at_once: bool,
     },
+    /// Send no picture, also none again, until a rung is to be watched: what was sent stands in a queue on the way.
+    HoldPictures(PeerId),
     /// Say goodbye to a connection and forget it; no event follows.
     RemovePeer(PeerId),
     /// Where the frames of a video track go.
@@ -139,6 +141,7 @@ impl NetCommand {
         match self {
             Self::EnterRoom { peer, .. }
             | Self::WatchRung { peer, .. }
+            | Self::HoldPictures(peer)
             | Self::RemovePeer(peer)
             | Self::AttachVideo { peer, .. }
             | Self::AttachSound { peer, .. }

@@ -193,6 +193,12 @@ impl Switch {
                 self.send_unsent(socket, now, peer);
             }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
+            NetCommand::HoldPictures(peer) => {
+                if let Some(entry) = self.peers.get_mut(&peer) {
+                    entry.watching.hold();
+                    entry.peer.forget_sent();
+                }
+            }
             NetCommand::AttachVideo { peer, kind, sink, keyframe_requests } => {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
             }
