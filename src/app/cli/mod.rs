@@ -50,7 +50,7 @@ The environment variable TESSERA_LOG takes log directives such as 'info,tessera:
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a node until Ctrl-C.
+    /// Run a node until Ctrl-C, or until its rooms have ended after SIGTERM.
     Serve(serve::ServeArgs),
     /// Run a node with simulated people in it, and say how it went.
     Demo(demo::DemoArgs),

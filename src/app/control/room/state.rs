@@ -70,6 +70,8 @@ pub struct Room {
     pub(super) seats: Seats,
     /// What people wrote.
     pub(super) chat: Chat,
+    /// When the node ends it, if it will.
+    pub(super) ends_at: Option<Instant>,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -248,6 +250,7 @@ impl Room {
             pushes: Pushes::default(),
             seats: Seats::default(),
             chat: Chat::default(),
+            ends_at: None,
             counters,
             ended: false,
         };
@@ -273,6 +276,7 @@ impl Room {
             Input::Ask(command) => self.command(now, command, out),
             Input::AskOf(peer, command) => self.command_of(now, peer, command, out),
             Input::RungFailed(rung, why) => self.rung_failed(now, rung, &why, out),
+            Input::NodeEnds(at) => self.node_ends(now, at, out),
             Input::End(reason) => self.end(now, reason, out),
             Input::Due => self.due(now, out),
         }
@@ -310,6 +314,12 @@ impl Room {
             counters: self.counters.clone(),
             rungs: self.outputs.rungs().len(),
         }
+    }
+
+    /// People in it.
+    #[must_use]
+    pub fn people_count(&self) -> usize {
+        self.core.members().len()
     }
 
     /// Everyone here, as the room may know them.
