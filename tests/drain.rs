@@ -147,3 +147,29 @@ fn what_is_recorded_when_the_time_is_over_is_closed_whole() {
     assert_eq!(states, [&json!("final")], "{listed}");
     again.stop();
 }
+
+#[test]
+fn an_autoscaler_reads_what_the_metrics_say_and_nothing_is_free_while_no_room_begins() {
+    let node = Node::start();
+    let capacity = || ask(&node, "GET", "v1/node", "").2["capacity"].clone();
+    let told = |name: &str| -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let text = async { client().get(format!("{}metrics", node.url)).send().await.unwrap().text().await.unwrap() };
+        let text = runtime.block_on(text);
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("{name} is missing: {text}")).parse::<f64>().expect("a number") as u64
+    };
+    let free = capacity();
+    assert!(free["units"].as_u64() > Some(0) && free["reserved_units"] == 0, "{free}");
+    let mut people = [Client::join(&node.url, "running", "Ada", 0)];
+    wait_until(&mut people, "a room takes something", |_| capacity()["reserved_units"].as_u64() > Some(0));
+    let taken = capacity();
+    process::wait_until("metrics say the same", || taken["reserved_units"] == told("tessera_reserved_units"));
+    assert_eq!((told("tessera_rooms"), told("tessera_participants"), told("tessera_draining")), (1, 1, 0));
+    assert_eq!(taken["units"], told("tessera_capacity_units"));
+    assert_eq!(taken["free_room100_slots"], told("tessera_free_room100_slots"));
+    ask(&node, "POST", "v1/node/drain", "");
+    assert_eq!(capacity()["free_room100_slots"], 0, "no room begins");
+    process::wait_until("metrics say so", || told("tessera_draining") == 1 && told("tessera_free_room100_slots") == 0);
+    node.stop();
+}

@@ -23,6 +23,7 @@ use crate::app::workers::worker::{Reports, Worker};
 use crate::base::limits;
 use crate::base::media::{EncodeCosts, Outbox, PeerId, RoomId, TrackId};
 use crate::core::drain::Drain;
+use crate::core::ladder::Budget;
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
@@ -142,6 +143,8 @@ pub struct Control {
     pub(super) peers_so_far: u64,
     pub(super) rooms_so_far: u32,
     pub(super) started: Instant,
+    /// What the machine has to give.
+    pub(super) budget: Budget,
     /// Whether its rooms are waited for and no other begins.
     pub(super) drain: Drain,
     /// All rooms end, and nothing is answered any more.
@@ -167,6 +170,7 @@ impl Control {
         let engines = (encoder.library(), compositors.name());
         let mut setup = RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs);
         setup.live = parts.live;
+        let budget = Budget::new(Instant::now(), setup.codec_setup(), setup.rungs[0], limits::ROOMS_MAX);
         let setup = Arc::new(setup);
         Self {
             setup,
@@ -187,6 +191,7 @@ impl Control {
             peers_so_far: 0,
             rooms_so_far: 0,
             started: Instant::now(),
+            budget,
             drain: Drain::default(),
             is_stopping: false,
         }
@@ -236,6 +241,7 @@ impl Control {
         let deadline = self.advance(Instant::now());
         let full = !self.workers.flush();
         if idle {
+            self.tell_levels();
             // A full mailbox has nobody who says that there is room again.
             let again = full.then(|| Instant::now() + limits::MAILBOX_RETRY_SPACING);
             mailbox.waker.sleep_until([deadline, again].into_iter().flatten().min());

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::core::ladder::Capacity;
+
 /// How a node stands, as `GET /v1/node` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NodeState {
@@ -16,6 +18,8 @@ pub struct NodeState {
     pub finishing: usize,
     /// Bytes of recordings that wait for their store.
     pub unsent_bytes: u64,
+    /// What the machine carries, and what is left of it.
+    pub capacity: Capacity,
     /// The drain, while there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<DrainShown>,

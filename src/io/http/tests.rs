@@ -486,6 +486,8 @@ async fn rooms_health_metrics_and_stats_are_told() {
     let codec = json!({ "policy": "auto", "av1_ms": 18.2, "h264_ms": 6.1, "reason": "costs decide" });
     assert_eq!(node["codec"], codec);
     assert_eq!((&node["state"], &node["rooms"], &node["people"]), (&json!("open"), &json!(3), &json!(12)));
+    let capacity = json!({ "units": 140, "reserved_units": 95, "free_room100_slots": 0 });
+    assert_eq!(node["capacity"], capacity, "an autoscaler reads one number");
     let stats: Value = door.get("/v1/node/stats").await.json().await.unwrap();
     assert_eq!(stats["threads"], 7);
     assert_eq!(door.get("/healthz").await.status(), 200);

@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
+use crate::core::ladder::{CodecChoice, Relief, UplinkInput, room_units};
 use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
@@ -320,6 +320,12 @@ impl Room {
     #[must_use]
     pub fn people_count(&self) -> usize {
         self.core.members().len()
+    }
+
+    /// What it takes of the machine, media units.
+    #[must_use]
+    pub fn units(&self) -> f64 {
+        room_units(self.people_count(), self.outputs.rungs().iter().map(|rung| rung.spec))
     }
 
     /// Everyone here, as the room may know them.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::drain::Drain;
+use crate::core::ladder::Capacity;
 use crate::io::api::{DrainShown, NodeState};
 
 /// How a node of three rooms stands.
 pub(super) fn standing(state: Standing, drain: Option<DrainShown>) -> NodeState {
-    NodeState { state, rooms: 3, people: 12, finishing: 1, unsent_bytes: 7, drain }
+    let capacity = Capacity { units: 140, reserved_units: 95, free_room100_slots: 0 };
+    NodeState { state, rooms: 3, people: 12, finishing: 1, unsent_bytes: 7, capacity, drain }
 }
 
 /// Stands in for a control thread that drains as its core says, and is asked to end by `leaves`.
