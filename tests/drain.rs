@@ -2,6 +2,7 @@
 //! people who talk over WebRTC, probes, and the signals by which a process is asked to end.
 
 use std::fs::{self, File};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,8 @@ use crate::retention::deadline::{TOKEN, plain_get, wait_until_recorded};
 
 /// How long a node may take to end that waits for nobody, on a slow and busy machine; its rooms would have 8 minutes.
 const SOON: Duration = Duration::from_secs(60);
+/// The operator's, of a node that has one.
+const TOKEN_OF_NODE: &str = "0123456789abcdef";
 /// An offer of nothing: what is said of it depends on whether its room may begin.
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 
@@ -172,4 +175,33 @@ fn an_autoscaler_reads_what_the_metrics_say_and_nothing_is_free_while_no_room_be
     assert_eq!(capacity()["free_room100_slots"], 0, "no room begins");
     process::wait_until("metrics say so", || told("tessera_draining") == 1 && told("tessera_free_room100_slots") == 0);
     node.stop();
+}
+
+/// What came of `tessera drain` with these flags and the operator's token.
+fn command(flags: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    command.arg("drain").args(flags).env("TESSERA_TOKEN", TOKEN_OF_NODE).output().expect("the binary starts")
+}
+
+#[test]
+fn a_command_waits_until_the_node_is_empty_and_says_what_is_left() {
+    let node = Node::start_with(&["--token", TOKEN_OF_NODE]);
+    let load = Load::start(&node, "running", 2, 120);
+    process::wait_until("two are in", || ask(&node, "GET", "v1/node", "").2["people"] == 2);
+    assert_eq!(ask(&node, "POST", "v1/node/drain", "").0, 401, "whoever has no token drains nothing");
+    let url = node.url.clone();
+    let waits = std::thread::spawn(move || command(&["--url", &url, "--wait"]));
+    process::wait_until("it drains", || ask(&node, "GET", "v1/node", "").2["state"] == "draining");
+    load.stop();
+    let waited = waits.join().expect("it ends");
+    let said = String::from_utf8_lossy(&waited.stdout).into_owned();
+    assert!(waited.status.success() && said.contains("1 room with 2 people left"), "{waited:?}");
+    assert!(said.ends_with("the node is empty\n"), "{said}");
+    assert_eq!(ask(&node, "GET", "v1/node", "").2["state"], "draining", "the command's end revokes nothing");
+    assert!(command(&["--url", &node.url, "--undo"]).status.success());
+    assert_eq!(ask(&node, "GET", "v1/node", "").2["state"], "open");
+    node.stop();
+    let gone = command(&["--url", "http://127.0.0.1:9"]);
+    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+    assert_eq!(command(&["--url", "127.0.0.1"]).status.code(), Some(2));
 }

@@ -12,5 +12,9 @@ pub const STOPS_LEN: usize = 2;
 pub const DRAIN_WORD_SPACING: Duration = Duration::from_secs(60);
 /// Bytes of what is said of a drain, JSON.
 pub const DRAIN_ASKED_LEN_MAX: usize = 1024;
+/// How often a command that waits for a node's last room asks it.
+pub const DRAIN_POLL_SPACING: Duration = Duration::from_secs(1);
+/// Times on end that the node may leave it without an answer.
+pub const DRAIN_POLLS_FAILED_MAX: u32 = 10;
 
 const _: () = assert!(DRAIN_SECONDS <= DRAIN_SECONDS_MAX);
