@@ -10,6 +10,7 @@ mod hand_over;
 mod hls;
 mod http;
 mod keepers;
+mod lifetime;
 mod push;
 mod tcp;
 mod value;
@@ -39,6 +40,7 @@ pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
@@ -67,6 +69,8 @@ pub struct Config {
     pub retention: Retaining,
     /// To which host recordings may leave.
     pub hand_over: HandOver,
+    /// How the process comes to its end.
+    pub node: Lifetime,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.

@@ -1,6 +1,7 @@
 //! **The question:** what may the control thread ask of the wire?
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
 use crate::core::ladder::SendTarget;
@@ -131,6 +132,8 @@ pub enum NetCommand {
         /// One message.
         text: Arc<str>,
     },
+    /// Say that this was read.
+    Pulse(Arc<AtomicBool>),
     /// Say goodbye to all and end.
     Stop,
 }
@@ -155,6 +158,7 @@ impl NetCommand {
             | Self::RemoveRung { .. }
             | Self::AddPeer { .. }
             | Self::AddCaller { .. }
+            | Self::Pulse(_)
             | Self::Stop => None,
         }
     }

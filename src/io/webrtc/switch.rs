@@ -211,7 +211,7 @@ impl Switch {
             }
             NetCommand::Renegotiate { peer, offer } => self.renegotiate(socket, now, peer, &offer),
             NetCommand::Signal { peer, kind, text } => self.say(socket, now, peer, (kind, text)),
-            NetCommand::Stop => unreachable!("the loop ends before it hands this over"),
+            NetCommand::Pulse(_) | NetCommand::Stop => unreachable!("the loop does not hand this over"),
         }
     }
 

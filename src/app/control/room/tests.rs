@@ -35,6 +35,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 mod chat;
 mod pushes;
 mod seats;
+mod upkeep;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
