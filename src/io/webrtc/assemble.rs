@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::media::{AudioLevel, Codec, Colour, Orientation, Outbox, ReceivedFrame, Wallclock};
-use crate::io::webrtc::payload::{Unit, may_start_keyframe, video_unit};
+use crate::io::webrtc::payload::{Unit, holds_header, may_start_keyframe, video_unit};
 
 /// One RTP packet of one track, decrypted and parsed.
 #[derive(Debug, Clone)]
@@ -133,6 +133,8 @@ struct Building {
 /// A keyframe under way: it starts at `first`, and nothing is missing up to `end` (exclusive).
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
+    /// Its first packet says what its pictures are. Otherwise a packet before that one may, which is not there yet.
+    has_header: bool,
     first: u64,
     end: u64,
     rtp_time: u64,
@@ -216,16 +218,23 @@ impl VideoAssembler {
     }
 
     fn insert(&mut self, packet: WirePacket) {
-        let is_newer = self.candidate.is_none_or(|candidate| packet.sequence > candidate.first);
-        if is_newer && may_start_keyframe(self.codec, &packet.payload, self.header.is_some()) {
+        // Of one frame the first packet that may start it does: slices and parameter sets behind it are the same frame's.
+        let is_better = |candidate: Candidate| match packet.rtp_time == candidate.rtp_time {
+            true => packet.sequence < candidate.first,
+            false => packet.sequence > candidate.first,
+        };
+        let is_better = self.candidate.is_none_or(is_better);
+        if is_better && may_start_keyframe(self.codec, &packet.payload, self.header.is_some()) {
+            let has_header = holds_header(self.codec, &packet.payload);
             self.candidate = Some(Candidate {
+                has_header,
                 first: packet.sequence,
                 end: packet.sequence,
                 rtp_time: packet.rtp_time,
                 since: packet.arrival,
                 is_complete: false,
             });
-            if matches!(self.progress, Progress::Seeking) {
+            if has_header && matches!(self.progress, Progress::Seeking) {
                 self.forget_before(packet.sequence);
             }
         }
@@ -244,13 +253,30 @@ impl VideoAssembler {
         }
     }
 
+    /// The newest keyframe, if all of it is there: what comes before its first packet has to be known to be another
+    /// frame's, unless that packet has the header. A header that is missing may be another one than the last.
+    fn whole_candidate(&self) -> Option<Candidate> {
+        let candidate = self.candidate.filter(|candidate| candidate.is_complete)?;
+        let mut at = candidate.first;
+        while !candidate.has_header {
+            if at == self.next {
+                return matches!(self.progress, Progress::Following { .. }).then_some(candidate);
+            }
+            at -= 1;
+            if self.window.get(&at)?.follows(candidate.rtp_time) {
+                break;
+            }
+        }
+        Some(candidate)
+    }
+
     /// Does all that can be done now. Each round consumes a packet or ends it.
     fn advance(&mut self, now: Instant, out: &mut Outbox<Assembled>) {
         loop {
             if matches!(self.progress, Progress::Following { .. }) {
                 self.consume(now, out);
             }
-            let patience = self.patience();
+            let (patience, is_overtaken) = (self.patience(), self.whole_candidate().is_some());
             if let Progress::Following { building, gap } = &mut self.progress {
                 let Some((&first, _)) = self.window.first_key_value() else {
                     *gap = None;
@@ -264,7 +290,6 @@ impl VideoAssembler {
                 let is_over = gap.is_some_and(|gap| now >= gap.since + patience * 2);
                 let is_full = self.window.len() > limits::REORDER_PACKETS_MAX
                     || self.window_len + building.len > limits::INGEST_FRAME_LEN_MAX;
-                let is_overtaken = self.candidate.is_some_and(|candidate| candidate.is_complete);
                 if !(is_over || is_full || is_overtaken) {
                     let is_late = |gap: &&mut Gap| !gap.is_asked && now >= gap.since + patience;
                     if let Some(gap) = gap.as_mut().filter(is_late) {
@@ -285,13 +310,13 @@ impl VideoAssembler {
 
     /// From seeking to following, if the keyframe is there.
     fn take_up_candidate(&mut self) -> bool {
-        match self.candidate {
-            Some(candidate) if candidate.is_complete => {
+        match self.whole_candidate() {
+            Some(candidate) => {
                 self.forget_before(candidate.first);
                 self.progress = Progress::Following { building: Building::default(), gap: None };
                 true
             }
-            _ => {
+            None => {
                 self.bound_window();
                 false
             }

@@ -107,23 +107,34 @@ pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     Sps::find(&unit).map(|sps| sps.size)
 }
 
-/// Whether a keyframe may start with this payload: parameter sets come first, or an IDR's
-/// slice where `has_header` says that they came before. Cheap and
-/// lenient; [`depacketise`] has the last word.
+/// Whether a keyframe may start with this payload: parameter sets come first, or an IDR's first slice where `has_header`
+/// says that they came before. Cheap and lenient; [`depacketise`] has the last word.
 pub(super) fn may_start_keyframe(payload: &[u8], has_header: bool) -> bool {
-    let starts = |header: u8| match kind_of(header) {
+    begun(payload).any(|(kind, begin)| match kind {
         NalKind::Sps | NalKind::Pps => true,
-        NalKind::Idr => has_header,
+        // `first_mb_in_slice` is zero: one bit that is set (ITU-T H.264 sections 7.3.3 and 9.1).
+        NalKind::Idr => has_header && begin.first().is_some_and(|first| first & 0x80 != 0),
         _ => false,
+    })
+}
+
+/// Whether this payload has the parameter set that says what pictures are.
+pub(super) fn holds_header(payload: &[u8]) -> bool {
+    begun(payload).any(|(kind, _)| kind == NalKind::Sps)
+}
+
+/// The NAL units that begin in this payload, and what of them comes behind their first byte.
+fn begun(payload: &[u8]) -> impl Iterator<Item = (NalKind, &[u8])> {
+    let (first, rest) = payload.split_first().map_or((0, payload), |(first, rest)| (*first, rest));
+    let kind = first & 0x1f;
+    let one = match (kind, rest.split_first()) {
+        (FU_A, Some((fragment, begin))) if fragment & STARTS != 0 => Some((kind_of(*fragment), begin)),
+        (1..=23, _) => Some((kind_of(first), rest)),
+        _ => None,
     };
-    match payload {
-        [header, fragment, ..] if header & 0x1f == FU_A => fragment & STARTS != 0 && starts(*fragment),
-        [header, rest @ ..] if header & 0x1f == STAP_A => {
-            aggregated(rest).map_while(Result::ok).filter_map(|nal| nal.first()).any(|header| starts(*header))
-        }
-        [header, ..] => starts(*header),
-        [] => false,
-    }
+    let together = if kind == STAP_A { rest } else { &[] };
+    let nals = aggregated(together).map_while(Result::ok).filter_map(<[u8]>::split_first);
+    one.into_iter().chain(nals.map(|(header, begin)| (kind_of(*header), begin)))
 }
 
 #[cfg(test)]

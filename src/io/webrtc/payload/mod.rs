@@ -104,3 +104,12 @@ pub(super) fn may_start_keyframe(codec: Codec, payload: &[u8], has_header: bool)
         Codec::Opus | Codec::G711(_) => false,
     }
 }
+
+/// Whether a payload with which a keyframe may start says what its pictures are, so that no payload before it is needed
+/// for that.
+pub(super) fn holds_header(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::H264 => h264::holds_header(payload),
+        codec => may_start_keyframe(codec, payload, false),
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::media::{EncodedFrame, Matrix, Orientation};
+use crate::base::media::{EncodedFrame, Matrix, Orientation, Pts};
 use crate::core::bitstream::av1::Obus;
 use crate::io::webrtc::payload::Packetiser;
 use crate::io::webrtc::payload::av1::tests::unit;
@@ -20,7 +20,11 @@ struct SimulatedLink {
 
 impl SimulatedLink {
     fn new() -> Self {
-        Self { assembler: VideoAssembler::new(Codec::Av1), out: Outbox::new(), start: Instant::now() }
+        Self::of(Codec::Av1)
+    }
+
+    fn of(codec: Codec) -> Self {
+        Self { assembler: VideoAssembler::new(codec), out: Outbox::new(), start: Instant::now() }
     }
 
     fn push(&mut self, at: Duration, packet: &WirePacket) {
@@ -277,15 +281,83 @@ fn a_frame_without_end_is_bounded() {
     assert_eq!((line.taken().0, line.assembler.stats().malformed), (vec![0], 1));
 }
 
+/// Frames `(keyframe, bytes)` as H.264, a keyframe in two slices behind its own parameter sets, which lie in a packet
+/// (STAP-A) of their own and are others each time.
+fn h264_units(frames: &[(bool, usize)]) -> Vec<Arc<EncodedFrame>> {
+    let unit = |n: usize, (keyframe, len): (bool, usize)| {
+        let nal = |header: &[u8], len: usize| [&[0, 0, 0, 1], header, &vec![0xab; len][..]].concat();
+        let data = match keyframe {
+            true => {
+                let sets = [nal(&[0x67, 0x42, 0xe0, 0x1f, n as u8 | 1], 9), nal(&[0x68, n as u8 | 1], 2)].concat();
+                [sets, nal(&[0x65, 0x88], len), nal(&[0x65, 0x42, n as u8], len / 2)].concat()
+            }
+            false => nal(&[0x41, 0x9a, n as u8], len),
+        };
+        Arc::new(EncodedFrame { codec: Codec::H264, data: data.into(), pts: Pts(0), keyframe })
+    };
+    frames.iter().enumerate().map(|(n, frame)| unit(n, *frame)).collect()
+}
+
+#[test]
+fn a_keyframe_behind_a_gap_comes_with_its_own_parameter_sets_and_all_its_slices() {
+    let units = h264_units(&[(true, 3000), (false, 10), (false, 10), (true, 5000), (false, 10)]);
+    let packets = packets_of(&units);
+    // In order; its second packet first; its parameter sets late.
+    for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0]] {
+        let mut line = SimulatedLink::of(Codec::H264);
+        line.push_all(Duration::ZERO, packets[0].iter().chain(&packets[2]));
+        line.push_all(Duration::ZERO, order.map(|at| &packets[3][at]));
+        assert!(packets[3].len() > 5, "slices in fragments");
+        line.push_all(Duration::ZERO, packets[3][3..].iter().chain(&packets[4]));
+        let (frames, _) = line.frames();
+        let came: Vec<_> = frames.iter().map(|frame| (frame.rtp_time / 3000, &frame.data)).collect();
+        assert_eq!(came, [0, 3, 4].map(|n| (n, &units[n as usize].data)), "{order:?}");
+    }
+}
+
+#[test]
+fn a_keyframe_whose_parameter_sets_are_missing_waits_for_their_repair() {
+    let units = h264_units(&[(true, 300), (false, 10), (true, 5000), (false, 10)]);
+    let packets = packets_of(&units);
+    let mut line = SimulatedLink::of(Codec::H264);
+    line.push_all(Duration::ZERO, packets[0].iter().chain(&packets[2][1..]).chain(&packets[3]));
+    assert_eq!(line.taken(), (vec![0], 0), "the last ones are of other pictures, for all one knows");
+    line.push(FRAME_SPAN, &packets[2][0]);
+    let (frames, _) = line.frames();
+    assert_eq!(frames.iter().map(|frame| &frame.data).collect::<Vec<_>>(), [&units[2].data, &units[3].data]);
+}
+
+#[test]
+fn of_who_writes_parameter_sets_once_a_keyframe_overtakes_a_gap_all_the_same() {
+    let mut units = h264_units(&[(true, 300), (false, 10), (false, 10), (true, 5000), (false, 10)]);
+    let sets = units[0].data.slice(..24);
+    assert!(units[3].data.len() > sets.len() && sets[4] == 0x67);
+    Arc::get_mut(&mut units[3]).unwrap().data = units[3].data.slice(24..);
+    let packets = packets_of(&units);
+    let mut line = SimulatedLink::of(Codec::H264);
+    line.push_all(Duration::ZERO, packets[0].iter().chain(&packets[2]).chain(&packets[3]).chain(&packets[4]));
+    let (frames, _) = line.frames();
+    let came: Vec<_> = frames.iter().map(|frame| (frame.rtp_time / 3000, frame.keyframe)).collect();
+    assert_eq!(came, [(0, true), (3, true), (4, false)]);
+    assert_eq!(frames[1].data, [&sets[..], &units[3].data].concat());
+}
+
 proptest! {
     #[test]
     fn loss_reordering_and_repetition_never_corrupt(
+        is_h264 in any::<bool>(),
         frames in prop::collection::vec((0u8..6, 1usize..4000), 1..40),
         fates in prop::collection::vec((0u8..40, 0u64..9), 200),
     ) {
         let frames: Vec<(bool, usize)> =
             frames.iter().enumerate().map(|(n, &(key, len))| (n == 0 || key == 0, len)).collect();
-        let (packets, bytes) = sent(&frames);
+        let (packets, bytes) = match is_h264 {
+            true => {
+                let units = h264_units(&frames);
+                (packets_of(&units), units.iter().map(|unit| unit.data.clone()).collect())
+            }
+            false => sent(&frames),
+        };
         let mut arrivals = Vec::new();
         for (n, packet) in packets.iter().flatten().enumerate() {
             let (fate, delay) = fates[n % fates.len()];
@@ -299,7 +371,7 @@ proptest! {
             }
         }
         arrivals.sort_by_key(|(due, _)| *due);
-        let mut line = SimulatedLink::new();
+        let mut line = SimulatedLink::of(if is_h264 { Codec::H264 } else { Codec::Av1 });
         for (due, packet) in &arrivals {
             let now = Duration::from_millis(*due);
             if line.assembler.deadline().is_some_and(|deadline| deadline <= line.start + now) {
