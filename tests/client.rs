@@ -55,6 +55,11 @@ pub struct Client {
 impl Client {
     /// Joins over HTTP with the n-th of the voices, and waits until the node says welcome. `base` ends with a slash.
     pub fn join(base: &str, room: &str, name: &str, number: usize) -> Self {
+        Self::join_by(base, room, name, number, None)
+    }
+
+    /// As `join`, by a token.
+    pub fn join_by(base: &str, room: &str, name: &str, number: usize, token: Option<&str>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -67,7 +72,7 @@ impl Client {
         api.add_channel(signal::LABEL.to_owned());
         let (offer, pending) = api.apply().expect("three lines are new");
         let url = format!("{base}v1/rooms/{room}/participants?name={name}");
-        let answer = SdpAnswer::from_sdp_string(&offer_over_http(&url, offer.to_sdp_string())).unwrap();
+        let answer = SdpAnswer::from_sdp_string(&offer_over_http(&url, offer.to_sdp_string(), token)).unwrap();
         rtc.sdp_api().accept_answer(pending, answer).unwrap();
         let mut client = Self {
             participant: String::new(),
@@ -228,8 +233,9 @@ pub fn amplitude(window: &[f32], tone: f32) -> f32 {
     2.0 * f32::hypot(re, im) / window.len() as f32
 }
 
-fn offer_over_http(url: &str, offer: String) -> String {
+fn offer_over_http(url: &str, offer: String, token: Option<&str>) -> String {
     let request = crate::browser::driver::client().post(url).header("content-type", "application/sdp").body(offer);
+    let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let response = request.send().await.expect("the node answers");

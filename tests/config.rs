@@ -69,7 +69,7 @@ fn what_is_wrong_is_told_in_one_line_with_its_place() {
             "tessera.toml:2: http.port: unknown field `port`, expected one of `listen`, `tls_cert`",
         ),
         ("[http]\ntls_cert = \"a\"", "tessera.toml:1: http: tls_cert needs tls_key beside it"),
-        ("[videos]\n", "tessera.toml:1: videos: unknown field `videos`, expected one of `http`, `media`"),
+        ("[videos]\n", "tessera.toml:1: videos: unknown field `videos`, expected one of `http`, `access`"),
         ("[media]\nadvertise = [\"me\"]", "tessera.toml:2: media.advertise: invalid IP address"),
         (
             "[video]\nlayout = \"mosaic\"",

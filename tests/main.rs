@@ -7,6 +7,7 @@
     reason = "helpers of tests end the test too"
 )]
 
+mod access;
 mod browser;
 mod call;
 mod client;

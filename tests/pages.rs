@@ -1,6 +1,7 @@
 //! **The question:** do the pages do in a browser what they say? The real binary, real recordings and rooms, and
 //! Debian's Chromium.
 
+mod access;
 mod back;
 mod console;
 mod embedding;

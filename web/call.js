@@ -8,6 +8,7 @@ import * as devices from "./devices.js";
 import { Keeper, isRefusal } from "./keeper.js";
 import { Unsaid } from "./unsaid.js";
 import { qualityOf } from "./quality.js";
+import { bearer } from "./token.js";
 import { clock, say } from "./words.js";
 
 const LOOK_MS = 3000;
@@ -129,7 +130,7 @@ export class Call extends EventTarget {
   /** A viewer has no data channel; who is here is read from the room's page. */
   async #look() {
     while (this.phase !== "left") {
-      const response = await fetch(`/v1/rooms/${encodeURIComponent(this.purpose.room)}`).catch(() => null);
+      const response = await fetch(`/v1/rooms/${encodeURIComponent(this.purpose.room)}`, { headers: bearer() }).catch(() => null);
       if (response?.ok) {
         const detail = await response.json();
         this.people = new Map(detail.participants.map((person) => [person.id, person]));
@@ -425,8 +426,8 @@ export class Call extends EventTarget {
 
   /** What a host asks: `{participants: {id: {muted}}}`. */
   async moderate(wanted) {
-    const { room, token } = this.purpose;
-    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const { room } = this.purpose;
+    const headers = { "Content-Type": "application/json", ...bearer() };
     const init = { method: "PATCH", headers, body: JSON.stringify(wanted) };
     await ask(`/v1/rooms/${encodeURIComponent(room)}/moderation`, init);
   }

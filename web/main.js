@@ -9,7 +9,8 @@ import * as devices from "./devices.js";
 import { Moment } from "./moment.js";
 import { People } from "./people.js";
 import { REACTIONS, Tiles, avatar, float, toast } from "./stage.js";
-import { Problem, abilities } from "./wire.js";
+import { bearer, hasToken, keepFor } from "./token.js";
+import { Problem, abilities, ask } from "./wire.js";
 import { clock, say, translate } from "./words.js";
 
 /** @type {(id: string) => any} Whatever element it is: each id stands once in index.html. */
@@ -59,14 +60,13 @@ Object.defineProperty(window, "tessera", { value: view });
 
 /* The lobby. */
 
-/** What the address asks for; a token stands behind `#`, which no server ever sees. */
+/** What the address asks for. */
 function askedFor() {
   const query = new URLSearchParams(location.search);
-  const hash = new URLSearchParams(location.hash.slice(1));
   const path = location.pathname.match(/^\/r\/([^/]+)$/)?.[1];
   const plain = location.hash.includes("=") ? null : decode(location.hash.slice(1));
   const room = [path && decode(path), query.get("room"), plain].find((text) => text && ROOM.test(text));
-  return { room, watch: query.has("watch"), as: query.get("as"), name: query.get("name"), token: hash.get("token") };
+  return { room, watch: query.has("watch"), as: query.get("as"), name: query.get("name") };
 }
 
 function decode(text) {
@@ -105,7 +105,7 @@ async function openLobby() {
     const query = new URLSearchParams(location.search);
     query.delete("room");
     url.search = query.toString();
-    if (asked.token) url.hash = location.hash;
+    keepFor(asked.room);
     history.replaceState(null, "", url);
   }
   at("name").value = asked.name ?? remembered();
@@ -135,8 +135,9 @@ function greet(asked) {
 
 /** Says who is there, and whether they are recorded, before anyone joins. */
 async function lookIn(asked) {
-  const response = await fetch(`/v1/rooms/${encodeURIComponent(asked.room)}`).catch(() => null);
-  if (phase !== "lobby" || !response) return;
+  const response = await ask(`/v1/rooms/${encodeURIComponent(asked.room)}`, { headers: bearer() }).catch((problem) => problem);
+  if (phase !== "lobby" || !response.status) return;
+  if ([401, 403].includes(response.status)) return refuse(response.message);
   const detail = response.ok ? await response.json().catch(() => null) : null;
   const names = (detail?.participants ?? []).map((person) => person.name);
   const [name, other] = names;
@@ -298,10 +299,10 @@ async function enter(watch) {
   }
   for (const id of ENTRANCE) at(id).disabled = true;
   at("join").textContent = say("joining");
-  const { as, token } = askedFor();
+  const { as } = askedFor();
   // Where anyone on this machine may steer rooms, or whoever has the token.
-  const host = Boolean(token) || /^(localhost$|127\.|\[::1\]$)/.test(location.hostname);
-  const purpose = watch ? { room, watch: true, as } : { room, name, unrecorded: at("no-record").checked, token, host };
+  const host = hasToken() || /^(localhost$|127\.|\[::1\]$)/.test(location.hostname);
+  const purpose = watch ? { room, watch: true, as } : { room, name, unrecorded: at("no-record").checked, host };
   const tracks = watch ? {} : { camera: lobby.camera, microphone: lobby.microphone };
   if (watch) closeLobbyDevices();
   call = new Call(purpose, tracks);
@@ -367,7 +368,7 @@ function showCall() {
   document.title = `${call.purpose.room} · Tessera`;
   const url = roomUrl(call.purpose.room);
   url.search = askedFor().watch ? location.search : "";
-  url.hash = call.purpose.token ? location.hash : "";
+  keepFor(call.purpose.room);
   history.replaceState(null, "", url);
   at("dialog-devices").append(at("devices"));
   chat.clear();

@@ -2,6 +2,7 @@
 // needed.
 
 import { Keeper } from "./keeper.js";
+import { bearer, hasToken } from "./token.js";
 import { Problem, Wire, abilities } from "./wire.js";
 
 /** @type {(id: string) => any} Whatever element it is: each id stands once in watch.html. */
@@ -96,7 +97,7 @@ class Direct {
     const can = abilities();
     if (!can.rtc || !can.receive) throw new Problem({ title: "This browser shows no WebRTC pictures of this node" });
     await this.#connect();
-    fetch(`/whep/${encodeURIComponent(room)}`).then(async (response) => {
+    fetch(`/whep/${encodeURIComponent(room)}`, { headers: bearer() }).then(async (response) => {
       if (!response.ok) return;
       this.#rungs = (await response.json()).rungs ?? [];
       listQualities();
@@ -179,7 +180,7 @@ class Files {
   async go(lost) {
     this.#lost = lost;
     const url = `/hls/${encodeURIComponent(room)}/index.m3u8`;
-    const asked = await fetch(url).catch(() => null);
+    const asked = await fetch(url, { headers: bearer() }).catch(() => null);
     if (!asked) throw new Problem({ title: "The node does not answer" });
     if (!asked.ok) {
       const said = await asked.json().catch(() => ({ title: `The node answered ${asked.status}` }));
@@ -189,6 +190,10 @@ class Files {
     if (Hls?.isSupported()) return this.#load(Hls, url);
     if (!video.canPlayType("application/vnd.apple.mpegurl")) {
       throw new Problem({ title: Hls ? "This browser plays no HLS" : "This node was built without its player for HLS" });
+    }
+    // Such a player sends no token: it plays what is open to all.
+    if (hasToken() && !(await fetch(url).catch(() => null))?.ok) {
+      throw new Problem({ title: "This browser’s player cannot show your token", detail: "Watch with another browser." });
     }
     video.src = url;
     // A player of the browser's own tells by the video alone what becomes of it.
@@ -207,7 +212,8 @@ class Files {
 
   #load(Hls, url) {
     // Parts need no transmuxing, so a worker (and a policy that allows one) is not needed.
-    const hls = new Hls({ lowLatencyMode: true, enableWorker: false, backBufferLength: 90, maxLiveSyncPlaybackRate: 1.1 });
+    const xhrSetup = (request) => Object.entries(bearer()).forEach(([name, value]) => request.setRequestHeader(name, value));
+    const hls = new Hls({ lowLatencyMode: true, enableWorker: false, backBufferLength: 90, maxLiveSyncPlaybackRate: 1.1, xhrSetup });
     this.#hls = hls;
     this.#on("ended", () => this.#lost(new Problem(ENDED)));
     let mended = 0;
@@ -289,12 +295,17 @@ async function watch() {
     }
     way = null;
     tell(problem);
+    // Asking again makes no token better.
+    if (isDenied(problem)) return;
     await wait(AGAIN_MS);
   }
 }
 
 /** A room that is not there is there by no other way. */
 const isNowhere = (problem) => /:room-not-found$/.test(problem.type ?? "");
+
+/** The node knows who asks, or wants to, and says no. */
+const isDenied = (problem) => problem.status === 401 || problem.status === 403;
 
 function leave() {
   way?.stop();

@@ -2,6 +2,7 @@
 // No page in here: `Wire` dispatches "state" (connection state), "message" (a parsed data-channel message) and "track".
 
 import { fit } from "./devices.js";
+import { bearer } from "./token.js";
 import { say } from "./words.js";
 
 const LABEL = "tessera";
@@ -133,7 +134,7 @@ let iceServers = { at: -Infinity, list: Promise.resolve([]) };
 function askIceServers() {
   if (performance.now() - iceServers.at > SERVERS_MS) {
     const before = iceServers.list;
-    const answer = fetch("/whip/servers", { method: "OPTIONS", signal: AbortSignal.timeout(ASK_MS) });
+    const answer = fetch("/whip/servers", { method: "OPTIONS", headers: bearer(), signal: AbortSignal.timeout(ASK_MS) });
     const list = answer.then((response) => iceServersIn(response.headers.get("Link"))).catch(() => {
       iceServers.at = -Infinity;
       return before;
@@ -202,7 +203,7 @@ export class Wire extends EventTarget {
     if (this.purpose.watch) this.#layViewer(pc);
     else this.#layParticipant(pc, tracks);
     await pc.setLocalDescription(await pc.createOffer());
-    const offer = { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, ...how };
+    const offer = { method: "POST", headers: { "Content-Type": "application/sdp", ...bearer() }, body: pc.localDescription.sdp, ...how };
     const place = this.#endpoint();
     const response = await ask(place, offer, patience);
     this.#location = new URL(response.headers.get("Location"), location.href).href;

@@ -1,6 +1,7 @@
 //! **The question:** how much of anything may there be? Every bound in one place, const-asserted against its
 //! neighbours.
 
+mod access;
 mod call;
 mod console;
 mod drain;
@@ -14,6 +15,7 @@ mod tcp;
 
 use std::time::Duration;
 
+pub use access::*;
 pub use call::*;
 pub use console::*;
 pub use drain::*;

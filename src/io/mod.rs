@@ -12,5 +12,6 @@ pub mod recording;
 pub mod rtp;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;
 pub mod transfer;
 pub mod webrtc;

@@ -22,11 +22,12 @@ const OWNED: &[(&str, &[&str])] = &[
     // Doors.
     ("axum", &["io/http"]),
     ("axum_server", &["io/http"]),
-    ("base64", &["io/api"]),
+    ("base64", &["io/api", "io/tokens"]),
+    ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
     ("reqwest", &["io/push", "io/transfer", "app/load", "app/cli/drain"]),
-    ("rustls", &["io/http", "io/keeper", "io/push", "io/transfer", "app/load"]),
+    ("rustls", &["io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
     ("tokio_rustls", &["io/keeper"]),
     // Codecs: their pointers never leave the file.
     ("dav1d", &["engine/decode/av1"]),
@@ -54,7 +55,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
-    ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/transfer"]),
+    ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/tokens", "io/transfer"]),
     ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
     ("zeroize", &["core/retention", "io/keeper", "io/store"]),
     // Words that are checked.

@@ -32,7 +32,7 @@ class Picture {
 
   /** @param {HTMLVideoElement} into */
   async show(into) {
-    const { rungs } = await ask(`/whep/${encodeURIComponent(this.room)}`, { signal: this.over.signal });
+    const { rungs } = await ask(`/whep/${encodeURIComponent(this.room)}`, { token: token.get(), signal: this.over.signal });
     const smallest = rungs.reduce((/** @type {any} */ least, /** @type {any} */ one) => (one.width < least.width ? one : least));
     this.peer.addTransceiver("video", { direction: "recvonly" });
     this.peer.addEventListener("track", ({ track }) => {
@@ -42,7 +42,7 @@ class Picture {
     await this.#gathered();
     const answer = await fetch(`/whep/${encodeURIComponent(this.room)}?rung=${encodeURIComponent(smallest.rung)}`, {
       method: "POST",
-      headers: { "content-type": "application/sdp" },
+      headers: { "content-type": "application/sdp", authorization: `Bearer ${token.get()}` },
       body: this.peer.localDescription?.sdp,
       signal: this.over.signal,
     });

@@ -160,7 +160,7 @@ impl Remote {
         let wrong = |error: LoadError| Failure::Usage(error.to_string());
         let node = node_url(&url).map_err(wrong)?;
         let unusable = |error: reqwest::Error| wrong(LoadError::Url { url, why: told(&error) });
-        let client = client_builder(&node).build().map_err(unusable)?;
+        let client = client_builder(&node, None).build().map_err(unusable)?;
         Ok(Self { client, node, token })
     }
 

@@ -1,5 +1,6 @@
 //! **The question:** what did the operator type after `tessera load`?
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
 use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stack, Stage, StagePlan};
 use crate::base::media::{RoomId, RungName, Size};
+use crate::io::telemetry::log::Redacted;
 
 /// Flags of `tessera load`.
 #[derive(Debug, Args)]
@@ -23,6 +25,9 @@ pub struct LoadArgs {
     /// The room's name
     #[arg(long, short, default_value = "load")]
     pub room: RoomId,
+    /// The access token that a locked node asks for: `tessera token --room ROOM` makes one
+    #[arg(long, value_name = "TOKEN", value_parser = redacted)]
+    pub token: Option<Redacted<String>>,
     /// Simulated people
     #[arg(
         long, short, value_name = "COUNT", default_value = "16",
@@ -109,6 +114,11 @@ Examples:
   tessera load --link down-rate=3M --link 10s:down-rate=300k --link 20s:down-rate=3M  a link that narrows for 10 s
   tessera load --hls 500 --room standup                   people who only watch, by HLS";
 
+/// What is typed and printed nowhere.
+fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {
+    Ok(Redacted::new(text.to_owned()))
+}
+
 /// Brings simulated people to a node and tells what they saw and heard.
 #[must_use]
 pub fn run(args: LoadArgs) -> ExitCode {
@@ -117,6 +127,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
     }
     let options = LoadOptions {
         url: args.url,
+        token: args.token,
         room: args.room,
         participants: args.participants as usize,
         duration: args.duration.0,
@@ -154,7 +165,8 @@ pub fn run(args: LoadArgs) -> ExitCode {
 
 fn watch(args: LoadArgs, viewers: usize) -> ExitCode {
     let LoadArgs { url, room, hls_rung, quiet, json, .. } = args;
-    let report = load::watch(&HlsOptions { url, room, viewers, duration: args.duration.0, rung: hls_rung });
+    let (token, duration) = (args.token, args.duration.0);
+    let report = load::watch(&HlsOptions { url, token, room, viewers, duration, rung: hls_rung });
     let report = match report {
         Ok(report) => report,
         Err(error @ LoadError::Url { .. }) => return Failure::Usage(error.to_string()).report(),

@@ -17,6 +17,7 @@ pub mod recordings;
 mod recordings_table;
 pub mod serve;
 mod terminal;
+pub mod token;
 mod typed;
 mod watched;
 
@@ -67,6 +68,8 @@ pub enum Command {
     Recordings(recordings::RecordingsArgs),
     /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
     Keeper(keeper::KeeperArgs),
+    /// Make an access token, or a link that leads into a room.
+    Token(token::TokenArgs),
     /// What a node starts for its decoders.
     #[command(hide = true)]
     Decoder(decoder::DecoderArgs),
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
+        Command::Token(args) => token::run(args),
         // It has no terminal to lose.
         Command::Decoder(args) => return decoder::run(&args),
     };

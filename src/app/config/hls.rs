@@ -23,6 +23,8 @@ pub struct Hls {
     pub window_mib: Within<1, { limits::HLS_WINDOW_MIB_MAX }>,
     /// Whether pages of any origin may read it.
     pub any_origin: bool,
+    /// Whether it is watched without an access token where everything else takes one.
+    pub open: bool,
 }
 
 impl Hls {
@@ -42,6 +44,14 @@ impl Hls {
 impl Default for Hls {
     fn default() -> Self {
         let (window_seconds, window_mib) = (Within(60), Within(64));
-        Self { enabled: true, always: false, all_rungs: true, window_seconds, window_mib, any_origin: false }
+        Self {
+            enabled: true,
+            always: false,
+            all_rungs: true,
+            window_seconds,
+            window_mib,
+            any_origin: false,
+            open: false,
+        }
     }
 }

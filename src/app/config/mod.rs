@@ -3,6 +3,7 @@
 //!
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
+mod access;
 mod announcing;
 mod branding;
 mod file;
@@ -34,6 +35,7 @@ use crate::engine::encode::VideoEncoderSetup;
 use crate::io::rtp::{LegNetworks, LegPorts};
 use crate::io::store::{ArchivePlace, SpoolPlace};
 pub use crate::io::telemetry::log::{Format, Level};
+pub use access::{Access, KeyFile};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use hand_over::HandOver;
@@ -51,6 +53,8 @@ pub use value::{Side, ValueError, Within};
 pub struct Config {
     /// Where the pages, WHIP, WHEP and the metrics answer.
     pub http: Http,
+    /// Who comes in.
+    pub access: Access,
     /// Where the media arrives.
     pub media: Media,
     /// The composite picture.
@@ -585,6 +589,8 @@ impl Config {
             participants_may_record: self.recording.participants_may_record,
             participants_choose_layout: self.rooms.participants_choose_layout,
             steering: Steering::new(self.http.token.is_some(), self.http.is_reached_by_others()),
+            is_locked: self.access.is_locked(),
+            streams_are_open: self.hls.open,
         }
     }
 

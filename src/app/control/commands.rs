@@ -7,21 +7,23 @@ use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
 use crate::app::control::waiting::Wanted;
 use crate::base::media::{ParticipantId, RoomId};
+use crate::core::access::Role;
 use crate::io::api::{Command, Place, Refusal, Request, RoomSummary, SeatWish};
 use crate::io::webrtc::PeerRole;
 
 impl Control {
     /// One request of any door, judged first.
     pub(super) fn request(&mut self, Request { caller, command }: Request) {
-        match self.setup.policy.judge(caller, command.act()) {
+        match self.setup.policy.judge(&caller, command.act(), command.room()) {
             // Nothing begins any more that would have to be ended at once.
             Ok(()) if self.is_stopping => command.refuse(Refusal::Draining),
-            Ok(()) => self.command(command),
+            Ok(()) => self.command(caller.role(), command),
             Err(denied) => command.refuse(denied.into()),
         }
     }
 
-    fn command(&mut self, command: Command) {
+    /// What follows from a command of somebody in this role.
+    fn command(&mut self, standing: Option<Role>, command: Command) {
         match command {
             Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply } => {
                 let (seat, participant) = match self.seat(&room, seat) {
@@ -29,18 +31,18 @@ impl Control {
                     Err(refusal) => return drop(reply.send(Err(refusal))),
                 };
                 let (role, display) = (PeerRole::Participant(participant), name);
-                self.join(Wanted { room, role, display, consents_to_recording, rung, seat, from }, &offer, reply);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from };
+                self.join(wanted, &offer, reply);
             }
             Command::Publish { room, name, offer, from, consents_to_recording, reply } => {
-                let role = PeerRole::Publisher(new_participant());
-                let wanted =
-                    Wanted { room, role, display: name, consents_to_recording, rung: None, seat: SeatWish::Free, from };
+                let (role, seat) = (PeerRole::Publisher(new_participant()), SeatWish::Free);
+                let (display, rung) = (name, None);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from };
                 self.join(wanted, &offer, reply);
             }
             Command::Watch { room, minus, offer, from, rung, reply } => {
-                let (role, display) = (PeerRole::Viewer { minus }, String::new());
-                let wanted =
-                    Wanted { room, role, display, consents_to_recording: true, rung, seat: SeatWish::Free, from };
+                let (role, display, seat) = (PeerRole::Viewer { minus }, String::new(), SeatWish::Free);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording: true, rung, seat, from };
                 self.join(wanted, &offer, reply);
             }
             Command::AddLeg { room, name, leg, from, reply } => {
@@ -48,6 +50,7 @@ impl Control {
                 let wanted = Wanted {
                     room,
                     role,
+                    standing,
                     display: name,
                     consents_to_recording: true,
                     rung: None,

@@ -243,11 +243,12 @@ impl Control {
         }
         let Some(waiter) = self.waiting.remove(id) else { return };
         let Waiter { display, consents_to_recording, rung, seat, resource, trickling, has_channel, .. } = waiter;
-        let Waiter { avatar, leg, watches, .. } = waiter;
+        let Waiter { standing, avatar, leg, watches, .. } = waiter;
         self.peers.insert(id, name.clone());
         let joining = Joining {
             peer: id,
             role,
+            standing,
             display,
             consents_to_recording,
             rung,

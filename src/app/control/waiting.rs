@@ -9,6 +9,7 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::limits;
 use crate::base::media::{Bitmap, ParticipantId, PeerId, RoomId, RungCodecs, RungName};
+use crate::core::access::Role;
 use crate::io::api::{Refusal, ResourceToken, SeatWish};
 use crate::io::webrtc::PeerRole;
 
@@ -17,6 +18,8 @@ pub(super) struct Waiter {
     /// Where they want to go; it need not be there yet.
     pub(super) room: RoomId,
     pub(super) role: PeerRole,
+    /// What the token that they showed makes of them, if they did.
+    pub(super) standing: Option<Role>,
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
@@ -41,6 +44,8 @@ pub(super) struct Waiter {
 pub(super) struct Wanted {
     pub(super) room: RoomId,
     pub(super) role: PeerRole,
+    /// What the token that they showed makes of them, if they did.
+    pub(super) standing: Option<Role>,
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
@@ -52,10 +57,11 @@ pub(super) struct Wanted {
 
 impl Waiter {
     pub(super) fn new(now: Instant, wanted: Wanted, resource: ResourceToken, ufrag: String) -> Self {
-        let Wanted { room, role, display, consents_to_recording, rung, seat, from } = wanted;
+        let Wanted { room, role, standing, display, consents_to_recording, rung, seat, from } = wanted;
         Self {
             room,
             role,
+            standing,
             display,
             consents_to_recording,
             rung,
@@ -169,6 +175,7 @@ mod tests {
         let wanted = Wanted {
             room: "tested".parse().unwrap(),
             role,
+            standing: None,
             display: String::new(),
             consents_to_recording: true,
             rung: None,

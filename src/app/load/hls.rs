@@ -16,6 +16,7 @@ use super::http::{client_builder, is_loopback, node_url, told};
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::hls::{AskedPlaylist, News, PlaylistChecker, Wanted};
+use crate::io::telemetry::log::Redacted;
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -25,6 +26,8 @@ const DAY_MS: u64 = 86_400_000;
 pub struct HlsOptions {
     /// The node's address, or a cache's.
     pub url: String,
+    /// The access token that a locked node asks for.
+    pub token: Option<Redacted<String>>,
     /// The room.
     pub room: RoomId,
     /// How many watch.
@@ -137,7 +140,7 @@ struct Viewer {
 
 impl Viewer {
     fn new(number: usize, node: &Url, options: &HlsOptions) -> Result<Self, LoadError> {
-        let mut builder = client_builder(node);
+        let mut builder = client_builder(node, options.token.as_ref());
         if is_loopback(node) && node.host_str().is_some_and(|host| host != "localhost" && !host.contains(':')) {
             // A node bounds the connections of one address; on loopback each viewer has one of their own.
             let [high, low] = u16::try_from(number % 60_000 + 1).unwrap_or(1).to_be_bytes();

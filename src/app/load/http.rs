@@ -1,11 +1,12 @@
 //! **The question:** how does a simulated person come and go? Over HTTP: POST an offer, DELETE what came of it.
 
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use super::error::LoadError;
 use super::wants::Wants;
 use crate::base::media::RoomId;
+use crate::io::telemetry::log::Redacted;
 
 /// The HTTP door of one node, as seen from outside.
 #[derive(Debug, Clone)]
@@ -24,15 +25,15 @@ pub(super) struct Admission {
 }
 
 impl Door {
-    /// The door at `url`, such as `http://127.0.0.1:8080`. On this machine, a certificate that nobody signed is
-    /// accepted.
+    /// The door at `url`, such as `http://127.0.0.1:8080`, asked with an access token if there is one. On this machine,
+    /// a certificate that nobody signed is accepted.
     ///
     /// # Errors
     /// [`LoadError::Url`] when `url` is no HTTP address.
-    pub fn open(url: &str) -> Result<Self, LoadError> {
+    pub fn open(url: &str, token: Option<&Redacted<String>>) -> Result<Self, LoadError> {
         let node = node_url(url)?;
         let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
-        let client = client_builder(&node).build().map_err(|e| wrong(told(&e)))?;
+        let client = client_builder(&node, token).build().map_err(|e| wrong(told(&e)))?;
         Ok(Self { client, node })
     }
 
@@ -95,11 +96,19 @@ pub(crate) fn node_url(url: &str) -> Result<Url, LoadError> {
     Ok(node)
 }
 
-/// How a client of this node is made. On this machine, a certificate that nobody signed is accepted.
-pub(crate) fn client_builder(node: &Url) -> ClientBuilder {
+/// How a client of this node is made, which shows `token` with each request. On this machine, a certificate that nobody
+/// signed is accepted.
+pub(crate) fn client_builder(node: &Url, token: Option<&Redacted<String>>) -> ClientBuilder {
     // A process has one TLS provider; when another was chosen before, that one serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // One that no header takes is refused as none would be.
+    let shown = token.and_then(|token| HeaderValue::try_from(format!("Bearer {}", token.reveal())).ok());
+    let headers = shown.map(|mut shown| {
+        shown.set_sensitive(true);
+        (AUTHORIZATION, shown)
+    });
     Client::builder()
+        .default_headers(headers.into_iter().collect())
         .no_proxy()
         .timeout(crate::base::limits::CONNECT_SPAN)
         .tls_danger_accept_invalid_certs(is_loopback(node))
@@ -130,15 +139,15 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_told() {
-        assert!(matches!(Door::open("node.example"), Err(LoadError::Url { .. })));
-        assert!(matches!(Door::open("ftp://node.example"), Err(LoadError::Url { .. })));
+        assert!(matches!(Door::open("node.example", None), Err(LoadError::Url { .. })));
+        assert!(matches!(Door::open("ftp://node.example", None), Err(LoadError::Url { .. })));
     }
 
     #[test]
     fn this_machine_is_known_by_its_addresses() {
         for url in ["http://localhost:1", "http://127.0.0.2:8080", "https://[::1]:8443/"] {
-            assert!(Door::open(url).unwrap().is_loopback(), "{url}");
+            assert!(Door::open(url, None).unwrap().is_loopback(), "{url}");
         }
-        assert!(!Door::open("https://node.example").unwrap().is_loopback());
+        assert!(!Door::open("https://node.example", None).unwrap().is_loopback());
     }
 }

@@ -33,12 +33,15 @@ use super::witness::{Phase, Testimony, Witness};
 use crate::base::limits;
 use crate::base::media::{Codec, RoomId, RungName, Size};
 use crate::core::signal::VideoTrack;
+use crate::io::telemetry::log::Redacted;
 
 /// What is to be brought to which node.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// The node's address, such as `http://127.0.0.1:8080`.
     pub url: String,
+    /// The access token that a locked node asks for.
+    pub token: Option<Redacted<String>>,
     /// The room to join.
     pub room: RoomId,
     /// Simulated people, 1 to 100.
@@ -80,6 +83,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             url: "http://127.0.0.1:8080".into(),
+            token: None,
             room: "load".parse().expect("four letters are a room's name"),
             participants: 16,
             duration: Duration::from_secs(20),
@@ -121,7 +125,7 @@ pub enum Stage {
 /// When the address is none, nobody could join, or this machine lacks memory or threads.
 pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Report, LoadError> {
     let begin = Instant::now();
-    let door = Door::open(&options.url)?;
+    let door = Door::open(&options.url, options.token.as_ref())?;
     let material = Material::prepare(options)?;
     let system = |error: std::io::Error| LoadError::System(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system)?;

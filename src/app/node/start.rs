@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,7 @@ use crate::io::store::{
     Archive, ArchiveError, KeeperFileError, Keepers, Vault, VaultError, is_keeper_in, keep_out_of_dumps,
 };
 use crate::io::telemetry::panics::Panics;
+use crate::io::tokens::Algorithm;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
 
@@ -384,7 +386,9 @@ fn http_setup(
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
-    let guard = Guard { policy, token, hosts, origins, embed_origins, ice_servers, connections_max, counters };
+    warn_of_open_secrets(config);
+    let keys = config.access.keyring();
+    let guard = Guard { policy, token, keys, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }
 
@@ -411,9 +415,34 @@ fn warn_of_strangers(config: &Config) {
     }
     if config.policy().steering == Steering::Off {
         tracing::warn!(
-            "other machines reach this node and [http] token is not set: nobody steers rooms over HTTP; joining and \
-             watching are open"
+            "other machines reach this node and [http] token is not set: nobody steers rooms over HTTP without an \
+             access token"
         );
+    }
+    if !config.access.is_locked() {
+        tracing::warn!(
+            "other machines reach this node and [access] keys is not set: whoever reaches it joins, watches and looks \
+             at every room; docs/access.md"
+        );
+    }
+}
+
+/// Of a file's mode: others than its owner and group may read it.
+const READABLE_BY_ALL: u32 = 0o004;
+
+/// Says which secrets every user of this machine can read.
+fn warn_of_open_secrets(config: &Config) {
+    for key in config.access.keys.iter().filter(|key| key.algorithm() == Algorithm::Hs256) {
+        // What cannot be looked at was read a moment ago all the same.
+        let mode = std::fs::metadata(key.path()).map_or(0, |file| file.mode());
+        if mode & READABLE_BY_ALL != 0 {
+            tracing::warn!(
+                key = %key.id(),
+                file = %key.path().display(),
+                "every user of this machine can read this secret, and with it make tokens for every room; \
+                 chmod o-r the file, and take another secret"
+            );
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, TrackKind};
+use crate::core::access::Act;
 
 pub use chat::{ChatLine, Reaction};
 pub use problem::{PROBLEM_URN, ProblemKind, problem_urn};
@@ -407,6 +408,17 @@ impl FromClient {
     /// Every `type` a client says.
     pub const TYPES: [&str; 10] =
         ["offer", "state", "layout", "hand", "talk", "record", "recordable", "chat", "reaction", "leave"];
+
+    /// What leave it takes.
+    #[must_use]
+    pub const fn act(&self) -> Act {
+        match self {
+            Self::Offer { .. } | Self::State { .. } | Self::Recordable { .. } | Self::Leave => Act::SteerOwn,
+            Self::Hand { .. } | Self::Talk { .. } | Self::Chat { .. } | Self::Reaction { .. } => Act::TakePart,
+            Self::Layout { .. } => Act::Arrange,
+            Self::Record { .. } => Act::Record,
+        }
+    }
 
     /// The `type` of a message that is not read any further; `None` for all that is no message of this grammar.
     #[must_use]

@@ -291,19 +291,14 @@ impl Command {
     #[must_use]
     pub const fn act(&self) -> Act {
         match self {
-            Self::Join { .. }
-            | Self::Publish { .. }
-            | Self::Watch { .. }
-            | Self::Package { .. }
-            | Self::AddLeg { .. } => Act::Enter,
+            Self::Join { .. } | Self::AddLeg { .. } => Act::Join,
+            Self::Publish { .. } => Act::Publish,
+            Self::Watch { .. } => Act::Watch,
+            Self::Package { .. } => Act::Stream,
             Self::Trickle { .. } | Self::Leave { .. } | Self::Leg { .. } | Self::SetAvatar { .. } => Act::SteerOwn,
-            Self::Rooms { .. }
-            | Self::Room { .. }
-            | Self::Rungs { .. }
-            | Self::Layout { .. }
-            | Self::Stats { .. }
-            | Self::Node { .. }
-            | Self::Find { .. } => Act::Look,
+            Self::Room { .. } | Self::Rungs { .. } | Self::Layout { .. } => Act::Look,
+            Self::Rooms { .. } | Self::Stats { .. } => Act::Survey,
+            Self::Find { .. } | Self::Node { .. } => Act::Visit,
             Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,

@@ -54,6 +54,12 @@ pub enum Refusal {
     TokenMissing,
     /// It would take a token, and the operator set none.
     SteeringOff,
+    /// It takes an access token.
+    AccessMissing,
+    /// The token's role may not.
+    WrongRole,
+    /// The token is for another room.
+    WrongRoom,
     /// The room has no such rung; those that it has.
     RungNotFound(Vec<String>),
     /// Nothing can be pushed there; says why.
@@ -80,6 +86,9 @@ impl From<Denied> for Refusal {
             Denied::NotAllowed => Self::NotAllowed,
             Denied::TokenMissing => Self::TokenMissing,
             Denied::SteeringOff => Self::SteeringOff,
+            Denied::AccessMissing => Self::AccessMissing,
+            Denied::WrongRole => Self::WrongRole,
+            Denied::WrongRoom => Self::WrongRoom,
         }
     }
 }

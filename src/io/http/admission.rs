@@ -1,6 +1,7 @@
-//! **The question:** may this request see recordings, and which? Anyone may who shows the recordings' token or, for one
-//! file, a link that this node signed.
+//! **The question:** may this request see recordings, and which? Anyone may who shows the recordings' token, a
+//! recorder's access token, for its room, or, for one file, a link that this node signed.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -9,7 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 
-use crate::base::media::NANOS_PER_SECOND;
+use crate::base::media::{NANOS_PER_SECOND, RoomId};
+use crate::core::access::Caller;
 use crate::core::record::{Manifest, RecordedFile};
 use crate::core::retention::RecordingName;
 use crate::io::http::link::{LinkKey, LinkTarget};
@@ -30,10 +32,13 @@ pub struct Recordings {
     pub transfers: Option<Arc<Transfers>>,
 }
 
-/// The recordings, for a request that showed the token.
+/// The recordings, for a request that showed a token; of a recording that its path names, it opens that one.
 pub(super) struct Admitted(pub Recordings);
 
-/// One file of a recording, for a request that showed the token or a link to exactly it.
+/// The one room whose recordings a request may see; `None`: every room's.
+pub(super) struct OnlyRoom(pub Option<RoomId>);
+
+/// One file of a recording, for a request that showed a token or a link to exactly it.
 pub(super) struct Shown {
     recordings: Recordings,
     recording: RecordingName,
@@ -50,8 +55,16 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
-        recordings.shows_token(&parts.headers)?;
+        recordings.admit(parts, parts.uri.path().split('/').nth(3)).await?;
         Ok(Self(recordings))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OnlyRoom {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Caller>().and_then(Caller::only_room).cloned()))
     }
 }
 
@@ -59,6 +72,22 @@ impl Recordings {
     /// Whether `shown` is the recordings' token.
     pub(super) fn is_opened_by(&self, shown: &str) -> bool {
         verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).is_ok()
+    }
+
+    /// Whether a request shows what opens them: the recordings' token, or a recorder's. To a recorder of one room no
+    /// recording of another is there, nor one whose name is written in a way that only a handler reads.
+    async fn admit(&self, parts: &Parts, named: Option<&str>) -> Result<(), Problem> {
+        // The entrance lets those roles alone come here.
+        let caller = parts.extensions.get::<Caller>();
+        let Some(bearer) = caller.filter(|caller| matches!(caller, Caller::Bearer(_))) else {
+            return self.shows_token(&parts.headers);
+        };
+        if let (Some(named), Some(room)) = (named, bearer.only_room())
+            && self.archive.detail(recording(named)?).await?.room != *room
+        {
+            return Err(Problem::no_recording());
+        }
+        Ok(())
     }
 
     fn shows_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -82,8 +111,8 @@ where
         let mut path = parts.uri.path().rsplit('/');
         let (file, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
         let (Some(until), Some(signature)) = (until, signature) else {
-            recordings.shows_token(&parts.headers)?;
-            return Ok(Self { recordings, recording: recording(name)?, take, until: None });
+            recordings.admit(parts, Some(name)).await?;
+            return Ok(Self { recording: recording(name)?, recordings, take, until: None });
         };
         let shown = Self {
             recording: recording(name).map_err(|_| Problem::bad_signature())?,

@@ -123,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Dressing {
         let RoomPath(room) = RoomPath::from_request_parts(parts, state).await?;
         let known = (parts.extensions.get::<Caller>(), parts.extensions.get::<Arc<InHand>>());
         let (Some(caller), Some(in_hand)) = known else { return Err(Refusal::NotAllowed.into()) };
-        Ok(Self { caller: *caller, room, in_hand: in_hand.clone() })
+        Ok(Self { caller: caller.clone(), room, in_hand: in_hand.clone() })
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -14,10 +15,12 @@ use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::base::limits;
-use crate::core::access::{Act, Caller, Policy};
+use crate::base::media::{RoomId, Wallclock};
+use crate::core::access::{Act, Caller, Denied, Grant, Policy, TokenFault};
 use crate::io::api::{BearerToken, IceServer, Refusal};
 use crate::io::http::admission::Recordings;
 use crate::io::http::connections::Connections;
+use crate::io::http::extract::RoomPath;
 use crate::io::http::frames::Frames;
 use crate::io::http::gate::{Gate, InHand};
 use crate::io::http::ice;
@@ -25,12 +28,14 @@ use crate::io::http::origin::{self, Names, Page};
 use crate::io::http::problem::Problem;
 use crate::io::http::rights::{self, Known};
 use crate::io::live::LiveRooms;
+use crate::io::tokens::Keyring;
 
 /// What the entrance knows; shared by all requests.
 #[derive(Clone)]
 pub(super) struct Entrance {
     pub(super) policy: Policy,
     pub(super) token: Option<BearerToken>,
+    pub(super) keys: Keyring,
     pub(super) recordings: Option<Recordings>,
     pub(super) live: LiveRooms,
     pub(super) names: Arc<Names>,
@@ -65,7 +70,8 @@ pub(super) async fn enter(
         in_hand.has_arrived();
     }
     let body = in_hand.watch(body);
-    let asked = match entrance.judge(&parts) {
+    let room = RoomPath::from_request_parts(&mut parts, &()).await.ok().map(|RoomPath(room)| room);
+    let asked = match entrance.judge(&parts, room.as_ref()) {
         Ok(asked) => asked,
         Err(turned) => {
             let (mut response, page, shows_token) = *turned;
@@ -76,15 +82,17 @@ pub(super) async fn enter(
             return response;
         }
     };
-    if asked.act.is_none() {
+    let Some(act) = asked.act else {
         let mut response = asked.options(&parts.method, &parts.headers);
-        if asked.makes_connections() && asked.page != Page::Foreign {
+        // Some of them want credentials, which are given to those alone who may come in.
+        let may_enter = !entrance.policy.is_locked || asked.caller != Caller::Anyone;
+        if asked.makes_connections() && asked.page != Page::Foreign && may_enter {
             ice::tell(&entrance.ice_servers, response.headers_mut());
         }
         return response;
-    }
+    };
     let path = parts.extensions.get::<MatchedPath>().cloned();
-    parts.extensions.insert(asked.caller);
+    parts.extensions.insert(asked.caller.clone());
     parts.extensions.insert(in_hand.clone());
     // What is live is the same bytes for all who watch, and many wait for it by one proxy's connection; a probe is
     // answered in a word, whoever else that connection carries.
@@ -107,6 +115,9 @@ pub(super) async fn enter(
         ice::tell(&entrance.ice_servers, response.headers_mut());
     }
     entrance.frames.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
+    if entrance.is_private(act) {
+        keep_private(response.headers_mut());
+    }
     origin::share(response.headers_mut(), &asked.page, asked.shows_token);
     response
 }
@@ -148,9 +159,46 @@ impl AsRef<[u8]> for Held {
 /// What a request is answered that goes no further, what page asked, and whether it showed a token.
 type Turned = Box<(Response, Page, bool)>;
 
+/// What stands behind `Authorization`.
+enum Shown {
+    /// Nothing that this door reads: nothing at all, the recordings' token, another door's.
+    Other,
+    /// The recordings' token.
+    Recordings,
+    /// The operator's.
+    Operator,
+    /// An access token that holds.
+    Token(Grant),
+    /// What should be one.
+    Refused(TokenFault),
+}
+
+impl Shown {
+    /// Whether it opens anything here: a page that knows one is no stranger.
+    const fn is_known(&self) -> bool {
+        matches!(self, Self::Recordings | Self::Operator | Self::Token(_))
+    }
+
+    fn caller(&self) -> Caller {
+        match self {
+            Self::Operator => Caller::Operator,
+            Self::Token(grant) => Caller::Bearer(grant.clone()),
+            Self::Other | Self::Recordings | Self::Refused(_) => Caller::Anyone,
+        }
+    }
+
+    /// Why leave is denied: what is wrong with the token that was shown tells more than that one is missing.
+    fn problem(&self, denied: Denied) -> Problem {
+        match (self, denied) {
+            (Self::Refused(fault), Denied::AccessMissing) => (*fault).into(),
+            _ => Refusal::from(denied).into(),
+        }
+    }
+}
+
 impl Entrance {
-    /// Judges a request by its head.
-    fn judge(&self, parts: &Parts) -> Result<Asked, Turned> {
+    /// Judges a request by its head, about `room` where its path names one.
+    fn judge(&self, parts: &Parts, room: Option<&RoomId>) -> Result<Asked, Turned> {
         let Parts { method, uri, headers, extensions, .. } = parts;
         let path = extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         // A probe knows an address, and learns nothing else here.
@@ -160,16 +208,19 @@ impl Entrance {
         // What anyone's page may show.
         let is_open = path.starts_with("/hls/") && self.live.is_open();
         let page = if is_open { Page::Any } else { self.names.page(uri, headers) };
-        let shown = bearer(headers);
+        let shown = self.shown(bearer(headers));
         let is_preflight = origin::is_preflight(method, headers);
         let shows_token =
             headers.contains_key(header::AUTHORIZATION) || is_preflight && origin::announces_token(headers);
-        if page == Page::Foreign && !(is_preflight && shows_token) && !self.is_known(shown) {
-            let problem = if shows_token { Problem::wrong_token() } else { Problem::foreign_page() };
-            return Err(Box::new((problem.into_response(), page, shows_token)));
+        let turned = |problem: Problem| Box::new((problem.into_response(), page.clone(), shows_token));
+        if page == Page::Foreign && !(is_preflight && shows_token) && !shown.is_known() {
+            return Err(turned(match shown {
+                Shown::Refused(fault) => fault.into(),
+                _ if shows_token => Problem::wrong_token(),
+                _ => Problem::foreign_page(),
+            }));
         }
-        let is_operator = self.token.as_ref().is_some_and(|token| shown.is_some_and(|shown| token.is(shown)));
-        let caller = if is_operator { Caller::Operator } else { Caller::Anyone };
+        let caller = shown.caller();
         let route = rights::known(path);
         let act = route.and_then(|route| route.act(method));
         match (route, act) {
@@ -177,22 +228,59 @@ impl Entrance {
             (Some(route), None) => return Err(Box::new((not_allowed(route), page, shows_token))),
             // Without a path nothing matched, and the router says so; a path without a row is a fault of ours.
             (None, _) if path.is_empty() => {}
-            (None, _) => return Err(Box::new((refusal(Refusal::NotAllowed), page, shows_token))),
+            (None, _) => return Err(turned(Refusal::NotAllowed.into())),
             (Some(_), Some(act)) => {
-                let judged = self.policy.judge(caller, act);
-                judged.map_err(|denied| Box::new((refusal(denied.into()), page.clone(), shows_token)))?;
+                self.policy.judge(&caller, act, room).map_err(|denied| turned(shown.problem(denied)))?;
+                // Recordings have a token of their own, and links; what is neither is told what is wrong with it.
+                let by_link = uri.query().is_some_and(|query| query.contains("signature="));
+                if let (Act::Archive, false, Shown::Refused(fault)) = (act, by_link, &shown) {
+                    return Err(turned((*fault).into()));
+                }
             }
         }
-        let act = act.or((route.is_none()).then_some(Act::Look));
+        let act = act.or((route.is_none()).then_some(Act::Visit));
         Ok(Asked { page, shows_token, caller, route, act })
     }
 
-    /// Whether a token opens anything here: a page that knows one is no stranger.
-    fn is_known(&self, shown: Option<&str>) -> bool {
-        let Some(shown) = shown else { return false };
-        let of_node = self.token.as_ref().is_some_and(|token| token.is(shown));
-        of_node || self.recordings.as_ref().is_some_and(|recordings| recordings.is_opened_by(shown))
+    fn shown(&self, text: Option<&str>) -> Shown {
+        let Some(text) = text else { return Shown::Other };
+        if self.token.as_ref().is_some_and(|token| token.is(text)) {
+            return Shown::Operator;
+        }
+        if self.recordings.as_ref().is_some_and(|recordings| recordings.is_opened_by(text)) {
+            return Shown::Recordings;
+        }
+        if self.keys.is_empty() {
+            return Shown::Other;
+        }
+        match self.keys.read(text, Wallclock::from_system_time(SystemTime::now()).unix_seconds()) {
+            Ok(grant) => Shown::Token(grant),
+            Err(fault) => {
+                tracing::debug!(?fault, "an access token opens nothing");
+                Shown::Refused(fault)
+            }
+        }
     }
+
+    /// Whether an answer to `act` is for nobody but who asked, whatever its handler says: caches in front of the node
+    /// ask nobody for a token.
+    fn is_private(&self, act: Act) -> bool {
+        let is_open = act == Act::Visit || act == Act::Stream && self.policy.streams_are_open;
+        self.policy.is_locked && !is_open
+    }
+}
+
+/// Has caches that serve several keep nothing of an answer.
+fn keep_private(headers: &mut HeaderMap) {
+    let said = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    let private = match said {
+        None => HeaderValue::from_static("no-store"),
+        Some(said) => match HeaderValue::try_from(said.replace("public", "private")) {
+            Ok(private) => private,
+            Err(_) => HeaderValue::from_static("no-store"),
+        },
+    };
+    headers.insert(header::CACHE_CONTROL, private);
 }
 
 impl Asked {
@@ -218,10 +306,6 @@ impl Asked {
     }
 }
 
-fn refusal(refusal: Refusal) -> Response {
-    Problem::from(refusal).into_response()
-}
-
 fn not_allowed(route: Known) -> Response {
     let mut response = Problem::method().into_response();
     response.headers_mut().insert(header::ALLOW, route.methods());
@@ -233,4 +317,22 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value: &HeaderValue = headers.get(header::AUTHORIZATION)?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_anyone_might_keep_is_kept_by_who_asked_alone() {
+        let kept = |said: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(said.map(|said| (header::CACHE_CONTROL, HeaderValue::from_static(said))));
+            keep_private(&mut headers);
+            headers[header::CACHE_CONTROL].to_str().unwrap().to_owned()
+        };
+        assert_eq!(kept(None), "no-store");
+        assert_eq!(kept(Some("no-store")), "no-store");
+        assert_eq!(kept(Some("public, max-age=24")), "private, max-age=24");
+    }
 }

@@ -132,7 +132,7 @@ fn is_av1(variant: &Variant) -> bool {
 async fn piece(
     State(rooms): State<LiveRooms>,
     State(control): State<ControlHandle>,
-    Address(from): Address,
+    (Extension(caller), Address(from)): (Extension<Caller>, Address),
     headers: HeaderMap,
     RoomPath(room): RoomPath,
     path: Result<Path<PiecePath>, PathRejection>,
@@ -154,7 +154,7 @@ async fn piece(
             let Query(directives) = directives.map_err(|why| Problem::bad_directive(why.body_text()))?;
             if !is_on && !found.rung().is_over() {
                 let rung = found.rung;
-                control.request(Caller::Anyone, |reply| Command::Package { room, rung, reply }).await?;
+                control.request(caller, |reply| Command::Package { room, rung, reply }).await?;
             }
             playlist(&rooms, &found, &directives, now).await
         }

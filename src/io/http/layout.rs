@@ -32,8 +32,12 @@ pub(super) struct Page {
     page: TileCount,
 }
 
-async fn shown(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Json<LayoutShown>, Problem> {
-    Ok(Json(control.request(Caller::Anyone, |reply| Command::Layout { room, reply }).await?))
+async fn shown(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+    RoomPath(room): RoomPath,
+) -> Result<Json<LayoutShown>, Problem> {
+    Ok(Json(control.request(caller, |reply| Command::Layout { room, reply }).await?))
 }
 
 async fn choose(

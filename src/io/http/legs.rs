@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,18 +43,19 @@ pub(super) struct Asked {
 /// 201 with the capability in `Location`, and where to send.
 async fn add(
     State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
     RoomPath(room): RoomPath,
     Address(from): Address,
     body: Body,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::LEG_REQUEST_LEN_MAX))?;
     let asked: Asked = serde_json::from_slice(&body).map_err(|why| Problem::leg(why.to_string()))?;
-    let name = display_name(&asked.name)?;
+    let name = display_name(caller.name().unwrap_or(&asked.name))?;
     let leg = LegSetup::new(asked.codec, asked.payload_type, asked.event_type, asked.ptime, asked.remote);
     let leg = leg.map_err(|why| Problem::leg(why.to_string()))?;
     let of = room.clone();
     let add = |reply| Command::AddLeg { room: of, name, leg, from, reply };
-    let joined = control.request(Caller::Anyone, add).await?;
+    let joined = control.request(caller, add).await?;
     let mut response = (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(joined.state)).into_response();
     let location = format!("/v1/rooms/{room}/legs/{}", joined.resource);
     insert_text(response.headers_mut(), header::LOCATION, location);

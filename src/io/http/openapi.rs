@@ -60,6 +60,8 @@ fn document() -> Value {
             "securitySchemes": {
                 "operator": { "type": "http", "scheme": "bearer", "description":
                     "The node's token (`[http] token`). Without one, steering is open on loopback, closed elsewhere." },
+                "access": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description":
+                    "An access token, where `[access] keys` are set: its role and room decide (docs/access.md)." },
                 "recordings": { "type": "http", "scheme": "bearer", "description":
                     "The recordings' token (TESSERA_RECORDINGS_TOKEN, or told by the node at its start)." },
                 "link": { "type": "apiKey", "in": "query", "name": "signature", "description":
@@ -147,10 +149,16 @@ fn operation_id(told: &Told) -> String {
 
 fn security(act: Act, told: &Told) -> Value {
     match act {
-        Act::Look | Act::Enter | Act::SteerOwn => json!([]),
-        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Oversee => json!([{ "operator": [] }]),
-        Act::Archive if told.by_link => json!([{ "recordings": [] }, { "link": [] }]),
-        Act::Archive => json!([{ "recordings": [] }]),
+        Act::Visit | Act::SteerOwn | Act::TakePart => json!([]),
+        // Without keys nobody is asked.
+        Act::Look | Act::Watch | Act::Stream | Act::Publish | Act::Join | Act::Survey => {
+            json!([{}, { "access": [] }, { "operator": [] }])
+        }
+        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Oversee => {
+            json!([{ "operator": [] }, { "access": [] }])
+        }
+        Act::Archive if told.by_link => json!([{ "recordings": [] }, { "access": [] }, { "link": [] }]),
+        Act::Archive => json!([{ "recordings": [] }, { "access": [] }]),
     }
 }
 

@@ -49,6 +49,7 @@ const ASSETS: &[Asset] = &[
     asset!("chat.js", "text/javascript; charset=utf-8"),
     asset!("keeper.js", "text/javascript; charset=utf-8"),
     asset!("knock.js", "text/javascript; charset=utf-8"),
+    asset!("token.js", "text/javascript; charset=utf-8"),
     asset!("unsaid.js", "text/javascript; charset=utf-8"),
     asset!("people.js", "text/javascript; charset=utf-8"),
     asset!("quality.js", "text/javascript; charset=utf-8"),

@@ -6,10 +6,17 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::base::limits;
+use crate::core::access::TokenFault;
 use crate::core::signal::problem_urn;
 use crate::engine::compose::overlays::PictureError;
 use crate::io::api::{FragmentError, Refusal};
 use crate::io::store::ReadError;
+
+const EXPIRED: &str = "token-expired";
+const NOT_YET: &str = "token-not-yet";
+const REFUSED: &str = "token-refused";
+const WRONG_ROLE: &str = "wrong-role";
+const WRONG_ROOM: &str = "wrong-room";
 
 /// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +75,19 @@ impl Problem {
                 let detail = "Other machines reach this node, so steering takes a token, and it has none: its operator \
                               sets [http] token, or starts it with --token.";
                 Self::new(StatusCode::FORBIDDEN, "steering-off", "Nobody steers rooms here from outside", detail)
+            }
+            Refusal::AccessMissing => {
+                let detail = "Open the link that you were sent, or send Authorization: Bearer with an access token; \
+                              whoever runs this node, or invites, has one for you.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "This takes an access token", detail)
+            }
+            Refusal::WrongRole => {
+                let detail = "It is good, and its role may not do this; ask whoever gave it to you for another.";
+                Self::new(StatusCode::FORBIDDEN, WRONG_ROLE, "Your token does not reach that far", detail)
+            }
+            Refusal::WrongRoom => {
+                let detail = "It is good, and leads into another room alone; open the link for this one.";
+                Self::new(StatusCode::FORBIDDEN, WRONG_ROOM, "Your token is for another room", detail)
             }
             _ => {
                 let detail = "Ask whoever runs this node for leave.";
@@ -263,6 +283,39 @@ impl Problem {
     }
 }
 
+impl From<TokenFault> for Problem {
+    fn from(fault: TokenFault) -> Self {
+        let new = |kind, title, detail: &str| Self::new(StatusCode::UNAUTHORIZED, kind, title, detail);
+        match fault {
+            TokenFault::Expired => new(EXPIRED, "Your link or token has ended", "Ask whoever sent it for a new one."),
+            TokenFault::NotYet => {
+                let detail = "Come back when it begins; if it should have, the clock of whoever made it is fast.";
+                new(NOT_YET, "Your link or token does not hold yet", detail)
+            }
+            TokenFault::LongLived => {
+                let detail = "From its making to its end is longer than [access] longest_hours of this node; make a \
+                              shorter one.";
+                new(REFUSED, "This token lives too long", detail)
+            }
+            TokenFault::UnknownKey => {
+                let detail = "Its kid names no key of [access] keys here; it is another node's, or its key was taken \
+                              back. Ask whoever sent it for a new one.";
+                new(REFUSED, "No key of this node signed this token", detail)
+            }
+            TokenFault::Forged | TokenFault::Unreadable => {
+                let detail = "It is cut off, altered, for another service or no access token at all; use it whole, or \
+                              ask whoever sent it for a new one.";
+                new(REFUSED, "This token opens nothing", detail)
+            }
+        }
+    }
+}
+
+/// Whether it says what is wrong with a token that was shown.
+fn is_of_token(kind: &str) -> bool {
+    matches!(kind, EXPIRED | NOT_YET | REFUSED)
+}
+
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         Self::body(&rejection, limits::SDP_LEN_MAX)
@@ -302,6 +355,12 @@ impl From<ReadError> for Problem {
 }
 
 impl Problem {
+    /// It passes, here or elsewhere.
+    fn busy() -> Self {
+        let detail = "The node is busy; try again after the seconds in Retry-After.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
+    }
+
     /// Too many wait to come in.
     fn of_waiting(refusal: &Refusal) -> Self {
         if *refusal == Refusal::ManyJoiningHere {
@@ -366,7 +425,12 @@ impl From<Refusal> for Problem {
                 let detail = format!("Name one of {} as 'rung', or none for the first.", there.join(", "));
                 Self::new(S::NOT_FOUND, "rung-not-found", "The room has no such rung", detail)
             }
-            Refusal::NotAllowed | Refusal::TokenMissing | Refusal::SteeringOff => Self::no_leave(&refusal),
+            Refusal::NotAllowed
+            | Refusal::TokenMissing
+            | Refusal::SteeringOff
+            | Refusal::AccessMissing
+            | Refusal::WrongRole
+            | Refusal::WrongRoom => Self::no_leave(&refusal),
             Refusal::RoomFull => {
                 let detail =
                     "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
@@ -414,10 +478,7 @@ impl From<Refusal> for Problem {
                 let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
                 Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
             }
-            Refusal::Busy => {
-                let detail = "The node is busy; try again after the seconds in Retry-After.";
-                Self::new(S::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
-            }
+            Refusal::Busy => Self::busy(),
             Refusal::Hung => Self::lifeless(),
             Refusal::Draining | Refusal::NoNewRooms | Refusal::Leaving => Self::of_drain(&refusal),
         }
@@ -440,7 +501,13 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // RFC 6750 section 3.1: who showed nothing is told no error.
+            let asks = if is_of_token(self.kind) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(asks));
+        }
+        if matches!(self.kind, WRONG_ROLE | WRONG_ROOM) {
+            let asks = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
+            headers.insert(header::WWW_AUTHENTICATE, asks);
         }
         response
     }

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,6 +49,7 @@ struct Asked {
 
 /// What every way into a room brings: the room, what is asked of it, and an SDP offer.
 struct Offered {
+    caller: Caller,
     room: RoomId,
     asked: Asked,
     offer: String,
@@ -56,25 +57,25 @@ struct Offered {
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, rung, seat, .. }, offer, from } = offered;
+    let Offered { caller, room, asked: Asked { name, consents_to_recording, rung, seat, .. }, offer, from } = offered;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
     let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply };
-    Ok(created(&base, &of, &control.request(Caller::Anyone, join).await?))
+    Ok(created(&base, &of, &control.request(caller, join).await?))
 }
 
 async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { name, consents_to_recording, .. }, offer, from } = offered;
+    let Offered { caller, room, asked: Asked { name, consents_to_recording, .. }, offer, from } = offered;
     let of = room.clone();
     let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, reply };
-    Ok(created(&format!("/whip/{of}"), &of, &control.request(Caller::Anyone, publish).await?))
+    Ok(created(&format!("/whip/{of}"), &of, &control.request(caller, publish).await?))
 }
 
 async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { room, asked: Asked { minus, rung, .. }, offer, from } = offered;
+    let Offered { caller, room, asked: Asked { minus, rung, .. }, offer, from } = offered;
     let of = room.clone();
     let watch = |reply| Command::Watch { room, minus, offer, from, rung, reply };
-    Ok(created(&format!("/whep/{of}"), &of, &control.request(Caller::Anyone, watch).await?))
+    Ok(created(&format!("/whep/{of}"), &of, &control.request(caller, watch).await?))
 }
 
 /// What `GET /whep/{room}` tells.
@@ -85,8 +86,12 @@ pub(super) struct Rungs {
 }
 
 /// What can be watched in a room, and what of it runs.
-async fn rungs(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Response, Problem> {
-    let rungs = control.request(Caller::Anyone, |reply| Command::Rungs { room, reply }).await?;
+async fn rungs(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+    RoomPath(room): RoomPath,
+) -> Result<Response, Problem> {
+    let rungs = control.request(caller, |reply| Command::Rungs { room, reply }).await?;
     Ok(Json(Rungs { rungs }).into_response())
 }
 
@@ -164,10 +169,15 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let RoomPath(room) = RoomPath::from_request_parts(&mut parts, state).await?;
-        let asked = Asked::from_request_parts(&mut parts, state).await?;
+        let mut asked = Asked::from_request_parts(&mut parts, state).await?;
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or(Refusal::NotAllowed)?;
+        // Nobody bears the name of another whom a token names.
+        if let Some(name) = caller.name() {
+            asked.name = name.to_owned();
+        }
         let (headers, from) = (parts.headers.clone(), address_of(&parts));
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        Ok(Self { room, asked, offer: offer_in(&headers, body)?, from })
+        Ok(Self { caller, room, asked, offer: offer_in(&headers, body)?, from })
     }
 }
 

@@ -32,36 +32,40 @@ const fn route(path: &'static str, rights: &'static [(Method, Act)]) -> Route {
     Route { path, rights, takes: None }
 }
 
+const VISIT: &[(Method, Act)] = &[(Method::GET, Act::Visit)];
+const SURVEY: &[(Method, Act)] = &[(Method::GET, Act::Survey)];
 const LOOK: &[(Method, Act)] = &[(Method::GET, Act::Look)];
-const ENTER: &[(Method, Act)] = &[(Method::POST, Act::Enter)];
-const WATCH: &[(Method, Act)] = &[(Method::GET, Act::Look), (Method::POST, Act::Enter)];
+const JOIN: &[(Method, Act)] = &[(Method::POST, Act::Join)];
+const PUBLISH: &[(Method, Act)] = &[(Method::POST, Act::Publish)];
+const WATCH: &[(Method, Act)] = &[(Method::GET, Act::Look), (Method::POST, Act::Watch)];
+const STREAM: &[(Method, Act)] = &[(Method::GET, Act::Stream)];
 const OWN: &[(Method, Act)] = &[(Method::PATCH, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)];
 const DRESS: &[(Method, Act)] = &[(Method::PUT, Act::Arrange), (Method::DELETE, Act::Arrange)];
 const ARCHIVE: &[(Method, Act)] = &[(Method::GET, Act::Archive)];
 
 static ROUTES: &[Route] = &[
-    route("/", LOOK),
-    route("/r/{room}", LOOK),
-    route("/w/{room}", LOOK),
-    route("/assets/{name}", LOOK),
-    route("/assets/console/{name}", LOOK),
-    route("/recordings", LOOK),
-    route("/console", LOOK),
-    route("/favicon.ico", LOOK),
-    route("/api", LOOK),
-    route("/openapi.json", LOOK),
-    route("/healthz", LOOK),
-    route("/readyz", LOOK),
-    route("/metrics", LOOK),
-    route("/v1/node", LOOK),
-    route("/v1/node/stats", LOOK),
+    route("/", VISIT),
+    route("/r/{room}", VISIT),
+    route("/w/{room}", VISIT),
+    route("/assets/{name}", VISIT),
+    route("/assets/console/{name}", VISIT),
+    route("/recordings", VISIT),
+    route("/console", VISIT),
+    route("/favicon.ico", VISIT),
+    route("/api", VISIT),
+    route("/openapi.json", VISIT),
+    route("/healthz", VISIT),
+    route("/readyz", VISIT),
+    route("/metrics", VISIT),
+    route("/v1/node", VISIT),
+    route("/v1/node/stats", SURVEY),
     route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
     route("/v1/node/drain", &[(Method::POST, Act::Oversee), (Method::DELETE, Act::Oversee)]),
-    route("/v1/rooms", LOOK),
+    route("/v1/rooms", SURVEY),
     route("/v1/rooms/{room}", LOOK),
-    Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", ENTER) },
+    Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", JOIN) },
     Route { takes: Some(Takes::Fragments), ..route("/v1/rooms/{room}/participants/{token}", OWN) },
-    Route { takes: Some(Takes::Offers), ..route("/whip/{room}", ENTER) },
+    Route { takes: Some(Takes::Offers), ..route("/whip/{room}", PUBLISH) },
     Route { takes: Some(Takes::Fragments), ..route("/whip/{room}/{token}", OWN) },
     Route { takes: Some(Takes::Offers), ..route("/whep/{room}", WATCH) },
     Route { takes: Some(Takes::Fragments), ..route("/whep/{room}/{token}", OWN) },
@@ -69,9 +73,9 @@ static ROUTES: &[Route] = &[
         "/v1/rooms/{room}/participants/{token}/avatar",
         &[(Method::PUT, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)],
     ),
-    route("/hls/{room}/index.m3u8", &[(Method::GET, Act::Enter)]),
-    route("/hls/{room}/{run}/{rung}/{piece}", &[(Method::GET, Act::Enter)]),
-    route("/v1/rooms/{room}/legs", ENTER),
+    route("/hls/{room}/index.m3u8", STREAM),
+    route("/hls/{room}/{run}/{rung}/{piece}", STREAM),
+    route("/v1/rooms/{room}/legs", JOIN),
     route("/v1/rooms/{room}/legs/{token}", &[(Method::GET, Act::SteerOwn), (Method::DELETE, Act::SteerOwn)]),
     route("/v1/rooms/{room}/layout", &[(Method::GET, Act::Look), (Method::PUT, Act::Arrange)]),
     route("/v1/rooms/{room}/page", &[(Method::PUT, Act::Arrange)]),
@@ -161,8 +165,17 @@ mod tests {
         assert_eq!(paths.len(), ROUTES.len());
         let watch = known("/whep/{room}").unwrap();
         assert_eq!(watch.methods(), "GET, HEAD, POST, OPTIONS");
-        assert_eq!((watch.act(&Method::HEAD), watch.act(&Method::POST)), (Some(Act::Look), Some(Act::Enter)));
+        assert_eq!((watch.act(&Method::HEAD), watch.act(&Method::POST)), (Some(Act::Look), Some(Act::Watch)));
         assert_eq!(watch.act(&Method::DELETE), None);
         assert!(known("/v1/nothing").is_none());
+    }
+
+    #[test]
+    fn what_each_route_takes_stands_in_the_docs() {
+        let row = |(path, method, act): (&str, &Method, Act)| format!("| `{method} {path}` | {act:?} |\n");
+        let rows: String = all().map(row).collect();
+        println!("{rows}");
+        let docs = include_str!("../../../docs/access.md");
+        assert!(docs.contains(&rows), "docs/access.md has other rows than:\n{rows}");
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -34,17 +34,27 @@ pub(super) struct Rooms {
     rooms: Vec<RoomSummary>,
 }
 
-async fn rooms(State(control): State<ControlHandle>) -> Result<Response, Problem> {
-    let rooms = control.request(Caller::Anyone, |reply| Command::Rooms { reply }).await?;
+async fn rooms(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let rooms = control.request(caller, |reply| Command::Rooms { reply }).await?;
     Ok(Json(Rooms { rooms }).into_response())
 }
 
-async fn room(State(control): State<ControlHandle>, RoomPath(room): RoomPath) -> Result<Json<RoomDetail>, Problem> {
-    Ok(Json(control.request(Caller::Anyone, |reply| Command::Room { room, reply }).await?))
+async fn room(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+    RoomPath(room): RoomPath,
+) -> Result<Json<RoomDetail>, Problem> {
+    Ok(Json(control.request(caller, |reply| Command::Room { room, reply }).await?))
 }
 
-async fn stats(State(control): State<ControlHandle>) -> Result<Json<serde_json::Value>, Problem> {
-    Ok(Json(control.request(Caller::Anyone, |reply| Command::Stats { reply }).await?))
+async fn stats(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    Ok(Json(control.request(caller, |reply| Command::Stats { reply }).await?))
 }
 
 /// The control thread says a word: the node is alive, also while no room begins. Nobody else is asked: a store or

@@ -29,6 +29,7 @@ use crate::io::http::{
     announcements, branding, desk, history, hls, layout, legs, moderation, node, openapi, page, playback, pushes,
     recording, recordings, resource, rooms, transfer,
 };
+use crate::io::tokens::Keyring;
 
 /// Where and how to answer.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct Guard {
     pub policy: Policy,
     /// What steers rooms, sent as `Authorization: Bearer …`.
     pub token: Option<BearerToken>,
+    /// What access tokens are read by; empty: nobody is asked for one.
+    pub keys: Keyring,
     /// Names of the node beside localhost and IP addresses.
     pub hosts: Vec<HostName>,
     /// Origins of other pages that may ask as the node's own do.
@@ -186,6 +189,7 @@ impl HttpDoor {
         let entrance = Entrance {
             policy: guard.policy,
             token: guard.token,
+            keys: guard.keys,
             recordings: view.recordings.clone(),
             live: view.live.clone(),
             names: Arc::new(names),

@@ -1,6 +1,7 @@
 //! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
+mod access;
 mod drain;
 mod ice;
 mod pushes;
@@ -33,6 +34,7 @@ use crate::io::api::{
 };
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
+use crate::io::tokens::Keyring;
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const FRAGMENT: &str = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=audio 9 X 0\r\na=mid:0\r\n";
@@ -66,6 +68,7 @@ fn guard() -> Guard {
         ice_servers: Vec::new(),
         policy: Policy::default(),
         token: None,
+        keys: Keyring::default(),
         hosts: Vec::new(),
         origins: Vec::new(),
         embed_origins: Vec::new(),

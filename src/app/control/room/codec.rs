@@ -51,7 +51,7 @@ impl Room {
             self.read_anew(now, ticket, out);
         }
         self.live_codec_changed(now, out);
-        self.broadcast(&self.state_message(), out);
+        self.broadcast_each(|caller| self.state_message(caller), out);
     }
 
     /// Everybody who watches gets what they would get if they came now.

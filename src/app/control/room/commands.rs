@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::outputs::Rung;
+use crate::app::control::room::peers::PeerEntry;
 use crate::app::control::room::state::Room;
 use crate::base::media::{Outbox, PeerId};
 use crate::core::access::Caller;
 use crate::core::scene;
 use crate::io::api::{Command, LayoutShown, Refusal, Reply, RoomDetail, RungShown, SdpFragment, Trickled};
-use crate::io::webrtc::PeerRole;
 
 impl Room {
     /// What is asked of the room. A reply that nobody waits for means the client hung up, and nothing needs undoing.
@@ -66,10 +66,7 @@ impl Room {
 
     /// Who stands behind a connection.
     pub(super) fn caller(&self, peer: PeerId) -> Caller {
-        match self.peers.get(peer).map(|entry| entry.role) {
-            Some(PeerRole::Participant(participant)) => Caller::Participant(participant),
-            _ => Caller::Guest,
-        }
+        self.peers.get(peer).map_or(Caller::Viewer, PeerEntry::caller)
     }
 
     fn trickle(

@@ -6,6 +6,7 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
 use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
+use crate::core::access::Role;
 use crate::io::api::{Command, ResourceToken, SeatWish};
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
@@ -42,6 +43,8 @@ pub struct Joining {
     pub peer: PeerId,
     /// What it is for.
     pub role: PeerRole,
+    /// What the token that they showed makes of them, if they did.
+    pub standing: Option<Role>,
     /// The person's name.
     pub display: String,
     /// Whether recordings may show and sound them.

@@ -19,7 +19,7 @@ impl Room {
     /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
         let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
-        let Joining { avatar, leg, watches, .. } = joining;
+        let Joining { standing, avatar, leg, watches, .. } = joining;
         if let Some(participant) = role.participant().filter(|id| self.seats.is_removed(*id)) {
             // What names this connection names no seat either: by it their client learns why it is closed.
             return self.seats.bar(participant, resource);
@@ -30,7 +30,7 @@ impl Room {
             return;
         }
         let is_leg = leg.is_some();
-        let mut entry = PeerEntry::new(role, resource, trickling);
+        let mut entry = PeerEntry::new((role, standing), resource, trickling);
         entry.leg = leg;
         entry.keeps_seat = seat != SeatWish::Free;
         let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));

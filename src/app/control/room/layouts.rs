@@ -10,7 +10,7 @@ use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::base::limits;
 use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackId, TrackKind, rtp_from_pts};
-use crate::core::access::Act;
+use crate::core::access::{Act, Caller};
 use crate::core::ladder::{Relief, SendTarget, UplinkInput};
 use crate::core::record::Event;
 use crate::core::room::Member;
@@ -25,7 +25,7 @@ impl Room {
         self.layout.layout = layout.clone();
         out.push(Effect::Scene(scene::Input::Layout(layout)));
         self.to_recording(now, Event::Layout, out);
-        self.broadcast(&self.layout_message(), out);
+        self.broadcast_each(|caller| self.layout_message(caller), out);
     }
 
     /// A participant asks for another layout, another page, or both.
@@ -37,7 +37,7 @@ impl Room {
         page: Option<u32>,
         out: &mut Outbox<Effect>,
     ) {
-        if let Err(problem) = self.chosen(now, peer, layout, page, out) {
+        if let Err(problem) = self.chosen(now, layout, page, out) {
             Self::send(peer, &problem, out);
         }
     }
@@ -45,19 +45,10 @@ impl Room {
     fn chosen(
         &mut self,
         now: Instant,
-        peer: PeerId,
         layout: Option<Value>,
         page: Option<u32>,
         out: &mut Outbox<Effect>,
     ) -> Result<(), FromNode> {
-        if self.setup.policy.judge(self.caller(peer), Act::Arrange).is_err() {
-            let detail = "Ask whoever runs this node to lay the room out.";
-            return Err(FromNode::problem(
-                ProblemKind::NotAllowed,
-                "Participants do not choose the layout here",
-                detail,
-            ));
-        }
         let layout = layout.map(|document| Layout::from_value(&document)).transpose();
         let layout = layout
             .map_err(|error| FromNode::problem(ProblemKind::BadLayout, "This is no layout", &error.to_string()))?;
@@ -75,15 +66,15 @@ impl Room {
         Ok(())
     }
 
-    /// How the room is laid out, as people are told.
-    pub(super) fn layout_message(&self) -> FromNode {
+    /// How the room is laid out, as `caller` is told.
+    pub(super) fn layout_message(&self, caller: &Caller) -> FromNode {
         let layout = &self.layout;
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         FromNode::Layout {
             layout: layout.layout.to_value(),
             page: number(layout.page + 1),
             pages: number(layout.pages.max(1)),
-            may_choose: self.setup.policy.participants_choose_layout,
+            may_choose: self.setup.policy.judge(caller, Act::Arrange, Some(&self.name)).is_ok(),
         }
     }
 
@@ -105,7 +96,7 @@ impl Room {
             self.tell_places(now, out);
         }
         if turned {
-            self.broadcast(&self.layout_message(), out);
+            self.broadcast_each(|caller| self.layout_message(caller), out);
         }
         self.ask_senders(now, &scene, out);
         self.consider_codec(now, out);

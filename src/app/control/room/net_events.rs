@@ -6,6 +6,7 @@ use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::app::workers::mix::MixCommand;
 use crate::base::media::{Outbox, ParticipantId, PeerId, TrackKind};
+use crate::core::access::Act;
 use crate::core::room::RoomInput;
 use crate::core::signal::{FromClient, FromNode, ProblemKind, SignalError};
 use crate::io::webrtc::{NetCommand, NetEvent, OfferError};
@@ -40,36 +41,43 @@ impl Room {
     fn signal(&mut self, now: Instant, peer: PeerId, text: &str, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get(peer) else { return };
         let participant = entry.role.participant();
-        match FromClient::parse(text) {
-            Ok(Some(FromClient::Offer { sdp })) => out.push(Effect::Net(NetCommand::Renegotiate { peer, offer: sdp })),
-            Ok(Some(FromClient::State { muted, camera, screen })) => {
+        let message = match FromClient::parse(text) {
+            Ok(Some(message)) => message,
+            // A type of a later version; `docs/signalling.md` promises that it is ignored.
+            Ok(None) => return,
+            Err(error) => return Self::send(peer, &refused_message(&error), out),
+        };
+        let act = message.act();
+        if self.setup.policy.judge(&self.caller(peer), act, Some(&self.name)).is_err() {
+            return Self::send(peer, &denied_message(act), out);
+        }
+        match message {
+            FromClient::Offer { sdp } => out.push(Effect::Net(NetCommand::Renegotiate { peer, offer: sdp })),
+            FromClient::State { muted, camera, screen } => {
                 if let Some(participant) = participant {
                     self.stated(now, participant, (muted, camera, screen), out);
                 }
             }
-            Ok(Some(FromClient::Layout { layout, page })) => self.choose_layout(now, peer, layout, page, out),
-            Ok(Some(FromClient::Hand { raised })) => {
+            FromClient::Layout { layout, page } => self.choose_layout(now, peer, layout, page, out),
+            FromClient::Hand { raised } => {
                 if let Some(id) = participant {
                     self.room_input(now, RoomInput::Hand(id, raised), out);
                 }
             }
-            Ok(Some(FromClient::Talk { talking })) => {
+            FromClient::Talk { talking } => {
                 if let Some(id) = participant {
                     self.room_input(now, RoomInput::Talk(id, talking), out);
                 }
             }
-            Ok(Some(FromClient::Record { recording })) => self.participant_records(now, peer, recording, out),
-            Ok(Some(FromClient::Recordable { recordable })) => {
+            FromClient::Record { recording } => self.participant_records(now, peer, recording, out),
+            FromClient::Recordable { recordable } => {
                 if let Some(id) = participant {
                     self.set_recordable(now, id, recordable, out);
                 }
             }
-            Ok(Some(FromClient::Chat { text, to })) => self.chat(now, peer, (text, to), out),
-            Ok(Some(FromClient::Reaction { reaction })) => self.react(now, peer, reaction, out),
-            Ok(Some(FromClient::Leave)) => self.dismiss(now, peer, "the client left", out),
-            // A type of a later version; `docs/signalling.md` promises that it is ignored.
-            Ok(None) => {}
-            Err(error) => Self::send(peer, &refused_message(&error), out),
+            FromClient::Chat { text, to } => self.chat(now, peer, (text, to), out),
+            FromClient::Reaction { reaction } => self.react(now, peer, reaction, out),
+            FromClient::Leave => self.dismiss(now, peer, "the client left", out),
         }
     }
 
@@ -93,6 +101,17 @@ impl Room {
         };
         Self::send(peer, &message, out);
     }
+}
+
+fn denied_message(act: Act) -> FromNode {
+    let (title, detail) = match act {
+        Act::Arrange => {
+            ("Participants do not choose the layout here", "Ask whoever runs this node to lay the room out, or a host.")
+        }
+        Act::Record => ("Participants do not record here", "Ask whoever runs this node, or a host who may."),
+        _ => ("You only watch", "Only those who take part write and are heard; join the room to do so."),
+    };
+    FromNode::problem(ProblemKind::NotAllowed, title, detail)
 }
 
 fn refused_message(error: &SignalError) -> FromNode {

@@ -8,6 +8,7 @@ use crate::app::control::room::state::{Room, RosterState};
 use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::media::{Outbox, ParticipantId, PeerId};
+use crate::core::access::Caller;
 use crate::core::record::Event;
 use crate::core::room::{RoomInput, RoomOutput};
 use crate::core::scene;
@@ -26,6 +27,15 @@ impl Room {
         for (peer, entry) in self.peers.iter() {
             if entry.leg.is_none() && entry.role.participant().is_some() {
                 out.push(Effect::Net(NetCommand::Signal { peer, kind: message.kind(), text: text.clone() }));
+            }
+        }
+    }
+
+    /// Tells everyone here, each by what they may.
+    pub(super) fn broadcast_each(&self, message: impl Fn(&Caller) -> FromNode, out: &mut Outbox<Effect>) {
+        for (peer, entry) in self.peers.iter() {
+            if entry.leg.is_none() && entry.role.participant().is_some() {
+                Self::send(peer, &message(&entry.caller()), out);
             }
         }
     }
@@ -63,13 +73,14 @@ impl Room {
         let Some(entry) = self.peers.get(peer) else { return };
         let participant = entry.role.participant();
         Self::send(peer, &FromNode::Welcome { participant, room: self.name.clone() }, out);
-        Self::send(peer, &self.state_message(), out);
+        let caller = self.caller(peer);
+        Self::send(peer, &self.state_message(&caller), out);
         Self::send(peer, &FromNode::Room { participants: self.people() }, out);
         Self::send(peer, &self.rules_message(), out);
         if let Some(scene) = &self.scene {
             Self::send(peer, &Self::scene_message(scene, &self.places.passage), out);
         }
-        Self::send(peer, &self.layout_message(), out);
+        Self::send(peer, &self.layout_message(&caller), out);
         if self.ends_at.is_some() {
             Self::send(peer, &self.node_message(now), out);
         }

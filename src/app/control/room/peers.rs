@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::media::{Bitmap, Codec, PeerId, RungCodecs, TappedFrame, TrackKind};
+use crate::core::access::{Caller, Role};
 use crate::core::ladder::{UplinkTarget, ViewerRung};
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
@@ -18,6 +19,8 @@ use crate::io::webrtc::PeerRole;
 pub struct PeerEntry {
     /// What it is for.
     pub role: PeerRole,
+    /// What the token that they came in by made of them, if they did.
+    standing: Option<Role>,
     /// The capability in its Location.
     pub resource: ResourceToken,
     /// How its ICE stands.
@@ -75,9 +78,10 @@ pub struct Tapped {
 
 impl PeerEntry {
     /// A connection that comes in.
-    pub fn new(role: PeerRole, resource: ResourceToken, trickling: Trickling) -> Self {
+    pub fn new((role, standing): (PeerRole, Option<Role>), resource: ResourceToken, trickling: Trickling) -> Self {
         Self {
             role,
+            standing,
             resource,
             trickling,
             leg: None,
@@ -90,6 +94,15 @@ impl PeerEntry {
             taps: HashMap::new(),
             ask_camera: UplinkTarget::new(),
             ask_screen: UplinkTarget::new(),
+        }
+    }
+
+    /// Who stands behind it.
+    pub const fn caller(&self) -> Caller {
+        match self.role {
+            PeerRole::Participant(participant) => Caller::Participant(participant, self.standing),
+            PeerRole::Publisher(_) => Caller::Publisher,
+            PeerRole::Viewer { .. } => Caller::Viewer,
         }
     }
 

@@ -91,7 +91,7 @@ impl Room {
         let mut entry = self.pushes.0.remove(&id.0).ok_or(Refusal::PushNotFound)?;
         self.let_line_go(now, &mut entry, out);
         if entry.push.stats().state == PushState::Live {
-            self.broadcast(&self.state_message(), out);
+            self.broadcast_each(|caller| self.state_message(caller), out);
         }
         tracing::info!(room = %alias(&self.name), push = %id, "a push ends");
         Ok(())
@@ -131,6 +131,7 @@ impl Room {
         let joining = Joining {
             peer,
             role: PeerRole::Viewer { minus: None },
+            standing: None,
             display: String::new(),
             consents_to_recording: true,
             rung: entry.rung,
@@ -205,7 +206,7 @@ impl Room {
         self.pushes.0.insert(id.0, entry);
         if is_live != was_live {
             // Whoever is in the room knows whether others see it.
-            self.broadcast(&self.state_message(), out);
+            self.broadcast_each(|caller| self.state_message(caller), out);
         }
     }
 

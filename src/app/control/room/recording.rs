@@ -9,7 +9,7 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
 use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, RungSpec, View};
-use crate::core::access::Act;
+use crate::core::access::{Act, Caller};
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
 use crate::io::api::{Refusal, Reply};
@@ -51,7 +51,7 @@ impl Room {
         recording: bool,
         out: &mut Outbox<Effect>,
     ) {
-        if self.setup.policy.judge(self.caller(peer), Act::Record).is_err() || !self.setup.records_on_request() {
+        if !self.setup.records_on_request() {
             let detail = "Ask whoever runs this node, or a host who may.";
             return Self::send(
                 peer,
@@ -208,8 +208,9 @@ impl Room {
         }
     }
 
-    /// What the room does, as everyone in it is told.
-    pub(super) fn state_message(&self) -> FromNode {
+    /// What the room does, as `caller` in it is told.
+    pub(super) fn state_message(&self, caller: &Caller) -> FromNode {
+        let may_record = self.setup.policy.judge(caller, Act::Record, Some(&self.name)).is_ok();
         let spec = RungSpec { codec: self.codec.codec(), ..self.setup.rungs[0] };
         FromNode::State {
             recording: self.recording.is_on(),
@@ -217,7 +218,7 @@ impl Room {
             width: spec.size.width,
             height: spec.size.height,
             fps: spec.fps,
-            may_record: self.setup.policy.participants_may_record && self.setup.records_on_request(),
+            may_record: may_record && self.setup.records_on_request(),
             pushed: self.pushes.live().map(str::to_owned).collect(),
         }
     }
@@ -239,7 +240,7 @@ impl Room {
 
     /// Everybody here is told that the recording began or ended.
     fn recording_changed(&self, out: &mut Outbox<Effect>) {
-        self.broadcast(&self.state_message(), out);
+        self.broadcast_each(|caller| self.state_message(caller), out);
         self.mark_recorded(out);
     }
 

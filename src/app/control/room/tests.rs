@@ -24,6 +24,7 @@ use crate::base::media::{
     Codec, EncodeCosts, Outbox, ParticipantId, PeerId, RoomEpoch, RoomId, RungCodecs, RungId, RungSpec, Size,
     TrackKind, Wallclock,
 };
+use crate::core::access::Caller;
 use crate::core::ladder::{LinkVerdict, Relief};
 use crate::core::scene::{self, Passage, Scene};
 use crate::core::signal::{FromClient, FromNode, WordKind};
@@ -35,6 +36,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 mod chat;
 mod pushes;
 mod seats;
+mod standing;
 mod upkeep;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
@@ -57,6 +59,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
     Joining {
         peer: PeerId(number),
         role,
+        standing: None,
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,
@@ -248,7 +251,7 @@ fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_re
     assert_eq!(follow.collect::<Vec<_>>(), [(PeerId(1), h264), (PeerId(2), h264)]);
     assert!(started(&effects).is_empty(), "it runs already");
     assert!(effects.iter().any(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))), "the recording too");
-    assert!(matches!(room.state_message(), FromNode::State { codec, .. } if codec == "h264"));
+    assert!(matches!(room.state_message(&Caller::Viewer), FromNode::State { codec, .. } if codec == "h264"));
     assert_eq!(room.setup.counts.node.codec_switches.get(), 1);
     let ends = stopped(&handle(&mut room, due + limits::RUNG_LINGER, Input::Due));
     assert_eq!(ends, [started(&begun)[0].rung], "nobody reads the AV1 any more");
@@ -361,7 +364,7 @@ fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
         });
         marks.collect::<Vec<_>>()
     };
-    let says = |room: &Room| matches!(room.state_message(), FromNode::State { recording: true, .. });
+    let says = |room: &Room| matches!(room.state_message(&Caller::Viewer), FromNode::State { recording: true, .. });
     assert!(!room.stats().recording && !says(&room));
     let (name, ticket) = ("tested".parse::<RoomId>().unwrap(), room.recording.ticket().unwrap());
     let event = began(&room);

@@ -33,7 +33,7 @@ fn control(requests: crossbeam_channel::Receiver<Request>, policy: Policy) {
         codec: Some(Codec::H264),
     };
     for Request { caller, command } in requests {
-        assert_eq!((command.act(), policy.judge(caller, Act::Push)), (Act::Push, Ok(())), "{caller:?}");
+        assert_eq!((command.act(), policy.judge(&caller, Act::Push, None)), (Act::Push, Ok(())), "{caller:?}");
         assert!(!format!("{command:?}").contains("s3cret"), "{command:?}");
         match command {
             Command::Push { room, wish, reply } if room.as_str() == "daily" => {
@@ -104,6 +104,6 @@ async fn what_is_no_push_is_told_and_not_repeated() {
     problem(ask(long.to_string()).await.unwrap(), 413, "too-large").await;
     let plain = door.client.post(format!("{}{PATH}", door.url)).body("{}").send().await.unwrap();
     problem(plain, 415, "unsupported-media-type").await;
-    let caller = Caller::Participant(ADA);
-    assert!(policy.judge(caller, Act::Push).is_err(), "nor does somebody in the call");
+    let caller = Caller::Participant(ADA, None);
+    assert!(policy.judge(&caller, Act::Push, None).is_err(), "nor does somebody in the call");
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The path with something that could be meant in place of each name in braces.
-fn filled(path: &str) -> String {
+pub(super) fn filled(path: &str) -> String {
     let token = ResourceToken::random().to_string();
     let file = if path.starts_with("/assets/console/") { "common.js" } else { "style.css" };
     let recording = format!("00000001-r{}", "a5".repeat(16));

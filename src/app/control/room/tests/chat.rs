@@ -3,7 +3,7 @@
 use super::*;
 
 /// What those told read, by connection.
-fn read(effects: &[Effect], wanted: WordKind) -> Vec<(PeerId, FromNode)> {
+pub(super) fn read(effects: &[Effect], wanted: WordKind) -> Vec<(PeerId, FromNode)> {
     let mut told = Vec::new();
     for effect in effects {
         if let Effect::Net(NetCommand::Signal { peer, kind, text }) = effect
@@ -15,7 +15,7 @@ fn read(effects: &[Effect], wanted: WordKind) -> Vec<(PeerId, FromNode)> {
     told
 }
 
-fn say(room: &mut Room, now: Instant, peer: u64, message: &FromClient) -> Vec<Effect> {
+pub(super) fn say(room: &mut Room, now: Instant, peer: u64, message: &FromClient) -> Vec<Effect> {
     handle(room, now, Input::Net(NetEvent::Signal { peer: PeerId(peer), text: message.encode() }))
 }
 
