@@ -16,6 +16,7 @@ mod compose;
 mod config;
 mod decoders;
 mod doors;
+mod k8s;
 mod keepers;
 mod layout;
 mod legs;
