@@ -41,6 +41,7 @@
 //! | 2 | | [`push`](core::push) | how does a push to another server stand, and when is it tried again? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |
+//! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`hls`](core::hls) | which parts, segments and playlists does a live stream have? |

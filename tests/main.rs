@@ -16,6 +16,7 @@ mod compose;
 mod config;
 mod decoders;
 mod doors;
+mod drain;
 mod k8s;
 mod keepers;
 mod layout;

@@ -6,6 +6,7 @@ mod console;
 mod embedding;
 mod join;
 mod recordings;
+mod upkeep;
 mod watch;
 
 use std::time::Duration;

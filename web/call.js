@@ -8,12 +8,14 @@ import * as devices from "./devices.js";
 import { Keeper, isRefusal } from "./keeper.js";
 import { Unsaid } from "./unsaid.js";
 import { qualityOf } from "./quality.js";
-import { say } from "./words.js";
+import { clock, say } from "./words.js";
 
 const LOOK_MS = 3000;
 /** After so long without an answer it is said that there is none, and a person may try at once. */
 const SILENT_MS = 12_000;
 const LINES_MAX = 500;
+/** Hours that are no further apart are the same. */
+const MOMENT_MS = 30_000;
 const PARTS = /** @type {const} */ (["camera", "microphone"]);
 
 export class Call extends EventTarget {
@@ -28,6 +30,10 @@ export class Call extends EventTarget {
   /** @type {Record<string, any> | null} */
   layout = null;
   rules = { mute_on_entry: false, push_to_talk: false };
+  /** When the node goes down for upkeep, by this machine's clock, and the call with it. @type {Date | null} */
+  endsAt = null;
+  /** What the person was told of that. @type {Date | null} */
+  #endTold = null;
   /** What was written, by id. @type {Map<number, any>} */
   lines = new Map();
   /** How often the connection broke and came back. */
@@ -286,6 +292,9 @@ export class Call extends EventTarget {
         if (message.push_to_talk && !this.rules.push_to_talk) this.#notice(say("push"));
         this.rules = message;
         break;
+      case "node":
+        this.#nodeEnds(message.ends_in_s);
+        break;
       case "chat":
         this.#read(message.lines);
         break;
@@ -308,7 +317,18 @@ export class Call extends EventTarget {
     this.#sayNow({ type: "record", recording });
   }
 
+  /** The node goes down in so many seconds, or not any more. @param {number | undefined} seconds */
+  #nodeEnds(seconds) {
+    this.endsAt = seconds === undefined ? null : new Date(Date.now() + seconds * 1000);
+    // Who came back is told again, and knows it.
+    if (Math.abs(Number(this.endsAt) - Number(this.#endTold)) < MOMENT_MS) return;
+    this.#endTold = this.endsAt;
+    this.#notice(this.endsAt ? say("upkeep", { time: clock.format(this.endsAt) }) : say("upkeep.off"));
+  }
+
   #welcome(me) {
+    // A node that goes down says so after this.
+    this.endsAt = null;
     const before = this.me;
     this.me = me;
     // Only now there is a room for sure.

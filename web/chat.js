@@ -1,10 +1,9 @@
 // What people wrote, beside the picture. Each line is text: whatever looks like markup in it is read as it stands.
 
 import { hue } from "./stage.js";
-import { say } from "./words.js";
+import { clock, say } from "./words.js";
 
 const NEAR = 40;
-const clock = new Intl.DateTimeFormat(navigator.language, { hour: "2-digit", minute: "2-digit" });
 
 export class Chat {
   #lines;

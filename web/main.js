@@ -10,7 +10,7 @@ import { Moment } from "./moment.js";
 import { People } from "./people.js";
 import { REACTIONS, Tiles, avatar, float, toast } from "./stage.js";
 import { Problem, abilities } from "./wire.js";
-import { say, translate } from "./words.js";
+import { clock, say, translate } from "./words.js";
 
 /** @type {(id: string) => any} Whatever element it is: each id stands once in index.html. */
 const at = (id) => document.getElementById(id);
@@ -43,6 +43,7 @@ const view = Object.freeze({
   get scene() { return moment.scene; },
   get heard() { return [...(call?.speaking.heard ?? [])]; },
   get recording() { return Boolean(call?.room.recording); },
+  get endsAt() { return call?.endsAt?.getTime() ?? null; },
   get layout() { return call?.layout?.layout?.layout ?? null; },
   get lines() { return [...(call?.lines.values() ?? [])].map((line) => ({ ...line })); },
   get returns() { return call?.returns ?? 0; },
@@ -431,6 +432,9 @@ function drawControls() {
   const taking = !call.watching;
   const recording = Boolean(call.room.recording);
   at("recording").hidden = !recording;
+  at("upkeep").hidden = !call.endsAt;
+  const time = call.endsAt ? clock.format(call.endsAt) : "";
+  [at("upkeep").textContent, at("upkeep").title] = [say("upkeep.short", { time }), say("upkeep", { time })];
   if (!recording) at("consent").hidden = true;
   setToggle("mic", !call.muted, "microphone");
   setToggle("camera", call.cameraOn, "camera", !abilities().send);

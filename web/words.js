@@ -55,6 +55,9 @@ const EN = {
   "wait.gone": "There was no way back for ten minutes. This page has stopped trying.",
   "try.now": "Try now",
   "back": "You are back.",
+  "upkeep": "This node goes down for upkeep at {time}, and the call ends then.",
+  "upkeep.short": "Ends at {time}",
+  "upkeep.off": "The node stays up: the call goes on.",
   "joined": "{name} joined.",
   "left": "{name} left.",
   "away": "{name} lost the connection.",
@@ -139,6 +142,9 @@ export function say(key, values = {}) {
   const text = TABLES[language][key] ?? EN[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
+
+/** Hours and minutes as the reader writes them. */
+export const clock = new Intl.DateTimeFormat(navigator.language, { hour: "2-digit", minute: "2-digit" });
 
 /** Puts the reader's words in the place of those that the page came with. */
 export function translate(root = document) {

@@ -3,6 +3,7 @@
 
 mod call;
 mod console;
+mod drain;
 mod ice;
 mod live;
 mod load;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use call::*;
 pub use console::*;
+pub use drain::*;
 pub use ice::*;
 pub use live::*;
 pub use load::*;

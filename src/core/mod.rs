@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod bitstream;
+pub mod drain;
 pub mod fmp4;
 pub mod hls;
 pub mod jitter;

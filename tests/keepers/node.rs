@@ -101,6 +101,7 @@ fn with_two_keepers_down_no_recording_begins_and_the_call_goes_on() {
     wait_until("it is counted as an error of recording", || metric(&node, "tessera_record_errors_total") > 0);
     wait_until("what is missing is told", || metric(&node, "tessera_record_gap_ms_total") > 0);
     assert!(!trio.store().join("rec").exists(), "nothing is stored that nobody could open");
+    assert_eq!(get(&node, "healthz"), "ok\n", "no keeper is asked whether the node lives");
     // As soon as a second keeper answers, what is left of the call is recorded.
     trio.start_one(0);
     wait_until("a recording begins", || trio.store().join("rec").exists());

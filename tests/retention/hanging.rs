@@ -85,6 +85,8 @@ fn a_store_that_never_answers_keeps_nobody_waiting() {
     }
     println!("the slowest answer took {slowest:?} while {rooms} rooms came and went");
     assert!(slowest < SOON, "{slowest:?}");
+    let health = async { client().get(format!("{}healthz", node.url)).send().await.unwrap().text().await.unwrap() };
+    assert_eq!(runtime.block_on(health), "ok\n", "no store is asked whether the node lives");
     assert!(rooms >= 3 && store.connections() > 0, "{rooms} rooms, {} connections", store.connections());
     // Nothing is lost either: what the store does not take waits on disk.
     wait_until("objects wait in the spool", || !files_under(&folder.path().join("spool")).is_empty());

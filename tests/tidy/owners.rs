@@ -25,7 +25,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("base64", &["io/api"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/push", "io/transfer", "app/load"]),
+    ("reqwest", &["io/push", "io/transfer", "app/load", "app/cli/drain"]),
     ("rustls", &["io/http", "io/keeper", "io/push", "io/transfer", "app/load"]),
     ("tokio_rustls", &["io/keeper"]),
     // Codecs: their pointers never leave the file.

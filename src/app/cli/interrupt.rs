@@ -40,18 +40,38 @@ impl Interrupt {
         });
     }
 
-    /// Returns when either came, or with the name of what is lost.
-    pub(super) fn wait_or_loss(self, mut lost: watch::Receiver<Option<String>>) -> Option<String> {
-        let [mut interrupt, mut terminate] = self.signals;
+    /// Returns when either came, when something is lost, or with `done`.
+    pub(super) fn wait_or(
+        &mut self,
+        mut lost: watch::Receiver<Option<String>>,
+        done: impl Future<Output = ()>,
+    ) -> Woken {
+        let [interrupt, terminate] = &mut self.signals;
         self.runtime.block_on(async {
             tokio::select! {
-                _ = interrupt.recv() => None,
-                _ = terminate.recv() => None,
+                // What is lost is told before it is gone, so it comes before what is done then.
+                biased;
+                _ = interrupt.recv() => Woken::Interrupt,
+                _ = terminate.recv() => Woken::Terminate,
                 // Whoever could tell of a loss is gone only with the node.
-                Ok(name) = lost.wait_for(Option::is_some) => name.clone(),
+                Ok(name) = lost.wait_for(Option::is_some) => Woken::Lost(name.clone().unwrap_or_default()),
+                () = done => Woken::Done,
             }
         })
     }
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// A thread without which the node cannot go on; its name.
+    Lost(String),
+    /// What was waited for.
+    Done,
 }
 
 /// While it lives, Ctrl-C does not end this process, but those that it started.

@@ -8,6 +8,7 @@ mod capacity;
 pub mod compose;
 mod decoder;
 pub mod demo;
+pub mod drain;
 mod failure;
 mod interrupt;
 pub mod keeper;
@@ -50,8 +51,10 @@ The environment variable TESSERA_LOG takes log directives such as 'info,tessera:
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a node until Ctrl-C.
+    /// Run a node until Ctrl-C, or until its rooms have ended after SIGTERM.
     Serve(serve::ServeArgs),
+    /// Let a running node come to be without rooms, wait for that, or take it back.
+    Drain(drain::DrainArgs),
     /// Run a node with simulated people in it, and say how it went.
     Demo(demo::DemoArgs),
     /// Bring simulated people to a running node, and say what they saw and heard.
@@ -74,6 +77,7 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Drain(args) => drain::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),
         Command::Bench(args) => bench::run(args),

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::app::cli::failure::Failure;
-use crate::app::cli::interrupt::Interrupt;
+use crate::app::cli::interrupt::{Interrupt, Woken};
 use crate::app::cli::terminal::say;
 use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
@@ -129,7 +130,7 @@ fn given_token(given: Option<OsString>) -> Result<Option<BearerToken>, Failure> 
     token.map(Some).map_err(|error: BearerTokenError| Failure::Usage(format!("{TOKEN_VARIABLE}: {error}")))
 }
 
-/// Runs a node until Ctrl-C.
+/// Runs a node until Ctrl-C, or until its rooms have ended after SIGTERM.
 #[must_use]
 pub fn run(args: ServeArgs) -> ExitCode {
     match serve(&args) {
@@ -146,21 +147,36 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     }
     crate::io::telemetry::log::init(config.log.level, config.log.format);
     let recording = config.recording.enabled.then(|| config.recording.clone());
+    let drain_span = config.node.drain_span();
     let node = Node::start(config)?;
-    let interrupt = Interrupt::listen()?;
+    let mut interrupt = Interrupt::listen()?;
     say!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
     if let Some(recording) = recording {
         print_recording(&recording, &node);
     }
-    let lost = interrupt.wait_or_loss(node.lost());
+    let woken = match interrupt.wait_or(node.lost(), std::future::pending()) {
+        Woken::Terminate if !drain_span.is_zero() => wait_for_rooms(&node, &mut interrupt, drain_span),
+        woken => woken,
+    };
     end_in_time()?;
     node.stop();
-    match lost {
-        None => Ok(()),
-        Some(name) => {
+    match woken {
+        Woken::Interrupt | Woken::Terminate | Woken::Done => Ok(()),
+        Woken::Lost(name) => {
             Err(Failure::Failed(format!("{name} panicked, and a node cannot go on without it; the log says where")))
         }
     }
+}
+
+/// Whoever runs many processes asks them to end by SIGTERM, and waits: rooms may end by themselves meanwhile. Asked
+/// once more, or by Ctrl-C, the node ends at once.
+fn wait_for_rooms(node: &Node, interrupt: &mut Interrupt, span: Duration) -> Woken {
+    node.leave(span);
+    let left = node.left();
+    interrupt.wait_or(node.lost(), async move {
+        // A node that hangs is not waited for any longer than one that does not.
+        let _ = tokio::time::timeout(span, left).await;
+    })
 }
 
 /// Ends the process if the node takes too long to end, so that whoever waits for that need not kill it.

@@ -10,6 +10,7 @@ mod hand_over;
 mod hls;
 mod http;
 mod keepers;
+mod lifetime;
 mod push;
 mod tcp;
 mod value;
@@ -39,6 +40,7 @@ pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
@@ -67,6 +69,8 @@ pub struct Config {
     pub retention: Retaining,
     /// To which host recordings may leave.
     pub hand_over: HandOver,
+    /// How the process comes to its end.
+    pub node: Lifetime,
     /// How many threads do what.
     pub threads: Threads,
     /// What the node tells its operator.
@@ -166,7 +170,7 @@ impl Video {
         let part = |of: u32| Size::new((size.width / of).next_multiple_of(2), (size.height / of).next_multiple_of(2));
         // A quarter of the pixels, whose every bit counts for more; and what a link of 300 kb/s carries beside sound.
         let specs: [(Size, u32); limits::RUNGS_MAX] =
-            [(size, bitrate), (part(2), bitrate / 10 * 3), (part(4), (bitrate / 25 * 2).max(20_000))];
+            [(size, bitrate), (part(2), bitrate / 10 * 3), (part(4), (bitrate / 50 * 3).max(20_000))];
         let specs = specs.into_iter().filter(|(size, _)| size.width >= 16 && size.height >= 16);
         let specs = specs.map(|(size, bitrate)| RungSpec { codec: Codec::Av1, size, fps, bitrate });
         specs.collect()

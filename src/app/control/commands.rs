@@ -1,5 +1,7 @@
 //! **The question:** which room does a request concern, and may its caller ask for it?
 
+use std::time::Instant;
+
 use crate::app::control::entering::new_participant;
 use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
@@ -57,6 +59,9 @@ impl Control {
             Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
             Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
             Command::Find { place, reply } => drop(reply.send(self.find(&place))),
+            Command::Node { reply } => drop(reply.send(Ok(self.node_state(Instant::now())))),
+            Command::Drain { span, reply } => drop(reply.send(Ok(self.begin_drain(span)))),
+            Command::RevokeDrain { reply } => drop(reply.send(self.revoke_drain())),
             command => self.command_of_one(command),
         }
     }
@@ -76,7 +81,8 @@ impl Control {
     /// Whether what somebody is about to ask for is there.
     fn find(&self, place: &Place) -> Result<(), Refusal> {
         match place {
-            Place::Node => Ok(()),
+            Place::NewRoom if !self.workers.net.beats(Instant::now()) => Err(Refusal::Hung),
+            Place::NewRoom => self.takes_room(),
             Place::Room(name) if self.rooms.contains_key(name) => Ok(()),
             Place::Room(_) => Err(Refusal::RoomNotFound),
             Place::Connection(resource) if self.resources.contains_key(resource) => Ok(()),

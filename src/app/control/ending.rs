@@ -86,6 +86,11 @@ impl Endings {
         self.rooms.is_empty()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.rooms.iter().map(|ending| ending.until).min()
     }

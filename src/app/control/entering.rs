@@ -3,7 +3,7 @@
 //! be.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::Rng as _;
 
@@ -74,33 +74,38 @@ impl Control {
             // They have a place already.
             return Ok(());
         }
-        if self.is_at_limit(&wanted.room, wanted.role) {
-            self.setup.counts.node.turned_away.add(1);
-            return Err(Refusal::NodeAtLimit);
-        }
-        match (self.rooms.get(&wanted.room), wanted.role) {
+        let judged = match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
-            (None, _) if !self.has_room_left() => Err(Refusal::NodeFull),
-            (None, _) => Ok(()),
-            (Some(entry), role) => match entry.room.takes(role) {
+            (None, _) => self.takes_room(),
+            (Some(entry), role) => match Self::takes_more(entry, role).and_then(|()| entry.room.takes(role)) {
                 Err(Refusal::ParticipantNotFound) => {
                     self.judge_early(&wanted.room, role.minus(), Refusal::ParticipantNotFound)
                 }
                 judged => judged,
             },
-        }
+        };
+        self.setup.counts.node.turned_away.add(u64::from(judged == Err(Refusal::NodeAtLimit)));
+        judged
     }
 
-    /// Whether one more would take from those who are there: a room may not begin beside one that gives up even its
-    /// output's rate, and nobody may join that one once it has for a while. Whoever only watches costs next to nothing.
-    fn is_at_limit(&self, room: &RoomId, role: PeerRole) -> bool {
-        let now = Instant::now();
-        let strained = |entry: &Entry, span| entry.room.strained_since().is_some_and(|since| now >= since + span);
-        match (self.rooms.get(room), role) {
-            (_, PeerRole::Viewer { .. }) => false,
-            (None, _) => self.rooms.values().any(|entry| strained(entry, Duration::ZERO)),
-            (Some(entry), _) => strained(entry, limits::STRAIN_ADMITS),
+    /// Whether a room would begin that is not there yet, which is what readiness tells: none does while the node
+    /// drains, beside one that gives up even its output's rate, or beside as many as there may be.
+    pub(super) fn takes_room(&self) -> Result<(), Refusal> {
+        if self.drain.is_on() {
+            return Err(Refusal::NoNewRooms);
         }
+        if self.rooms.values().any(|entry| entry.room.strained_since().is_some()) {
+            return Err(Refusal::NodeAtLimit);
+        }
+        if self.has_room_left() { Ok(()) } else { Err(Refusal::NodeFull) }
+    }
+
+    /// Whether one more would take from those who are there: nobody may join a room that has given up even its output's
+    /// rate for a while. Whoever only watches costs next to nothing.
+    fn takes_more(entry: &Entry, role: PeerRole) -> Result<(), Refusal> {
+        let strained = entry.room.strained_since().is_some_and(|since| Instant::now() >= since + limits::STRAIN_ADMITS);
+        let is_viewer = matches!(role, PeerRole::Viewer { .. });
+        if strained && !is_viewer { Err(Refusal::NodeAtLimit) } else { Ok(()) }
     }
 
     /// Whoever publishes may watch at once, though their own connection does not stand yet.
@@ -283,8 +288,11 @@ impl Control {
         }
     }
 
-    /// Begins a room that is not there yet.
+    /// Begins a room that is not there yet. Who was answered before the node drained comes too late.
     fn admit_room(&mut self, name: &RoomId) -> Result<(), Refusal> {
+        if self.drain.is_on() {
+            return Err(Refusal::NoNewRooms);
+        }
         if !self.has_room_left() {
             return Err(Refusal::NodeFull);
         }

@@ -4,14 +4,16 @@
 
 mod calling;
 mod commands;
+mod draining;
 mod ending;
 mod entering;
 pub mod report;
 mod room;
 mod rooms;
+mod standing;
 mod thread;
 mod trickling;
 mod waiting;
 mod wiring;
 
-pub use thread::{Control, ControlMailbox, ControlParts, Workers};
+pub use thread::{Control, ControlMailbox, ControlParts, Stop, Workers};

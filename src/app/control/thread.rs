@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -22,6 +22,8 @@ use crate::app::workers::package::PackageCommand;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::base::limits;
 use crate::base::media::{EncodeCosts, Outbox, PeerId, RoomId, TrackId};
+use crate::core::drain::Drain;
+use crate::core::ladder::Budget;
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
@@ -59,6 +61,15 @@ impl Workers {
     }
 }
 
+/// How the process asks its control thread to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// All rooms end now.
+    Now,
+    /// With the last room, and after so long in any case.
+    After(Duration),
+}
+
 /// Everything that reaches the control thread.
 pub struct ControlMailbox {
     /// From the doors.
@@ -67,8 +78,8 @@ pub struct ControlMailbox {
     pub net_events: Receiver<NetEvent>,
     /// From the other workers.
     pub events: Receiver<Event>,
-    /// Asks the thread to end all rooms and then itself.
-    pub stop: Receiver<()>,
+    /// Asks the thread to end all rooms, now or later, and then itself.
+    pub stop: Receiver<Stop>,
     /// Woken by all of them.
     pub waker: Waker,
 }
@@ -132,7 +143,11 @@ pub struct Control {
     pub(super) peers_so_far: u64,
     pub(super) rooms_so_far: u32,
     pub(super) started: Instant,
-    /// All rooms end, and no other begins.
+    /// What the machine has to give.
+    pub(super) budget: Budget,
+    /// Whether its rooms are waited for and no other begins.
+    pub(super) drain: Drain,
+    /// All rooms end, and nothing is answered any more.
     pub(super) is_stopping: bool,
 }
 
@@ -155,6 +170,7 @@ impl Control {
         let engines = (encoder.library(), compositors.name());
         let mut setup = RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs);
         setup.live = parts.live;
+        let budget = Budget::new(Instant::now(), setup.codec_setup(), setup.rungs[0], limits::ROOMS_MAX);
         let setup = Arc::new(setup);
         Self {
             setup,
@@ -175,21 +191,20 @@ impl Control {
             peers_so_far: 0,
             rooms_so_far: 0,
             started: Instant::now(),
+            budget,
+            drain: Drain::default(),
             is_stopping: false,
         }
     }
 
-    /// The body of the `control` thread; returns when told to stop, all rooms ended and recordings closed, or at a
-    /// deadline.
+    /// The body of the `control` thread; returns when told to stop, or when it was to end and no room is left, all
+    /// rooms ended and recordings closed, or at a deadline.
     pub fn run(mut self, mailbox: &ControlMailbox) {
-        while mailbox.stop.try_recv().is_err() {
+        while !self.is_to_end(mailbox) {
             self.round(mailbox);
         }
         self.is_stopping = true;
-        let names: Vec<RoomId> = self.rooms.keys().cloned().collect();
-        for name in names {
-            self.input(&name, Input::End("the node is shutting down"));
-        }
+        self.end_all("the node is shutting down");
         self.waiting.ids().into_iter().for_each(|id| self.turn_away(id));
         while !self.endings.is_empty() {
             self.round(mailbox);
@@ -197,6 +212,15 @@ impl Control {
         self.workers.net.send(NetCommand::Stop);
         // A queue whose reader is gone keeps what it holds, and whoever laid it there would wait.
         mailbox.requests.try_iter().for_each(drop);
+    }
+
+    fn is_to_end(&mut self, mailbox: &ControlMailbox) -> bool {
+        match mailbox.stop.try_recv() {
+            Ok(Stop::Now) => return true,
+            Ok(Stop::After(span)) => self.leave(span),
+            Err(_) => {}
+        }
+        self.drain_due(Instant::now())
     }
 
     /// Takes what came, serves what is due, and sleeps if there was nothing.
@@ -217,6 +241,7 @@ impl Control {
         let deadline = self.advance(Instant::now());
         let full = !self.workers.flush();
         if idle {
+            self.tell_levels();
             // A full mailbox has nobody who says that there is room again.
             let again = full.then(|| Instant::now() + limits::MAILBOX_RETRY_SPACING);
             mailbox.waker.sleep_until([deadline, again].into_iter().flatten().min());
@@ -233,8 +258,8 @@ impl Control {
         self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
         self.endings.expire(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
-        let ended = self.setup.live.forget(now);
-        rooms.chain(self.endings.deadline()).chain(self.waiting.deadline()).chain(ended).min()
+        let others = [self.endings.deadline(), self.waiting.deadline(), self.setup.live.forget(now)];
+        rooms.chain(others.into_iter().flatten()).chain(self.drain.deadline()).min()
     }
 
     /// One input of a room, and everything that follows from it.

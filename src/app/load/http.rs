@@ -86,7 +86,7 @@ impl Door {
 ///
 /// # Errors
 /// [`LoadError::Url`] when it is no HTTP address.
-pub(super) fn node_url(url: &str) -> Result<Url, LoadError> {
+pub(crate) fn node_url(url: &str) -> Result<Url, LoadError> {
     let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
     let node = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
     if !matches!(node.scheme(), "http" | "https") || node.host().is_none() {
@@ -96,7 +96,7 @@ pub(super) fn node_url(url: &str) -> Result<Url, LoadError> {
 }
 
 /// How a client of this node is made. On this machine, a certificate that nobody signed is accepted.
-pub(super) fn client_builder(node: &Url) -> ClientBuilder {
+pub(crate) fn client_builder(node: &Url) -> ClientBuilder {
     // A process has one TLS provider; when another was chosen before, that one serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
@@ -106,12 +106,12 @@ pub(super) fn client_builder(node: &Url) -> ClientBuilder {
 }
 
 /// The innermost reason, which names the system's error; the outer ones repeat the address.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), told)
 }
 
 /// What a problem document (RFC 9457) says, or else the status line.
-async fn refusal(response: Response) -> LoadError {
+pub(crate) async fn refusal(response: Response) -> LoadError {
     let status = response.status();
     let problem: serde_json::Value = response.json().await.unwrap_or_default();
     let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();

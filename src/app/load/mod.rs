@@ -37,6 +37,7 @@ mod witness;
 pub use codecs::Codecs;
 pub use error::LoadError;
 pub use hls::{HlsOptions, HlsReport, watch};
+pub(crate) use http::{client_builder, node_url, refusal, told};
 pub use link::{LinkPlan, StagePlan};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::workers::counters::{Counts, NodeCounters};
+use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
@@ -55,7 +55,8 @@ fn metrics(counts: &Counts) -> Metrics {
     let asked = ("tessera_pushes", "Pushes to other servers that were asked for", counts.push.pushes.clone());
     let live = ("tessera_pushes_live", "Of those, up", counts.push.live.clone());
     let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams, asked, live];
-    for (name, help, level) in levels(&counts.archive).into_iter().chain(others) {
+    let all = levels(&counts.archive).into_iter().chain(standing(&counts.node.standing)).chain(others);
+    for (name, help, level) in all {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
     for (side, level) in ["full", "half", "quarter"].into_iter().zip(counts.node.rung_viewers.clone()) {
@@ -78,6 +79,21 @@ fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 6
             counters.unopened.clone(),
         ),
         ("tessera_archive_spool_full", "1 while no more may wait for the store", upload.spool_full.clone()),
+    ]
+}
+
+fn standing(levels: &StandingLevels) -> [(&'static str, &'static str, Level); 6] {
+    [
+        ("tessera_rooms", "Rooms that run", levels.rooms.clone()),
+        ("tessera_participants", "People in them", levels.people.clone()),
+        ("tessera_draining", "1 while no room begins because the node drains", levels.draining.clone()),
+        ("tessera_capacity_units", "Media units that this machine has", levels.capacity_units.clone()),
+        ("tessera_reserved_units", "Media units that its rooms take", levels.reserved_units.clone()),
+        (
+            "tessera_free_room100_slots",
+            "Rooms of a hundred people that fit beside those that run",
+            levels.free_room100_slots.clone(),
+        ),
     ]
 }
 
@@ -118,6 +134,7 @@ fn seams(counters: &NodeCounters) -> Vec<Named<'_>> {
         ("tessera_codec_switches_total", "Rooms' changes of codec", &counters.codec_switches),
         ("tessera_rung_downs_total", "Viewers who got a smaller rung", &counters.rung_downs),
         ("tessera_rung_ups_total", "Viewers who got a larger rung", &counters.rung_ups),
+        ("tessera_rung_holds_total", "Viewers whose pictures waited for a queue", &counters.rung_holds),
         ("tessera_reader_lagged_total", "Frames a slow reader lost", &counters.reader_lagged),
         ("tessera_commands_refused_total", "Commands refused with 503", &counters.commands_refused),
         ("tessera_events_refused_total", "Events lost by the control thread", &counters.events_refused),

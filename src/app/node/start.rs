@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
-use crate::app::control::{Control, ControlMailbox, ControlParts, Workers};
+use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
 use crate::app::node::tcp::TcpError;
 use crate::app::node::{calibration, history, metrics, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
@@ -91,8 +92,9 @@ pub struct Node {
     http: SocketAddr,
     media: SocketAddr,
     control_waker: Waker,
-    stop_control: Sender<()>,
+    stop_control: Sender<Stop>,
     control: Option<JoinHandle<()>>,
+    left: watch::Receiver<()>,
     stop_http: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     runtime: Option<Runtime>,
@@ -139,9 +141,8 @@ impl Node {
         let recordings = archive.clone().map(told).transpose()?;
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
-        let (net, net_events) = bounded(limits::EVENTS_LEN);
-        let ((sender, events), (stop_control, stop)) = (bounded(limits::EVENTS_LEN), bounded(1));
-        let (ended_sender, ended) = bounded(limits::ROOMS_MAX);
+        let ((net, net_events), (ended_sender, ended)) = (bounded(limits::EVENTS_LEN), bounded(limits::ROOMS_MAX));
+        let ((sender, events), (stop_control, stop)) = (bounded(limits::EVENTS_LEN), bounded(limits::STOPS_LEN));
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
         let workers = start_workers(&config, (sockets, tcp), &net, &reports, (&control_waker, &counts, &panics))?;
         let live = live_rooms(&config, chosen.choice, &counts);
@@ -163,7 +164,7 @@ impl Node {
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
-        let control = spawn_control(parts, mailbox, panics.clone())?;
+        let (control, left) = spawn_control(parts, mailbox, panics.clone())?;
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
@@ -177,6 +178,7 @@ impl Node {
             control_waker,
             stop_control,
             control: Some(control),
+            left,
             stop_http,
             ready,
             runtime: Some(runtime),
@@ -236,6 +238,20 @@ impl Node {
         &self.ended
     }
 
+    /// Begins no room any more and lets those that run end by themselves within `span`; with the last of them, and
+    /// after `span` in any case, [`Node::left`] is done. [`Node::stop`] is still due then.
+    pub fn leave(&self, span: Duration) {
+        // A control thread that is gone already needs no telling.
+        let _ = self.stop_control.try_send(Stop::After(span));
+        self.control_waker.wake();
+    }
+
+    /// Is done once no room is left of a node that leaves.
+    pub fn left(&self) -> impl Future<Output = ()> + use<> {
+        let mut left = self.left.clone();
+        async move { while left.changed().await.is_ok() {} }
+    }
+
     /// Ends every room, closes the recordings, and returns once all threads are gone.
     pub fn stop(mut self) {
         self.end();
@@ -244,7 +260,7 @@ impl Node {
     fn end(&mut self) {
         self.ready.store(false, Ordering::Release);
         // A control thread that is gone already needs no telling.
-        let _ = self.stop_control.try_send(());
+        let _ = self.stop_control.try_send(Stop::Now);
         self.control_waker.wake();
         if let Some(control) = self.control.take() {
             let _ = control.join();
@@ -406,9 +422,18 @@ fn http_runtime(config: &Config) -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
 }
 
-fn spawn_control(parts: ControlParts, mailbox: ControlMailbox, panics: Panics) -> io::Result<JoinHandle<()>> {
-    let run = move || panics.vital("control", || Control::new(parts).run(&mailbox));
-    thread::Builder::new().name("control".into()).spawn(run)
+/// The thread, and what closes once it is over.
+fn spawn_control(
+    parts: ControlParts,
+    mailbox: ControlMailbox,
+    panics: Panics,
+) -> io::Result<(JoinHandle<()>, watch::Receiver<()>)> {
+    let (runs, left) = watch::channel(());
+    let run = move || {
+        let _runs = runs;
+        panics.vital("control", || Control::new(parts).run(&mailbox));
+    };
+    Ok((thread::Builder::new().name("control".into()).spawn(run)?, left))
 }
 
 /// The archive, its keeper ticking and its sweeper sweeping from now on.

@@ -50,9 +50,28 @@ pub struct DecoderCounters {
     pub unconfined: Counter,
 }
 
+/// What runs on the node, and what more it would take; clones share the numbers.
+#[derive(Debug, Clone, Default)]
+pub struct StandingLevels {
+    /// Rooms.
+    pub rooms: Level,
+    /// People in them.
+    pub people: Level,
+    /// 1 while no room begins because the node drains.
+    pub draining: Level,
+    /// Media units that the machine has.
+    pub capacity_units: Level,
+    /// Those that its rooms take.
+    pub reserved_units: Level,
+    /// Rooms of a hundred people that fit beside them.
+    pub free_room100_slots: Level,
+}
+
 /// Counters of the whole node; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct NodeCounters {
+    /// How the node stands.
+    pub standing: StandingLevels,
     /// Frames discarded between peer and decoder.
     pub ingest_discarded: Counter,
     /// Decoded frames that a newer one replaced before the tick.
@@ -81,6 +100,8 @@ pub struct NodeCounters {
     pub rung_downs: Counter,
     /// Viewers who got a larger rung because their link was clear.
     pub rung_ups: Counter,
+    /// Viewers whose pictures waited for a queue on their link to drain.
+    pub rung_holds: Counter,
     /// Viewers of the canvas' own rung, and of each smaller one.
     pub rung_viewers: [Level; RUNGS_MAX],
     /// Frames encoded, all rungs.

@@ -33,7 +33,7 @@ pub enum Act {
     Record,
     /// To send a room on to another server, and to see where it goes.
     Push,
-    /// To see how the node fares, beyond what its metrics tell.
+    /// To see how the node fares, beyond what its metrics tell, and to empty it of rooms.
     Oversee,
     /// To see, hand over or erase recordings, which have a token and links of their own.
     Archive,

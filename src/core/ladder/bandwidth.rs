@@ -41,6 +41,8 @@ pub enum LinkVerdict {
     Congested {
         /// The share of it that comes through, 0 to 1.
         arrives: f32,
+        /// How long what is sent waits on the way.
+        queue: Duration,
     },
     /// What is sent goes through; told once.
     Clear,
@@ -95,7 +97,7 @@ impl LinkEstimator {
         if suspects && (at_once || self.suspects >= LASTING) {
             self.congested = true;
             self.stats.congested += 1;
-            out.push(LinkVerdict::Congested { arrives: (1.0 - loss) * through });
+            out.push(LinkVerdict::Congested { arrives: (1.0 - loss) * through, queue });
         } else if !suspects && std::mem::take(&mut self.congested) {
             out.push(LinkVerdict::Clear);
         }
@@ -165,7 +167,7 @@ mod tests {
         let mut estimator = LinkEstimator::new();
         let verdicts = told(&mut estimator, &[(0.0, 50), (0.88, 90), (0.0, 60), (0.0, 60)]);
         assert_eq!(verdicts.len(), 2, "{verdicts:?}");
-        assert!(matches!(verdicts[0], (2, LinkVerdict::Congested { arrives }) if arrives < 0.13));
+        assert!(matches!(verdicts[0], (2, LinkVerdict::Congested { arrives, .. }) if arrives < 0.13));
         assert_eq!(verdicts[1], (3, LinkVerdict::Clear));
     }
 
@@ -174,7 +176,10 @@ mod tests {
         let mut estimator = LinkEstimator::new();
         // 300 kb/s of 2.5 Mb/s: each half second is known 440 ms later than the one before.
         let verdicts = told(&mut estimator, &[(0.0, 50), (0.0, 50), (0.0, 490), (0.0, 930)]);
-        assert!(matches!(verdicts[..], [(4, LinkVerdict::Congested { arrives })] if arrives < 0.15), "{verdicts:?}");
+        assert!(
+            matches!(verdicts[..], [(4, LinkVerdict::Congested { arrives, .. })] if arrives < 0.15),
+            "{verdicts:?}"
+        );
     }
 
     #[test]
@@ -187,7 +192,7 @@ mod tests {
             estimator.handle(start + Duration::from_millis(200) * n, sample, &mut out);
         }
         let told: Vec<_> = out.drain().collect();
-        assert!(matches!(told[..], [LinkVerdict::Congested { arrives }] if arrives < 0.15), "{told:?}");
+        assert!(matches!(told[..], [LinkVerdict::Congested { arrives, .. }] if arrives < 0.15), "{told:?}");
     }
 
     #[test]
@@ -206,7 +211,7 @@ mod tests {
             let sample = LinkSample { loss, round_trip: None };
             estimator.handle(start + Duration::from_millis(500) * n, sample, &mut out);
         }
-        let congested = LinkVerdict::Congested { arrives: 0.5 };
+        let congested = LinkVerdict::Congested { arrives: 0.5, queue: Duration::ZERO };
         assert_eq!(out.drain().collect::<Vec<_>>(), [congested, congested, congested, congested, LinkVerdict::Clear]);
     }
 

@@ -5,10 +5,11 @@
 //! [`ViewerRung`] (which rung then?); [`RequestBudget`] (may this viewer ask again?); [`Pace`] (how often is a tile
 //! renewed?); [`ReliefCore`] (what is given up while ticks do not keep up?); [`LayerChoice`] (which simulcast layer is
 //! taken?); [`TemporalChoice`] (which of its frames?); [`Steering`] (what is a sender told who does not listen?);
-//! [`Allowance`] (who sends more than anybody can want?).
+//! [`Allowance`] (who sends more than anybody can want?); [`Budget`] (how many rooms fit beside those that run?).
 
 mod allowance;
 mod bandwidth;
+mod capacity;
 mod codec;
 mod keyframe;
 mod layers;
@@ -21,6 +22,7 @@ mod viewer;
 
 pub use allowance::{Admission, Allowance};
 pub use bandwidth::{LinkEstimator, LinkSample, LinkStats, LinkVerdict};
+pub use capacity::{Budget, Capacity, room_units};
 pub use codec::{CodecChoice, CodecInput, CodecLoad, CodecSetup, CodecStats};
 pub use keyframe::{KeyframeInput, KeyframeOutput, KeyframePacer, PacerStats, RequestBudget};
 pub use layers::LayerChoice;
@@ -29,4 +31,4 @@ pub use relief::{Relief, ReliefCore};
 pub use steering::Steering;
 pub use temporal::TemporalChoice;
 pub use uplink::{SendTarget, UplinkInput, UplinkStats, UplinkTarget, target_for};
-pub use viewer::{ViewerInput, ViewerRung, ViewerStats};
+pub use viewer::{ViewerInput, ViewerOutput, ViewerRung, ViewerStats};

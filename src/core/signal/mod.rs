@@ -117,6 +117,12 @@ pub enum FromNode {
         /// A microphone is heard only while its person says `talk`.
         push_to_talk: bool,
     },
+    /// Whether the node is about to go down, which ends the room: after each change, and first where it is.
+    Node {
+        /// Seconds until then; absent: it stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_in_s: Option<u64>,
+    },
     /// What people wrote, oldest first: after `welcome` what was said before, then each text as it comes.
     Chat {
         /// New ones, or those that came before; who has one by its id already skips it.
@@ -157,6 +163,8 @@ pub enum WordKind {
     Scene,
     /// [`FromNode::Layout`].
     Layout,
+    /// [`FromNode::Node`].
+    Node,
     /// [`FromNode::Send`] of a track.
     Send(VideoTrack),
     /// [`FromNode::Answer`].
@@ -349,9 +357,9 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 12] = [
-        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "chat", "reaction",
-        "problem",
+    pub const TYPES: [&str; 13] = [
+        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "node", "chat",
+        "reaction", "problem",
     ];
 
     /// That something asked cannot be: what is wrong in a few words, and what to do.
@@ -373,6 +381,7 @@ impl FromNode {
             Self::State { .. } => WordKind::State,
             Self::Answer { .. } => WordKind::Answer,
             Self::Rules { .. } => WordKind::Rules,
+            Self::Node { .. } => WordKind::Node,
             Self::Problem { .. } => WordKind::Problem,
             Self::Chat { .. } => WordKind::Chat,
             Self::Reaction { .. } => WordKind::Reaction,

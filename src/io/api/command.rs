@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,8 +14,8 @@ use crate::core::access::Act;
 use crate::core::push::PushId;
 use crate::core::scene::Layout;
 use crate::io::api::{
-    Joined, LayoutShown, LegJoined, LegState, PushShown, PushWish, Refusal, ResourceToken, RoomDetail, RoomSummary,
-    RungShown, SdpFragment, SeatWish, Trickled,
+    Joined, LayoutShown, LegJoined, LegState, NodeState, PushShown, PushWish, Refusal, ResourceToken, RoomDetail,
+    RoomSummary, RungShown, SdpFragment, SeatWish, Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -248,6 +249,23 @@ pub enum Command {
         /// Whatever the node counts, as JSON.
         reply: Reply<serde_json::Value>,
     },
+    /// `GET /v1/node`, beside what stays as it is.
+    Node {
+        /// How it stands.
+        reply: Reply<NodeState>,
+    },
+    /// `POST /v1/node/drain`.
+    Drain {
+        /// How long the rooms that run may still; `None`: until they end by themselves.
+        span: Option<Duration>,
+        /// How it stands now.
+        reply: Reply<NodeState>,
+    },
+    /// `DELETE /v1/node/drain`.
+    RevokeDrain {
+        /// How it stands now.
+        reply: Reply<NodeState>,
+    },
     /// Of a door itself, before it takes in what is large, and when it is asked whether the node lives.
     Find {
         /// What shall be there.
@@ -260,8 +278,8 @@ pub enum Command {
 /// What a command may be about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// The node itself, which is there if it answers.
-    Node,
+    /// A room that does not run yet: whether one would begin.
+    NewRoom,
     /// A room.
     Room(RoomId),
     /// A connection.
@@ -284,7 +302,9 @@ impl Command {
             | Self::Rungs { .. }
             | Self::Layout { .. }
             | Self::Stats { .. }
+            | Self::Node { .. }
             | Self::Find { .. } => Act::Look,
+            Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -320,6 +340,9 @@ impl Command {
             | Self::SetAvatar { .. }
             | Self::Rooms { .. }
             | Self::Stats { .. }
+            | Self::Node { .. }
+            | Self::Drain { .. }
+            | Self::RevokeDrain { .. }
             | Self::Find { .. } => None,
         }
     }
@@ -352,6 +375,9 @@ impl Command {
             Self::Layout { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Record { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Stats { reply } => drop(reply.send(Err(refusal))),
+            Self::Node { reply } | Self::Drain { reply, .. } | Self::RevokeDrain { reply } => {
+                drop(reply.send(Err(refusal)));
+            }
             Self::Push { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Pushes { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Leave { reply, .. }

@@ -19,12 +19,12 @@ pub struct Request {
 }
 
 /// What the control thread says when it is asked how it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pulse {
-    /// It takes people in.
+    /// A room that is asked for would begin.
     Open,
-    /// It lives, and takes nobody in.
-    Draining,
+    /// It lives, and no room would begin; says why.
+    Closed(Refusal),
     /// It says nothing.
     None,
 }
@@ -66,13 +66,14 @@ impl ControlHandle {
         }
     }
 
-    /// Asks the control thread for a word within `limits::HEALTH_SPAN`. Whatever it says, also that it takes nobody in
-    /// any more, shows that it lives; its silence, or a queue that stays full, that it does not.
+    /// Asks the control thread within `limits::HEALTH_SPAN` whether a new room would begin; nobody outside of the
+    /// process is asked, no store and no keeper. Whatever it says, also that none would, shows that it lives; its
+    /// silence, a queue that stays full, or its word that a thread hangs beside it, that it does not.
     pub async fn pulse(&self) -> Pulse {
         let word = async {
             let answer = loop {
                 let (reply, answer) = oneshot::channel();
-                let command = Command::Find { place: Place::Node, reply };
+                let command = Command::Find { place: Place::NewRoom, reply };
                 match self.requests.try_send(Request { caller: Caller::Anyone, command }) {
                     Ok(()) => break answer,
                     Err(TrySendError::Full(_)) => tokio::time::sleep(limits::HEALTH_SPAN / 20).await,
@@ -84,8 +85,8 @@ impl ControlHandle {
         };
         match tokio::time::timeout(limits::HEALTH_SPAN, word).await {
             Ok(Some(Ok(()))) => Pulse::Open,
-            Ok(Some(Err(_))) => Pulse::Draining,
-            Ok(None) | Err(_) => Pulse::None,
+            Ok(None | Some(Err(Refusal::Hung))) | Err(_) => Pulse::None,
+            Ok(Some(Err(refusal))) => Pulse::Closed(refusal),
         }
     }
 }

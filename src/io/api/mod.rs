@@ -12,6 +12,7 @@ mod ice;
 mod names;
 mod push;
 mod refusal;
+mod standing;
 mod token;
 
 pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSummary, RungShown, Trickled};
@@ -25,4 +26,5 @@ pub use ice::{IceServer, IceServerError};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
 pub use push::{PushShown, PushWish};
 pub use refusal::Refusal;
+pub use standing::{DrainShown, NodeState, Standing};
 pub use token::{NoToken, ResourceToken, SeatWish};

@@ -64,8 +64,14 @@ pub enum Refusal {
     PushesFull,
     /// The control thread has no time now.
     Busy,
+    /// A thread without which the node cannot go on says nothing.
+    Hung,
     /// The node is about to stop and takes nobody in.
     Draining,
+    /// The node drains: no room begins, and those that run go on.
+    NoNewRooms,
+    /// The process was asked to end, which nothing takes back.
+    Leaving,
 }
 
 impl From<Denied> for Refusal {

@@ -26,6 +26,7 @@ mod layout;
 mod legs;
 mod link;
 mod moderation;
+mod node;
 mod openapi;
 mod origin;
 mod packed;

@@ -76,9 +76,28 @@ impl Problem {
         }
     }
 
-    /// The thread that decides everything says nothing.
+    fn of_drain(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Leaving => {
+                let detail = "The process was asked to end, and does with its last room; nothing takes that back.";
+                Self::new(StatusCode::CONFLICT, "leaving", "The node goes down", detail)
+            }
+            Refusal::NoNewRooms => {
+                let detail = "This node is about to go down for upkeep: rooms that run here can still be joined, none \
+                              begins. Ask another node, or try again after the seconds in Retry-After.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The node begins no new room", detail)
+            }
+            _ => {
+                let detail = "The node is about to stop; try again after the seconds in Retry-After, or ask another.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
+            }
+        }
+    }
+
+    /// The thread that decides everything says nothing, or one that sends and receives.
     pub(super) fn lifeless() -> Self {
-        let detail = format!("Its control thread said nothing for {} s; restart it.", limits::HEALTH_SPAN.as_secs());
+        let seconds = limits::HEALTH_SPAN.as_secs();
+        let detail = format!("A thread that it cannot do without said nothing for {seconds} s; restart it.");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "lifeless", "The node does not work", detail)
     }
 
@@ -399,10 +418,8 @@ impl From<Refusal> for Problem {
                 let detail = "The node is busy; try again after the seconds in Retry-After.";
                 Self::new(S::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
             }
-            Refusal::Draining => {
-                let detail = "The node is about to stop; try again after the seconds in Retry-After, or ask another.";
-                Self::new(S::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
-            }
+            Refusal::Hung => Self::lifeless(),
+            Refusal::Draining | Refusal::NoNewRooms | Refusal::Leaving => Self::of_drain(&refusal),
         }
     }
 }

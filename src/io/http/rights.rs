@@ -56,6 +56,7 @@ static ROUTES: &[Route] = &[
     route("/v1/node", LOOK),
     route("/v1/node/stats", LOOK),
     route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
+    route("/v1/node/drain", &[(Method::POST, Act::Oversee), (Method::DELETE, Act::Oversee)]),
     route("/v1/rooms", LOOK),
     route("/v1/rooms/{room}", LOOK),
     Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", ENTER) },

@@ -21,7 +21,6 @@ pub(super) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{room}", get(room))
-        .route("/v1/node", get(node))
         .route("/v1/node/stats", get(stats))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -44,30 +43,27 @@ async fn room(State(control): State<ControlHandle>, RoomPath(room): RoomPath) ->
     Ok(Json(control.request(Caller::Anyone, |reply| Command::Room { room, reply }).await?))
 }
 
-async fn node(State(view): State<NodeView>) -> Response {
-    Json(&*view.facts).into_response()
-}
-
 async fn stats(State(control): State<ControlHandle>) -> Result<Json<serde_json::Value>, Problem> {
     Ok(Json(control.request(Caller::Anyone, |reply| Command::Stats { reply }).await?))
 }
 
-/// The control thread says a word: the node is alive, also while it takes nobody in any more.
+/// The control thread says a word: the node is alive, also while no room begins. Nobody else is asked: a store or
+/// keepers that are down are no reason to end the calls that run.
 async fn healthz(State(control): State<ControlHandle>) -> Result<&'static str, Problem> {
     match control.pulse().await {
-        Pulse::Open | Pulse::Draining => Ok("ok\n"),
+        Pulse::Open | Pulse::Closed(_) => Ok("ok\n"),
         Pulse::None => Err(Problem::lifeless()),
     }
 }
 
-/// The control thread says that the node takes people in.
+/// The control thread says that a new room would begin.
 async fn readyz(State(control): State<ControlHandle>, State(view): State<NodeView>) -> Result<&'static str, Problem> {
     if !view.ready.load(Ordering::Acquire) {
         return Err(Refusal::Draining.into());
     }
     match control.pulse().await {
         Pulse::Open => Ok("ready\n"),
-        Pulse::Draining => Err(Refusal::Draining.into()),
+        Pulse::Closed(refusal) => Err(refusal.into()),
         Pulse::None => Err(Problem::lifeless()),
     }
 }

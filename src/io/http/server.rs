@@ -26,8 +26,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, history, hls, layout, legs, moderation, openapi, page, playback, pushes, recording,
-    recordings, resource, rooms, transfer,
+    announcements, branding, desk, history, hls, layout, legs, moderation, node, openapi, page, playback, pushes,
+    recording, recordings, resource, rooms, transfer,
 };
 
 /// Where and how to answer.
@@ -245,6 +245,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(recording::routes())
         .merge(announcements::routes())
         .merge(moderation::routes())
+        .merge(node::routes())
         .merge(legs::routes())
         .merge(hls::routes())
         .merge(pushes::routes())

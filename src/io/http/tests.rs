@@ -1,6 +1,7 @@
 //! **The question:** does the door keep its promises over a real socket? The control thread is stood in for by a thread
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
+mod drain;
 mod ice;
 mod pushes;
 mod strangers;
@@ -28,7 +29,7 @@ use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
     BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
-    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Trickled,
+    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Standing, Trickled,
 };
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
@@ -222,8 +223,11 @@ impl StandIn {
                 let _ = reply.send(match place {
                     Place::Room(room) if room.as_str() != "daily" => Err(Refusal::RoomNotFound),
                     Place::Connection(of) if !self.connections.contains_key(&of) => Err(Refusal::ResourceNotFound),
-                    Place::Node | Place::Room(_) | Place::Connection(_) => Ok(()),
+                    Place::NewRoom | Place::Room(_) | Place::Connection(_) => Ok(()),
                 });
+            }
+            Command::Node { reply } | Command::Drain { reply, .. } | Command::RevokeDrain { reply } => {
+                let _ = reply.send(Ok(drain::standing(Standing::Open, None)));
             }
             Command::Stats { reply } => {
                 let _ = reply.send(Ok(json!({ "threads": 7 })));
@@ -481,6 +485,9 @@ async fn rooms_health_metrics_and_stats_are_told() {
     assert_eq!((&node["version"], &node["cores"], &node["encoder"]), (&json!("1.2.3"), &json!(2), &json!("aom")));
     let codec = json!({ "policy": "auto", "av1_ms": 18.2, "h264_ms": 6.1, "reason": "costs decide" });
     assert_eq!(node["codec"], codec);
+    assert_eq!((&node["state"], &node["rooms"], &node["people"]), (&json!("open"), &json!(3), &json!(12)));
+    let capacity = json!({ "units": 140, "reserved_units": 95, "free_room100_slots": 0 });
+    assert_eq!(node["capacity"], capacity, "an autoscaler reads one number");
     let stats: Value = door.get("/v1/node/stats").await.json().await.unwrap();
     assert_eq!(stats["threads"], 7);
     assert_eq!(door.get("/healthz").await.status(), 200);

@@ -1,6 +1,7 @@
 //! **The question:** what may the control thread ask of the wire?
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::base::media::{EncodedFrame, MixTick, PeerId, RoomEpoch, RoomId, RungId, TrackKind};
 use crate::core::ladder::SendTarget;
@@ -72,6 +73,8 @@ pub enum NetCommand {
         /// to wait.
         at_once: bool,
     },
+    /// Send no picture, also none again, until a rung is to be watched: what was sent stands in a queue on the way.
+    HoldPictures(PeerId),
     /// Say goodbye to a connection and forget it; no event follows.
     RemovePeer(PeerId),
     /// Where the frames of a video track go.
@@ -129,6 +132,8 @@ pub enum NetCommand {
         /// One message.
         text: Arc<str>,
     },
+    /// Say that this was read.
+    Pulse(Arc<AtomicBool>),
     /// Say goodbye to all and end.
     Stop,
 }
@@ -139,6 +144,7 @@ impl NetCommand {
         match self {
             Self::EnterRoom { peer, .. }
             | Self::WatchRung { peer, .. }
+            | Self::HoldPictures(peer)
             | Self::RemovePeer(peer)
             | Self::AttachVideo { peer, .. }
             | Self::AttachSound { peer, .. }
@@ -152,6 +158,7 @@ impl NetCommand {
             | Self::RemoveRung { .. }
             | Self::AddPeer { .. }
             | Self::AddCaller { .. }
+            | Self::Pulse(_)
             | Self::Stop => None,
         }
     }

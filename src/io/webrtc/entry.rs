@@ -81,6 +81,11 @@ impl Watching {
         }
     }
 
+    /// It gets nothing until a rung is chosen.
+    pub(super) fn hold(&mut self) {
+        (self.next, self.halted) = (None, true);
+    }
+
     /// Whether a frame of `rung` is for it; a keyframe of the chosen rung makes that the watched one.
     pub(super) fn takes(&mut self, rung: RungId, keyframe: bool) -> bool {
         if keyframe && self.next == Some(rung) {
@@ -102,8 +107,11 @@ impl Watching {
     /// A rung that ended is neither watched nor waited for.
     pub(super) fn forget(&mut self, rung: RungId) {
         self.current = self.current.filter(|watched| *watched != rung);
-        self.next = self.next.filter(|chosen| *chosen != rung);
-        self.halted &= self.next.is_some();
+        if self.next == Some(rung) {
+            // What was left out of the one watched is missing.
+            self.next = self.current.filter(|_| self.halted);
+        }
+        self.halted &= self.current.is_some() || self.next.is_some();
     }
 }
 
@@ -169,5 +177,31 @@ mod tests {
         watching.choose(large);
         assert!(watching.needs(large) && !watching.takes(large, false), "it would refer to what was left out");
         assert!(watching.takes(large, true) && watching.takes(large, false) && !watching.halted);
+    }
+
+    #[test]
+    fn who_is_held_gets_no_picture_and_asks_for_none_until_a_rung_is_chosen() {
+        let (small, large) = (RungId(1), RungId(2));
+        for chosen in [small, large] {
+            let mut watching = Watching { current: Some(large), ..Watching::default() };
+            watching.hold();
+            assert!(!watching.takes(large, true) && !watching.takes(small, true) && watching.wants().is_none());
+            watching.choose(chosen);
+            assert!(watching.wants() == Some(chosen) && !watching.takes(chosen, false));
+            assert!(watching.takes(chosen, true) && watching.takes(chosen, false) && !watching.halted);
+        }
+    }
+
+    #[test]
+    fn who_waits_for_a_rung_that_ends_goes_on_at_a_keyframe_of_the_one_before_and_who_is_held_stays_held() {
+        let (small, large) = (RungId(1), RungId(2));
+        let mut watching = Watching { current: Some(large), next: Some(small), halted: true };
+        watching.forget(small);
+        assert!(!watching.takes(large, false) && watching.wants() == Some(large) && watching.takes(large, true));
+        watching.hold();
+        watching.forget(small);
+        assert!(!watching.takes(large, true), "{watching:?}");
+        watching.forget(large);
+        assert_eq!(watching, Watching::default());
     }
 }

@@ -1,6 +1,7 @@
 //! **The question:** what does a net thread do next? The loop that `net-n` runs: it owns a media socket, its peers, and
 //! what rooms send to them.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -115,6 +116,7 @@ impl Net {
             }
             match self.commands.try_recv() {
                 Ok(NetCommand::Stop) | Err(TryRecvError::Disconnected) => return Turn::Stop,
+                Ok(NetCommand::Pulse(said)) => said.store(true, Ordering::Release),
                 Ok(command) => self.switch.command(&self.socket, now, command),
                 Err(TryRecvError::Empty) => break,
             }

@@ -193,6 +193,12 @@ impl Switch {
                 self.send_unsent(socket, now, peer);
             }
             NetCommand::RemovePeer(id) => self.remove_peer(socket, now, id),
+            NetCommand::HoldPictures(peer) => {
+                if let Some(entry) = self.peers.get_mut(&peer) {
+                    entry.watching.hold();
+                    entry.peer.forget_sent();
+                }
+            }
             NetCommand::AttachVideo { peer, kind, sink, keyframe_requests } => {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
             }
@@ -205,7 +211,7 @@ impl Switch {
             }
             NetCommand::Renegotiate { peer, offer } => self.renegotiate(socket, now, peer, &offer),
             NetCommand::Signal { peer, kind, text } => self.say(socket, now, peer, (kind, text)),
-            NetCommand::Stop => unreachable!("the loop ends before it hands this over"),
+            NetCommand::Pulse(_) | NetCommand::Stop => unreachable!("the loop does not hand this over"),
         }
     }
 

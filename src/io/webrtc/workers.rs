@@ -1,8 +1,11 @@
 //! **The question:** how does the control thread reach the net threads without knowing which of them holds a peer?
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -31,6 +34,27 @@ pub struct NetWorkers {
 struct Worker {
     commands: CommandSender<NetCommand>,
     thread: Option<JoinHandle<()>>,
+    /// When it was last asked whether it lives, and whether it said so.
+    asked: Cell<Option<Instant>>,
+    said: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn new(commands: CommandSender<NetCommand>, thread: Option<JoinHandle<()>>) -> Self {
+        Self { commands, thread, asked: Cell::default(), said: Arc::default() }
+    }
+
+    fn beats(&self, now: Instant) -> bool {
+        if let Some(asked) = self.asked.get()
+            && !self.said.load(Ordering::Acquire)
+        {
+            return now < asked + limits::HEALTH_SPAN;
+        }
+        self.said.store(false, Ordering::Release);
+        self.asked.set(Some(now));
+        self.commands.send(NetCommand::Pulse(self.said.clone()));
+        true
+    }
 }
 
 impl NetWorkers {
@@ -67,7 +91,7 @@ impl NetWorkers {
             let (name, panics) = (format!("net-{number}"), panics.clone());
             let thread = thread::Builder::new().name(name.clone());
             let thread = thread.spawn(move || panics.vital(&name, || Net::new(socket, wiring).run()))?;
-            started.workers.push(Worker { commands, thread: Some(thread) });
+            started.workers.push(Worker::new(commands, Some(thread)));
         }
         Ok(started)
     }
@@ -122,6 +146,13 @@ impl NetWorkers {
         self.workers.iter().fold(true, |done, worker| done & worker.commands.flush())
     }
 
+    /// Asks every thread whether it lives. Whether all have said so that were asked more than `limits::HEALTH_SPAN`
+    /// ago: one that hangs shows at the second time of asking. Never waits.
+    #[must_use]
+    pub fn beats(&self, now: Instant) -> bool {
+        self.workers.iter().fold(true, |all, worker| all & worker.beats(now))
+    }
+
     /// The waker of one of the threads, for keyframe requests: each thread looks at those of its peers every
     /// [`limits::WISHES_SPACING`] anyway.
     ///
@@ -146,5 +177,28 @@ impl Drop for NetWorkers {
             let joined = handle.join();
             assert!(!cfg!(test) || joined.is_ok() || thread::panicking(), "a net thread panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_reads_nothing_is_missed_until_it_does() {
+        let (commands, mailbox) = CommandSender::new(limits::COMMANDS_LEN, Waker::new().unwrap());
+        let (worker, now) = (Worker::new(commands, None), Instant::now());
+        let read = || match mailbox.try_recv() {
+            Ok(NetCommand::Pulse(said)) => said.store(true, Ordering::Release),
+            _ => panic!("it is asked"),
+        };
+        let after = |spans: u32| now + limits::HEALTH_SPAN * spans;
+        assert!(worker.beats(now), "who was not asked before is given time");
+        read();
+        assert!(worker.beats(after(1)) && worker.beats(after(1)), "it said so, and is asked again");
+        assert!(!worker.beats(after(2)), "it says nothing");
+        assert!(!worker.beats(after(9)) && mailbox.len() == 1, "and is asked no more");
+        read();
+        assert!(worker.beats(after(10)), "it lives after all");
     }
 }

@@ -1,5 +1,7 @@
 //! **The question:** what may happen to a room?
 
+use std::time::Instant;
+
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
@@ -26,6 +28,8 @@ pub enum Input {
     AskOf(PeerId, Command),
     /// An encode could not begin.
     RungFailed(RungId, String),
+    /// The node will end its rooms then, or will not any more.
+    NodeEnds(Option<Instant>),
     /// The room is to end.
     End(&'static str),
     /// The deadline came.

@@ -1,22 +1,19 @@
 //! **The question:** which rung does each viewer get, as their links carry? Whoever asked for one keeps it.
 
+use std::cmp::Ordering;
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::base::media::{Outbox, PeerId, RungCodecs};
-use crate::core::ladder::{LinkVerdict, Relief, ViewerInput};
+use crate::core::ladder::{LinkVerdict, Relief, ViewerInput, ViewerOutput};
 use crate::io::webrtc::NetCommand;
-
-/// Where less than this comes through, what is watched stops before the smaller rung's keyframe is there: it is lost,
-/// or makes a queue in front of it.
-const HALTS: f32 = 0.7;
 
 impl Room {
     /// A viewer's link carries less than it is given, or all of it again.
     pub(super) fn link_changed(&mut self, now: Instant, peer: PeerId, verdict: LinkVerdict, out: &mut Outbox<Effect>) {
         let input = match verdict {
-            LinkVerdict::Congested { arrives } => ViewerInput::Congested { arrives },
+            LinkVerdict::Congested { arrives, queue } => ViewerInput::Congested { arrives, queue },
             LinkVerdict::Clear => ViewerInput::Clear,
         };
         self.viewer_input(now, peer, input, out);
@@ -34,22 +31,29 @@ impl Room {
         let (takes, Some(rung)) = (watching.takes, &mut watching.rung) else { return };
         let (before, mut changes) = (rung.at(), Outbox::new());
         rung.handle(now, input, &mut changes);
-        let Some(at) = changes.drain().next_back() else { return };
+        let at = rung.at();
+        let Some(change) = changes.drain().next_back() else { return };
         let node = &self.setup.counts.node;
-        if at > before {
-            node.rung_downs.add(1);
-        } else {
-            node.rung_ups.add(1);
+        match at.cmp(&before) {
+            Ordering::Greater => node.rung_downs.add(1),
+            Ordering::Less => node.rung_ups.add(1),
+            Ordering::Equal => {}
         }
-        let arrives = if let ViewerInput::Congested { arrives } = input { arrives } else { 1.0 };
-        self.show(now, peer, (at, arrives < HALTS), takes, out);
+        match change {
+            ViewerOutput::Show { at, at_once } => self.show(now, peer, (at, at_once), takes, out),
+            ViewerOutput::Hold => {
+                node.rung_holds.add(1);
+                out.push(Effect::Net(NetCommand::HoldPictures(peer)));
+            }
+        }
     }
 
     /// Viewers whose rung follows their link get another at most, or the largest again.
     pub(super) fn relieve_rungs(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let follow = self.peers.iter().filter_map(|(peer, entry)| {
             let watching = entry.watching.as_ref()?;
-            Some((peer, watching.rung.as_ref()?.at(), watching.takes))
+            let rung = watching.rung.as_ref().filter(|rung| !rung.is_held())?;
+            Some((peer, rung.at(), watching.takes))
         });
         for (peer, at, takes) in follow.collect::<Vec<_>>() {
             self.show(now, peer, (at, false), takes, out);

@@ -45,8 +45,21 @@ impl Room {
         self.broadcast(&FromNode::Room { participants: self.people() }, out);
     }
 
+    /// The node will end the room at `at`, or will not any more: everyone is told.
+    pub(super) fn node_ends(&mut self, now: Instant, at: Option<Instant>, out: &mut Outbox<Effect>) {
+        if at != self.ends_at {
+            self.ends_at = at;
+            self.broadcast(&self.node_message(now), out);
+        }
+    }
+
+    fn node_message(&self, now: Instant) -> FromNode {
+        let left = self.ends_at.map(|at| at.saturating_duration_since(now));
+        FromNode::Node { ends_in_s: left.map(|left| left.as_secs()) }
+    }
+
     /// Tells a newcomer all there is to know.
-    pub(super) fn welcome(&self, peer: PeerId, out: &mut Outbox<Effect>) {
+    pub(super) fn welcome(&self, now: Instant, peer: PeerId, out: &mut Outbox<Effect>) {
         let Some(entry) = self.peers.get(peer) else { return };
         let participant = entry.role.participant();
         Self::send(peer, &FromNode::Welcome { participant, room: self.name.clone() }, out);
@@ -57,6 +70,9 @@ impl Room {
             Self::send(peer, &Self::scene_message(scene, &self.places.passage), out);
         }
         Self::send(peer, &self.layout_message(), out);
+        if self.ends_at.is_some() {
+            Self::send(peer, &self.node_message(now), out);
+        }
         self.tell_history(peer, participant, out);
     }
 

@@ -98,10 +98,15 @@ impl RoomSetup {
         self.rungs.iter().map(|spec| spec.name().to_string()).collect()
     }
 
+    /// What the choice of a codec depends on and what stays.
+    #[must_use]
+    pub fn codec_setup(&self) -> CodecSetup {
+        CodecSetup { costs: self.encode_costs, preference: self.codec, cores: self.cores }
+    }
+
     /// What a room that begins sends to those who take both codecs.
     pub fn first_codec(&self) -> CodecChoice {
-        let stays = CodecSetup { costs: self.encode_costs, preference: self.codec, cores: self.cores };
-        CodecChoice::new(stays, self.config.video.fps.get(), self.rooms_running.load(Ordering::Relaxed))
+        CodecChoice::new(self.codec_setup(), self.config.video.fps.get(), self.rooms_running.load(Ordering::Relaxed))
     }
 
     /// A rung's id.

@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::ladder::{CodecChoice, Relief, UplinkInput};
+use crate::core::ladder::{CodecChoice, Relief, UplinkInput, room_units};
 use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
@@ -70,6 +70,8 @@ pub struct Room {
     pub(super) seats: Seats,
     /// What people wrote.
     pub(super) chat: Chat,
+    /// When the node ends it, if it will.
+    pub(super) ends_at: Option<Instant>,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -248,6 +250,7 @@ impl Room {
             pushes: Pushes::default(),
             seats: Seats::default(),
             chat: Chat::default(),
+            ends_at: None,
             counters,
             ended: false,
         };
@@ -273,6 +276,7 @@ impl Room {
             Input::Ask(command) => self.command(now, command, out),
             Input::AskOf(peer, command) => self.command_of(now, peer, command, out),
             Input::RungFailed(rung, why) => self.rung_failed(now, rung, &why, out),
+            Input::NodeEnds(at) => self.node_ends(now, at, out),
             Input::End(reason) => self.end(now, reason, out),
             Input::Due => self.due(now, out),
         }
@@ -310,6 +314,18 @@ impl Room {
             counters: self.counters.clone(),
             rungs: self.outputs.rungs().len(),
         }
+    }
+
+    /// People in it.
+    #[must_use]
+    pub fn people_count(&self) -> usize {
+        self.core.members().len()
+    }
+
+    /// What it takes of the machine, media units.
+    #[must_use]
+    pub fn units(&self) -> f64 {
+        room_units(self.people_count(), self.outputs.rungs().iter().map(|rung| rung.spec))
     }
 
     /// Everyone here, as the room may know them.

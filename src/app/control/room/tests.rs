@@ -35,6 +35,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 mod chat;
 mod pushes;
 mod seats;
+mod upkeep;
 
 fn setup(record_to: Option<&str>) -> Arc<RoomSetup> {
     let wakers = (Waker::new().unwrap(), Waker::new().unwrap());
@@ -109,7 +110,7 @@ fn an_encode_runs_while_somebody_reads_it_and_a_little_longer() {
     let frames = Counter::default();
     let (large, small) = (setup.rungs[0], setup.rungs[1]);
     assert_eq!((large.size, small.size), (Size::new(1280, 720), Size::new(640, 360)));
-    assert_eq!((setup.rungs[2].size, setup.rungs[2].bitrate), (Size::new(320, 180), 200_000));
+    assert_eq!((setup.rungs[2].size, setup.rungs[2].bitrate), (Size::new(320, 180), 150_000));
     let mut out = Outbox::new();
     let first = room.outputs.watch(now, PeerId(1), large, (&setup, &frames), &mut out);
     let same = room.outputs.watch(now, PeerId(2), large, (&setup, &frames), &mut out);
@@ -154,7 +155,7 @@ fn a_viewer_whose_link_carries_less_gets_less_and_who_asked_for_a_rung_keeps_it(
         let sizes: Vec<_> = room.outputs.watched().map(|(peer, spec)| (peer.0, spec.size.width)).collect();
         (effects.iter().any(|e| matches!(e, Effect::Net(NetCommand::WatchRung { .. }))), sizes)
     };
-    let congested = LinkVerdict::Congested { arrives: 0.12 };
+    let congested = LinkVerdict::Congested { arrives: 0.12, queue: Duration::ZERO };
     assert_eq!(told(&mut room, 2, now, congested), (false, vec![(1, 1280), (2, 1280)]));
     assert_eq!(told(&mut room, 1, now, congested), (true, vec![(2, 1280), (1, 320)]));
     let levels = || setup.counts.node.rung_viewers.clone().map(|level| level.get());
@@ -168,6 +169,33 @@ fn a_viewer_whose_link_carries_less_gets_less_and_who_asked_for_a_rung_keeps_it(
     handle(&mut room, due, Input::End("it is over"));
     drop(room);
     assert_eq!(levels(), [0; 3]);
+}
+
+#[test]
+fn a_viewer_whose_link_has_a_queue_gets_no_picture_until_it_has_drained() {
+    let (now, setup) = (Instant::now(), setup(None));
+    let mut room = room(now, setup.clone());
+    come(&mut room, now, 1, true);
+    let told = |room: &mut Room, now, verdict| {
+        let effects = handle(room, now, Input::Net(NetEvent::Link { peer: PeerId(1), verdict }));
+        effects.iter().any(|e| matches!(e, Effect::Net(NetCommand::HoldPictures(PeerId(1)))))
+    };
+    let queue = Duration::from_millis(900);
+    assert!(told(&mut room, now, LinkVerdict::Congested { arrives: 0.12, queue }));
+    let relief = |relief| Input::Worker(Event::Relief { room: "tested".parse().unwrap(), relief });
+    let shown = |effects: &[Effect]| {
+        let shown = |e: &Effect| matches!(e, Effect::Net(NetCommand::WatchRung { at_once: true, .. }));
+        effects.iter().any(shown).then(|| effects.len())
+    };
+    for step in [Relief::Rungs, Relief::None] {
+        assert_eq!(shown(&handle(&mut room, now, relief(step))), None, "nothing comes between");
+    }
+    assert!(!told(&mut room, now + Duration::from_secs(1), LinkVerdict::Clear));
+    let due = room.deadline().unwrap();
+    assert!(due < now + Duration::from_millis(1_500), "{:?}", due - now);
+    assert!(shown(&handle(&mut room, due, Input::Due)).is_some());
+    let widths: Vec<_> = room.outputs.watched().map(|(_, spec)| spec.size.width).collect();
+    assert_eq!((widths, setup.counts.node.rung_holds.get()), (vec![320], 1));
 }
 
 #[test]

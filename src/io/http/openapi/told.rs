@@ -5,10 +5,11 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
 use crate::core::scene::Layout;
-use crate::io::api::{LayoutShown, LegState, Moderation, NodeFacts, PushShown, RoomDetail};
+use crate::io::api::{LayoutShown, LegState, Moderation, NodeState, PushShown, RoomDetail};
 use crate::io::http::announcements::Announced;
 use crate::io::http::layout::Page;
 use crate::io::http::legs;
+use crate::io::http::node;
 use crate::io::http::playback::{LinkAsked, LinkTold};
 use crate::io::http::pushes;
 use crate::io::http::recording::Wish;
@@ -121,6 +122,7 @@ const ANSWERED: &[Answer] = &[(201, "The answer; the connection's capability is 
 const TRICKLED: &[Answer] =
     &[(204, "Taken", Gives::Nothing), (200, "ICE restarts: the node's own fragment", Gives::File(FRAGMENT))];
 const WORDS: &[Answer] = &[(200, "It is so", Gives::File("text/plain"))];
+const STANDS: &[Answer] = &[(200, "How the node stands now", Gives::Json(of::<NodeState>))];
 const HANDED: Gives = Gives::Json(of::<TransferState>);
 const PICTURES: Takes = Takes::File(&["image/png", "image/jpeg"]);
 const NAME: (&str, &str) = ("name", "How others see the person; Guest, if it is missing");
@@ -161,13 +163,17 @@ pub(super) const TOLD: &[Told] = &[
         Gives::File("application/json"),
     )]),
     told("Node", "GET", "/healthz", "Whether the node lives").gives(WORDS),
-    told("Node", "GET", "/readyz", "Whether the node takes people in").gives(WORDS),
+    told("Node", "GET", "/readyz", "Whether a new room would begin").gives(WORDS),
     told("Node", "GET", "/metrics", "What the node counts, for Prometheus").gives(WORDS),
-    told("Node", "GET", "/v1/node", "What the node is, and why").gives(&[(
+    told("Node", "GET", "/v1/node", "What the node is, and why; how it stands").gives(&[(
         200,
-        "What it is",
-        Gives::Json(of::<NodeFacts>),
+        "What it is, and how it stands",
+        Gives::Json(of::<node::NodeTold>),
     )]),
+    told("Node", "POST", "/v1/node/drain", "Begin no room any more; those that run go on, and can be joined")
+        .takes(Takes::MaybeJson(of::<node::Asked>))
+        .gives(STANDS),
+    told("Node", "DELETE", "/v1/node/drain", "Begin rooms again").gives(STANDS),
     told("Node", "GET", "/v1/node/stats", "Whatever the node counts; its members may change").gives(&[(
         200,
         "An object",

@@ -36,6 +36,8 @@ fn steering() -> Vec<(Method, &'static str)> {
         (Method::POST, "/v1/rooms/daily/recording"),
         (delete.clone(), "/v1/rooms/daily/recording"),
         (Method::GET, "/v1/node/history"),
+        (Method::POST, "/v1/node/drain"),
+        (delete.clone(), "/v1/node/drain"),
     ];
     dress.chain(others).collect()
 }

@@ -101,7 +101,7 @@ fn what_a_viewer_loses_is_told_by_their_feedback_and_so_is_when_they_lose_nothin
     let (peer, mut client) = node.watch();
     client.loss = 60;
     let shown = show_until(&mut node, &mut client, 0, |event| {
-        let NetEvent::Link { peer: of, verdict: LinkVerdict::Congested { arrives } } = event else { return false };
+        let NetEvent::Link { peer: of, verdict: LinkVerdict::Congested { arrives, .. } } = event else { return false };
         *of == peer && (0.1..0.75).contains(arrives)
     });
     client.loss = 0;

@@ -1,0 +1,50 @@
+//! **The question:** how does the node stand: what runs on it, what more would it take, and does it take anything?
+
+use std::time::Instant;
+
+use crate::app::control::thread::Control;
+use crate::core::ladder::Capacity;
+use crate::io::api::{DrainShown, NodeState, Standing};
+
+impl Control {
+    /// What `GET /v1/node` tells beside what stays.
+    pub(super) fn node_state(&self, now: Instant) -> NodeState {
+        let (rooms, people) = self.census();
+        let state = match self.takes_room() {
+            _ if self.drain.is_leaving() => Standing::Leaving,
+            _ if self.drain.is_on() => Standing::Draining,
+            Err(_) => Standing::Full,
+            Ok(()) => Standing::Open,
+        };
+        let drain = self.drain.since().map(|since| DrainShown {
+            since_s: now.saturating_duration_since(since).as_secs(),
+            ends_in_s: self.left(now).map(|left| left.as_secs()),
+        });
+        let unsent_bytes = self.setup.counts.archive.upload.spool_bytes.get();
+        let capacity = self.capacity();
+        NodeState { state, rooms, people, finishing: self.endings.len(), unsent_bytes, capacity, drain }
+    }
+
+    /// The same for whoever scrapes metrics, which asks nobody.
+    pub(super) fn tell_levels(&self) {
+        let (levels, (rooms, people)) = (&self.setup.counts.node.standing, self.census());
+        let Capacity { units, reserved_units, free_room100_slots } = self.capacity();
+        levels.rooms.set(rooms as u64);
+        levels.people.set(people as u64);
+        levels.draining.set(u64::from(self.drain.is_on()));
+        levels.capacity_units.set(units);
+        levels.reserved_units.set(reserved_units);
+        levels.free_room100_slots.set(free_room100_slots);
+    }
+
+    /// Rooms, and people in them.
+    pub(super) fn census(&self) -> (usize, usize) {
+        (self.rooms.len(), self.rooms.values().map(|entry| entry.room.people_count()).sum())
+    }
+
+    /// How much the machine carries, and what is left of it: nothing while admission lets no room begin.
+    fn capacity(&self) -> Capacity {
+        let reserved = self.rooms.values().map(|entry| entry.room.units()).sum();
+        self.budget.capacity(self.rooms.len(), reserved, self.takes_room().is_ok())
+    }
+}
