@@ -49,6 +49,7 @@ test: lint purity ## Run every test; lint and the purity of the lower floors fir
 	@.ci/need $(TEST_NEEDS)
 	@.ci/seaweedfs >/dev/null
 	@.ci/clients >/dev/null
+	@.ci/kube >/dev/null
 	@.ci/pages
 	$(CARGO) test --release --locked --lib --bins
 	@CARGO=$(CARGO) .ci/suite

@@ -88,6 +88,22 @@ fn a_keeper_at_another_address_is_not_believed() {
 }
 
 #[test]
+fn who_looks_whether_the_door_is_open_and_says_nothing_is_not_told_of() {
+    let mut trio = Trio::start();
+    for _ in 0..3 {
+        drop(TcpStream::connect(&trio.addresses[0]).unwrap());
+    }
+    // One who says something behind them is refused, which is counted after all three were let go.
+    let mut plain = TcpStream::connect(&trio.addresses[0]).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let _ = plain.read_to_end(&mut Vec::new());
+    let node = trio.certificates("node");
+    assert!(matches!(ask(&trio, &node, Request::Time), Ok(Response::Time(_))));
+    let last = trio.stop_one(0);
+    assert!(last.contains(" 1 lines refused"), "{last}");
+}
+
+#[test]
 fn noise_is_counted_and_the_keeper_goes_on() {
     let mut trio = Trio::start();
     let node = trio.certificates("node");

@@ -1,5 +1,6 @@
 //! **The question:** what did the operator type after `tessera serve`?
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,8 +15,11 @@ use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
 use crate::base::media::CodecPreference;
-use crate::io::api::{BearerToken, HostName};
+use crate::io::api::{BearerToken, BearerTokenError, HostName};
 use crate::io::store::Keepers;
+
+/// Where the token with which rooms are steered may stand too, for those who hand secrets over by the environment.
+const TOKEN_VARIABLE: &str = "TESSERA_TOKEN";
 
 /// Flags of `tessera serve`; each wins over the configuration file.
 #[derive(Debug, Default, Args)]
@@ -42,7 +46,7 @@ pub struct ServeArgs {
     /// Serve HTTPS with a certificate made at start; browsers warn once
     #[arg(long, conflicts_with = "tls_cert")]
     pub tls_self_signed: bool,
-    /// Token with which rooms are steered over HTTP; better in the file, where `ps` does not show it
+    /// Token with which rooms are steered over HTTP; better in TESSERA_TOKEN or the file, where `ps` does not show it
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<BearerToken>,
     /// Names under which clients reach this node, beside its IP addresses and localhost
@@ -63,6 +67,9 @@ pub struct ServeArgs {
     /// Who composes the picture [default: auto]
     #[arg(long, value_enum)]
     pub compositor: Option<Compositor>,
+    /// Only say whether file, flags and environment can be used; open nothing
+    #[arg(long)]
+    pub check: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -70,16 +77,22 @@ Examples:
   tessera serve                                            plain HTTP, for browsers on this machine
   tessera serve --tls-self-signed --advertise 203.0.113.7  HTTPS, for browsers elsewhere
   tessera serve --config tessera.toml --recordings /srv/recordings
+  tessera serve --config tessera.toml --check              exit code 0, or 2 and what is wrong
 
 Join with a browser at /, publish by WHIP at /whip/ROOM, watch by WHEP at /whep/ROOM.";
 
 impl ServeArgs {
-    /// The file's configuration with these flags laid over it.
+    /// The file's configuration with the environment's token and these flags laid over it.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// When the file or the token cannot be used.
     pub fn configuration(&self) -> Result<Config, Failure> {
+        self.over_environment(std::env::var_os(TOKEN_VARIABLE))
+    }
+
+    fn over_environment(&self, token: Option<OsString>) -> Result<Config, Failure> {
         let mut config = Config::load(self.config.as_deref())?;
+        config.http.token = given_token(token)?.or(config.http.token);
         config.http.listen = self.http.unwrap_or(config.http.listen);
         config.media.listen = self.media.unwrap_or(config.media.listen);
         if !self.advertise.is_empty() {
@@ -109,6 +122,14 @@ impl ServeArgs {
     }
 }
 
+/// The token of the environment; empty, as an orchestrator sets what it has not, is none.
+fn given_token(given: Option<OsString>) -> Result<Option<BearerToken>, Failure> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(None) };
+    // What it is stays untold: a token that is nearly right opens something elsewhere.
+    let token = given.to_str().unwrap_or_default().parse();
+    token.map(Some).map_err(|error: BearerTokenError| Failure::Usage(format!("{TOKEN_VARIABLE}: {error}")))
+}
+
 /// Runs a node until Ctrl-C, or until its rooms have ended after SIGTERM.
 #[must_use]
 pub fn run(args: ServeArgs) -> ExitCode {
@@ -120,6 +141,10 @@ pub fn run(args: ServeArgs) -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.configuration()?;
+    if args.check {
+        say!("the configuration can be used");
+        return Ok(());
+    }
     crate::io::telemetry::log::init(config.log.level, config.log.format);
     let recording = config.recording.enabled.then(|| config.recording.clone());
     let drain_span = config.node.drain_span();
@@ -232,6 +257,25 @@ mod tests {
         assert_eq!(config.http.hosts.len(), 1);
         assert_eq!((config.video.encoder, config.video.compositor), (Encoder::Rav1e, Compositor::Cpu));
         assert_eq!(config.video.codec, CodecPreference::H264);
+    }
+
+    #[test]
+    fn the_environments_token_wins_over_the_file_and_a_flag_over_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tessera.toml");
+        std::fs::write(&path, "[http]\ntoken = \"of-the-file-long-enough\"\n").unwrap();
+        let token = |flag: Option<&str>, environment: Option<&str>| {
+            let token = flag.map(|token| token.parse().unwrap());
+            let args = ServeArgs { config: Some(path.clone()), token, ..ServeArgs::default() };
+            args.over_environment(environment.map(OsString::from)).map(|config| config.http.token)
+        };
+        let is = |told: Result<Option<BearerToken>, Failure>, wanted: &str| told.unwrap().unwrap().is(wanted);
+        assert!(is(token(None, None), "of-the-file-long-enough"));
+        assert!(is(token(None, Some("")), "of-the-file-long-enough"), "what an orchestrator has not");
+        assert!(is(token(None, Some("of-the-environment")), "of-the-environment"));
+        assert!(is(token(Some("0123456789abcdef"), Some("of-the-environment")), "0123456789abcdef"));
+        let Err(Failure::Usage(told)) = token(None, Some("short secret")) else { unreachable!("it is too short") };
+        assert!(told.starts_with("TESSERA_TOKEN: ") && !told.contains("short secret"), "{told}");
     }
 
     #[test]

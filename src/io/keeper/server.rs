@@ -62,12 +62,23 @@ async fn admit(
     counters: ServerCounters,
 ) {
     let _ = stream.set_nodelay(true);
-    let greeted = timeout(limits::KEEPER_GREETING_SPAN, acceptor.accept(stream)).await;
+    let greeting = async {
+        match stream.peek(&mut [0]).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(acceptor.accept(stream).await),
+        }
+    };
+    let greeted = match timeout(limits::KEEPER_GREETING_SPAN, greeting).await {
+        // Gone without a word: somebody looked whether the door is open, as orchestrators do every few seconds.
+        Ok(None) => return,
+        Ok(Some(greeted)) => greeted.ok(),
+        Err(_) => None,
+    };
     let role = |stream: &TlsStream<TcpStream>| {
         let chain = stream.get_ref().1.peer_certificates()?;
         chain.first().and_then(Role::of)
     };
-    let admitted = greeted.ok().and_then(Result::ok).and_then(|stream| Some((role(&stream)?, stream)));
+    let admitted = greeted.and_then(|stream| Some((role(&stream)?, stream)));
     let Some((role, mut stream)) = admitted else {
         counters.refused.add(1);
         tracing::warn!("a line without a certificate of ours was refused");
