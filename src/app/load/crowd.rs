@@ -1,6 +1,6 @@
 //! **The question:** how do people come who neither look nor listen? Many on one thread, each with a connection that
-//! sends what is due ([`Schedule`]) and counts what comes; a round a millisecond at most, which is how exact the others'
-//! timers are.
+//! sends what is due ([`Schedule`]) and counts what comes; a round a millisecond at most, which is how exact the timers
+//! of the others are.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

@@ -1,11 +1,11 @@
 //! **The question:** what do real participants see and hear of a node? Floor 5: the far side, in a process of its own.
 //!
 //! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above
-//! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Whoever looks
-//! or listens is a WebRTC participant of the crate `webrtc` (`participant`): another stack than the node's, so that the
-//! two check each other. Of many people, the others are on one thread, with the node's own (`crowd`). They all send what
-//! the node asks of them (`asked` → `camera` → `library` → `reel`) when it is due (`schedule`), through bad links if
-//! wished (`link`, `relay`), and have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
+//! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Whoever looks or
+//! listens is a WebRTC participant of the crate `webrtc` (`participant`): another stack than the node's, so that the
+//! two check each other. Of many people, the others are on one thread, with the node's own (`crowd`). They all send
+//! what the node asks of them (`asked` → `camera` → `library` → `reel`) when it is due (`schedule`), through bad links
+//! if wished (`link`, `relay`), and have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
 
 mod asked;
 pub mod barcode;

@@ -1,6 +1,6 @@
-//! **The question:** what does one simulated person send next, and when? Looped clips, as the node asks for them, and a
-//! looped voice on one absolute schedule, whose RTP clocks start at the same instant. How a packet goes out is another's
-//! matter: [`super::sender`]'s, or the crowd's.
+//! **The question:** what does one simulated person send next, and when? Looped clips, as the node asks for them, and
+//! a looped voice on one absolute schedule, whose RTP clocks start at the same instant. How a packet goes out is for
+//! another to say: [`super::sender`], or the crowd.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
