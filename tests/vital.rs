@@ -1,6 +1,6 @@
 //! **The question:** what is left of a node one of whose threads panicked, without which it cannot go on? Nothing: the
-//! real binary ends with code 1 and says in its log which thread it was. And of one of whose threads hangs: whoever asks
-//! whether it lives is told. A library that is preloaded makes both.
+//! real binary ends with code 1 and says in its log which thread it was. And of one of whose threads hangs? Whoever
+//! asks whether it lives is told, and it waits for nobody when it is to end. A library that is preloaded makes both.
 
 use std::fs::{self, File};
 use std::net::UdpSocket;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tessera::base::limits::HEALTH_SPAN;
 
 use crate::browser::driver::client;
@@ -43,6 +44,10 @@ fn a_net_thread_that_hangs_is_noticed_by_whoever_asks_whether_the_node_lives() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(b"a kernel sleeps", node.media).unwrap();
     wait_until("it is missed", || health().contains("urn:tessera:problem:lifeless"));
+    // Whoever restarts such a node sends SIGTERM, and rooms have minutes then: not where nothing serves them.
+    let pid = Pid::from_raw(node.pid().cast_signed()).expect("a process has a number");
+    kill_process(pid, Signal::TERM).expect("it is ours, and runs");
+    assert_eq!(node.ended(PATIENCE * 3).expect("nobody is waited for").code(), Some(1));
 }
 
 #[test]
