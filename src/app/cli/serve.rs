@@ -172,10 +172,13 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
 /// once more, or by Ctrl-C, the node ends at once.
 fn wait_for_rooms(node: &Node, interrupt: &mut Interrupt, span: Duration) -> Woken {
     node.leave(span);
-    let left = node.left();
+    let (left, hangs) = (node.left(), node.hangs());
     interrupt.wait_or(node.lost(), async move {
-        // A node that hangs is not waited for any longer than one that does not.
-        let _ = tokio::time::timeout(span, left).await;
+        tokio::select! {
+            () = left => {}
+            () = hangs => tracing::error!("the node hangs; its rooms are not waited for"),
+            () = tokio::time::sleep(span) => {}
+        }
     })
 }
 

@@ -33,7 +33,7 @@ use crate::engine::compose::overlays::load_fonts;
 use crate::engine::decode::PixelBudget;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
-use crate::io::api::{ControlHandle, DoorCounters};
+use crate::io::api::{ControlHandle, DoorCounters, Pulse};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
@@ -93,7 +93,7 @@ pub struct Node {
     url: String,
     http: SocketAddr,
     media: SocketAddr,
-    control_waker: Waker,
+    handle: ControlHandle,
     stop_control: Sender<Stop>,
     control: Option<JoinHandle<()>>,
     left: watch::Receiver<()>,
@@ -172,12 +172,12 @@ impl Node {
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
         let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
-        let stop_http = serve(&runtime, door, (handle, view), panics.clone());
+        let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,
             http,
             media,
-            control_waker,
+            handle,
             stop_control,
             control: Some(control),
             left,
@@ -245,7 +245,19 @@ impl Node {
     pub fn leave(&self, span: Duration) {
         // A control thread that is gone already needs no telling.
         let _ = self.stop_control.try_send(Stop::After(span));
-        self.control_waker.wake();
+        self.handle.wake();
+    }
+
+    /// Is done once a thread hangs that the node cannot go on without: nothing is to be waited for any more.
+    pub fn hangs(&self) -> impl Future<Output = ()> + use<> {
+        let handle = self.handle.clone();
+        async move {
+            let mut missed = 0;
+            while missed < limits::PULSES_MISSED_MAX {
+                tokio::time::sleep(limits::HEALTH_SPAN).await;
+                missed = if handle.pulse().await == Pulse::None { missed + 1 } else { 0 };
+            }
+        }
     }
 
     /// Is done once no room is left of a node that leaves.
@@ -263,7 +275,7 @@ impl Node {
         self.ready.store(false, Ordering::Release);
         // A control thread that is gone already needs no telling.
         let _ = self.stop_control.try_send(Stop::Now);
-        self.control_waker.wake();
+        self.handle.wake();
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const DRAIN_SECONDS: u32 = 480;
 /// The longest that an operator may choose: a day.
 pub const DRAIN_SECONDS_MAX: u32 = 86_400;
+/// Times on end that a thread may say nothing before a node that was asked to end waits for nobody any more.
+pub const PULSES_MISSED_MAX: u32 = 3;
 /// Words to the control thread that it is to end: with its last room, and then at once.
 pub const STOPS_LEN: usize = 2;
 /// How often the log says how many rooms are waited for.

@@ -66,6 +66,11 @@ impl ControlHandle {
         }
     }
 
+    /// Wakes the control thread.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Asks the control thread within `limits::HEALTH_SPAN` whether a new room would begin; nobody outside of the
     /// process is asked, no store and no keeper. Whatever it says, also that none would, shows that it lives; its
     /// silence, a queue that stays full, or its word that a thread hangs beside it, that it does not.
