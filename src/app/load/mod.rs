@@ -5,9 +5,11 @@
 //! listens is a WebRTC participant of the crate `webrtc` (`participant`): another stack than the node's, so that the
 //! two check each other. Of many people, the others are on one thread, with the node's own (`crowd`). They all send
 //! what the node asks of them (`asked` → `camera` → `library` → `reel`) when it is due (`schedule`), through bad links
-//! if wished (`link`, `relay`), and have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
+//! if wished (`link`, `relay`), and have back what is lost there (`repair`). Who only watches comes by WHEP
+//! (`audience`, `spectator`, `reception`) or, by [`watch`], by HLS.
 
 mod asked;
+mod audience;
 pub mod barcode;
 mod camera;
 pub mod clip;
@@ -24,6 +26,7 @@ mod listener;
 mod participant;
 pub mod pilot;
 mod receiver;
+mod reception;
 mod reel;
 mod relay;
 mod repair;
@@ -32,6 +35,7 @@ mod run;
 mod schedule;
 mod sender;
 mod sendlog;
+mod spectator;
 mod stack;
 mod summary;
 mod viewer;
@@ -44,6 +48,7 @@ pub use error::LoadError;
 pub use hls::{HlsOptions, HlsReport, watch};
 pub(crate) use http::{client_builder, node_url, refusal, told};
 pub use link::{LinkPlan, StagePlan};
+pub use reception::{FirstReport, ViewersReport};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
     PacketReport, ParticipantReport, RepairReport, Report, RungReport, StackReport, WayReport,

@@ -12,7 +12,7 @@ use crate::core::signal::{TilePlace, VideoTrack};
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
 /// A standstill longer than this is a freeze.
-const FREEZE_AFTER: Duration = Duration::from_millis(500);
+pub(super) const FREEZE_AFTER: Duration = Duration::from_millis(500);
 
 /// What was seen while it was measured.
 #[derive(Debug)]

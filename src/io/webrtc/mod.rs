@@ -61,7 +61,7 @@ pub use assemble::{Assembled, VideoAssembler, WirePacket};
 #[doc(hidden)]
 pub use crowd::{Crowd, Guest, GuestError, GuestPacket, GuestSetup, Heard};
 #[doc(hidden)]
-pub use payload::{Packetised, Packetiser};
+pub use payload::{Packetised, Packetiser, may_start_keyframe};
 #[doc(hidden)]
 pub use sound::SoundAssembler;
 

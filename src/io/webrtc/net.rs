@@ -97,11 +97,11 @@ impl Net {
         let mut now = began;
         for _ in 0..limits::BATCHES_A_ROUND {
             let (socket, switch) = (&self.socket, &mut self.switch);
-            let count = batch.receive(socket, |source, destination, datagram| {
+            batch.receive(socket, |source, destination, datagram| {
                 switch.datagram(socket, now, source, destination, datagram);
             });
             now = Instant::now();
-            if count == 0 || now - began >= limits::TURN_SPAN {
+            if batch.is_drained() || now - began >= limits::TURN_SPAN {
                 break;
             }
         }

@@ -211,16 +211,22 @@ fn interfaces(listen: IpAddr) -> Vec<IpAddr> {
 pub(super) struct ReceiveBatch {
     buffers: Vec<Vec<u8>>,
     metas: Vec<RecvMeta>,
+    drained: bool,
 }
 
 impl ReceiveBatch {
     pub(super) fn new(socket: &MediaSocket) -> Self {
         let length = limits::DATAGRAM_LEN_MAX * socket.state.gro_segments();
-        Self { buffers: vec![vec![0; length]; BATCH_SIZE], metas: vec![RecvMeta::default(); BATCH_SIZE] }
+        Self { buffers: vec![vec![0; length]; BATCH_SIZE], metas: vec![RecvMeta::default(); BATCH_SIZE], drained: true }
+    }
+
+    /// Whether the last call took all that waited; what came meanwhile, the socket tells of.
+    pub(super) const fn is_drained(&self) -> bool {
+        self.drained
     }
 
     /// Receives what waits, at most one batch, and hands each datagram to `each(source, destination, bytes)`. Returns
-    /// how many there were; zero means nothing waits.
+    /// how many there were.
     pub(super) fn receive(
         &mut self,
         socket: &MediaSocket,
@@ -230,6 +236,7 @@ impl ReceiveBatch {
         // Errors on an unconnected UDP socket (ICMP unreachable of some peer) concern nobody else: the next call goes
         // on.
         let received = socket.state.recv((&socket.socket).into(), &mut slices, &mut self.metas).unwrap_or(0);
+        self.drained = received < BATCH_SIZE;
         let mut count = 0;
         for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(received) {
             let stride = meta.stride.max(1);
@@ -366,6 +373,21 @@ mod tests {
         }
         let sent: Vec<_> = lengths.iter().copied().enumerate().collect();
         assert_eq!(seen, sent);
+    }
+
+    #[test]
+    fn a_batch_that_is_not_full_took_all_that_waited() {
+        let sender = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let receiver = MediaSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let mut batch = SendBatch::default();
+        // Each is longer than the one before, and so none joins it.
+        for at in 0..BATCH_SIZE + 3 {
+            batch.push(&sender, sender.address(), receiver.address(), &vec![0; 100 + at]);
+        }
+        assert_eq!(batch.flush(&sender), (BATCH_SIZE as u64 + 3, 0));
+        let mut receive = ReceiveBatch::new(&receiver);
+        assert_eq!((receive.receive(&receiver, |_, _, _| {}), receive.is_drained()), (BATCH_SIZE, false));
+        assert_eq!((receive.receive(&receiver, |_, _, _| {}), receive.is_drained()), (3, true));
     }
 
     #[test]
