@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::gauge::Gauge;
-use super::viewer::FREEZE_AFTER;
 use crate::base::limits;
 
 /// What the viewers by WHEP got, all together.
@@ -255,7 +254,7 @@ impl Reception {
 
     fn gap(&mut self, gap: Duration) {
         self.counts.longest_gap = self.counts.longest_gap.max(gap);
-        self.counts.freezes += u64::from(gap > FREEZE_AFTER);
+        self.counts.freezes += u64::from(gap > limits::LOAD_FREEZE_AFTER);
     }
 }
 

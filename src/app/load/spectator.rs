@@ -24,8 +24,6 @@ use crate::io::webrtc::may_start_keyframe;
 
 /// How H.264 is offered: constrained baseline of level 3.1, long NAL units in fragments.
 const H264: (u8, u8, bool, u32) = (108, 109, true, 0x42_e01f);
-/// As long as the kernel joins datagrams.
-const READ_LEN: usize = 65_536;
 
 /// Where what is read lies, for one spectator after the other.
 pub(super) struct Batch {
@@ -36,7 +34,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Empty.
     pub fn new() -> Self {
-        let buffers = std::array::from_fn(|_| vec![0; READ_LEN]);
+        let buffers = std::array::from_fn(|_| vec![0; limits::LOAD_VIEWER_READ_LEN]);
         Self { buffers, metas: std::array::from_fn(|_| RecvMeta::default()) }
     }
 }

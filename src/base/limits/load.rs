@@ -62,6 +62,10 @@ pub const LOAD_VIEWERS_SPACING: Duration = Duration::from_millis(2);
 pub const LOAD_VIEWERS_TIMERS: Duration = Duration::from_millis(10);
 /// Datagrams, or runs of them as the kernel joins them, that are read of one at a time.
 pub const LOAD_VIEWER_READS: usize = 8;
+/// Bytes of the longest run of datagrams that the kernel joins for one of them.
+pub const LOAD_VIEWER_READ_LEN: usize = 65_536;
+/// A standstill of a picture longer than this is a freeze.
+pub const LOAD_FREEZE_AFTER: Duration = Duration::from_millis(500);
 /// How long a packet may be missing before a viewer takes it for lost, and the picture with it.
 pub const LOAD_MISSING_SPAN: Duration = Duration::from_secs(1);
 /// How often a viewer without a picture asks for a keyframe.

@@ -218,7 +218,7 @@ impl VideoAssembler {
     }
 
     fn insert(&mut self, packet: WirePacket) {
-        // Of one frame the first packet that may start it does: slices and parameter sets behind it are the same frame's.
+        // Of one frame the first packet that may start it does: slices and parameter sets behind it are that frame's.
         let is_better = |candidate: Candidate| match packet.rtp_time == candidate.rtp_time {
             true => packet.sequence < candidate.first,
             false => packet.sequence > candidate.first,

@@ -107,8 +107,8 @@ pub(super) fn keyframe_size(payload: &[u8]) -> Option<Size> {
     Sps::find(&unit).map(|sps| sps.size)
 }
 
-/// Whether a keyframe may start with this payload: parameter sets come first, or an IDR's first slice where `has_header`
-/// says that they came before. Cheap and lenient; [`depacketise`] has the last word.
+/// Whether a keyframe may start with this payload: parameter sets come first, or an IDR's first slice where
+/// `has_header` says that they came before. Cheap and lenient; [`depacketise`] has the last word.
 pub(super) fn may_start_keyframe(payload: &[u8], has_header: bool) -> bool {
     begun(payload).any(|(kind, begin)| match kind {
         NalKind::Sps | NalKind::Pps => true,
