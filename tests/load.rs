@@ -73,6 +73,34 @@ fn people_without_av1_are_seen_and_served_in_h264() {
 }
 
 #[test]
+fn who_only_watches_by_whep_gets_pictures_and_sound() {
+    let line = ["--participants", "2", "--viewers", "5", "--speakers", "1", "--duration", "4s"];
+    let report = told(&line);
+    assert_eq!((report.participants.connected, report.participants.seen), (2, 2), "{report:?}");
+    let viewers = report.viewers.expect("five were asked for");
+    let came = (viewers.asked, viewers.connected, viewers.stayed, viewers.watched);
+    assert_eq!(came, (5, 5, 5, 5), "{report:?}");
+    // Each gets the composite, and fifty packets of the mix a second.
+    assert!(viewers.fps > 1.0 && viewers.packets > 5 * 4 * 50, "{report:?}");
+    assert!(viewers.lost * 100 <= viewers.packets && viewers.bitrate > 20_000.0, "{report:?}");
+    let first = viewers.first_picture_ms;
+    assert!(first.p50 > 0.0 && first.p50 <= first.p95 && first.p95 <= first.max, "{report:?}");
+    assert!(viewers.longest_gap_ms > 0.0 && viewers.sound_gap_ms > 0.0 && report.errors.is_empty(), "{report:?}");
+}
+
+#[test]
+fn without_people_viewers_need_a_room_and_nobody_at_all_is_no_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start();
+    let alone = load(&["--url", &node.url, "--participants", "0", "--viewers", "2"], folder.path());
+    let line = String::from_utf8(alone.stderr).unwrap();
+    assert!(alone.status.code() == Some(1) && line.contains("404"), "{line}");
+    let nobody = load(&["--url", &node.url, "--participants", "0"], folder.path());
+    assert_eq!(nobody.status.code(), Some(2), "{nobody:?}");
+    node.stop();
+}
+
+#[test]
 fn a_bench_of_this_machine_tells_its_table_in_both_forms() {
     let folder = tempfile::tempdir().unwrap();
     let figures = folder.path().join("bench.json");

@@ -11,6 +11,7 @@ use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
 use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stage, StagePlan};
+use crate::base::limits;
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
@@ -26,9 +27,15 @@ pub struct LoadArgs {
     /// Simulated people
     #[arg(
         long, short, value_name = "COUNT", default_value = "16",
-        value_parser = clap::value_parser!(u32).range(1..=100)
+        value_parser = clap::value_parser!(u32).range(0..=100)
     )]
     pub participants: u32,
+    /// How many more only watch, by WHEP; with -p 0, of a room where others are
+    #[arg(
+        long, value_name = "COUNT", default_value = "0",
+        value_parser = clap::value_parser!(u32).range(0..=limits::VIEWERS_MAX as i64)
+    )]
+    pub viewers: u32,
     /// How long they stay once everyone is connected, such as 20s or 2m
     #[arg(long, short, value_name = "TIME", default_value = "20s")]
     pub duration: Span,
@@ -44,7 +51,7 @@ pub struct LoadArgs {
     /// How many of them, from the first on, do not want to be recorded
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub unrecorded: u32,
-    /// The rungs that people ask for, in turn, such as 1280x720,640x360 [default: the room's first]
+    /// The rungs that people and viewers ask for, in turn, such as 1280x720,640x360 [default: the room's first]
     #[arg(long, value_name = "RUNGS", value_delimiter = ',', conflicts_with = "no_video")]
     pub rungs: Vec<RungName>,
     /// Nobody sends or takes pictures: voices and the mix alone
@@ -77,7 +84,7 @@ pub struct LoadArgs {
     pub seed: u64,
     /// Nobody joins: so many watch the room by HLS, and read every part and playlist
     #[arg(
-        long, value_name = "COUNT", conflicts_with_all = ["participants", "no_video", "decoders"],
+        long, value_name = "COUNT", conflicts_with_all = ["participants", "viewers", "no_video", "decoders"],
         value_parser = clap::value_parser!(u32).range(1..=5_000)
     )]
     pub hls: Option<u32>,
@@ -102,6 +109,8 @@ Examples:
   tessera load --participants 100 --speakers 5 --no-video  what sound alone costs the node
   tessera load --link loss=10%,delay=50ms,jitter=20ms --linked 1       the last of them over a bad radio link
   tessera load --link down-rate=3M --link 10s:down-rate=300k --link 20s:down-rate=3M  a link that narrows for 10 s
+  tessera load --viewers 50                               and fifty who only watch, by WHEP
+  tessera load -p 0 --viewers 200 --room standup          only those, of a room where others are
   tessera load --hls 500 --room standup                   people who only watch, by HLS";
 
 /// Brings simulated people to a node and tells what they saw and heard.
@@ -110,10 +119,15 @@ pub fn run(args: LoadArgs) -> ExitCode {
     if let Some(viewers) = args.hls {
         return watch(args, viewers as usize);
     }
+    if args.participants + args.viewers == 0 {
+        let told = "nobody is to come: give a number to --participants or --viewers";
+        return Failure::Usage(told.to_owned()).report();
+    }
     let options = LoadOptions {
         url: args.url,
         room: args.room,
         participants: args.participants as usize,
+        viewers: args.viewers as usize,
         duration: args.duration.0,
         decoders: args.decoders.map(|count| count as usize),
         speakers: args.speakers as usize,
@@ -178,6 +192,7 @@ fn show(bar: &ProgressBar, options: &LoadOptions, stage: Stage) {
     let (message, unit, done, of) = match stage {
         Stage::Preparing(done) => ("making clips", "", done as u64, people),
         Stage::Connecting(done) => ("connecting", "", done as u64, people),
+        Stage::Gathering(done) => ("viewers", "", done as u64, options.viewers as u64),
         Stage::Measuring(span) => ("measuring", " s", span.as_secs(), options.duration.as_secs()),
         Stage::Leaving => ("leaving", "", people, people),
     };

@@ -1,11 +1,14 @@
 //! **The question:** how does a simulated person come and go? Over HTTP: POST an offer, DELETE what came of it.
 
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use super::error::LoadError;
 use super::wants::Wants;
-use crate::base::media::RoomId;
+use crate::base::media::{RoomId, RungName};
 
 /// The HTTP door of one node, as seen from outside.
 #[derive(Debug, Clone)]
@@ -41,6 +44,24 @@ impl Door {
         is_loopback(&self.node)
     }
 
+    /// This machine's address on the way to the node.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreachable`] when there is no way.
+    pub fn near_address(&self) -> Result<IpAddr, LoadError> {
+        if self.is_loopback() {
+            return Ok(Ipv4Addr::LOCALHOST.into());
+        }
+        let near = || {
+            let node = self.node.socket_addrs(|| None)?.into_iter().next().ok_or(io::ErrorKind::NotFound)?;
+            let any: IpAddr = if node.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect(node)?;
+            Ok(socket.local_addr()?.ip())
+        };
+        near().map_err(|error: io::Error| self.unreachable(&error))
+    }
+
     /// Offers one person's connection.
     ///
     /// # Errors
@@ -55,6 +76,24 @@ impl Door {
         if let Some(rung) = wants.rung {
             url.query_pairs_mut().append_pair("rung", &rung.to_string());
         }
+        self.offer(url, offer).await
+    }
+
+    /// Offers the connection of one who only watches (WHEP).
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn watch(&self, room: &RoomId, rung: Option<RungName>, offer: String) -> Result<Admission, LoadError> {
+        let mut url = self.node.clone();
+        url.set_path(&format!("/whep/{room}"));
+        url.set_query(None);
+        if let Some(rung) = rung {
+            url.query_pairs_mut().append_pair("rung", &rung.to_string());
+        }
+        self.offer(url, offer).await
+    }
+
+    async fn offer(&self, url: Url, offer: String) -> Result<Admission, LoadError> {
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer);
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         if response.status() != StatusCode::CREATED {
@@ -77,7 +116,7 @@ impl Door {
         if response.status().is_success() { Ok(()) } else { Err(refusal(response).await) }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> LoadError {
+    fn unreachable(&self, error: &dyn std::error::Error) -> LoadError {
         LoadError::Unreachable { url: self.node.to_string(), why: told(error) }
     }
 }
@@ -121,7 +160,7 @@ async fn refusal(response: Response) -> LoadError {
 
 pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -132,6 +171,13 @@ mod tests {
     fn an_address_that_is_none_is_told() {
         assert!(matches!(Door::open("node.example"), Err(LoadError::Url { .. })));
         assert!(matches!(Door::open("ftp://node.example"), Err(LoadError::Url { .. })));
+    }
+
+    #[test]
+    fn who_is_near_the_node_is_found_by_the_way_there() {
+        let near = |url| Door::open(url).unwrap().near_address();
+        assert_eq!(near("http://localhost:1"), Ok(Ipv4Addr::LOCALHOST.into()));
+        assert!(matches!(near("http://255.255.255.255:1"), Err(LoadError::Unreachable { .. })));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
 //! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
 //! the node asks of them (`asked` → `camera` → `library` → `reel`), through bad links if wished (`link`, `relay`), and
-//! have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
+//! have back what is lost there (`repair`). Who only watches comes by WHEP (`audience` → `spectator` → `reception`), or
+//! by HLS ([`watch`]).
 
 mod asked;
+mod audience;
 pub mod barcode;
 mod camera;
 pub mod clip;
@@ -22,12 +24,14 @@ mod listener;
 mod participant;
 pub mod pilot;
 mod receiver;
+mod reception;
 mod reel;
 mod relay;
 mod repair;
 mod report;
 mod run;
 mod sender;
+mod spectator;
 mod summary;
 mod viewer;
 pub mod voice;
@@ -38,6 +42,7 @@ pub use codecs::Codecs;
 pub use error::LoadError;
 pub use hls::{HlsOptions, HlsReport, watch};
 pub use link::{LinkPlan, StagePlan};
+pub use reception::{FirstReport, ViewersReport};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
     PacketReport, ParticipantReport, RepairReport, Report, RungReport, WayReport,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::reception::ViewersReport;
+
 /// What the simulated people saw and heard.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -28,6 +30,9 @@ pub struct Report {
     /// Packets of the composite that did not come at first, all people together.
     #[serde(default)]
     pub repairs: RepairReport,
+    /// Those who only watched, by WHEP.
+    #[serde(default)]
+    pub viewers: Option<ViewersReport>,
     /// The bad links, all together.
     #[serde(default)]
     pub links: Option<LinkReport>,
@@ -221,6 +226,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, text: String| writeln!(f, "  {name:<14}{text}");
         let people = self.participants;
+        for (name, text) in self.viewers.iter().flat_map(ViewersReport::rows) {
+            row(name, text)?;
+        }
+        if people.asked == 0 && self.viewers.is_some() {
+            // Of people there is nothing to say.
+            return self.errors.iter().try_for_each(|error| row("error", error.clone()));
+        }
         let joined = self.joined_s;
         let come = format!("{} asked, {} connected in {joined:.1} s", people.asked, people.connected);
         row("participants", format!("{come}, {} seen", people.seen))?;
@@ -294,5 +306,16 @@ mod tests {
             assert!(json.pointer(&format!("/{path}")).is_some(), "{path}");
         }
         assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);
+    }
+
+    #[test]
+    fn who_only_watches_has_rows_and_nothing_is_said_of_people_where_there_are_none() {
+        let viewers = ViewersReport { asked: 5, connected: 5, stayed: 5, watched: 5, ..ViewersReport::default() };
+        let mut report = Report { viewers: Some(viewers), errors: vec!["one".to_owned()], ..Report::default() };
+        let told = report.to_string();
+        assert!(told.contains("  viewers       5 asked, 5 connected; first picture"), "{told}");
+        assert!(told.contains("error         one") && !told.contains("participants") && !told.contains("voices"));
+        report.participants.asked = 2;
+        assert!(report.to_string().contains("participants  2 asked"), "{report}");
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::asked::Asked;
+use super::audience::{Audience, Guests};
 use super::camera::Camera;
 use super::clip;
 use super::codecs::Codecs;
@@ -18,6 +19,7 @@ use super::library::Library;
 use super::link::LinkPlan;
 use super::participant::{Participant, Path};
 use super::receiver::{PacketCounts, receive};
+use super::reception::ViewersReport;
 use super::relay::Links;
 use super::repair::RepairCounts;
 use super::report::{CameraReport, Report};
@@ -36,8 +38,10 @@ pub struct LoadOptions {
     pub url: String,
     /// The room to join.
     pub room: RoomId,
-    /// Simulated people, 1 to 100.
+    /// Simulated people, up to 100.
     pub participants: usize,
+    /// How many more only watch, by WHEP; without people they need a room that runs.
+    pub viewers: usize,
     /// How long they stay once everyone is connected.
     pub duration: Duration,
     /// How many decode the composite; `None` is one in ten, 1 to 4.
@@ -48,7 +52,7 @@ pub struct LoadOptions {
     pub screens: usize,
     /// How many of them, from the first on, do not want to be recorded.
     pub unrecorded: usize,
-    /// The rungs that people ask for, in turn; none: the room's first for all.
+    /// The rungs that people and viewers ask for, in turn; none: the room's first for all.
     pub rungs: Vec<RungName>,
     /// Whether anyone sends or takes pictures; without, there are only voices and the mix.
     pub video: bool,
@@ -75,6 +79,7 @@ impl Default for LoadOptions {
             url: "http://127.0.0.1:8080".into(),
             room: "load".parse().expect("four letters are a room's name"),
             participants: 16,
+            viewers: 0,
             duration: Duration::from_secs(20),
             decoders: None,
             speakers: 3,
@@ -100,6 +105,8 @@ pub enum Stage {
     Connecting(usize),
     /// All have joined, and so many tracks have the clip that is asked of them.
     Preparing(usize),
+    /// So many viewers have come, or failed to.
+    Gathering(usize),
     /// Measuring for so long.
     Measuring(Duration),
     /// Everyone leaves.
@@ -110,7 +117,7 @@ pub enum Stage {
 /// hears how far it is, from any thread.
 ///
 /// # Errors
-/// When the address is none, nobody could join, or this machine lacks memory or threads.
+/// When the address is none, nobody could join or watch, or this machine lacks memory or threads.
 pub fn run(options: &LoadOptions, told: &(dyn Fn(Stage) + Sync)) -> Result<Report, LoadError> {
     let begin = Instant::now();
     let door = Door::open(&options.url)?;
@@ -163,6 +170,7 @@ struct Call<'a> {
     stop_senders: watch::Sender<bool>,
     tasks: JoinSet<()>,
     people: Vec<Participant>,
+    audience: Option<Audience>,
     witnesses: Vec<Witness>,
     errors: Vec<LoadError>,
 }
@@ -187,6 +195,7 @@ impl<'a> Call<'a> {
             stop_senders: watch::Sender::new(false),
             tasks: JoinSet::new(),
             people: Vec::new(),
+            audience: None,
             witnesses: Vec::new(),
             errors: Vec::new(),
         }
@@ -198,22 +207,17 @@ impl<'a> Call<'a> {
         told: &(dyn Fn(Stage) + Sync),
     ) -> Result<Report, LoadError> {
         tokio::pin!(stop);
-        let mut is_stopped = tokio::select! {
+        let is_stopped = tokio::select! {
             () = &mut stop => true,
-            joined = self.join_all(told) => joined.map(|()| false)?,
+            ready = self.make_ready(told) => ready.map(|()| false)?,
         };
-        if self.people.is_empty() {
+        if self.people.is_empty() && self.audience.as_ref().is_none_or(Audience::is_empty) {
             let none = LoadError::NotConnected("it was stopped before anyone had joined".to_owned());
             return Err(self.errors.into_iter().next().unwrap_or(none));
         }
-        if !is_stopped {
-            is_stopped = tokio::select! {
-                () = &mut stop => true,
-                prepared = self.prepare_clips(told) => prepared.map(|()| false)?,
-            };
-        }
         let begin = Instant::now();
         self.phase.begin();
+        self.audience.iter().for_each(Audience::begin);
         if let Some(links) = &self.links {
             let _ = links.begun.set(begin);
         }
@@ -225,6 +229,10 @@ impl<'a> Call<'a> {
             }
         }
         let measured = begin.elapsed();
+        let viewers = match &self.audience {
+            Some(audience) => Some(ViewersReport::of(self.options.viewers, &audience.end().await, measured)),
+            None => None,
+        };
         let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
         let (repairs, links) = (self.repairs.report(), self.people.iter().filter_map(|one| one.link.as_ref()));
         let links = summary::links(links.map(|link| link.counts()));
@@ -237,7 +245,7 @@ impl<'a> Call<'a> {
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
         (report.packets, report.repairs, report.links) = (packets, repairs, links);
-        report.cameras = cameras;
+        (report.cameras, report.viewers) = (cameras, viewers);
         report.joined_s = (begin - self.start).as_secs_f64();
         let discarded = self.counts.discarded();
         if discarded > 0 {
@@ -246,6 +254,24 @@ impl<'a> Call<'a> {
         report.errors.extend(self.errors.iter().map(ToString::to_string));
         report.errors.dedup();
         Ok(report)
+    }
+
+    /// Everyone comes: those who take part, and once they send what they are to send, those who only watch.
+    async fn make_ready(&mut self, told: &(dyn Fn(Stage) + Sync)) -> Result<(), LoadError> {
+        self.join_all(told).await?;
+        if self.people.is_empty() && self.options.participants > 0 {
+            return Ok(());
+        }
+        self.prepare_clips(told).await?;
+        if self.options.viewers == 0 {
+            return Ok(());
+        }
+        let LoadOptions { room, codecs, rungs, viewers, .. } = self.options;
+        let guests = Guests { door: &self.door, room, codecs, rungs, count: *viewers };
+        let audience = self.audience.insert(Audience::open()?);
+        let errors = audience.gather(&guests, |done| told(Stage::Gathering(done))).await;
+        self.errors.extend(errors);
+        Ok(())
     }
 
     /// Waits until each camera has the clip that is asked of it: making them takes time from the node, once a machine.
@@ -344,6 +370,10 @@ impl<'a> Call<'a> {
     }
 
     async fn leave_all(&mut self) {
+        // With its last person the room would end, and turn them away.
+        if let Some(audience) = self.audience.take() {
+            self.errors.extend(audience.leave(&self.door).await);
+        }
         self.stop_senders.send_replace(true);
         let mut leaving = JoinSet::new();
         for person in self.people.drain(..) {

@@ -11,9 +11,6 @@ use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::{TilePlace, VideoTrack};
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
-/// A standstill longer than this is a freeze.
-const FREEZE_AFTER: Duration = Duration::from_millis(500);
-
 /// What was seen while it was measured.
 #[derive(Debug)]
 pub(super) struct Sights {
@@ -29,7 +26,7 @@ pub(super) struct Sights {
     pub pictures: u64,
     /// Composites that no decoder could read.
     pub broken: u64,
-    /// Standstills over [`FREEZE_AFTER`].
+    /// Standstills over [`limits::LOAD_FREEZE_AFTER`].
     pub freezes: u64,
     /// The longest time without anything new, in a tile or in all.
     pub longest_gap: Duration,
@@ -212,7 +209,7 @@ impl Viewer {
 
     fn gap(&mut self, gap: Duration) {
         self.sights.longest_gap = self.sights.longest_gap.max(gap);
-        self.sights.freezes += u64::from(gap > FREEZE_AFTER);
+        self.sights.freezes += u64::from(gap > limits::LOAD_FREEZE_AFTER);
     }
 }
 

@@ -49,3 +49,19 @@ pub const LOAD_REPAIR_WAIT: Duration = Duration::from_millis(100);
 pub const LOAD_REPAIRS_MAX: u32 = 10;
 /// Packets that are missed at once; a larger gap is a sender that went on elsewhere.
 pub const LOAD_MISSING_MAX: u64 = 1_000;
+/// How often those who only watch read what came: nobody wakes them, so who sends to them pays for sending alone.
+pub const LOAD_VIEWERS_SPACING: Duration = Duration::from_millis(2);
+/// How often their timers are looked at.
+pub const LOAD_VIEWERS_TIMERS: Duration = Duration::from_millis(10);
+/// Datagrams, or runs of them as the kernel joins them, that are read of one at a time.
+pub const LOAD_VIEWER_READS: usize = 8;
+/// Bytes of the longest run of datagrams that the kernel joins for one of them.
+pub const LOAD_VIEWER_READ_LEN: usize = 65_536;
+/// A standstill of a picture longer than this is a freeze.
+pub const LOAD_FREEZE_AFTER: Duration = Duration::from_millis(500);
+/// How long a packet may be missing before a viewer takes it for lost, and the picture with it.
+pub const LOAD_MISSING_SPAN: Duration = Duration::from_secs(1);
+/// How often a viewer without a picture asks for a keyframe.
+pub const LOAD_KEYFRAME_SPACING: Duration = Duration::from_secs(1);
+/// Pictures of a viewer that may wait for what is missing of them.
+pub const LOAD_PICTURES_WAITING_MAX: usize = 256;

@@ -58,7 +58,7 @@ mod workers;
 #[doc(hidden)]
 pub use assemble::{Assembled, VideoAssembler, WirePacket};
 #[doc(hidden)]
-pub use payload::{Packetised, Packetiser};
+pub use payload::{Packetised, Packetiser, may_start_keyframe};
 #[doc(hidden)]
 pub use sound::SoundAssembler;
 

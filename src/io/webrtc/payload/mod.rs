@@ -95,7 +95,8 @@ pub(super) fn keyframe_size(codec: Codec, payload: &[u8]) -> Option<Size> {
 
 /// Whether a keyframe may start with this payload, where `has_header` says that a keyframe's header came before. Cheap
 /// and lenient; [`video_unit`] has the last word.
-pub(super) fn may_start_keyframe(codec: Codec, payload: &[u8], has_header: bool) -> bool {
+#[must_use]
+pub fn may_start_keyframe(codec: Codec, payload: &[u8], has_header: bool) -> bool {
     match codec {
         Codec::Av1 => av1::may_start_keyframe(payload, has_header),
         Codec::H264 => h264::may_start_keyframe(payload, has_header),
