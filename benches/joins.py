@@ -29,8 +29,8 @@ def spinning(count):
 
 
 class Node:
-    def __init__(self, binary, folder):
-        command = [binary, "serve", "--http", "127.0.0.1:0", "--media", "127.0.0.1:0", "--recordings", "recordings"]
+    def __init__(self, binary, folder, extra=("--recordings", "recordings")):
+        command = [binary, "serve", "--http", "127.0.0.1:0", "--media", "127.0.0.1:0", *extra]
         log = open(Path(folder) / "node.log", "w")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder)
         line = self.process.stdout.readline()
