@@ -173,6 +173,7 @@ fn wrong_values_are_refused_with_what_to_do() {
         ("config.recording.retention_hours=24", "say it by the value recording.retentionHours"),
         ("config.http.ice_servers[0].secret=a", "a secret would stand in a ConfigMap"),
         ("config.video=1280", "/config/video"),
+        ("config.node.drain_seconds=7200", "the pod is killed after graceSeconds, so at most 3540"),
     ] {
         let output = template(&["--set", value]).output().unwrap();
         let line = String::from_utf8_lossy(&output.stderr);

@@ -15,7 +15,7 @@
 {{- define "tessera.config" -}}
 {{- $v := .root.Values }}
 {{- $config := mergeOverwrite (deepCopy $v.config) (deepCopy (.pool.config | default dict)) }}
-{{- range $section := list "http" "media" "video" "threads" "recording" "retention" "log" }}
+{{- range $section := list "http" "media" "video" "threads" "recording" "retention" "node" "log" }}
 {{- if not (hasKey $config $section) }}{{ $_ := set $config $section dict }}{{ end }}
 {{- end }}
 {{- include "tessera.config.check" (dict "config" $config) }}
@@ -31,6 +31,12 @@
 {{- range $kind := list "decode" "compose" "mix" }}
 {{- if not (hasKey $config.threads $kind) }}{{ $_ := set $config.threads $kind $.pool.cores }}{{ end }}
 {{- end }}
+{{- /* A minute less than the pod has: the node closes recordings in 24 s. */}}
+{{- $drain := max 0 (sub (int $v.graceSeconds) 60) }}
+{{- if gt (int (get $config.node "drain_seconds" | default 0)) (int $drain) }}
+{{- fail (printf "config.node.drain_seconds: the pod is killed after graceSeconds, so at most %d, or raise that" $drain) }}
+{{- end }}
+{{- if not (hasKey $config.node "drain_seconds") }}{{ $_ := set $config.node "drain_seconds" $drain }}{{ end }}
 {{- if and (gt (int (dig "gpu" "count" 0 .pool)) 0) (not (hasKey $config.video "compositor")) }}
 {{- $_ := set $config.video "compositor" "gpu" }}
 {{- end }}
