@@ -58,6 +58,20 @@ fn each_camera_sends_what_its_tile_needs() {
 }
 
 #[test]
+fn a_crowd_on_one_thread_is_seen_and_served_as_everyone_else() {
+    let line = ["--participants", "6", "--speakers", "1", "--decoders", "1", "--duration", "5s", "--stack", "own"];
+    let report = told(&[&line[..], &["--width", "1280", "--height", "720"]].concat());
+    assert_eq!((report.stacks.webrtc, report.stacks.own), (2, 4), "who looks or listens is apart: {report:?}");
+    assert_eq!((report.participants.connected, report.participants.seen), (6, 6), "{report:?}");
+    // Six tiles of 426×240, or smaller on a busy machine: nobody sends what they would unasked.
+    assert!(report.cameras.iter().all(|camera| camera.width <= 480 && camera.height <= 270), "{report:?}");
+    assert_eq!(report.cameras.iter().map(|camera| camera.count).sum::<usize>(), 6, "{report:?}");
+    // Fifty packets of the mix a second reach each of them, beside the composite.
+    assert!(report.packets.received > 6 * 50 * 5, "{report:?}");
+    assert!(report.packets.lost * 100 <= report.packets.received && report.errors.is_empty(), "{report:?}");
+}
+
+#[test]
 fn a_heedless_camera_sends_what_it_was_set_to() {
     let line = ["--participants", "2", "--duration", "4s", "--heedless", "--width", "320", "--height", "180"];
     let report = told(&[&line[..], &["--fps", "10"]].concat());

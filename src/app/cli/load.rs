@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::app::cli::terminal::say;
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
-use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stage, StagePlan};
+use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stack, Stage, StagePlan};
 use crate::base::media::{RoomId, RungName, Size};
 
 /// Flags of `tessera load`.
@@ -65,6 +65,11 @@ pub struct LoadArgs {
     /// Cameras and screens send --width, --height and --fps whatever the node says it needs
     #[arg(long)]
     pub heedless: bool,
+    /// By which WebRTC those come who could by either, who neither decode nor listen, share no screen and have no bad
+    /// link: webrtc (the crate, independent of the node), own (the node's, all on one thread, cheap), or auto: own for
+    /// more than 24 people
+    #[arg(long, value_name = "STACK", default_value_t)]
+    pub stack: Stack,
     /// A bad link between them and the node, and what becomes of it TIME after measuring began:
     /// loss=5%, delay=50ms, jitter=20ms, rate=300k, queue=1s; up- or down- before one is for that way alone
     #[arg(long, value_name = "[TIME:]LINK")]
@@ -125,6 +130,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         fps: args.fps.get(),
         obeys: !args.heedless,
         codecs: args.codecs,
+        stack: args.stack,
         link: LinkPlan::new(args.link),
         linked: args.linked.map(|count| count as usize),
         seed: args.seed,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::gauge::Gauge;
 use super::pilot::{Onset, PilotBank};
-use super::sender::SendLog;
+use super::sendlog::SendLog;
 use crate::base::limits;
 use crate::base::media::ReceivedFrame;
 use crate::engine::decode::{OpusDecodeError, OpusDecoder};

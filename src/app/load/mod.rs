@@ -1,10 +1,11 @@
 //! **The question:** what do real participants see and hear of a node? Floor 5: the far side, in a process of its own.
 //!
 //! Doors: [`clip`] and [`voice`] (what they send), [`barcode`] and [`pilot`] (how it is recognised again), and above
-//! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Each is a WebRTC
-//! participant of the crate `webrtc`: another stack than the node's, so that the two check each other. They send what
-//! the node asks of them (`asked` → `camera` → `library` → `reel`), through bad links if wished (`link`, `relay`), and
-//! have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
+//! them [`run()`], which brings simulated people to a node by its URL and answers with a [`Report`]. Whoever looks or
+//! listens is a WebRTC participant of the crate `webrtc` (`participant`): another stack than the node's, so that the
+//! two check each other. Of many people, the others are on one thread, with the node's own (`crowd`). They all send
+//! what the node asks of them (`asked` → `camera` → `library` → `reel`) when it is due (`schedule`), through bad links
+//! if wished (`link`, `relay`), and have back what is lost there (`repair`). [`watch`] brings viewers by HLS.
 
 mod asked;
 pub mod barcode;
@@ -12,6 +13,7 @@ mod camera;
 pub mod clip;
 mod codecs;
 pub(crate) mod container;
+mod crowd;
 mod error;
 mod gauge;
 mod hls;
@@ -27,7 +29,10 @@ mod relay;
 mod repair;
 mod report;
 mod run;
+mod schedule;
 mod sender;
+mod sendlog;
+mod stack;
 mod summary;
 mod viewer;
 pub mod voice;
@@ -40,6 +45,7 @@ pub use hls::{HlsOptions, HlsReport, watch};
 pub use link::{LinkPlan, StagePlan};
 pub use report::{
     AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
-    PacketReport, ParticipantReport, RepairReport, Report, RungReport, WayReport,
+    PacketReport, ParticipantReport, RepairReport, Report, RungReport, StackReport, WayReport,
 };
 pub use run::{LoadOptions, Stage, run};
+pub use stack::Stack;

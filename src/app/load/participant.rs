@@ -36,7 +36,7 @@ use super::repair::{Repair, RepairCounts};
 use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{Codec, RoomId};
-use crate::core::signal;
+use crate::core::signal::{self, VideoTrack};
 
 /// What is said of H.264: constrained baseline, level 3.1 and up, NAL units in fragments (RFC 6184 section 8.1).
 const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
@@ -154,6 +154,12 @@ impl Participant {
     pub fn take_tracks(&mut self) -> mpsc::Receiver<Arc<dyn TrackRemote>> {
         let (_, empty) = mpsc::channel(1);
         std::mem::replace(&mut self.tracks, empty)
+    }
+
+    /// Camera and screen, as far as there are.
+    pub fn tracks_of_pictures(&self) -> impl Iterator<Item = (VideoTrack, &LocalTrack)> {
+        let camera = self.camera.iter().map(|local| (VideoTrack::Camera, local));
+        camera.chain(self.screen.iter().map(|local| (VideoTrack::Screen, local)))
     }
 
     /// Whether the connection stands, as far as this side knows.

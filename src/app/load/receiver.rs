@@ -197,7 +197,7 @@ impl Pictures {
 
 /// Extends 16-bit sequence numbers, and counts those that never came.
 #[derive(Debug, Default)]
-struct Round {
+pub(super) struct Round {
     first: Option<u64>,
     newest: u64,
     received: u64,
@@ -208,7 +208,7 @@ struct Round {
 impl Round {
     /// The extended number of the packet that is numbered `sequence`; begins in the second round, so that an early
     /// packet that comes late has a place.
-    fn extend(&mut self, sequence: u16) -> u64 {
+    pub fn extend(&mut self, sequence: u16) -> u64 {
         self.received += 1;
         let Some(first) = self.first else {
             self.newest = (HALF_ROUND * 2) + u64::from(sequence);
@@ -231,7 +231,8 @@ impl Round {
         expected.saturating_sub(self.received)
     }
 
-    fn count(&mut self, counts: &PacketCounts) {
+    /// Tells `counts` of the packet that was extended last.
+    pub fn count(&mut self, counts: &PacketCounts) {
         counts.received.fetch_add(1, Ordering::Relaxed);
         let lost = self.lost();
         // A repaired packet takes back what its absence had told.

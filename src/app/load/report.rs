@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// Who came, and who was seen.
     pub participants: ParticipantReport,
+    /// Which implementations of WebRTC they had.
+    #[serde(default)]
+    pub stacks: StackReport,
     /// What the cameras sent in the end, largest first.
     #[serde(default)]
     pub cameras: Vec<CameraReport>,
@@ -49,6 +52,15 @@ pub struct ParticipantReport {
     pub connected: usize,
     /// People whose barcode every decoder read.
     pub seen: usize,
+}
+
+/// People who connected, by their implementation of WebRTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackReport {
+    /// The crate `webrtc`, which shares nothing with the node.
+    pub webrtc: usize,
+    /// The node's own, all on one thread.
+    pub own: usize,
 }
 
 /// Cameras that sent the same.
@@ -224,6 +236,12 @@ impl fmt::Display for Report {
         let joined = self.joined_s;
         let come = format!("{} asked, {} connected in {joined:.1} s", people.asked, people.connected);
         row("participants", format!("{come}, {} seen", people.seen))?;
+        if self.stacks.own > 0 {
+            row(
+                "stacks",
+                format!("{} by the crate webrtc, {} by the node's own", self.stacks.webrtc, self.stacks.own),
+            )?;
+        }
         let camera = |of: &CameraReport| format!("{} of {} × {} at {}", of.count, of.width, of.height, of.fps);
         if !self.cameras.is_empty() {
             row("cameras", self.cameras.iter().map(camera).collect::<Vec<_>>().join(", "))?;
@@ -281,9 +299,13 @@ mod tests {
         assert!(report.to_string().contains("mouth to ear  70 ms median, 90 p95"), "{report}");
         report.cameras = vec![CameraReport { count: 100, width: 160, height: 90, fps: 15 }];
         assert!(report.to_string().contains("cameras       100 of 160 × 90 at 15\n"), "{report}");
+        assert!(!report.to_string().contains("stacks"), "{report}");
+        report.stacks = StackReport { webrtc: 6, own: 94 };
+        assert!(report.to_string().contains("stacks        6 by the crate webrtc, 94 by the node's own\n"), "{report}");
         let json = serde_json::to_value(&report).unwrap();
         for path in [
             "participants/asked",
+            "stacks/own",
             "composite/fps",
             "composite/codec",
             "latency_ms/p95",

@@ -12,22 +12,27 @@ use super::asked::Asked;
 use super::camera::Camera;
 use super::clip;
 use super::codecs::Codecs;
+use super::crowd::{Attendee, Crowd};
 use super::error::LoadError;
 use super::http::Door;
 use super::library::Library;
 use super::link::LinkPlan;
 use super::participant::{Participant, Path};
 use super::receiver::{PacketCounts, receive};
-use super::relay::Links;
+use super::relay::{Links, Relay};
 use super::repair::RepairCounts;
-use super::report::{CameraReport, Report};
-use super::sender::{SendLog, Sender};
+use super::report::{CameraReport, Report, StackReport};
+use super::schedule::Schedule;
+use super::sender::Sender;
+use super::sendlog::SendLog;
+use super::stack::Stack;
 use super::summary::{self, summarise};
 use super::voice::{self, LOOP_PACKETS, Voice};
 use super::wants::{Pictures, Wants};
 use super::witness::{Phase, Testimony, Witness};
 use crate::base::limits;
 use crate::base::media::{Codec, RoomId, RungName, Size};
+use crate::core::signal::VideoTrack;
 
 /// What is to be brought to which node.
 #[derive(Debug, Clone)]
@@ -60,6 +65,8 @@ pub struct LoadOptions {
     pub obeys: bool,
     /// In what they take pictures; they send them in the first.
     pub codecs: Codecs,
+    /// Which implementation of WebRTC those have who could do with either.
+    pub stack: Stack,
     /// The bad link that people are behind, if they are.
     pub link: Option<LinkPlan>,
     /// How many are, from the last on; `None`: all.
@@ -86,6 +93,7 @@ impl Default for LoadOptions {
             fps: 30,
             obeys: true,
             codecs: Codecs::default(),
+            stack: Stack::default(),
             link: None,
             linked: None,
             seed: 1,
@@ -148,6 +156,37 @@ impl Material {
     }
 }
 
+/// One who joined.
+enum Person {
+    /// By the crate `webrtc`.
+    Apart(Box<Participant>),
+    /// On the crowd's thread.
+    OfCrowd(Attendee),
+}
+
+impl Person {
+    fn link(&self) -> Option<&Relay> {
+        match self {
+            Self::Apart(person) => person.link.as_ref(),
+            Self::OfCrowd(_) => None,
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        match self {
+            Self::Apart(person) => person.is_connected(),
+            Self::OfCrowd(person) => person.is_connected(),
+        }
+    }
+
+    async fn leave(&self, door: &Door) -> Result<(), LoadError> {
+        match self {
+            Self::Apart(person) => person.leave(door).await,
+            Self::OfCrowd(person) => person.leave(door).await,
+        }
+    }
+}
+
 /// One load under way.
 struct Call<'a> {
     options: &'a LoadOptions,
@@ -162,7 +201,9 @@ struct Call<'a> {
     links: Option<Links>,
     stop_senders: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    people: Vec<Participant>,
+    people: Vec<Person>,
+    /// The thread of those who have no stack to themselves, once there is one.
+    crowd: Option<Arc<Crowd>>,
     witnesses: Vec<Witness>,
     errors: Vec<LoadError>,
 }
@@ -187,6 +228,7 @@ impl<'a> Call<'a> {
             stop_senders: watch::Sender::new(false),
             tasks: JoinSet::new(),
             people: Vec::new(),
+            crowd: None,
             witnesses: Vec::new(),
             errors: Vec::new(),
         }
@@ -226,16 +268,18 @@ impl<'a> Call<'a> {
         }
         let measured = begin.elapsed();
         let (testimonies, packets) = (self.take_testimonies().await, self.counts.report());
-        let (repairs, links) = (self.repairs.report(), self.people.iter().filter_map(|one| one.link.as_ref()));
+        let (repairs, links) = (self.repairs.report(), self.people.iter().filter_map(Person::link));
         let links = summary::links(links.map(|link| link.counts()));
         let camera = |(Size { width, height }, fps, count)| CameraReport { count, width, height, fps };
         let cameras = self.log.cameras().into_iter().map(camera).collect();
         told(Stage::Leaving);
         let connected = self.people.len();
+        let own = self.people.iter().filter(|one| matches!(one, Person::OfCrowd(_))).count();
         self.leave_all().await;
         let mut report = summarise(&testimonies, &self.material.speakers, measured);
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
+        report.stacks = StackReport { webrtc: connected - own, own };
         (report.packets, report.repairs, report.links) = (packets, repairs, links);
         report.cameras = cameras;
         report.joined_s = (begin - self.start).as_secs_f64();
@@ -280,10 +324,15 @@ impl<'a> Call<'a> {
             let codecs = self.options.codecs.clone();
             let linked = self.options.linked.unwrap_or(self.options.participants);
             let links = self.links.clone().filter(|_| number + linked >= self.options.participants);
+            let crowd = self.crowd_for(number, links.is_some() || wants.pictures.screen)?;
             let path = Path { links, repairs: Arc::clone(&self.repairs) };
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                Participant::join(&door, &room, number, &codecs, (wants, &path)).await
+                if let Some(crowd) = crowd {
+                    return crowd.join(&door, &room, number, &codecs, wants).await.map(Person::OfCrowd);
+                }
+                let joined = Participant::join(&door, &room, number, &codecs, (wants, &path)).await;
+                joined.map(|person| Person::Apart(Box::new(person)))
             });
         }
         let mut random = rand::rngs::StdRng::seed_from_u64(self.options.seed);
@@ -300,13 +349,40 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// The crowd that person `number` is of; `None`: they come by the crate `webrtc`, as whoever `needs` it does.
+    fn crowd_for(&mut self, number: usize, needs: bool) -> Result<Option<Arc<Crowd>>, LoadError> {
+        let is_apart = needs || self.looks(number) || self.listens(number);
+        if is_apart || !self.options.stack.is_crowd(self.options.participants) {
+            return Ok(None);
+        }
+        if self.crowd.is_none() {
+            self.crowd = Some(Arc::new(Crowd::open(Arc::clone(&self.counts))?));
+        }
+        Ok(self.crowd.clone())
+    }
+
     /// `person` has joined: they send from now on, begun `part` of a frame later, and anyone who looks or listens does.
-    fn admit(&mut self, mut person: Participant, part: f64) -> Result<(), LoadError> {
+    fn admit(&mut self, mut person: Person, part: f64) -> Result<(), LoadError> {
+        let start = Instant::now() + (Duration::from_secs(1) / self.options.fps).mul_f64(part);
+        match &mut person {
+            Person::Apart(person) => self.admit_apart(person, start)?,
+            Person::OfCrowd(person) => {
+                // Without a camera that is taken nothing is shown.
+                let tracks = person.codec.map(|_| VideoTrack::Camera);
+                let schedule = self.schedule((person.number, start), tracks.as_slice(), person.codec);
+                if let Some(crowd) = &self.crowd {
+                    crowd.begin(schedule);
+                }
+            }
+        }
+        self.people.push(person);
+        Ok(())
+    }
+
+    fn admit_apart(&mut self, person: &mut Participant, start: Instant) -> Result<(), LoadError> {
         let number = person.number;
-        let looks = number >= self.options.participants - self.decoders();
-        let listens =
-            looks || self.material.speakers.iter().take(limits::LOAD_LISTENERS_MAX).any(|speaker| *speaker == number);
-        let witness = listens
+        let looks = self.looks(number);
+        let witness = (looks || self.listens(number))
             .then(|| {
                 let (log, phase) = (Arc::clone(&self.log), Arc::clone(&self.phase));
                 Witness::open(number, looks, &self.material.speakers, log, phase)
@@ -317,14 +393,29 @@ impl<'a> Call<'a> {
         let tracks = person.take_tracks();
         let (asks, asked) = watch::channel(Asked::default());
         self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, asks, Arc::clone(&self.counts)));
-        let LoadOptions { size, fps, obeys, .. } = *self.options;
-        let camera = Camera { codec: person.codec.unwrap_or(Codec::Av1), size, fps, obeys };
-        let (library, voice) = (Arc::clone(&self.material.library), Arc::clone(&self.material.voices[number]));
-        let sender = Sender::new(&person, camera, asked, library, voice, Arc::clone(&self.log));
-        let frame = Duration::from_secs(1) / self.options.fps;
-        self.tasks.spawn(sender.run(Instant::now() + frame.mul_f64(part), self.stop_senders.subscribe()));
-        self.people.push(person);
+        let pictures: Vec<VideoTrack> = person.tracks_of_pictures().map(|(track, _)| track).collect();
+        let schedule = self.schedule((number, start), &pictures, person.codec);
+        let sender = Sender::new(person, schedule, asked);
+        self.tasks.spawn(sender.run(self.stop_senders.subscribe()));
         Ok(())
+    }
+
+    /// What person `number` sends from `start` on, pictures by these tracks in `codec`.
+    fn schedule(&self, (number, start): (usize, Instant), tracks: &[VideoTrack], codec: Option<Codec>) -> Schedule {
+        let LoadOptions { size, fps, obeys, .. } = *self.options;
+        let camera = Camera { codec: codec.unwrap_or(Codec::Av1), size, fps, obeys };
+        let (library, voice) = (Arc::clone(&self.material.library), Arc::clone(&self.material.voices[number]));
+        Schedule::new((number, start), tracks, camera, library, voice, Arc::clone(&self.log))
+    }
+
+    /// Whether person `number` decodes the composite.
+    fn looks(&self, number: usize) -> bool {
+        number >= self.options.participants - self.decoders()
+    }
+
+    /// Whether they are one of the speakers whose mix is decoded.
+    fn listens(&self, number: usize) -> bool {
+        self.material.speakers.iter().take(limits::LOAD_LISTENERS_MAX).any(|speaker| *speaker == number)
     }
 
     fn decoders(&self) -> usize {
@@ -345,6 +436,7 @@ impl<'a> Call<'a> {
 
     async fn leave_all(&mut self) {
         self.stop_senders.send_replace(true);
+        self.crowd.iter().for_each(|crowd| crowd.rest());
         let mut leaving = JoinSet::new();
         for person in self.people.drain(..) {
             if !person.is_connected() {

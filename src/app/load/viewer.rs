@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::barcode;
 use super::gauge::Gauge;
-use super::sender::{SendLog, lane};
+use super::sendlog::{SendLog, lane};
 use crate::base::limits;
 use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
 use crate::core::signal::{TilePlace, VideoTrack};

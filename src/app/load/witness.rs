@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::error::LoadError;
 use super::listener::{Listener, Sounds};
 use super::receiver::Inward;
-use super::sender::SendLog;
+use super::sendlog::SendLog;
 use super::viewer::{Sights, Viewer};
 use crate::base::limits;
 use crate::base::media::Size;

@@ -6,6 +6,13 @@ use std::time::Duration;
 pub const LOAD_JOINS_AT_ONCE: usize = 4;
 /// Attempts of a person behind a bad link, who have the time of one.
 pub const LOAD_LINKED_ATTEMPTS: u32 = 3;
+/// People up to which all of them are of the crate `webrtc`, unless asked otherwise: beyond, what it costs to have them
+/// is missing to the node.
+pub const LOAD_WEBRTC_MAX: usize = 24;
+/// How long those of a crowd of it keep what they sent for repairs.
+pub const LOAD_KEPT_SPAN: Duration = Duration::from_secs(3);
+/// Commands that may wait for a crowd's thread: one for each who comes, and one for each who begins to send.
+pub const LOAD_COMMANDS_LEN: usize = 256;
 /// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the
 /// node, and what two of them see the others would.
 pub const LOAD_DECODERS_MAX: usize = 2;

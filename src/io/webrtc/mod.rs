@@ -12,6 +12,7 @@ mod certificate;
 mod codec;
 mod command;
 mod counters;
+mod crowd;
 mod demux;
 mod downlink;
 mod dtls;
@@ -57,6 +58,8 @@ mod workers;
 // For the far side in `load/` and for `benches/webrtc.rs`; nothing else outside this room speaks RTP.
 #[doc(hidden)]
 pub use assemble::{Assembled, VideoAssembler, WirePacket};
+#[doc(hidden)]
+pub use crowd::{Crowd, Guest, GuestError, GuestPacket, GuestSetup, Heard};
 #[doc(hidden)]
 pub use payload::{Packetised, Packetiser};
 #[doc(hidden)]

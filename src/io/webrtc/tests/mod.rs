@@ -2,6 +2,7 @@
 
 mod calling;
 mod client;
+mod crowd;
 mod fingerprints;
 mod hostile;
 mod layers;
