@@ -1,5 +1,4 @@
-// A layout of one's own, from the one picture that everybody gets: who is enlarged, hidden or moved is drawn elsewhere from the frame that
-// is shown, everything else stays as the picture has it. Nobody else sees it, and it costs the node nothing.
+// A layout of one's own from the one picture that everybody gets: who is enlarged, hidden or moved is drawn elsewhere from the shown frame.
 
 import { key, ordered, own } from "./places.js";
 
@@ -20,7 +19,7 @@ const ICONS = {
  * @typedef {{id: string, name: string, big: boolean, hidden: boolean, at: number | null}} Wish
  */
 
-/** What somebody wants to see of a room, kept in this browser: by id, and of who came back under another id by name. */
+/** What somebody wants to see of a room, kept in this browser: by id, and of who came back by name. */
 class Wishes {
   #room = "";
   /** @type {Map<string, Wish>} */
@@ -125,8 +124,7 @@ export class Arrangement {
   #rows = "";
 
   /**
-   * `box` holds the picture, `over` what lies over it, and the button stands before `before`; `redraw` is called when everything lies
-   * elsewhere.
+   * `box` holds the picture, `over` lies over it, `before` follows the button; `redraw` is called when everything lies elsewhere.
    * @param {{video: HTMLVideoElement, box: HTMLElement, over: HTMLElement, before: HTMLElement, redraw: () => void}} parts
    */
   constructor({ video, box, over, before, redraw }) {
@@ -179,7 +177,7 @@ export class Arrangement {
   }
 
   /**
-   * Where everything lies for this person, given where the room has it: what names and outlines are drawn by.
+   * Where everything lies for this person, given where the room has it.
    * @param {string} room
    * @param {Scene | null} scene
    * @param {Map<string, {name: string}>} people
@@ -216,7 +214,7 @@ export class Arrangement {
     return tile.track === "screen" && name ? `${name}: screen` : name;
   }
 
-  /** Lays picture, holes and faces into the box; only what changed touches the page. */
+  /** Lays out the box; only what changed touches the page. */
   #fit() {
     const place = this.#own;
     const percent = (part, whole) => `${((100 * part) / whole).toFixed(3)}%`;
@@ -256,7 +254,7 @@ export class Arrangement {
     return face;
   }
 
-  /** Draws the frame that is shown, of each face that lies elsewhere its own pixels; the page makes them larger. */
+  /** Draws of each face that lies elsewhere its own pixels; the page makes them larger. */
   draw() {
     if (this.#faces.size === 0 || this.#video.videoWidth === 0) return;
     const by = [this.#video.videoWidth / this.#scene.width, this.#video.videoHeight / this.#scene.height];
@@ -297,7 +295,7 @@ export class Arrangement {
     if (tile) this.#change(tile, { big: !this.#wishes.of(key(tile), "", new Set())?.big });
   }
 
-  /** Puts a face one place on, or back: from then on all who are here have their places by wish. */
+  /** Puts a face one place on, or back; all have their places by wish then. */
   #move(tile, by) {
     const faces = ordered(this.#scene.tiles, this.#resolved(this.#scene).order);
     const from = faces.findIndex((face) => key(face) === key(tile));
@@ -309,7 +307,7 @@ export class Arrangement {
     this.#list.children[to]?.querySelector(`[data-act="${by < 0 ? "earlier" : "later"}"]`)?.focus();
   }
 
-  /** The panel's rows, made anew only when they read otherwise: who holds the focus keeps it. */
+  /** The panel's rows, made anew when they read otherwise: the focus stays. */
   #fill() {
     if (this.#panel.hidden) return;
     const wishes = this.#scene ? this.#resolved(this.#scene) : null;
@@ -347,7 +345,7 @@ export class Arrangement {
   }
 }
 
-/** The shown frame where it lies in memory as planes, of which a part is converted at the cost of that part; else null. */
+/** The shown frame where it lies as planes, of which a part costs that part; else null. */
 function planar(/** @type {HTMLVideoElement} */ video) {
   if (!("VideoFrame" in globalThis)) return null;
   try {

@@ -12,7 +12,7 @@ import { bearer } from "./token.js";
 import { clock, say } from "./words.js";
 
 const LOOK_MS = 3000;
-/** After so long without an answer it is said that there is none, and a person may try at once. */
+/** After so long it is said that there is no answer, and a person may try at once. */
 const SILENT_MS = 12_000;
 const LINES_MAX = 500;
 /** Hours that are no further apart are the same. */
@@ -47,7 +47,7 @@ export class Call extends EventTarget {
   #wire = null;
   /** What is sent: {camera, microphone}, each a track or null. */
   #tracks;
-  /** How often each was wanted otherwise: a device that opens late is for the newest wish alone. */
+  /** How often each was wanted otherwise: one that opens late is for the newest wish alone. */
   #wishes = { camera: 0, microphone: 0 };
   #screen = null;
   #joining = null;
@@ -350,7 +350,7 @@ export class Call extends EventTarget {
     this.#before = { ids: new Set(isOther ? this.people.keys() : []), chosen: isOther && isAsChosen ? this.#chosen : null };
   }
 
-  /** Lays out a room that began anew, as after a restart of the node, as this person had it. */
+  /** Lays out a room that began anew as this person had it. */
   #remind(participants) {
     const { ids, chosen } = this.#before;
     this.#before = { ids: new Set(), chosen: null };
@@ -373,7 +373,7 @@ export class Call extends EventTarget {
     this.dispatchEvent(new CustomEvent("chat", { detail: { lines: fresh, anew: false } }));
   }
 
-  /** Writes to everyone, or to the one person of that id; while the connection is lost, as soon as it stands again. */
+  /** Writes to everyone, or to the one of that id; while the connection is lost, once it stands again. */
   write(text, to = "") {
     // An open channel delivers it also after a while; of one that is replaced, `#unsaid` knows.
     this.#unsaid.add(text, to, this.#chat(text, to));
@@ -550,7 +550,7 @@ export class Call extends EventTarget {
         figures.framesSent += entry.framesSent ?? 0;
       } else if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime) {
         figures.rtt_ms = entry.currentRoundTripTime * 1000;
-        // Less than the node asks for; that an encoder is held to what it is asked for is no lack.
+        // Less than the node asks for; an encoder held to that is no lack.
         figures.limited = (entry.availableOutgoingBitrate ?? Infinity) < 0.7 * (this.#wire?.asked ?? 0);
       }
       if (entry.type === "inbound-rtp") {

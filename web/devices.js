@@ -1,4 +1,4 @@
-// This person's camera, microphone, screen and speaker, which of them they chose, and words for when there is none.
+// This person's camera, microphone, screen and speaker, and words for when there is none.
 
 import { say } from "./words.js";
 
@@ -81,7 +81,7 @@ export async function both() {
   };
 }
 
-/** Captures what is asked of the camera and no more: whole steps, so that it does not change with every tile.
+/** Captures what is asked of the camera, in whole steps: it does not change with every tile.
  * @param {MediaStreamTrack} track @param {{width: number, height: number, fps: number}} asked */
 export async function fit(track, asked) {
   const height = [180, 360, 720].find((step) => step >= asked.height) ?? 720;

@@ -1,28 +1,27 @@
-// Keeps a connection: notices that nothing comes any more, and tries about once a second until the connection, or a new one, stands.
-// No page in here: `Keeper` dispatches "lost" when the connection counts as lost, "try" before and after each attempt, "back" when
-// one stands ({anew}: a new one), "gone" when it stops trying, and "refused" ({problem}) when the node wants nobody back.
+// Keeps a connection: notices that nothing comes any more, and tries about once a second until it, or a new one, stands. No page in
+// here: `Keeper` dispatches "lost", "try" before and after each attempt, "back" ({anew}: a new one), "gone" when it stops trying, and
+// "refused" ({problem}) when the node wants nobody back.
 
 import { Knock } from "./knock.js";
 import { Problem } from "./wire.js";
 import { say } from "./words.js";
 
-/** Spacing of looks at what arrived; while the connection is lost, more often. */
 const LOOK_MS = 500;
 const LOOK_LOST_MS = 100;
 /** Without a byte for so long a connection counts as lost: picture, sound and their reports come many times a second. */
 const SILENT_MS = 2500;
 /** The same where something tells that the network changed. */
 const DOUBT_MS = 800;
-/** A look that comes so much too late: the machine slept, or the page was frozen. */
+/** A look so much too late: the machine slept, or the page was frozen. */
 const SLEPT_MS = 3000;
-/** What came meanwhile is read then; only what comes after it tells that the connection stands. */
+/** Meanwhile what came before is read: it tells nothing. */
 const LEFTOVERS_MS = 500;
-/** How long a sign of the node is waited for before it is asked once more, and then what is asked of it. */
+/** How long a sign of the node is waited for, and then an answer. */
 const KNOCK_MS = 2000;
 const ASK_MS = 2500;
 /** How long a connection that the node agreed to may take to stand. */
 const STAND_MS = 4000;
-/** After so long both are that many times as long: some ways out are slow, and no loss of a moment was it. */
+/** After so long both are that many times as long: some ways out are slow. */
 const SLOW_MS = 15_000;
 const SLOWER = 3;
 /** Those who lost it in the same moment do not all ask at once. */
@@ -111,7 +110,7 @@ export class Keeper extends EventTarget {
     this.#cut();
   }
 
-  /** Something tells that the network changed, or that the machine woke: nothing is waited for any longer. */
+  /** The network changed, or the machine woke: nothing is waited for. */
   wake() {
     if (this.#stopped || !this.#wire) return;
     if (this.#lost === null) this.#doubt();
@@ -178,7 +177,7 @@ export class Keeper extends EventTarget {
     this.#retry(wait);
   }
 
-  /** Also in the middle of an attempt, which then goes on: the node may have heard it. */
+  /** Also amid an attempt, which goes on: the node may have heard it. */
   #stands() {
     if (this.#lost === null || this.#stopped) return;
     this.#lost = null;
@@ -217,7 +216,7 @@ export class Keeper extends EventTarget {
     }
   }
 
-  /** One attempt: the old connection if the node still has it, else a new one. Returns how long the node puts the next one off, ms. */
+  /** One attempt: the old connection if the node has it, else a new one. Returns how long the node puts the next off, ms. */
   async #attempt() {
     this.#knock ??= new Knock(this.#withCookies);
     const mode = await Promise.race([this.#knock.answered, this.#knock.again(), this.#pause(KNOCK_MS)]);
@@ -254,7 +253,7 @@ export class Keeper extends EventTarget {
   /** @param {any} problem @param {How} [how] */
   #failed(problem, how) {
     if (how?.credentials === "omit" && !(problem.after > 0)) {
-      // It may have been a proxy that lets everybody ask how the node is, and nobody else without a cookie.
+      // A proxy may let all ask how the node is, and nothing else without a cookie.
       this.#withCookies = true;
     } else if (problem instanceof Problem && this.#isFinal(problem)) throw problem;
     if (!(problem instanceof Problem)) {

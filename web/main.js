@@ -1,6 +1,6 @@
 // The page: from the lobby into a call and out again. Everything a person touches is wired here.
-// Other modules listen on `document`: "call" ({phase, call}) when a call begins, comes back or ends, and "scene" (the node's
-// message) when the tiles lie elsewhere; `#arranged` is theirs, over the picture and under the names.
+// Other modules listen on `document`: "call" ({phase, call}) when a call begins, comes back or ends, and "scene" when the tiles lie
+// elsewhere; `#arranged` is theirs, over the picture and under the names.
 
 import { Arrangement } from "./arrange.js";
 import { Call } from "./call.js";
@@ -13,7 +13,7 @@ import { bearer, hasToken, keepFor } from "./token.js";
 import { Problem, abilities, ask } from "./wire.js";
 import { clock, say, translate } from "./words.js";
 
-/** @type {(id: string) => any} Whatever element it is: each id stands once in index.html. */
+/** @type {(id: string) => any} */
 const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME_KEY = "tessera.name";
@@ -25,7 +25,7 @@ const people = new People(at("people-list"), at("person-menu"), moderate);
 const chat = new Chat(at("chat-lines"), at("chat-to"));
 /** @type {{camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null, stopMeter: () => void, problem: string | null}} */
 const lobby = { camera: null, microphone: null, stopMeter: () => {}, problem: null };
-/** How often each device was wanted otherwise in the lobby: one that opens late is for the newest wish alone. */
+/** How often each device was wanted otherwise: one that opens late is for the newest wish alone. */
 const wishes = { camera: 0, microphone: 0 };
 /** @type {Call | null} */
 let call = null;

@@ -1,5 +1,4 @@
-// Where do faces lie in a layout of one's own? From where the room's scene has them, as little as possible moves: what stays where it is
-// costs nothing, since the picture shows it there already. No page in here.
+// Where do faces lie in a layout of one's own? As little as possible moves: what stays is shown by the picture already. No page in here.
 
 /**
  * @typedef {import("./moment.js").Scene} Scene
@@ -44,7 +43,7 @@ function fitted(source, place) {
   return { x: place.x + (place.width - width) / 2, y: place.y + (place.height - height) / 2, width, height };
 }
 
-/** Twice as large, over its own place and inside of the picture, where it covers the fewest others and none that is `taken`. */
+/** Twice as large, over its own place, where it covers the fewest others and none that is `taken`. */
 function grown(place, scene, others, taken) {
   const by = Math.min(GROWTH, scene.width / place.width, scene.height / place.height);
   if (by < GROWTH_MIN) return null;
@@ -63,7 +62,7 @@ function grown(place, scene, others, taken) {
   return free.sort((a, b) => covers(a) - covers(b))[0] ?? null;
 }
 
-/** Places for those who have none: in line with others where nobody is, else in rows below the picture. */
+/** Places for those who have none: in line with others, else in rows below the picture. */
 function housed(homeless, scene, shown) {
   const corners = scene.tiles.flatMap((row) => scene.tiles.map((column) => ({ x: column.x, y: row.y })));
   let [x, y, row] = [0, scene.height, 0];

@@ -9,7 +9,7 @@ const LABEL = "tessera";
 const VERSION = 1;
 const ANSWER_MS = 10_000;
 const GATHER_MS = 120;
-/** How long the node may take to answer over HTTP: on a network that is gone nothing else ends the wait. */
+/** How long the node may take to answer: on a network that is gone nothing else ends the wait. */
 const ASK_MS = 5_000;
 const SERVERS_MS = 3_600_000;
 /**
@@ -22,8 +22,7 @@ const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode:
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
 
 /**
- * Something the node refused or could not be asked; `detail` says what to do. `status` 0: it did not answer at all. `after`: the
- * seconds after which it may be asked again.
+ * What the node refused; `detail` says what to do. `status` 0: it did not answer. `after`: seconds until it may be asked again.
  */
 export class Problem extends Error {
   constructor({ status = 0, type = "", title, detail = "", after = 0 }) {
@@ -82,7 +81,7 @@ function prefer(transceiver, side, codecs) {
 const silent = () => new Problem({ title: say("node.silent"), detail: say("node.silent.do") });
 const late = () => new Problem({ title: say("node.late"), detail: say("node.again") });
 
-/** The body, which may stay away as the whole answer may. @param {Response} response */
+/** @param {Response} response */
 async function textOf(response) {
   try {
     return await response.text();
@@ -157,7 +156,7 @@ export class Wire extends EventTarget {
   #work = Promise.resolve();
   #asked = new Map();
   #closed = false;
-  /** While ICE is restarted, its candidates wait for the answer: they are of a session that the node does not know yet. */
+  /** While ICE is restarted, its candidates wait for the answer: the node does not know their session yet. */
   #restarting = false;
   /** Transceivers by the part they play. */
   parts = {};
@@ -211,7 +210,7 @@ export class Wire extends EventTarget {
     const sdp = await textOf(response);
     // Left while the offer was under way: nobody needs this connection any more.
     if (this.#closed) return void this.farewell();
-    // Whether they may be recorded was said meanwhile: what was asked for otherwise must not come to stand.
+    // Whether they may be recorded was said meanwhile.
     if (this.#endpoint() !== place) {
       this.farewell();
       throw late();
@@ -355,7 +354,7 @@ export class Wire extends EventTarget {
     this.#gatherTimer = setTimeout(() => this.#trickle(), this.#gathered ? 0 : GATHER_MS);
   }
 
-  /** Candidates so far, in one PATCH; the node hears our checks anyway, so a failure is no reason to give up. */
+  /** Candidates so far, in one PATCH; the node hears our checks anyway. */
   #trickle() {
     if (this.#closed || this.#restarting || !this.#location || (this.#candidates.length === 0 && !this.#gathered)) return;
     const body = this.#fragment(this.#candidates.splice(0));
@@ -376,7 +375,6 @@ export class Wire extends EventTarget {
 
   /** Restarts ICE over HTTP (RFC 9725 section 4.3.3); rejects when the node no longer knows this connection. */
   restart({ patience, ...how } = HOW) {
-    // What waits for an answer over a connection that broke would keep this waiting.
     this.#answer?.reject(late());
     return this.#serially(async () => {
       const pc = this.#pc;
@@ -422,7 +420,7 @@ export class Wire extends EventTarget {
     return this.#pc && this.#pc.connectionState !== "closed" ? this.#pc.getStats() : new Map();
   }
 
-  /** Tells the node, even while the page is being closed, and lets go. Silently, if the seat is to be taken again. */
+  /** Tells the node, even while the page closes, and lets go. Silently, if the seat is to be taken again. */
   farewell(silently = false) {
     this.#closed = true;
     clearTimeout(this.#gatherTimer);
