@@ -256,18 +256,18 @@ impl VideoAssembler {
     /// The newest keyframe, if all of it is there: what comes before its first packet has to be known to be another
     /// frame's, unless that packet has the header. A header that is missing may be another one than the last.
     fn whole_candidate(&self) -> Option<Candidate> {
-        let candidate = self.candidate.filter(|candidate| candidate.is_complete)?;
-        let mut at = candidate.first;
-        while !candidate.has_header {
-            if at == self.next {
-                return matches!(self.progress, Progress::Following { .. }).then_some(candidate);
-            }
-            at -= 1;
-            if self.window.get(&at)?.follows(candidate.rtp_time) {
-                break;
+        self.candidate.filter(|candidate| candidate.is_complete && (candidate.has_header || self.is_begin(candidate)))
+    }
+
+    fn is_begin(&self, candidate: &Candidate) -> bool {
+        for at in (self.next..candidate.first).rev() {
+            match self.window.get(&at) {
+                Some(packet) if packet.follows(candidate.rtp_time) => return true,
+                Some(_) => {}
+                None => return false,
             }
         }
-        Some(candidate)
+        matches!(self.progress, Progress::Following { .. })
     }
 
     /// Does all that can be done now. Each round consumes a packet or ends it.
