@@ -26,7 +26,7 @@ const TOKEN: &str = "TESSERA_TOKEN";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DrainArgs {
-    /// The node's configuration file: where it listens, and the token of its [http]
+    /// The node's configuration file: where it listens, and its http.token
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The node's address [default: this machine, where the configuration has it listen]

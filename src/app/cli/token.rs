@@ -29,19 +29,19 @@ pub struct TokenArgs {
     /// What it makes of who shows it: viewer, speaker, host, recorder or admin
     #[arg(long, value_name = "ROLE", default_value_t = Role::Speaker)]
     role: Role,
-    /// How long it holds, such as 30m, 2h or 7d; at most [access] longest_hours
+    /// How long it holds, such as 30m, 2h or 7d; at most access.longest_hours
     #[arg(long, value_name = "SPAN", default_value = "2h")]
     ttl: Life,
     /// What others are to call whoever shows it; without, they say it themselves
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The key of [access] keys that signs it [default: the first]
+    /// The key of access.keys that signs it; the first, if not given
     #[arg(long, value_name = "ID")]
     key: Option<KeyId>,
     /// The private key (PEM) of an EdDSA key; a node knows the public one alone
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
-    /// Configuration file (TOML) with [access] keys
+    /// Configuration file (TOML) with access.keys
     #[arg(long, short, value_name = "FILE", default_value = "tessera.toml")]
     config: PathBuf,
     /// Print a link that leads into the room, instead of the token alone
