@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::media::Outbox;
 
-/// Loss that no link has by nature, if it lasts. GCC (draft-ietf-rmcat-gcc-02 section 6) takes a tenth, over seconds; of
-/// a fifth of a second, which has a hundred packets, a radio link that loses a tenth loses more than that now and then.
+/// Loss that no link has by nature, if it lasts. GCC (draft-ietf-rmcat-gcc-02 section 6) takes a tenth, over seconds;
+/// of the hundred packets of a fifth of a second, a radio link that loses a tenth loses more than that now and then.
 const LOSSY: f32 = 0.18;
 /// Loss that needs no second look.
 const VERY_LOSSY: f32 = 0.45;
