@@ -29,12 +29,16 @@ const TAKEN: [Extension; 6] = [
     Extension::RepairedRtpStreamId,
 ];
 
+/// These, by their numbers, and no other.
+pub(super) fn numbered(extensions: impl IntoIterator<Item = (u8, Extension)>) -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    extensions.into_iter().for_each(|(id, extension)| map.set(id, extension));
+    map
+}
+
 /// What str0m is to take.
 pub(super) fn map() -> ExtensionMap {
-    let mut map = ExtensionMap::empty();
-    for (id, extension) in (1..).zip(TAKEN) {
-        map.set(id, extension);
-    }
+    let mut map = numbered((1..).zip(TAKEN));
     map.set(13, Extension::with_serializer(ORIENTATION_HERE, Reader(stated_orientation)));
     map.set(14, Extension::with_serializer(COLOUR_HERE, Reader(stated_colour)));
     map

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod assemble;
+mod begin;
 mod called;
 mod candidates;
 mod certificate;

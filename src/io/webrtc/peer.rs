@@ -23,6 +23,7 @@ use crate::core::ladder::{Admission, SendTarget};
 use crate::core::signal;
 use crate::engine::decode::decodes;
 use crate::io::webrtc::assemble::Assembled;
+use crate::io::webrtc::begin;
 use crate::io::webrtc::called::Called;
 use crate::io::webrtc::candidates;
 use crate::io::webrtc::codec::{H264_MORE, payload_kind, to_wire};
@@ -101,22 +102,15 @@ impl Peer {
     /// When the offer cannot be answered; the message says what to do.
     pub fn answer(setup: &PeerSetup<'_>, offer_sdp: &str, now: Instant) -> Result<(Self, String), OfferError> {
         let expected = Expected::of(offer_sdp);
-        let mut config = Rtc::builder()
-            .set_rtp_mode(true)
+        let mut config = begin::config(setup.certificate)
             .set_ice_lite(true)
-            .set_crypto_provider(dtls::provider())
-            .set_dtls_cert(setup.certificate.0.clone())
             .set_fingerprint_verification(expected.is_none())
-            .clear_codecs()
             .enable_opus(true, true)
             .enable_av1(true)
             .enable_h264(decodes(Codec::H264))
             .enable_vp8(decodes(Codec::Vp8))
             .enable_vp9(decodes(Codec::Vp9))
             .set_extension_map(extensions::map())
-            .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
-            .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
-            .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
             .set_stats_interval(Some(limits::LINK_REPORT_INTERVAL))
             .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32);
         for (format, again, whole, profile) in H264_MORE.into_iter().filter(|_| decodes(Codec::H264)) {

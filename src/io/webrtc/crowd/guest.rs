@@ -10,17 +10,19 @@ use str0m::channel::ChannelId;
 use str0m::format::{Codec as WireCodec, FormatParams};
 use str0m::media::{Direction, Frequency, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite};
+use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use crate::base::limits;
 use crate::base::media::{Codec, TrackKind};
 use crate::core::signal;
+use crate::io::webrtc::begin;
 use crate::io::webrtc::certificate::Certificate;
 use crate::io::webrtc::codec::to_wire;
 use crate::io::webrtc::crowd::words;
 use crate::io::webrtc::demux::Head;
 use crate::io::webrtc::dtls;
+use crate::io::webrtc::extensions;
 use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::udp::{BindError, ReceiveBatch};
 
@@ -395,17 +397,8 @@ impl Side {
 
 /// A connection that speaks these codecs and Opus only, and tells as browsers do what comes and what does not.
 fn connection(setup: &GuestSetup<'_>, now: Instant) -> Rtc {
-    let mut extensions = ExtensionMap::empty();
-    EXTENSIONS.into_iter().for_each(|(id, extension)| extensions.set(id, extension));
-    let mut config = Rtc::builder()
-        .set_rtp_mode(true)
-        .set_crypto_provider(dtls::provider())
-        .set_dtls_cert(setup.certificate.0.clone())
-        .clear_codecs()
-        .set_extension_map(extensions)
-        .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
-        .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
-        .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
+    let mut config = begin::config(setup.certificate)
+        .set_extension_map(extensions::numbered(EXTENSIONS))
         .set_stats_interval(None)
         .set_sctp_max_message_size(limits::SIGNAL_LEN_MAX as u32);
     let codecs = config.codec_config();

@@ -6,18 +6,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use str0m::Rtc;
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind, Mid};
-use str0m::rtp::{Extension, ExtensionMap};
+use str0m::rtp::Extension;
 
 use crate::base::limits;
 use crate::base::media::{Codec, RungCodecs};
 use crate::engine::encode::encodes;
 use crate::engine::flow::Counter;
+use crate::io::webrtc::begin;
 use crate::io::webrtc::called::Called;
 use crate::io::webrtc::codec::to_wire;
-use crate::io::webrtc::dtls;
+use crate::io::webrtc::extensions;
 use crate::io::webrtc::fingerprint::Expected;
 use crate::io::webrtc::life::PeerSetup;
 use crate::io::webrtc::offer;
@@ -54,20 +54,11 @@ impl Peer {
     #[must_use]
     pub fn offer(setup: &PeerSetup<'_>, codecs: RungCodecs, sent: Counter, now: Instant) -> (Self, String) {
         let offers = |codec| codecs.has(codec) && encodes(codec);
-        let mut extensions = ExtensionMap::empty();
-        EXTENSIONS.into_iter().for_each(|(id, extension)| extensions.set(id, extension));
-        let mut config = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_crypto_provider(dtls::provider())
-            .set_dtls_cert(setup.certificate.0.clone())
-            .clear_codecs()
+        let mut config = begin::config(setup.certificate)
             .enable_opus(true, false)
             .enable_av1(offers(Codec::Av1))
             .enable_vp8(offers(Codec::Vp8))
-            .set_extension_map(extensions)
-            .set_send_buffer_video(limits::SEND_BUFFER_PACKETS)
-            .set_rtcp_report_interval_video(limits::SENDER_REPORT_INTERVAL)
-            .set_rtcp_report_interval_audio(limits::SENDER_REPORT_INTERVAL)
+            .set_extension_map(extensions::numbered(EXTENSIONS))
             .set_stats_interval(Some(limits::LINK_REPORT_INTERVAL));
         if offers(Codec::H264) {
             let (format, again, whole, profile) = H264;
