@@ -5,25 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use super::tools::{documents, named, text};
 use crate::keepers::process::wait_until;
+use crate::live::nginx::Nginx;
 
 const NODES: usize = 3;
-
-struct Nginx(Child);
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its master ends its workers.
-        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = self.0.wait();
-    }
-}
 
 /// A server that answers every request with its number, as long as the test runs; its address.
 fn node(number: usize) -> String {
@@ -59,19 +46,7 @@ fn start(folder: &Path, nodes: &[String], listen: &str) -> Nginx {
     let configuration = configuration.replace("listen 8000", &format!("listen {listen}"));
     let configuration = configuration.replace("worker_processes auto", "worker_processes 1");
     let configuration = configuration.replace("worker_rlimit_nofile 65536;", "").replace("16384", "512");
-    // Started by root, its worker would be somebody who may not write here.
-    let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, format!("{user} daemon off; error_log {here}/error.log;\n{configuration}")).unwrap();
-    let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-    let child = Command::new(program)
-        .args(["-e", "stderr", "-c"])
-        .arg(&file)
-        .arg("-p")
-        .arg(folder)
-        .stdout(Stdio::null())
-        .spawn();
-    Nginx(child.expect("nginx is installed"))
+    Nginx::run(folder, &configuration)
 }
 
 /// Which node answered; `None`: nobody yet.

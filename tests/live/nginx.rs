@@ -11,9 +11,28 @@ use super::{PATIENCE, call, get, multivariant, variants, watch};
 const DOCUMENT: &str = include_str!("../../docs/watching.md");
 
 /// nginx before a node.
-struct Nginx(Child);
+pub(crate) struct Nginx(Child);
 
 impl Nginx {
+    /// Runs with this configuration, which says neither who it is nor where it logs; what it writes lies in `folder`.
+    pub(crate) fn run(folder: &Path, configuration: &str) -> Self {
+        // Started by root, its worker would be somebody who may not write here.
+        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+        let (file, errors) = (folder.join("nginx.conf"), folder.join("error.log"));
+        let head = format!("{user} daemon off; error_log {};", errors.display());
+        std::fs::write(&file, format!("{head}\n{configuration}")).unwrap();
+        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
+        let child = Command::new(program)
+            .args(["-e", "stderr", "-c"])
+            .arg(&file)
+            .arg("-p")
+            .arg(folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("nginx is installed");
+        Self(child)
+    }
+
     fn start(folder: &Path, node: &str) -> (Self, String) {
         let from = DOCUMENT.find("proxy_cache_path").expect("the document has a configuration");
         let text = &DOCUMENT[from..];
@@ -28,27 +47,14 @@ impl Nginx {
             .replace("listen 80;", &format!("listen 127.0.0.1:{port};"))
             .replace("http://127.0.0.1:8080", node.trim_end_matches('/'));
         assert!(server.contains(node.trim_end_matches('/')) && server.contains(&port.to_string()));
-        // Started by root, its worker would be somebody who may not write here.
-        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
         let configuration = format!(
-            "{user} daemon off; pid {folder_text}/pid; error_log {folder_text}/error.log; worker_processes 1;\n\
+            "pid {folder_text}/pid; worker_processes 1;\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log off; client_body_temp_path {folder_text}/body; proxy_temp_path {folder_text}/proxy;\n\
              fastcgi_temp_path {folder_text}/fast; uwsgi_temp_path {folder_text}/uwsgi;\n\
              scgi_temp_path {folder_text}/scgi;\n{server}\n}}\n"
         );
-        let file = folder.join("nginx.conf");
-        std::fs::write(&file, configuration).unwrap();
-        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-        let child = Command::new(program)
-            .args(["-e", "stderr", "-c"])
-            .arg(&file)
-            .arg("-p")
-            .arg(folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("nginx is installed");
-        (Self(child), format!("http://127.0.0.1:{port}/"))
+        (Self::run(folder, &configuration), format!("http://127.0.0.1:{port}/"))
     }
 }
 
