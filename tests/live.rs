@@ -1,6 +1,7 @@
 //! **The question:** can a room be watched by HLS with what people watch with? The real binary with simulated people in
 //! it, and ffmpeg, hls.js in Chromium, two readers of playlists from elsewhere, and nginx before it.
 
+mod glass;
 pub(crate) mod nginx;
 
 use std::io::{Read, Write};

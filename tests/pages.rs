@@ -1,11 +1,12 @@
 //! **The question:** do the pages do in a browser what they say? The real binary, real recordings and rooms, and
-//! Debian's Chromium.
+//! Debian's Chromium and Firefox.
 
 mod access;
 mod back;
 mod console;
 mod embedding;
 mod join;
+mod meeting;
 mod recordings;
 mod upkeep;
 mod watch;

@@ -1,4 +1,4 @@
-// Reads the strip that simulated people's pictures carry (src/app/load/barcode.rs) from an area of a 2D canvas: its number, or null.
+// Reads the strip that simulated people's pictures carry (src/app/load/barcode.rs) from an area of a 2D canvas, and draws one.
 const COLUMNS = 13;
 const CELLS = 26;
 const fixed = { 0: false, 12: true, 13: true, 25: false };
@@ -25,7 +25,8 @@ function checksum(payload) {
   return register;
 }
 
-function readBarcode(paint, area) {
+/** What it says, all 16 bits, or null. */
+function readStrip(paint, area) {
   const levels = Array.from({ length: CELLS }, (_, cell) => level(paint, area, cell));
   const [black, white] = [(levels[0] + levels[25]) / 2, (levels[12] + levels[13]) / 2];
   const threshold = (black + white) / 2;
@@ -38,5 +39,23 @@ function readBarcode(paint, area) {
     } else bits = (bits << 1) | isWhite;
   }
   const payload = bits >> 6;
-  return checksum(payload) === (bits & 0x3f) ? payload >> 9 : null;
+  return checksum(payload) === (bits & 0x3f) ? payload : null;
+}
+
+/** The number of whose it is, or null. */
+function readBarcode(paint, area) {
+  const payload = readStrip(paint, area);
+  return payload === null ? null : payload >> 9;
+}
+
+function drawStrip(paint, { x, y, width, height }, payload) {
+  const bits = (payload << 6) | checksum(payload);
+  const [across, down] = [(width - width / 10) / COLUMNS, height / 6 / 2];
+  let left = CELLS - 4;
+  for (let cell = 0; cell < CELLS; cell += 1) {
+    const isWhite = fixed[cell] ?? (bits >> (left -= 1)) & 1;
+    paint.fillStyle = isWhite ? "#fff" : "#000";
+    const [column, row] = [cell % COLUMNS, Math.floor(cell / COLUMNS)];
+    paint.fillRect(x + width / 20 + column * across, y + height / 12 + row * down, across, down);
+  }
 }

@@ -1,5 +1,5 @@
 //! **The question:** how does a test move a browser? The few WebDriver commands (W3C WebDriver, level 2) it takes, to
-//! Debian's chromedriver, with headless Chromium's fake camera and microphone.
+//! Debian's chromedriver, with headless Chromium's fake camera and microphone, or to Firefox by [`firefox`](super::firefox).
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -10,6 +10,9 @@ use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use super::firefox::Firefox;
 
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -26,6 +29,8 @@ const FLAGS: [&str; 11] = [
     "--disable-sync",
     "--window-size=1280,800",
 ];
+/// In such parts of a second Linux tells processor times (proc(5)).
+const USER_HZ: f64 = 100.0;
 /// How WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -38,9 +43,16 @@ pub struct Driver {
 
 /// One browser with an empty profile.
 pub struct Browser {
-    client: Client,
-    session: String,
+    by: By,
     _profile: TempDir,
+}
+
+/// How it is spoken to.
+enum By {
+    /// Chromium: chromedriver's client, and the session's address.
+    Driver(Client, String),
+    /// Firefox, by itself.
+    Marionette(Mutex<Firefox>),
 }
 
 /// An HTTP client; reqwest wants a provider even for plain HTTP, and another test may have installed it.
@@ -84,9 +96,19 @@ impl Driver {
         } } });
         let made = command(&self.client, Method::POST, &format!("{}/session", self.base), Some(wanted)).await;
         let session = format!("{}/session/{}", self.base, made["sessionId"].as_str().expect("a session has an id"));
-        let browser = Browser { client: self.client.clone(), session, _profile: profile };
-        browser.command(Method::POST, "/url", Some(json!({ "url": url }))).await;
+        let browser = Browser { by: By::Driver(self.client.clone(), session), _profile: profile };
+        browser.go(url).await;
         browser
+    }
+
+    /// Processor time that all its browsers took so far, in seconds.
+    pub fn processor_seconds(&self) -> f64 {
+        let took = descendants(self.child.id()).into_iter().filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+            Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        });
+        took.sum::<u64>() as f64 / USER_HZ
     }
 }
 
@@ -127,27 +149,46 @@ fn descendants(of: u32) -> Vec<u32> {
 }
 
 impl Browser {
+    /// Firefox at `url`, headless, with a camera and microphone that it makes up.
+    pub async fn firefox(url: &str) -> Self {
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let firefox = Firefox::start(profile.path()).await;
+        let browser = Self { by: By::Marionette(Mutex::new(firefox)), _profile: profile };
+        browser.go(url).await;
+        browser
+    }
+
+    /// Goes to another page.
+    pub async fn go(&self, url: &str) {
+        self.command(Method::POST, "/url", "Navigate", json!({ "url": url })).await;
+    }
+
     /// Types into the field that a CSS selector finds, in place of what is there.
     pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.find(selector).await;
-        self.command(Method::POST, &format!("/element/{element}/clear"), Some(json!({}))).await;
-        self.command(Method::POST, &format!("/element/{element}/value"), Some(json!({ "text": text }))).await;
+        self.command(Method::POST, &format!("/element/{element}/clear"), "ElementClear", json!({ "id": element }))
+            .await;
+        let typed = json!({ "id": element, "text": text });
+        self.command(Method::POST, &format!("/element/{element}/value"), "ElementSendKeys", typed).await;
     }
 
     /// Clicks what a CSS selector finds.
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
-        self.command(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await;
+        self.command(Method::POST, &format!("/element/{element}/click"), "ElementClick", json!({ "id": element }))
+            .await;
     }
 
     /// What a script returns.
     pub async fn script(&self, script: &str) -> Value {
-        self.command(Method::POST, "/execute/sync", Some(json!({ "script": script, "args": [] }))).await
+        let told = json!({ "script": script, "args": [] });
+        self.command(Method::POST, "/execute/sync", "ExecuteScript", told).await
     }
 
     /// What a script gives to its last argument, a function.
     pub async fn script_async(&self, script: &str) -> Value {
-        self.command(Method::POST, "/execute/async", Some(json!({ "script": script, "args": [] }))).await
+        let told = json!({ "script": script, "args": [] });
+        self.command(Method::POST, "/execute/async", "ExecuteAsyncScript", told).await
     }
 
     /// Runs a script until it returns `true`.
@@ -161,50 +202,75 @@ impl Browser {
 
     /// Writes a PNG beside the other build outputs and says where.
     pub async fn screenshot(&self, name: &str) -> PathBuf {
-        let encoded = self.command(Method::GET, "/screenshot", None).await;
+        let encoded = self.command(Method::GET, "/screenshot", "TakeScreenshot", json!({ "full": false })).await;
         let bytes = base64(encoded.as_str().expect("a screenshot is text"));
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         std::fs::write(&path, bytes).expect("the build's folder can be written");
         path
     }
 
-    /// Shows the page as a device of that many columns and rows does, in its dark or light colours.
+    /// Shows the page as a device of that many columns and rows does, in its dark or light colours. Firefox's window is
+    /// never as narrow as a phone.
     pub async fn show_as(&self, (width, height): (u32, u32), scheme: &str) {
+        if let By::Marionette(firefox) = &self.by {
+            return firefox.lock().await.show_as((width, height), scheme).await;
+        }
         let of = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
-        let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": of });
-        self.command(Method::POST, "/goog/cdp/execute", Some(metrics)).await;
+        self.chromium("Emulation.setDeviceMetricsOverride", of).await;
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        self.command(Method::POST, "/goog/cdp/execute", Some(media)).await;
+        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
     /// What the pages opened from now on ask of such addresses (`*`: anything) fails, as where a network lets nothing
-    /// through.
+    /// through. Chromium's alone.
     pub async fn block(&self, addresses: &[&str]) {
-        for (command, of) in [("Network.enable", json!({})), ("Network.setBlockedURLs", json!({ "urls": addresses }))] {
-            let body = json!({ "cmd": command, "params": of });
-            self.command(Method::POST, "/goog/cdp/execute", Some(body)).await;
-        }
+        self.chromium("Network.enable", json!({})).await;
+        self.chromium("Network.setBlockedURLs", json!({ "urls": addresses })).await;
     }
 
-    /// What the page wrote to its console.
+    /// What the page wrote to its console; Firefox does not tell.
     pub async fn console(&self) -> Value {
-        self.command(Method::POST, "/se/log", Some(json!({ "type": "browser" }))).await
+        match &self.by {
+            By::Driver(client, session) => {
+                let of = Some(json!({ "type": "browser" }));
+                command(client, Method::POST, &format!("{session}/se/log"), of).await
+            }
+            By::Marionette(_) => Value::Null,
+        }
     }
 
     /// Closes the browser as a person does: the page hears of it.
     pub async fn close(self) {
-        self.command(Method::DELETE, "", None).await;
+        match self.by {
+            By::Driver(client, session) => {
+                command(&client, Method::DELETE, &session, None).await;
+            }
+            By::Marionette(firefox) => firefox.into_inner().quit().await,
+        }
     }
 
     async fn find(&self, selector: &str) -> String {
         let by = json!({ "using": "css selector", "value": selector });
-        let found = self.command(Method::POST, "/element", Some(by)).await;
+        let found = self.command(Method::POST, "/element", "FindElement", by).await;
         found[ELEMENT].as_str().expect("an element has an id").to_owned()
     }
 
-    async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        command(&self.client, method, &format!("{}{path}", self.session), body).await
+    /// A command of Chromium's own (Chrome DevTools Protocol).
+    async fn chromium(&self, name: &str, parameters: Value) {
+        let By::Driver(client, session) = &self.by else { panic!("Firefox has no {name}") };
+        let body = json!({ "cmd": name, "params": parameters });
+        command(client, Method::POST, &format!("{session}/goog/cdp/execute"), Some(body)).await;
+    }
+
+    /// One command of WebDriver: over HTTP by its path, by Marionette by its name, with the same parameters.
+    async fn command(&self, method: Method, path: &str, name: &str, parameters: Value) -> Value {
+        match &self.by {
+            By::Driver(client, session) => {
+                let body = (method == Method::POST).then_some(parameters);
+                command(client, method, &format!("{session}{path}"), body).await
+            }
+            By::Marionette(firefox) => firefox.lock().await.command(&format!("WebDriver:{name}"), parameters).await,
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 //! camera and microphone, and simulated people beside it; nothing stands in for anything.
 
 mod arrange;
+mod cost;
 pub mod driver;
+mod firefox;
 pub mod node;
 
 use std::time::{Duration, Instant};

@@ -138,8 +138,18 @@ impl Load {
 
     /// As `start`, with more flags.
     pub fn start_with(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
+        let heedless = ["--heedless"];
+        Self::begin(node, room, participants, duration_s, &[&heedless, flags].concat())
+    }
+
+    /// As `start`, and they send what they are asked for, as browsers do.
+    pub fn start_heeding(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
+        Self::begin(node, room, participants, duration_s, &[])
+    }
+
+    fn begin(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
         let child = Command::new(BINARY)
-            .args(["load", "--heedless", "--url", &node.url, "--room", room])
+            .args(["load", "--url", &node.url, "--room", room])
             .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
             .args(flags)
             .stdout(Stdio::null())

@@ -14,26 +14,10 @@ import time
 from common import COLUMNS, ROWS
 
 NODE, ROOM, COLOUR = sys.argv[1:]
-PREFERENCES = {
-    # 0: any free port, which the profile's folder then tells.
-    "marionette.port": 0,
-    "media.autoplay.default": 0,
-    "media.navigator.permission.disabled": True,
-    "media.navigator.streams.fake": True,
-    "media.peerconnection.ice.loopback": True,
-    "media.peerconnection.ice.obfuscate_host_addresses": False,
-    # It asks nobody outside for anything.
-    "app.update.enabled": False,
-    "browser.safebrowsing.malware.enabled": False,
-    "browser.safebrowsing.phishing.enabled": False,
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "extensions.update.enabled": False,
-    "media.gmp-manager.updateEnabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "services.settings.server": "data:,",
-    "toolkit.telemetry.enabled": False,
-}
+# A fake camera and microphone, no questions, and nothing asked of anybody outside. Port 0: any free one, which the
+# profile's folder then tells.
+with open(os.path.join(os.path.dirname(__file__), "firefox.json"), encoding="utf-8") as named:
+    PREFERENCES = json.load(named)
 PATIENCE_S = 60
 BEGIN = """
 const [room, colour, done] = arguments;

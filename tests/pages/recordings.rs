@@ -33,9 +33,11 @@ fn list(node: &Node) -> Value {
     serde_json::from_slice(&plain_get(node, "recordings").1).unwrap()
 }
 
-fn node_that_records(folder: &Path) -> Node {
+/// A node that records a room once somebody asks.
+pub(super) fn node_that_records(folder: &Path) -> Node {
     let config = folder.join("tessera.toml");
-    std::fs::write(&config, "[recording]\nenabled = true\nstart = \"asked\"\n").unwrap();
+    std::fs::write(&config, "[recording]\nenabled = true\nstart = \"asked\"\nparticipants_may_record = true\n")
+        .unwrap();
     let store = folder.join("rec");
     let flags = ["--config", config.to_str().unwrap(), "--recordings", store.to_str().unwrap()];
     Node::start_in(&flags, &[("TESSERA_RECORDINGS_TOKEN", TOKEN)])

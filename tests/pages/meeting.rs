@@ -1,0 +1,130 @@
+//! **The question:** does a meeting work from beginning to end for people with different browsers, among many others?
+//! Chromium and Firefox, and fourteen simulated people; all that the page offers, done by one and seen by the other.
+
+use serde_json::json;
+
+use super::PATIENCE;
+use super::recordings::node_that_records;
+use crate::browser::driver::{Browser, Driver};
+use crate::browser::node::{Load, Node};
+use crate::browser::{enter, sees_and_hears};
+use crate::keepers::process::wait_until;
+use crate::retention::deadline::{TOKEN, plain_get, wait_until_recorded};
+
+const ROOM: &str = "meeting";
+const OTHERS: u32 = 14;
+
+/// Something of one's own among the participants that the page has, by a name.
+fn of(name: &str, what: &str) -> String {
+    format!("const one = tessera.participants.find((one) => one.name === '{name}'); return Boolean(one && {what});")
+}
+
+fn hidden(id: &str, so: bool) -> String {
+    format!("return document.getElementById('{id}').hidden === {so};")
+}
+
+async fn joins(browser: &Browser, name: &str, people: u32) {
+    enter(browser, name).await;
+    let all = format!(
+        "return tessera.connected && tessera.participants.length === {people} && tessera.tiles.length === {people} \
+         && document.getElementById('waiting').hidden;"
+    );
+    browser.wait_for("everybody is there, each with a tile", &all, PATIENCE).await;
+}
+
+async fn writes(from: &Browser, to: &Browser, text: &str) {
+    from.click("#chat-toggle").await;
+    from.fill("#chat-text", text).await;
+    from.click("#chat-send").await;
+    let read = format!("return tessera.lines.some((line) => line.text === '{text}');");
+    to.wait_for("it is read", &read, PATIENCE).await;
+    from.click("#chat-toggle").await;
+}
+
+/// What one shows on their screen has a place of its own in the picture of the other, until they stop.
+async fn shares(from: &Browser, to: &Browser) {
+    let shown = |so: bool| format!("return {so} === tessera.tiles.some((tile) => tile.track === 'screen');");
+    from.click("#screen").await;
+    to.wait_for("the screen is seen", &shown(true), PATIENCE).await;
+    from.click("#screen").await;
+    to.wait_for("the screen is gone", &shown(false), PATIENCE).await;
+}
+
+/// Takes a face to its double size for oneself, and back.
+async fn rearranges(browser: &Browser) {
+    browser.click("#more").await;
+    browser.click("#own-toggle").await;
+    browser.script("document.querySelector('[data-act=big]').click();").await;
+    let apart = "return document.querySelectorAll('.own-faces canvas').length > 0;";
+    browser.wait_for("a face is drawn apart", apart, PATIENCE).await;
+    browser.click("#own-reset").await;
+    browser
+        .wait_for("all is as the room has it", "return !document.querySelector('.own-faces canvas');", PATIENCE)
+        .await;
+    browser.click("#own-toggle").await;
+}
+
+/// One records, the other is told and agrees, and what was recorded plays in both browsers.
+async fn record(node: &Node, from: &Browser, told: &Browser) {
+    from.click("#record").await;
+    told.wait_for("they are told, and asked", &hidden("consent", false), PATIENCE).await;
+    told.click("#consent-yes").await;
+    told.wait_for("it says that it records", &hidden("recording", false), PATIENCE).await;
+    tokio::task::block_in_place(|| wait_until_recorded(node, 8));
+    from.click("#record").await;
+    told.wait_for("it says that it does not", &hidden("recording", true), PATIENCE).await;
+    let list = || serde_json::from_slice::<serde_json::Value>(&plain_get(node, "recordings").1).expect("JSON");
+    tokio::task::block_in_place(|| wait_until("it is final", || list()["recordings"][0]["state"] == "final"));
+}
+
+async fn plays(browser: &Browser, node: &Node) {
+    browser.go(&format!("{}recordings#token={}", node.url, TOKEN.replace(' ', "%20"))).await;
+    let listed = "return document.querySelectorAll('#list li').length === 1;";
+    browser.wait_for("the recording is listed", listed, PATIENCE).await;
+    browser.click("[data-does=play]").await;
+    let plays = "const video = document.getElementById('video'); \
+         return video.currentTime > 0.5 && video.duration > 4 && video.videoWidth > 100;";
+    browser.wait_for("it plays", plays, PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_browsers_hold_a_meeting_with_fourteen_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = node_that_records(folder.path());
+    let load = Load::start_heeding(&node, ROOM, OTHERS, 280);
+    node.wait_for_participants(ROOM, OTHERS as usize, PATIENCE).await;
+    let page = format!("{}r/{ROOM}", node.url);
+    let driver = Driver::start().await;
+    let ada = driver.open(&page).await;
+    joins(&ada, "Ada", OTHERS + 1).await;
+    let grace = Browser::firefox(&page).await;
+    joins(&grace, "Grace", OTHERS + 2).await;
+    for browser in [&ada, &grace] {
+        sees_and_hears(browser).await;
+    }
+    grace.click("#mic").await;
+    ada.wait_for("a microphone is off", &of("Grace", "one.muted"), PATIENCE).await;
+    grace.click("#camera").await;
+    ada.wait_for("a camera is off", &of("Grace", "!one.camera"), PATIENCE).await;
+    grace.click("#camera").await;
+    ada.wait_for("it is on again", &of("Grace", "one.camera"), PATIENCE).await;
+    grace.click("#hand").await;
+    ada.wait_for("a hand goes up", &of("Grace", "one.hand"), PATIENCE).await;
+    writes(&ada, &grace, "from Chromium").await;
+    writes(&grace, &ada, "from Firefox").await;
+    shares(&ada, &grace).await;
+    rearranges(&grace).await;
+    record(&node, &ada, &grace).await;
+
+    grace.click("#leave").await;
+    grace.wait_for("the lobby is back", "return tessera.phase === 'lobby';", PATIENCE).await;
+    ada.wait_for("one has left", &of("Ada", "tessera.participants.length === 15"), PATIENCE).await;
+    assert_eq!(ada.script("return tessera.problem;").await, json!(null));
+    load.stop();
+    for browser in [&grace, &ada] {
+        plays(browser, &node).await;
+    }
+    grace.close().await;
+    ada.close().await;
+    node.stop();
+}
