@@ -117,6 +117,36 @@ fn who_is_muted_on_entry_is_heard_once_they_ask_to_talk() {
     host.node.stop();
 }
 
+/// How a browser that asks to come in is answered.
+fn knock(host: &Host, path: &str) -> (u16, Value) {
+    const OFFER: &str = include_str!("../src/io/webrtc/tests/offers/firefox.sdp");
+    let url = format!("http://{}/{path}", host.node.http_address());
+    let request = host.client.post(url).header("content-type", "application/sdp").body(OFFER);
+    host.runtime.block_on(async {
+        let response = request.send().await.expect("the node answers");
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
+    })
+}
+
+#[test]
+fn a_locked_room_lets_nobody_in_until_it_is_opened() {
+    let host = Host::start(true);
+    let mut people = vec![host.join("Ada", 0), host.join("Bob", 1)];
+    let doors = [format!("v1/rooms/{ROOM}/participants"), format!("whip/{ROOM}"), format!("whep/{ROOM}")];
+    host.moderate(&json!({ "locked": true }));
+    wait_until(&mut people, "all are told that it is locked", |people| {
+        people.iter().all(|person| person.last("rules").is_some_and(|rules| rules["locked"] == true))
+    });
+    for door in &doors {
+        let (status, problem) = knock(&host, door);
+        assert_eq!((status, &problem["type"]), (403, &json!("urn:tessera:problem:room-locked")), "{door} {problem}");
+    }
+    host.moderate(&json!({ "locked": false }));
+    people.push(host.join("Cem", 2));
+    assert_eq!(knock(&host, &doors[0]).0, 201, "anybody comes in again");
+    host.node.stop();
+}
+
 #[test]
 fn participants_lay_the_room_out_where_they_may() {
     let host = Host::start(true);

@@ -77,7 +77,10 @@ impl Control {
         let judged = match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) => self.takes_room(),
-            (Some(entry), role) => match Self::takes_more(entry, role).and_then(|()| entry.room.takes(role)) {
+            (Some(entry), role) => match Self::takes_more(entry, role)
+                .and_then(|()| entry.room.opens(role, wanted.standing))
+                .and_then(|()| entry.room.takes(role))
+            {
                 Err(Refusal::ParticipantNotFound) => {
                     self.judge_early(&wanted.room, role.minus(), Refusal::ParticipantNotFound)
                 }

@@ -461,7 +461,7 @@ mod tests {
         let now = Instant::now();
         let (mut room, mut out) = (RoomCore::new(), Outbox::new());
         let who = ParticipantId(1);
-        room.handle(now, RoomInput::Rules(Rules { mute_on_entry: false, push_to_talk: true }), &mut out);
+        room.handle(now, RoomInput::Rules(Rules { push_to_talk: true, ..Rules::default() }), &mut out);
         join(&mut room, now, 1);
         for away in [true, false] {
             room.handle(now, RoomInput::Talk(who, true), &mut out);

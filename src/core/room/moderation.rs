@@ -10,6 +10,8 @@ pub struct Rules {
     pub mute_on_entry: bool,
     /// A microphone is heard only while its person talks, which their client says while a key is pressed.
     pub push_to_talk: bool,
+    /// Nobody new comes in, to take part or to watch by WebRTC, but by a host's token or an operator's.
+    pub locked: bool,
 }
 
 /// One person's part.
@@ -136,7 +138,7 @@ mod tests {
     fn muted_on_entry_lasts_until_one_asks_to_talk() {
         let mut moderation = Moderation::default();
         moderation.join(ADA);
-        assert_eq!(moderation.set_rules(Rules { mute_on_entry: true, push_to_talk: false }), [], "Ada is in already");
+        assert_eq!(moderation.set_rules(Rules { mute_on_entry: true, ..Rules::default() }), [], "Ada is in already");
         assert_eq!(moderation.join(BOB), [(BOB, true)]);
         assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);
         assert_eq!(moderation.talk(BOB, false), [], "there is no key to hold");
@@ -147,7 +149,7 @@ mod tests {
         let mut moderation = Moderation::default();
         moderation.join(ADA);
         moderation.join(BOB);
-        let rules = Rules { mute_on_entry: false, push_to_talk: true };
+        let rules = Rules { push_to_talk: true, ..Rules::default() };
         assert_eq!(moderation.set_rules(rules), [(ADA, true), (BOB, true)]);
         assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);
         assert_eq!(moderation.talk(BOB, false), [(BOB, true)]);
@@ -158,7 +160,7 @@ mod tests {
     fn who_asked_to_be_heard_holds_no_key_and_a_key_is_held_under_its_rule_alone() {
         let mut moderation = Moderation::default();
         let (entry, push) =
-            (Rules { mute_on_entry: true, push_to_talk: false }, Rules { mute_on_entry: false, push_to_talk: true });
+            (Rules { mute_on_entry: true, ..Rules::default() }, Rules { push_to_talk: true, ..Rules::default() });
         moderation.set_rules(entry);
         moderation.join(BOB);
         assert_eq!(moderation.talk(BOB, true), [(BOB, false)]);

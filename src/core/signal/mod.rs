@@ -111,12 +111,14 @@ pub enum FromNode {
         /// SDP, type `answer`.
         sdp: String,
     },
-    /// What holds for everybody's microphone, first and after each change.
+    /// What holds for everybody here, first and after each change.
     Rules {
         /// Who joins is not heard until they `talk`.
         mute_on_entry: bool,
         /// A microphone is heard only while its person says `talk`.
         push_to_talk: bool,
+        /// Nobody new is let in but hosts.
+        locked: bool,
     },
     /// Whether the node is about to go down, which ends the room: after each change, and first where it is.
     Node {

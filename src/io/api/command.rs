@@ -411,6 +411,8 @@ pub struct Moderation {
     pub mute_on_entry: Option<bool>,
     /// Microphones are heard only while their people hold a key.
     pub push_to_talk: Option<bool>,
+    /// Nobody new is let in but hosts.
+    pub locked: Option<bool>,
     /// What changes for single people.
     #[schemars(with = "BTreeMap<String, PersonSound>")]
     pub participants: BTreeMap<ParticipantId, PersonSound>,

@@ -40,6 +40,8 @@ pub enum Refusal {
     KeepersSilent,
     /// A host removed them.
     Removed,
+    /// A host locked the room.
+    RoomLocked,
     /// No such room.
     RoomNotFound,
     /// `as` names nobody in this room.

@@ -462,6 +462,10 @@ impl From<Refusal> for Problem {
                 let detail = "A host of the room removed you; your place is not kept.";
                 Self::new(S::FORBIDDEN, "removed", "You were removed from the call", detail)
             }
+            Refusal::RoomLocked => {
+                let detail = "A host of the room lets nobody else in; ask them to open it, then try again.";
+                Self::new(S::FORBIDDEN, "room-locked", "The room is locked", detail)
+            }
             Refusal::RoomNotFound => {
                 let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
                 Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)

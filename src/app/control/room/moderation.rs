@@ -33,9 +33,12 @@ impl Room {
             return Err(Refusal::ParticipantNotFound);
         }
         let rules = self.core.rules();
-        let mute_on_entry = moderation.mute_on_entry.unwrap_or(rules.mute_on_entry);
-        let push_to_talk = moderation.push_to_talk.unwrap_or(rules.push_to_talk);
-        self.room_input(now, RoomInput::Rules(Rules { mute_on_entry, push_to_talk }), out);
+        let rules = Rules {
+            mute_on_entry: moderation.mute_on_entry.unwrap_or(rules.mute_on_entry),
+            push_to_talk: moderation.push_to_talk.unwrap_or(rules.push_to_talk),
+            locked: moderation.locked.unwrap_or(rules.locked),
+        };
+        self.room_input(now, RoomInput::Rules(rules), out);
         for (participant, sound) in &moderation.participants {
             if let Some(muted) = sound.muted {
                 self.room_input(now, RoomInput::Mute(*participant, muted), out);
@@ -57,7 +60,7 @@ impl Room {
 
     /// The rules, as people are told.
     pub(super) fn rules_message(&self) -> FromNode {
-        let Rules { mute_on_entry, push_to_talk } = self.core.rules();
-        FromNode::Rules { mute_on_entry, push_to_talk }
+        let Rules { mute_on_entry, push_to_talk, locked } = self.core.rules();
+        FromNode::Rules { mute_on_entry, push_to_talk, locked }
     }
 }

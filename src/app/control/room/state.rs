@@ -19,6 +19,7 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
+use crate::core::access;
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput, room_units};
 use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
@@ -363,6 +364,17 @@ impl Room {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether somebody of such standing may come to its door: hosts and operators may where it is locked, and whoever
+    /// watches what goes with their own publishing.
+    ///
+    /// # Errors
+    /// When it is locked for them.
+    pub fn opens(&self, role: PeerRole, standing: Option<access::Role>) -> Result<(), Refusal> {
+        let has_key = matches!(standing, Some(access::Role::Host | access::Role::Admin));
+        let is_here = matches!(role, PeerRole::Viewer { minus: Some(_) });
+        if self.core.rules().locked && !has_key && !is_here { Err(Refusal::RoomLocked) } else { Ok(()) }
     }
 
     /// Since when it gives up all there is to give up, if it does.

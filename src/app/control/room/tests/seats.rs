@@ -32,6 +32,36 @@ fn leaves_the_scene(effects: &[Effect]) -> bool {
 }
 
 #[test]
+fn a_locked_room_opens_to_hosts_and_to_who_is_here() {
+    use crate::core::access::Role;
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    sit(&mut room, now, 1, SeatWish::Keep);
+    let lock = |locked| Moderation { locked: Some(locked), ..Moderation::default() };
+    let moderate = |room: &mut Room, wanted| room.moderate(now, &wanted, &mut Outbox::new());
+    let all = [
+        PeerRole::Participant(ParticipantId(2)),
+        PeerRole::Publisher(ParticipantId(2)),
+        PeerRole::Viewer { minus: None },
+    ];
+    assert!(all.iter().all(|role| room.opens(*role, None).is_ok()));
+    moderate(&mut room, lock(true)).expect("it names nobody");
+    for role in all {
+        for standing in [None, Some(Role::Speaker), Some(Role::Viewer), Some(Role::Recorder)] {
+            assert_eq!(room.opens(role, standing), Err(Refusal::RoomLocked), "{role:?} {standing:?}");
+        }
+        assert_eq!((room.opens(role, Some(Role::Host)), room.opens(role, Some(Role::Admin))), (Ok(()), Ok(())));
+    }
+    let own = PeerRole::Viewer { minus: Some(ParticipantId(1)) };
+    assert_eq!(room.opens(own, None), Ok(()), "who publishes by one connection watches by another");
+    // Another rule leaves it as it is.
+    moderate(&mut room, Moderation { mute_on_entry: Some(true), ..Moderation::default() }).expect("likewise");
+    assert_eq!(room.opens(all[0], None), Err(Refusal::RoomLocked));
+    moderate(&mut room, lock(false)).expect("likewise");
+    assert_eq!(room.opens(all[0], None), Ok(()));
+}
+
+#[test]
 fn who_comes_back_in_time_has_their_place_name_and_hand() {
     let now = Instant::now();
     let mut room = room(now, setup(None));
