@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use crate::base::media::Outbox;
 
 /// Loss that no link has by nature, if it lasts. GCC (draft-ietf-rmcat-gcc-02 section 6) takes a tenth, over seconds;
-/// of the hundred packets of a fifth of a second, a radio link that loses a tenth loses more than that now and then.
+/// a radio link that loses a tenth loses more than that now and then.
 const LOSSY: f32 = 0.18;
+/// Loss is judged over about so long: of the forty packets of a fifth of a second, one link in twenty that loses a tenth
+/// loses twice as many.
+const LOSS_OVER: Duration = Duration::from_millis(600);
 /// Loss that needs no second look.
 const VERY_LOSSY: f32 = 0.45;
 /// A queue that nobody has by jitter, if it lasts.
@@ -65,8 +68,10 @@ pub struct LinkEstimator {
     best: [Option<Duration>; 2],
     span_began: Option<Instant>,
     last: Option<(Instant, Duration)>,
-    /// The share that was lost, as last reported.
+    /// The share that was lost, as last reported and over a while, and when that was.
     loss: f32,
+    lately: f32,
+    reported: Option<Instant>,
     /// Since when the time stands still, and where.
     level: Option<(Instant, Duration)>,
     /// How many samples on end looked bad.
@@ -88,8 +93,11 @@ impl LinkEstimator {
     pub fn handle(&mut self, now: Instant, sample: LinkSample, out: &mut Outbox<LinkVerdict>) {
         self.stats.samples += 1;
         // Receiver reports come less often than samples: what was said last holds until something else is.
-        self.loss = sample.loss.map_or(self.loss, |loss| loss.clamp(0.0, 1.0));
-        let loss = self.loss;
+        if let Some(loss) = sample.loss {
+            self.learn(now, loss.clamp(0.0, 1.0));
+        }
+        // What the newest report knows nothing of is over.
+        let loss = if self.loss > VERY_LOSSY { self.loss } else { self.lately.min(2.0 * self.loss) };
         let (queue, through) = sample.round_trip.map_or((Duration::ZERO, 1.0), |time| self.queue(now, time));
         self.grows = if through < GROWING.0 { self.grows.saturating_add(1) } else { 0 };
         let suspects = loss > LOSSY || queue > QUEUED;
@@ -114,6 +122,16 @@ impl LinkEstimator {
     #[must_use]
     pub fn stats(&self) -> LinkStats {
         self.stats
+    }
+
+    /// Takes a report: it weighs as much of the whole as it is of [`LOSS_OVER`].
+    fn learn(&mut self, now: Instant, loss: f32) {
+        let weight = self
+            .reported
+            .replace(now)
+            .map_or(1.0, |at| 1.0 - (-now.saturating_duration_since(at).as_secs_f32() / LOSS_OVER.as_secs_f32()).exp());
+        self.loss = loss;
+        self.lately += weight * (loss - self.lately);
     }
 
     /// How long a packet waits on the way, and which share of what is sent goes through. With `C` bits a second going
@@ -161,6 +179,31 @@ mod tests {
         assert_eq!(told(&mut estimator, &samples), []);
         // One bad sample, a burst, is none either.
         assert_eq!(told(&mut estimator, &[(0.2, 50), (0.0, 50), (0.0, 350), (0.0, 50)]), []);
+    }
+
+    #[test]
+    fn a_link_that_loses_a_tenth_by_nature_is_never_congested() {
+        // A linear congruential generator of 64 bits (Knuth's MMIX); its high half is drawn from.
+        let mut state = 7_u64;
+        let mut one_in_ten = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % 10 == 0
+        };
+        let (start, mut estimator, mut out) = (Instant::now(), LinkEstimator::new(), Outbox::new());
+        // Ten minutes, forty packets each 200 ms; of the reports a tenth is lost too.
+        for n in 0..3_000 {
+            let lost = (0..40).filter(|_| one_in_ten()).count();
+            let loss = (!one_in_ten()).then_some(lost as f32 / 40.0);
+            let sample = LinkSample { loss, round_trip: Some(Duration::from_millis(120)) };
+            estimator.handle(start + Duration::from_millis(200) * n, sample, &mut out);
+        }
+        assert_eq!(out.drain().count(), 0);
+        // A third, which no link loses by nature, is found within a second.
+        for n in 3_000..3_005 {
+            let sample = LinkSample { loss: Some(0.33), round_trip: None };
+            estimator.handle(start + Duration::from_millis(200) * n, sample, &mut out);
+        }
+        assert!(matches!(out.as_slice(), [LinkVerdict::Congested { .. }, ..]));
     }
 
     #[test]
