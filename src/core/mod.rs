@@ -3,6 +3,7 @@
 //! real time with a seed.
 
 pub mod access;
+pub mod backoff;
 pub mod bitstream;
 pub mod drain;
 pub mod fmp4;

@@ -26,8 +26,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/push", "io/transfer", "app/load", "app/cli/drain"]),
-    ("rustls", &["io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
+    ("reqwest", &["io/egress", "io/push", "io/transfer", "app/load", "app/cli/drain"]),
+    ("rustls", &["io/egress", "io/http", "io/keeper", "io/tokens", "io/transfer", "app/load"]),
     ("tokio_rustls", &["io/keeper"]),
     // Codecs: their pointers never leave the file.
     ("dav1d", &["engine/decode/av1"]),
