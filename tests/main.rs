@@ -37,3 +37,4 @@ mod simulcast;
 mod tcp;
 mod tidy;
 mod vital;
+mod webhooks;

@@ -17,3 +17,4 @@ pub mod retention;
 pub mod room;
 pub mod scene;
 pub mod signal;
+pub mod webhook;

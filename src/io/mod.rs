@@ -15,4 +15,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tokens;
 pub mod transfer;
+pub mod webhook;
 pub mod webrtc;

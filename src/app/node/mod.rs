@@ -6,6 +6,7 @@
 mod calibration;
 mod history;
 mod metrics;
+mod outward;
 mod start;
 mod tcp;
 
