@@ -28,6 +28,7 @@ mod load;
 mod log;
 mod moderation;
 mod pages;
+mod privacy;
 mod push;
 mod record;
 mod retention;
