@@ -13,6 +13,7 @@
 //! | 5 | | [`config`](app::config) | what did the operator choose? |
 //! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? |
 //! | 5 | | [`offline`](app::offline) | what do these files look like as one room? |
+//! | 5 | | [`support`](app::support) | what may whoever helps an operator know of a node? |
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |

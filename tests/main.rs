@@ -35,6 +35,7 @@ mod retention;
 mod rungs;
 mod sim;
 mod simulcast;
+mod support;
 mod tcp;
 mod tidy;
 mod vital;

@@ -11,6 +11,7 @@ mod load;
 mod push;
 mod recordings;
 mod silence;
+mod support;
 mod tcp;
 mod webhook;
 
@@ -26,6 +27,7 @@ pub use load::*;
 pub use push::*;
 pub use recordings::*;
 pub use silence::*;
+pub use support::*;
 pub use tcp::*;
 pub use webhook::*;
 

@@ -26,7 +26,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/egress", "io/push", "io/transfer", "io/webhook", "app/load", "app/cli/drain"]),
+    ("reqwest", &["io/egress", "io/push", "io/transfer", "io/webhook", "app/load", "app/cli/drain", "app/cli/support"]),
     ("rustls", &["io/egress", "io/http", "io/keeper", "io/tokens", "io/transfer", "app/load"]),
     ("tokio_rustls", &["io/keeper"]),
     // Codecs: their pointers never leave the file.
@@ -44,7 +44,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("cosmic_text", &["engine/compose"]),
     ("nnnoiseless", &["engine/audio"]),
     ("jpeg_encoder", &["engine/encode"]),
-    ("flate2", &["io/http"]),
+    ("flate2", &["app/support", "io/http"]),
     ("png", &["engine/compose", "io/http"]),
     ("pollster", &["engine/compose/gpu"]),
     ("wgpu", &["engine/compose/gpu"]),
@@ -60,7 +60,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("zeroize", &["core/retention", "core/webhook", "io/keeper", "io/store"]),
     // Words that are checked.
     ("serde_path_to_error", &["core/scene"]),
-    ("toml", &["app/config"]),
+    ("toml", &["app/config", "app/support"]),
     // The house.
     ("async_trait", &["app/load"]),
     ("clap", &["app/cli", "app/config", "io/telemetry"]),
