@@ -13,6 +13,7 @@
 //! | 5 | | [`config`](app::config) | what did the operator choose? |
 //! | 5 | | [`load`](app::load) | what do real participants see and hear of a node? |
 //! | 5 | | [`offline`](app::offline) | what do these files look like as one room? |
+//! | 5 | | [`support`](app::support) | what may whoever helps an operator know of a node? |
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
@@ -22,7 +23,9 @@
 //! | 4 | | [`keeper`](io::keeper) | how is a keeper in another process asked, and by whom? |
 //! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
 //! | 4 | | [`live`](io::live) | how does what a room shows and says become live HLS, and who waits for it? |
-//! | 4 | | [`push`](io::push) | how is another server asked to take a room in (WHIP), and at which addresses never? |
+//! | 4 | | [`egress`](io::egress) | where does this node go by itself, and where never? |
+//! | 4 | | [`push`](io::push) | how is another server asked to take a room in (WHIP)? |
+//! | 4 | | [`webhook`](io::webhook) | how does a message reach the operator's server, and what if it does not? |
 //! | 4 | | [`tokens`](io::tokens) | did a key of the operator's sign this token, and what does it say? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
@@ -39,6 +42,8 @@
 //! | 2 | | [`jitter`](core::jitter) | when does a frame play? |
 //! | 2 | | [`mix`](core::mix) | what does each one hear? |
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
+//! | 2 | | [`backoff`](core::backoff) | how long does the next try wait? |
+//! | 2 | | [`webhook`](core::webhook) | what is said to the operator's servers, signed how, tried again when? |
 //! | 2 | | [`push`](core::push) | how does a push to another server stand, and when is it tried again? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |

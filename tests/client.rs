@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::f32::consts::TAU;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,12 @@ impl Client {
 
     /// As `join`, by a token.
     pub fn join_by(base: &str, room: &str, name: &str, number: usize, token: Option<&str>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::join_from(IpAddr::from([127, 0, 0, 1]), base, room, (name, number), token)
+    }
+
+    /// As `join_by`, from an address of this machine, over HTTP and with media.
+    pub fn join_from(ip: IpAddr, base: &str, room: &str, (name, number): (&str, usize), token: Option<&str>) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).unwrap();
         let address = socket.local_addr().unwrap();
         socket.set_nonblocking(true).unwrap();
         let now = Instant::now();
@@ -72,7 +77,7 @@ impl Client {
         api.add_channel(signal::LABEL.to_owned());
         let (offer, pending) = api.apply().expect("three lines are new");
         let url = format!("{base}v1/rooms/{room}/participants?name={name}");
-        let answer = SdpAnswer::from_sdp_string(&offer_over_http(&url, offer.to_sdp_string(), token)).unwrap();
+        let answer = SdpAnswer::from_sdp_string(&offer_over_http(ip, &url, offer.to_sdp_string(), token)).unwrap();
         rtc.sdp_api().accept_answer(pending, answer).unwrap();
         let mut client = Self {
             participant: String::new(),
@@ -233,8 +238,9 @@ pub fn amplitude(window: &[f32], tone: f32) -> f32 {
     2.0 * f32::hypot(re, im) / window.len() as f32
 }
 
-fn offer_over_http(url: &str, offer: String, token: Option<&str>) -> String {
-    let request = crate::browser::driver::client().post(url).header("content-type", "application/sdp").body(offer);
+fn offer_over_http(ip: IpAddr, url: &str, offer: String, token: Option<&str>) -> String {
+    let client = reqwest::Client::builder().local_address(ip).timeout(PATIENCE).build().expect("an address of ours");
+    let request = client.post(url).header("content-type", "application/sdp").body(offer);
     let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

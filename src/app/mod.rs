@@ -7,4 +7,5 @@ pub mod keeperd;
 pub mod load;
 pub mod node;
 pub mod offline;
+pub mod support;
 mod workers;

@@ -3,6 +3,7 @@
 //! real time with a seed.
 
 pub mod access;
+pub mod backoff;
 pub mod bitstream;
 pub mod drain;
 pub mod fmp4;
@@ -16,3 +17,4 @@ pub mod retention;
 pub mod room;
 pub mod scene;
 pub mod signal;
+pub mod webhook;

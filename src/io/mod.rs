@@ -4,6 +4,7 @@
 pub mod apart;
 pub mod api;
 pub mod demux;
+pub mod egress;
 pub mod http;
 pub mod keeper;
 pub mod live;
@@ -14,4 +15,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tokens;
 pub mod transfer;
+pub mod webhook;
 pub mod webrtc;

@@ -186,7 +186,7 @@ impl Remote {
 }
 
 /// Where the node of this machine is reached that has this configuration.
-fn own_url(config: &Config) -> String {
+pub(super) fn own_url(config: &Config) -> String {
     let listen = config.http.listen;
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -198,7 +198,7 @@ fn own_url(config: &Config) -> String {
 }
 
 /// The environment's, which wins, or the configuration's.
-fn token(config: &Config) -> Result<Option<String>, Failure> {
+pub(super) fn token(config: &Config) -> Result<Option<String>, Failure> {
     let given = std::env::var(TOKEN).ok().filter(|given| !given.is_empty());
     let given = given.map(|given| given.parse::<BearerToken>()).transpose();
     let given = given.map_err(|error| Failure::Usage(format!("{TOKEN}: {error}")))?;

@@ -16,6 +16,7 @@ pub mod load;
 pub mod recordings;
 mod recordings_table;
 pub mod serve;
+pub mod support;
 mod terminal;
 pub mod token;
 mod typed;
@@ -70,6 +71,8 @@ pub enum Command {
     Keeper(keeper::KeeperArgs),
     /// Make an access token, or a link that leads into a room.
     Token(token::TokenArgs),
+    /// Gather in one file what somebody who helps has to know of a node, without a secret or anybody's name.
+    Support(support::SupportArgs),
     /// What a node starts for its decoders.
     #[command(hide = true)]
     Decoder(decoder::DecoderArgs),
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
         Command::Token(args) => token::run(args),
+        Command::Support(args) => support::run(args),
         // It has no terminal to lose.
         Command::Decoder(args) => return decoder::run(&args),
     };

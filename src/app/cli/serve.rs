@@ -115,6 +115,9 @@ impl ServeArgs {
                 config.recording.spool = folder.with_added_extension("spool");
             }
         }
+        if let Some(why) = config.webhooks.hooks.iter().find_map(|hook| hook.target().err()) {
+            return Err(Failure::Usage(format!("webhooks.{why}")));
+        }
         config.video.encoder = self.encoder.unwrap_or(config.video.encoder);
         config.video.codec = self.codec.unwrap_or(config.video.codec);
         config.video.compositor = self.compositor.unwrap_or(config.video.compositor);

@@ -15,6 +15,7 @@ mod lifetime;
 mod push;
 mod tcp;
 mod value;
+mod webhooks;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -46,6 +47,7 @@ pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
 pub use value::{Side, ValueError, Within};
+pub use webhooks::{Hook, Webhooks};
 
 /// Everything an operator can choose. `Config::default()` is what a node does without any file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub struct Config {
     pub hls: Hls,
     /// Where rooms may be sent on to.
     pub push: Push,
+    /// Who is told what happens.
+    pub webhooks: Webhooks,
     /// What is written to disk.
     pub recording: Recording,
     /// Who holds the keys of what is written.

@@ -7,6 +7,7 @@ use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
 use crate::base::media::RoomId;
 use crate::core::drain::DrainDue;
+use crate::core::webhook::Happening;
 use crate::io::api::{NodeState, Refusal};
 
 impl Control {
@@ -17,6 +18,7 @@ impl Control {
         let (rooms, people) = self.census();
         let within_s = span.map(|span| span.as_secs());
         tracing::info!(rooms, people, within_s, "the node drains: no room begins, those that run may go on");
+        self.webhooks.tell(&Happening::DrainBegan { leaving: false, rooms, within_s });
         self.tell_ends();
         self.node_state(now)
     }
@@ -26,8 +28,9 @@ impl Control {
         let now = Instant::now();
         self.drain.leave(now, span);
         let (rooms, people) = self.census();
+        let within_s = self.left(now).map(|left| left.as_secs());
+        self.webhooks.tell(&Happening::DrainBegan { leaving: true, rooms, within_s });
         if rooms > 0 {
-            let within_s = self.left(now).map(|left| left.as_secs());
             tracing::info!(
                 rooms,
                 people,
@@ -46,6 +49,7 @@ impl Control {
         self.drain.revoke().map_err(|_| Refusal::Leaving)?;
         if was_on {
             tracing::info!("the drain is revoked: rooms begin again");
+            self.webhooks.tell(&Happening::DrainRevoked {});
             self.tell_ends();
         }
         Ok(self.node_state(now))

@@ -11,10 +11,12 @@ use crate::app::workers::event::Event;
 use crate::app::workers::mix::{MixCommand, SoundWork};
 use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
-use crate::base::media::{PeerId, RoomEpoch, RoomId, Wallclock, pts_from_tick};
+use crate::base::media::{PeerId, RecordingTicket, RoomEpoch, RoomId, Wallclock, pts_from_tick};
+use crate::core::webhook::Happening;
 use crate::engine::audio::RoomSound;
 use crate::engine::flow::Fan;
 use crate::engine::video::CanvasSetup;
+use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, NetEvent};
@@ -105,6 +107,7 @@ impl Control {
                 if let Some(trouble) = summary.as_ref().and_then(|summary| summary.trouble.as_deref()) {
                     tracing::warn!(room = %alias(&room), trouble, "a recording was not closed whole");
                 }
+                self.recording_closed(&room, ticket, summary.as_ref());
                 // One that ended before its room did has nobody who waits for its summary.
                 self.endings.recording_finished(ticket, summary);
             }
@@ -115,6 +118,23 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// Something of a recording is stored: that is told once.
+    pub(super) fn recording_stored(&mut self, room: &RoomId, ticket: RecordingTicket) {
+        if self.recordings_told.insert(ticket) {
+            self.webhooks.tell(&Happening::RecordingBegan { room: room.clone() });
+        }
+    }
+
+    /// A recording is closed, or is given up; who heard of its beginning hears of that.
+    fn recording_closed(&mut self, room: &RoomId, ticket: RecordingTicket, summary: Option<&RecordingSummary>) {
+        if !self.recordings_told.remove(&ticket) {
+            return;
+        }
+        let recording = summary.and_then(|summary| summary.sealed).map(|name| name.to_string());
+        let (duration_s, bytes) = summary.map_or((0, 0), |summary| (summary.duration.as_secs(), summary.bytes));
+        self.webhooks.tell(&Happening::RecordingEnded { room: room.clone(), recording, duration_s, bytes });
     }
 
     /// A connection's id, never used again.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::app::control::thread::Control;
 use crate::core::ladder::Capacity;
+use crate::core::webhook::Happening;
 use crate::io::api::{DrainShown, NodeState, Standing};
 
 impl Control {
@@ -25,10 +26,20 @@ impl Control {
         NodeState { state, rooms, people, finishing: self.endings.len(), unsent_bytes, capacity, drain }
     }
 
-    /// The same for whoever scrapes metrics, which asks nobody.
-    pub(super) fn tell_levels(&self) {
-        let (levels, (rooms, people)) = (&self.setup.counts.node.standing, self.census());
+    /// The same for whoever scrapes metrics, which asks nobody, and for whoever is told when little is left.
+    pub(super) fn tell_levels(&mut self, now: Instant) {
+        let (rooms, people) = self.census();
         let Capacity { units, reserved_units, free_room100_slots } = self.capacity();
+        // A node that drains takes no room however much is free, and has said so.
+        let takes_room = self.drain.is_on() || self.takes_room().is_ok();
+        let little = self.capacity_watch.note(now, units, reserved_units, takes_room);
+        if let Some(little) = little {
+            self.webhooks.tell(&match little {
+                true => Happening::CapacityLow { units, reserved_units },
+                false => Happening::CapacityRestored { units, reserved_units },
+            });
+        }
+        let levels = &self.setup.counts.node.standing;
         levels.rooms.set(rooms as u64);
         levels.people.set(people as u64);
         levels.draining.set(u64::from(self.drain.is_on()));

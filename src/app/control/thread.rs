@@ -1,6 +1,6 @@
 //! **The question:** what does the control thread own, and what wakes it?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,9 +21,10 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::app::workers::worker::{Reports, Worker};
 use crate::base::limits;
-use crate::base::media::{EncodeCosts, Outbox, PeerId, RoomId, TrackId};
+use crate::base::media::{EncodeCosts, Outbox, PeerId, RecordingTicket, RoomId, TrackId};
 use crate::core::drain::Drain;
 use crate::core::ladder::Budget;
+use crate::core::webhook::CapacityWatch;
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
@@ -32,6 +33,7 @@ use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
 use crate::io::store::Archive;
+use crate::io::webhook::Webhooks;
 use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
 
 /// The worker threads, as the control thread sees them.
@@ -114,6 +116,8 @@ pub struct ControlParts {
     pub live: LiveRooms,
     /// Who asks other servers to take rooms in.
     pub pusher: Pusher,
+    /// Who tells the operator's servers what happens.
+    pub webhooks: Webhooks,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
 }
@@ -127,6 +131,10 @@ pub struct Control {
     pub(super) workers: Workers,
     pub(super) reports: Reports<Event>,
     pub(super) pusher: Pusher,
+    pub(super) webhooks: Webhooks,
+    /// Recordings whose beginning was told and whose end is still to be.
+    pub(super) recordings_told: HashSet<RecordingTicket>,
+    pub(super) capacity_watch: CapacityWatch,
     pub(super) encoder: EncoderChoice,
     pub(super) compositors: Compositors,
     pub(super) rooms: HashMap<RoomId, Entry>,
@@ -180,6 +188,9 @@ impl Control {
             workers,
             reports,
             pusher: parts.pusher,
+            webhooks: parts.webhooks,
+            recordings_told: HashSet::new(),
+            capacity_watch: CapacityWatch::default(),
             encoder,
             compositors,
             rooms: HashMap::new(),
@@ -241,7 +252,7 @@ impl Control {
         let deadline = self.advance(Instant::now());
         let full = !self.workers.flush();
         if idle {
-            self.tell_levels();
+            self.tell_levels(Instant::now());
             // A full mailbox has nobody who says that there is room again.
             let again = full.then(|| Instant::now() + limits::MAILBOX_RETRY_SPACING);
             mailbox.waker.sleep_until([deadline, again].into_iter().flatten().min());

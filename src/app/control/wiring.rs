@@ -18,6 +18,7 @@ use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
 use crate::base::media::{PeerId, RecordingTicket, RoomId, RungId, TrackId};
 use crate::core::ladder::KeyframePacer;
+use crate::core::webhook::Happening;
 use crate::engine::encode::{VideoEncoderSetup, video_encoder};
 use crate::engine::flow::{self, FrameSlot};
 use crate::engine::video::OutputSetup;
@@ -48,6 +49,8 @@ impl Control {
             Effect::Call(call) => self.call(name, *call),
             Effect::Dial(peer, socket) => self.dial(name, peer, socket),
             Effect::Forget(peer, resource) => self.forget(peer, resource),
+            Effect::Tell(happening) => self.webhooks.tell(&happening),
+            Effect::Stored(ticket) => self.recording_stored(name, ticket),
             Effect::End(end) => self.end_room(name, *end),
         }
     }
@@ -178,6 +181,11 @@ impl Control {
         self.workers.mix[entry.mix].load -= 1;
         self.workers.mix[entry.mix].send(MixCommand::RemoveRoom(name.clone()));
         self.workers.net.send(NetCommand::RemoveRoom(name.clone()));
+        self.webhooks.tell(&Happening::RoomEnded {
+            room: name.clone(),
+            duration_s: end.report.duration_s as u64,
+            reason: end.reason.clone(),
+        });
         if let Some(ticket) = self.endings.begin(Instant::now(), end) {
             self.finish_recording(ticket);
         }

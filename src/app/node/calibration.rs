@@ -57,6 +57,17 @@ pub fn facts(config: &Config, chosen: &Chosen, compositors: &Compositors) -> Nod
     }
 }
 
+/// What a node with the defaults would tell of this machine. Takes about half a second.
+///
+/// # Errors
+/// When nothing can be encoded or composed here; says why.
+pub fn measure() -> Result<NodeFacts, String> {
+    let config = Config::default();
+    let chosen = choose_encoder(&config).map_err(|error| error.to_string())?;
+    let compositors = choose_compositor(&config).map_err(|error| error.to_string())?;
+    Ok(facts(&config, &chosen, &compositors))
+}
+
 fn codec_facts(policy: CodecPreference, EncodeCosts { av1, h264 }: EncodeCosts) -> CodecFacts {
     // Hundredths of a millisecond: the rest is noise.
     let ms = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;

@@ -37,6 +37,7 @@ fn metrics(counts: &Counts) -> Metrics {
         recordings(&counts.record),
         archive(&counts.archive),
         hand_over(&counts.hand_over),
+        vec![("tessera_webhook_failures_total", "Tries of webhooks that failed", &counts.webhooks.failures)],
     ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
@@ -47,6 +48,13 @@ fn metrics(counts: &Counts) -> Metrics {
         let help = "Processes of decoders that another one took the place of";
         metrics.counter("tessera_decoders_replaced_total", help, &[("cause", cause)], counter);
     }
+    let told = &counts.webhooks;
+    let outcomes = [("delivered", &told.delivered), ("given_up", &told.given_up), ("discarded", &told.discarded)];
+    for (outcome, counter) in outcomes {
+        let help = "Messages of webhooks that wait no more";
+        metrics.counter("tessera_webhooks_total", help, &[("outcome", outcome)], counter);
+    }
+    let webhooks = ("tessera_webhooks_waiting", "Messages of webhooks that wait", told.waiting.clone());
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
@@ -54,7 +62,7 @@ fn metrics(counts: &Counts) -> Metrics {
     let streams = ("tessera_tcp_streams", "TCP connections that carry media", counts.net.tcp_streams.clone());
     let asked = ("tessera_pushes", "Pushes to other servers that were asked for", counts.push.pushes.clone());
     let live = ("tessera_pushes_live", "Of those, up", counts.push.live.clone());
-    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams, asked, live];
+    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams, asked, live, webhooks];
     let all = levels(&counts.archive).into_iter().chain(standing(&counts.node.standing)).chain(others);
     for (name, help, level) in all {
         metrics.gauge(name, help, &[], move || level.get() as f64);

@@ -6,9 +6,11 @@
 mod calibration;
 mod history;
 mod metrics;
+mod outward;
 mod start;
 mod tcp;
 
 pub use crate::app::control::report::{RoomCounters, RoomReport};
 pub use crate::app::workers::counters::NodeCounters;
+pub use calibration::measure;
 pub use start::{Node, StartError};

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -16,11 +16,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::app::config::{Config, Decoders, Http, Recording, RemoteKeepers, TcpMedia, Tls};
+use crate::app::config::{Config, Decoders, Hook, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
 use crate::app::node::tcp::TcpError;
-use crate::app::node::{calibration, history, metrics, tcp};
+use crate::app::node::{calibration, history, metrics, outward, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -45,6 +45,7 @@ use crate::io::store::{
 use crate::io::telemetry::panics::Panics;
 use crate::io::tokens::Algorithm;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
+use crate::io::webhook::Webhooks;
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
 
 /// Why a node did not start. Each is one clear line.
@@ -105,6 +106,7 @@ pub struct Node {
     panics: Panics,
     told_token: Option<String>,
     keepers: Option<Keepers>,
+    webhooks: Webhooks,
 }
 
 impl Node {
@@ -134,13 +136,11 @@ impl Node {
         let compositors = calibration::choose_compositor(&config)?;
         let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
         let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config)?);
-        let archive = match &record_to {
-            None if config.recording.enabled => Some(open_archive(&config, &runtime, &counts, &panics)?),
-            _ => None,
-        };
+        let is_sealed = record_to.is_none() && config.recording.enabled;
+        let archive = is_sealed.then(|| open_archive(&config, &runtime, &counts, &panics)).transpose()?;
+        let webhooks = outward::webhooks(&config, &runtime, &counts, archive.as_ref());
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
-        let told = |archive| recordings(&config, archive, token, &runtime, &counts);
-        let recordings = archive.clone().map(told).transpose()?;
+        let recordings = archive.clone().map(|held| recordings(&config, held, token, &runtime, &counts)).transpose()?;
         let control_waker = Waker::new()?;
         let (handle, requests) = ControlHandle::new(control_waker.clone(), counts.node.commands_refused.clone());
         let ((net, net_events), (ended_sender, ended)) = (bounded(limits::EVENTS_LEN), bounded(limits::ROOMS_MAX));
@@ -163,13 +163,14 @@ impl Node {
             record_to,
             archive: archive.clone(),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
+            webhooks: webhooks.clone(),
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let (control, left) = spawn_control(parts, mailbox, panics.clone())?;
-        let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
+        let (metrics, canvas, ready) =
+            (metrics::rendering(&counts), config.video.size(), Arc::new(AtomicBool::new(true)));
         let history = history::begin(&runtime, &counts, &panics);
         let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
@@ -189,6 +190,7 @@ impl Node {
             panics,
             told_token: told_token.filter(|_| archive.is_some()),
             keepers,
+            webhooks,
         })
     }
 
@@ -282,6 +284,8 @@ impl Node {
         let _ = self.stop_http.send(true);
         // Requests that still run get the door's own grace, then the runtime goes.
         if let Some(runtime) = self.runtime.take() {
+            // What the end of its rooms gave them to say is said by now.
+            self.webhooks.end(&runtime);
             // Whatever hangs on a disk would be waited for without end.
             runtime.shutdown_timeout(limits::HTTP_SHUTDOWN_SPAN);
         }
@@ -444,10 +448,17 @@ const READABLE_BY_ALL: u32 = 0o004;
 
 /// Says which secrets every user of this machine can read.
 fn warn_of_open_secrets(config: &Config) {
+    // What cannot be looked at was read a moment ago all the same.
+    let is_open = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.mode() & READABLE_BY_ALL != 0);
+    for file in config.webhooks.hooks.iter().flat_map(Hook::secret_files).filter(|file| is_open(file.as_ref())) {
+        tracing::warn!(
+            file,
+            "every user of this machine can read this secret, and with it speak to your server as this node; chmod \
+             o-r the file, and take another secret"
+        );
+    }
     for key in config.access.keys.iter().filter(|key| key.algorithm() == Algorithm::Hs256) {
-        // What cannot be looked at was read a moment ago all the same.
-        let mode = std::fs::metadata(key.path()).map_or(0, |file| file.mode());
-        if mode & READABLE_BY_ALL != 0 {
+        if is_open(key.path()) {
             tracing::warn!(
                 key = %key.id(),
                 file = %key.path().display(),

@@ -11,6 +11,7 @@ use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::transfer::TransferCounters;
+use crate::io::webhook::WebhookCounters;
 use crate::io::webrtc::NetCounters;
 
 /// How well lips and voices agree; clones share the counts.
@@ -153,4 +154,6 @@ pub struct Counts {
     pub archive: ArchiveCounters,
     /// Those that leave for another host.
     pub hand_over: TransferCounters,
+    /// What is told to the operator's servers.
+    pub webhooks: WebhookCounters,
 }

@@ -1,6 +1,5 @@
 //! **The question:** how does a push to another server stand, and when is it tried again? Floor 2: a call, a
-//! connection, a loss, and pauses between tries that double up to a bound, each by a share of its own, so that a server
-//! that comes back is not met by everybody at once (Brooker, "Exponential Backoff and Jitter", 2015).
+//! connection, a loss, and pauses between tries that double up to a bound ([`Backoff`]).
 //!
 //! Doors: [`Push::handle`], [`Push::deadline`], [`Push::stats`].
 
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::base::media::Outbox;
+use crate::core::backoff::Backoff;
 
 /// What a push is called, in its room and in no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,20 +102,17 @@ pub struct Push {
     due: Option<Instant>,
     tries: u64,
     failures: u64,
-    /// Failures since it was last up for a while.
-    in_a_row: u32,
     last_error: Option<String>,
-    /// Of its pauses' shares.
-    dice: u64,
+    /// Longer with each failure since it was last up for a while.
+    backoff: Backoff,
 }
 
 impl Push {
     /// A push that is due at once; `seed` tells its pauses from those of others.
     #[must_use]
     pub const fn new(now: Instant, seed: u64) -> Self {
-        let (tries, failures, in_a_row) = (0, 0, 0);
-        let state = PushState::Waiting;
-        Self { state, since: now, due: Some(now), tries, failures, in_a_row, last_error: None, dice: seed }
+        let backoff = Backoff::new(limits::PUSH_RETRY_SPAN, limits::PUSH_RETRY_SPAN_MAX, seed);
+        Self { state: PushState::Waiting, since: now, due: Some(now), tries: 0, failures: 0, last_error: None, backoff }
     }
 
     /// Takes one input and pushes what follows from it.
@@ -157,25 +154,13 @@ impl Push {
 
     fn fail(&mut self, now: Instant, why: String, out: &mut Outbox<PushOutput>) {
         if self.state == PushState::Live && now >= self.since + limits::PUSH_STEADY_SPAN {
-            self.in_a_row = 0;
+            self.backoff.reset();
         }
         self.failures += 1;
         self.last_error = Some(why);
-        let pause = self.pause();
-        self.in_a_row = self.in_a_row.saturating_add(1);
+        let pause = self.backoff.pause();
         self.enter(now, PushState::Waiting, Some(pause));
         out.push(PushOutput::LetGo);
-    }
-
-    /// How long the next try waits: half of a span that doubles, and a share of the other half.
-    fn pause(&mut self) -> Duration {
-        let doubled = limits::PUSH_RETRY_SPAN.saturating_mul(1 << self.in_a_row.min(16));
-        let half = doubled.min(limits::PUSH_RETRY_SPAN_MAX) / 2;
-        // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014); its high bits are the share.
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        half + half * ((mixed >> 56) as u32) / 256
     }
 }
 

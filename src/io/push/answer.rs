@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::base::limits;
-use crate::io::push::addresses::is_private;
+use crate::io::egress::is_private;
 use crate::io::push::error::PushError;
 
 /// The answer with those of its candidates that may be tried: UDP to an address that may be sent to.

@@ -3,12 +3,9 @@
 //!
 //! Doors: [`PushTarget`] (where to, and what it wants to see), [`Pusher`] (asks, and says goodbye), [`PushSession`].
 //!
-//! A URL is whatever somebody wrote, so a node that goes wherever it is sent would reach for them what only it reaches:
-//! the machine's own ports, the network behind it, the cloud's metadata. An address that is not everybody's is refused
-//! unless the operator allows it, and the one that was looked at is the one that is gone to: names are resolved by
-//! [`addresses`] alone, redirects and sessions are looked at like the first URL, and candidates of answers likewise.
+//! Where it never goes is what `io/egress` refuses; redirects and sessions are looked at like the first URL, and
+//! candidates of answers likewise.
 
-mod addresses;
 mod answer;
 mod counters;
 mod error;

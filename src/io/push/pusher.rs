@@ -1,20 +1,18 @@
 //! **The question:** how is another server asked? An offer by POST and, in the end, DELETE of what came of it (RFC 9725
 //! sections 4.2 and 4.6), on the runtime's own threads; nobody waits for either.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::base::limits;
-use crate::io::push::addresses::Resolver;
+use crate::io::egress::{Trouble, UrlError, check, client};
 use crate::io::push::answer::permitted;
 use crate::io::push::error::PushError;
-use crate::io::push::target::{PushTarget, PushTargetError, check};
+use crate::io::push::target::PushTarget;
 
 const SDP: &str = "application/sdp";
 
@@ -147,24 +145,16 @@ impl Pusher {
             return Err(PushError::Redirect("from https to what is read on the way"));
         }
         check(to, self.allow_private).map_err(|why| match why {
-            PushTargetError::Private => PushError::Private,
-            PushTargetError::Scheme => PushError::Redirect("to what is read on the way"),
+            UrlError::Private => PushError::Private,
+            UrlError::Scheme => PushError::Redirect("to what is read on the way"),
             _ => PushError::Redirect("to what is no URL of a WHIP endpoint"),
         })
     }
 
     fn client(&self) -> Result<&Client, PushError> {
-        let made = self.client.get_or_init(|| client(Resolver { allow_private: self.allow_private }));
+        let made = self.client.get_or_init(|| client(self.allow_private, limits::PUSH_CALL_SPAN));
         made.as_ref().map_err(|why| PushError::Unreachable(why.clone()))
     }
-}
-
-/// A client that resolves by `resolver`, goes by no proxy, which would resolve by itself, and follows nothing unasked.
-fn client(resolver: Resolver) -> Result<Client, String> {
-    // A process has one TLS provider; when another was chosen before, that one serves as well.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let builder = Client::builder().redirect(Policy::none()).no_proxy().dns_resolver(Arc::new(resolver));
-    builder.connect_timeout(limits::PUSH_CALL_SPAN).build().map_err(|error| innermost(&error))
 }
 
 fn location(response: &Response, url: &Url) -> Option<Url> {
@@ -184,7 +174,6 @@ async fn text(mut response: Response) -> Result<String, PushError> {
     String::from_utf8(bytes).map_err(|_| PushError::BadAnswer("it is no text".into()))
 }
 
-/// What went wrong on the way. The outer reasons repeat the URL, which holds secrets.
 /// A request to `url` that shows the token, if it is for whoever is there.
 fn authorized(request: RequestBuilder, target: &PushTarget, url: &Url) -> RequestBuilder {
     match target.token_for(url) {
@@ -194,11 +183,8 @@ fn authorized(request: RequestBuilder, target: &PushTarget, url: &Url) -> Reques
 }
 
 fn unreachable(error: &reqwest::Error) -> PushError {
-    let why = innermost(error);
-    if why == PushError::Private.to_string() { PushError::Private } else { PushError::Unreachable(why) }
-}
-
-/// The first cause, in its own words.
-fn innermost(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
+    match Trouble::of(error) {
+        Trouble::NotPublic => PushError::Private,
+        Trouble::Unreachable(why) => PushError::Unreachable(why),
+    }
 }

@@ -2,12 +2,11 @@
 //! key, so that of a URL only its scheme, host and port are ever shown again.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use reqwest::Url;
 
 use crate::base::limits;
-use crate::io::push::addresses::is_private;
+use crate::io::egress::{UrlError, check};
 use crate::io::telemetry::log::Redacted;
 
 /// Where to push. Its text forms tell no secret.
@@ -47,6 +46,17 @@ pub enum PushTargetError {
     Token,
 }
 
+impl From<UrlError> for PushTargetError {
+    fn from(why: UrlError) -> Self {
+        match why {
+            UrlError::NoUrl => Self::NoUrl,
+            UrlError::Scheme => Self::Scheme,
+            UrlError::Credentials => Self::Credentials,
+            UrlError::Private => Self::Private,
+        }
+    }
+}
+
 impl PushTarget {
     /// What somebody asked for. Nothing is resolved or asked yet.
     ///
@@ -80,26 +90,6 @@ impl PushTarget {
         let token = self.token.as_ref().filter(|_| url.origin() == self.url().origin());
         token.map(|token| token.reveal().as_str())
     }
-}
-
-/// Whether a URL may be asked, as far as it can be told without resolving its name.
-pub(super) fn check(url: &Url, allow_private: bool) -> Result<(), PushTargetError> {
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_private => {}
-        "http" => return Err(PushTargetError::Scheme),
-        _ => return Err(PushTargetError::NoUrl),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(PushTargetError::Credentials);
-    }
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(PushTargetError::NoUrl)?;
-    // As the library reads it: 0x7f.1 and 2130706433 are 127.0.0.1 by now.
-    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    if literal.is_ok_and(|address| !allow_private && is_private(address)) {
-        return Err(PushTargetError::Private);
-    }
-    Ok(())
 }
 
 fn is_token(text: &str) -> bool {

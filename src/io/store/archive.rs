@@ -15,10 +15,11 @@ use crate::base::media::RoomId;
 use crate::core::record::{
     Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
 };
-use crate::core::retention::{RecordingName, Retention, Secret, open};
+use crate::core::retention::{Hour, RecordingName, Retention, Secret, open};
 use crate::engine::flow::{Counter, Level, Waker};
 use crate::io::store::custody::KeyCustody;
 use crate::io::store::disk::StoreError;
+use crate::io::store::erased::ErasedEar;
 use crate::io::store::keeper_file::KeeperFileError;
 use crate::io::store::keepers::{Keepers, LOOK_EVERY};
 use crate::io::store::local_keeper::KeyCustodyError;
@@ -133,6 +134,7 @@ pub struct Archive {
     runtime: Handle,
     counters: ArchiveCounters,
     underway: Underway,
+    erased: ErasedEar,
 }
 
 impl Archive {
@@ -161,7 +163,8 @@ impl Archive {
         counters: ArchiveCounters,
     ) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::remote(keepers));
-        Ok(Self { vault: Vault::open(vault)?, custody, retention, runtime, counters, underway: Underway::default() })
+        let (underway, erased) = Default::default();
+        Ok(Self { vault: Vault::open(vault)?, custody, retention, runtime, counters, underway, erased })
     }
 
     /// Only to read: a copy, or beside a node that runs. The keeper's file is looked at as it stands.
@@ -170,8 +173,8 @@ impl Archive {
     /// When the vault or the keeper's folder cannot be used.
     pub fn look_at(place: &ArchivePlace, runtime: Handle) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::look_at(Path::new(&place.keeper))?);
-        let (retention, counters, underway) = Default::default();
-        Ok(Self { vault: Vault::open(&place.vault)?, custody, retention, runtime, counters, underway })
+        let (retention, counters, underway, erased) = Default::default();
+        Ok(Self { vault: Vault::open(&place.vault)?, custody, retention, runtime, counters, underway, erased })
     }
 
     /// As [`Archive::open`], on a vault that is open already.
@@ -186,7 +189,8 @@ impl Archive {
         counters: ArchiveCounters,
     ) -> Result<Self, ArchiveError> {
         let custody = Arc::new(KeyCustody::open(keeper, counters.keeper_errors.clone())?);
-        Ok(Self { vault, custody, retention, runtime, counters, underway: Underway::default() })
+        let (underway, erased) = Default::default();
+        Ok(Self { vault, custody, retention, runtime, counters, underway, erased })
     }
 
     /// From now on objects wait in a spool while the store is slow or down. [`Archive::run_spool`] has them stored.
@@ -196,6 +200,12 @@ impl Archive {
     pub fn with_spool(mut self, place: &SpoolPlace) -> Result<Self, ArchiveError> {
         self.vault.set_spool(Arc::new(Spool::open(place, self.counters.upload.clone())?));
         Ok(self)
+    }
+
+    /// From now on `told` hears of each recording of which nothing is left in the store, and whether that is because
+    /// its time was over.
+    pub fn hear_erased(&self, told: impl Fn(RecordingName, bool) + Send + Sync + 'static) {
+        self.erased.set(told);
     }
 
     /// The keeper.
@@ -365,6 +375,7 @@ impl Archive {
             }
         }
         self.vault.clear(&folder(recording)).await?;
+        self.erased.tell(recording, false);
         denied.map_err(|error| ReadError::Store(VaultError::Failed(error.to_string())))
     }
 
@@ -383,12 +394,15 @@ impl Archive {
         });
         for hour in hours.into_iter().filter(|hour| hour.is_expired(now)) {
             let (folder, before) = (format!("{ROOT}/{hour}"), deleting.failed);
+            let filed = self.filed_under(hour).await;
             deleting.all_under(&self.vault, &folder, progress).await;
             if deleting.failed == before
                 && let Err(error) = self.vault.clear(&folder).await
             {
                 deleting.fail(error);
             }
+            let left = if deleting.failed == before { Vec::new() } else { self.filed_under(hour).await };
+            filed.into_iter().filter(|name| !left.contains(name)).for_each(|name| self.erased.tell(name, true));
         }
         let Deleting { objects, failed, error, .. } = deleting;
         let mut swept = Swept { objects, failed };
@@ -413,6 +427,16 @@ impl Archive {
             keepers.set_mend_due();
         }
         swept
+    }
+
+    /// Recordings of an hour, as far as somebody hears of it and the store says.
+    async fn filed_under(&self, hour: Hour) -> Vec<RecordingName> {
+        if !self.erased.is_set() {
+            return Vec::new();
+        }
+        let names = self.vault.folders(&format!("{ROOT}/{hour}")).await.unwrap_or_default();
+        let ids = names.iter().filter_map(|name| name.parse().ok());
+        ids.map(|recording| RecordingName { hour, recording }).collect()
     }
 
     /// Ticks the keeper every second and sweeps every `limits::SWEEP_EVERY`, for as long as the node runs.

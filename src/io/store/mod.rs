@@ -14,6 +14,7 @@ mod archive;
 mod clock;
 mod custody;
 mod disk;
+mod erased;
 mod keeper_file;
 mod keepers;
 mod local_keeper;

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -52,9 +52,13 @@ pub enum Format {
 /// What libraries may say unless the variable asks for more: clients could flood the log through their warnings.
 const LIBRARIES: &str = "str0m=error,is=error,sctp_proto=error,dimpl=error,webrtc=off,rtc=off,webrtc_ice=off";
 
+/// A library that writes what it is given to draw, which is people's names. Nothing brings its lines back.
+const NEVER: &str = "cosmic_text";
+
 /// Begins writing this process's log to stderr. A second call changes nothing: a log is set up once.
 pub fn init(level: Level, format: Format) {
     let allowed = tracing_subscriber::registry().with(filter(level, std::env::var(LOG_VARIABLE).ok().as_deref()));
+    let allowed = allowed.with(filter_fn(|line| may_be_written(line.target())));
     // Colours are for eyes: a file or a collector gets the words alone (no-color.org).
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let lines = tracing_subscriber::fmt::layer().with_ansi(coloured).with_writer(std::io::stderr);
@@ -101,6 +105,11 @@ fn filter(level: Level, variable: Option<&str>) -> Targets {
     let each = all.into_iter().flatten().flat_map(|some| some.split(',')).map(str::trim);
     let known = each.filter(|one| !one.is_empty() && one.parse::<Targets>().is_ok()).collect::<Vec<_>>();
     known.join(",").parse().expect("each of them can be read")
+}
+
+/// Whether a line of that target is one that could name nobody, whatever was asked for.
+fn may_be_written(target: &str) -> bool {
+    target.strip_prefix(NEVER).is_none_or(|rest| !rest.is_empty() && !rest.starts_with("::"))
 }
 
 /// Something that must not be logged: a display name, an address, an SDP. Its text forms hide it; only `reveal` shows
@@ -191,6 +200,13 @@ fn nanos(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_draws_names_writes_nothing() {
+        for (target, may) in [("cosmic_text", false), ("cosmic_text::shape", false), ("cosmic_texture", true)] {
+            assert_eq!(may_be_written(target), may, "{target}");
+        }
+    }
 
     #[test]
     fn a_flood_is_told_once_a_second_with_its_count() {

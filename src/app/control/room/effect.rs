@@ -13,6 +13,7 @@ use crate::base::media::{
 };
 use crate::core::push::PushId;
 use crate::core::scene;
+use crate::core::webhook::Happening;
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, PlayoutCell, TrackTap};
 use crate::io::api::{LegState, ResourceToken};
 use crate::io::push::PushTarget;
@@ -47,6 +48,10 @@ pub enum Effect {
     Dial(Box<Peer>, Box<OwnSocket>),
     /// A connection is of this room no longer, and its token names nothing.
     Forget(PeerId, ResourceToken),
+    /// Something happened that the operator may want to know.
+    Tell(Box<Happening>),
+    /// Something of this recording is stored, for the first time or again.
+    Stored(RecordingTicket),
     /// The room is over.
     End(Box<RoomEnd>),
 }

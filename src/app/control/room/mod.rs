@@ -27,6 +27,7 @@ mod returning;
 mod seats;
 pub mod setup;
 mod state;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tracks;

@@ -93,7 +93,9 @@ impl Room {
         self.core.handle(now, input, &mut outputs);
         for output in outputs.drain() {
             match output {
+                RoomOutput::Joined(participant) => self.tell_joined(participant, out),
                 RoomOutput::Left(participant) => {
+                    self.tell_left(participant, out);
                     out.push(Effect::Scene(scene::Input::Left { participant }));
                     out.push(Effect::Mix(MixCommand::ForgetPerson(self.name.clone(), participant)));
                     self.refusers.let_go(now, participant);
@@ -110,10 +112,7 @@ impl Room {
                 RoomOutput::RulesChanged => self.broadcast(&self.rules_message(), out),
                 RoomOutput::Ended => self.end(now, "the last one left", out),
                 // Those who ask for admission look for their answer themselves.
-                RoomOutput::Joined(_)
-                | RoomOutput::ViewerAdmitted(_)
-                | RoomOutput::Refused(..)
-                | RoomOutput::ViewerRefused(..) => {}
+                RoomOutput::ViewerAdmitted(_) | RoomOutput::Refused(..) | RoomOutput::ViewerRefused(..) => {}
             }
         }
     }

@@ -94,6 +94,7 @@ impl Room {
             self.broadcast_each(|caller| self.state_message(caller), out);
         }
         tracing::info!(room = %alias(&self.name), push = %id, "a push ends");
+        self.tell_push(id, entry.target.shown(), "ended", out);
         Ok(())
     }
 
@@ -173,8 +174,9 @@ impl Room {
 
     /// The room is over: nothing of it goes anywhere any more.
     pub(super) fn end_pushes(&mut self, now: Instant, out: &mut Outbox<Effect>) {
-        for mut entry in std::mem::take(&mut self.pushes).0.into_values() {
+        for (id, mut entry) in std::mem::take(&mut self.pushes).0 {
             self.let_line_go(now, &mut entry, out);
+            self.tell_push(PushId(id), entry.target.shown(), "ended", out);
         }
     }
 
@@ -193,6 +195,10 @@ impl Room {
                 PushOutput::LetGo => {
                     entry.place.counters.failures.add(1);
                     let why = entry.push.stats().last_error;
+                    // What fails again and again is told once.
+                    if before == PushState::Live || entry.push.stats().failures == 1 {
+                        self.tell_push(id, entry.target.shown(), "waiting", out);
+                    }
                     tracing::warn!(room = %alias(&self.name), push = %id, why, "a push fails; it is tried again");
                     self.let_line_go(now, &mut entry, out);
                 }
@@ -202,6 +208,7 @@ impl Room {
         entry.place.set_live(is_live);
         if is_live && !was_live {
             tracing::info!(room = %alias(&self.name), push = %id, "a push is up");
+            self.tell_push(id, entry.target.shown(), "live", out);
         }
         self.pushes.0.insert(id.0, entry);
         if is_live != was_live {

@@ -111,6 +111,7 @@ impl Room {
         if self.recording.ticket() != Some(ticket) || self.recording.is_on() {
             return;
         }
+        out.push(Effect::Stored(ticket));
         if matches!(self.recording, RecordingState::Waiting(_)) {
             self.recording = RecordingState::On(ticket);
             self.recording_changed(out);

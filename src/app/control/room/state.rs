@@ -24,6 +24,7 @@ use crate::core::ladder::{CodecChoice, Relief, UplinkInput, room_units};
 use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Person};
+use crate::core::webhook::Happening;
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
 use crate::io::live::LiveRoom;
@@ -266,6 +267,7 @@ impl Room {
         }
         match input {
             Input::Begin => {
+                self.tell(Happening::RoomBegan { room: self.name.clone() }, out);
                 self.log_codec();
                 self.record_from_the_start(now, out);
                 self.package_from_the_start(now, out);
@@ -476,6 +478,7 @@ impl Room {
         self.ended = true;
         self.setup.rooms_running.fetch_sub(1, Ordering::Relaxed);
         self.end_pushes(now, out);
+        self.tell_all_left(out);
         let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
         for id in peers {
             let Some(entry) = self.peers.remove(id) else { continue };

@@ -7,10 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::io::push::error::PushError;
+/// A name that leads only to where nothing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it leads to an address that is not public")]
+pub struct NotPublic;
 
 /// Whether an address is of this machine, of a network behind it, or of nobody.
-pub(super) fn is_private(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => is_private_v4(v4),
         IpAddr::V6(v6) => is_private_v6(v6),
@@ -71,7 +75,7 @@ fn allowed(
     allow_private: bool,
 ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
     let allowed: Vec<SocketAddr> = found.filter(|found| allow_private || !is_private(found.ip())).collect();
-    if allowed.is_empty() { Err(PushError::Private.into()) } else { Ok(allowed) }
+    if allowed.is_empty() { Err(NotPublic.into()) } else { Ok(allowed) }
 }
 
 #[cfg(test)]
@@ -102,6 +106,6 @@ mod tests {
         assert_eq!(allowed(both.into_iter(), false).unwrap(), [address("1.1.1.1")]);
         assert_eq!(allowed(both.into_iter(), true).unwrap(), both);
         let refused = allowed([both[0], both[2]].into_iter(), false).unwrap_err();
-        assert_eq!(refused.to_string(), PushError::Private.to_string());
+        assert!(refused.is::<NotPublic>());
     }
 }

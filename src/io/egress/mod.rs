@@ -1,0 +1,17 @@
+//! **The question:** where does this node go by itself, and where never? Floor 4: what pushes and webhooks share, who
+//! both go where somebody wrote that they should.
+//!
+//! Doors: [`check`] (may this URL be asked?), [`client`] (asks, and nowhere else), [`Trouble`], [`is_private`].
+//!
+//! A URL is whatever somebody wrote, so a node that goes wherever it is sent would reach for them what only it reaches:
+//! the machine's own ports, the network behind it, the cloud's metadata (server-side request forgery). An address that
+//! is not everybody's is refused unless the operator allows it, and the one that was looked at is the one that is gone
+//! to: names are resolved by `addresses` alone, no proxy resolves them otherwise, and no redirect is followed unasked.
+
+mod addresses;
+mod client;
+mod url;
+
+pub use addresses::{NotPublic, is_private};
+pub use client::{Trouble, client};
+pub use url::{UrlError, check};
