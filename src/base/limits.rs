@@ -3,6 +3,7 @@
 
 mod access;
 mod call;
+mod captions;
 mod console;
 mod drain;
 mod ice;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use access::*;
 pub use call::*;
+pub use captions::*;
 pub use console::*;
 pub use drain::*;
 pub use ice::*;

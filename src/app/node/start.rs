@@ -171,7 +171,8 @@ impl Node {
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
         let history = history::begin(&runtime, &counts, &panics);
-        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
+        let captions = counts.captions.clone();
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, captions, recordings };
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,

@@ -21,7 +21,7 @@ mod track_entry;
 
 pub use chapters::{Chapter, ChapterKind, chapters_vtt};
 pub use gap::{Gap, GapReason, GapTrack};
-pub use manifest::{Manifest, RecordingState, TakeEntry, utc_text};
+pub use manifest::{Manifest, RecordingState, TakeEntry, utc_ms_text, utc_text};
 pub use object::{Contents, Hdr, Object, ROOT, RecordedFile, SegmentEntry, folder};
 pub use playlist::{PlaylistPart, Rendition, media_playlist, multivariant_playlist};
 pub use recorder::{Event, Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};

@@ -253,6 +253,8 @@ pub(super) const TOLD: &[Told] = &[
         Gives::Json(of::<pushes::Pushes>),
     )]),
     told("Rooms", "DELETE", "/v1/rooms/{room}/pushes/{push}", "End a push"),
+    told("Rooms", "GET", "/v1/rooms/{room}/captions", "Hear each voice by itself, and show what was said: a WebSocket")
+        .gives(&[(101, "It speaks as docs/captions.md says", Gives::Nothing)]),
     told("Recordings", "GET", "/v1/recordings", "Those that have not expired, in the order of their expiry")
         .query(&[("room", "Of this room only"), ("owner", "Of this owner only")])
         .gives(&[(200, "The list", Gives::Json(of::<Listed>))]),
