@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use super::{AUDIO_TICK, VOICES_MAX};
-
 /// Samples a second of what captioners hear: what recognisers of speech are made for.
 pub const SPEECH_RATE: u32 = 16_000;
 /// Samples of one voice at one audio tick.
-pub const SPEECH_SAMPLES: usize = (SPEECH_RATE as u128 * AUDIO_TICK.as_millis() / 1000) as usize;
+pub const SPEECH_SAMPLES: usize = 320;
 /// Ticks of one voice that go in one message.
 pub const SPEECH_MESSAGE_TICKS: usize = 5;
 /// Blocks that wait for one captioner: two seconds of as many voices as are ever mixed.
-pub const SPEECH_WAITING_MAX: usize = VOICES_MAX * 100;
+pub const SPEECH_WAITING_MAX: usize = 1200;
 /// Captioners of one room at once.
 pub const CAPTIONERS_PER_ROOM_MAX: usize = 4;
 /// Bytes of one message of a captioner.
@@ -45,8 +43,16 @@ pub const CAPTION_SILENCE_SPAN: Duration = Duration::from_secs(35);
 pub const CAPTIONS_WAITING_MAX: usize = 32;
 /// People of a captioned room who left and may still be captioned.
 pub const CAPTION_LEFT_MAX: usize = 64;
+/// Captions of one room that HLS keeps at most.
+pub const CAPTION_CUES_MAX: usize = 2048;
+/// How long a caption is shown at least.
+pub const CAPTION_SHOWN_MIN: Duration = Duration::from_secs(1);
+/// Bytes of captions of a recording that are sealed together.
+pub const CAPTION_OBJECT_LEN: usize = 16 * 1024;
+/// Bytes of captions that wait for a store that is behind; later ones are lost.
+pub const CAPTIONS_UNSTORED_LEN_MAX: usize = 1024 * 1024;
 
 // Escaped in JSON, a character without controls takes twice its bytes at most.
 const _: () = assert!(CAPTION_TEXT_CHARS_MAX * 4 * 2 < CAPTION_MESSAGE_LEN_MAX);
 const _: () = assert!(CAPTION_MESSAGE_LEN_MAX < CAPTION_FRAME_LEN_MAX);
-const _: () = assert!(SPEECH_SAMPLES == 320 && SPEECH_MESSAGE_TICKS * SPEECH_SAMPLES <= u16::MAX as usize);
+const _: () = assert!(SPEECH_MESSAGE_TICKS * SPEECH_SAMPLES <= u16::MAX as usize);

@@ -2,7 +2,8 @@
 //!
 //! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`codec`] (how it is coded),
 //! [`colour`] (what samples mean),
-//! [`size`] (rasters), [`speech`] (what captioners hear), [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
+//! [`size`] (rasters), [`speech`] (what captioners hear),
+//! [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
 //! changed), [`outbox`] (how a pure core answers).
 
 mod bitmap;

@@ -1,4 +1,4 @@
-//! **The question:** how does sound go from the node's 48 kHz to the rates of others, and back? Windowed-sinc low-passes
+//! **The question:** how does sound go from the node's 48 kHz to others' rates, and back? Windowed-sinc low-passes
 //! (Kaiser and Schafer, 1980). For the telephone's 8 kHz one of 6 ms, in six phases: flat to 3.4 kHz, the telephone's
 //! band (ITU-T G.712), and 60 dB down from 4 kHz on. For recognisers of speech, at 16 kHz, one of 4 ms: flat to 7 kHz,
 //! and 60 dB down from 8 kHz on.

@@ -70,10 +70,17 @@ pub struct Manifest {
     /// How many more chapters there are than listed.
     #[serde(default)]
     pub chapters_unlisted: u64,
+    /// How many captions there are of what was said; the words stand beside the manifest.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub captions: u64,
     /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums
     /// above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<TrackEntry>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Manifest {
@@ -94,6 +101,7 @@ impl Manifest {
             gap_ms: 0,
             chapters: Vec::new(),
             chapters_unlisted: 0,
+            captions: 0,
             tracks: Vec::new(),
         }
     }

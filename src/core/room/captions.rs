@@ -20,7 +20,7 @@ pub enum CaptionRefused {
     #[error("'participant' names nobody who is in the room or left it a moment ago")]
     Nobody,
     /// It is of another time.
-    #[error("'from_ms' lies more than {max} s back; the room's clock stands at {0} ms", max = limits::CAPTION_AGE_MAX.as_secs())]
+    #[error("'from_ms' lies too far back, more than two minutes; the room's clock stands at {0} ms")]
     Old(u64),
     /// It is of the future.
     #[error("'to_ms' is yet to come; the room's clock stands at {0} ms")]

@@ -9,7 +9,7 @@ use crate::base::media::{ParticipantId, Pts, RoomId, TrackId, TrackKind};
 /// The layout of [`speech_head`].
 const HEAD_VERSION: u8 = 1;
 /// Bytes of the head before the samples.
-pub const SPEECH_HEAD_LEN: usize = 20;
+pub const SPEECH_HEAD_BYTES: usize = 20;
 
 /// What somebody said, written down. Times are milliseconds of the room's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +165,10 @@ pub enum CaptionFault {
     #[error("messages to the node are JSON in text, not bytes")]
     Bytes,
     /// There are too many characters in it.
-    #[error("a text has at most {max} characters, this one has {0}: say it in parts", max = limits::CAPTION_TEXT_CHARS_MAX)]
+    #[error(
+        "a text has at most {max} characters, this one has {0}: say it in parts",
+        max = limits::CAPTION_TEXT_CHARS_MAX
+    )]
     Long(usize),
     /// There is nothing to read in it.
     #[error("there is nothing to read in 'text'")]
@@ -174,7 +177,7 @@ pub enum CaptionFault {
     #[error("'language' is a tag of BCP 47 such as \"en\" or \"de-AT\"")]
     Language,
     /// It ends before it begins, or is about too much.
-    #[error("'to_ms' lies at most {max} s after 'from_ms', and not before it", max = limits::CAPTION_SPAN_MAX.as_secs())]
+    #[error("'to_ms' lies at most a minute after 'from_ms', and not before it")]
     Span,
 }
 
@@ -243,8 +246,8 @@ pub fn is_language(tag: &str) -> bool {
 /// What stands before the samples of a message: version, track (0: microphone, 1: a screen's sound), samples, whose,
 /// when they begin; all little-endian.
 #[must_use]
-pub fn speech_head(track: TrackId, from: Pts, samples: u16) -> [u8; SPEECH_HEAD_LEN] {
-    let mut head = [0; SPEECH_HEAD_LEN];
+pub fn speech_head(track: TrackId, from: Pts, samples: u16) -> [u8; SPEECH_HEAD_BYTES] {
+    let mut head = [0; SPEECH_HEAD_BYTES];
     head[0] = HEAD_VERSION;
     head[1] = u8::from(track.kind == TrackKind::ScreenSound);
     head[2..4].copy_from_slice(&samples.to_le_bytes());

@@ -17,7 +17,7 @@ use crate::base::media::{ParticipantId, RoomId, TrackKind};
 use crate::core::access::Act;
 
 pub use caption::{
-    CaptionBounds, CaptionFault, CaptionLine, FromCaptioner, SPEECH_HEAD_LEN, Speaker, ToCaptioner, is_language, ms,
+    CaptionBounds, CaptionFault, CaptionLine, FromCaptioner, SPEECH_HEAD_BYTES, Speaker, ToCaptioner, is_language, ms,
     speech_head,
 };
 pub use chat::{ChatLine, Reaction};

@@ -2,7 +2,8 @@
 //! time, one overflow policy and one counter. Floor 2.
 //!
 //! Doors: [`track_queue()`] (peer → decode), [`opus_queue`] (peer → mix), [`FrameSlot`] (decode → compose), [`Fan`]
-//! (encode or mix → readers), [`TrackTap`] (jitter buffer → recorder), [`speech_feed()`] (mix → captioner), [`KeyframeRequest`] (wishes → peer),
+//! (encode or mix → readers), [`TrackTap`] (jitter buffer → recorder), [`speech_feed()`] (mix → captioner),
+//! [`KeyframeRequest`] (wishes → peer),
 //! [`PlayoutCell`] (camera and microphone share one delay), [`Waker`]; [`Counter`] and [`Level`], numbers that anyone
 //! may read.
 

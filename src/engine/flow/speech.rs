@@ -2,11 +2,13 @@
 //! `limits::SPEECH_WAITING_MAX` blocks a captioner; one that is full takes nothing more until there is room again, and
 //! the next block says how many are missing before it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use crossbeam_queue::ArrayQueue;
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use crate::base::limits;
 use crate::base::media::Speech;
@@ -23,7 +25,8 @@ pub struct Heard {
 
 struct Ring {
     queue: ArrayQueue<Heard>,
-    filled: Notify,
+    /// Of the task that reads.
+    waker: AtomicWaker,
     /// The mix is gone.
     closed: AtomicBool,
     /// The reader is gone.
@@ -48,7 +51,7 @@ pub struct SpeechReader {
 pub fn speech_feed(lost: Counter) -> (SpeechFeed, SpeechReader) {
     let ring = Arc::new(Ring {
         queue: ArrayQueue::new(limits::SPEECH_WAITING_MAX),
-        filled: Notify::new(),
+        waker: AtomicWaker::new(),
         closed: AtomicBool::new(false),
         left: AtomicBool::new(false),
     });
@@ -65,7 +68,7 @@ impl SpeechFeed {
                 self.counter.add(1);
             }
         }
-        self.ring.filled.notify_one();
+        self.ring.waker.wake();
     }
 
     /// Whether nobody reads it any more.
@@ -79,16 +82,18 @@ impl SpeechReader {
     /// The next one, in order; `None` once the room is over and all was read. What is not awaited to its end loses
     /// nothing.
     pub async fn next(&mut self) -> Option<Heard> {
-        loop {
-            // Read the flag first: what was given before the close is then certainly in the ring.
-            let closed = self.ring.closed.load(Ordering::Acquire);
-            if let Some(heard) = self.ring.queue.pop() {
-                return Some(heard);
-            }
-            if closed {
-                return None;
-            }
-            self.ring.filled.notified().await;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &Context<'_>) -> Poll<Option<Heard>> {
+        // Registered first: what is given from now on wakes the task.
+        self.ring.waker.register(context.waker());
+        // The flag before the ring: what was given before the close is then certainly in it.
+        let closed = self.ring.closed.load(Ordering::Acquire);
+        match self.ring.queue.pop() {
+            Some(heard) => Poll::Ready(Some(heard)),
+            None if closed => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 }
@@ -96,7 +101,7 @@ impl SpeechReader {
 impl Drop for SpeechFeed {
     fn drop(&mut self) {
         self.ring.closed.store(true, Ordering::Release);
-        self.ring.filled.notify_one();
+        self.ring.waker.wake();
     }
 }
 
@@ -120,6 +125,9 @@ impl std::fmt::Debug for SpeechReader {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
     use super::*;
     use crate::base::media::{ParticipantId, Pts, TrackId, TrackKind};
 
@@ -127,33 +135,46 @@ mod tests {
         Speech::Ends(TrackId { participant: ParticipantId(1), kind: TrackKind::Microphone }, Pts(n))
     }
 
-    #[tokio::test]
-    async fn a_slow_captioner_loses_the_newest_is_told_and_goes_on() {
+    fn read(reader: &mut SpeechReader) -> Poll<Option<Heard>> {
+        reader.poll_next(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_slow_captioner_loses_the_newest_is_told_and_goes_on() {
         let lost = Counter::default();
         let (mut feed, mut reader) = speech_feed(lost.clone());
         let max = limits::SPEECH_WAITING_MAX as u64;
         (0..max + 7).for_each(|n| feed.give(speech(n)));
         assert_eq!(lost.get(), 7);
         for n in 0..max {
-            assert_eq!(reader.next().await, Some(Heard { lost: 0, speech: speech(n) }));
+            assert_eq!(read(&mut reader), Poll::Ready(Some(Heard { lost: 0, speech: speech(n) })));
         }
         feed.give(speech(9_999));
         feed.give(speech(10_000));
-        assert_eq!(reader.next().await, Some(Heard { lost: 7, speech: speech(9_999) }));
-        assert_eq!(reader.next().await, Some(Heard { lost: 0, speech: speech(10_000) }));
+        assert_eq!(read(&mut reader), Poll::Ready(Some(Heard { lost: 7, speech: speech(9_999) })));
+        assert_eq!(read(&mut reader), Poll::Ready(Some(Heard { lost: 0, speech: speech(10_000) })));
     }
 
-    #[tokio::test]
-    async fn each_end_sees_that_the_other_is_gone() {
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_and_each_end_sees_that_the_other_is_gone() {
         let (mut feed, mut reader) = speech_feed(Counter::default());
-        let waits = tokio::spawn(async move {
-            let first = reader.next().await;
-            (first, reader.next().await)
-        });
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert_eq!(reader.poll_next(&Context::from_waker(&waker)), Poll::Pending);
         feed.give(speech(1));
+        assert_eq!(woken.0.load(Ordering::Acquire), 1);
         drop(feed);
-        let (first, then) = waits.await.unwrap();
-        assert!(first.is_some() && then.is_none());
+        assert!(matches!(read(&mut reader), Poll::Ready(Some(_))), "what was given before");
+        assert_eq!(read(&mut reader), Poll::Ready(None));
         let (feed, reader) = speech_feed(Counter::default());
         assert!(!feed.is_left());
         drop(reader);

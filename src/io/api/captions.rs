@@ -22,6 +22,8 @@ pub struct CaptionerSeat {
     pub people: watch::Receiver<Arc<[Speaker]>>,
     /// In which language the operator says that is spoken.
     pub language: Option<String>,
+    /// Goes with the seat: by that the room sees whom an answer never reached.
+    pub presence: Arc<()>,
 }
 
 /// What is counted of captioners; clones share the counts.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -17,7 +18,9 @@ use crate::base::media::{ParticipantId, Pts, RoomId, Speech, SpeechBlock, TrackI
 use crate::core::access::Caller;
 use crate::core::record::utc_ms_text;
 use crate::core::room::{Bucket, CaptionerId};
-use crate::core::signal::{CaptionBounds, CaptionFault, FromCaptioner, SPEECH_HEAD_LEN, ToCaptioner, ms, speech_head};
+use crate::core::signal::{
+    CaptionBounds, CaptionFault, FromCaptioner, SPEECH_HEAD_BYTES, ToCaptioner, ms, speech_head,
+};
 use crate::engine::flow::Heard;
 use crate::io::api::{CaptionCounters, CaptionerSeat, Command, ControlHandle, Refusal};
 use crate::io::http::extract::RoomPath;
@@ -44,9 +47,9 @@ async fn listen(
     let of = room.clone();
     let seat = control.request(caller.clone(), |reply| Command::BeginCaptions { room: of, reply }).await?;
     let presence = Presence { control, caller, room, captioner: seat.captioner };
-    let bounds = (limits::CAPTION_FRAME_LEN_MAX, limits::CAPTION_FRAME_LEN_MAX);
-    let upgrade = upgrade.max_message_size(bounds.0).max_frame_size(bounds.1);
-    Ok(upgrade.on_upgrade(async move |socket| {
+    let len_max = limits::CAPTION_FRAME_LEN_MAX;
+    let upgrade = upgrade.max_message_size(len_max).max_frame_size(len_max);
+    Ok(upgrade.on_upgrade(move |socket| async move {
         Session::new(presence, counters).run(socket, seat).await;
         // Its connection is one with a request until now.
         drop(in_hand);
@@ -160,7 +163,7 @@ impl Session {
             rate: limits::SPEECH_RATE,
             channels: 1,
             format: "s16le",
-            head_bytes: SPEECH_HEAD_LEN,
+            head_bytes: SPEECH_HEAD_BYTES,
             began,
             now_ms: now_ms(seat),
             language: seat.language.clone(),
@@ -236,7 +239,7 @@ impl Session {
             return Err(SILENT);
         }
         say(socket, &ToCaptioner::Time { now_ms: now_ms(seat) }).await?;
-        socket.send(Message::Ping(Vec::new().into())).await.map_err(|_| GONE)
+        socket.send(Message::Ping(Bytes::new())).await.map_err(|_| GONE)
     }
 
     /// What the captioner said.
@@ -288,7 +291,7 @@ impl Gathered {
             return Ok(());
         }
         let count = u16::try_from(self.samples.len()).expect("a message has 1,600 samples at most");
-        let mut bytes = Vec::with_capacity(SPEECH_HEAD_LEN + self.samples.len() * 2);
+        let mut bytes = Vec::with_capacity(SPEECH_HEAD_BYTES + self.samples.len() * 2);
         bytes.extend_from_slice(&speech_head(self.track, self.from, count));
         bytes.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
         self.samples.clear();

@@ -413,6 +413,24 @@ impl Problem {
 }
 
 impl Problem {
+    /// There can be no such recording now.
+    fn of_recording(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::RetentionTooLong { hours } => {
+                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
+                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
+            }
+            Refusal::KeepersSilent => {
+                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
+                              try again later.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
+            _ => Self::not_recorded(),
+        }
+    }
+}
+
+impl Problem {
     /// A captioner comes without a WebSocket.
     pub(super) fn no_socket() -> Self {
         let detail =
@@ -476,15 +494,8 @@ impl From<Refusal> for Problem {
             Refusal::CaptionersFull | Refusal::BadCaption(_) | Refusal::CaptionsTooOften(_) => {
                 Self::of_caption(refusal)
             }
-            Refusal::NotRecording => Self::not_recorded(),
-            Refusal::RetentionTooLong { hours } => {
-                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
-                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
-            }
-            Refusal::KeepersSilent => {
-                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
-                              try again later.";
-                Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            Refusal::NotRecording | Refusal::RetentionTooLong { .. } | Refusal::KeepersSilent => {
+                Self::of_recording(&refusal)
             }
             Refusal::Removed => {
                 let detail = "A host of the room removed you; your place is not kept.";

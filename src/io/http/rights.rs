@@ -97,6 +97,8 @@ static ROUTES: &[Route] = &[
     route("/v1/recordings/{recording}/media.m3u8", ARCHIVE),
     route("/v1/recordings/{recording}/poster.jpg", ARCHIVE),
     route("/v1/recordings/{recording}/chapters.vtt", ARCHIVE),
+    route("/v1/recordings/{recording}/captions.vtt", ARCHIVE),
+    route("/v1/recordings/{recording}/captions.m3u8", ARCHIVE),
     route("/v1/recordings/{recording}/link", &[(Method::POST, Act::Archive)]),
     route("/v1/recordings/{recording}/hand-over", &[(Method::GET, Act::Archive), (Method::POST, Act::Archive)]),
 ];

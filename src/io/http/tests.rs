@@ -2,6 +2,7 @@
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
 mod access;
+mod captions;
 mod drain;
 mod ice;
 mod pushes;

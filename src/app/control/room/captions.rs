@@ -10,37 +10,14 @@ use tokio::sync::watch;
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
 use crate::app::workers::mix::MixCommand;
-use crate::base::media::{Outbox, ParticipantId, pts_from_instant};
-use crate::core::room::{CaptionRefused, CaptionerId, Captions};
+use crate::base::media::{Outbox, Pts, pts_from_instant};
+use crate::core::record::{Event, SpokenLine};
+use crate::core::room::{CaptionRefused, CaptionerId};
 use crate::core::signal::{CaptionLine, FromNode, Speaker, ms};
 use crate::engine::flow::speech_feed;
 use crate::io::api::{CaptionerSeat, Refusal};
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::NetCommand;
-
-/// The room's captioners, and what they know of its people.
-#[derive(Debug, Default)]
-pub struct Captioned {
-    captions: Captions,
-    /// While there are some.
-    people: Option<watch::Sender<Arc<[Speaker]>>>,
-}
-
-impl Captioned {
-    /// Whether somebody listens.
-    pub fn is_on(&self) -> bool {
-        self.captions.is_captioned()
-    }
-
-    /// Somebody left the room.
-    pub fn leaves(&mut self, now: Instant, participant: ParticipantId) {
-        let Some(people) = &self.people else { return };
-        // As captioners were told last, when they were still here.
-        if let Some(speaker) = people.borrow().iter().find(|speaker| speaker.id == participant) {
-            self.captions.leaves(now, participant, &speaker.name);
-        }
-    }
-}
 
 impl Room {
     /// A captioner comes: it hears whoever is heard, and everybody is told.
@@ -48,17 +25,23 @@ impl Room {
     /// # Errors
     /// When there are as many as may be.
     pub(super) fn begin_captions(&mut self, out: &mut Outbox<Effect>) -> Result<CaptionerSeat, Refusal> {
+        self.end_left_captions(out);
         let captioner = self.captioned.captions.begin().ok_or(Refusal::CaptionersFull)?;
+        let presence = Arc::new(());
+        self.captioned.seats.push((captioner, Arc::downgrade(&presence)));
         let counters = &self.setup.counts.captions;
         counters.captioners.raise(1);
         let (feed, speech) = speech_feed(counters.lost.clone());
         out.push(Effect::Mix(MixCommand::Caption(self.name.clone(), feed)));
         let speakers = self.speakers();
         let people = self.captioned.people.get_or_insert_with(|| watch::channel(speakers).0).subscribe();
+        if let Some(live) = &self.live {
+            live.list_captions();
+        }
         self.tell_captioned(out);
         tracing::info!(room = %alias(&self.name), captioner = captioner.0, "a captioner listens to each voice");
         let language = self.setup.config.captions.language.tag().map(str::to_owned);
-        Ok(CaptionerSeat { captioner, epoch: self.epoch, speech, people, language })
+        Ok(CaptionerSeat { captioner, epoch: self.epoch, speech, people, language, presence })
     }
 
     /// A captioner goes.
@@ -69,6 +52,7 @@ impl Room {
         if !self.captioned.captions.end(captioner) {
             return Err(Refusal::ResourceNotFound);
         }
+        self.captioned.seats.retain(|(seat, _)| *seat != captioner);
         self.setup.counts.captions.captioners.lower(1);
         if !self.captioned.is_on() {
             self.captioned.people = None;
@@ -76,6 +60,15 @@ impl Room {
         self.tell_captioned(out);
         tracing::info!(room = %alias(&self.name), captioner = captioner.0, "a captioner listens no longer");
         Ok(())
+    }
+
+    /// Captioners whose seats are gone without a farewell, for an answer never reached them, are gone too.
+    fn end_left_captions(&mut self, out: &mut Outbox<Effect>) {
+        let gone = self.captioned.seats.iter().filter(|(_, presence)| presence.strong_count() == 0);
+        for captioner in gone.map(|(captioner, _)| *captioner).collect::<Vec<_>>() {
+            // It is known: it has a seat.
+            let _ = self.end_captions(captioner, out);
+        }
     }
 
     /// The room is over, and with it all captioners.
@@ -102,12 +95,28 @@ impl Room {
             _ => Refusal::BadCaption(why.to_string()),
         })?;
         self.setup.counts.captions.taken.add(1);
+        if line.is_final {
+            self.record_caption(now, &line, out);
+        }
         self.broadcast_to_all(&FromNode::Caption(line), out);
         Ok(())
     }
 
+    /// What stays so is shown by HLS and stands in the recording, unless its speaker does not want to be recorded.
+    fn record_caption(&self, now: Instant, line: &CaptionLine, out: &mut Outbox<Effect>) {
+        let at = |ms: u64| Pts(ms.saturating_mul(1_000_000));
+        let (participant, from, to) = (line.participant, at(line.from_ms), at(line.to_ms));
+        if let Some(live) = &self.live {
+            live.caption(now, (from, to), format!("{}: {}", line.name, line.text));
+        }
+        let (text, language) = (line.text.clone(), line.language.clone());
+        let said = SpokenLine { participant, from, to, text, language };
+        self.to_recording_of(now, participant, Event::Said(Box::new(said)), out);
+    }
+
     /// Captioners are told who is here.
-    pub(super) fn tell_captioners(&self) {
+    pub(super) fn tell_captioners(&mut self, out: &mut Outbox<Effect>) {
+        self.end_left_captions(out);
         if let Some(people) = &self.captioned.people {
             // Nobody may be there to read it.
             people.send_replace(self.speakers());

@@ -53,7 +53,7 @@ impl Room {
     pub(super) fn tell_roster(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         self.roster = RosterState { told: Some(now), is_stale: false };
         self.broadcast(&FromNode::Room { participants: self.people() }, out);
-        self.tell_captioners();
+        self.tell_captioners(out);
     }
 
     /// The node will end the room at `at`, or will not any more: everyone is told.

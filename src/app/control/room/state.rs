@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::app::control::report::{RoomCounters, RoomReport};
-use crate::app::control::room::captions::Captioned;
+use crate::app::control::room::captioned::Captioned;
 use crate::app::control::room::effect::{Effect, RoomEnd};
 use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
