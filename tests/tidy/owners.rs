@@ -28,7 +28,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rcgen", &["io/http", "io/keeper"]),
     ("reqwest", &["io/push", "io/transfer", "app/load", "app/cli/drain"]),
     ("rustls", &["io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
-    ("tokio_rustls", &["io/keeper"]),
+    ("rustls_platform_verifier", &["io/push"]),
+    ("tokio_rustls", &["io/keeper", "io/push"]),
     // Codecs: their pointers never leave the file.
     ("dav1d", &["engine/decode/av1"]),
     ("dav1d_sys", &["engine/decode/av1"]),
@@ -55,9 +56,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
-    ("aws_lc_rs", &["core/retention", "io/api", "io/http", "io/tokens", "io/transfer"]),
+    ("aws_lc_rs", &["core/retention", "core/srt", "io/api", "io/http", "io/tokens", "io/transfer"]),
     ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
-    ("zeroize", &["core/retention", "io/keeper", "io/store"]),
+    ("zeroize", &["core/retention", "core/srt", "io/push", "io/keeper", "io/store"]),
     // Words that are checked.
     ("serde_path_to_error", &["core/scene"]),
     ("toml", &["app/config"]),
