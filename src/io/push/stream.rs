@@ -157,7 +157,8 @@ impl Stream {
             tokio::select! {
                 _ = &mut *end => return Ok(()),
                 () = waker.woken() => {
-                    self.take()?;
+                    // Sound is coded here, which takes longer than others of the runtime should wait.
+                    tokio::task::block_in_place(|| self.take())?;
                     self.carrier.flush().await?;
                 }
                 heard = self.carrier.hear() => self.carrier.answer(heard?).await?,

@@ -116,6 +116,8 @@ pub(super) fn write(book: usize, values: &[i32], out: &mut BitWriter) {
     }
 }
 
+/// Books that are tried for a band, from the first that can write it on.
+const BOOKS_TRIED: usize = 5;
 /// Bits that say a section's book and length.
 const SECTION_BITS: u32 = 9;
 /// The length that says that more follows.
@@ -129,8 +131,8 @@ pub(super) fn sections(values: &[i32], bands: usize) -> (Vec<usize>, u32) {
             let largest = values.iter().map(|value| value.abs()).max().unwrap_or(0);
             let first = LARGEST.iter().position(|book| *book >= largest).unwrap_or(ESCAPE);
             let mut costs = [None; 12];
-            // A book for larger values than there are costs more, but may be the neighbour's.
-            for (book, cost_of) in costs.iter_mut().enumerate().skip(first) {
+            // A book for somewhat larger values than there are costs more, but may be the neighbour's.
+            for (book, cost_of) in costs.iter_mut().enumerate().skip(first).take(BOOKS_TRIED) {
                 *cost_of = cost(book, values, largest);
             }
             costs

@@ -101,9 +101,11 @@ impl Spectrum {
         let mut values = [0; HALF];
         for band in 0..USED_BANDS {
             let factor = (-0.1875 * scales[band] as f32).exp2();
-            for n in BANDS[band]..BANDS[band + 1] {
-                let value = (self.powers[n] * factor + ROUND).min(LARGEST_VALUE) as i32;
-                values[n] = if self.coefficients[n] < 0.0 { -value } else { value };
+            let of = BANDS[band]..BANDS[band + 1];
+            let magnitudes = self.powers[of.clone()].iter().zip(&self.coefficients[of.clone()]);
+            for (value, (power, coefficient)) in values[of].iter_mut().zip(magnitudes) {
+                let magnitude = (power * factor + ROUND).min(LARGEST_VALUE) as i32;
+                *value = if *coefficient < 0.0 { -magnitude } else { magnitude };
             }
         }
         let (books, value_bits) = sections(&values, USED_BANDS);

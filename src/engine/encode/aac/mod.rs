@@ -41,6 +41,8 @@ pub struct AacEncoder {
     /// Samples of no whole packet yet.
     waiting: Vec<i16>,
     saved: u32,
+    /// How much coarser than wished the last packet was.
+    coarser: i32,
 }
 
 impl std::fmt::Debug for AacEncoder {
@@ -60,7 +62,7 @@ impl AacEncoder {
     #[must_use]
     pub fn new() -> Self {
         let channels = [Channel::new(), Channel::new()];
-        Self { mdct: Mdct::new(), channels, waiting: Vec::with_capacity(2 * HOP), saved: 0 }
+        Self { mdct: Mdct::new(), channels, waiting: Vec::with_capacity(2 * HOP), saved: 0, coarser: 0 }
     }
 
     /// Takes interleaved stereo samples of −1.0 to 1.0 and appends the packets that they complete, without headers.
@@ -84,7 +86,8 @@ impl AacEncoder {
             spectra.iter().map(|spectrum| spectrum.quantized(coarser).bits()).sum::<u32>() + 32 <= budget
         };
         // As fine as what is heard asks for, if that fits; else the least coarseness that does.
-        let coarser = if fits(0) { 0 } else { least(fits) };
+        let coarser = least(self.coarser, fits);
+        self.coarser = coarser;
         let mut writer = BitWriter::default();
         writer.put(PAIR.0, PAIR.1);
         // The first pair; one window for both: long, a sine, without prediction.
@@ -105,16 +108,35 @@ impl AacEncoder {
     }
 }
 
-/// The least that fits; what is coarser takes fewer bits.
-fn least(fits: impl Fn(i32) -> bool) -> i32 {
-    let (mut below, mut enough) = (0, COARSEST);
+/// The least that fits, or nearly; what is coarser takes fewer bits. It is mostly near the last packet's.
+fn least(last: i32, fits: impl Fn(i32) -> bool) -> i32 {
+    let (mut below, mut enough, mut step) = (-1, COARSEST, 1);
+    if fits(last) {
+        enough = last;
+        while enough > 0 && below < 0 {
+            let finer = (enough - step).max(0);
+            if fits(finer) {
+                enough = finer
+            } else {
+                below = finer
+            }
+            step *= 2;
+        }
+    } else {
+        below = last;
+        while enough == COARSEST && below + step < COARSEST {
+            let coarser = below + step;
+            if fits(coarser) {
+                enough = coarser
+            } else {
+                below = coarser
+            }
+            step *= 2;
+        }
+    }
     while enough - below > 1 {
         let middle = below.midpoint(enough);
-        if fits(middle) {
-            enough = middle;
-        } else {
-            below = middle;
-        }
+        if fits(middle) { enough = middle } else { below = middle }
     }
     enough
 }
@@ -208,7 +230,8 @@ mod tests {
             (dice >> 8) as f32 / 8_388_608.0 - 1.0
         };
         let noisy = stereo(1, |_| [noise(), noise()]);
-        let square = stereo(1, |t| if (t * 50.0) as u32 % 2 == 0 { [9.0, -9.0] } else { [f32::NAN, f32::INFINITY] });
+        let square =
+            stereo(1, |t| if ((t * 50.0) as u32).is_multiple_of(2) { [9.0, -9.0] } else { [f32::NAN, f32::INFINITY] });
         let clicks = stereo(1, |t| if ((t * 48_000.0) as u32).is_multiple_of(4800) { [1.0; 2] } else { [0.0; 2] });
         for sent in [noisy, square, clicks, stereo(1, |_| [0.0; 2])] {
             let packets = encoded(&sent);
