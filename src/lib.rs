@@ -24,7 +24,7 @@
 //! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
 //! | 4 | | [`live`](io::live) | how does what a room shows and says become live HLS, and who waits for it? |
 //! | 4 | | [`egress`](io::egress) | where does this node go by itself, and where never? |
-//! | 4 | | [`push`](io::push) | how is another server asked to take a room in (WHIP)? |
+//! | 4 | | [`push`](io::push) | how is another server asked to take a room in, by WHIP, RTMP or SRT? |
 //! | 4 | | [`webhook`](io::webhook) | how does a message reach the operator's server, and what if it does not? |
 //! | 4 | | [`tokens`](io::tokens) | did a key of the operator's sign this token, and what does it say? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
@@ -50,6 +50,10 @@
 //! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
+//! | 2 | | [`flv`](core::flv) | which bytes say in FLV what a coded picture or a packet of sound is? |
+//! | 2 | | [`mpegts`](core::mpegts) | how do coded pictures and sound lie in an MPEG transport stream? |
+//! | 2 | | [`rtmp`](core::rtmp) | what is said to an RTMP server that is to take a stream, and what does it say? |
+//! | 2 | | [`srt`](core::srt) | what is said to an SRT listener that is to take a stream, and when? |
 //! | 2 | | [`hls`](core::hls) | which parts, segments and playlists does a live stream have? |
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |

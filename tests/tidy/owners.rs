@@ -27,8 +27,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
     ("reqwest", &["io/egress", "io/push", "io/transfer", "io/webhook", "app/load", "app/cli/drain", "app/cli/support"]),
-    ("rustls", &["io/egress", "io/http", "io/keeper", "io/tokens", "io/transfer", "app/load"]),
-    ("tokio_rustls", &["io/keeper"]),
+    ("rustls", &["io/egress", "io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
+    ("rustls_platform_verifier", &["io/push"]),
+    ("tokio_rustls", &["io/keeper", "io/push"]),
     // Codecs: their pointers never leave the file.
     ("dav1d", &["engine/decode/av1"]),
     ("dav1d_sys", &["engine/decode/av1"]),
@@ -55,9 +56,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
-    ("aws_lc_rs", &["core/retention", "core/webhook", "io/api", "io/http", "io/tokens", "io/transfer"]),
+    ("aws_lc_rs", &["core/retention", "core/srt", "core/webhook", "io/api", "io/http", "io/tokens", "io/transfer"]),
     ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
-    ("zeroize", &["core/retention", "core/webhook", "io/keeper", "io/store"]),
+    ("zeroize", &["core/retention", "core/srt", "core/webhook", "io/keeper", "io/push", "io/store"]),
     // Words that are checked.
     ("serde_path_to_error", &["core/scene"]),
     ("toml", &["app/config", "app/support"]),

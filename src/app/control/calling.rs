@@ -4,17 +4,30 @@
 use std::time::Instant;
 
 use crate::app::control::room::Input;
-use crate::app::control::room::effect::PushCall;
+use crate::app::control::room::effect::{PushCall, PushOffer};
 use crate::app::control::thread::Control;
 use crate::app::workers::event::{Event, PushLine};
-use crate::base::media::RoomId;
-use crate::io::push::PushError;
+use crate::base::media::{RoomId, RungCodecs};
+use crate::io::push::{PushError, StreamCall};
 use crate::io::webrtc::{NetCommand, OwnSocket, Peer, PeerRole, PeerSetup};
 
 impl Control {
-    /// Offers a connection to another server.
+    /// Offers a connection or a stream to another server.
     pub(super) fn call(&mut self, name: &RoomId, call: PushCall) {
-        let PushCall { push, attempt, target, codecs, sent } = call;
+        match call.offer {
+            PushOffer::Peer(codecs) => self.offer_peer(name, call, codecs),
+            PushOffer::Stream { pictures, sound, fps } => {
+                let PushCall { push, attempt, target, sent, .. } = call;
+                let (reports, room) = (self.reports.clone(), name.clone());
+                self.pusher.stream(StreamCall { target, pictures, sound, fps, sent }, move |told| {
+                    reports.send(Event::PushStream { room: room.clone(), push, attempt, told });
+                });
+            }
+        }
+    }
+
+    fn offer_peer(&mut self, name: &RoomId, call: PushCall, codecs: RungCodecs) {
+        let PushCall { push, attempt, target, sent, .. } = call;
         let media = &self.setup.config.media;
         let mut socket = match OwnSocket::bind(media.listen.ip(), &media.advertise) {
             Ok(socket) => socket,

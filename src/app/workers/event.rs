@@ -8,7 +8,7 @@ use crate::core::ladder::Relief;
 use crate::core::push::PushId;
 use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
-use crate::io::push::{PushError, PushSession};
+use crate::io::push::{PushError, PushSession, StreamTold};
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{OwnSocket, Peer};
@@ -99,6 +99,17 @@ pub enum Event {
         /// The connection that is to come up, or why there is none.
         answer: Box<Result<PushLine, PushError>>,
     },
+    /// How the stream goes that another server was asked to take.
+    PushStream {
+        /// The room that is to be sent there.
+        room: RoomId,
+        /// Which push of it.
+        push: PushId,
+        /// Which of its tries.
+        attempt: u64,
+        /// What became of it.
+        told: StreamTold,
+    },
     /// An encode published its last frame.
     RungEnded {
         /// Its room.
@@ -182,6 +193,7 @@ impl Event {
             | Self::Relief { room, .. }
             | Self::Speech { room, .. }
             | Self::Push { room, .. }
+            | Self::PushStream { room, .. }
             | Self::RungEnded { room, .. }
             | Self::RecordingBegan { room, .. }
             | Self::RecordingStalled { room, .. }

@@ -26,3 +26,51 @@ pub const PUSH_RETRY_SPAN_MAX: Duration = Duration::from_secs(30);
 pub const PUSH_STEADY_SPAN: Duration = Duration::from_secs(30);
 /// How long is waited for what somebody else is to tell, who tells it in time unless they are gone.
 pub const PUSH_PATIENCE_SPAN: Duration = Duration::from_secs(5);
+/// Frames or packets of a stream (RTMP, SRT) that wait for its connection: four seconds at 30 pictures a second.
+pub const PUSH_FAN_LEN: usize = 200;
+/// How long a server may take nothing of a stream before the connection is given up.
+pub const PUSH_STALL_SPAN: Duration = Duration::from_secs(10);
+/// How long it is waited for that a goodbye is taken.
+pub const PUSH_GOODBYE_SPAN: Duration = Duration::from_secs(1);
+/// Ticks of sound that may be missing and are filled with silence; beyond that the sound begins anew.
+pub const PUSH_SILENCE_TICKS_MAX: u64 = 50;
+
+/// Bytes of a chunk that an RTMP server is sent.
+pub const RTMP_CHUNK_LEN: usize = 4096;
+/// Bytes of a message that it sends; commands have some hundred.
+pub const RTMP_MESSAGE_LEN_MAX: usize = 64 * 1024;
+/// Chunk streams that it uses.
+pub const RTMP_CHUNK_STREAMS_MAX: usize = 16;
+/// How deep objects may lie in each other in its commands (AMF0).
+pub const AMF_DEPTH_MAX: usize = 8;
+/// Values of one of them.
+pub const AMF_VALUES_MAX: usize = 512;
+
+/// How often a transport stream says which packets are what, at least.
+pub const TS_TABLES_SPAN: Duration = Duration::from_millis(500);
+
+/// The shortest latency that an SRT listener may be asked for, milliseconds.
+pub const SRT_LATENCY_MS_MIN: u64 = 20;
+/// The longest.
+pub const SRT_LATENCY_MS_MAX: u64 = 8_000;
+/// What it is asked for unless somebody says otherwise.
+pub const SRT_LATENCY: Duration = Duration::from_millis(200);
+/// Bytes of a stream's name (draft-sharabayko-srt-01, section 3.2.1.3).
+pub const SRT_STREAM_ID_LEN_MAX: usize = 512;
+/// Bytes of a passphrase (section 6.1.4).
+pub const SRT_PASSPHRASE_LEN_MIN: usize = 10;
+/// Bytes of a passphrase.
+pub const SRT_PASSPHRASE_LEN_MAX: usize = 79;
+/// How long nothing may be heard of an SRT listener, which says something each second.
+pub const SRT_SILENCE_SPAN: Duration = Duration::from_secs(5);
+/// Packets that are sent again for one report of losses.
+pub const SRT_REPAIRS_MAX: usize = 256;
+/// Ranges of lost packets that one report may name; a datagram has room for some 180.
+pub const SRT_LOSSES_MAX: usize = 512;
+/// How long an SRT listener may hear nothing (draft-sharabayko-srt-01, section 3.2.3).
+pub const SRT_KEEP_ALIVE_SPAN: Duration = Duration::from_secs(1);
+/// How long the last packets wait for an acknowledgement before they are sent again unasked: a report of their loss
+/// needs a packet after them.
+pub const SRT_TAIL_SPAN: Duration = Duration::from_millis(300);
+/// Packets that are sent again so at once.
+pub const SRT_TAIL_LEN: usize = 32;

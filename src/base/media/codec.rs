@@ -42,6 +42,26 @@ impl Codec {
     }
 }
 
+/// How sound goes to another server whose streams hold more than one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SoundCodec {
+    /// AAC LC, 48 kHz, stereo.
+    Aac,
+    /// Opus, as the room sends it.
+    Opus,
+}
+
+impl SoundCodec {
+    /// As requests and answers say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aac => "aac",
+            Self::Opus => "opus",
+        }
+    }
+}
+
 /// The codecs of rungs that somebody takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RungCodecs {

@@ -21,7 +21,7 @@ mod speech;
 mod time;
 
 pub use bitmap::Bitmap;
-pub use codec::{Codec, RungCodecs};
+pub use codec::{Codec, RungCodecs, SoundCodec};
 pub use colour::{Colour, Matrix};
 pub use damage::{DAMAGE_BLOCK, Damage};
 pub use frame::{

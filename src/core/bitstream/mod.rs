@@ -3,9 +3,10 @@
 //!
 //! Doors: [`av1`] (OBUs, temporal units, sequence headers), [`h264`] (NAL units, parameter sets), [`vp8`], [`vp9`],
 //! [`stored`] (how pictures lie in files), [`opus`] (the TOC byte, in-band FEC, silence), [`opus_head`] (its channels
-//! in a file), [`g711`]; [`packet_samples`] and [`restores_previous`] ask a packet of sound whatever its codec,
-//! [`stated_size`] a coded picture.
+//! in a file), [`aac`] (what stands around its packets), [`g711`]; [`packet_samples`] and [`restores_previous`] ask a
+//! packet of sound whatever its codec, [`stated_size`] a coded picture.
 
+pub mod aac;
 pub mod av1;
 pub mod g711;
 pub mod h264;

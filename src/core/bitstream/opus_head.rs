@@ -54,6 +54,14 @@ impl OpusHead {
         Self { channels: OpusChannels::Plain, pre_skip, gain: 0, streams: 1, coupled: 1, mapping: vec![0, 1] }
     }
 
+    /// `OpusHead` of one stream in stereo at 48 kHz (RFC 7845 section 5.1).
+    #[must_use]
+    pub fn stereo_bytes(pre_skip: u16) -> [u8; FIXED_BYTES] {
+        let mut head = *b"OpusHead\x01\x02\0\0\x80\xbb\0\0\0\0\0";
+        head[10..12].copy_from_slice(&pre_skip.to_le_bytes());
+        head
+    }
+
     /// Reads `OpusHead` as Ogg and Matroska carry it.
     ///
     /// # Errors

@@ -118,7 +118,17 @@ fn matrix(Orientation { mirrored, turns }: Orientation, width: i32, height: i32)
 }
 
 fn av01(sequence: &SequenceHeader, visual: Visual) -> Av01 {
-    let av1c = Av1c {
+    let colr = sequence.color.map(|color| Colr::Nclx {
+        colour_primaries: color.primaries.into(),
+        transfer_characteristics: color.transfer.into(),
+        matrix_coefficients: color.matrix.into(),
+        full_range_flag: sequence.full_range,
+    });
+    Av01 { visual, av1c: av1c(sequence), colr, ..Av01::default() }
+}
+
+fn av1c(sequence: &SequenceHeader) -> Av1c {
+    Av1c {
         seq_profile: sequence.profile,
         seq_level_idx_0: sequence.level,
         seq_tier_0: sequence.tier,
@@ -131,18 +141,15 @@ fn av01(sequence: &SequenceHeader, visual: Visual) -> Av01 {
         initial_presentation_delay: None,
         // Safari wants the sequence header here, not only in the samples.
         config_obus: sequence.obu.to_vec(),
-    };
-    let colr = sequence.color.map(|color| Colr::Nclx {
-        colour_primaries: color.primaries.into(),
-        transfer_characteristics: color.transfer.into(),
-        matrix_coefficients: color.matrix.into(),
-        full_range_flag: sequence.full_range,
-    });
-    Av01 { visual, av1c, colr, ..Av01::default() }
+    }
 }
 
 /// The colours stand in the sequence parameter set.
 fn avc1(sets: &ParameterSets, visual: Visual) -> Avc1 {
+    Avc1 { visual, avcc: avcc(sets), ..Avc1::default() }
+}
+
+fn avcc(sets: &ParameterSets) -> Avcc {
     let all = |sets: &[Bytes]| sets.iter().map(|set| set.to_vec()).collect();
     let sps = &sets.sps;
     // ISO/IEC 14496-15, section 5.3.3.1.2: profiles that tell the chroma format tell it here too.
@@ -152,7 +159,7 @@ fn avc1(sets: &ParameterSets, visual: Visual) -> Avc1 {
         bit_depth_chroma: sps.bit_depth,
         sequence_parameter_sets_ext: Vec::new(),
     });
-    let avcc = Avcc {
+    Avcc {
         configuration_version: 1,
         avc_profile_indication: sps.profile,
         profile_compatibility: sps.constraints,
@@ -161,8 +168,20 @@ fn avc1(sets: &ParameterSets, visual: Visual) -> Avc1 {
         sequence_parameter_sets: all(&sets.sequence),
         picture_parameter_sets: all(&sets.picture),
         ext,
+    }
+}
+
+/// `AVCDecoderConfigurationRecord` or `AV1CodecConfigurationRecord`, which other containers carry as they are.
+#[must_use]
+pub fn configuration(pictures: &StreamHead) -> Bytes {
+    let mut boxed = Vec::new();
+    let encoded = match pictures {
+        StreamHead::Av1(sequence) => av1c(sequence).encode(&mut boxed),
+        StreamHead::H264(sets) => avcc(sets).encode(&mut boxed),
     };
-    Avc1 { visual, avcc, ..Avc1::default() }
+    encoded.expect("memory takes any number of bytes");
+    // Its length and its name stand before it.
+    Bytes::from(boxed).slice(8..)
 }
 
 /// The head of a file with nothing but a sound track: `started` is UTC of its time zero, `skip` where in the track that

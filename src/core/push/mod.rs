@@ -13,7 +13,7 @@ use crate::base::media::Outbox;
 use crate::core::backoff::Backoff;
 
 /// What a push is called, in its room and in no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PushId(pub u64);
 
 impl fmt::Display for PushId {

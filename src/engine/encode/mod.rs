@@ -3,8 +3,9 @@
 //! Doors: [`video_encoder`] makes a [`VideoEncoder`] by name; [`choose_video_encoder`] lets a short calibration decide,
 //! by a [`Mosaic`] that is as hard as a crowded canvas.
 //! The load generator encodes its clips by the same doors. [`OpusEncoder`] writes voices, [`G711Encoder`] those for the
-//! telephone, [`jpeg()`] a still.
+//! telephone, [`AacEncoder`] mixes for streaming platforms, [`jpeg()`] a still.
 
+mod aac;
 mod activity;
 mod aom;
 mod calibration;
@@ -24,6 +25,7 @@ mod video;
 #[cfg(feature = "vpx")]
 mod vp8;
 
+pub use aac::{AAC_DELAY_SAMPLES, AacEncoder};
 pub use calibration::{Chosen, EncoderChoice, Measure, Spent, choose_video_encoder, video_encoder};
 pub use g711::G711Encoder;
 pub use jpeg::jpeg;

@@ -26,7 +26,7 @@ pub use fragment::{FragmentCandidate, FragmentError, SdpFragment};
 pub use handle::{ControlHandle, Pulse, Request};
 pub use ice::{IceServer, IceServerError};
 pub use names::{Authority, HostName, NoHostName, NoWebOrigin, WebOrigin};
-pub use push::{PushShown, PushWish};
+pub use push::{PushShown, PushWish, SoundWish};
 pub use refusal::Refusal;
 pub use standing::{DrainShown, NodeState, Standing};
 pub use token::{NoToken, ResourceToken, SeatWish};

@@ -1,7 +1,7 @@
 //! **The question:** what is asked of a push to another server, and what is told of it? Of its URL only where it leads.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::media::{Codec, RungName};
 use crate::io::telemetry::log::Redacted;
@@ -9,14 +9,29 @@ use crate::io::telemetry::log::Redacted;
 /// What is wished of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushWish {
-    /// That of a WHIP endpoint. It may hold a key.
+    /// That of a WHIP endpoint, an RTMP server's stream or an SRT listener. It may hold a key.
     pub url: Redacted<String>,
-    /// What that endpoint wants to see.
+    /// What a WHIP endpoint wants to see.
     pub token: Option<Redacted<String>>,
-    /// The rung that is sent; `None`: the one that the link carries.
+    /// The rung that is sent; `None`: the one that the link carries, of a stream the first.
     pub rung: Option<RungName>,
-    /// What the pictures are coded in; `None`: whatever the other server takes, as the room sends it.
+    /// What the pictures are coded in; `None`: whatever the other server takes, as the room sends it, and H.264 in a
+    /// stream.
     pub codec: Option<Codec>,
+    /// What a stream's sound is; `None`: AAC.
+    pub sound: Option<SoundWish>,
+}
+
+/// What a stream's sound is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SoundWish {
+    /// AAC LC, which every server takes.
+    Aac,
+    /// Opus, as the room sends it.
+    Opus,
+    /// None.
+    None,
 }
 
 /// How a push stands.
@@ -30,6 +45,8 @@ pub struct PushShown {
     pub rung: Option<String>,
     /// The codec that is sent, once something is.
     pub codec: Option<&'static str>,
+    /// The sound that is sent: `aac`, `opus` or `none`.
+    pub sound: &'static str,
     /// `waiting` for the next try, `calling`, `connecting` or `live`.
     pub state: &'static str,
     /// For how many seconds it is in that state.

@@ -62,11 +62,18 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allow_private = self.allow_private;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = allowed(found, allow_private)?;
+            let allowed = resolve((name.as_str(), 0), allow_private).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// The addresses of a host that may be gone to; nobody asks for them a second time.
+///
+/// # Errors
+/// [`NotPublic`] where none of them may be; the system's where the name leads nowhere.
+pub async fn resolve(host: (&str, u16), allow_private: bool) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    allowed(tokio::net::lookup_host(host).await?, allow_private)
 }
 
 /// Those of a name's addresses that may be gone to.

@@ -34,14 +34,23 @@ pub fn check(url: &Url, allow_private: bool) -> Result<(), UrlError> {
         "http" => return Err(UrlError::Scheme),
         _ => return Err(UrlError::NoUrl),
     }
+    host(url, allow_private).map(drop)
+}
+
+/// The host of a URL of any scheme, without brackets, as far as it may be gone to: no password, and no private address
+/// unless `allow_private`. A name is looked at when it is resolved.
+///
+/// # Errors
+/// When it may not.
+pub fn host(url: &Url, allow_private: bool) -> Result<String, UrlError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UrlError::Credentials);
     }
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(UrlError::NoUrl)?;
-    // As the library reads it: 0x7f.1 and 2130706433 are 127.0.0.1 by now.
-    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    if literal.is_ok_and(|address| !allow_private && is_private(address)) {
+    // As the library reads it: of http, 0x7f.1 and 2130706433 are 127.0.0.1 by now.
+    let host = host.trim_matches(['[', ']']);
+    if host.parse::<IpAddr>().is_ok_and(|address| !allow_private && is_private(address)) {
         return Err(UrlError::Private);
     }
-    Ok(())
+    Ok(host.to_owned())
 }

@@ -12,7 +12,7 @@ use crate::base::limits;
 use crate::base::media::{Codec, NoRungName};
 use crate::core::access::Caller;
 use crate::core::push::PushId;
-use crate::io::api::{Command, ControlHandle, PushShown, PushWish, Refusal};
+use crate::io::api::{Command, ControlHandle, PushShown, PushWish, Refusal, SoundWish};
 use crate::io::http::extract::{Body, RoomPath, text_of_type};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
@@ -34,6 +34,7 @@ pub(super) struct Asked {
     token: Option<String>,
     rung: Option<String>,
     codec: Option<AskedCodec>,
+    sound: Option<SoundWish>,
 }
 
 /// What the pictures shall be coded in.
@@ -55,7 +56,7 @@ impl TryFrom<Asked> for PushWish {
     type Error = Problem;
 
     fn try_from(asked: Asked) -> Result<Self, Problem> {
-        let Asked { url, token, rung, codec } = asked;
+        let Asked { url, token, rung, codec, sound } = asked;
         let rung = rung.map(|rung| rung.parse()).transpose();
         let rung = rung.map_err(|why: NoRungName| Problem::push(why.to_string()))?;
         let codec = codec.map(|codec| match codec {
@@ -63,7 +64,7 @@ impl TryFrom<Asked> for PushWish {
             AskedCodec::H264 => Codec::H264,
             AskedCodec::Vp8 => Codec::Vp8,
         });
-        Ok(Self { url: Redacted::new(url), token: token.map(Redacted::new), rung, codec })
+        Ok(Self { url: Redacted::new(url), token: token.map(Redacted::new), rung, codec, sound })
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use crate::base::limits;
 use crate::io::egress::{Trouble, UrlError, check, client};
 use crate::io::push::answer::permitted;
+use crate::io::push::dial::Tls;
 use crate::io::push::error::PushError;
-use crate::io::push::target::PushTarget;
+use crate::io::push::target::{PushTarget, Way};
 
 const SDP: &str = "application/sdp";
 
@@ -52,17 +53,19 @@ pub struct PushAnswer {
 /// Asks other servers; clones share the connections.
 #[derive(Clone)]
 pub struct Pusher {
-    runtime: Handle,
-    allow_private: bool,
+    pub(super) runtime: Handle,
+    pub(super) allow_private: bool,
     /// Made with the first push: to read the system's certificates takes a while.
     client: Arc<OnceLock<Result<Client, String>>>,
+    /// The same for streams.
+    pub(super) tls: Tls,
 }
 
 impl Pusher {
     /// One that asks on `runtime`, and addresses that are not public only where that is allowed.
     #[must_use]
     pub fn new(runtime: Handle, allow_private: bool) -> Self {
-        Self { runtime, allow_private, client: Arc::default() }
+        Self { runtime, allow_private, client: Arc::default(), tls: Tls::default() }
     }
 
     /// Asks a server to take an offer; `then` hears what it says, on a thread of the runtime, within
@@ -93,7 +96,10 @@ impl Pusher {
 
     async fn post(&self, target: &Arc<PushTarget>, offer: String) -> Result<PushAnswer, PushError> {
         let client = self.client()?;
-        let mut url = target.url().clone();
+        let Way::Whip(url) = target.way() else {
+            return Err(PushError::Redirect("to what is no URL of a WHIP endpoint"));
+        };
+        let mut url = url.reveal().clone();
         for _ in 0..=limits::PUSH_REDIRECTS_MAX {
             let request = client.post(url.clone()).header(header::CONTENT_TYPE, SDP).body(offer.clone());
             let response = authorized(request, target, &url).send().await.map_err(|error| unreachable(&error))?;
@@ -182,6 +188,7 @@ fn authorized(request: RequestBuilder, target: &PushTarget, url: &Url) -> Reques
     }
 }
 
+/// What went wrong on the way. The outer reasons repeat the URL, which holds secrets.
 fn unreachable(error: &reqwest::Error) -> PushError {
     match Trouble::of(error) {
         Trouble::NotPublic => PushError::Private,

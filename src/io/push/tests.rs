@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::base::limits;
 
+mod streams;
+
 const ANSWER: &str = "v=0\r\na=ice-ufrag:x\r\na=candidate:1 1 udp 1 127.0.0.1 4000 typ host\r\n";
 
 /// A server that answers each request by `answer`, which is given the request's first line.

@@ -9,7 +9,8 @@ use crate::app::workers::mix::MixCommand;
 use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
 use crate::base::media::{
-    Codec, EncodedFrame, ParticipantId, PeerId, RecordingTicket, RungCodecs, RungId, RungSpec, TrackId, View,
+    Codec, EncodedFrame, ParticipantId, PeerId, RecordingTicket, RungCodecs, RungId, RungSpec, SoundCodec, TrackId,
+    View,
 };
 use crate::core::push::PushId;
 use crate::core::scene;
@@ -64,10 +65,26 @@ pub struct PushCall {
     pub attempt: u64,
     /// Where to.
     pub target: Arc<PushTarget>,
-    /// What pictures may be offered in.
-    pub codecs: RungCodecs,
+    /// What it is offered.
+    pub offer: PushOffer,
     /// Where bytes are counted that are sent.
     pub sent: Counter,
+}
+
+/// What another server is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushOffer {
+    /// A connection of WebRTC, with pictures in one of these.
+    Peer(RungCodecs),
+    /// A stream of RTMP or SRT.
+    Stream {
+        /// What its pictures are coded in.
+        pictures: Codec,
+        /// What its sound is, if it has any.
+        sound: Option<SoundCodec>,
+        /// Pictures a second.
+        fps: u32,
+    },
 }
 
 /// One encode of a room, and the canvas that feeds it.

@@ -10,6 +10,7 @@ use crate::app::control::room::effect::{Effect, RungStart};
 use crate::app::control::room::setup::RoomSetup;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Outbox, PeerId, RungId, RungSpec, View};
+use crate::core::push::PushId;
 use crate::engine::flow::{Counter, Fan, KeyframeRequest, Level};
 
 /// One encode that runs.
@@ -28,6 +29,8 @@ pub struct Rung {
     recorded: bool,
     /// Which of the room's live rungs it is, while it is packaged for them.
     live: Option<usize>,
+    /// The room's pushes that it is streamed to.
+    streamed: BTreeSet<PushId>,
     /// Whether it is read by anyone who needs regular keyframes.
     paced: Arc<AtomicBool>,
     viewers: Viewers,
@@ -64,8 +67,8 @@ impl Rung {
         !self.viewers.ids.is_empty() || self.needs_pace()
     }
 
-    const fn needs_pace(&self) -> bool {
-        self.recorded || self.live.is_some()
+    fn needs_pace(&self) -> bool {
+        self.recorded || self.live.is_some() || !self.streamed.is_empty()
     }
 
     /// Who reads it changed.
@@ -194,6 +197,36 @@ impl Outputs {
         Some(live)
     }
 
+    /// `spec` is streamed to another server from now on.
+    pub fn stream(
+        &mut self,
+        now: Instant,
+        (spec, push): (RungSpec, PushId),
+        (setup, counter): (&RoomSetup, &Counter),
+        out: &mut Outbox<Effect>,
+    ) -> &Rung {
+        let rung = self.running(spec, View::default(), (setup, counter), out);
+        rung.streamed.insert(push);
+        rung.readers_changed(now);
+        // A stream begins with a keyframe.
+        rung.keyframe_requests.request_keyframe();
+        rung
+    }
+
+    /// What is streamed to which push.
+    pub fn streamed(&self, push: PushId) -> Option<&RungSpec> {
+        self.rungs.iter().find(|rung| rung.streamed.contains(&push)).map(|rung| &rung.spec)
+    }
+
+    /// Nothing is streamed there any more.
+    pub fn unstream(&mut self, now: Instant, push: PushId) {
+        for rung in &mut self.rungs {
+            if rung.streamed.remove(&push) {
+                rung.readers_changed(now);
+            }
+        }
+    }
+
     /// Stops what nobody has read for a while.
     pub fn stop_idle(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let idle = |rung: &mut Rung| rung.stops_at().is_some_and(|at| at <= now);
@@ -255,7 +288,8 @@ fn begin(spec: RungSpec, view: View, setup: &RoomSetup, counter: &Counter) -> (R
     };
     let place = setup.rungs.iter().position(|rung| rung.size == spec.size).unwrap_or_default();
     let viewers = Viewers { ids: BTreeSet::new(), level: node.rung_viewers[place.min(limits::RUNGS_MAX - 1)].clone() };
-    let (recorded, live) = (false, None);
-    let rung = Rung { id, spec, view, fan, keyframe_requests, recorded, live, paced, viewers, idle_since: None };
+    let (recorded, live, streamed) = (false, None, BTreeSet::new());
+    let rung =
+        Rung { id, spec, view, fan, keyframe_requests, recorded, live, streamed, paced, viewers, idle_since: None };
     (rung, start)
 }

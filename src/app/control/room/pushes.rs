@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::app::control::room::effect::PushOffer;
 use crate::base::media::{PeerId, RungCodecs, RungName};
 use crate::core::push::{Push, PushId, PushState};
 use crate::engine::flow::Counter;
 use crate::io::api::ResourceToken;
-use crate::io::push::{PushCounters, PushSession, PushTarget};
+use crate::io::push::{PushCounters, PushSession, PushTarget, StreamEnd};
 
 /// All pushes of a room, the oldest first.
 #[derive(Default)]
@@ -18,10 +19,10 @@ pub struct Pushes(pub BTreeMap<u64, PushEntry>);
 pub struct PushEntry {
     /// Where to.
     pub target: Arc<PushTarget>,
-    /// The rung that is wished; `None`: the one that the link carries.
+    /// The rung that is wished; `None`: the one that the link carries, of a stream the first.
     pub rung: Option<RungName>,
-    /// What may be offered.
-    pub codecs: RungCodecs,
+    /// What is offered.
+    pub offer: PushOffer,
     /// How it stands.
     pub push: Push,
     /// The connection, while there is one.
@@ -32,8 +33,26 @@ pub struct PushEntry {
     pub place: Place,
 }
 
+/// What the other server took.
+pub enum Line {
+    /// A connection of WebRTC.
+    Peer(PeerLine),
+    /// A stream, which ends when this is let go of.
+    Stream(#[expect(dead_code, reason = "it is held, and nothing else")] StreamEnd),
+}
+
+impl Line {
+    /// The connection's name on this side, if it is one.
+    pub const fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::Peer(line) => Some(line.peer),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
 /// A connection that the other server answered.
-pub struct Line {
+pub struct PeerLine {
     /// Its name on this side.
     pub peer: PeerId,
     /// What could steer it; nobody is told.
@@ -87,7 +106,7 @@ impl Pushes {
 
     /// Whose connection it is.
     pub fn of(&self, peer: PeerId) -> Option<PushId> {
-        let is_its = |entry: &PushEntry| entry.line.as_ref().is_some_and(|line| line.peer == peer);
+        let is_its = |entry: &PushEntry| entry.line.as_ref().and_then(Line::peer) == Some(peer);
         self.0.iter().find(|(_, entry)| is_its(entry)).map(|(id, _)| PushId(*id))
     }
 }

@@ -1,23 +1,25 @@
-//! **The question:** where is the room sent on to, and what follows from how that goes? A push is a viewer's connection
-//! that this node began: it reads a rung that others may read too, and its link decides which, as any viewer's does.
+//! **The question:** where is the room sent on to, and what follows from how that goes? By WHIP a push is a viewer's
+//! connection that this node began: it reads a rung that others may read too, and its link decides which, as any
+//! viewer's does. By RTMP and SRT it is a stream of one rung, as it was asked for.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng as _;
 
-use crate::app::control::room::effect::{Effect, PushCall};
+use crate::app::control::room::effect::{Effect, PushCall, PushOffer};
 use crate::app::control::room::input::Joining;
-use crate::app::control::room::pushes::{Line, Place, PushEntry};
+use crate::app::control::room::pushes::{Line, PeerLine, Place, PushEntry};
 use crate::app::control::room::state::Room;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::PushLine;
 use crate::base::limits;
-use crate::base::media::{Codec, Outbox, PeerId, RungCodecs};
+use crate::base::media::{Codec, Outbox, PeerId, RungCodecs, RungName, RungSpec, SoundCodec};
+use crate::core::flv;
 use crate::core::push::{Push, PushId, PushInput, PushOutput, PushState};
 use crate::engine::flow::Counter;
-use crate::io::api::{PushShown, PushWish, Refusal, ResourceToken, SeatWish};
-use crate::io::push::{PushError, PushTarget};
+use crate::io::api::{PushShown, PushWish, Refusal, ResourceToken, SeatWish, SoundWish};
+use crate::io::push::{PushError, PushProtocol, PushTarget, StreamFeed, StreamLine, StreamTold};
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{CloseReason, NetCommand, PeerRole};
 
@@ -43,12 +45,11 @@ impl Room {
         if is_full || counters.pushes.get() >= limits::PUSHES_MAX {
             return Err(Refusal::PushesFull);
         }
-        let all = [Codec::Av1, Codec::H264, Codec::Vp8];
-        let offered = all.into_iter().filter(|codec| wish.codec.is_none_or(|wished| wished == *codec));
+        let offer = self.push_offer(target.protocol(), wish).map_err(|why| Refusal::BadPush(why.to_owned()))?;
         let entry = PushEntry {
             target: Arc::new(target),
             rung: wish.rung,
-            codecs: offered.fold(RungCodecs::default(), RungCodecs::with),
+            offer,
             push: Push::new(now, rand::rng().random()),
             line: None,
             sent: Counter::default(),
@@ -65,13 +66,18 @@ impl Room {
     pub(super) fn pushes_shown(&self, now: Instant) -> Vec<PushShown> {
         let shown = |(id, entry): (&u64, &PushEntry)| {
             let stats = entry.push.stats();
-            let peer = entry.line.as_ref().map(|line| line.peer);
-            let watched = self.outputs.watched().find(|(watches, _)| Some(*watches) == peer);
+            let peer = entry.line.as_ref().and_then(Line::peer);
+            let watched = self.outputs.watched().find(|(watches, _)| Some(*watches) == peer).map(|(_, spec)| spec);
+            let sound = match entry.offer {
+                PushOffer::Stream { sound, .. } => sound.map_or("none", SoundCodec::name),
+                PushOffer::Peer(_) => SoundCodec::Opus.name(),
+            };
             PushShown {
                 push: PushId(*id).to_string(),
                 target: entry.target.shown().to_owned(),
                 rung: entry.rung.map(|rung| rung.to_string()),
-                codec: watched.map(|(_, spec)| spec.codec.name()),
+                codec: watched.or(self.outputs.streamed(PushId(*id))).map(|spec| spec.codec.name()),
+                sound,
                 state: stats.state.name(),
                 seconds: now.saturating_duration_since(stats.since).as_secs(),
                 tries: stats.tries,
@@ -89,7 +95,7 @@ impl Room {
     /// When there is no such push.
     pub(super) fn end_push(&mut self, now: Instant, id: PushId, out: &mut Outbox<Effect>) -> Result<(), Refusal> {
         let mut entry = self.pushes.0.remove(&id.0).ok_or(Refusal::PushNotFound)?;
-        self.let_line_go(now, &mut entry, out);
+        self.let_line_go(now, id, &mut entry, out);
         if entry.push.stats().state == PushState::Live {
             self.broadcast_each(|caller| self.state_message(caller), out);
         }
@@ -116,7 +122,8 @@ impl Room {
         match answer {
             Ok(PushLine { peer, socket, session }) => {
                 let resource = ResourceToken::random();
-                entry.line = Some(Line { peer: peer.id(), resource, watches: peer.watches(), _session: session });
+                let line = PeerLine { peer: peer.id(), resource, watches: peer.watches(), _session: session };
+                entry.line = Some(Line::Peer(line));
                 self.step_push(now, id, PushInput::Answered, out);
                 out.push(Effect::Dial(peer, socket));
             }
@@ -124,11 +131,34 @@ impl Room {
         }
     }
 
+    /// How the stream of one of them goes. What comes of an earlier try ends where it was made.
+    pub(super) fn push_streams(
+        &mut self,
+        now: Instant,
+        (id, attempt): (PushId, u64),
+        told: StreamTold,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(stats) = self.pushes.0.get(&id.0).map(|entry| entry.push.stats()) else { return };
+        if stats.tries != attempt || stats.state == PushState::Waiting {
+            return;
+        }
+        match told {
+            StreamTold::Up(line) if stats.state == PushState::Calling => {
+                self.step_push(now, id, PushInput::Answered, out);
+                self.stream(now, id, line, out);
+                self.step_push(now, id, PushInput::Connected, out);
+            }
+            StreamTold::Up(_) => {}
+            StreamTold::Ended(why) => self.step_push(now, id, PushInput::Failed(why.to_string()), out),
+        }
+    }
+
     /// The connection of one of them stands: it watches from now on.
     pub(super) fn push_connected(&mut self, now: Instant, peer: PeerId, out: &mut Outbox<Effect>) {
         let Some(id) = self.pushes.of(peer) else { return };
         let Some(entry) = self.pushes.0.get(&id.0) else { return };
-        let Some(line) = &entry.line else { return };
+        let Some(Line::Peer(line)) = &entry.line else { return };
         let joining = Joining {
             peer,
             role: PeerRole::Viewer { minus: None },
@@ -175,7 +205,7 @@ impl Room {
     /// The room is over: nothing of it goes anywhere any more.
     pub(super) fn end_pushes(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         for (id, mut entry) in std::mem::take(&mut self.pushes).0 {
-            self.let_line_go(now, &mut entry, out);
+            self.let_line_go(now, PushId(id), &mut entry, out);
             self.tell_push(PushId(id), entry.target.shown(), "ended", out);
         }
     }
@@ -188,9 +218,9 @@ impl Room {
             match output {
                 PushOutput::Call => {
                     entry.place.counters.tries.add(1);
-                    let (target, codecs, sent) = (entry.target.clone(), entry.codecs, entry.sent.clone());
+                    let (target, offer, sent) = (entry.target.clone(), entry.offer, entry.sent.clone());
                     let attempt = entry.push.stats().tries;
-                    out.push(Effect::Call(Box::new(PushCall { push: id, attempt, target, codecs, sent })));
+                    out.push(Effect::Call(Box::new(PushCall { push: id, attempt, target, offer, sent })));
                 }
                 PushOutput::LetGo => {
                     entry.place.counters.failures.add(1);
@@ -200,7 +230,7 @@ impl Room {
                         self.tell_push(id, entry.target.shown(), "waiting", out);
                     }
                     tracing::warn!(room = %alias(&self.name), push = %id, why, "a push fails; it is tried again");
-                    self.let_line_go(now, &mut entry, out);
+                    self.let_line_go(now, id, &mut entry, out);
                 }
             }
         }
@@ -217,9 +247,61 @@ impl Room {
         }
     }
 
-    fn let_line_go(&mut self, now: Instant, entry: &mut PushEntry, out: &mut Outbox<Effect>) {
-        // Its session ends with it.
-        let Some(Line { peer, resource, .. }) = entry.line.take() else { return };
+    /// What is offered by that protocol, or why nothing can be.
+    fn push_offer(&self, protocol: PushProtocol, wish: &PushWish) -> Result<PushOffer, &'static str> {
+        let carries = match protocol {
+            PushProtocol::Whip if wish.sound.is_some() => return Err("'sound' is for RTMP and SRT; WHIP has Opus"),
+            PushProtocol::Whip => {
+                let all = [Codec::Av1, Codec::H264, Codec::Vp8];
+                let offered = all.into_iter().filter(|codec| wish.codec.is_none_or(|wished| wished == *codec));
+                return Ok(PushOffer::Peer(offered.fold(RungCodecs::default(), RungCodecs::with)));
+            }
+            PushProtocol::Rtmp => flv::is_carried,
+            PushProtocol::Srt => |codec| codec == Codec::H264,
+        };
+        let pictures = wish.codec.unwrap_or(Codec::H264);
+        if !carries(pictures) {
+            return Err("RTMP takes 'codec' h264 or av1, SRT h264");
+        }
+        if pictures == Codec::H264 && self.setup.encode_costs.h264.is_none() {
+            return Err("this node was built without an H.264 encoder (cargo feature 'h264')");
+        }
+        let sound = match wish.sound.unwrap_or(SoundWish::Aac) {
+            SoundWish::Aac => Some(SoundCodec::Aac),
+            SoundWish::Opus => Some(SoundCodec::Opus),
+            SoundWish::None => None,
+        };
+        Ok(PushOffer::Stream { pictures, sound, fps: self.streamed_rung(wish.rung, pictures).fps })
+    }
+
+    /// The rung that a stream is made of.
+    fn streamed_rung(&self, name: Option<RungName>, codec: Codec) -> RungSpec {
+        let named = self.setup.rungs.iter().find(|spec| Some(spec.name()) == name);
+        RungSpec { codec, ..*named.unwrap_or(&self.setup.rungs[0]) }
+    }
+
+    /// A server takes a stream, and is sent it from now on.
+    fn stream(&mut self, now: Instant, id: PushId, line: StreamLine, out: &mut Outbox<Effect>) {
+        let Some(entry) = self.pushes.0.get(&id.0) else { return };
+        let PushOffer::Stream { pictures, .. } = entry.offer else { return };
+        let spec = self.streamed_rung(entry.rung, pictures);
+        let frames = self.counters.frames_encoded.clone();
+        let running = self.outputs.stream(now, (spec, id), (&self.setup, &frames), out);
+        let pictures = running.fan.subscribe(limits::PUSH_FAN_LEN, line.waker.clone());
+        let sounds = self.audio.subscribe(limits::PUSH_FAN_LEN, line.waker.clone());
+        let end = line.feed(StreamFeed { pictures, sounds });
+        if let Some(entry) = self.pushes.0.get_mut(&id.0) {
+            entry.line = Some(Line::Stream(end));
+        }
+    }
+
+    fn let_line_go(&mut self, now: Instant, id: PushId, entry: &mut PushEntry, out: &mut Outbox<Effect>) {
+        // Its session, or its stream, ends with it.
+        let (peer, resource) = match entry.line.take() {
+            Some(Line::Peer(PeerLine { peer, resource, .. })) => (peer, resource),
+            Some(Line::Stream(_)) => return self.outputs.unstream(now, id),
+            None => return,
+        };
         if self.peers.get(peer).is_some() {
             self.dismiss(now, peer, "its push ends or begins anew", out);
         } else {

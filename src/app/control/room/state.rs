@@ -464,6 +464,7 @@ impl Room {
             Event::LiveFailed { rung, .. } => self.package_failed(now, rung, out),
             Event::RungFailed { rung, .. } => self.rung_failed(now, rung, "its worker panicked", out),
             Event::Push { push, attempt, answer, .. } => self.push_called(now, (push, attempt), *answer, out),
+            Event::PushStream { push, attempt, told, .. } => self.push_streams(now, (push, attempt), told, out),
             Event::RoomFailed(_) => {
                 self.setup.counts.node.rooms_failed.add(1);
                 self.end(now, "a fault of ours", out);

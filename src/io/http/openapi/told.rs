@@ -244,9 +244,14 @@ pub(super) const TOLD: &[Told] = &[
         .takes(Takes::MaybeJson(of::<Wish>))
         .gives(&[(201, "It begins", Gives::Nothing), (200, "The room is recorded already", Gives::Nothing)]),
     told("Rooms", "DELETE", "/v1/rooms/{room}/recording", "End a room's recording"),
-    told("Rooms", "POST", "/v1/rooms/{room}/pushes", "Send a room on to another server by WHIP, until it ends")
-        .takes(Takes::Json(of::<pushes::Asked>))
-        .gives(&[(201, "How it stands; its place is in Location", Gives::Json(of::<PushShown>))]),
+    told(
+        "Rooms",
+        "POST",
+        "/v1/rooms/{room}/pushes",
+        "Send a room on to another server by WHIP, RTMP or SRT, until it ends",
+    )
+    .takes(Takes::Json(of::<pushes::Asked>))
+    .gives(&[(201, "How it stands; its place is in Location", Gives::Json(of::<PushShown>))]),
     told("Rooms", "GET", "/v1/rooms/{room}/pushes", "Where a room is sent on to, and how that goes").gives(&[(
         200,
         "Its pushes",

@@ -15,6 +15,7 @@ pub(super) fn push() -> PushShown {
         target: "https://live.example".into(),
         rung: Some("640x360".into()),
         codec: Some("h264"),
+        sound: "opus",
         state: "waiting",
         seconds: 3,
         tries: 2,
@@ -31,6 +32,7 @@ fn control(requests: crossbeam_channel::Receiver<Request>, policy: Policy) {
         token: Some("s3cret".to_owned().into()),
         rung: Some("640x360".parse().unwrap()),
         codec: Some(Codec::H264),
+        sound: None,
     };
     for Request { caller, command } in requests {
         assert_eq!((command.act(), policy.judge(&caller, Act::Push, None)), (Act::Push, Ok(())), "{caller:?}");

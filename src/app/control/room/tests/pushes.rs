@@ -1,15 +1,16 @@
 //! What follows from how a push goes.
 
 use super::*;
-use crate::app::control::room::effect::PushCall;
+use crate::app::control::room::effect::{PushCall, PushOffer};
 use crate::app::workers::event::PushLine;
+use crate::base::media::SoundCodec;
 use crate::core::push::PushId;
-use crate::io::api::{PushShown, PushWish};
-use crate::io::push::{PushError, PushSession};
+use crate::io::api::{PushShown, PushWish, SoundWish};
+use crate::io::push::{PushError, PushSession, StreamLine, StreamTold};
 use crate::io::webrtc::{Certificate, CloseReason, OwnSocket, Peer, PeerSetup};
 
 fn wish() -> PushWish {
-    PushWish { url: "https://live.example/whip".to_owned().into(), token: None, rung: None, codec: None }
+    PushWish { url: "https://live.example/whip".to_owned().into(), token: None, rung: None, codec: None, sound: None }
 }
 
 fn begin(room: &mut Room, now: Instant, wish: PushWish) -> (Vec<Effect>, Result<PushShown, Refusal>) {
@@ -166,4 +167,93 @@ fn pushes_are_bounded_and_one_that_cannot_be_takes_no_place() {
     let mut room = super::room(now, setup);
     come(&mut room, now, 1, true);
     assert_eq!(begin(&mut room, now, wish()).1, Err(Refusal::PushesFull));
+}
+
+fn told_of(call: &PushCall, told: StreamTold) -> Input {
+    let room = "tested".parse().unwrap();
+    Input::Worker(Event::PushStream { room, push: call.push, attempt: call.attempt, told })
+}
+
+/// Encodes that begin, by codec and size, and those that end.
+fn encodes(effects: &[Effect]) -> (Vec<(Codec, u32)>, usize) {
+    let begun = effects.iter().filter_map(|effect| match effect {
+        Effect::StartRung(start) => Some((start.spec.codec, start.spec.size.width)),
+        _ => None,
+    });
+    (begun.collect(), effects.iter().filter(|effect| matches!(effect, Effect::StopRung(_))).count())
+}
+
+#[test]
+fn a_stream_reads_its_rung_once_a_server_takes_it_and_until_it_does_no_more() {
+    let now = Instant::now();
+    let setup = setup(None);
+    let mut room = room(now, setup.clone());
+    come(&mut room, now, 1, true);
+    let url = "rtmps://live.example/app/s3cret".to_owned().into();
+    let rung = setup.rungs[1].name();
+    let (effects, begun) = begin(&mut room, now, PushWish { url, rung: Some(rung), ..wish() });
+    let begun = begun.unwrap();
+    assert_eq!(
+        (&*begun.target, begun.state, begun.sound, begun.codec),
+        ("rtmps://live.example", "calling", "aac", None)
+    );
+    assert_eq!(encodes(&effects), (vec![], 0), "nothing is encoded for a server that is not there");
+    let call = called(effects).expect("the server is asked");
+    let stream = PushOffer::Stream { pictures: Codec::H264, sound: Some(SoundCodec::Aac), fps: setup.rungs[1].fps };
+    assert_eq!(call.offer, stream);
+
+    let (line, mut fed, mut end) = StreamLine::unfed();
+    let effects = handle(&mut room, now, told_of(&call, StreamTold::Up(line)));
+    assert_eq!(encodes(&effects), (vec![(Codec::H264, rung.0.width)], 0));
+    assert_eq!(told(&effects), [["rtmps://live.example"]]);
+    assert!(fed.try_recv().is_ok() && end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+    let state = shown(&mut room, now);
+    assert_eq!((state.state, state.codec, room.stats().viewers), ("live", Some("h264"), 0));
+
+    // It breaks: its encode idles a while, and ends when no try helps.
+    let effects = handle(&mut room, now, told_of(&call, StreamTold::Ended(PushError::Gone)));
+    assert_eq!((encodes(&effects), told(&effects)), ((vec![], 0), vec![vec![]]));
+    assert_eq!(end.try_recv(), Err(oneshot::error::TryRecvError::Closed), "its task is told");
+    assert_eq!(shown(&mut room, now).last_error.as_deref(), Some("it ended the connection"));
+    let due = room.pushes.deadline().expect("another try comes");
+    let again = called(handle(&mut room, due, Input::Due)).expect("it comes");
+    // What is told of the try before changes nothing.
+    let (late, _fed, mut late_end) = StreamLine::unfed();
+    handle(&mut room, due, told_of(&call, StreamTold::Up(late)));
+    handle(&mut room, due, told_of(&call, StreamTold::Ended(PushError::Late)));
+    assert_eq!(late_end.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    assert_eq!(shown(&mut room, due).state, "calling");
+    let (line, _fed, mut end) = StreamLine::unfed();
+    let effects = handle(&mut room, due, told_of(&again, StreamTold::Up(line)));
+    assert_eq!(encodes(&effects), (vec![], 0), "the encode still ran");
+
+    let (reply, mut answer) = oneshot::channel();
+    handle(&mut room, due, Input::Ask(Command::EndPush { room: "tested".parse().unwrap(), push: call.push, reply }));
+    assert_eq!((answer.try_recv().unwrap(), end.try_recv()), (Ok(()), Err(oneshot::error::TryRecvError::Closed)));
+    assert_eq!(encodes(&handle(&mut room, due + limits::RUNG_LINGER, Input::Due)).1, 1, "nobody reads it");
+    assert_eq!((setup.counts.push.pushes.get(), setup.counts.push.live.get()), (0, 0));
+}
+
+#[test]
+fn what_no_stream_carries_is_refused_before_anything_is_asked() {
+    let now = Instant::now();
+    let mut room = room(now, setup(None));
+    come(&mut room, now, 1, true);
+    let of = |url: &str, codec, sound| PushWish { url: url.to_owned().into(), codec, sound, ..wish() };
+    let (rtmp, srt, whip) = ("rtmp://live.example/app/key", "srt://live.example:9000", "https://live.example/whip");
+    for wish in [
+        of(rtmp, Some(Codec::Vp8), None),
+        of(srt, Some(Codec::Av1), None),
+        of(whip, None, Some(SoundWish::Aac)),
+        of("rtmp://10.0.0.1/app/key", None, None),
+    ] {
+        assert!(matches!(begin(&mut room, now, wish).1, Err(Refusal::BadPush(_))));
+    }
+    for (wish, offered) in [
+        (of(rtmp, Some(Codec::Av1), Some(SoundWish::Opus)), (Codec::Av1, Some(SoundCodec::Opus))),
+        (of(srt, None, Some(SoundWish::None)), (Codec::H264, None)),
+    ] {
+        let call = called(begin(&mut room, now, wish).0).unwrap();
+        assert!(matches!(call.offer, PushOffer::Stream { pictures, sound, .. } if (pictures, sound) == offered));
+    }
 }
