@@ -169,8 +169,8 @@ impl Stream {
         }
     }
 
-    /// Lays out what there is, up to a bound: on a machine that does not keep up there is always more. Whether there may
-    /// be.
+    /// Lays out what there is, up to a bound: on a machine that does not keep up there is always more. Whether there
+    /// may be.
     fn take(&mut self) -> Result<bool, PushError> {
         let (mut shown, mut heard) = (0, 0);
         while shown < limits::PUSH_TURN_LEN {
