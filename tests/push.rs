@@ -140,3 +140,28 @@ fn nothing_is_sent_to_a_private_address_unless_the_operator_allows_it() {
     load.stop();
     here.stop();
 }
+
+#[test]
+fn what_no_server_of_a_protocol_takes_is_refused_with_what_to_say_instead() {
+    let here = Node::start();
+    let load = Load::start(&here, "stage", 1, 300);
+    block_on(here.wait_for_participants("stage", 1, PATIENCE));
+    let pushes = format!("{}v1/rooms/stage/pushes", here.url);
+    for (wish, why) in [
+        (json!({ "url": "rtmp://10.0.0.1/live/s3cret" }), "allow_private"),
+        (json!({ "url": "rtmp://live.example/s3cret" }), "APPLICATION/KEY"),
+        (json!({ "url": "rtmp://live.example/live/s3cret", "codec": "vp8" }), "h264 or av1"),
+        (json!({ "url": "rtmp://live.example/live/s3cret", "token": "s3cret" }), "WHIP"),
+        (json!({ "url": "srt://live.example?passphrase=s3cret-s3cret" }), "port"),
+        (json!({ "url": "srt://live.example:9000?passphrase=s3cret" }), "bytes"),
+        (json!({ "url": "srt://live.example:9000", "codec": "av1" }), "h264"),
+        (json!({ "url": "https://live.example/whip", "sound": "aac" }), "Opus"),
+    ] {
+        let (status, _, problem) = ask(Method::POST, &pushes, Some(&wish));
+        assert_eq!(status, 400, "{wish}: {problem}");
+        assert!(problem["type"].as_str().unwrap().ends_with("bad-push"), "{problem}");
+        assert!(problem.to_string().contains(why) && !problem.to_string().contains("s3cret"), "{wish}: {problem}");
+    }
+    load.stop();
+    here.stop();
+}

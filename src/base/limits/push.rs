@@ -28,6 +28,8 @@ pub const PUSH_STEADY_SPAN: Duration = Duration::from_secs(30);
 pub const PUSH_PATIENCE_SPAN: Duration = Duration::from_secs(5);
 /// Frames or packets of a stream (RTMP, SRT) that wait for its connection: four seconds at 30 pictures a second.
 pub const PUSH_FAN_LEN: usize = 200;
+/// Pictures, and packets of sound, that are taken before a connection is looked at again.
+pub const PUSH_TURN_LEN: usize = 10;
 /// How long a server may take nothing of a stream before the connection is given up.
 pub const PUSH_STALL_SPAN: Duration = Duration::from_secs(10);
 /// How long it is waited for that a goodbye is taken.

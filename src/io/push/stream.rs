@@ -158,7 +158,10 @@ impl Stream {
                 _ = &mut *end => return Ok(()),
                 () = waker.woken() => {
                     // Sound is coded here, which takes longer than others of the runtime should wait.
-                    tokio::task::block_in_place(|| self.take())?;
+                    let has_more = tokio::task::block_in_place(|| self.take())?;
+                    if has_more {
+                        waker.wake();
+                    }
                     self.carrier.flush().await?;
                 }
                 heard = self.carrier.hear() => self.carrier.answer(heard?).await?,
@@ -166,9 +169,12 @@ impl Stream {
         }
     }
 
-    /// Lays out what there is.
-    fn take(&mut self) -> Result<(), PushError> {
-        loop {
+    /// Lays out what there is, up to a bound: on a machine that does not keep up there is always more. Whether there
+    /// may be.
+    fn take(&mut self) -> Result<bool, PushError> {
+        let (mut shown, mut heard) = (0, 0);
+        while shown < limits::PUSH_TURN_LEN {
+            shown += 1;
             match self.feed.pictures.read() {
                 Read::Item(frame) | Read::AfterGap(frame) => {
                     let base = *self.base.get_or_insert(frame.pts);
@@ -180,7 +186,10 @@ impl Stream {
             }
         }
         let mut sounded = Vec::new();
-        while let Read::Item(tick) | Read::AfterGap(tick) = self.feed.sounds.read() {
+        while heard < limits::PUSH_TURN_LEN
+            && let Read::Item(tick) | Read::AfterGap(tick) = self.feed.sounds.read()
+        {
+            heard += 1;
             if self.base.is_some() {
                 self.sound.tick(tick.pts, &tick.shared.data, &mut sounded)?;
             }
@@ -192,6 +201,6 @@ impl Stream {
                 self.carrier.sound(Pts(at), &packet);
             }
         }
-        Ok(())
+        Ok(shown == limits::PUSH_TURN_LEN || heard == limits::PUSH_TURN_LEN)
     }
 }
