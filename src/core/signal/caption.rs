@@ -56,6 +56,7 @@ pub struct Speaker {
 /// What the node says to a captioner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "the large one is said once, and none is kept")]
 pub enum ToCaptioner {
     /// The first message.
     Hello {

@@ -232,7 +232,7 @@ impl LiveRoom {
     /// Whether captions are listed, and in which language.
     #[must_use]
     pub fn captions(&self) -> Option<Option<&str>> {
-        self.has_captions.load(Ordering::Acquire).then(|| self.setup.captions_language.as_deref())
+        self.has_captions.load(Ordering::Acquire).then_some(self.setup.captions_language.as_deref())
     }
 
     /// Takes what somebody said from one moment to another.

@@ -2,6 +2,7 @@
 
 use super::chat::read;
 use super::*;
+use crate::core::record::Event;
 use crate::core::room::CaptionerId;
 use crate::core::signal::CaptionLine;
 use crate::io::api::CaptionerSeat;
@@ -89,6 +90,8 @@ fn captioners_know_who_is_here_until_the_room_is_over() {
     let mut seat = begin(&mut room, start).1.unwrap();
     let now = start + Duration::from_secs(3);
     come(&mut room, now, 2, false);
+    // What changes within a tenth of a second is told together.
+    handle(&mut room, now + limits::SIGNAL_SPACING, Input::Due);
     assert!(seat.people.has_changed().unwrap());
     let people = seat.people.borrow_and_update().clone();
     assert_eq!(people.iter().map(|speaker| speaker.unrecorded).collect::<Vec<_>>(), [false, true]);
@@ -108,4 +111,25 @@ fn captioners_know_who_is_here_until_the_room_is_over() {
     assert!(seat.people.has_changed().is_err(), "it learns that the room is over");
     drop(last);
     assert_eq!(setup.counts.captions.captioners.get(), 0);
+}
+
+#[test]
+fn whoever_does_not_want_to_be_recorded_is_captioned_in_the_call_alone() {
+    let start = Instant::now();
+    let mut room = room(start, setup(Some("kept.mp4")));
+    handle(&mut room, start, Input::Begin);
+    come(&mut room, start, 1, true);
+    come(&mut room, start, 2, false);
+    let seat = begin(&mut room, start).1.unwrap();
+    let now = start + Duration::from_secs(3);
+    let is_said = |e: &&Effect| match e {
+        Effect::Package(PackageCommand::Event(_, _, Event::Said(line))) => line.text == "hello",
+        _ => false,
+    };
+    for (of, is_final, recorded) in [(1, true, 1), (1, false, 0), (2, true, 0)] {
+        let (effects, taken) = caption(&mut room, now, seat.captioner, of, is_final);
+        let kind = if is_final { WordKind::Caption } else { WordKind::Interim(ParticipantId(of)) };
+        assert!(taken.is_ok() && read(&effects, kind).len() == 2, "both read it");
+        assert_eq!(effects.iter().filter(is_said).count(), recorded, "of {of}, final: {is_final}");
+    }
 }
