@@ -43,6 +43,7 @@
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |
 //! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
+//! | 2 | | [`fleet`](core::fleet) | which node of several has a room? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`hls`](core::hls) | which parts, segments and playlists does a live stream have? |

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod bitstream;
 pub mod drain;
+pub mod fleet;
 pub mod fmp4;
 pub mod hls;
 pub mod jitter;
