@@ -23,6 +23,7 @@
 //! | 4 | | [`recording`](io::recording) | how does what a room shows and says become a stored recording? |
 //! | 4 | | [`live`](io::live) | how does what a room shows and says become live HLS, and who waits for it? |
 //! | 4 | | [`push`](io::push) | how is another server asked to take a room in (WHIP), and at which addresses never? |
+//! | 4 | | [`fleet`](io::fleet) | which node has a room, and how do all nodes come to know? |
 //! | 4 | | [`tokens`](io::tokens) | did a key of the operator's sign this token, and what does it say? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |

@@ -4,6 +4,7 @@
 pub mod apart;
 pub mod api;
 pub mod demux;
+pub mod fleet;
 pub mod http;
 pub mod keeper;
 pub mod live;

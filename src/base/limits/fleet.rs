@@ -10,8 +10,14 @@ pub const FLEET_LEASE_SPAN: Duration = Duration::from_secs(5);
 pub const FLEET_KEEP_SPACING: Duration = Duration::from_secs(1);
 /// Times that one placement is asked for while others change what it was decided by.
 pub const FLEET_TRIES_MAX: u32 = 16;
+/// Those of them that are for the node that suits best, whoever else wants it; then the asking node is asked first.
+pub const FLEET_TRIES_ELSEWHERE_MAX: u32 = 2;
 /// Rooms that are placed by one transaction; etcd takes 128 operations in one.
 pub const FLEET_BATCH_LEN_MAX: usize = 32;
+/// Rooms that a node tells of in one transaction.
+pub const FLEET_TOLD_LEN_MAX: usize = 100;
+/// Transactions in which it tells on end, before what others ask comes first again.
+pub const FLEET_ROUNDS_MAX: usize = 8;
 /// Placements that wait for their turn.
 pub const FLEET_ASKS_LEN: usize = 1024;
 /// How long somebody who asks for a new room waits for etcd: longer than three members take to elect a leader, shorter

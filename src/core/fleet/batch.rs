@@ -34,13 +34,22 @@ pub struct Batch {
     open: Vec<Need>,
     done: Vec<(RoomId, Outcome)>,
     tries: u32,
+    /// The node that asks, whose record few others change.
+    own: Option<Label>,
 }
 
 impl Batch {
     /// Those rooms.
     #[must_use]
     pub fn new(needs: Vec<Need>) -> Self {
-        Self { open: needs, done: Vec::new(), tries: 0 }
+        Self { open: needs, done: Vec::new(), tries: 0, own: None }
+    }
+
+    /// Asked by this node. Where all place on one node at once, all but one are too late each time; who was too late a
+    /// few times would then rather have its rooms itself.
+    #[must_use]
+    pub fn by(self, own: Label) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// What is to be asked next by what is known; `None`: every room has its outcome.
@@ -50,8 +59,10 @@ impl Batch {
         let mut nodes: BTreeMap<Label, NodeWrite> = BTreeMap::new();
         let mut rooms = Vec::new();
         let gives_up = self.tries >= limits::FLEET_TRIES_MAX;
+        let own = self.own.clone().filter(|_| self.tries >= limits::FLEET_TRIES_ELSEWHERE_MAX);
         self.tries += 1;
-        for need in std::mem::take(&mut self.open) {
+        for mut need in std::mem::take(&mut self.open) {
+            need.prefers = need.prefers.or_else(|| own.clone());
             let reserve = match (fleet.room(&need.room), planned.choose(&need)) {
                 (Some(known), _) => Err(lives(&need, known)),
                 (None, _) if gives_up => Err(Outcome::Conflict),

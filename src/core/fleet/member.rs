@@ -8,9 +8,6 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::fleet::{Fence, Fleet, Label, NodeRecord, NodeWrite, RoomRecord, RoomWrite, Transaction};
 
-/// Rooms that one transaction tells of at most; etcd takes 128 operations in one.
-const TOLD_MAX: usize = 100;
-
 /// Who this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSetup {
@@ -111,29 +108,33 @@ impl Member {
         self.is_whole = true;
     }
 
-    /// Compares with what is known of all. The rooms that end here, because another node has them by a newer fence.
+    /// Compares with all that is known. The rooms that end here, because another node has them by a newer fence.
     pub fn see(&mut self, now: Instant, fleet: &Fleet) -> Vec<RoomId> {
-        let id = &self.setup.id;
-        for (room, known) in fleet.rooms().filter(|(_, known)| known.value.owner == *id) {
-            let least = known.value.units;
-            let new = Held { fence: known.fence(), least, asked: now, has_run: false };
+        let known = fleet.rooms().map(|(room, _)| room);
+        known.filter(|room| self.see_room(now, fleet, room)).cloned().collect()
+    }
+
+    /// Compares with what is known of one room: takes it on, if somebody placed it here. Whether it ends here, because
+    /// another node has it by a newer fence.
+    pub fn see_room(&mut self, now: Instant, fleet: &Fleet, room: &RoomId) -> bool {
+        let Some(known) = fleet.room(room) else { return false };
+        if known.value.owner == self.setup.id {
+            let (fence, least) = (known.fence(), known.value.units);
+            let new = Held { fence, least, asked: now, has_run: false };
             let held = self.held.entry(room.clone()).or_insert(new);
-            if held.fence < known.fence() {
-                held.fence = known.fence();
+            if held.fence < fence {
+                held.fence = fence;
                 held.least = if held.least == 0 { least } else { held.least };
             }
+            return false;
         }
-        let is_lost = |(room, held): (&RoomId, &Held)| {
-            let of_another = fleet.room(room).filter(|known| known.value.owner != *id && held.fence < known.fence());
-            of_another.map(|_| room.clone())
-        };
-        let lost: Vec<RoomId> = self.held.iter().filter_map(is_lost).collect();
-        for room in &lost {
+        let is_lost = self.held.get(room).is_some_and(|held| held.fence < known.fence());
+        if is_lost {
             self.held.remove(room);
             self.load.rooms.remove(room);
             self.load.coming.remove(room);
         }
-        lost
+        is_lost
     }
 
     /// What it has to tell now, by what is known; nothing without a lease.
@@ -146,7 +147,9 @@ impl Member {
         let mut is_urgent = is_new;
         for (room, held) in &self.held {
             let known = fleet.room(room);
-            if rooms.len() >= TOLD_MAX || known.is_some_and(|known| known.value.owner != self.setup.id) {
+            if rooms.len() >= limits::FLEET_TOLD_LEN_MAX
+                || known.is_some_and(|known| known.value.owner != self.setup.id)
+            {
                 continue;
             }
             let (units, stood) = (self.units(room, held), known.map_or(0, |known| known.value.units));
@@ -179,8 +182,8 @@ impl Member {
         self.lease
     }
 
-    /// What is reserved here before it tells: what its rooms say where all of them are known, else what its record says,
-    /// to which others may have added rooms that were not seen yet.
+    /// What is reserved here before it tells: what its rooms say where all of them are known, else what its record
+    /// says, to which others may have added rooms that were not seen yet.
     fn reserved_before(&self, seen: Option<&NodeRecord>, fleet: &Fleet) -> u64 {
         match seen.filter(|record| Some(record.lease) == self.lease && !self.is_whole) {
             Some(record) => record.reserved,

@@ -1,3 +1,6 @@
+//! Does every racer find the same owner, and does a node's word stay true? A store of records is stood in for, with its
+//! answers as late as the seed says.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -104,8 +107,11 @@ fn race(store: &mut Store, needs: Vec<Vec<Need>>, seed: u64) -> Vec<Vec<(RoomId,
         asked: Option<Transaction>,
         is_done: bool,
     }
-    let racer = |needs| Racer { fleet: store.read(), batch: Batch::new(needs), asked: None, is_done: false };
-    let mut racers: Vec<Racer> = needs.into_iter().map(racer).collect();
+    let racer = |(n, needs): (usize, Vec<Need>)| {
+        let batch = Batch::new(needs).by(label(&format!("n{}", n % 3)));
+        Racer { fleet: store.read(), batch, asked: None, is_done: false }
+    };
+    let mut racers: Vec<Racer> = needs.into_iter().enumerate().map(racer).collect();
     let mut random = seed;
     while racers.iter().any(|racer| !racer.is_done) {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -192,6 +198,22 @@ fn of_eight_who_race_for_one_room_one_places_it_and_all_are_told_the_same() {
         let new = outcomes.iter().flatten().filter(|(_, o)| matches!(o, Outcome::Lives { is_new: true, .. })).count();
         assert_eq!((new, store.rooms.len()), (1, 1), "seed {seed}");
     }
+}
+
+#[test]
+fn who_was_too_late_a_few_times_has_its_rooms_itself() {
+    let full = |n, reserved| (label(&format!("n{n}")), NodeRecord { reserved, ..node(n, 1000, None) });
+    let mut fleet = Store::with([full(0, 0), full(1, 500)]).read();
+    let mut batch = Batch::new(vec![need(room(1), 51)]).by(label("n0"));
+    let mut asked = Vec::new();
+    for at in 2..6 {
+        let transaction = batch.ask(&fleet).unwrap();
+        let id = transaction.nodes[0].id.clone();
+        let nodes = vec![(id.clone(), fleet.node(&id).map(|known| Known { changed: at, ..known.clone() }))];
+        batch.hear(&mut fleet, transaction, Answer::Changed { revision: at, nodes, rooms: vec![(room(1), None)] });
+        asked.push(id);
+    }
+    assert_eq!(asked, ["n1", "n1", "n0", "n0"].map(label));
 }
 
 #[test]
@@ -359,7 +381,8 @@ proptest! {
         asked in proptest::collection::vec((0_usize..6, 1_u64..120, 0_usize..3), 1..24),
     ) {
         let regions = [None, Some("eu"), Some("us")];
-        let nodes = sizes.iter().enumerate().map(|(n, units)| (label(&format!("n{n}")), node(n, *units, regions[n % 3])));
+        let record = |(n, units): (usize, &u64)| (label(&format!("n{n}")), node(n, *units, regions[n % 3]));
+        let nodes = sizes.iter().enumerate().map(record);
         let mut store = Store::with(nodes);
         let mut needs: Vec<Vec<Need>> = vec![Vec::new(); 8];
         for (n, (name, units, region)) in asked.iter().enumerate() {

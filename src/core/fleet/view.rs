@@ -55,6 +55,12 @@ impl Fleet {
         self.rooms.iter()
     }
 
+    /// How many nodes there are, and how many rooms.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.nodes.len(), self.rooms.len())
+    }
+
     /// One node.
     #[must_use]
     pub fn node(&self, id: &Label) -> Option<&Known<NodeRecord>> {
