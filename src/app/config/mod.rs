@@ -7,6 +7,7 @@ mod access;
 mod announcing;
 mod branding;
 mod file;
+mod fleet;
 mod hand_over;
 mod hls;
 mod http;
@@ -38,6 +39,7 @@ pub use crate::io::telemetry::log::{Format, Level};
 pub use access::{Access, KeyFile};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
+pub use fleet::FleetConfig;
 pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
@@ -73,6 +75,8 @@ pub struct Config {
     pub retention: Retaining,
     /// To which host recordings may leave.
     pub hand_over: HandOver,
+    /// Whether it is one of several nodes.
+    pub fleet: FleetConfig,
     /// How the process comes to its end.
     pub node: Lifetime,
     /// How many threads do what.

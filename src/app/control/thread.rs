@@ -28,6 +28,7 @@ use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{Request, ResourceToken};
+use crate::io::fleet::Placement;
 use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
@@ -112,6 +113,8 @@ pub struct ControlParts {
     pub compositors: Compositors,
     /// Where rooms can be watched by HLS.
     pub live: LiveRooms,
+    /// Who says where rooms are.
+    pub placement: Placement,
     /// Who asks other servers to take rooms in.
     pub pusher: Pusher,
     /// Where ended rooms are reported.
@@ -127,6 +130,7 @@ pub struct Control {
     pub(super) workers: Workers,
     pub(super) reports: Reports<Event>,
     pub(super) pusher: Pusher,
+    pub(super) placement: Placement,
     pub(super) encoder: EncoderChoice,
     pub(super) compositors: Compositors,
     pub(super) rooms: HashMap<RoomId, Entry>,
@@ -180,6 +184,7 @@ impl Control {
             workers,
             reports,
             pusher: parts.pusher,
+            placement: parts.placement,
             encoder,
             compositors,
             rooms: HashMap::new(),

@@ -5,6 +5,7 @@ use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::DoorCounters;
+use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
@@ -153,4 +154,6 @@ pub struct Counts {
     pub archive: ArchiveCounters,
     /// Those that leave for another host.
     pub hand_over: TransferCounters,
+    /// Where rooms go.
+    pub fleet: FleetCounters,
 }

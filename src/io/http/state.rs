@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::http::fleet::Leading;
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
 
@@ -27,6 +28,8 @@ pub struct NodeView {
     pub ready: Arc<AtomicBool>,
     /// Its rooms, as far as they can be watched by HLS.
     pub live: LiveRooms,
+    /// Who says where rooms are.
+    pub leading: Leading,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }
