@@ -18,6 +18,7 @@ mod config;
 mod decoders;
 mod doors;
 mod drain;
+mod fleet;
 mod k8s;
 mod keepers;
 mod layout;

@@ -1,0 +1,277 @@
+//! **The question:** do several nodes agree where a room is, whatever is lost? Three members of etcd, three nodes, and
+//! people who talk: all of it real, on loopback.
+
+mod etcd;
+mod speed;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::browser::node::Node;
+use crate::client::{Client, wait_until};
+use crate::fleet::etcd::{Etcd, free_port};
+use crate::keepers::process;
+
+/// An offer of nothing: the node that has its room says so, another sends it on.
+const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+/// How long etcd is gone.
+const AWAY: Duration = Duration::from_secs(5);
+/// The same in the long form.
+const LONG: Duration = Duration::from_secs(600);
+/// What a slow and busy machine may take longer than was promised.
+const SLACK: Duration = Duration::from_secs(4);
+
+/// Status and text; `None`: nobody answers.
+pub fn get(url: &str) -> Option<(u16, String)> {
+    let answer = send("GET", url, None, "")?;
+    Some((answer.status, answer.text))
+}
+
+/// What was answered, by nobody else than who was asked.
+struct Answer {
+    status: u16,
+    location: Option<String>,
+    retry_after: Option<String>,
+    text: String,
+}
+
+impl Answer {
+    fn kind(&self) -> String {
+        let told: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        told["type"].as_str().unwrap_or_default().trim_start_matches("urn:tessera:problem:").to_owned()
+    }
+}
+
+fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> Option<Answer> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = client.timeout(Duration::from_secs(10)).build().expect("a client");
+    let request = client.request(method.parse().expect("a method"), url).body(body.to_owned());
+    let request = request.header("content-type", "application/sdp");
+    let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let response = request.send().await.ok()?;
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            value.map(|value| value.to_str().expect("it is text").to_owned())
+        };
+        let (location, retry_after) = (header("location"), header("retry-after"));
+        Some(Answer { status: response.status().as_u16(), location, retry_after, text: response.text().await.ok()? })
+    })
+}
+
+/// Three nodes that agree by etcd.
+struct Fleet {
+    nodes: Vec<Node>,
+    _folder: TempDir,
+}
+
+impl Fleet {
+    fn start(etcd: &Etcd, regions: [&'static str; 3], more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let nodes: Vec<Node> = std::thread::scope(|scope| {
+            let start = |(n, region): (usize, &&'static str)| {
+                let (region, path) = (*region, folder.path());
+                scope.spawn(move || start_node(etcd, path, n, region, more))
+            };
+            let started: Vec<_> = regions.iter().enumerate().map(start).collect();
+            started.into_iter().map(|node| node.join().expect("it starts")).collect()
+        });
+        let fleet = Self { nodes, _folder: folder };
+        process::wait_until("all are ready", || fleet.nodes.iter().all(|node| status(node, "readyz") == 200));
+        fleet
+    }
+
+    /// The node that is meant by where somebody was sent.
+    fn at(&self, location: &str) -> usize {
+        let is_there = |node: &Node| location.starts_with(&node.url);
+        self.nodes.iter().position(is_there).unwrap_or_else(|| panic!("{location} is no node"))
+    }
+
+    /// The node that has a room, or takes it, asked by one of them.
+    fn owner(&self, asked: usize, room: &str, query: &str) -> Result<usize, Answer> {
+        let url = format!("{}whip/{room}{query}", self.nodes[asked].url);
+        let answer = send("POST", &url, Some(TOKEN_OF_NODES), OFFER).expect("nodes answer");
+        match (answer.status, &answer.location) {
+            (307, Some(location)) => Ok(self.at(location)),
+            (400, None) if answer.kind() == "bad-offer" => Ok(asked),
+            _ => Err(answer),
+        }
+    }
+
+    /// What a node knows of all.
+    fn shown(&self, asked: usize) -> Value {
+        let url = format!("{}v1/fleet", self.nodes[asked].url);
+        let answer = send("GET", &url, Some(TOKEN_OF_NODES), "").expect("nodes answer");
+        serde_json::from_str(&answer.text).expect("it is JSON")
+    }
+}
+
+/// The operator's, of every node.
+const TOKEN_OF_NODES: &str = "0123456789abcdef";
+
+fn start_node(etcd: &Etcd, folder: &Path, n: usize, region: &str, more: &str) -> Node {
+    let (path, port) = (folder.join(format!("node-{n}.toml")), free_port());
+    let endpoints = etcd.endpoints();
+    let text = format!(
+        "[http]\ntoken = \"{TOKEN_OF_NODES}\"\n[video]\nwidth = 320\nheight = 180\nfps = 15\n[fleet]\netcd = \
+         {endpoints:?}\nnode_id = \"node-{n}\"\nadvertise = \"http://localhost:{port}\"\nregion = \
+         {region:?}\nroom_people = 1\n{more}"
+    );
+    fs::write(&path, text).expect("a file of our own");
+    let flags = ["--config", path.to_str().expect("our paths are text")];
+    Node::start_at(&format!("127.0.0.1:{port}"), &flags, &[], std::process::Stdio::inherit())
+}
+
+fn status(node: &Node, path: &str) -> u16 {
+    get(&format!("{}{path}", node.url)).map_or(0, |(status, _)| status)
+}
+
+#[test]
+fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of_a_region() {
+    let etcd = Etcd::start();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "fedcba9876543210fedcba9876543210").unwrap();
+    let keys = format!("[access]\nkeys = [{{ id = \"k\", algorithm = \"HS256\", file = {secret:?} }}]\n");
+    let fleet = Fleet::start(&etcd, ["eu", "eu", "us"], &keys);
+
+    // Who may not come in neither begins a room nor learns where one is.
+    let answer = send("POST", &format!("{}whip/raced", fleet.nodes[0].url), None, OFFER).unwrap();
+    assert_eq!((answer.status, answer.location), (401, None));
+    assert_eq!(fleet.shown(0)["rooms"].as_array().map(Vec::len), Some(0));
+    assert_eq!(send("GET", &format!("{}v1/fleet", fleet.nodes[0].url), None, "").unwrap().status, 401);
+
+    let owners: BTreeSet<usize> = std::thread::scope(|scope| {
+        let racers = (0..8).map(|n| {
+            scope.spawn({
+                let fleet = &fleet;
+                move || fleet.owner(n % 3, "raced", "").unwrap_or_else(|answer| panic!("{}", answer.text))
+            })
+        });
+        racers.collect::<Vec<_>>().into_iter().map(|racer| racer.join().unwrap()).collect()
+    });
+    assert_eq!(owners.len(), 1, "one node has it");
+    let owner = *owners.first().unwrap();
+    let other = (owner + 1) % 3;
+    let fence = |shown: &Value| shown["rooms"][0]["fence"].as_i64();
+    process::wait_until("all know of it", || (0..3).all(|n| fence(&fleet.shown(n)).is_some()));
+    assert_eq!(fence(&fleet.shown(0)), fence(&fleet.shown(2)));
+    let answer = send("POST", &format!("{}whip/raced", fleet.nodes[other].url), None, OFFER).unwrap();
+    assert_eq!((answer.status, answer.location), (401, None), "where it is, only who may join is told");
+
+    // Pages go where their room is, with all that stands in their address; so does whatever else concerns it.
+    for path in ["r/raced?watch=1", "w/raced", "v1/rooms/raced", "hls/raced/index.m3u8"] {
+        let answer = send("GET", &format!("{}{path}", fleet.nodes[other].url), Some(TOKEN_OF_NODES), "").unwrap();
+        let wanted = format!("{}{path}", fleet.nodes[owner].url);
+        assert_eq!((answer.status, answer.location), (307, Some(wanted)), "{path}");
+    }
+
+    for n in 0..2 {
+        assert_eq!(fleet.owner(n % 3, &format!("american-{n}"), "?region=us").ok(), Some(2));
+        assert!(fleet.owner(n % 3, &format!("european-{n}"), "?region=eu").is_ok_and(|owner| owner < 2));
+    }
+    let nowhere = fleet.owner(0, "asian", "?region=ap").unwrap_err();
+    assert_eq!((nowhere.status, nowhere.kind(), nowhere.retry_after.is_some()), (503, "no-region".to_owned(), true));
+    let strange = fleet.owner(1, "american-0", "?region=eu").unwrap_err();
+    assert_eq!((strange.status, strange.kind()), (409, "other-region".to_owned()));
+    assert_eq!(fleet.owner(0, "asian", "?region=a%20b").unwrap_err().status, 400);
+    for node in fleet.shown(1)["nodes"].as_array().unwrap() {
+        assert!(node["reserved"].as_u64() <= node["units"].as_u64(), "{node}");
+    }
+    // Nobody came to any of them.
+    process::wait_until("they are given back", || {
+        let shown = fleet.shown(1);
+        let is_free = |node: &Value| node["reserved"] == 0;
+        shown["rooms"] == serde_json::json!([]) && shown["nodes"].as_array().unwrap().iter().all(is_free)
+    });
+}
+
+#[test]
+fn no_call_is_cut_by_etcd_and_a_dead_nodes_rooms_begin_elsewhere() {
+    let mut etcd = Etcd::start();
+    let mut fleet = Fleet::start(&etcd, ["", "", ""], "");
+    let owner = fleet.owner(0, "running", "").unwrap_or_else(|answer| panic!("{}", answer.text));
+    let (second, third) = ((owner + 1) % 3, (owner + 2) % 3);
+    // By whichever node they come, they are in one room.
+    let mut people = vec![
+        Client::join(&fleet.nodes[second].url, "running", "Ada", 0),
+        Client::join(&fleet.nodes[third].url, "running", "Bob", 1),
+    ];
+    talk(&mut people);
+
+    let leader = etcd.leader().expect("they agreed");
+    etcd.kill(leader);
+    let since = Instant::now();
+    process::wait_until("rooms begin without the leader", || fleet.owner(second, "after-the-leader", "").is_ok());
+    println!("a room began {:?} after etcd's leader was killed", since.elapsed());
+    talk(&mut people);
+
+    etcd.kill_all();
+    process::wait_until("nodes see that etcd is away", || (0..3).all(|n| status(&fleet.nodes[n], "readyz") == 503));
+    let since = Instant::now();
+    let away = if std::env::var_os("TESSERA_LONG").is_some() { LONG } else { AWAY };
+    let refused = fleet.owner(third, "new", "").unwrap_err();
+    assert_eq!((refused.status, refused.kind(), refused.retry_after.is_some()), (503, "fleet-away".to_owned(), true));
+    assert!((0..3).all(|n| status(&fleet.nodes[n], "healthz") == 200), "nobody restarts a node for that");
+    people.push(Client::join(&fleet.nodes[second].url, "running", "Cem", 2));
+    talk(&mut people);
+    wait_for(&mut people, away.saturating_sub(since.elapsed()));
+    etcd.start_all();
+    let since = Instant::now();
+    process::wait_until("rooms begin again", || fleet.owner(third, "new", "").is_ok());
+    let took = since.elapsed();
+    println!("a room began {took:?} after etcd was back from {away:?}");
+    assert!(took < Duration::from_secs(5) + SLACK, "{took:?}");
+    talk(&mut people);
+    assert_eq!(fleet.owner(second, "running", "").ok(), Some(owner), "it is where it was");
+
+    // One node dies with a room; the others hear of it by its lease.
+    let killed = (0..30).map(|n| format!("doomed-{n}")).find_map(|room| match fleet.owner(second, &room, "") {
+        Ok(at) if at != owner => Some((room, at)),
+        _ => None,
+    });
+    let Some((room, at)) = killed else { panic!("no other node takes a room: {}", fleet.shown(owner)) };
+    let pid = Pid::from_raw(fleet.nodes[at].pid().cast_signed()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    let since = Instant::now();
+    let asked = (0..3).find(|n| *n != at).unwrap();
+    process::wait_until("its room begins elsewhere", || fleet.owner(asked, &room, "").is_ok_and(|owner| owner != at));
+    let took = since.elapsed();
+    println!("a dead node's room began elsewhere after {took:?}");
+    assert!(took < Duration::from_secs(7) + SLACK, "{took:?}");
+    talk(&mut people);
+
+    people.clear();
+    process::wait_until("the room is given back", || {
+        let shown = fleet.shown(owner);
+        !shown["rooms"].as_array().unwrap().iter().any(|shown| shown["room"] == "running")
+    });
+    fleet.nodes.clear();
+}
+
+/// Everybody hears everybody.
+fn talk(people: &mut [Client]) {
+    people.iter_mut().for_each(Client::forget);
+    let all = people.len();
+    wait_until(people, "they hear each other", |people| {
+        let hears = |n: usize| (0..all).filter(|m| *m != n).all(|m| people[n].hears(m) == Some(true));
+        (0..all).all(hears)
+    });
+}
+
+/// They talk for so long, and nobody is told that the room is over.
+fn wait_for(people: &mut [Client], span: Duration) {
+    let until = Instant::now() + span;
+    while Instant::now() < until {
+        let next = Instant::now() + Duration::from_secs(20).min(until - Instant::now());
+        wait_until(people, "a while", |_| Instant::now() >= next);
+    }
+}
