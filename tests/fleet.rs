@@ -38,6 +38,9 @@ struct Answer {
     status: u16,
     location: Option<String>,
     retry_after: Option<String>,
+    /// The page that may read it, and by which policy a page asks.
+    shared_with: Option<String>,
+    policy: Option<String>,
     text: String,
 }
 
@@ -49,11 +52,17 @@ impl Answer {
 }
 
 fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> Option<Answer> {
+    send_by(method, url, token, &[], body)
+}
+
+/// As `send`, with more headers.
+fn send_by(method: &str, url: &str, token: Option<&str>, more: &[(&str, &str)], body: &str) -> Option<Answer> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let client = client.timeout(Duration::from_secs(10)).build().expect("a client");
     let request = client.request(method.parse().expect("a method"), url).body(body.to_owned());
     let request = request.header("content-type", "application/sdp");
+    let request = more.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -63,7 +72,9 @@ fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> Option<Answ
             value.map(|value| value.to_str().expect("it is text").to_owned())
         };
         let (location, retry_after) = (header("location"), header("retry-after"));
-        Some(Answer { status: response.status().as_u16(), location, retry_after, text: response.text().await.ok()? })
+        let (shared_with, policy) = (header("access-control-allow-origin"), header("content-security-policy"));
+        let (status, text) = (response.status().as_u16(), response.text().await.ok()?);
+        Some(Answer { status, location, retry_after, shared_with, policy, text })
     })
 }
 
@@ -104,6 +115,16 @@ impl Fleet {
             (400, None) if answer.kind() == "bad-offer" => Ok(asked),
             _ => Err(answer),
         }
+    }
+
+    /// A room that another node took, and which.
+    fn elsewhere_than(&self, owner: usize, prefix: &str) -> (String, usize) {
+        let all = (0..30).map(|n| format!("{prefix}-{n}"));
+        let found = all.into_iter().find_map(|room| match self.owner(owner, &room, "") {
+            Ok(at) if at != owner => Some((room, at)),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("no other node takes a room: {}", self.shown(owner)))
     }
 
     /// What a node knows of all.
@@ -167,25 +188,8 @@ fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of
     let answer = send("POST", &format!("{}whip/raced", fleet.nodes[other].url), None, OFFER).unwrap();
     assert_eq!((answer.status, answer.location), (401, None), "where it is, only who may join is told");
 
-    // Pages go where their room is, with all that stands in their address; so does whatever else concerns it.
-    for path in ["r/raced?watch=1", "w/raced", "v1/rooms/raced", "hls/raced/index.m3u8"] {
-        let answer = send("GET", &format!("{}{path}", fleet.nodes[other].url), Some(TOKEN_OF_NODES), "").unwrap();
-        let wanted = format!("{}{path}", fleet.nodes[owner].url);
-        assert_eq!((answer.status, answer.location), (307, Some(wanted)), "{path}");
-    }
-
-    for n in 0..2 {
-        assert_eq!(fleet.owner(n % 3, &format!("american-{n}"), "?region=us").ok(), Some(2));
-        assert!(fleet.owner(n % 3, &format!("european-{n}"), "?region=eu").is_ok_and(|owner| owner < 2));
-    }
-    let nowhere = fleet.owner(0, "asian", "?region=ap").unwrap_err();
-    assert_eq!((nowhere.status, nowhere.kind(), nowhere.retry_after.is_some()), (503, "no-region".to_owned(), true));
-    let strange = fleet.owner(1, "american-0", "?region=eu").unwrap_err();
-    assert_eq!((strange.status, strange.kind()), (409, "other-region".to_owned()));
-    assert_eq!(fleet.owner(0, "asian", "?region=a%20b").unwrap_err().status, 400);
-    for node in fleet.shown(1)["nodes"].as_array().unwrap() {
-        assert!(node["reserved"].as_u64() <= node["units"].as_u64(), "{node}");
-    }
+    expect_sent_on(&fleet, owner, other);
+    expect_regions(&fleet);
     // Nobody came to any of them.
     process::wait_until("they are given back", || {
         let shown = fleet.shown(1);
@@ -233,20 +237,7 @@ fn no_call_is_cut_by_etcd_and_a_dead_nodes_rooms_begin_elsewhere() {
     talk(&mut people);
     assert_eq!(fleet.owner(second, "running", "").ok(), Some(owner), "it is where it was");
 
-    // One node dies with a room; the others hear of it by its lease.
-    let killed = (0..30).map(|n| format!("doomed-{n}")).find_map(|room| match fleet.owner(second, &room, "") {
-        Ok(at) if at != owner => Some((room, at)),
-        _ => None,
-    });
-    let Some((room, at)) = killed else { panic!("no other node takes a room: {}", fleet.shown(owner)) };
-    let pid = Pid::from_raw(fleet.nodes[at].pid().cast_signed()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-    let since = Instant::now();
-    let asked = (0..3).find(|n| *n != at).unwrap();
-    process::wait_until("its room begins elsewhere", || fleet.owner(asked, &room, "").is_ok_and(|owner| owner != at));
-    let took = since.elapsed();
-    println!("a dead node's room began elsewhere after {took:?}");
-    assert!(took < Duration::from_secs(7) + SLACK, "{took:?}");
+    lose_nodes(&fleet, owner);
     talk(&mut people);
 
     people.clear();
@@ -255,6 +246,86 @@ fn no_call_is_cut_by_etcd_and_a_dead_nodes_rooms_begin_elsewhere() {
         !shown["rooms"].as_array().unwrap().iter().any(|shown| shown["room"] == "running")
     });
     fleet.nodes.clear();
+}
+
+/// Pages and everything else about the room `raced` lead from `other` to its owner.
+fn expect_sent_on(fleet: &Fleet, owner: usize, other: usize) {
+    // Pages go where their room is, with all that stands in their address; so does whatever else concerns it.
+    for path in ["r/raced?watch=1", "w/raced", "v1/rooms/raced", "hls/raced/index.m3u8"] {
+        let answer = send("GET", &format!("{}{path}", fleet.nodes[other].url), Some(TOKEN_OF_NODES), "").unwrap();
+        let wanted = format!("{}{path}", fleet.nodes[owner].url);
+        assert_eq!((answer.status, answer.location), (307, Some(wanted)), "{path}");
+    }
+
+    let (own, others) = (fleet.nodes[other].url.trim_end_matches('/'), fleet.nodes[owner].url.trim_end_matches('/'));
+    let page = [("origin", own)];
+    let whip = |node: &str| format!("{node}/whip/raced");
+    let answer = send_by("POST", &whip(own), Some(TOKEN_OF_NODES), &page, OFFER).unwrap();
+    let told = (answer.status, answer.kind(), answer.location);
+    assert_eq!(told, (409, "elsewhere".to_owned(), Some(whip(others))), "a browser would lose the token on the way");
+    let preflight = [("origin", own), ("access-control-request-method", "POST")];
+    let answer = send_by("OPTIONS", &whip(others), None, &preflight, "").unwrap();
+    assert_eq!(answer.shared_with.as_deref(), Some(own), "pages of the fleet are no strangers");
+    let answer =
+        send_by("OPTIONS", &whip(others), None, &[("origin", "http://evil.example"), preflight[1]], "").unwrap();
+    assert_eq!(answer.shared_with, None);
+    let policy = send("GET", &format!("{own}/"), None, "").and_then(|answer| answer.policy).unwrap();
+    assert!(policy.contains(&format!(" {others}")), "{policy}");
+}
+
+/// A room begins in the region that is asked for, or not at all.
+fn expect_regions(fleet: &Fleet) {
+    for n in 0..2 {
+        assert_eq!(fleet.owner(n % 3, &format!("american-{n}"), "?region=us").ok(), Some(2));
+        assert!(fleet.owner(n % 3, &format!("european-{n}"), "?region=eu").is_ok_and(|owner| owner < 2));
+    }
+    let nowhere = fleet.owner(0, "asian", "?region=ap").unwrap_err();
+    assert_eq!((nowhere.status, nowhere.kind(), nowhere.retry_after.is_some()), (503, "no-region".to_owned(), true));
+    let strange = fleet.owner(1, "american-0", "?region=eu").unwrap_err();
+    assert_eq!((strange.status, strange.kind()), (409, "other-region".to_owned()));
+    assert_eq!(fleet.owner(0, "asian", "?region=a%20b").unwrap_err().status, 400);
+    for node in fleet.shown(1)["nodes"].as_array().unwrap() {
+        assert!(node["reserved"].as_u64() <= node["units"].as_u64(), "{node}");
+    }
+    let drained = send("POST", &format!("{}v1/node/drain", fleet.nodes[2].url), Some(TOKEN_OF_NODES), "").unwrap();
+    assert_eq!(drained.status, 200, "{}", drained.text);
+    process::wait_until("others know that it drains", || {
+        fleet.owner(0, "late", "?region=us").is_err_and(|answer| answer.kind() == "draining")
+    });
+    let (_, metrics) = get(&format!("{}metrics", fleet.nodes[0].url)).unwrap();
+    for told in ["tessera_fleet_registered 1", "tessera_fleet_nodes 3", "tessera_draining 0"] {
+        assert!(metrics.lines().any(|line| line == told), "{told}: {metrics}");
+    }
+}
+
+/// A node that stood still and one that died: their rooms begin elsewhere, and are there alone.
+fn lose_nodes(fleet: &Fleet, owner: usize) {
+    // One node stands still for longer than its lease, and somebody begins its room elsewhere meanwhile.
+    let (room, at) = fleet.elsewhere_than(owner, "halted");
+    let asked = (0..3).find(|n| *n != at).unwrap();
+    let _dee = Client::join(&fleet.nodes[asked].url, &room, "Dee", 3);
+    let pid = Pid::from_raw(fleet.nodes[at].pid().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    process::wait_until("its room begins elsewhere", || fleet.owner(asked, &room, "").is_ok_and(|owner| owner != at));
+    kill_process(pid, Signal::CONT).unwrap();
+    let url = format!("{}metrics", fleet.nodes[at].url);
+    process::wait_until("it ends what another has by a newer fence", || {
+        get(&url).is_some_and(|(_, text)| {
+            let says = |wanted: &str| text.lines().any(|line| line == wanted);
+            says("tessera_fleet_rooms_lost_total 1") && says("tessera_rooms 0") && says("tessera_fleet_registered 1")
+        })
+    });
+
+    // One dies with a room; the others hear of it by its lease.
+    let (room, at) = fleet.elsewhere_than(owner, "doomed");
+    let pid = Pid::from_raw(fleet.nodes[at].pid().cast_signed()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    let since = Instant::now();
+    let asked = (0..3).find(|n| *n != at).unwrap();
+    process::wait_until("its room begins elsewhere", || fleet.owner(asked, &room, "").is_ok_and(|owner| owner != at));
+    let took = since.elapsed();
+    println!("a dead node's room began elsewhere after {took:?}");
+    assert!(took < Duration::from_secs(7) + SLACK, "{took:?}");
 }
 
 /// Everybody hears everybody.

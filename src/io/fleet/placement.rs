@@ -222,6 +222,9 @@ impl FleetHandle {
             answer.await.ok()
         };
         let outcome = tokio::time::timeout(limits::FLEET_PATIENCE, asked).await.ok().flatten();
+        if let Some(Outcome::Lives { is_new: true, .. }) = &outcome {
+            self.shared.lock().claimed(Instant::now(), from);
+        }
         self.follow(outcome)
     }
 

@@ -20,7 +20,7 @@ pub(super) struct State {
     pub(super) member: Member,
     /// Since when this node's records do not stand in etcd, as far as it knows; `None`: they do.
     pub(super) away_since: Option<Instant>,
-    /// When each address last asked for new rooms.
+    /// When rooms were last placed for each address.
     claims: HashMap<IpAddr, Vec<Instant>>,
 }
 
@@ -46,16 +46,20 @@ impl Shared {
 impl State {
     /// Whether one more new room may be asked for from there.
     pub(super) fn may_claim(&mut self, now: Instant, from: Option<IpAddr>) -> bool {
-        let Some(from) = from else { return true };
         let is_new = |at: &Instant| *at + limits::FLEET_CLAIM_SPAN > now;
-        self.claims.retain(|_, times| times.last().is_some_and(is_new));
-        let times = self.claims.entry(from).or_default();
-        times.retain(is_new);
-        let may = times.len() < limits::FLEET_CLAIMS_PER_ADDRESS_MAX;
-        if may {
-            times.push(now);
+        self.claims.retain(|_, times| {
+            times.retain(is_new);
+            !times.is_empty()
+        });
+        let times = from.and_then(|from| self.claims.get(&from));
+        times.is_none_or(|times| times.len() < limits::FLEET_CLAIMS_PER_ADDRESS_MAX)
+    }
+
+    /// A new room was placed for somebody there.
+    pub(super) fn claimed(&mut self, now: Instant, from: Option<IpAddr>) {
+        if let Some(from) = from {
+            self.claims.entry(from).or_default().push(now);
         }
-        may
     }
 
     /// For how long this node's records do not stand in etcd.
@@ -133,4 +137,26 @@ pub struct RoomShown {
     pub units: u64,
     /// By what its owner is told from any before.
     pub fence: Fence,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_has_many_rooms_placed_waits_until_some_are_over() {
+        let member = MemberSetup { id: "a".parse().unwrap(), url: "https://a.example".into(), region: None };
+        let shared = Shared::new(member);
+        let (mut state, now) = (shared.lock(), Instant::now());
+        let from = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        for _ in 0..limits::FLEET_CLAIMS_PER_ADDRESS_MAX {
+            assert!(state.may_claim(now, from("192.0.2.1")));
+            state.claimed(now, from("192.0.2.1"));
+        }
+        assert!(!state.may_claim(now, from("192.0.2.1")));
+        assert!(state.may_claim(now, from("192.0.2.2")) && state.may_claim(now, None));
+        let later = now + limits::FLEET_CLAIM_SPAN;
+        assert!(state.may_claim(later, from("192.0.2.1")));
+        assert!(state.claims.is_empty(), "nobody is remembered for longer");
+    }
 }
