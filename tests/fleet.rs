@@ -213,31 +213,32 @@ fn no_call_is_cut_by_etcd_and_a_dead_nodes_rooms_begin_elsewhere() {
 
     let leader = etcd.leader().expect("they agreed");
     etcd.kill(leader);
-    let since = Instant::now();
-    process::wait_until("rooms begin without the leader", || fleet.owner(second, "after-the-leader", "").is_ok());
-    println!("a room began {:?} after etcd's leader was killed", since.elapsed());
+    let took = meanwhile(&mut people, || {
+        let since = Instant::now();
+        process::wait_until("rooms begin without it", || fleet.owner(second, "after-the-leader", "").is_ok());
+        since.elapsed()
+    });
+    println!("a room began {took:?} after etcd's leader was killed");
     talk(&mut people);
 
     etcd.kill_all();
-    process::wait_until("nodes see that etcd is away", || (0..3).all(|n| status(&fleet.nodes[n], "readyz") == 503));
     let since = Instant::now();
     let away = if std::env::var_os("TESSERA_LONG").is_some() { LONG } else { AWAY };
-    let refused = fleet.owner(third, "new", "").unwrap_err();
-    assert_eq!((refused.status, refused.kind(), refused.retry_after.is_some()), (503, "fleet-away".to_owned(), true));
-    assert!((0..3).all(|n| status(&fleet.nodes[n], "healthz") == 200), "nobody restarts a node for that");
+    meanwhile(&mut people, || expect_calls_alone(&fleet, third));
     people.push(Client::join(&fleet.nodes[second].url, "running", "Cem", 2));
     talk(&mut people);
     wait_for(&mut people, away.saturating_sub(since.elapsed()));
-    etcd.start_all();
-    let since = Instant::now();
-    process::wait_until("rooms begin again", || fleet.owner(third, "new", "").is_ok());
-    let took = since.elapsed();
+    let took = meanwhile(&mut people, || {
+        etcd.start_all();
+        let since = Instant::now();
+        process::wait_until("rooms begin again", || fleet.owner(third, "new", "").is_ok());
+        since.elapsed()
+    });
     println!("a room began {took:?} after etcd was back from {away:?}");
     assert!(took < Duration::from_secs(5) + SLACK, "{took:?}");
     talk(&mut people);
     assert_eq!(fleet.owner(second, "running", "").ok(), Some(owner), "it is where it was");
-
-    lose_nodes(&fleet, owner);
+    meanwhile(&mut people, || lose_nodes(&fleet, owner));
     talk(&mut people);
 
     people.clear();
@@ -298,6 +299,14 @@ fn expect_regions(fleet: &Fleet) {
     }
 }
 
+/// Etcd is away: no new room begins, and nothing else is amiss.
+fn expect_calls_alone(fleet: &Fleet, asked: usize) {
+    process::wait_until("nodes see that etcd is away", || (0..3).all(|n| status(&fleet.nodes[n], "readyz") == 503));
+    let refused = fleet.owner(asked, "new", "").unwrap_err();
+    assert_eq!((refused.status, refused.kind(), refused.retry_after.is_some()), (503, "fleet-away".to_owned(), true));
+    assert!((0..3).all(|n| status(&fleet.nodes[n], "healthz") == 200), "nobody restarts a node for that");
+}
+
 /// A node that stood still and one that died: their rooms begin elsewhere, and are there alone.
 fn lose_nodes(fleet: &Fleet, owner: usize) {
     // One node stands still for longer than its lease, and somebody begins its room elsewhere meanwhile.
@@ -345,4 +354,16 @@ fn wait_for(people: &mut [Client], span: Duration) {
         let next = Instant::now() + Duration::from_secs(20).min(until - Instant::now());
         wait_until(people, "a while", |_| Instant::now() >= next);
     }
+}
+
+/// They go on talking while something else is done: a node lets go of whom it does not hear.
+fn meanwhile<T: Send>(people: &mut [Client], done: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let done = scope.spawn(done);
+        while !done.is_finished() {
+            let next = Instant::now() + Duration::from_secs(20);
+            wait_until(people, "it is done", |_| done.is_finished() || Instant::now() >= next);
+        }
+        done.join().expect("it is done without a fault")
+    })
 }
