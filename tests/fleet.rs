@@ -107,13 +107,13 @@ impl Fleet {
     }
 
     /// The node that has a room, or takes it, asked by one of them.
-    fn owner(&self, asked: usize, room: &str, query: &str) -> Result<usize, Answer> {
+    fn owner(&self, asked: usize, room: &str, query: &str) -> Result<usize, Box<Answer>> {
         let url = format!("{}whip/{room}{query}", self.nodes[asked].url);
         let answer = send("POST", &url, Some(TOKEN_OF_NODES), OFFER).expect("nodes answer");
         match (answer.status, &answer.location) {
             (307, Some(location)) => Ok(self.at(location)),
             (400, None) if answer.kind() == "bad-offer" => Ok(asked),
-            _ => Err(answer),
+            _ => Err(Box::new(answer)),
         }
     }
 

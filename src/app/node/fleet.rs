@@ -1,6 +1,6 @@
 //! **The question:** how does a node come to be one of its fleet, and go from it?
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::Receiver;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -59,7 +59,7 @@ fn start(
     let joined = crate::io::fleet::Membership::new(setup, counters, move |room| reports.send(Event::RoomTaken(room)));
     let (membership, placement) = runtime.block_on(joined)?;
     let (stop, stopped) = watch::channel(false);
-    let (ended, ending) = bounded(1);
+    let (ended, ending) = crossbeam_channel::bounded(1);
     runtime.spawn(panics.clone().vital_task("fleet", async move {
         membership.run(stopped).await;
         // Nobody waits for it, where the node is gone already.

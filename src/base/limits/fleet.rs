@@ -9,7 +9,7 @@ pub const FLEET_LEASE_SPAN: Duration = Duration::from_secs(5);
 /// How often a node says that it lives: several words may be lost before its lease is over.
 pub const FLEET_KEEP_SPACING: Duration = Duration::from_secs(1);
 /// Times that one placement is asked for while others change what it was decided by.
-pub const FLEET_TRIES_MAX: u32 = 16;
+pub const FLEET_TRIES_MAX: u32 = 64;
 /// Those of them that are for the node that suits best, whoever else wants it; then the asking node is asked first.
 pub const FLEET_TRIES_ELSEWHERE_MAX: u32 = 2;
 /// Rooms that are placed by one transaction; etcd takes 128 operations in one.
