@@ -1,9 +1,9 @@
 # The commands of this repository; `make` alone lists them.
 # One profile (release) serves build, demo, lint, test and bench, so that the C and C++ libraries compile once.
 
-BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev
+BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev protobuf-compiler
 TEST_NEEDS := ffmpeg nginx-light chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
-	firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
+	etcd-server firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
 
 CARGO ?= cargo
 # Of cargo-deny: another version may judge otherwise.
@@ -14,7 +14,7 @@ export PROPTEST_RNG_SEED ?= 1
 # Flags of `tessera demo`: make demo ARGS="--participants 4 --duration 2m"
 ARGS ?=
 
-# A demo is built without what it does not use: rav1e, and where no GPU shows what draws on one. Together a fifth of the build.
+# A demo is built without what it does not use: rav1e, etcd, and where no GPU shows what draws on one. Together a fifth of the build.
 GPU := $(if $(wildcard /dev/dri/renderD* /dev/nvidia0 /dev/dxg),$(comma)gpu)
 DEMO_FEATURES := --no-default-features --features node,dav1d,h264,vpx$(GPU)
 
@@ -62,9 +62,10 @@ fuzz: setup-build ## A million hostile datagrams, offers and messages; random se
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
 
-soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store
+soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store, ten without etcd
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
+	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests no_call_is_cut_by_etcd -- --test-threads=1 --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors
 	@.ci/pages --types

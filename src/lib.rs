@@ -26,6 +26,7 @@
 //! | 4 | | [`egress`](io::egress) | where does this node go by itself, and where never? |
 //! | 4 | | [`push`](io::push) | how is another server asked to take a room in, by WHIP, RTMP or SRT? |
 //! | 4 | | [`webhook`](io::webhook) | how does a message reach the operator's server, and what if it does not? |
+//! | 4 | | [`fleet`](io::fleet) | which node has a room, and how do all nodes come to know? |
 //! | 4 | | [`tokens`](io::tokens) | did a key of the operator's sign this token, and what does it say? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
@@ -48,6 +49,7 @@
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |
 //! | 2 | | [`access`](core::access) | who may do what? |
 //! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
+//! | 2 | | [`fleet`](core::fleet) | which node of several has a room? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`flv`](core::flv) | which bytes say in FLV what a coded picture or a packet of sound is? |

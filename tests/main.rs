@@ -19,6 +19,7 @@ mod config;
 mod decoders;
 mod doors;
 mod drain;
+mod fleet;
 mod k8s;
 mod keepers;
 mod layout;

@@ -20,6 +20,8 @@ const token = globalThis.location ? take() : "";
 globalThis.addEventListener?.("hashchange", () => take() !== token && location.reload());
 
 export const hasToken = () => token !== "";
+/** To the page of another node. @param {string} node */
+export const moveTo = (node) => location.replace(`${new URL(location.pathname + location.search, node)}#token=${token}`);
 /** The address is about to name the room. */
 export const keepFor = (room) => keep(room, token);
 /** @returns {Record<string, string>} */

@@ -2,7 +2,7 @@
 // No page in here: `Wire` dispatches "state" (connection state), "message" (a parsed data-channel message) and "track".
 
 import { fit } from "./devices.js";
-import { bearer } from "./token.js";
+import { bearer, moveTo } from "./token.js";
 import { say } from "./words.js";
 
 const LABEL = "tessera";
@@ -99,6 +99,8 @@ export async function ask(url, init, patience = ASK_MS) {
     throw silent();
   }
   if (response.ok) return response;
+  const node = response.headers.get("Location");
+  if (node) moveTo(node);
   const body = await response.json().catch(() => ({}));
   throw new Problem({
     status: response.status,

@@ -6,6 +6,7 @@ pub mod access;
 pub mod backoff;
 pub mod bitstream;
 pub mod drain;
+pub mod fleet;
 pub mod flv;
 pub mod fmp4;
 pub mod hls;

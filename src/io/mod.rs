@@ -5,6 +5,7 @@ pub mod apart;
 pub mod api;
 pub mod demux;
 pub mod egress;
+pub mod fleet;
 pub mod http;
 pub mod keeper;
 pub mod live;

@@ -23,6 +23,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("axum", &["io/http"]),
     ("axum_server", &["io/http"]),
     ("base64", &["core/webhook", "io/api", "io/tokens"]),
+    ("etcd_client", &["io/fleet"]),
     ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),

@@ -8,6 +8,7 @@ mod announcing;
 mod branding;
 mod captions;
 mod file;
+mod fleet;
 mod hand_over;
 mod hls;
 mod http;
@@ -41,6 +42,7 @@ pub use access::{Access, KeyFile};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use captions::{Captions, Language, NoLanguage};
+pub use fleet::FleetConfig;
 pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
@@ -81,6 +83,8 @@ pub struct Config {
     pub retention: Retaining,
     /// To which host recordings may leave.
     pub hand_over: HandOver,
+    /// Whether it is one of several nodes.
+    pub fleet: FleetConfig,
     /// How the process comes to its end.
     pub node: Lifetime,
     /// How many threads do what.

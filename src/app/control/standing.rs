@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use crate::app::control::thread::Control;
+use crate::app::control::thread::{Control, Entry};
+use crate::core::fleet::Load;
 use crate::core::ladder::Capacity;
 use crate::core::webhook::Happening;
-use crate::io::api::{DrainShown, NodeState, Standing};
+use crate::io::api::{DrainShown, NodeState, Refusal, Standing};
 
 impl Control {
     /// What `GET /v1/node` tells beside what stays.
@@ -46,6 +47,24 @@ impl Control {
         levels.capacity_units.set(units);
         levels.reserved_units.set(reserved_units);
         levels.free_room100_slots.set(free_room100_slots);
+        self.tell_fleet();
+    }
+
+    /// The same for whoever places rooms.
+    fn tell_fleet(&self) {
+        if self.placement.is_alone() {
+            return;
+        }
+        let Capacity { units, free_room100_slots, .. } = self.capacity();
+        let units_of = |entry: &Entry| entry.room.units().ceil() as u64;
+        self.placement.tell(Load {
+            units,
+            free_room100_slots,
+            draining: self.drain.is_on(),
+            full: self.takes_room().is_err_and(|why| why != Refusal::NoNewRooms),
+            rooms: self.rooms.iter().map(|(name, entry)| (name.clone(), units_of(entry))).collect(),
+            coming: self.waiting.rooms().cloned().collect(),
+        });
     }
 
     /// Rooms, and people in them.

@@ -29,6 +29,7 @@ use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{Request, ResourceToken};
+use crate::io::fleet::Placement;
 use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
@@ -114,6 +115,8 @@ pub struct ControlParts {
     pub compositors: Compositors,
     /// Where rooms can be watched by HLS.
     pub live: LiveRooms,
+    /// Who says where rooms are.
+    pub placement: Placement,
     /// Who asks other servers to take rooms in.
     pub pusher: Pusher,
     /// Who tells the operator's servers what happens.
@@ -135,6 +138,7 @@ pub struct Control {
     /// Recordings whose beginning was told and whose end is still to be.
     pub(super) recordings_told: HashSet<RecordingTicket>,
     pub(super) capacity_watch: CapacityWatch,
+    pub(super) placement: Placement,
     pub(super) encoder: EncoderChoice,
     pub(super) compositors: Compositors,
     pub(super) rooms: HashMap<RoomId, Entry>,
@@ -191,6 +195,7 @@ impl Control {
             webhooks: parts.webhooks,
             recordings_told: HashSet::new(),
             capacity_watch: CapacityWatch::default(),
+            placement: parts.placement,
             encoder,
             compositors,
             rooms: HashMap::new(),

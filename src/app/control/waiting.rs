@@ -133,6 +133,11 @@ impl Waiting {
         coming.any(|id| person.is_none_or(|person| id == person))
     }
 
+    /// Rooms to which somebody is on the way who would begin them.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomId> {
+        self.0.values().filter(|waiter| waiter.role.participant().is_some()).map(|waiter| &waiter.room)
+    }
+
     /// Those who could come in as soon as their room, or whoever they are in it, is there.
     pub(super) fn at_the_door(&self, room: &RoomId) -> Vec<PeerId> {
         let ready = self.0.iter().filter(|(_, waiter)| waiter.connected && waiter.room == *room);

@@ -4,10 +4,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
 use super::error::LoadError;
 use super::wants::Wants;
+use crate::base::limits;
 use crate::base::media::{RoomId, RungName};
 use crate::io::telemetry::log::Redacted;
 
@@ -36,7 +38,7 @@ impl Door {
     pub fn open(url: &str, token: Option<&Redacted<String>>) -> Result<Self, LoadError> {
         let node = node_url(url)?;
         let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
-        let client = client_builder(&node, token).build().map_err(|e| wrong(told(&e)))?;
+        let client = client_builder(&node, token).redirect(Policy::none()).build().map_err(|e| wrong(told(&e)))?;
         Ok(Self { client, node })
     }
 
@@ -94,9 +96,18 @@ impl Door {
         self.offer(url, offer).await
     }
 
-    async fn offer(&self, url: Url, offer: String) -> Result<Admission, LoadError> {
-        let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer);
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+    /// Offers, and goes to another node where it is sent: with the token, which HTTP's own redirects leave behind.
+    async fn offer(&self, mut url: Url, offer: String) -> Result<Admission, LoadError> {
+        let mut sent_on = 0;
+        let response = loop {
+            let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer.clone());
+            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            match elsewhere(&url, &response).filter(|_| sent_on < limits::FLEET_REDIRECTS_MAX) {
+                Some(other) => url = other,
+                None => break response,
+            }
+            sent_on += 1;
+        };
         if response.status() != StatusCode::CREATED {
             return Err(refusal(response).await);
         }
@@ -120,6 +131,15 @@ impl Door {
     fn unreachable(&self, error: &dyn std::error::Error) -> LoadError {
         LoadError::Unreachable { url: self.node.to_string(), why: told(error) }
     }
+}
+
+/// Where a node sends on whoever asks at `url`.
+fn elsewhere(url: &Url, response: &Response) -> Option<Url> {
+    if response.status() != StatusCode::TEMPORARY_REDIRECT {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    url.join(location).ok().filter(|other| matches!(other.scheme(), "http" | "https"))
 }
 
 /// The address of a node, read.
@@ -149,7 +169,7 @@ pub(crate) fn client_builder(node: &Url, token: Option<&Redacted<String>>) -> Cl
     Client::builder()
         .default_headers(headers.into_iter().collect())
         .no_proxy()
-        .timeout(crate::base::limits::CONNECT_SPAN)
+        .timeout(limits::CONNECT_SPAN)
         .tls_danger_accept_invalid_certs(is_loopback(node))
 }
 

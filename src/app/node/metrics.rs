@@ -6,6 +6,7 @@ use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::{CaptionCounters, DoorCounters};
+use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
@@ -39,6 +40,7 @@ fn metrics(counts: &Counts) -> Metrics {
         archive(&counts.archive),
         hand_over(&counts.hand_over),
         vec![("tessera_webhook_failures_total", "Tries of webhooks that failed", &counts.webhooks.failures)],
+        fleet(&counts.fleet),
     ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
@@ -56,6 +58,7 @@ fn metrics(counts: &Counts) -> Metrics {
         metrics.counter("tessera_webhooks_total", help, &[("outcome", outcome)], counter);
     }
     let webhooks = ("tessera_webhooks_waiting", "Messages of webhooks that wait", told.waiting.clone());
+    placements(&metrics, &counts.fleet);
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
@@ -67,6 +70,7 @@ fn metrics(counts: &Counts) -> Metrics {
     let failing = (failing.0, failing.1, failing.2.clone());
     let others = [failing, viewers, connections, streams, asked, live, captioners, webhooks];
     let all = levels(&counts.archive).into_iter().chain(standing(&counts.node.standing)).chain(others);
+    let all = all.chain(fleet_levels(&counts.fleet));
     for (name, help, level) in all {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
@@ -75,6 +79,41 @@ fn metrics(counts: &Counts) -> Metrics {
         metrics.gauge("tessera_rung_viewers", "Viewers by rung", &[("side", side)], read);
     }
     metrics
+}
+
+/// New rooms by what became of them.
+fn placements(metrics: &Metrics, fleet: &FleetCounters) {
+    let outcomes = [
+        ("here", &fleet.placed_here),
+        ("elsewhere", &fleet.placed_elsewhere),
+        ("found", &fleet.found),
+        ("nowhere", &fleet.nowhere),
+        ("conflict", &fleet.conflicts),
+        ("away", &fleet.away),
+    ];
+    for (outcome, counter) in outcomes {
+        let help = "Rooms that were asked for and not known, by where they went";
+        metrics.counter("tessera_fleet_placements_total", help, &[("outcome", outcome)], counter);
+    }
+}
+
+fn fleet_levels(fleet: &FleetCounters) -> [(&'static str, &'static str, Level); 3] {
+    [
+        ("tessera_fleet_registered", "1 while this node's records stand in etcd", fleet.registered.clone()),
+        ("tessera_fleet_nodes", "Nodes of the fleet that are known", fleet.nodes.clone()),
+        ("tessera_fleet_rooms", "Rooms of the fleet that are known", fleet.rooms.clone()),
+    ]
+}
+
+fn fleet(fleet: &FleetCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_fleet_redirects_total", "Clients sent on to another node", &fleet.redirects),
+        ("tessera_fleet_rooms_lost_total", "Rooms that ended because another node had them", &fleet.rooms_lost),
+        ("tessera_fleet_leases_lost_total", "Leases that were over before the node was", &fleet.leases_lost),
+        ("tessera_fleet_etcd_requests_total", "Requests to etcd", &fleet.requests),
+        ("tessera_fleet_etcd_failed_total", "Requests to etcd that had no answer", &fleet.requests_failed),
+        ("tessera_fleet_etcd_microseconds_total", "What requests to etcd took together", &fleet.request_us),
+    ]
 }
 
 fn levels(counters: &ArchiveCounters) -> [(&'static str, &'static str, Level); 6] {

@@ -4,6 +4,7 @@
 //! Door: [`Node`]. A thread is a worker of [`crate::app::workers`]; `control` wires rooms and peers through them.
 
 mod calibration;
+mod fleet;
 mod history;
 mod metrics;
 mod outward;

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::app::config::{Config, Decoders, Hook, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
+use crate::app::node::fleet::{self, FleetTask};
 use crate::app::node::tcp::TcpError;
 use crate::app::node::{calibration, history, metrics, outward, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
@@ -34,6 +35,7 @@ use crate::engine::decode::PixelBudget;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{ControlHandle, DoorCounters, Pulse};
+use crate::io::fleet::FleetError;
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
@@ -84,6 +86,9 @@ pub enum StartError {
     /// A keeper's address.
     #[error("retention: {0}")]
     Keeper(#[from] KeeperClientError),
+    /// The fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// Threads or file descriptors.
     #[error("the operating system refused a thread or a file descriptor: {0}")]
     System(#[from] io::Error),
@@ -107,6 +112,7 @@ pub struct Node {
     told_token: Option<String>,
     keepers: Option<Keepers>,
     webhooks: Webhooks,
+    fleet: FleetTask,
 }
 
 impl Node {
@@ -124,11 +130,9 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn start_recording_to(config: Config, record_to: Option<PathBuf>) -> Result<Self, StartError> {
-        // Anyone who needs words before it is done asks again at the next tick.
         let counts = Counts::default();
         let panics = Panics::new(counts.node.threads_failed.clone());
-        let of_fonts = panics.clone();
-        thread::Builder::new().name("fonts".into()).spawn(move || of_fonts.minor("fonts", load_fonts))?;
+        begin_fonts(panics.clone())?;
         let (sockets, tcp, door) = open_sockets(&config, counts.http.clone())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
         let tcp_candidates = tcp.as_ref().map_or_else(Vec::new, |port| port.candidates().to_vec());
@@ -147,7 +151,8 @@ impl Node {
         let ((sender, events), (stop_control, stop)) = (bounded(limits::EVENTS_LEN), bounded(limits::STOPS_LEN));
         let reports = Reports::new(sender, control_waker.clone(), counts.node.events_refused.clone());
         let workers = start_workers(&config, (sockets, tcp), &net, &reports, (&control_waker, &counts, &panics))?;
-        let live = live_rooms(&config, chosen.choice, &counts);
+        let (ready, live) = (Arc::new(AtomicBool::new(true)), live_rooms(&config, chosen.choice, &counts));
+        let (fleet, leading) = fleet::join(&config, &runtime, &reports, (&counts, &panics))?;
         let parts = ControlParts {
             live: live.clone(),
             config: config.clone(),
@@ -162,6 +167,7 @@ impl Node {
             counts: counts.clone(),
             record_to,
             archive: archive.clone(),
+            placement: leading.placement.clone(),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             webhooks: webhooks.clone(),
             ended: ended_sender,
@@ -169,10 +175,9 @@ impl Node {
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let (control, left) = spawn_control(parts, mailbox, panics.clone())?;
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let (metrics, canvas, ready) =
-            (metrics::rendering(&counts), config.video.size(), Arc::new(AtomicBool::new(true)));
+        let (canvas, metrics, ready_too) = (config.video.size(), metrics::rendering(&counts), ready.clone());
         let (history, captions) = (history::begin(&runtime, &counts, &panics), counts.captions.clone());
-        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, captions, recordings };
+        let view = NodeView { canvas, facts, metrics, history, ready: ready_too, live, captions, leading, recordings };
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,
@@ -191,6 +196,7 @@ impl Node {
             told_token: told_token.filter(|_| archive.is_some()),
             keepers,
             webhooks,
+            fleet,
         })
     }
 
@@ -281,6 +287,7 @@ impl Node {
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }
+        self.fleet.stop();
         let _ = self.stop_http.send(true);
         // Requests that still run get the door's own grace, then the runtime goes.
         if let Some(runtime) = self.runtime.take() {
@@ -296,6 +303,12 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Reads which fonts the system has. Anyone who needs words before it is done asks again at the next tick.
+fn begin_fonts(panics: Panics) -> io::Result<()> {
+    let body = move || panics.minor("fonts", load_fonts);
+    thread::Builder::new().name("fonts".into()).spawn(body).map(drop)
 }
 
 /// Everything that others reach this node by.
@@ -399,8 +412,9 @@ fn http_setup(
     };
     let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
-    let own = rustix::system::uname().nodename().to_str().ok().and_then(|name| name.parse().ok());
-    let hosts = hosts.into_iter().chain(own).collect();
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let own = [machine.parse().ok(), config.fleet.name(&machine)];
+    let hosts = hosts.into_iter().chain(own.into_iter().flatten()).collect();
     let streams = if config.media.tcp == TcpMedia::Off { 0 } else { share.waiting };
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);

@@ -5,6 +5,7 @@ use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
 use crate::io::api::{CaptionCounters, DoorCounters};
+use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
@@ -158,4 +159,6 @@ pub struct Counts {
     pub hand_over: TransferCounters,
     /// What is told to the operator's servers.
     pub webhooks: WebhookCounters,
+    /// Where rooms go.
+    pub fleet: FleetCounters,
 }

@@ -88,6 +88,8 @@ pub enum Event {
     },
     /// Something became of a plain-RTP leg.
     Leg(LegEvent),
+    /// Another node of the fleet has this room by a newer fence.
+    RoomTaken(RoomId),
     /// What another server said to an offer.
     Push {
         /// The room that is to be sent there.
@@ -203,6 +205,7 @@ impl Event {
             | Self::RecordingFailed { room, .. }
             | Self::RungFailed { room, .. }
             | Self::LiveFailed { room, .. }
+            | Self::RoomTaken(room)
             | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,
         }

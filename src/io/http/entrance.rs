@@ -21,6 +21,7 @@ use crate::io::api::{BearerToken, IceServer, Refusal};
 use crate::io::http::admission::Recordings;
 use crate::io::http::connections::Connections;
 use crate::io::http::extract::RoomPath;
+use crate::io::http::fleet::{Leading, Question};
 use crate::io::http::frames::Frames;
 use crate::io::http::gate::{Gate, InHand};
 use crate::io::http::ice;
@@ -38,6 +39,7 @@ pub(super) struct Entrance {
     pub(super) keys: Keyring,
     pub(super) recordings: Option<Recordings>,
     pub(super) live: LiveRooms,
+    pub(super) leading: Leading,
     pub(super) names: Arc<Names>,
     pub(super) frames: Frames,
     pub(super) gate: Gate,
@@ -71,7 +73,7 @@ pub(super) async fn enter(
     }
     let body = in_hand.watch(body);
     let room = RoomPath::from_request_parts(&mut parts, &()).await.ok().map(|RoomPath(room)| room);
-    let asked = match entrance.judge(&parts, room.as_ref()) {
+    let asked = match entrance.admit(&parts, room.as_ref(), peer).await {
         Ok(asked) => asked,
         Err(turned) => {
             let (mut response, page, shows_token) = *turned;
@@ -115,6 +117,7 @@ pub(super) async fn enter(
         ice::tell(&entrance.ice_servers, response.headers_mut());
     }
     entrance.frames.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
+    entrance.leading.allow(path.as_ref().map_or("", MatchedPath::as_str), response.headers_mut());
     if entrance.is_private(act) {
         keep_private(response.headers_mut());
     }
@@ -197,6 +200,19 @@ impl Shown {
 }
 
 impl Entrance {
+    /// Judges a request, and sends on whoever is good and asks about a room of another node.
+    async fn admit(&self, parts: &Parts, room: Option<&RoomId>, peer: SocketAddr) -> Result<Asked, Turned> {
+        let asked = self.judge(parts, room)?;
+        let (Some(act), Some(room)) = (asked.act, room) else { return Ok(asked) };
+        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let (page, shows_token) = (&asked.page, asked.shows_token);
+        let question = Question { parts, path, act, room, page, shows_token, from: peer.ip() };
+        match self.leading.lead(question).await {
+            None => Ok(asked),
+            Some(led) => Err(Box::new((led, asked.page, asked.shows_token))),
+        }
+    }
+
     /// Judges a request by its head, about `room` where its path names one.
     fn judge(&self, parts: &Parts, room: Option<&RoomId>) -> Result<Asked, Turned> {
         let Parts { method, uri, headers, extensions, .. } = parts;
@@ -207,7 +223,7 @@ impl Entrance {
         }
         // What anyone's page may show.
         let is_open = path.starts_with("/hls/") && self.live.is_open();
-        let page = if is_open { Page::Any } else { self.names.page(uri, headers) };
+        let page = if is_open { Page::Any } else { self.leading.known(self.names.page(uri, headers), headers) };
         let shown = self.shown(bearer(headers));
         let is_preflight = origin::is_preflight(method, headers);
         let shows_token =

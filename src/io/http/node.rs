@@ -17,10 +17,10 @@ use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
 use crate::io::http::state::{NodeView, ServerState};
 
-/// `/v1/node` and its drain.
+/// `/v1/node` and its drain, and the fleet that it is of.
 pub(super) fn routes() -> Router<ServerState> {
     let drain = post(drain).delete(revoke).layer(DefaultBodyLimit::max(limits::DRAIN_ASKED_LEN_MAX));
-    Router::new().route("/v1/node", get(node)).route("/v1/node/drain", drain)
+    Router::new().route("/v1/fleet", get(fleet)).route("/v1/node", get(node)).route("/v1/node/drain", drain)
 }
 
 /// What `GET /v1/node` tells.
@@ -43,6 +43,11 @@ pub(super) struct Asked {
 async fn node(State(control): State<ControlHandle>, State(view): State<NodeView>) -> Result<Response, Problem> {
     let state = control.request(Caller::Anyone, |reply| Command::Node { reply }).await?;
     Ok(private(Json(NodeTold { facts: (*view.facts).clone(), state }).into_response()))
+}
+
+/// What this node knows of its fleet.
+async fn fleet(State(view): State<NodeView>) -> Response {
+    private(Json(view.leading.placement.shown()).into_response())
 }
 
 /// No room begins from now on; those that run go on, and can be joined.

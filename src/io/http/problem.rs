@@ -7,9 +7,11 @@ use serde_json::json;
 
 use crate::base::limits;
 use crate::core::access::TokenFault;
+use crate::core::fleet::Nowhere;
 use crate::core::signal::problem_urn;
 use crate::engine::compose::overlays::PictureError;
 use crate::io::api::{FragmentError, Refusal};
+use crate::io::fleet::Unplaced;
 use crate::io::store::ReadError;
 
 const EXPIRED: &str = "token-expired";
@@ -112,6 +114,12 @@ impl Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
             }
         }
+    }
+
+    /// 409: another node has it, and a browser would leave the token behind on the way there.
+    pub(super) fn elsewhere() -> Self {
+        let detail = "Another node has this room; ask at the address in Location, with the same token.";
+        Self::new(StatusCode::CONFLICT, "elsewhere", "The room is on another node", detail)
     }
 
     /// The thread that decides everything says nothing, or one that sends and receives.
@@ -524,6 +532,44 @@ impl From<Refusal> for Problem {
             Refusal::Busy => Self::busy(),
             Refusal::Hung => Self::lifeless(),
             Refusal::Draining | Refusal::NoNewRooms | Refusal::Leaving => Self::of_drain(&refusal),
+        }
+    }
+}
+
+impl From<Unplaced> for Problem {
+    fn from(why: Unplaced) -> Self {
+        let new = |kind, title, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail);
+        match why {
+            Unplaced::Nowhere(Nowhere::Full) => {
+                let detail = "No node has room for one more; its operator adds nodes. Try again after the seconds in \
+                              Retry-After.";
+                new("fleet-full", "All nodes are full", detail)
+            }
+            Unplaced::Nowhere(Nowhere::Draining) => {
+                let detail = "Every node that could take it is about to go down; try again after the seconds in \
+                              Retry-After.";
+                new("draining", "No node begins a new room", detail)
+            }
+            Unplaced::Nowhere(Nowhere::Region) => {
+                let detail = "No node stands in the region that was asked for; ask for another one or for none, or try \
+                              again after the seconds in Retry-After.";
+                new("no-region", "No node is there", detail)
+            }
+            Unplaced::Nowhere(Nowhere::Empty) | Unplaced::Away => {
+                let detail = "Nodes cannot agree now where a new room goes, for want of etcd; rooms that run go on and \
+                              can be joined. Try again after the seconds in Retry-After.";
+                new("fleet-away", "No new room begins now", detail)
+            }
+            Unplaced::Conflict => {
+                let detail = "Too many rooms begin at once; try again after the seconds in Retry-After.";
+                new("busy", "The fleet is busy", detail)
+            }
+            Unplaced::OtherRegion => {
+                let detail = "It runs in another region than was asked for; join it there, without 'region', or take \
+                              another room.";
+                Self::new(StatusCode::CONFLICT, "other-region", "The room is in another region", detail)
+            }
+            Unplaced::Greedy => Self::of_waiting(&Refusal::ManyJoiningHere),
         }
     }
 }

@@ -72,7 +72,10 @@ async fn readyz(State(control): State<ControlHandle>, State(view): State<NodeVie
         return Err(Refusal::Draining.into());
     }
     match control.pulse().await {
-        Pulse::Open => Ok("ready\n"),
+        Pulse::Open => match view.leading.placement.admits() {
+            Ok(()) => Ok("ready\n"),
+            Err(why) => Err(why.into()),
+        },
         Pulse::Closed(refusal) => Err(refusal.into()),
         Pulse::None => Err(Problem::lifeless()),
     }

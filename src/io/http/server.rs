@@ -192,6 +192,7 @@ impl HttpDoor {
             keys: guard.keys,
             recordings: view.recordings.clone(),
             live: view.live.clone(),
+            leading: view.leading.clone(),
             names: Arc::new(names),
             frames: Frames::of(guard.embed_origins),
             gate: Gate::new(guard.counters.requests_refused),

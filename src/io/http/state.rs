@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use crate::base::media::Size;
 use crate::io::api::{CaptionCounters, ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
+use crate::io::http::fleet::Leading;
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
 
@@ -29,6 +30,8 @@ pub struct NodeView {
     pub live: LiveRooms,
     /// What is counted of captioners.
     pub captions: CaptionCounters,
+    /// Who says where rooms are.
+    pub leading: Leading,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }

@@ -93,8 +93,9 @@ fn door_of(
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
     let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
-    let captions = CaptionCounters::default();
-    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, captions, recordings: None };
+    let (captions, leading, ready_too) = (CaptionCounters::default(), Leading::default(), ready.clone());
+    let view =
+        NodeView { canvas, facts, metrics, history, ready: ready_too, live, captions, leading, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {

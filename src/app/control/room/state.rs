@@ -469,6 +469,7 @@ impl Room {
                 self.setup.counts.node.rooms_failed.add(1);
                 self.end(now, "a fault of ours", out);
             }
+            Event::RoomTaken(_) => self.end(now, "another node has it", out),
             // About what the room no longer has, or has nothing to do with.
             Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Leg(_) => {}
         }

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema};
 
 use crate::core::scene::Layout;
 use crate::io::api::{LayoutShown, LegState, Moderation, NodeState, PushShown, RoomDetail};
+use crate::io::fleet::FleetShown;
 use crate::io::http::announcements::Announced;
 use crate::io::http::layout::Page;
 use crate::io::http::legs;
@@ -126,6 +127,7 @@ const STANDS: &[Answer] = &[(200, "How the node stands now", Gives::Json(of::<No
 const HANDED: Gives = Gives::Json(of::<TransferState>);
 const PICTURES: Takes = Takes::File(&["image/png", "image/jpeg"]);
 const NAME: (&str, &str) = ("name", "How others see the person; Guest, if it is missing");
+const REGION: (&str, &str) = ("region", "Where a room that begins has to be; one that runs elsewhere is not joined");
 const RECORD: (&str, &str) = ("record", "no: recordings neither show nor sound them; else yes");
 const RUNG: (&str, &str) = ("rung", "Which rung to watch, as GET /whep/{room} names them; else the link decides");
 const SEAT: (&str, &str) =
@@ -170,6 +172,8 @@ pub(super) const TOLD: &[Told] = &[
         "What it is, and how it stands",
         Gives::Json(of::<node::NodeTold>),
     )]),
+    told("Node", "GET", "/v1/fleet", "What this node knows of its fleet: nodes, rooms, and whether etcd answers")
+        .gives(&[(200, "The fleet, as this node sees it", Gives::Json(of::<FleetShown>))]),
     told("Node", "POST", "/v1/node/drain", "Begin no room any more; those that run go on, and can be joined")
         .takes(Takes::MaybeJson(of::<node::Asked>))
         .gives(STANDS),
@@ -189,13 +193,13 @@ pub(super) const TOLD: &[Told] = &[
         Gives::Json(of::<RoomDetail>),
     )]),
     enter("/v1/rooms/{room}/participants", "Join: one connection both ways, steered by its data channel")
-        .query(&[NAME, RECORD, RUNG, SEAT]),
+        .query(&[NAME, RECORD, RUNG, SEAT, REGION]),
     trickle("/v1/rooms/{room}/participants/{token}"),
     leave("/v1/rooms/{room}/participants/{token}"),
     told("Rooms", "PUT", "/v1/rooms/{room}/participants/{token}/avatar", "The picture shown while a camera is off")
         .takes(PICTURES),
     told("Rooms", "DELETE", "/v1/rooms/{room}/participants/{token}/avatar", "Back to initials"),
-    enter("/whip/{room}", "Publish by WHIP (RFC 9725)").query(&[NAME, RECORD]),
+    enter("/whip/{room}", "Publish by WHIP (RFC 9725)").query(&[NAME, RECORD, REGION]),
     trickle("/whip/{room}/{token}"),
     leave("/whip/{room}/{token}"),
     enter("/whep/{room}", "Watch by WHEP").query(&[RUNG, ("as", "Whose voice to leave out: a participant's id")]),

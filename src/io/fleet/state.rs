@@ -1,0 +1,162 @@
+//! **The question:** what does this node know of its fleet? Looked at by every door, written by the one task that
+//! speaks with etcd; nobody holds it while they wait.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::base::limits;
+use crate::base::media::RoomId;
+use crate::core::fleet::{Fence, Fleet, Label, Member, MemberSetup, NodeRecord};
+
+/// What is known, and what this node told.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) fleet: Fleet,
+    pub(super) member: Member,
+    /// Since when this node's records do not stand in etcd, as far as it knows; `None`: they do.
+    pub(super) away_since: Option<Instant>,
+    /// When rooms were last placed for each address.
+    claims: HashMap<IpAddr, Vec<Instant>>,
+}
+
+/// The state, shared.
+#[derive(Debug)]
+pub(super) struct Shared(Mutex<State>);
+
+impl Shared {
+    /// Of a node that has not told anything yet.
+    #[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "read by what speaks with etcd alone"))]
+    pub(super) fn new(member: MemberSetup) -> Self {
+        let (fleet, member) = (Fleet::default(), Member::new(member));
+        Self(Mutex::new(State { fleet, member, away_since: Some(Instant::now()), claims: HashMap::new() }))
+    }
+
+    /// For a moment: whoever holds it waits for nothing.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // What is known stays known, whoever panicked over it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether one more new room may be asked for from there.
+    pub(super) fn may_claim(&mut self, now: Instant, from: Option<IpAddr>) -> bool {
+        let is_new = |at: &Instant| *at + limits::FLEET_CLAIM_SPAN > now;
+        self.claims.retain(|_, times| {
+            times.retain(is_new);
+            !times.is_empty()
+        });
+        let times = from.and_then(|from| self.claims.get(&from));
+        times.is_none_or(|times| times.len() < limits::FLEET_CLAIMS_PER_ADDRESS_MAX)
+    }
+
+    /// A new room was placed for somebody there.
+    pub(super) fn claimed(&mut self, now: Instant, from: Option<IpAddr>) {
+        if let Some(from) = from {
+            self.claims.entry(from).or_default().push(now);
+        }
+    }
+
+    /// For how long this node's records do not stand in etcd.
+    pub(super) fn away(&self, now: Instant) -> Option<Duration> {
+        self.away_since.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// As it is told.
+    pub(super) fn shown(&self, now: Instant) -> FleetShown {
+        let nodes = self.fleet.nodes().map(|(id, known)| NodeShown { node: id.clone(), record: known.value.clone() });
+        let room = |(room, known): (&RoomId, &crate::core::fleet::Known<crate::core::fleet::RoomRecord>)| RoomShown {
+            room: room.clone(),
+            owner: known.value.owner.clone(),
+            units: known.value.units,
+            fence: known.fence(),
+        };
+        let mut rooms: Vec<RoomShown> = self.fleet.rooms().map(room).collect();
+        rooms.sort_by(|a, b| a.room.cmp(&b.room));
+        let (state, away_s) = match self.away(now) {
+            None => (FleetState::Registered, None),
+            Some(away) => (FleetState::Away, Some(away.as_secs())),
+        };
+        FleetShown { node: Some(self.member.setup().id.clone()), state, away_s, nodes: nodes.collect(), rooms }
+    }
+}
+
+/// Whether a node is one of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetState {
+    /// It is of no fleet.
+    Alone,
+    /// Its records stand in etcd.
+    Registered,
+    /// Etcd does not answer, so that no new room begins by this node.
+    Away,
+}
+
+/// What a node knows of its fleet, as `GET /v1/fleet` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FleetShown {
+    /// What the node that was asked is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<Label>,
+    /// Whether it is one of several.
+    pub state: FleetState,
+    /// For how many seconds etcd does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away_s: Option<u64>,
+    /// Every node, by its id.
+    pub nodes: Vec<NodeShown>,
+    /// Every room, by its name.
+    pub rooms: Vec<RoomShown>,
+}
+
+/// One node of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NodeShown {
+    /// What it is called.
+    pub node: Label,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub record: NodeRecord,
+}
+
+/// One room of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RoomShown {
+    /// Its name.
+    #[schemars(with = "String")]
+    pub room: RoomId,
+    /// The node that has it.
+    pub owner: Label,
+    /// Media units reserved for it.
+    pub units: u64,
+    /// By what its owner is told from any before.
+    pub fence: Fence,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_has_many_rooms_placed_waits_until_some_are_over() {
+        let member = MemberSetup { id: "a".parse().unwrap(), url: "https://a.example".into(), region: None };
+        let shared = Shared::new(member);
+        let (mut state, now) = (shared.lock(), Instant::now());
+        let from = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        for _ in 0..limits::FLEET_CLAIMS_PER_ADDRESS_MAX {
+            assert!(state.may_claim(now, from("192.0.2.1")));
+            state.claimed(now, from("192.0.2.1"));
+        }
+        assert!(!state.may_claim(now, from("192.0.2.1")));
+        assert!(state.may_claim(now, from("192.0.2.2")) && state.may_claim(now, None));
+        let later = now + limits::FLEET_CLAIM_SPAN;
+        assert!(state.may_claim(later, from("192.0.2.1")));
+        assert!(state.claims.is_empty(), "nobody is remembered for longer");
+    }
+}

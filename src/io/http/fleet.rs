@@ -1,0 +1,138 @@
+//! **The question:** is a request answered by this node, or by another of its fleet? Whoever asks about a room that
+//! another node has is sent there; a room that is new gets its node first. It is asked after a request was judged, so
+//! nobody learns where a room is, or begins one, who may not be in it.
+
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::base::media::RoomId;
+use crate::core::access::Act;
+use crate::core::fleet::{Label, Need};
+use crate::io::api::WebOrigin;
+use crate::io::fleet::{Lookup, Placed, Placement, Wish};
+use crate::io::http::origin::Page;
+use crate::io::http::problem::Problem;
+use crate::io::http::reply::{insert_text, private};
+
+/// Who says where rooms are, and what is asked for a new one.
+#[derive(Debug, Clone, Default)]
+pub struct Leading {
+    /// Who says so.
+    pub placement: Placement,
+    /// Media units that are reserved for a new room.
+    pub units: u64,
+    /// Where a room has to be for which no region is asked.
+    pub region: Option<Label>,
+}
+
+/// What was asked, and by whom.
+pub(super) struct Question<'a> {
+    pub(super) parts: &'a Parts,
+    /// The path as axum matched it.
+    pub(super) path: &'a str,
+    pub(super) act: Act,
+    pub(super) room: &'a RoomId,
+    pub(super) page: &'a Page,
+    pub(super) shows_token: bool,
+    pub(super) from: IpAddr,
+}
+
+impl Leading {
+    /// What is answered instead of what was asked: the way to another node, or why there is no place. `None`: this node
+    /// answers.
+    pub(super) async fn lead(&self, question: Question<'_>) -> Option<Response> {
+        let begins = matches!(question.act, Act::Join | Act::Publish);
+        if self.placement.is_alone() && !(begins && region_of(question.parts).is_some()) {
+            return None;
+        }
+        let url = match (begins, question.path) {
+            (true, _) => match self.place(&question).await {
+                Ok(Placed::Here) => return None,
+                Ok(Placed::Elsewhere(url)) => url,
+                Err(problem) => return Some(problem.into_response()),
+            },
+            // Also of a room that is not there: an address that anyone may open tells nobody which rooms there are.
+            (false, "/r/{room}" | "/w/{room}") => match self.foresee(&question) {
+                Lookup::Here => return None,
+                Lookup::Elsewhere(url) => url,
+            },
+            (false, _) => match self.placement.locate(question.room) {
+                Lookup::Here => return None,
+                Lookup::Elsewhere(url) => url,
+            },
+        };
+        self.placement.note_redirect();
+        Some(sent_on(&question, &url))
+    }
+
+    async fn place(&self, question: &Question<'_>) -> Result<Placed, Problem> {
+        let region = match region_of(question.parts) {
+            None => self.region.clone(),
+            Some(text) => Some(text.parse().map_err(|why: crate::core::fleet::LabelError| {
+                Problem::bad_request("bad-query", "The query cannot be read", format!("'region': {why}."))
+            })?),
+        };
+        let need = Need { region, ..self.need(question.room) };
+        // Pages ask by fetch, which takes no token along to another origin.
+        let stays = question.parts.headers.contains_key(header::ORIGIN);
+        Ok(self.placement.place(Wish { need, stays, from: Some(question.from.to_canonical()) }).await?)
+    }
+
+    /// A page goes to the node that has its room, or would have it: then it asks where it came from.
+    fn foresee(&self, question: &Question<'_>) -> Lookup {
+        self.placement.foresee(&Need { region: self.region.clone(), ..self.need(question.room) })
+    }
+
+    fn need(&self, room: &RoomId) -> Need {
+        Need { room: room.clone(), units: self.units, region: None, prefers: None }
+    }
+
+    /// The same page, but that pages of the fleet's nodes are no strangers.
+    pub(super) fn known(&self, page: Page, headers: &HeaderMap) -> Page {
+        let origin = headers.get(header::ORIGIN).filter(|_| page == Page::Foreign);
+        let asked = origin.and_then(|value| Some((value, value.to_str().ok()?.parse::<WebOrigin>().ok()?)));
+        let Some((value, origin)) = asked else { return page };
+        let is_ours = |url: &String| url.parse::<WebOrigin>().is_ok_and(|known| known == origin);
+        if self.placement.urls().iter().any(is_ours) { Page::Listed(value.clone()) } else { page }
+    }
+
+    /// Says in the answer to a request for the route `path` that the page may ask every node, whichever it came from:
+    /// behind a balancer its address does not tell.
+    pub(super) fn allow(&self, path: &str, headers: &mut HeaderMap) {
+        if self.placement.is_alone() || !matches!(path, "/" | "/r/{room}" | "/w/{room}") {
+            return;
+        }
+        let urls = self.placement.urls().join(" ");
+        let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+        let Some(policy) = policy.filter(|_| !urls.is_empty()) else { return };
+        let policy = policy.replace("connect-src 'self'", &format!("connect-src 'self' {urls}"));
+        let policy = policy.replace("media-src 'self'", &format!("media-src 'self' {urls}"));
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+}
+
+/// The way to another node. A browser's fetch follows a redirect by itself and leaves the token behind; a page that
+/// shows one is told where to go instead.
+fn sent_on(question: &Question<'_>, url: &str) -> Response {
+    let Parts { method, uri, headers, .. } = question.parts;
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let is_page = headers.contains_key(header::ORIGIN) || *question.page != Page::Own;
+    let mut response = match !is_read && is_page && question.shows_token {
+        true => Problem::elsewhere().into_response(),
+        false => StatusCode::TEMPORARY_REDIRECT.into_response(),
+    };
+    let asked = uri.path_and_query().map_or(uri.path(), |asked| asked.as_str());
+    insert_text(response.headers_mut(), header::LOCATION, format!("{url}{asked}"));
+    private(response)
+}
+
+/// `?region=`.
+fn region_of(parts: &Parts) -> Option<&str> {
+    let fields = parts.uri.query()?.split('&').filter_map(|field| field.split_once('='));
+    fields.filter(|(key, _)| *key == "region").map(|(_, value)| value).next_back()
+}
