@@ -10,6 +10,7 @@
 mod access;
 mod browser;
 mod call;
+mod captions;
 mod client;
 mod clients;
 mod codecs;

@@ -11,7 +11,7 @@ mod hanging;
 mod hostile;
 mod independent;
 mod memory;
-mod playing;
+pub mod playing;
 mod started;
 mod steps;
 mod steps_at_the_hour;
@@ -107,7 +107,7 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether a thing stands anywhere in the store, in a name or in the bytes.
-fn stored_in_clear(store: &Path, wanted: &[u8]) -> bool {
+pub fn stored_in_clear(store: &Path, wanted: &[u8]) -> bool {
     let within = |bytes: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
     files_under(store)
         .iter()

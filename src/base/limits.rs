@@ -3,6 +3,7 @@
 
 mod access;
 mod call;
+mod captions;
 mod console;
 mod drain;
 mod ice;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use access::*;
 pub use call::*;
+pub use captions::*;
 pub use console::*;
 pub use drain::*;
 pub use ice::*;
@@ -552,6 +554,8 @@ pub const Y4M_LINE_LEN_MAX: u64 = 1024;
 
 const _: () = assert!(PCM_FRAMES as u128 * 1_000_000_000 == SAMPLE_RATE as u128 * AUDIO_TICK.as_nanos());
 const _: () = assert!(SAMPLE_RATE.is_multiple_of(TELEPHONE_RATE) && G711_LEN_MIN < G711_LEN_MAX);
+const _: () = assert!(SPEECH_SAMPLES as u128 == SPEECH_RATE as u128 * AUDIO_TICK.as_millis() / 1000);
+const _: () = assert!(SPEECH_WAITING_MAX == VOICES_MAX * 100);
 const _: () = assert!(VOICES_DEFAULT <= VOICES_MAX && VOICES_MAX < PARTICIPANTS_MAX);
 const _: () = assert!(PLAYOUT_DELAY_MAX.as_nanos() <= TRACK_QUEUE_SPAN.as_nanos());
 const _: () = assert!(DECODER_RING_LEN >= 2 * INGEST_FRAME_LEN_MAX);

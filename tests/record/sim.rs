@@ -57,7 +57,7 @@ impl Sim {
                     Output::Patch { offset, bytes, .. } => {
                         self.file[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
                     }
-                    Output::Manifest(_) => {}
+                    Output::Manifest(_) | Output::Caption(_) => {}
                 }
             }
         }

@@ -21,7 +21,7 @@ fn frames(url: &str) -> (u64, String) {
 }
 
 /// Asks without the token; the status and the body.
-pub(super) fn bare(url: &str) -> (u16, Vec<u8>) {
+pub fn bare(url: &str) -> (u16, Vec<u8>) {
     ask(reqwest::Method::GET, url, None, None)
 }
 
@@ -47,7 +47,7 @@ fn part(url: &str, start: usize, length: usize) -> (u16, Vec<u8>) {
     })
 }
 
-pub(super) fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body: Option<Value>) -> (u16, Vec<u8>) {
+pub fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body: Option<Value>) -> (u16, Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut request = crate::browser::driver::client().request(method, url);
@@ -62,7 +62,7 @@ pub(super) fn ask(method: reqwest::Method, url: &str, token: Option<&str>, body:
     })
 }
 
-pub(super) fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
+pub fn link(node: &Node, name: &str, asked: Value) -> (u16, String) {
     let url = format!("{}v1/recordings/{name}/link", node.url);
     let (status, body) = ask(reqwest::Method::POST, &url, Some(TOKEN), Some(asked));
     let told: Value = serde_json::from_slice(&body).unwrap_or_default();

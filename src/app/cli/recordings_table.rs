@@ -100,6 +100,7 @@ mod tests {
             bytes: 562_500_000,
             gap_ms: 0,
             takes: 1,
+            captions: 0,
             tracks: Vec::new(),
         }
     }

@@ -26,7 +26,7 @@ pub struct TokenArgs {
     /// It is for every room, and for what concerns all of them
     #[arg(long)]
     any_room: bool,
-    /// What it makes of who shows it: viewer, speaker, host, recorder or admin
+    /// What it makes of who shows it: viewer, speaker, host, recorder, captioner or admin
     #[arg(long, value_name = "ROLE", default_value_t = Role::Speaker)]
     role: Role,
     /// How long it holds, such as 30m, 2h or 7d; at most access.longest_hours
@@ -171,10 +171,12 @@ fn link(args: &TokenArgs, config: &Config, room: &RoomId, token: &str) -> Result
     let page = match args.role {
         Role::Speaker | Role::Host | Role::Admin => "r",
         Role::Viewer => "w",
-        Role::Recorder => {
-            let told =
-                "--invite: a recorder is a program and enters no room; leave --invite out, and give it the token";
-            return Err(Failure::Usage(told.to_owned()));
+        Role::Recorder | Role::Captioner => {
+            let told = format!(
+                "--invite: a {} is a program and enters no room; leave --invite out, and give it the token",
+                args.role
+            );
+            return Err(Failure::Usage(told));
         }
     };
     let base = match &args.url {
@@ -286,7 +288,10 @@ mod tests {
         for (line, told) in [
             ("tessera token".to_owned(), "--room <ROOM>"),
             ("tessera token --room daily --any-room".to_owned(), "cannot be used with"),
-            ("tessera token --room daily --role root".to_owned(), "viewer, speaker, host, recorder or admin"),
+            (
+                "tessera token --room daily --role root".to_owned(),
+                "viewer, speaker, host, recorder, captioner or admin",
+            ),
             ("tessera token --room daily --ttl 3d".to_owned(), "at most 48 h here"),
             ("tessera token --room daily --ttl 3".to_owned(), "such as 30m, 2h or 7d"),
             ("tessera token --room daily --key old".to_owned(), "it has hs, ed"),

@@ -6,6 +6,7 @@
 mod access;
 mod announcing;
 mod branding;
+mod captions;
 mod file;
 mod hand_over;
 mod hls;
@@ -38,6 +39,7 @@ pub use crate::io::telemetry::log::{Format, Level};
 pub use access::{Access, KeyFile};
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
+pub use captions::{Captions, Language, NoLanguage};
 pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
@@ -65,6 +67,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// How rooms are watched by HLS.
     pub hls: Hls,
+    /// What is known of captions beforehand.
+    pub captions: Captions,
     /// Where rooms may be sent on to.
     pub push: Push,
     /// What is written to disk.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::api::DoorCounters;
+use crate::io::api::{CaptionCounters, DoorCounters};
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
@@ -34,6 +34,7 @@ fn metrics(counts: &Counts) -> Metrics {
         sound(&counts.sound),
         live(&counts.live),
         pushes(&counts.push),
+        captions(&counts.captions),
         recordings(&counts.record),
         archive(&counts.archive),
         hand_over(&counts.hand_over),
@@ -54,7 +55,9 @@ fn metrics(counts: &Counts) -> Metrics {
     let streams = ("tessera_tcp_streams", "TCP connections that carry media", counts.net.tcp_streams.clone());
     let asked = ("tessera_pushes", "Pushes to other servers that were asked for", counts.push.pushes.clone());
     let live = ("tessera_pushes_live", "Of those, up", counts.push.live.clone());
-    let others = [(failing.0, failing.1, failing.2.clone()), viewers, connections, streams, asked, live];
+    let captioners = ("tessera_captioners", "Captioners that listen", counts.captions.captioners.clone());
+    let failing = (failing.0, failing.1, failing.2.clone());
+    let others = [failing, viewers, connections, streams, asked, live, captioners];
     let all = levels(&counts.archive).into_iter().chain(standing(&counts.node.standing)).chain(others);
     for (name, help, level) in all {
         metrics.gauge(name, help, &[], move || level.get() as f64);
@@ -154,6 +157,18 @@ fn pushes(counters: &PushCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_push_tries_total", "Times that another server was asked to take a room in", &counters.tries),
         ("tessera_push_failures_total", "Of those, failed or broken later", &counters.failures),
+    ]
+}
+
+fn captions(counters: &CaptionCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_captions_total", "Captions taken, interim ones too", &counters.taken),
+        ("tessera_captions_refused_total", "Messages of captioners that were not taken", &counters.refused),
+        (
+            "tessera_caption_sound_lost_total",
+            "Blocks of 20 ms of one voice that captioners lost by reading too slowly",
+            &counters.lost,
+        ),
     ]
 }
 

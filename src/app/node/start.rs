@@ -170,8 +170,8 @@ impl Node {
         let ready = Arc::new(AtomicBool::new(true));
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
         let (metrics, canvas) = (metrics::rendering(&counts), config.video.size());
-        let history = history::begin(&runtime, &counts, &panics);
-        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings };
+        let (history, captions) = (history::begin(&runtime, &counts, &panics), counts.captions.clone());
+        let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, captions, recordings };
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,
@@ -366,7 +366,10 @@ fn live_rooms(config: &Config, encoder: EncoderChoice, counts: &Counts) -> LiveR
         return LiveRooms::default();
     }
     let (window, len_max, threads) = (hls.window(), hls.len_max(), config.video.encoder_threads());
-    let setup = LiveSetup { window, len_max, any_origin: hls.any_origin, encoder, threads };
+    let captions_language = config.captions.language.tag().map(str::to_owned);
+    let captions_always = config.captions.always_listed;
+    let any_origin = hls.any_origin;
+    let setup = LiveSetup { window, len_max, any_origin, encoder, threads, captions_always, captions_language };
     LiveRooms::new(setup, counts.live.clone())
 }
 

@@ -4,7 +4,7 @@ use crate::base::limits;
 use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::api::DoorCounters;
+use crate::io::api::{CaptionCounters, DoorCounters};
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
@@ -137,6 +137,8 @@ pub struct Counts {
     pub node: NodeCounters,
     /// The HTTP door.
     pub http: DoorCounters,
+    /// Captioners.
+    pub captions: CaptionCounters,
     /// The wire.
     pub net: NetCounters,
     /// Rooms that are sent on.

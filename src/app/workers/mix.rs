@@ -10,7 +10,7 @@ use crate::app::workers::worker::{Mailbox, Reports, earlier, guard};
 use crate::base::limits;
 use crate::base::media::{MixTick, ParticipantId, Pts, RoomEpoch, RoomId, ShortBlock, TrackId};
 use crate::engine::audio::RoomSound;
-use crate::engine::flow::{Fan, PlayoutCell, TrackReceiver};
+use crate::engine::flow::{Fan, PlayoutCell, SpeechFeed, TrackReceiver};
 use crate::io::telemetry::log::alias;
 
 /// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
@@ -48,6 +48,8 @@ pub enum MixCommand {
     Loss(RoomId, f32),
     /// There is a mix without these people besides, whose packets carry this number; nobody: no longer.
     LeaveOut(RoomId, BTreeSet<ParticipantId>, u64),
+    /// A captioner hears whoever is heard, until it is gone.
+    Caption(RoomId, SpeechFeed),
     /// Play this into the room.
     Announce(RoomId, Arc<[ShortBlock]>),
 }
@@ -102,6 +104,7 @@ fn apply(rooms: &mut HashMap<RoomId, Channel>, command: MixCommand) {
                 tracing::error!(room = %alias(&room), %error, "a mix for a recording could not begin");
             }
         }),
+        MixCommand::Caption(room, feed) => with(rooms, &room, |sound| sound.caption(feed)),
         MixCommand::Announce(room, blocks) => with(rooms, &room, |sound| sound.announce(blocks)),
     }
 }

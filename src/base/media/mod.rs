@@ -2,7 +2,8 @@
 //!
 //! Doors: [`ids`] (who and which), [`time`] (the three times), [`frame`] (what flows), [`codec`] (how it is coded),
 //! [`colour`] (what samples mean),
-//! [`size`] (rasters), [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
+//! [`size`] (rasters), [`speech`] (what captioners hear),
+//! [`rung`] (what a room sends out), [`Law`] (G.711), [`bitmap`] (stills), [`damage`] (what
 //! changed), [`outbox`] (how a pure core answers).
 
 mod bitmap;
@@ -16,6 +17,7 @@ mod orientation;
 mod outbox;
 mod rung;
 mod size;
+mod speech;
 mod time;
 
 pub use bitmap::Bitmap;
@@ -32,4 +34,5 @@ pub use orientation::Orientation;
 pub use outbox::Outbox;
 pub use rung::{CodecPreference, EncodeCosts, NoRungName, RungId, RungName, RungSpec, View};
 pub use size::Size;
+pub use speech::{Speech, SpeechBlock};
 pub use time::{NANOS_PER_SECOND, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick, rtp_from_pts};

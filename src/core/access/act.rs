@@ -29,6 +29,8 @@ pub enum Act {
     Archive,
     /// To send a room on to another server, and to see where it goes.
     Push,
+    /// To hear each voice of a room by itself, and to show everybody what was said.
+    Caption,
     /// To see which rooms there are.
     Survey,
     /// To see how the node fares, beyond what its metrics tell.

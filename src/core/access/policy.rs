@@ -100,7 +100,7 @@ mod tests {
     use crate::base::media::ParticipantId;
     use crate::core::access::{Grant, Role};
 
-    const STEERING: [Act; 5] = [Act::Arrange, Act::Moderate, Act::Record, Act::Push, Act::Oversee];
+    const STEERING: [Act; 6] = [Act::Arrange, Act::Moderate, Act::Record, Act::Push, Act::Caption, Act::Oversee];
 
     fn person(role: Option<Role>) -> Caller {
         Caller::Participant(ParticipantId(1), role)
@@ -178,6 +178,11 @@ mod tests {
             assert_eq!(policy.judge(&bearer(Role::Host, None), act, Some(&other)), Ok(()), "{act:?}");
         }
         assert_eq!(policy.judge(&host, Act::Push, Some(&daily)), Err(Denied::WrongRole));
+        assert_eq!(policy.judge(&host, Act::Caption, Some(&daily)), Err(Denied::WrongRole));
+        let captioner = bearer(Role::Captioner, Some("daily"));
+        assert_eq!(policy.judge(&captioner, Act::Caption, Some(&daily)), Ok(()));
+        assert_eq!(policy.judge(&captioner, Act::Caption, Some(&other)), Err(Denied::WrongRoom));
+        assert_eq!(policy.judge(&captioner, Act::Watch, Some(&daily)), Err(Denied::WrongRole));
         let admin = bearer(Role::Admin, Some("daily"));
         assert_eq!(policy.judge(&admin, Act::Push, Some(&daily)), Ok(()));
         for act in [Act::Survey, Act::Oversee] {

@@ -17,18 +17,21 @@ pub enum Role {
     Host,
     /// A service that records, and fetches recordings.
     Recorder,
+    /// A service that writes down what is said.
+    Captioner,
     /// Whoever runs the node.
     Admin,
 }
 
 /// A word that is no role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a role is viewer, speaker, host, recorder or admin")]
+#[error("a role is viewer, speaker, host, recorder, captioner or admin")]
 pub struct NoRole;
 
 impl Role {
     /// Every role.
-    pub(super) const ALL: [Self; 5] = [Self::Viewer, Self::Speaker, Self::Host, Self::Recorder, Self::Admin];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Viewer, Self::Speaker, Self::Host, Self::Recorder, Self::Captioner, Self::Admin];
 
     /// As tokens say it.
     #[must_use]
@@ -38,6 +41,7 @@ impl Role {
             Self::Speaker => "speaker",
             Self::Host => "host",
             Self::Recorder => "recorder",
+            Self::Captioner => "captioner",
             Self::Admin => "admin",
         }
     }

@@ -81,7 +81,7 @@ const fn of_anyone(act: Act) -> Leave {
         Act::TakePart => Leave::No,
         Act::Look | Act::Watch | Act::Publish | Act::Join | Act::Survey => Leave::Unlocked,
         Act::Stream => Leave::Streams,
-        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Oversee => Leave::Steering,
+        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Caption | Act::Oversee => Leave::Steering,
     }
 }
 
@@ -89,11 +89,12 @@ const fn of_token(role: Role, act: Act) -> Leave {
     let may = match act {
         Act::Visit | Act::SteerOwn | Act::Look => true,
         Act::TakePart => false,
-        Act::Watch | Act::Stream => !matches!(role, Role::Recorder),
+        Act::Watch | Act::Stream => !matches!(role, Role::Recorder | Role::Captioner),
         Act::Publish | Act::Join => matches!(role, Role::Speaker | Role::Host | Role::Admin),
         Act::Arrange | Act::Moderate => matches!(role, Role::Host | Role::Admin),
         Act::Record => matches!(role, Role::Host | Role::Recorder | Role::Admin),
         Act::Archive => matches!(role, Role::Recorder),
+        Act::Caption => matches!(role, Role::Captioner | Role::Admin),
         Act::Push | Act::Survey | Act::Oversee => matches!(role, Role::Admin),
     };
     if may { Leave::Yes } else { Leave::No }
@@ -103,7 +104,7 @@ const fn of_person(role: Option<Role>, act: Act) -> Leave {
     match (act, role) {
         (Act::SteerOwn, _) => Leave::Yes,
         // No such token lets its bearer in.
-        (_, Some(Role::Viewer | Role::Recorder)) => Leave::No,
+        (_, Some(Role::Viewer | Role::Recorder | Role::Captioner)) => Leave::No,
         (Act::TakePart, _) | (Act::Arrange | Act::Moderate | Act::Record, Some(Role::Host | Role::Admin)) => Leave::Yes,
         (Act::Record, None | Some(Role::Speaker)) => Leave::Recording,
         (Act::Arrange, None | Some(Role::Speaker)) => Leave::Layout,
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     const DOCS: &str = include_str!("../../../docs/access.md");
-    const ACTS: [Act; 15] = [
+    const ACTS: [Act; 16] = [
         Act::Visit,
         Act::SteerOwn,
         Act::TakePart,
@@ -130,6 +131,7 @@ mod tests {
         Act::Record,
         Act::Archive,
         Act::Push,
+        Act::Caption,
         Act::Survey,
         Act::Oversee,
     ];
@@ -177,13 +179,14 @@ mod tests {
             assert!(!may(Role::Viewer, act) || may(Role::Speaker, act), "{act:?}");
             assert!(!may(Role::Speaker, act) || may(Role::Host, act), "{act:?}");
             assert!(!may(Role::Host, act) || may(Role::Admin, act), "{act:?}");
+            assert!(!may(Role::Captioner, act) || may(Role::Admin, act), "{act:?}");
             assert!(!may(Role::Recorder, act) || may(Role::Admin, act) || act == Act::Archive, "{act:?}");
         }
     }
 
     #[test]
     fn whoever_has_no_token_for_coming_in_may_nothing_inside_either() {
-        for role in [Role::Viewer, Role::Recorder] {
+        for role in [Role::Viewer, Role::Recorder, Role::Captioner] {
             for act in ACTS.into_iter().filter(|act| *act != Act::SteerOwn) {
                 assert_eq!(leave(Asker::Person(Some(role)), act), Leave::No, "{role} {act:?}");
             }

@@ -4,8 +4,9 @@
 //!
 //! Doors: [`LiveMuxer`] (frames → parts), [`Window`] (what of them can be asked for), [`media_playlist`] and
 //! [`multivariant_playlist`] (what players read), [`Reload`] (when a request is answered), [`Asked`] (which piece a
-//! name means), [`PlaylistChecker`] (whether playlists keep the rules).
+//! name means), [`CaptionWindow`] (what was said, as WebVTT), [`PlaylistChecker`] (whether playlists keep the rules).
 
+mod captions;
 mod checker;
 mod grid;
 mod listed;
@@ -18,6 +19,7 @@ mod reload;
 mod tests;
 mod window;
 
+pub use captions::{AskedCaptions, CaptionWindow, CaptionsRendition};
 pub use checker::{AskedPlaylist, News, PlaylistChecker};
 pub use grid::{PARTS_PER_SEGMENT, PartId};
 pub use multivariant::{Variant, multivariant_playlist};

@@ -20,7 +20,7 @@ use crate::core::hls::grid::Cell;
 /// Nanoseconds of one packet of sound.
 const TICK: u64 = limits::AUDIO_TICK.as_nanos() as u64;
 /// What media times lie behind the room's clock, so that sound may begin before a picture by its decoder's delay.
-const LEAD: Duration = limits::AUDIO_TICK;
+pub(super) const LEAD: Duration = limits::AUDIO_TICK;
 
 /// What players read before anything else.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::base::limits;
-use crate::base::media::{NANOS_PER_SECOND, Pts, Wallclock};
+use crate::base::media::Pts;
 use crate::core::hls::grid::{PartId, seconds};
 use crate::core::hls::names::Asked;
 use crate::core::hls::window::{Segment, Window};
-use crate::core::record::utc_text;
+use crate::core::record::utc_ms_text;
 
 /// Whole seconds of the longest segment, rounded: EXT-X-TARGETDURATION.
 const TARGET: u64 = limits::HLS_SEGMENT_SPAN.as_secs();
@@ -88,7 +88,7 @@ impl Text<'_> {
         if self.init.replace(segment.init.msn) != Some(segment.init.msn) {
             put(text, format_args!("#EXT-X-MAP:URI=\"{}\"\n", Asked::Init(segment.init.msn)));
         }
-        let time = utc_ms(self.window.epoch().wallclock_at(segment.from));
+        let time = utc_ms_text(self.window.epoch().wallclock_at(segment.from));
         put(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{time}\n"));
         if end.since(segment.from) <= PARTS_UNTIL {
             for (part, here) in (0..).zip(&segment.parts) {
@@ -118,10 +118,4 @@ fn write_tail(text: &mut String, window: &Window, reports: &[Report]) {
 
 fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
     text.write_fmt(what).expect("a string takes what it is given");
-}
-
-/// `2026-11-27T04:15:30.125Z`
-fn utc_ms(time: Wallclock) -> String {
-    let whole = utc_text(time);
-    format!("{}.{:03}Z", whole.trim_end_matches('Z'), time.0 % NANOS_PER_SECOND / 1_000_000)
 }

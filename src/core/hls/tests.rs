@@ -276,7 +276,7 @@ fn a_multivariant_playlist_names_each_rung_with_its_codecs() {
         peak: 3_221_000,
         score: Some(6),
     };
-    let text = multivariant_playlist(&[variant]);
+    let text = multivariant_playlist(&[variant], None);
     assert!(text.ends_with(
         "#EXT-X-STREAM-INF:BANDWIDTH=3221000,CODECS=\"av01.0.05M.08,Opus\",RESOLUTION=1280x720,\
          FRAME-RATE=30.000,SCORE=6.0\n\

@@ -1,11 +1,10 @@
 //! **The question:** where in a recording did something change that a person looks for? A bounded list without names,
 //! and as WebVTT.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
+use crate::core::record::webvtt::write_cue;
 
 /// What begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,15 +70,9 @@ pub fn chapters_vtt(chapters: &[Chapter], duration_ms: u64) -> String {
             ChapterKind::ScreenEnds => "Screen no longer shared".to_owned(),
             ChapterKind::Layout => "Another layout".to_owned(),
         };
-        write!(text, "\n{} --> {}\n{title}\n", stamp(chapter.at_ms), stamp(end))
-            .expect("a string takes what it is given");
+        write_cue(&mut text, chapter.at_ms, end, &title);
     }
     text
-}
-
-fn stamp(ms: u64) -> String {
-    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1000)
 }
 
 #[cfg(test)]

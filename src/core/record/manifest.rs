@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
-use crate::base::media::{RoomId, Size, Wallclock};
+use crate::base::media::{NANOS_PER_SECOND, RoomId, Size, Wallclock};
 use crate::core::record::chapters::{Chapter, note};
 use crate::core::record::gap::{Gap, GapTrack, millis};
 use crate::core::record::track_entry::TrackEntry;
@@ -70,10 +70,17 @@ pub struct Manifest {
     /// How many more chapters there are than listed.
     #[serde(default)]
     pub chapters_unlisted: u64,
+    /// How many captions there are of what was said; the words stand beside the manifest.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub captions: u64,
     /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums
     /// above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<TrackEntry>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Manifest {
@@ -94,6 +101,7 @@ impl Manifest {
             gap_ms: 0,
             chapters: Vec::new(),
             chapters_unlisted: 0,
+            captions: 0,
             tracks: Vec::new(),
         }
     }
@@ -179,6 +187,13 @@ pub fn utc_text(time: Wallclock) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The same to the millisecond: `2026-11-27T04:15:30.125Z`.
+#[must_use]
+pub fn utc_ms_text(time: Wallclock) -> String {
+    let whole = utc_text(time);
+    format!("{}.{:03}Z", whole.trim_end_matches('Z'), time.0 % NANOS_PER_SECOND / 1_000_000)
+}
+
 // Proleptic Gregorian date: years are counted from 1 March of year 0, so that a leap day ends its year.
 fn civil(time: Wallclock) -> (u64, u64, u64, [u64; 3]) {
     let seconds = time.unix_seconds();
@@ -196,7 +211,6 @@ fn civil(time: Wallclock) -> (u64, u64, u64, [u64; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::media::NANOS_PER_SECOND;
     use crate::core::record::GapReason;
 
     fn gap(from_ms: u64, to_ms: u64, track: GapTrack) -> Gap {

@@ -9,6 +9,7 @@
 //! by itself, so that the file plays at every moment. Its time zero is its first keyframe. Sound has no hole: what is
 //! missing becomes silence; a picture that is missing is one whose predecessor is shown for longer.
 
+mod captions;
 mod chapters;
 mod gap;
 mod manifest;
@@ -18,12 +19,15 @@ mod recorder;
 mod take;
 mod track;
 mod track_entry;
+mod webvtt;
 
+pub use captions::{RecordedCaption, SpokenLine, captions_vtt};
 pub use chapters::{Chapter, ChapterKind, chapters_vtt};
 pub use gap::{Gap, GapReason, GapTrack};
-pub use manifest::{Manifest, RecordingState, TakeEntry, utc_text};
+pub use manifest::{Manifest, RecordingState, TakeEntry, utc_ms_text, utc_text};
 pub use object::{Contents, Hdr, Object, ROOT, RecordedFile, SegmentEntry, folder};
-pub use playlist::{PlaylistPart, Rendition, media_playlist, multivariant_playlist};
+pub use playlist::{PlaylistPart, Rendition, captions_playlist, media_playlist, multivariant_playlist};
 pub use recorder::{Event, Input, Output, Piece, PieceKind, Recorder, Setup, Span, Stats};
 pub use track::{TrackInput, TrackOutput, TrackRecorder, TrackSetup};
 pub use track_entry::TrackEntry;
+pub use webvtt::write_cue;

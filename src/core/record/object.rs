@@ -11,6 +11,7 @@
 //! | `av/{take}/{n}` | segment `n`: both tracks, at most `limits::FRAGMENT_SPAN` |
 //! | `av/{take}/head` | init segment again, with the duration, once it is known |
 //! | `tr/{track}/init`, `tr/{track}/{n}`, `tr/{track}/head` | the same of a file of one participant's own track |
+//! | `tt/{n}` | captions of what was said, some dozens |
 //! | `idx/{n}` | the manifest so far |
 //! | `fin` | the manifest of the whole, with the number of segments of each take |
 //!
@@ -18,7 +19,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::record::Manifest;
+use crate::core::record::captions::RecordedCaption;
+use crate::core::record::manifest::Manifest;
 use crate::core::retention::{Pair, RecordingName};
 
 /// The folder that all recordings lie in.
@@ -63,6 +65,11 @@ pub enum Object {
     TrackSegment {
         /// From 0.
         track: u32,
+        /// From 0, without a hole.
+        number: u32,
+    },
+    /// Captions.
+    Captions {
         /// From 0, without a hole.
         number: u32,
     },
@@ -132,9 +139,19 @@ pub struct Contents {
     /// The same for each file of the own tracks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub track_segments: Vec<u32>,
+    /// How many objects of captions there are.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub caption_objects: u32,
+    /// In `fin`, those captions that stand in none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captions: Vec<RecordedCaption>,
     /// In `fin`, every segment of each take, for players that seek; empty in `idx/{n}`, which is written often.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Vec<SegmentEntry>>,
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One segment on its take's timeline.
@@ -175,6 +192,7 @@ impl Object {
             Self::TrackInit { track } => format!("tr/{track:04}/init"),
             Self::TrackHead { track } => format!("tr/{track:04}/head"),
             Self::TrackSegment { track, number } => format!("tr/{track:04}/{number:06}"),
+            Self::Captions { number } => format!("tt/{number:06}"),
             Self::Index { number } => format!("idx/{number:06}"),
             Self::Fin => "fin".to_owned(),
         }
@@ -195,6 +213,7 @@ impl Object {
             ["tr", track, "init"] => Self::TrackInit { track: number(track)? },
             ["tr", track, "head"] => Self::TrackHead { track: number(track)? },
             ["tr", track, n] => Self::TrackSegment { track: number(track)?, number: number(n)? },
+            ["tt", n] => Self::Captions { number: number(n)? },
             ["idx", n] => Self::Index { number: number(n)? },
             _ => return None,
         };
@@ -215,6 +234,7 @@ impl Object {
             Self::TrackInit { track } => (7, track, 0),
             Self::TrackHead { track } => (8, track, 0),
             Self::TrackSegment { track, number } => (9, track, number),
+            Self::Captions { number } => (10, 0, number),
         };
         let place = [take.to_be_bytes(), number.to_be_bytes()].concat();
         [CONTEXT, &recording.recording.0, &recording.hour.0.to_be_bytes(), &[kind], &place].concat()
@@ -232,6 +252,7 @@ mod tests {
         let mut objects = vec![Object::Hdr, Object::Wrap(Pair::alone(KeeperId([3; 8]))), Object::Fin];
         for n in [0, 1, 10_000, 1_000_000] {
             objects.extend([Object::Init { take: n }, Object::Head { take: n }, Object::Index { number: n }]);
+            objects.push(Object::Captions { number: n });
             objects.extend([Object::TrackInit { track: n }, Object::TrackHead { track: n }]);
             objects.extend([
                 Object::TrackSegment { track: n, number: 1 },

@@ -29,14 +29,31 @@ pub struct Rendition {
     pub average: u64,
 }
 
-/// The playlist that names the playlist at `uri`.
+/// The playlist that names the playlist at `uri`, and that of captions, if there are any.
 #[must_use]
-pub fn multivariant_playlist(rendition: &Rendition, uri: &str) -> String {
+pub fn multivariant_playlist(rendition: &Rendition, uri: &str, captions: Option<&str>) -> String {
     let Rendition { codecs, size, peak, average } = rendition;
+    let (media, group) = captions.map_or_else(Default::default, |uri| {
+        let media = format!(
+            "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"captions\",NAME=\"Captions\",DEFAULT=NO,AUTOSELECT=YES,\
+             URI=\"{uri}\"\n"
+        );
+        (media, ",SUBTITLES=\"captions\"")
+    });
     format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH={peak},\
-         AVERAGE-BANDWIDTH={average},RESOLUTION={}x{},CODECS=\"{codecs}\"\n{uri}\n",
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n{media}#EXT-X-STREAM-INF:BANDWIDTH={peak},\
+         AVERAGE-BANDWIDTH={average},RESOLUTION={}x{},CODECS=\"{codecs}\"{group}\n{uri}\n",
         size.width, size.height
+    )
+}
+
+/// The playlist of captions that lie at `uri`, all in one piece, of a file that plays for `ms`.
+#[must_use]
+pub fn captions_playlist(ms: u64, uri: &str) -> String {
+    let (seconds, millis, longest) = (ms / 1000, ms % 1000, ms.div_ceil(1000).max(1));
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+         #EXTINF:{seconds}.{millis:03},\n{uri}\n#EXT-X-ENDLIST\n"
     )
 }
 
@@ -75,10 +92,17 @@ mod tests {
         assert_eq!(lines[9..], ["#EXTINF:0.980,", "#EXT-X-BYTERANGE:500@9000", "video.mp4?take=1", "#EXT-X-ENDLIST"]);
         let rendition =
             Rendition { codecs: "av01.0.08M.08,Opus".into(), size: Size::new(1280, 720), peak: 2_000_000, average: 9 };
-        let text = multivariant_playlist(&rendition, "media.m3u8");
+        let text = multivariant_playlist(&rendition, "media.m3u8", None);
         assert!(
             text.contains("BANDWIDTH=2000000,AVERAGE-BANDWIDTH=9,RESOLUTION=1280x720,CODECS=\"av01.0.08M.08,Opus\"\n")
         );
         assert!(text.ends_with("\nmedia.m3u8\n"));
+        let text = multivariant_playlist(&rendition, "media.m3u8", Some("captions.m3u8?take=0"));
+        assert!(
+            text.contains("TYPE=SUBTITLES,GROUP-ID=\"captions\"") && text.contains("URI=\"captions.m3u8?take=0\"\n")
+        );
+        assert!(text.ends_with(",SUBTITLES=\"captions\"\nmedia.m3u8\n"));
+        assert!(captions_playlist(61_040, "captions.vtt").contains("TARGETDURATION:62\n"));
+        assert!(captions_playlist(61_040, "captions.vtt").ends_with("#EXTINF:61.040,\ncaptions.vtt\n#EXT-X-ENDLIST\n"));
     }
 }

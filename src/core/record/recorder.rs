@@ -10,6 +10,7 @@ use crate::base::media::{EncodedFrame, Outbox, ParticipantId, Pts, RoomEpoch, Ro
 use crate::core::bitstream::opus;
 use crate::core::bitstream::stored::{StoredUnit, StreamHead};
 use crate::core::fmp4::Header;
+use crate::core::record::captions::{RecordedCaption, SpokenLine};
 use crate::core::record::chapters::{Chapter, ChapterKind};
 use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
 use crate::core::record::manifest::{Manifest, RecordingState, utc_text};
@@ -56,8 +57,8 @@ pub enum Input {
     Finish,
 }
 
-/// What may begin a chapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may begin a chapter, or is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// They have the word.
     Speaker(ParticipantId),
@@ -67,6 +68,8 @@ pub enum Event {
     ScreenEnds,
     /// The room is laid out in another way.
     Layout,
+    /// Somebody said something, which was written down.
+    Said(Box<SpokenLine>),
 }
 
 /// Part of a recording's timeline, in one of its files.
@@ -117,6 +120,8 @@ pub enum Output {
     },
     /// The manifest changed; files are not named in it yet.
     Manifest(Box<Manifest>),
+    /// Keep this with it.
+    Caption(RecordedCaption),
 }
 
 /// Figures since the start.
@@ -195,7 +200,8 @@ impl Recorder {
             Input::VideoGap => self.video_gap = true,
             Input::SoundGap => self.sound_gap = true,
             Input::Lost { span, len, reason } => self.lost(span, len, reason, out),
-            Input::Event(at, event) => self.event(at, event),
+            Input::Event(_, Event::Said(line)) => self.said(*line, out),
+            Input::Event(at, event) => self.event(at, &event),
             Input::Time => {}
             Input::Finish => self.finish(out),
         }
@@ -368,15 +374,28 @@ impl Recorder {
     }
 
     // The manifest on the way is written for other reasons often enough.
-    fn event(&mut self, at: Pts, event: Event) {
+    fn event(&mut self, at: Pts, event: &Event) {
         let kind = match event {
-            Event::Speaker(participant) => ChapterKind::Speaker { person: self.person(participant) },
+            Event::Speaker(participant) => ChapterKind::Speaker { person: self.person(*participant) },
             Event::ScreenBegins => ChapterKind::ScreenBegins,
             Event::ScreenEnds => ChapterKind::ScreenEnds,
             Event::Layout => ChapterKind::Layout,
+            Event::Said(_) => return,
         };
         let since = self.zero.filter(|zero| *zero <= at).map_or(Duration::ZERO, |zero| at.since(zero));
         self.manifest.begins(Chapter { at_ms: millis(since), kind });
+    }
+
+    /// What was said before the recording began is none of its, nor what begins after its end.
+    fn said(&mut self, line: SpokenLine, out: &mut Outbox<Output>) {
+        let SpokenLine { participant, from, to, text, language } = line;
+        let Some(zero) = self.zero.filter(|zero| *zero < to && matches!(self.state, State::Recording(_))) else {
+            return;
+        };
+        let (from_ms, to_ms) = (millis(from.since(zero)), millis(to.since(zero)));
+        self.manifest.captions += 1;
+        let person = self.person(participant);
+        out.push(Output::Caption(RecordedCaption { from_ms, to_ms, person, text, language }));
     }
 
     /// The number that stands for a person in this recording: from 1, in the order in which they are asked for.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::base::media::ParticipantId;
+use crate::core::room::bucket::Bucket;
 use crate::core::signal::ChatLine;
 
 /// Why a text or a reaction is not taken.
@@ -165,24 +166,6 @@ impl Budgets {
 
     fn forget(&mut self, participant: ParticipantId) {
         self.people.remove(&participant);
-    }
-}
-
-/// A leaky bucket as a moment: when all that was said will have run out (the generic cell rate algorithm).
-#[derive(Debug, Default)]
-struct Bucket {
-    empty_at: Option<Instant>,
-}
-
-impl Bucket {
-    fn has_room(&self, now: Instant, cost: u32, (burst, spacing): (u32, Duration)) -> bool {
-        let filled = self.empty_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        // What costs more than all of it is taken when it is empty.
-        filled + spacing * cost.min(burst) <= spacing * burst
-    }
-
-    fn take(&mut self, now: Instant, cost: u32, spacing: Duration) {
-        self.empty_at = Some(self.empty_at.map_or(now, |at| at.max(now)) + spacing * cost);
     }
 }
 

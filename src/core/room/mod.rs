@@ -3,6 +3,8 @@
 //! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
 //! who is seen where is `scene/`'s question, what is heard is `mix/`'s.
 
+mod bucket;
+mod captions;
 mod chat;
 mod moderation;
 mod roster;
@@ -10,6 +12,8 @@ mod speech;
 
 use std::time::Instant;
 
+pub use bucket::Bucket;
+pub use captions::{CaptionRefused, CaptionerId, Captions};
 pub use chat::{Chat, ChatRefused, Written};
 pub use moderation::Rules;
 pub use roster::{Member, Refused, Role};

@@ -5,6 +5,7 @@
 //! that either side may learn new words first. `docs/signalling.md` documents each message with an example; a test
 //! below keeps it true.
 
+mod caption;
 mod chat;
 mod problem;
 
@@ -15,6 +16,10 @@ use crate::base::limits;
 use crate::base::media::{ParticipantId, RoomId, TrackKind};
 use crate::core::access::Act;
 
+pub use caption::{
+    CaptionBounds, CaptionFault, CaptionLine, FromCaptioner, SPEECH_HEAD_BYTES, Speaker, ToCaptioner, is_language, ms,
+    speech_head,
+};
 pub use chat::{ChatLine, Reaction};
 pub use problem::{PROBLEM_URN, ProblemKind, problem_urn};
 
@@ -105,6 +110,9 @@ pub enum FromNode {
         /// Other servers that are sent what is seen and heard now: scheme, host and port.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pushed: Vec<String>,
+        /// Whether a program hears each voice now, to write down what is said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        captioned: bool,
     },
     /// The answer to your newest `offer`.
     Answer {
@@ -129,6 +137,8 @@ pub enum FromNode {
         /// New ones, or those that came before; who has one by its id already skips it.
         lines: Vec<ChatLine>,
     },
+    /// What somebody said, written down by a captioner.
+    Caption(CaptionLine),
     /// Somebody shows what they feel, for a moment.
     Reaction {
         /// Who.
@@ -147,7 +157,7 @@ pub enum FromNode {
     },
 }
 
-/// What a message of the node tells: of each kind but the last four only the newest matters.
+/// What a message of the node tells: of each kind but the last five only the newest matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordKind {
     /// [`FromNode::Welcome`], before which nothing else is said.
@@ -168,6 +178,8 @@ pub enum WordKind {
     Node,
     /// [`FromNode::Send`] of a track.
     Send(VideoTrack),
+    /// [`FromNode::Caption`] of somebody, which the next one of theirs takes the place of.
+    Interim(ParticipantId),
     /// [`FromNode::Answer`].
     Answer,
     /// [`FromNode::Problem`].
@@ -176,13 +188,15 @@ pub enum WordKind {
     Chat,
     /// [`FromNode::Reaction`].
     Reaction,
+    /// [`FromNode::Caption`] that stays so.
+    Caption,
 }
 
 impl WordKind {
     /// Whether a newer message takes the place of an older one.
     #[must_use]
     pub const fn is_state(self) -> bool {
-        !matches!(self, Self::Answer | Self::Problem | Self::Chat | Self::Reaction)
+        !matches!(self, Self::Answer | Self::Problem | Self::Chat | Self::Reaction | Self::Caption)
     }
 
     /// How many of it may wait for one client, where each matters.
@@ -191,6 +205,7 @@ impl WordKind {
         match self {
             Self::Chat => limits::CHATS_WAITING_MAX,
             Self::Reaction => limits::REACTIONS_WAITING_MAX,
+            Self::Caption => limits::CAPTIONS_WAITING_MAX,
             _ => limits::PROBLEMS_WAITING_MAX,
         }
     }
@@ -358,9 +373,9 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 13] = [
+    pub const TYPES: [&str; 14] = [
         "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "node", "chat",
-        "reaction", "problem",
+        "reaction", "caption", "problem",
     ];
 
     /// That something asked cannot be: what is wrong in a few words, and what to do.
@@ -386,6 +401,8 @@ impl FromNode {
             Self::Problem { .. } => WordKind::Problem,
             Self::Chat { .. } => WordKind::Chat,
             Self::Reaction { .. } => WordKind::Reaction,
+            Self::Caption(line) if line.is_final => WordKind::Caption,
+            Self::Caption(line) => WordKind::Interim(line.participant),
         }
     }
 

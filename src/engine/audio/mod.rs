@@ -5,6 +5,7 @@ mod channel_strip;
 mod counters;
 mod mix_encoders;
 mod redacted;
+mod speech;
 mod voice;
 
 use std::collections::BTreeSet;
@@ -19,9 +20,10 @@ use crate::core::mix::{Chosen, Fade, Loudness, Mixer, SoundKind, Voice, VoiceCho
 use crate::engine::audio::channel_strip::{ChannelStrip, Treatment};
 use crate::engine::audio::mix_encoders::{MixEncoders, Packets};
 use crate::engine::audio::redacted::RedactedSound;
+use crate::engine::audio::speech::SpeechTap;
 use crate::engine::audio::voice::VoiceTrack;
 use crate::engine::encode::{OpusEncodeError, OpusEncoderConfig};
-use crate::engine::flow::{PlayoutCell, TrackReceiver};
+use crate::engine::flow::{PlayoutCell, SpeechFeed, TrackReceiver};
 
 pub use crate::engine::audio::counters::SoundCounters;
 
@@ -82,6 +84,8 @@ pub struct RoomSound {
     mix_encoders: MixEncoders,
     /// For a recording without some people.
     redacted: Option<RedactedSound>,
+    /// For captioners; none: nothing is tapped and nothing is resampled.
+    captioned: Option<SpeechTap>,
     config: SoundConfig,
     announcement: Option<Announcement>,
     /// Those of whom a host said something.
@@ -142,6 +146,7 @@ impl RoomSound {
             mixer: Mixer::new(config.duck_screens),
             mix_encoders: MixEncoders::new(opus)?,
             redacted: None,
+            captioned: None,
             config,
             announcement: None,
             people: Vec::new(),
@@ -201,6 +206,11 @@ impl RoomSound {
         Ok(())
     }
 
+    /// A captioner hears whoever is heard from the next tick on, until it is gone.
+    pub fn caption(&mut self, feed: SpeechFeed) {
+        self.captioned.get_or_insert_default().add(feed);
+    }
+
     /// What nine of ten listeners lose at most, per cent: bitrate and FEC follow it.
     pub fn report_loss(&mut self, percent: f32) {
         self.mix_encoders.report_loss(percent);
@@ -230,6 +240,7 @@ impl RoomSound {
         }
         self.choice.choose();
         self.render(now);
+        self.tell_captioners(pts);
         self.mix();
         let Packets { shared, silent, minus } = self.mix_encoders.encode(&self.mixer, pts, &self.counters);
         self.counters.silent_ticks.add(u64::from(silent));
@@ -246,6 +257,17 @@ impl RoomSound {
             let Some(fade) = fade else { continue };
             let activity = *self.choice.activity(track).expect("every line has joined the choice");
             channel.strip.treat(channel.voice.block(), &activity, fade == Fade::In, self.treatment);
+        }
+    }
+
+    /// Hands captioners what is about to be mixed, but nothing of those whom a host mutes, not even what fades.
+    fn tell_captioners(&mut self, pts: Pts) {
+        let Some(tap) = &mut self.captioned else { return };
+        let chosen = self.choice.chosen();
+        let is_chosen = |track: TrackId| chosen.iter().any(|c| c.track == track);
+        let heard = self.channels.iter().filter(|channel| !channel.muted && is_chosen(channel.voice.track()));
+        if !tap.tick(pts, heard.map(|channel| (channel.voice.track(), channel.strip.block()))) {
+            self.captioned = None;
         }
     }
 

@@ -1,13 +1,16 @@
 //! A room's sound, heard through real Opus on both sides.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
 use crate::base::allocations::allocations;
-use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, ShortBlock, TrackKind};
+use crate::base::media::{Codec, EncodedFrame, ReceivedFrame, ShortBlock, Speech, TrackKind};
 use crate::engine::decode::OpusDecoder;
 use crate::engine::encode::OpusEncoder;
-use crate::engine::flow::{Counter, OpusSender, opus_queue};
+use crate::engine::flow::{Counter, OpusSender, SpeechReader, opus_queue, speech_feed};
 
 /// A person who sends a tone.
 struct Talker {
@@ -420,6 +423,66 @@ fn a_muted_voice_is_heard_by_nobody_and_a_volume_counts_in_every_mix() {
         ear.hear(&stage.tick().shared);
     }
     assert!((ear.amplitude_of(440.0) - 0.2).abs() < 0.05);
+}
+
+/// What a captioner holds now, without waiting.
+fn overheard(reader: &mut SpeechReader) -> Vec<Speech> {
+    let mut all = Vec::new();
+    while let Poll::Ready(Some(heard)) = pin!(reader.next()).poll(&mut Context::from_waker(Waker::noop())) {
+        assert_eq!(heard.lost, 0);
+        all.push(heard.speech);
+    }
+    all
+}
+
+#[test]
+fn captioners_hear_each_audible_voice_by_itself_and_nothing_of_the_muted() {
+    let mut stage = Stage::new();
+    let mut talkers: Vec<_> = [400.0, 700.0].iter().zip(1..).map(|(f, n)| stage.talker(n, *f, 0.3)).collect();
+    let mut silent = stage.talker(99, 1900.0, 0.2);
+    silent.level = Some(AudioLevel(127));
+    let (feed, mut reader) = speech_feed(Counter::default());
+    let (mut feed, mut waves, mut ended) = (Some(feed), [Vec::new(), Vec::new()], Vec::new());
+    for n in 0..100 {
+        if n == 20 {
+            assert!(stage.sound.captioned.is_none(), "nobody listens: nothing is tapped");
+            stage.sound.caption(feed.take().unwrap());
+        }
+        if n == 60 {
+            stage.sound.mute(ParticipantId(2), true);
+        }
+        let now = stage.now();
+        talkers.iter_mut().chain([&mut silent]).for_each(|t| t.say(now, false));
+        stage.tick();
+        for speech in overheard(&mut reader) {
+            match speech {
+                Speech::Block(block) => {
+                    assert_eq!(block.from, Pts(n * 20_000_000));
+                    let of = usize::try_from(block.track.participant.0).unwrap() - 1;
+                    waves[of].extend(block.samples.map(|sample| f32::from(sample) / 32_767.0));
+                }
+                Speech::Ends(track, at) => ended.push((track.participant.0, at.0 / 20_000_000)),
+            }
+        }
+    }
+    assert_eq!([waves[0].len(), waves[1].len()], [80 * limits::SPEECH_SAMPLES, 40 * limits::SPEECH_SAMPLES]);
+    assert_eq!(ended, [(2, 60)], "at the very tick at which a host mutes them");
+    for (of, own) in [400.0_f64, 700.0].into_iter().enumerate() {
+        let amplitude = |hz: f64| {
+            let recent = &waves[of][waves[of].len() - 8_000..];
+            let (mut re, mut im) = (0.0, 0.0);
+            for (n, sample) in recent.iter().enumerate() {
+                let (sin, cos) = (n as f64 * hz / 16_000.0 * std::f64::consts::TAU).sin_cos();
+                (re, im) = (re + f64::from(*sample) * cos, im + f64::from(*sample) * sin);
+            }
+            2.0 * re.hypot(im) / recent.len() as f64
+        };
+        assert!((amplitude(own) - 0.3).abs() < 0.05, "{own} Hz: {}", amplitude(own));
+        assert!(amplitude(1100.0 - own) < 0.003, "nothing of the other");
+    }
+    drop(reader);
+    stage.tick();
+    assert!(stage.sound.captioned.is_none(), "once nobody listens, nothing is tapped");
 }
 
 #[test]

@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
 use crate::core::push::PushId;
+use crate::core::room::CaptionerId;
 use crate::core::scene::Layout;
+use crate::core::signal::CaptionLine;
 use crate::io::api::{
-    Joined, LayoutShown, LegJoined, LegState, NodeState, PushShown, PushWish, Refusal, ResourceToken, RoomDetail,
-    RoomSummary, RungShown, SdpFragment, SeatWish, Trickled,
+    CaptionerSeat, Joined, LayoutShown, LegJoined, LegState, NodeState, PushShown, PushWish, Refusal, ResourceToken,
+    RoomDetail, RoomSummary, RungShown, SdpFragment, SeatWish, Trickled,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -266,6 +268,33 @@ pub enum Command {
         /// How it stands now.
         reply: Reply<NodeState>,
     },
+    /// `GET /v1/rooms/{room}/captions`: to hear each voice, and to say what was said.
+    BeginCaptions {
+        /// Which room.
+        room: RoomId,
+        /// What the captioner listens by.
+        reply: Reply<CaptionerSeat>,
+    },
+    /// What a captioner wrote.
+    Caption {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        captioner: CaptionerId,
+        /// What.
+        line: CaptionLine,
+        /// Done.
+        reply: Reply<()>,
+    },
+    /// A captioner is gone.
+    EndCaptions {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        captioner: CaptionerId,
+        /// Done.
+        reply: Reply<()>,
+    },
     /// Of a door itself, before it takes in what is large, and when it is asked whether the node lives.
     Find {
         /// What shall be there.
@@ -304,6 +333,7 @@ impl Command {
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
             Self::Push { .. } | Self::Pushes { .. } | Self::EndPush { .. } => Act::Push,
+            Self::BeginCaptions { .. } | Self::Caption { .. } | Self::EndCaptions { .. } => Act::Caption,
         }
     }
 
@@ -328,6 +358,9 @@ impl Command {
             | Self::Push { room, .. }
             | Self::Pushes { room, .. }
             | Self::EndPush { room, .. }
+            | Self::BeginCaptions { room, .. }
+            | Self::Caption { room, .. }
+            | Self::EndCaptions { room, .. }
             | Self::StopRecording { room, .. } => Some(room),
             Self::Trickle { .. }
             | Self::Leave { .. }
@@ -375,6 +408,7 @@ impl Command {
             }
             Self::Push { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Pushes { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::BeginCaptions { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Leave { reply, .. }
             | Self::SetLayout { reply, .. }
             | Self::SetBranding { reply, .. }
@@ -385,6 +419,8 @@ impl Command {
             | Self::Find { reply, .. }
             | Self::Package { reply, .. }
             | Self::EndPush { reply, .. }
+            | Self::Caption { reply, .. }
+            | Self::EndCaptions { reply, .. }
             | Self::StopRecording { reply, .. } => drop(reply.send(Err(refusal))),
         }
     }

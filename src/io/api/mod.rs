@@ -3,6 +3,7 @@
 
 mod answers;
 mod bearer;
+mod captions;
 mod command;
 mod counters;
 mod facts;
@@ -17,6 +18,7 @@ mod token;
 
 pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSummary, RungShown, Trickled};
 pub use bearer::{BearerToken, BearerTokenError};
+pub use captions::{CaptionCounters, CaptionerSeat};
 pub use command::{BrandingChange, Command, Moderation, PersonSound, Place, Reply};
 pub use counters::DoorCounters;
 pub use facts::{CodecFacts, NodeFacts};

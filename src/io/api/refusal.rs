@@ -68,6 +68,12 @@ pub enum Refusal {
     PushNotFound,
     /// The room or the node has all the pushes it may have.
     PushesFull,
+    /// The room has all the captioners it may have.
+    CaptionersFull,
+    /// A caption is of nothing that was said in the room of late; says why.
+    BadCaption(String),
+    /// Captions come too fast; says how fast they may.
+    CaptionsTooOften(String),
     /// The control thread has no time now.
     Busy,
     /// A thread without which the node cannot go on says nothing.

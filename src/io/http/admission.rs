@@ -2,6 +2,7 @@
 //! recorder's access token, for its room, or, for one file, a link that this node signed.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use crate::base::media::{NANOS_PER_SECOND, RoomId};
 use crate::core::access::Caller;
-use crate::core::record::{Manifest, RecordedFile};
+use crate::core::record::{Manifest, RecordedCaption, RecordedFile};
 use crate::core::retention::RecordingName;
 use crate::io::http::link::{LinkKey, LinkTarget};
 use crate::io::http::problem::Problem;
@@ -143,6 +144,21 @@ impl Shown {
     /// What the recording's manifest says of it.
     pub(super) async fn manifest(&self) -> Result<Manifest, Problem> {
         Ok(self.recordings.archive.manifest(self.recording).await?)
+    }
+
+    /// What was said in the recording, as far as it was written down.
+    pub(super) async fn captions(&self) -> Result<Vec<RecordedCaption>, Problem> {
+        let captions = self.recordings.archive.captions(self.recording).await?;
+        self.check_not_expired()?;
+        Ok(captions)
+    }
+
+    /// Where the take lies in the recording, milliseconds since its zero.
+    pub(super) async fn take_span(&self) -> Result<Range<u64>, Problem> {
+        let manifest = self.manifest().await?;
+        let take = usize::try_from(self.take).ok().and_then(|take| manifest.takes.get(take));
+        let take = take.ok_or(ReadError::Missing)?;
+        Ok(take.from_ms..take.from_ms + take.duration_ms)
     }
 
     /// Looks at the time again: the recording's, then the link's.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use crate::base::limits;
 use crate::base::media::RungSpec;
 use crate::core::access::Caller;
-use crate::core::hls::{Asked, Segment, Variant, Wanted, multivariant_playlist};
+use crate::core::hls::{Asked, AskedCaptions, CaptionsRendition, Segment, Variant, Wanted, multivariant_playlist};
 use crate::io::api::{Command, ControlHandle, Refusal};
 use crate::io::http::connections::network;
 use crate::io::http::extract::{Address, RoomPath};
@@ -33,6 +33,9 @@ use crate::io::live::{LiveRoom, LiveRooms, LiveRung, Missing};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MEDIA: &str = "video/mp4";
+const CAPTIONS: &str = "text/vtt";
+/// What captions are called in the place of a rung's name.
+const CAPTIONS_NAME: &str = "captions";
 /// A playlist that nobody waited for is old with the next part.
 const BRIEF: &str = "public, max-age=1";
 /// One that was waited for stays what was asked: six target durations (RFC 8216bis, appendix B).
@@ -98,7 +101,12 @@ async fn multivariant(
     }
     let mut variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
     score(&mut variants);
-    Ok(sent(PLAYLIST, HeaderValue::from_static(BRIEF), multivariant_playlist(&variants).into()))
+    let captions = live.captions().map(|language| CaptionsRendition {
+        uri: format!("{}/{CAPTIONS_NAME}/index.m3u8", live.run),
+        language: language.map(str::to_owned),
+    });
+    let text = multivariant_playlist(&variants, captions.as_ref());
+    Ok(sent(PLAYLIST, HeaderValue::from_static(BRIEF), text.into()))
 }
 
 /// As the list names it; `None` for a rung that nothing encodes.
@@ -139,8 +147,11 @@ async fn piece(
     directives: Result<Query<Directives>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Path(PiecePath { run, rung, piece }) = path.map_err(|_| Problem::no_stream())?;
-    let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
     let live = rooms.run(&room, &run).ok_or_else(Problem::no_stream)?;
+    if rung == CAPTIONS_NAME {
+        return captions(&live, &piece);
+    }
+    let asked: Asked = piece.parse().map_err(|_| Problem::no_stream())?;
     let at = live.rungs.iter().position(|known| known.name == rung);
     let rung = at.ok_or_else(Problem::no_stream)?;
     let found = Found { live, rung, network: from.map(network), reads_gzip: packed::is_read(&headers) };
@@ -173,6 +184,22 @@ async fn piece(
             let edge = edge.map_err(|why| missing(why, false))?;
             let part = edge.window.part(id).ok_or_else(Problem::no_stream)?;
             Ok(sent(MEDIA, kept, part.bytes.clone()))
+        }
+    }
+}
+
+/// The captions' playlist, which nobody waits for, or a segment of them.
+fn captions(live: &LiveRoom, piece: &str) -> Result<Response, Problem> {
+    let now = Instant::now();
+    match AskedCaptions::parse(piece).ok_or_else(Problem::no_stream)? {
+        AskedCaptions::Playlist if live.captions().is_none() => Err(Problem::no_stream()),
+        AskedCaptions::Playlist => {
+            let text = live.captions_playlist(now).ok_or_else(Problem::late_stream)?;
+            Ok(sent(PLAYLIST, HeaderValue::from_static(BRIEF), text.into()))
+        }
+        AskedCaptions::Segment(msn) => {
+            let text = live.captions_segment(now, msn).ok_or_else(Problem::no_stream)?;
+            Ok(sent(CAPTIONS, kept_for(live), text.into()))
         }
     }
 }

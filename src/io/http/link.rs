@@ -12,8 +12,16 @@ use crate::core::retention::RecordingName;
 const PURPOSE: &str = "tessera link v1";
 
 /// The files of a recording that a link may name.
-pub(super) const FILES: [&str; 6] =
-    ["video.mp4", "track.mp4", "master.m3u8", "media.m3u8", "poster.jpg", "chapters.vtt"];
+pub(super) const FILES: [&str; 8] = [
+    "video.mp4",
+    "track.mp4",
+    "master.m3u8",
+    "media.m3u8",
+    "poster.jpg",
+    "chapters.vtt",
+    "captions.vtt",
+    "captions.m3u8",
+];
 
 /// What signs links; clones share it. A node that starts anew knows none of its former links.
 #[derive(Clone)]

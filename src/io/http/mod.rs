@@ -12,6 +12,7 @@ mod admission;
 mod announcements;
 mod aside;
 mod branding;
+mod captions;
 mod connections;
 mod desk;
 mod entrance;

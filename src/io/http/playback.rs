@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::media::{NANOS_PER_SECOND, Wallclock};
 use crate::core::fmp4::codecs;
-use crate::core::record::{PlaylistPart, Rendition, chapters_vtt, media_playlist, multivariant_playlist, utc_text};
+use crate::core::record::{
+    PlaylistPart, Rendition, captions_playlist, captions_vtt, chapters_vtt, media_playlist, multivariant_playlist,
+    utc_text,
+};
 use crate::io::http::admission::{Admitted, Shown, recording};
 use crate::io::http::gate::InHand;
 use crate::io::http::link::{FILES, LinkTarget, deadline};
@@ -30,6 +33,8 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/v1/recordings/{recording}/media.m3u8", get(media))
         .route("/v1/recordings/{recording}/poster.jpg", get(poster_frame))
         .route("/v1/recordings/{recording}/chapters.vtt", get(chapters))
+        .route("/v1/recordings/{recording}/captions.vtt", get(captions))
+        .route("/v1/recordings/{recording}/captions.m3u8", get(captions_list))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -91,7 +96,9 @@ async fn multivariant(shown: Shown) -> Result<Response, Problem> {
         peak: parts.iter().map(rate).max().unwrap_or(0),
         average: bits(reading.len(), parts.iter().map(|part| part.ms).sum()),
     };
-    Ok(playlist(multivariant_playlist(&rendition, &shown.beside("media.m3u8"))))
+    let has_captions = shown.manifest().await?.captions > 0;
+    let captions = has_captions.then(|| shown.beside("captions.m3u8"));
+    Ok(playlist(multivariant_playlist(&rendition, &shown.beside("media.m3u8"), captions.as_deref())))
 }
 
 async fn media(shown: Shown) -> Result<Response, Problem> {
@@ -113,6 +120,17 @@ async fn poster_frame(Extension(in_hand): Extension<Arc<InHand>>, shown: Shown) 
 async fn chapters(shown: Shown) -> Result<Response, Problem> {
     let manifest = shown.manifest().await?;
     Ok(typed("text/vtt", chapters_vtt(&manifest.chapters, manifest.duration_ms)))
+}
+
+/// What was said, as far as a captioner wrote it down; empty where none did.
+async fn captions(shown: Shown) -> Result<Response, Problem> {
+    let take = shown.take_span().await?;
+    Ok(typed("text/vtt", captions_vtt(&shown.captions().await?, take)))
+}
+
+async fn captions_list(shown: Shown) -> Result<Response, Problem> {
+    let take = shown.take_span().await?;
+    Ok(playlist(captions_playlist(take.end - take.start, &shown.beside("captions.vtt"))))
 }
 
 fn playlist(text: String) -> Response {

@@ -412,6 +412,49 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// There can be no such recording now.
+    fn of_recording(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::RetentionTooLong { hours } => {
+                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
+                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
+            }
+            Refusal::KeepersSilent => {
+                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
+                              try again later.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            }
+            _ => Self::not_recorded(),
+        }
+    }
+}
+
+impl Problem {
+    /// A captioner comes without a WebSocket.
+    pub(super) fn no_socket() -> Self {
+        let detail =
+            "Ask with the headers of a WebSocket handshake (RFC 6455), over HTTP/1.1; docs/captions.md says how.";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "no-websocket", "Captioners come by WebSocket", detail)
+    }
+
+    /// There can be no such captioner or caption.
+    fn of_caption(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadCaption(why) => Self::bad_request("bad-caption", "This can be no caption", format!("{why}.")),
+            Refusal::CaptionsTooOften(why) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "Captions come too fast", format!("{why}."))
+            }
+            _ => {
+                let max = limits::CAPTIONERS_PER_ROOM_MAX;
+                let detail = format!("A room has at most {max} captioners; end one of them first.");
+                let title = "There are as many captioners as may be";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "captioners-full", title, detail)
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -448,15 +491,11 @@ impl From<Refusal> for Problem {
             Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
             Refusal::LegsOff | Refusal::LegOutside(_) | Refusal::LegsFull => Self::of_leg(&refusal),
             Refusal::BadPush(_) | Refusal::PushNotFound | Refusal::PushesFull => Self::of_push(refusal),
-            Refusal::NotRecording => Self::not_recorded(),
-            Refusal::RetentionTooLong { hours } => {
-                let detail = format!("This node keeps recordings for {hours} hours at most; ask for as many or fewer.");
-                Self::bad_request("retention-too-long", "No recording lives that long here", detail)
+            Refusal::CaptionersFull | Refusal::BadCaption(_) | Refusal::CaptionsTooOften(_) => {
+                Self::of_caption(refusal)
             }
-            Refusal::KeepersSilent => {
-                let detail = "Too few keepers of recordings answer, or the clock is in doubt, so nobody could open it; \
-                              try again later.";
-                Self::new(S::SERVICE_UNAVAILABLE, "keepers-silent", "No recording can begin", detail)
+            Refusal::NotRecording | Refusal::RetentionTooLong { .. } | Refusal::KeepersSilent => {
+                Self::of_recording(&refusal)
             }
             Refusal::Removed => {
                 let detail = "A host of the room removed you; your place is not kept.";

@@ -88,6 +88,7 @@ static ROUTES: &[Route] = &[
     route("/v1/rooms/{room}/recording", &[(Method::POST, Act::Record), (Method::DELETE, Act::Record)]),
     route("/v1/rooms/{room}/pushes", &[(Method::GET, Act::Push), (Method::POST, Act::Push)]),
     route("/v1/rooms/{room}/pushes/{push}", &[(Method::DELETE, Act::Push)]),
+    route("/v1/rooms/{room}/captions", &[(Method::GET, Act::Caption)]),
     route("/v1/recordings", ARCHIVE),
     route("/v1/recordings/{recording}", &[(Method::GET, Act::Archive), (Method::DELETE, Act::Archive)]),
     route("/v1/recordings/{recording}/video.mp4", ARCHIVE),
@@ -96,6 +97,8 @@ static ROUTES: &[Route] = &[
     route("/v1/recordings/{recording}/media.m3u8", ARCHIVE),
     route("/v1/recordings/{recording}/poster.jpg", ARCHIVE),
     route("/v1/recordings/{recording}/chapters.vtt", ARCHIVE),
+    route("/v1/recordings/{recording}/captions.vtt", ARCHIVE),
+    route("/v1/recordings/{recording}/captions.m3u8", ARCHIVE),
     route("/v1/recordings/{recording}/link", &[(Method::POST, Act::Archive)]),
     route("/v1/recordings/{recording}/hand-over", &[(Method::GET, Act::Archive), (Method::POST, Act::Archive)]),
 ];

@@ -26,8 +26,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, desk, history, hls, layout, legs, moderation, node, openapi, page, playback, pushes,
-    recording, recordings, resource, rooms, transfer,
+    announcements, branding, captions, desk, history, hls, layout, legs, moderation, node, openapi, page, playback,
+    pushes, recording, recordings, resource, rooms, transfer,
 };
 use crate::io::tokens::Keyring;
 
@@ -253,6 +253,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(legs::routes())
         .merge(hls::routes())
         .merge(pushes::routes())
+        .merge(captions::routes())
         .merge(page::routes())
         .merge(desk::routes())
         .merge(openapi::routes())

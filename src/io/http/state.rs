@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::extract::FromRef;
 
 use crate::base::media::Size;
-use crate::io::api::{ControlHandle, NodeFacts};
+use crate::io::api::{CaptionCounters, ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
@@ -27,6 +27,8 @@ pub struct NodeView {
     pub ready: Arc<AtomicBool>,
     /// Its rooms, as far as they can be watched by HLS.
     pub live: LiveRooms,
+    /// What is counted of captioners.
+    pub captions: CaptionCounters,
     /// The node's recordings, if it records.
     pub recordings: Option<Recordings>,
 }
@@ -53,6 +55,12 @@ impl FromRef<ServerState> for NodeView {
 impl FromRef<ServerState> for LiveRooms {
     fn from_ref(shared: &ServerState) -> Self {
         shared.view.live.clone()
+    }
+}
+
+impl FromRef<ServerState> for CaptionCounters {
+    fn from_ref(shared: &ServerState) -> Self {
+        shared.view.captions.clone()
     }
 }
 

@@ -2,6 +2,7 @@
 //! that answers by simple rules; everything from the socket to the command is the real thing.
 
 mod access;
+mod captions;
 mod drain;
 mod ice;
 mod pushes;
@@ -29,8 +30,8 @@ use crate::core::scene::Layout;
 use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
-    BrandingChange, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts, Place, Refusal,
-    Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Standing, Trickled,
+    BrandingChange, CaptionCounters, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts,
+    Place, Refusal, Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Standing, Trickled,
 };
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
@@ -92,7 +93,8 @@ fn door_of(
     let metrics = Arc::new(|| "tessera_rooms 1\n".into());
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
     let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
-    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, recordings: None };
+    let captions = CaptionCounters::default();
+    let view = NodeView { canvas, facts, metrics, history, ready: ready.clone(), live, captions, recordings: None };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-use crate::base::media::{Codec, RoomEpoch, RoomId, RungSpec};
-use crate::core::hls::WindowSetup;
+use crate::base::media::{Codec, Pts, RoomEpoch, RoomId, RungSpec, pts_from_instant};
+use crate::core::hls::{CaptionWindow, WindowSetup};
 use crate::engine::encode::EncoderChoice;
 use crate::io::live::audience::Audience;
 use crate::io::live::counters::LiveCounters;
@@ -29,6 +29,10 @@ pub struct LiveSetup {
     pub encoder: EncoderChoice,
     /// Threads of an encoder.
     pub threads: usize,
+    /// Whether captions are listed from the start, and not only once a captioner came.
+    pub captions_always: bool,
+    /// In which language they are, if the operator says.
+    pub captions_language: Option<String>,
 }
 
 /// The node's rooms as far as they can be watched by HLS; clones are the same.
@@ -68,6 +72,9 @@ pub struct LiveRoom {
     begun: Instant,
     epoch: RoomEpoch,
     setup: LiveSetup,
+    /// Whether they are listed.
+    has_captions: AtomicBool,
+    captions: Mutex<CaptionWindow>,
     audience: Mutex<Audience>,
     /// Of the node's viewers; `None` once it is over.
     counted: Mutex<Option<u64>>,
@@ -94,6 +101,8 @@ impl LiveRooms {
             begun,
             epoch,
             setup: shared.setup.clone(),
+            has_captions: AtomicBool::new(shared.setup.captions_always),
+            captions: Mutex::default(),
             audience: Mutex::default(),
             counted: Mutex::new(Some(0)),
             counters: shared.counters.clone(),
@@ -107,6 +116,7 @@ impl LiveRooms {
     pub fn end(&self, room: &RoomId, live: &Arc<LiveRoom>, now: Instant) {
         let Some(shared) = &self.0 else { return };
         live.rungs.iter().for_each(LiveRung::end);
+        live.window_of_captions().end(live.at(now));
         live.end_count();
         // At no time it is neither here nor there.
         shared.keep(room, live, now);
@@ -212,6 +222,44 @@ impl LiveRoom {
     /// It sends AV1, or no longer.
     pub fn set_av1(&self, offered: bool) {
         self.without_av1.store(!offered, Ordering::Release);
+    }
+
+    /// A captioner came: from now on captions are listed.
+    pub fn list_captions(&self) {
+        self.has_captions.store(true, Ordering::Release);
+    }
+
+    /// Whether captions are listed, and in which language.
+    #[must_use]
+    pub fn captions(&self) -> Option<Option<&str>> {
+        self.has_captions.load(Ordering::Acquire).then_some(self.setup.captions_language.as_deref())
+    }
+
+    /// Takes what somebody said from one moment to another.
+    pub fn caption(&self, now: Instant, span: (Pts, Pts), text: String) {
+        // What is listed can be asked for about as long again.
+        self.window_of_captions().add(self.at(now), span, text, 3 * self.setup.window);
+    }
+
+    /// The captions' playlist; `None` before the first segment is whole, or where nothing is captioned.
+    #[must_use]
+    pub fn captions_playlist(&self, now: Instant) -> Option<String> {
+        self.captions()?;
+        self.window_of_captions().playlist(self.at(now), self.setup.window, &self.epoch)
+    }
+
+    /// A segment of the captions that is whole.
+    #[must_use]
+    pub fn captions_segment(&self, now: Instant, msn: u64) -> Option<String> {
+        self.window_of_captions().segment(msn, self.at(now), self.setup.window)
+    }
+
+    fn at(&self, now: Instant) -> Pts {
+        pts_from_instant(&self.epoch, now)
+    }
+
+    fn window_of_captions(&self) -> MutexGuard<'_, CaptionWindow> {
+        self.captions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody asks for a playlist; `follows`: and says for which part they wait.

@@ -21,7 +21,15 @@ const FPS: u32 = 10;
 
 fn rooms(len_max: usize) -> (LiveRooms, LiveCounters) {
     let (window, counters) = (Duration::from_secs(60), LiveCounters::default());
-    let setup = LiveSetup { window, len_max, any_origin: false, encoder: EncoderChoice::Aom, threads: 1 };
+    let setup = LiveSetup {
+        window,
+        len_max,
+        any_origin: false,
+        encoder: EncoderChoice::Aom,
+        threads: 1,
+        captions_always: false,
+        captions_language: Some("en".into()),
+    };
     (LiveRooms::new(setup, counters.clone()), counters)
 }
 

@@ -54,6 +54,8 @@ impl Files {
                 self.note(patched);
                 None
             }
+            // The sink keeps them from here.
+            Output::Caption(_) => None,
             Output::Manifest(manifest) => {
                 let written = self.write_manifest(*manifest);
                 self.note(written);

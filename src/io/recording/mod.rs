@@ -13,6 +13,7 @@ mod peek;
 mod rolling;
 mod room;
 mod sealed;
+mod sealed_captions;
 mod sealed_tracks;
 mod setup;
 mod sink;

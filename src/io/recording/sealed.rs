@@ -11,6 +11,7 @@ use crate::core::record::{
 use crate::core::retention::Retention;
 use crate::engine::flow::Waker;
 use crate::io::recording::counters::RecordCounters;
+use crate::io::recording::sealed_captions::SealedCaptions;
 use crate::io::recording::sealed_tracks::SealedTracks;
 use crate::io::store::{Archive, Behind, Reserving, SealedRecording, Storing};
 
@@ -25,6 +26,7 @@ pub(super) struct SealedFiles {
     stage: Stage,
     takes: Vec<SealedTake>,
     tracks: SealedTracks,
+    captions: SealedCaptions,
     index: u32,
     index_due: bool,
     /// Whether the last fragment of the call found no room.
@@ -68,6 +70,7 @@ impl SealedFiles {
             stage: Stage::Unasked,
             takes: Vec::new(),
             tracks: SealedTracks::default(),
+            captions: SealedCaptions::default(),
             index: 0,
             index_due: false,
             failing: false,
@@ -173,6 +176,13 @@ impl SealedFiles {
                 self.takes[take].head[offset..offset + bytes.len()].copy_from_slice(&bytes);
                 None
             }
+            Output::Caption(caption) => {
+                self.captions.take(caption);
+                if self.captions.are_many() {
+                    self.store_captions();
+                }
+                None
+            }
             Output::Manifest(manifest) => {
                 self.index_due = true;
                 if self.index_due() {
@@ -191,6 +201,7 @@ impl SealedFiles {
     /// Stores the manifest so far.
     pub(super) fn store_index(&mut self, manifest: &Manifest) {
         self.index_due = false;
+        self.store_captions();
         let object = Object::Index { number: self.index };
         if self.put(object, &self.contents(manifest, false)).is_ok() {
             self.index += 1;
@@ -260,6 +271,14 @@ impl SealedFiles {
         self.index_due = true;
     }
 
+    /// What finds no room goes with the next ones, or with the manifest of the whole.
+    fn store_captions(&mut self) {
+        let Some(plain) = self.captions.waiting() else { return };
+        if self.put(Object::Captions { number: self.captions.objects() }, &plain).is_ok() {
+            self.captions.are_stored();
+        }
+    }
+
     fn append(&mut self, span: Span, bytes: &[u8]) -> Option<Input> {
         if matches!(self.stage, Stage::Refused) {
             self.stage = Stage::AskingAgain(self.reserve());
@@ -317,7 +336,9 @@ impl SealedFiles {
         let segments = self.takes.iter().map(|take| take.segments).collect();
         // A day has 43,200 segments: listed once, at the end, not in every manifest on the way.
         let timeline = if whole { self.takes.iter().map(|take| take.timeline.clone()).collect() } else { Vec::new() };
-        let contents = Contents { manifest, segments, track_segments, timeline };
+        let caption_objects = self.captions.objects();
+        let captions = if whole { self.captions.left() } else { Vec::new() };
+        let contents = Contents { manifest, segments, track_segments, caption_objects, captions, timeline };
         serde_json::to_vec(&contents).expect("a manifest is plain data")
     }
 }

@@ -98,7 +98,10 @@ impl Sink {
     pub(super) fn apply(&mut self, output: Output) -> Option<Input> {
         match self {
             Self::Clear(files) => {
-                files.push(output);
+                // What people say is written nowhere in the clear.
+                if !matches!(output, Output::Caption(_)) {
+                    files.push(output);
+                }
                 None
             }
             Self::Sealed(files) => files.apply(output),

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::record::{
-    Contents, Hdr, Manifest, Object, ROOT, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
+    Contents, Hdr, Manifest, Object, ROOT, RecordedCaption, RecordedFile, RecordingState, TrackEntry, folder, utc_text,
 };
 use crate::core::retention::{RecordingName, Retention, Secret, open};
 use crate::engine::flow::{Counter, Level, Waker};
@@ -113,6 +113,8 @@ pub struct RecordingDetail {
     pub takes: usize,
     /// Participants' own tracks, if they were recorded: `track.mp4?take=n` is the n-th, from 0.
     pub tracks: Vec<TrackEntry>,
+    /// How many captions of what was said it has: `captions.vtt`.
+    pub captions: u64,
 }
 
 /// What a sweep did.
@@ -296,6 +298,7 @@ impl Archive {
             bytes: manifest.bytes,
             gap_ms: manifest.gap_ms,
             takes: manifest.takes.len(),
+            captions: manifest.captions,
             tracks: manifest.tracks,
         })
     }
@@ -324,6 +327,26 @@ impl Archive {
     /// When it is gone, there is none, or it does not open.
     pub async fn manifest(&self, recording: RecordingName) -> Result<Manifest, ReadError> {
         Ok(self.contents(recording).await?.0.manifest)
+    }
+
+    /// What was said in it, as far as it was written down, in the order in which that was.
+    ///
+    /// # Errors
+    /// As [`Archive::manifest`]; also when one of its objects is missing.
+    pub async fn captions(&self, recording: RecordingName) -> Result<Vec<RecordedCaption>, ReadError> {
+        let (contents, key) = self.contents(recording).await?;
+        let mut all = Vec::new();
+        for number in 0..contents.caption_objects {
+            let object = Object::Captions { number };
+            let sealed = self.vault.get(&object.path(recording)).await?;
+            let plain = open(&key, &object.context(recording), &sealed)?;
+            let some: Vec<RecordedCaption> = serde_json::from_slice(&plain).map_err(|_| ReadError::Damaged)?;
+            all.extend(some);
+        }
+        all.extend(contents.captions);
+        // Reading takes its time: the hour may have come meanwhile.
+        self.custody.refuse(recording.hour)?;
+        Ok(all)
     }
 
     /// Erases a recording early: nothing is released for it any more, its wraps are deleted, then everything else. One

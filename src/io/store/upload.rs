@@ -100,11 +100,11 @@ impl SealedRecording {
     /// # Errors
     /// When so much waits already that nothing more is taken.
     pub fn put(&self, object: Object, plain: &[u8]) -> Result<usize, Behind> {
-        use Object::{Index, Init, Segment, TrackInit, TrackSegment};
+        use Object::{Captions, Index, Init, Segment, TrackInit, TrackSegment};
         // An init segment goes before the first segment, which is lost with it.
         let media = matches!(object, Init { .. } | Segment { .. } | TrackInit { .. } | TrackSegment { .. });
         // The last places are for what closes a recording, so that it never has to wait.
-        let growing = matches!(object, Init { .. } | Segment { .. } | Index { .. });
+        let growing = matches!(object, Init { .. } | Segment { .. } | Captions { .. } | Index { .. });
         let put = if growing && self.call.available_permits() <= limits::UPLOAD_RESERVE {
             Err(Behind)
         } else {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::limits;
-use crate::core::record::{Manifest, RecordedFile, RecordingState, chapters_vtt};
+use crate::core::record::{Manifest, RecordedFile, RecordingState, captions_vtt, chapters_vtt};
 use crate::core::retention::RecordingName;
 use crate::io::store::{Archive, ReadError};
 use crate::io::transfer::deadline::Deadline;
@@ -31,6 +31,7 @@ pub struct TransferredFile {
 enum Part {
     File(RecordedFile),
     Chapters,
+    Captions,
 }
 
 /// Copies every file of a final recording to `destination`, each verified, and then, unless it is to be kept here,
@@ -57,6 +58,7 @@ pub async fn transfer(
     let tracks = (0..).zip(&manifest.tracks).map(|(track, _)| RecordedFile::Track(track));
     let files_held = takes.chain(tracks).map(Part::File);
     let parts = files_held.chain((!manifest.chapters.is_empty()).then_some(Part::Chapters));
+    let parts = parts.chain((manifest.captions > 0).then_some(Part::Captions));
     let mut files = Vec::new();
     for part in parts {
         files.push(copy(archive, recording, &manifest, part, destination, told).await?);
@@ -118,6 +120,11 @@ async fn open<'a>(
             // Asked for its name, and asked whether it may still be read.
             let name = with_id(archive.read(recording, 0).await?.name(), recording, ".chapters.vtt");
             let text = chapters_vtt(&manifest.chapters, manifest.duration_ms);
+            Ok(FileBody::of_bytes(name, text.into(), told))
+        }
+        Part::Captions => {
+            let name = with_id(archive.read(recording, 0).await?.name(), recording, ".captions.vtt");
+            let text = captions_vtt(&archive.captions(recording).await?, 0..manifest.duration_ms);
             Ok(FileBody::of_bytes(name, text.into(), told))
         }
     }

@@ -68,7 +68,8 @@ impl Saying {
         let (kind, text) = self.waiting.remove(at);
         self.again = self.again.filter(|_| !self.waiting.is_empty());
         if kind.is_state() {
-            self.told.retain(|(told, _)| *told != kind);
+            // What may be told again needs not be remembered.
+            self.told.retain(|(told, at)| *told != kind && *at > now);
             self.told.push((kind, now + spacing(text.len())));
         }
     }

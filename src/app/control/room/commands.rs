@@ -42,6 +42,16 @@ impl Room {
             Command::Push { wish, reply, .. } => drop(reply.send(self.begin_push(now, &wish, out))),
             Command::Pushes { reply, .. } => drop(reply.send(Ok(self.pushes_shown(now)))),
             Command::EndPush { push, reply, .. } => drop(reply.send(self.end_push(now, push, out))),
+            Command::BeginCaptions { reply, .. } => {
+                // Whoever is gone by now has no seat to leave.
+                if let Err(Ok(seat)) = reply.send(self.begin_captions(out)) {
+                    drop(self.end_captions(seat.captioner, out));
+                }
+            }
+            Command::Caption { captioner, line, reply, .. } => {
+                drop(reply.send(self.caption(now, (captioner, line), out)));
+            }
+            Command::EndCaptions { captioner, reply, .. } => drop(reply.send(self.end_captions(captioner, out))),
             Command::StopRecording { reply, .. } => drop(reply.send(self.stop_recording(now, out))),
             // Commands that are not about a room that is there never come here.
             other => other.refuse(Refusal::RoomNotFound),

@@ -167,7 +167,15 @@ mod tests {
         let costs = EncodeCosts { av1: Duration::from_millis(18), h264: Some(Duration::from_millis(6)) };
         let mut setup = RoomSetup::new(config, Counts::default(), wakers, (None, None), ("aom", "cpu"), costs);
         let (window, len_max) = (Duration::from_secs(60), 1 << 20);
-        let of_live = LiveSetup { window, len_max, any_origin: false, encoder: EncoderChoice::Aom, threads: 1 };
+        let of_live = LiveSetup {
+            window,
+            len_max,
+            any_origin: false,
+            encoder: EncoderChoice::Aom,
+            threads: 1,
+            captions_always: false,
+            captions_language: None,
+        };
         setup.live = LiveRooms::new(of_live, LiveCounters::default());
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
         let name = "shown".parse().unwrap();

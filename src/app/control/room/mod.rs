@@ -5,6 +5,8 @@
 //! Doors: [`Room::handle`], [`Room::deadline`], [`Room::stats`].
 
 mod branding;
+mod captioned;
+mod captions;
 mod chat;
 mod codec;
 mod commands;

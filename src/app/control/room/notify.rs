@@ -53,6 +53,7 @@ impl Room {
     pub(super) fn tell_roster(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         self.roster = RosterState { told: Some(now), is_stale: false };
         self.broadcast(&FromNode::Room { participants: self.people() }, out);
+        self.tell_captioners(out);
     }
 
     /// The node will end the room at `at`, or will not any more: everyone is told.
@@ -98,6 +99,7 @@ impl Room {
                     out.push(Effect::Mix(MixCommand::ForgetPerson(self.name.clone(), participant)));
                     self.refusers.let_go(now, participant);
                     self.chat.leave(participant);
+                    self.captioned.leaves(now, participant);
                 }
                 RoomOutput::RosterChanged => {
                     self.roster_changed(now, out);

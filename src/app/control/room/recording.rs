@@ -220,6 +220,7 @@ impl Room {
             fps: spec.fps,
             may_record: may_record && self.setup.records_on_request(),
             pushed: self.pushes.live().map(str::to_owned).collect(),
+            captioned: self.captioned.is_on(),
         }
     }
 

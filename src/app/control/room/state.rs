@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::app::control::report::{RoomCounters, RoomReport};
+use crate::app::control::room::captioned::Captioned;
 use crate::app::control::room::effect::{Effect, RoomEnd};
 use crate::app::control::room::input::Input;
 use crate::app::control::room::outputs::Outputs;
@@ -70,6 +71,8 @@ pub struct Room {
     pub(super) seats: Seats,
     /// What people wrote.
     pub(super) chat: Chat,
+    /// Who writes down what they say.
+    pub(super) captioned: Captioned,
     /// When the node ends it, if it will.
     pub(super) ends_at: Option<Instant>,
     pub(super) counters: RoomCounters,
@@ -250,6 +253,7 @@ impl Room {
             pushes: Pushes::default(),
             seats: Seats::default(),
             chat: Chat::default(),
+            captioned: Captioned::default(),
             ends_at: None,
             counters,
             ended: false,
@@ -464,6 +468,7 @@ impl Room {
         self.ended = true;
         self.setup.rooms_running.fetch_sub(1, Ordering::Relaxed);
         self.end_pushes(now, out);
+        self.end_all_captions();
         let peers: Vec<_> = self.peers.iter().map(|(id, _)| id).collect();
         for id in peers {
             let Some(entry) = self.peers.remove(id) else { continue };

@@ -33,6 +33,7 @@ use crate::io::api::{Command, Refusal, ResourceToken, SeatWish};
 use crate::io::rtp::{LegCodec, LegSetup, LegWatch};
 use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
+mod captions;
 mod chat;
 mod pushes;
 mod seats;

@@ -253,6 +253,8 @@ pub(super) const TOLD: &[Told] = &[
         Gives::Json(of::<pushes::Pushes>),
     )]),
     told("Rooms", "DELETE", "/v1/rooms/{room}/pushes/{push}", "End a push"),
+    told("Rooms", "GET", "/v1/rooms/{room}/captions", "Hear each voice by itself, and show what was said: a WebSocket")
+        .gives(&[(101, "It speaks as docs/captions.md says", Gives::Nothing)]),
     told("Recordings", "GET", "/v1/recordings", "Those that have not expired, in the order of their expiry")
         .query(&[("room", "Of this room only"), ("owner", "Of this owner only")])
         .gives(&[(200, "The list", Gives::Json(of::<Listed>))]),
@@ -268,6 +270,8 @@ pub(super) const TOLD: &[Told] = &[
     file("/v1/recordings/{recording}/media.m3u8", "HLS, media playlist of a finished recording", HLS),
     file("/v1/recordings/{recording}/poster.jpg", "A keyframe near its middle", JPEG),
     file("/v1/recordings/{recording}/chapters.vtt", "What began when, without names", VTT),
+    file("/v1/recordings/{recording}/captions.vtt", "What was said, where a captioner wrote it down", VTT),
+    file("/v1/recordings/{recording}/captions.m3u8", "HLS, media playlist of what was said", HLS),
     told("Recordings", "POST", "/v1/recordings/{recording}/link", "A link that opens one file for a while")
         .takes(Takes::Json(of::<LinkAsked>))
         .gives(&[(201, "The link", Gives::Json(of::<LinkTold>))]),

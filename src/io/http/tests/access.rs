@@ -25,7 +25,7 @@ const PRIVATE: &[u8] =
     b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
                          -----END PRIVATE KEY-----\n";
 const ASKS: HeaderName = HeaderName::from_static("www-authenticate");
-const ROLES: [Role; 5] = [Role::Viewer, Role::Speaker, Role::Host, Role::Recorder, Role::Admin];
+const ROLES: [Role; 6] = [Role::Viewer, Role::Speaker, Role::Host, Role::Recorder, Role::Captioner, Role::Admin];
 
 fn locked() -> Guard {
     let key = |id: &str, algorithm, bytes| AccessKey::read(id.parse().unwrap(), algorithm, bytes).unwrap();
@@ -86,11 +86,12 @@ fn may(role: Role, act: Act) -> bool {
     match act {
         Act::Visit | Act::SteerOwn | Act::Look => true,
         Act::TakePart => false,
-        Act::Watch | Act::Stream => role != Role::Recorder,
+        Act::Watch | Act::Stream => !matches!(role, Role::Recorder | Role::Captioner),
         Act::Publish | Act::Join => matches!(role, Role::Speaker | Role::Host | Role::Admin),
         Act::Arrange | Act::Moderate => matches!(role, Role::Host | Role::Admin),
         Act::Record => matches!(role, Role::Host | Role::Recorder | Role::Admin),
         Act::Archive => role == Role::Recorder,
+        Act::Caption => matches!(role, Role::Captioner | Role::Admin),
         Act::Push | Act::Survey | Act::Oversee => role == Role::Admin,
     }
 }
