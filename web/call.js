@@ -11,6 +11,9 @@ import { qualityOf } from "./quality.js";
 import { bearer } from "./token.js";
 import { clock, say } from "./words.js";
 
+const CAPTIONS = "/assets/captions.js";
+let captions = null;
+
 const LOOK_MS = 3000;
 /** After so long it is said that there is no answer, and a person may try at once. */
 const SILENT_MS = 12_000;
@@ -267,6 +270,7 @@ export class Call extends EventTarget {
   }
 
   #onMessage(message) {
+    if (message.captioned || captions) (captions ??= import(CAPTIONS)).then((it) => it.hear(message));
     switch (message.type) {
       case "welcome":
         this.#welcome(message.participant ?? null);

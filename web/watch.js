@@ -9,6 +9,7 @@ import { Problem, Wire, abilities } from "./wire.js";
 const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const HLS = "/assets/hls.js";
+const CAPTIONS = "/assets/captions.js";
 /** Where UDP is blocked, nothing tells so: then HLS is tried. */
 const CONNECT_MS = 8000;
 const AGAIN_MS = 3000;
@@ -72,6 +73,8 @@ class Direct {
   #wires = [];
   #keeper;
   #rungs = [];
+  /** @type {Promise<any> | null} */
+  #captions = null;
   #lost = (/** @type {Problem} */ _) => {};
   #rung = "";
 
@@ -108,6 +111,10 @@ class Direct {
   async #join(how) {
     const wire = new Wire({ room, watch: true, rung: this.#rung });
     this.#wires.push(wire);
+    wire.addEventListener("message", (/** @type {any} */ { detail }) => {
+      // Loaded once somebody captions the call.
+      if (detail.captioned || this.#captions) (this.#captions ??= import(CAPTIONS)).then((it) => it.hear(detail));
+    });
     const problem = await wire.join(undefined, how).catch((error) => error);
     const isWanted = this.#wires.at(-1) === wire;
     if (problem || !isWanted) {
@@ -176,6 +183,9 @@ class Files {
   #lost = (/** @type {Problem} */ _) => {};
   /** Aborted with this way: what listened to the video for it does so no longer. */
   #ears = new AbortController();
+  /** Ends the captions. */
+  #unfollow = () => {};
+  #isStopped = false;
 
   async go(lost) {
     this.#lost = lost;
@@ -231,6 +241,9 @@ class Files {
       });
       hls.loadSource(url);
       hls.attachMedia(video);
+      import(CAPTIONS).then(({ follow }) => {
+        if (!this.#isStopped) this.#unfollow = follow(url, bearer, () => hls.playingDate);
+      }, () => {});
     }));
   }
 
@@ -245,6 +258,8 @@ class Files {
   }
 
   stop() {
+    this.#isStopped = true;
+    this.#unfollow();
     this.#ears.abort();
     this.#hls?.destroy();
     this.#hls = null;

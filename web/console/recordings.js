@@ -4,7 +4,7 @@ import { Refused, Token, announce, ask, at, clock, element, moment, size, span }
 /**
  * @typedef {{ file: string, person: number, kind: string, duration_ms: number, bytes: number, width: number }} Track
  * @typedef {{ recording: string, expires_at: string, room: string, owner?: string, state: "recording" | "final",
- *   started: string | null, duration_ms: number, bytes: number, gap_ms: number, takes: number, tracks: Track[] }} Recording
+ *   started: string | null, duration_ms: number, bytes: number, gap_ms: number, takes: number, tracks: Track[], captions: number }} Recording
  * @typedef {{ state: string, bytes?: number, of?: number, why?: string, kept?: boolean }} HandOver
  */
 
@@ -172,8 +172,8 @@ async function play(of) {
 /** @param {Recording} of @param {number} take */
 async function playTake(of, take) {
   const video = at("video");
-  const [file, poster, chapters] = await Promise.all(
-    ["video.mp4", "poster.jpg", "chapters.vtt"].map((name) => link(of, name, take, PLAYER_LINK_SECONDS)),
+  const [file, poster, chapters, captions] = await Promise.all(
+    ["video.mp4", "poster.jpg", "chapters.vtt", "captions.vtt"].map((name) => link(of, name, take, PLAYER_LINK_SECONDS)),
   );
   if (page.shown !== of) return;
   const track = element("track", { kind: "chapters", src: chapters, srclang: "en", label: "Chapters" });
@@ -181,6 +181,8 @@ async function playTake(of, take) {
   at("chapters").replaceChildren();
   at("no-chapters").hidden = false;
   video.replaceChildren(track);
+  // The player's own button shows them.
+  if (of.captions > 0) video.append(element("track", { kind: "captions", src: captions, label: "Captions" }));
   // Loaded, not shown.
   track.track.mode = "hidden";
   if (of.state === "final") video.poster = poster;
