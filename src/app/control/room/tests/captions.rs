@@ -89,12 +89,12 @@ fn captioners_know_who_is_here_until_the_room_is_over() {
     come(&mut room, start, 1, true);
     let mut seat = begin(&mut room, start).1.unwrap();
     let now = start + Duration::from_secs(3);
-    come(&mut room, now, 2, false);
+    come(&mut room, now, 2, true);
     // What changes within a tenth of a second is told together.
     handle(&mut room, now + limits::SIGNAL_SPACING, Input::Due);
     assert!(seat.people.has_changed().unwrap());
     let people = seat.people.borrow_and_update().clone();
-    assert_eq!(people.iter().map(|speaker| speaker.unrecorded).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(people.iter().map(|speaker| &*speaker.name).collect::<Vec<_>>(), ["Person 1", "Person 2"]);
     let later = now + Duration::from_secs(1);
     handle(&mut room, later, Input::Net(NetEvent::Signal { peer: PeerId(2), text: FromClient::Leave.encode() }));
     let (effects, taken) = caption(&mut room, later, seat.captioner, 2, true);
