@@ -89,6 +89,7 @@ pub enum Event {
     /// Something became of a plain-RTP leg.
     Leg(LegEvent),
     /// Another node of the fleet has this room by a newer fence.
+    #[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "told by what speaks with etcd alone"))]
     RoomTaken(RoomId),
     /// What another server said to an offer.
     Push {
