@@ -54,8 +54,9 @@ async fn a_layout_of_ones_own_of_49_tiles() {
     browser.wait_for("all are seen", &all, PATIENCE).await;
     browser.script(COUNT).await;
     let mut told = [[[0.0; 3]; ROUNDS]; 2];
-    for round in 0..ROUNDS {
-        told[0][round] = look(&driver, &browser).await;
+    let [rooms, own] = &mut told;
+    for (of_room, of_own) in rooms.iter_mut().zip(own) {
+        *of_room = look(&driver, &browser).await;
         browser.script("document.getElementById('own-toggle').click();").await;
         browser.script("document.querySelector('[data-act=big]').click();").await;
         let apart = "return document.querySelectorAll('.own-faces canvas').length > 0;";
@@ -63,7 +64,7 @@ async fn a_layout_of_ones_own_of_49_tiles() {
         let faces = browser.script("return document.querySelectorAll('.own-faces canvas').length;").await;
         println!("faces drawn apart: {faces}");
         browser.script("document.getElementById('own-toggle').click();").await;
-        told[1][round] = look(&driver, &browser).await;
+        *of_own = look(&driver, &browser).await;
         browser.script("document.getElementById('own-reset').click();").await;
     }
     let mean = |way: usize, at: usize| told[way].iter().map(|one| one[at]).sum::<f64>() / ROUNDS as f64;

@@ -187,7 +187,7 @@ mod tests {
         let mut state = 7_u64;
         let mut one_in_ten = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % 10 == 0
+            (state >> 33).is_multiple_of(10)
         };
         let (start, mut estimator, mut out) = (Instant::now(), LinkEstimator::new(), Outbox::new());
         // Ten minutes, forty packets each 200 ms; of the reports a tenth is lost too.

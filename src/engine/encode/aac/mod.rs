@@ -116,9 +116,9 @@ fn least(last: i32, fits: impl Fn(i32) -> bool) -> i32 {
         while enough > 0 && below < 0 {
             let finer = (enough - step).max(0);
             if fits(finer) {
-                enough = finer
+                enough = finer;
             } else {
-                below = finer
+                below = finer;
             }
             step *= 2;
         }
@@ -127,9 +127,9 @@ fn least(last: i32, fits: impl Fn(i32) -> bool) -> i32 {
         while enough == COARSEST && below + step < COARSEST {
             let coarser = below + step;
             if fits(coarser) {
-                enough = coarser
+                enough = coarser;
             } else {
-                below = coarser
+                below = coarser;
             }
             step *= 2;
         }
