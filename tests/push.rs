@@ -18,6 +18,8 @@ use crate::record::players::{boxes, decode};
 use crate::retention::deadline::{TOKEN, plain_get};
 use crate::retention::unrecorded::{heard, seen_within};
 
+mod streams;
+
 const PEOPLE: u64 = 2;
 /// What is looked at once there is so much of it.
 const FRAGMENTS: usize = 2;

@@ -1,6 +1,6 @@
-// Whether the node can be reached again. A request that was begun while the network is gone waits in TCP's back-off (RFC 6298 section 5.5,
-// 1, 3, 7, 15, 31 s after it began), and browsers hand later requests to the same connections, also when the first was given up. So
-// requests stay under way, begun one after another on all connections that a browser has: one of them tries again every few seconds.
+// Whether the node can be reached again. A request begun while the network is gone waits in TCP's back-off (RFC 6298 section 5.5), and
+// browsers hand later ones to the same connections. So requests stay under way on all connections that a browser has, begun one after
+// another: one of them tries again every few seconds.
 
 /** Browsers have six connections to one server; those without credentials are apart, six more. */
 const ALL_MODES = /** @type {const} */ (["omit", "same-origin"]);

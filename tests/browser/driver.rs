@@ -1,5 +1,6 @@
 //! **The question:** how does a test move a browser? The few WebDriver commands (W3C WebDriver, level 2) it takes, to
-//! Debian's chromedriver, with headless Chromium's fake camera and microphone, or to Firefox by [`firefox`](super::firefox).
+//! Debian's chromedriver, with headless Chromium's fake camera and microphone, or to Firefox by
+//! [`firefox`](super::firefox).
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
