@@ -2,7 +2,7 @@
 //! of what may be told; what is on none is left out.
 //!
 //! Doors: [`Bundle`] (the file), [`ToldConfig`] (a configuration), [`LogLines`] (a log), [`kept_of_node`] and
-//! [`kept_of_metrics`] (what a node says), [`machine`] (what it runs on), [`program`] (what it is).
+//! [`kept_of_metrics`] (what a node says), [`machine()`] (what it runs on), [`program`] (what it is).
 
 mod bundle;
 mod configuration;

@@ -1,8 +1,8 @@
 //! **The question:** where does this node go by itself, and where never? Floor 4: what pushes and webhooks share, who
 //! both go where somebody wrote that they should.
 //!
-//! Doors: [`check`] and [`host`] (may this URL be asked?), [`client`] (asks, and nowhere else), [`resolve`] (for what is
-//! not HTTP), [`Trouble`], [`is_private`].
+//! Doors: [`check`] and [`host`] (may this URL be asked?), [`client()`] (asks, and nowhere else), [`resolve`] (for what
+//! is not HTTP), [`Trouble`], [`is_private`].
 //!
 //! A URL is whatever somebody wrote, so a node that goes wherever it is sent would reach for them what only it reaches:
 //! the machine's own ports, the network behind it, the cloud's metadata (server-side request forgery). An address that
