@@ -7,7 +7,7 @@ use super::PATIENCE;
 use super::recordings::node_that_records;
 use crate::browser::driver::{Browser, Driver};
 use crate::browser::node::{Load, Node};
-use crate::browser::{enter, sees_and_hears};
+use crate::browser::{enter, sees_and_hears, tiles_move};
 use crate::keepers::process::wait_until;
 use crate::retention::deadline::{TOKEN, plain_get, wait_until_recorded};
 
@@ -103,7 +103,11 @@ async fn two_browsers_hold_a_meeting_with_fourteen_others() {
     joins(&grace, "Grace", OTHERS + 2).await;
     for browser in [&ada, &grace] {
         sees_and_hears(browser).await;
+        browser.wait_for("the own camera is sent", "return tessera.framesSent > 20;", PATIENCE).await;
     }
+    // Firefox's own camera is one colour that changes slowly.
+    let moving = tiles_move(&ada, OTHERS as usize + 1).await;
+    assert!(moving, "a tile never showed moving video: {}", ada.screenshot("meeting").await.display());
     grace.click("#mic").await;
     ada.wait_for("a microphone is off", &of("Grace", "one.muted"), PATIENCE).await;
     grace.click("#camera").await;
