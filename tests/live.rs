@@ -1,5 +1,6 @@
 //! **The question:** can a room be watched by HLS with what people watch with? The real binary with simulated people in
-//! it, and ffmpeg, two readers of playlists from elsewhere, nginx before it, and hls.js and Shaka in browsers ([`glass`]).
+//! it, and ffmpeg, two readers of playlists from elsewhere, nginx before it, and in browsers hls.js and Shaka
+//! ([`glass`]).
 
 mod glass;
 pub(crate) mod nginx;
