@@ -1,6 +1,5 @@
 // Whether the node can be reached again. A request begun while the network is gone waits in TCP's back-off (RFC 6298 section 5.5), and
-// browsers hand later ones to the same connections. So requests stay under way on all connections that a browser has, begun one after
-// another: one of them tries again every few seconds.
+// browsers hand later ones to the same connections. So requests stay under way on all that a browser has, begun one after another.
 
 /** Browsers have six connections to one server; those without credentials are apart, six more. */
 const ALL_MODES = /** @type {const} */ (["omit", "same-origin"]);

@@ -738,14 +738,14 @@ at("composite").addEventListener("resize", draw);
 at("composite").addEventListener("loadeddata", draw);
 document.addEventListener("keydown", onKey);
 document.addEventListener("keyup", onKey);
-// The network, or a laptop whose lid was closed, is back.
+// The network is back, or the laptop awake.
 addEventListener("online", () => call?.wake());
 addEventListener("offline", draw);
 /** @type {any} */ (navigator).connection?.addEventListener("change", () => call?.wake());
 document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? call?.wake() : hold(false)));
 // A key that is let go in another window is not heard of.
 addEventListener("blur", () => hold(false));
-// The tab closes or the phone's browser goes: the others should not look at a frozen face.
+// The others should not look at a frozen face.
 addEventListener("pagehide", () => call?.leave());
 // Back from the browser's memory: the call has ended meanwhile.
 addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -12,7 +12,7 @@ use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
-use crate::io::telemetry::metrics::Metrics;
+use crate::io::telemetry::metrics::{Kind, Metrics};
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
@@ -95,6 +95,10 @@ fn placements(metrics: &Metrics, fleet: &FleetCounters) {
         let help = "Rooms that were asked for and not known, by where they went";
         metrics.counter("tessera_fleet_placements_total", help, &[("outcome", outcome)], counter);
     }
+    let (help, took) = ("What requests to etcd took together", fleet.request_us.clone());
+    metrics.series("tessera_fleet_etcd_seconds_total", help, Kind::Counter, &[], move |samples| {
+        samples.push(took.get() as f64 / 1e6);
+    });
 }
 
 fn fleet_levels(fleet: &FleetCounters) -> [(&'static str, &'static str, Level); 3] {
@@ -112,7 +116,6 @@ fn fleet(fleet: &FleetCounters) -> Vec<Named<'_>> {
         ("tessera_fleet_leases_lost_total", "Leases that were over before the node was", &fleet.leases_lost),
         ("tessera_fleet_etcd_requests_total", "Requests to etcd", &fleet.requests),
         ("tessera_fleet_etcd_failed_total", "Requests to etcd that had no answer", &fleet.requests_failed),
-        ("tessera_fleet_etcd_microseconds_total", "What requests to etcd took together", &fleet.request_us),
     ]
 }
 
