@@ -155,6 +155,8 @@ fn servers_of_rtmp_and_srt_take_a_room_and_take_it_again_after_they_were_killed(
     std::thread::sleep(wanted.saturating_sub(begun.elapsed()));
     for n in 0..2 {
         assert!(state(n)["state"] == "live" && bytes(n) > before[n] + 50_000 * seconds(), "{}", state(n));
+    }
+    for n in 0..2 {
         assert_eq!(ask(Method::DELETE, &places[n], None).0, 204);
         let file = servers[n].ended();
         assert!(decode(&file) > 15 * seconds(), "it has pictures");

@@ -9,7 +9,7 @@ use crate::base::media::Outbox;
 /// Loss that no link has by nature, if it lasts. GCC (draft-ietf-rmcat-gcc-02 section 6) takes a tenth, over seconds;
 /// a radio link that loses a tenth loses more than that now and then.
 const LOSSY: f32 = 0.18;
-/// Loss is judged over about so long: of the forty packets of a fifth of a second, a link that loses a tenth loses twice
+/// Loss is judged over about so long: of the forty packets of a fifth of a second, one that loses a tenth loses twice
 /// as many now and then.
 const LOSS_OVER: Duration = Duration::from_millis(600);
 /// Loss that needs no second look.

@@ -207,7 +207,8 @@ impl Entrance {
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let (page, shows_token) = (&asked.page, asked.shows_token);
         let question = Question { parts, path, act, room, page, shows_token, from: peer.ip() };
-        match self.leading.lead(question).await {
+        // Apart: each of thousands of requests that wait would be as large as what is asked of a fleet.
+        match Box::pin(self.leading.lead(question)).await {
             None => Ok(asked),
             Some(led) => Err(Box::new((led, asked.page, asked.shows_token))),
         }
