@@ -153,6 +153,8 @@ impl Metrics {
         for family in self.families.read().unwrap_or_else(PoisonError::into_inner).iter() {
             family.render(&mut text);
         }
+        // Answers that nobody reads are kept by the hundred, and a text that grew has up to twice its length.
+        text.shrink_to_fit();
         text
     }
 }
