@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::driver::{Browser, Driver};
 use super::node::{Load, Node};
-use super::{PATIENCE, state_when};
+use super::{PATIENCE, enter, state_when};
 
 const TILES: u32 = 49;
 /// How long each way is looked at, and how often by turns.
@@ -46,10 +46,11 @@ async fn look(driver: &Driver, browser: &Browser) -> [f64; 3] {
 async fn a_layout_of_ones_own_of_49_tiles() {
     let node = Node::start();
     let driver = Driver::start().await;
-    let load = Load::start_heeding(&node, "own", TILES, 280);
-    node.wait_for_participants("own", TILES as usize, PATIENCE).await;
-    let browser = driver.open(&format!("{}r/own?watch", node.url)).await;
-    browser.click("#join").await;
+    // Whoever only watches is told no scenes, so one of the tiles is one's own.
+    let load = Load::start_heeding(&node, "own", TILES - 1, 280);
+    node.wait_for_participants("own", TILES as usize - 1, PATIENCE).await;
+    let browser = driver.open(&format!("{}r/own", node.url)).await;
+    enter(&browser, "Ada").await;
     let all = format!("return tessera.tiles.length === {TILES} && tessera.framesDecoded > 90;");
     browser.wait_for("all are seen", &all, PATIENCE).await;
     browser.script(COUNT).await;

@@ -137,10 +137,10 @@ fn servers_of_rtmp_and_srt_take_a_room_and_take_it_again_after_they_were_killed(
     }
     let state = |n: usize| ask(Method::GET, &pushes, None).2["pushes"][n].clone();
     let bytes = |n: usize| state(n)["bytes"].as_u64().unwrap();
-    for n in 0..2 {
+    for (n, server) in servers.iter_mut().enumerate() {
         patiently("it is up and sends", || state(n)["state"] == "live" && bytes(n) > 50_000);
         assert_eq!(state(n)["codec"], "h264", "{}", state(n));
-        servers[n].killed();
+        server.killed();
     }
     for (n, server) in servers.iter_mut().enumerate() {
         patiently("that is noticed and told", || state(n)["failures"].as_u64() > Some(0));
@@ -153,12 +153,12 @@ fn servers_of_rtmp_and_srt_take_a_room_and_take_it_again_after_they_were_killed(
     patiently("it is sent for long enough", || begun.elapsed() >= wanted.min(PATIENCE / 2));
     // Beyond half of what tests wait at most, nothing is looked at meanwhile.
     std::thread::sleep(wanted.saturating_sub(begun.elapsed()));
-    for n in 0..2 {
-        assert!(state(n)["state"] == "live" && bytes(n) > before[n] + 50_000 * seconds(), "{}", state(n));
+    for (n, before) in before.into_iter().enumerate() {
+        assert!(state(n)["state"] == "live" && bytes(n) > before + 50_000 * seconds(), "{}", state(n));
     }
-    for n in 0..2 {
-        assert_eq!(ask(Method::DELETE, &places[n], None).0, 204);
-        let file = servers[n].ended();
+    for (server, place) in servers.iter_mut().zip(&places) {
+        assert_eq!(ask(Method::DELETE, place, None).0, 204);
+        let file = server.ended();
         assert!(decode(&file) > 15 * seconds(), "it has pictures");
         assert!(seen(&file, PEOPLE).is_superset(&BTreeSet::from([0, 1])), "all are seen");
         assert!(heard(&file).is_superset(&BTreeSet::from([0, 1])), "and heard");
