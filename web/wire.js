@@ -203,6 +203,10 @@ export class Wire extends EventTarget {
     pc.addEventListener("icecandidate", (event) => this.#gather(event.candidate));
     if (this.purpose.watch) this.#layViewer(pc);
     else this.#layParticipant(pc, tracks);
+    this.#channel = pc.createDataChannel(LABEL, { ordered: true });
+    this.#channel.addEventListener("message", (event) => this.#hear(event.data));
+    this.#channel.addEventListener("open", () => this.#tell("open"));
+    this.#channel.addEventListener("close", () => this.#closed || this.#tell("state", "closed"));
     await pc.setLocalDescription(await pc.createOffer());
     const offer = { method: "POST", headers: { "Content-Type": "application/sdp", ...bearer() }, body: pc.localDescription.sdp, ...how };
     const place = this.#endpoint();
@@ -244,10 +248,6 @@ export class Wire extends EventTarget {
     prefer(this.parts.screen, SENDER, best(SENDER, SENT));
     // All of them: the node changes between them as its cores are busy.
     prefer(this.parts.composite, RECEIVER, fitting(RECEIVER, SHOWN));
-    this.#channel = pc.createDataChannel(LABEL, { ordered: true });
-    this.#channel.addEventListener("message", (event) => this.#hear(event.data));
-    this.#channel.addEventListener("open", () => this.#tell("open"));
-    this.#channel.addEventListener("close", () => this.#closed || this.#tell("state", "closed"));
   }
 
   #layViewer(pc) {
