@@ -45,12 +45,9 @@ serve: setup-build ## Run a node; open http://localhost:8080
 	$(CARGO) build --release --locked
 	$(CARGO) run --quiet --release --locked -- serve $(ARGS)
 
-test: lint purity ## Run every test; lint and the purity of the lower floors first
-	@.ci/need $(TEST_NEEDS)
-	@.ci/seaweedfs >/dev/null
-	@.ci/clients >/dev/null
-	@.ci/kube >/dev/null
+test: setup ## Run every test; lint and the purity of the lower floors first
 	@.ci/pages
+	@.ci/beside ".ci/seaweedfs && .ci/clients && .ci/kube" $(MAKE) --no-print-directory lint purity
 	$(CARGO) test --release --locked --lib --bins
 	@CARGO=$(CARGO) .ci/suite
 
