@@ -1,17 +1,12 @@
-//! **The question:** does this client read gzip (RFC 1952), and what is a file in it? Each file is packed when the
-//! first one asks, and once.
+//! **The question:** does this client read gzip (RFC 1952), and what is a text in it? Files that are compiled in were
+//! packed then, see `build.rs`.
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-
-/// By the place of a file that is compiled in.
-static PACKED: LazyLock<Mutex<HashMap<usize, Bytes>>> = LazyLock::new(Mutex::default);
 
 /// Whether an answer to `request` may be gzip (RFC 9110 section 12.5.3): named, and not at weight 0.
 pub(super) fn is_read(request: &HeaderMap) -> bool {
@@ -23,20 +18,10 @@ pub(super) fn is_read(request: &HeaderMap) -> bool {
     })
 }
 
-/// `file` in gzip.
-pub(super) fn gzip(file: &'static [u8]) -> Bytes {
-    let mut all = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    all.entry(file.as_ptr().addr()).or_insert_with(|| pack(file, Compression::best())).clone()
-}
-
 /// A text that is soon another one, in gzip.
 pub(super) fn brief(text: &[u8]) -> Bytes {
-    pack(text, Compression::default())
-}
-
-fn pack(bytes: &[u8], level: Compression) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), level);
-    encoder.write_all(bytes).expect("memory takes what is written to it");
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::default());
+    encoder.write_all(text).expect("memory takes what is written to it");
     encoder.finish().expect("memory takes what is written to it").into()
 }
 
@@ -59,10 +44,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_the_file() {
-        static FILE: &[u8] = b"the same again, the same again, the same again";
+    fn what_is_packed_is_the_text() {
+        let text = b"the same again, the same again, the same again";
         let mut back = Vec::new();
-        flate2::read::GzDecoder::new(&gzip(FILE)[..]).read_to_end(&mut back).unwrap();
-        assert_eq!((back, gzip(FILE)), (FILE.to_vec(), gzip(FILE)));
+        flate2::read::GzDecoder::new(&brief(text)[..]).read_to_end(&mut back).unwrap();
+        assert_eq!(back, text);
     }
 }
