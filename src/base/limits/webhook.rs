@@ -26,6 +26,8 @@ pub const WEBHOOK_CALL_SPAN: Duration = Duration::from_secs(10);
 pub const WEBHOOK_RETRY_SPAN: Duration = Duration::from_secs(1);
 /// How long any does.
 pub const WEBHOOK_RETRY_SPAN_MAX: Duration = Duration::from_secs(60);
+/// How often a server may refuse a message until it is given up.
+pub const WEBHOOK_REFUSALS_MAX: u32 = 5;
 /// How old a message may be that is tried again.
 pub const WEBHOOK_AGE_MAX: Duration = Duration::from_secs(3600);
 /// How long a node that ends waits for what it has said.

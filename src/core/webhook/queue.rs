@@ -1,6 +1,7 @@
 //! **The question:** which message to a server goes next, and what becomes of one that does not arrive? A room's go one
 //! after the other; several rooms' go side by side. A server that fails is left alone for a pause that doubles, and is
-//! then tried by one message; what grows too old, or finds no place, is given up.
+//! then tried by one message, each time by another room's, so that one that it cannot stomach holds up nothing but its
+//! room; what is refused again and again, grows too old, or finds no place, is given up.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub enum Outcome {
     Delivered,
     /// It has not; it may have said for how long it is to be left alone.
     Failed(Option<Duration>),
+    /// It answered that it does not want this one (a status of 400 to 499 that speaks of no moment).
+    Refused,
     /// It wants no more of them (410 Gone).
     Gone,
 }
@@ -61,6 +64,8 @@ pub struct Queue {
     /// Nothing is sent before.
     resumes: Option<Instant>,
     is_failing: bool,
+    /// The one that failed last: others go first.
+    last_failed: Option<u64>,
     backoff: Backoff,
     /// The node ends: one more try of each, without pauses.
     is_closing: bool,
@@ -73,6 +78,7 @@ struct Entry {
     number: u64,
     since: Instant,
     is_in_flight: bool,
+    refusals: u32,
     message: Message,
 }
 
@@ -86,6 +92,7 @@ impl Queue {
             in_flight: 0,
             resumes: None,
             is_failing: false,
+            last_failed: None,
             backoff: Backoff::new(limits::WEBHOOK_RETRY_SPAN, limits::WEBHOOK_RETRY_SPAN_MAX, seed),
             is_closing: false,
             is_gone: false,
@@ -105,23 +112,31 @@ impl Queue {
             self.entries.remove(oldest);
             discarded = 1;
         }
-        self.entries.push_back(Entry { number: self.next_number, since: now, is_in_flight: false, message });
+        self.entries.push_back(Entry {
+            number: self.next_number,
+            since: now,
+            is_in_flight: false,
+            refusals: 0,
+            message,
+        });
         self.next_number += 1;
         discarded
     }
 
     /// The next message that is to be sent now, if one is.
     pub fn take(&mut self, now: Instant) -> Option<Delivery> {
-        // One is enough to see whether a server is back.
-        let flights_max = if self.is_failing { 1 } else { limits::WEBHOOK_FLIGHTS_MAX };
-        if self.in_flight >= flights_max || self.resumes.is_some_and(|at| now < at) {
+        if self.in_flight >= self.flights_max() || self.resumes.is_some_and(|at| now < at) {
             return None;
         }
         self.resumes = None;
         // A room's next one is its first, unless that is on its way.
         let mut rooms: BTreeSet<Option<&RoomId>> = BTreeSet::new();
         let firsts = self.entries.iter().enumerate().filter(|(_, entry)| rooms.insert(entry.message.room.as_ref()));
-        let found = firsts.map(|(at, entry)| (at, entry.is_in_flight)).find(|(_, in_flight)| !in_flight)?.0;
+        let mut ready = firsts.filter(|(_, entry)| !entry.is_in_flight).map(|(at, entry)| (at, entry.number));
+        let oldest = ready.next()?;
+        let after = self.last_failed.filter(|_| self.is_failing && !self.is_closing);
+        let next = after.filter(|last| oldest.1 <= *last).and_then(|last| ready.find(|(_, number)| *number > last));
+        let found = next.unwrap_or(oldest).0;
         let entry = &mut self.entries[found];
         entry.is_in_flight = true;
         self.in_flight += 1;
@@ -138,7 +153,7 @@ impl Queue {
             Outcome::Delivered => {
                 self.entries.remove(at);
                 self.backoff.reset();
-                self.resumes = None;
+                (self.resumes, self.last_failed) = (None, None);
                 Settled { is_back: std::mem::replace(&mut self.is_failing, false), ..Settled::default() }
             }
             Outcome::Gone => {
@@ -147,13 +162,23 @@ impl Queue {
                 let given_up = self.entries.drain(..).count() as u64;
                 Settled { given_up, ..Settled::default() }
             }
-            Outcome::Failed(asked) => {
+            Outcome::Failed(_) | Outcome::Refused => {
                 let fails_now = !std::mem::replace(&mut self.is_failing, true);
-                if self.is_closing {
+                self.last_failed = Some(number);
+                let entry = &mut self.entries[at];
+                entry.is_in_flight = false;
+                entry.refusals += u32::from(outcome == Outcome::Refused);
+                let is_given_up = self.is_closing || entry.refusals >= limits::WEBHOOK_REFUSALS_MAX;
+                if is_given_up {
                     self.entries.remove(at);
+                }
+                if self.is_closing {
                     return Settled { given_up: 1, fails_now, is_back: false };
                 }
-                self.entries[at].is_in_flight = false;
+                let Outcome::Failed(asked) = outcome else {
+                    self.resumes = Some(now + self.backoff.pause());
+                    return Settled { given_up: u64::from(is_given_up), fails_now, is_back: false };
+                };
                 let asked = asked.unwrap_or_default().min(limits::WEBHOOK_RETRY_SPAN_MAX);
                 self.resumes = Some(now + self.backoff.pause().max(asked));
                 Settled { fails_now, ..Settled::default() }
@@ -178,7 +203,14 @@ impl Queue {
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = self.entries.iter().find(|entry| !entry.is_in_flight)?;
         let expires = waiting.since + limits::WEBHOOK_AGE_MAX;
-        Some(self.resumes.map_or(expires, |at| at.min(expires)))
+        // While as many are on their way as may be, nothing comes of a pause's end.
+        let resumes = self.resumes.filter(|_| self.in_flight < self.flights_max());
+        Some(resumes.map_or(expires, |at| at.min(expires)))
+    }
+
+    /// One is enough to see whether a server is back.
+    const fn flights_max(&self) -> usize {
+        if self.is_failing { 1 } else { limits::WEBHOOK_FLIGHTS_MAX }
     }
 
     /// Messages that wait or are on their way.
@@ -236,19 +268,55 @@ mod tests {
         let both = taken(&mut queue, now);
         assert!(queue.settle(now, both[0].number, Outcome::Failed(None)).fails_now);
         assert!(!queue.settle(now, both[1].number, Outcome::Failed(None)).fails_now, "told once");
-        for _ in 0..8 {
+        for tries in 0..8 {
             let due = queue.deadline().expect("it is tried again");
             assert!(due > now && due <= now + limits::WEBHOOK_RETRY_SPAN_MAX);
             assert!(queue.take(due - Duration::from_nanos(1)).is_none());
             now = due;
             let one = taken(&mut queue, now);
-            assert_eq!(ids(&one), ["0"], "the oldest, and no other");
+            assert_eq!(ids(&one), [if tries % 2 == 0 { "0" } else { "2" }], "one at a time, the rooms by turns");
             queue.settle(now, one[0].number, Outcome::Failed(None));
         }
         now = queue.deadline().unwrap();
         let one = taken(&mut queue, now);
         assert!(queue.settle(now, one[0].number, Outcome::Delivered).is_back);
         assert_eq!(ids(&taken(&mut queue, now)), ["1", "2"]);
+    }
+
+    #[test]
+    fn one_that_is_refused_holds_up_its_room_alone_and_is_given_up() {
+        let (mut now, mut queue) = (Instant::now(), Queue::new(1));
+        for (n, room) in ["a", "a", "b"].into_iter().enumerate() {
+            queue.push(now, message(room, n));
+        }
+        let (mut given_up, mut arrived) = (0, Vec::new());
+        while given_up + arrived.len() as u64 != 3 {
+            while let Some(one) = queue.take(now) {
+                let outcome = if &*one.message.id == "0" { Outcome::Refused } else { Outcome::Delivered };
+                given_up += queue.settle(now, one.number, outcome).given_up;
+                if outcome == Outcome::Delivered {
+                    arrived.push(one.message.id.to_string());
+                }
+            }
+            now = queue.deadline().unwrap_or(now);
+        }
+        assert_eq!((given_up, &arrived[..]), (1, &["2".to_owned(), "1".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_pause_that_ends_while_others_are_on_their_way_wakes_nobody() {
+        let (now, mut queue) = (Instant::now(), Queue::new(1));
+        for (n, room) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+            queue.push(now, message(room, n));
+        }
+        let four = taken(&mut queue, now);
+        queue.settle(now, four[0].number, Outcome::Failed(None));
+        let later = now + limits::WEBHOOK_RETRY_SPAN_MAX;
+        assert!(queue.take(later).is_none() && queue.deadline().unwrap() > later);
+        for hung in &four[1..] {
+            queue.settle(later, hung.number, Outcome::Failed(None));
+        }
+        assert!(queue.deadline().unwrap() <= later + limits::WEBHOOK_RETRY_SPAN_MAX);
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Hook {
         let settled = self.queue.settle(Instant::now(), number, outcome);
         match outcome {
             Outcome::Delivered => self.counters.delivered.add(1),
-            Outcome::Failed(_) | Outcome::Gone => self.counters.failures.add(1),
+            Outcome::Failed(_) | Outcome::Refused | Outcome::Gone => self.counters.failures.add(1),
         }
         if settled.fails_now {
             tracing::warn!(hook = self.number, why, "a webhook fails; its messages wait and are tried again");
@@ -123,8 +123,11 @@ impl Hook {
         if settled.is_back {
             tracing::info!(hook = self.number, "a webhook is back");
         }
-        let why =
-            if outcome == Outcome::Gone { "its server wants no more (410), until a restart" } else { "it failed" };
+        let why = match outcome {
+            Outcome::Gone => "its server wants no more (410), until a restart",
+            Outcome::Refused => "its server refuses them again and again",
+            _ => "it failed",
+        };
         self.give_up(settled.given_up, why);
     }
 
@@ -134,6 +137,12 @@ impl Hook {
             tracing::warn!(hook = self.number, messages, why, "messages to a webhook are given up");
         }
     }
+}
+
+/// Whether it is the message that a server does not want, whenever it came: not that it is busy or waits for too long.
+fn is_refusal(status: StatusCode) -> bool {
+    let of_a_moment = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !of_a_moment.contains(&status)
 }
 
 /// One try. What the server says beside its status is not read.
@@ -150,6 +159,9 @@ async fn post(client: &Client, target: &WebhookTarget, message: &Message) -> (Ou
     match request.send().await {
         Ok(response) if response.status().is_success() => (Outcome::Delivered, None),
         Ok(response) if response.status() == StatusCode::GONE => (Outcome::Gone, None),
+        Ok(response) if is_refusal(response.status()) => {
+            (Outcome::Refused, Some(format!("it answers {}", response.status())))
+        }
         Ok(response) => {
             let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             (Outcome::Failed(asked.map(Duration::from_secs)), Some(format!("it answers {}", response.status())))
