@@ -32,6 +32,8 @@ pub const PUSH_FAN_LEN: usize = 200;
 pub const PUSH_TURN_LEN: usize = 10;
 /// How long a server may take nothing of a stream before the connection is given up.
 pub const PUSH_STALL_SPAN: Duration = Duration::from_secs(10);
+/// How long one of its addresses may take, before the next one is tried.
+pub const PUSH_ADDRESS_SPAN: Duration = Duration::from_secs(3);
 /// How long it is waited for that a goodbye is taken.
 pub const PUSH_GOODBYE_SPAN: Duration = Duration::from_secs(1);
 /// Ticks of sound that may be missing and are filled with silence; beyond that the sound begins anew.
@@ -55,6 +57,8 @@ pub const TS_TABLES_SPAN: Duration = Duration::from_millis(500);
 pub const SRT_LATENCY_MS_MIN: u64 = 20;
 /// The longest.
 pub const SRT_LATENCY_MS_MAX: u64 = 8_000;
+/// How long a listener may hold back the end of a stream.
+pub const SRT_LINGER_MAX: Duration = Duration::from_millis(SRT_LATENCY_MS_MAX);
 /// What it is asked for unless somebody says otherwise.
 pub const SRT_LATENCY: Duration = Duration::from_millis(200);
 /// Bytes of a stream's name (draft-sharabayko-srt-01, section 3.2.1.3).

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 use reqwest::redirect::Policy;
+use rustls::CertificateError;
 
 use crate::io::egress::addresses::{NotPublic, Resolver};
 
@@ -23,7 +24,10 @@ impl Trouble {
     #[must_use]
     pub fn of(error: &reqwest::Error) -> Self {
         let first = innermost(error);
-        if first.is::<NotPublic>() { Self::NotPublic } else { Self::Unreachable(first.to_string()) }
+        if first.is::<NotPublic>() {
+            return Self::NotPublic;
+        }
+        Self::Unreachable(tls_reason(error).map_or_else(|| first.to_string(), str::to_owned))
     }
 }
 
@@ -38,6 +42,35 @@ pub fn client(allow_private: bool, connect_span: Duration) -> Result<Client, Str
     let resolver = Arc::new(Resolver { allow_private });
     let builder = Client::builder().redirect(Policy::none()).no_proxy().dns_resolver(resolver);
     builder.connect_timeout(connect_span).build().map_err(|error| innermost(&error).to_string())
+}
+
+/// What TLS has against a server, where it is that: its own words repeat names that stand in the certificate, which the
+/// other side has written.
+#[must_use]
+pub fn tls_reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // What an I/O error wraps is not its source, but of its source's making.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let wrapped = wrapped.map(|error| error as &(dyn Error + 'static));
+        if let Some(tls) = error.downcast_ref().or_else(|| wrapped?.downcast_ref::<rustls::Error>()) {
+            return Some(match tls {
+                rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                ) => "its certificate is for another name",
+                rustls::Error::InvalidCertificate(
+                    CertificateError::Expired | CertificateError::ExpiredContext { .. },
+                ) => "its certificate has expired",
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                    "its certificate is of an issuer that this system does not know"
+                }
+                rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
+                _ => "its TLS does not work",
+            });
+        }
+        cause = wrapped.map_or_else(|| error.source(), |wrapped| wrapped.source().or_else(|| error.source()));
+    }
+    None
 }
 
 /// The first cause.

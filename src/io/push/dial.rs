@@ -2,7 +2,7 @@
 //! by TLS whose certificates the system's roots vouch for, as with WHIP.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use rustls::ClientConfig;
@@ -10,9 +10,11 @@ use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::io::egress::{NotPublic, resolve};
+use crate::base::limits;
+use crate::io::egress::{NotPublic, resolve, tls_reason};
 use crate::io::push::error::PushError;
 use crate::io::push::target::Host;
 
@@ -49,8 +51,9 @@ pub(super) async fn tcp(host: &Host, allow_private: bool, tls: Option<&Tls>) -> 
     let addresses = resolved(host, allow_private).await?;
     let mut last = PushError::Unreachable("its name has no address".into());
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        // One that answers nothing leaves time for the next: many machines have an address of IPv6 that leads nowhere.
+        match timeout(limits::PUSH_ADDRESS_SPAN, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 // What is sent is whole pictures and packets; nothing is gained by waiting for more.
                 let _ = stream.set_nodelay(true);
                 let Some(tls) = tls else { return Ok(Box::new(stream)) };
@@ -59,29 +62,34 @@ pub(super) async fn tcp(host: &Host, allow_private: bool, tls: Option<&Tls>) -> 
                 let stream = tls.connector()?.connect(name, stream).await;
                 return stream.map(|stream| Box::new(stream) as Box<dyn Pipe>).map_err(|error| unreachable(&error));
             }
-            Err(error) => last = unreachable(&error),
+            Ok(Err(error)) => last = unreachable(&error),
+            Err(_) => last = silent(),
         }
     }
     Err(last)
 }
 
-/// A socket that speaks with a host alone.
-pub(super) async fn udp(host: &Host, allow_private: bool) -> Result<UdpSocket, PushError> {
-    let address = resolved(host, allow_private).await?.into_iter().next();
-    let address = address.ok_or_else(|| PushError::Unreachable("its name has no address".into()))?;
+/// It answered nothing.
+pub(super) fn silent() -> PushError {
+    PushError::Unreachable("it does not answer".into())
+}
+
+/// A socket that speaks with one address of a host alone.
+pub(super) async fn udp(address: SocketAddr) -> Result<UdpSocket, PushError> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await.map_err(|error| unreachable(&error))?;
     socket.connect(address).await.map_err(|error| unreachable(&error))?;
     Ok(socket)
 }
 
-async fn resolved(host: &Host, allow_private: bool) -> Result<Vec<std::net::SocketAddr>, PushError> {
+/// Where a host is, the first to be tried first.
+pub(super) async fn resolved(host: &Host, allow_private: bool) -> Result<Vec<SocketAddr>, PushError> {
     let found = resolve((&host.name, host.port), allow_private).await;
     found
         .map_err(|why| if why.is::<NotPublic>() { PushError::Private } else { PushError::Unreachable(why.to_string()) })
 }
 
-/// Words of the system and of the TLS library, which know hosts alone.
+/// Words of the system, and of TLS none that the other side may have chosen.
 pub(super) fn unreachable(error: &std::io::Error) -> PushError {
-    PushError::Unreachable(error.to_string())
+    PushError::Unreachable(tls_reason(error).map_or_else(|| error.to_string(), str::to_owned))
 }

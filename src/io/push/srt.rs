@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::base::limits;
 use crate::base::media::{EncodedFrame, Pts, SoundCodec};
 use crate::core::mpegts::TsMuxer;
-use crate::core::srt::{Caller, CallerSetup, Secrecy, SrtError};
+use crate::core::srt::{Caller, CallerSetup, Secrecy};
 use crate::io::push::error::PushError;
 use crate::io::push::target::SrtCall;
 
@@ -59,8 +59,8 @@ impl SrtLine {
         match timeout_at(until, self.socket.recv(&mut self.read[..])).await {
             Ok(Ok(count)) => Ok(count),
             Err(_) => Ok(0),
-            // Nobody listens at that port, or does no longer.
-            Ok(Err(_)) if self.caller.is_up() => Err(PushError::Gone),
+            // A router on the way may say that once; a listener that is gone is silent, which `due` notices.
+            Ok(Err(_)) if self.caller.is_up() => Ok(0),
             Ok(Err(error)) => Err(PushError::Unreachable(error.to_string())),
         }
     }
@@ -96,7 +96,8 @@ impl SrtLine {
     /// Says that nothing more comes, once the listener has played what did: what it holds back is lost with the
     /// connection. Twice, for nobody answers.
     pub(super) async fn goodbye(&mut self) {
-        let lingers = limits::PUSH_GOODBYE_SPAN.min(self.caller.lingers());
+        // What it asks for is bounded, whoever it is.
+        let lingers = self.caller.lingers().min(limits::PUSH_GOODBYE_SPAN + limits::SRT_LINGER_MAX);
         let linger = async {
             while let Ok(heard) = self.hear().await {
                 if self.answer(heard).await.is_err() {
@@ -115,13 +116,8 @@ impl SrtLine {
     async fn send(&mut self) -> Result<(), PushError> {
         for datagram in self.out.drain(..) {
             match self.socket.send(&datagram).await {
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                    let gone = if self.caller.is_up() {
-                        SrtError::Closed.into()
-                    } else {
-                        PushError::Unreachable(error.to_string())
-                    };
-                    return Err(gone);
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused && !self.caller.is_up() => {
+                    return Err(PushError::Unreachable(error.to_string()));
                 }
                 _ => {}
             }
