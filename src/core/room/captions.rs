@@ -9,7 +9,7 @@ use crate::base::media::ParticipantId;
 use crate::core::room::bucket::Bucket;
 use crate::core::signal::CaptionLine;
 
-/// One captioner of a room; counted up, never used again.
+/// One captioner, of whichever room; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CaptionerId(pub u64);
 
@@ -34,20 +34,17 @@ pub enum CaptionRefused {
 #[derive(Debug, Default)]
 pub struct Captions {
     captioners: BTreeMap<CaptionerId, Bucket>,
-    count: u64,
     left: VecDeque<(ParticipantId, String, Instant)>,
 }
 
 impl Captions {
-    /// One comes; `None` where there are as many as may be.
-    pub fn begin(&mut self) -> Option<CaptionerId> {
-        if self.captioners.len() >= limits::CAPTIONERS_PER_ROOM_MAX {
-            return None;
+    /// One comes; false where there are as many as may be.
+    pub fn begin(&mut self, captioner: CaptionerId) -> bool {
+        let is_taken = self.captioners.len() < limits::CAPTIONERS_PER_ROOM_MAX;
+        if is_taken {
+            self.captioners.insert(captioner, Bucket::default());
         }
-        self.count += 1;
-        let captioner = CaptionerId(self.count);
-        self.captioners.insert(captioner, Bucket::default());
-        Some(captioner)
+        is_taken
     }
 
     /// One goes; false if it is not known.
@@ -134,7 +131,8 @@ mod tests {
     #[test]
     fn words_are_of_people_who_are_here_and_of_now() {
         let (mut captions, now) = (Captions::default(), Instant::now());
-        let captioner = captions.begin().unwrap();
+        let captioner = CaptionerId(7);
+        assert!(captions.begin(captioner));
         let at = (now, 500_000);
         let taken = captions.take(at, captioner, line(1, 499_000, 500_900), here).unwrap();
         assert_eq!((&*taken.name, taken.from_ms, taken.to_ms), ("Ada", 499_000, 500_000), "it ends now");
@@ -151,13 +149,13 @@ mod tests {
     #[test]
     fn captioners_are_few_and_each_says_so_much() {
         let (mut captions, now) = (Captions::default(), Instant::now());
-        let all: Vec<_> = (0..limits::CAPTIONERS_PER_ROOM_MAX).map(|_| captions.begin().unwrap()).collect();
-        assert!(captions.begin().is_none());
+        let all: Vec<_> = (0..limits::CAPTIONERS_PER_ROOM_MAX as u64).map(CaptionerId).collect();
+        assert!(all.iter().all(|captioner| captions.begin(*captioner)) && !captions.begin(CaptionerId(99)));
         let mut takes = |now, captioner| captions.take((now, 9_000), captioner, line(1, 1, 2), here).is_ok();
         assert_eq!((0..100).filter(|_| takes(now, all[0])).count(), limits::CAPTION_BURST as usize);
         assert!(takes(now, all[1]), "another has its own");
         assert!(takes(now + limits::CAPTION_SPACING, all[0]) && !takes(now + limits::CAPTION_SPACING, all[0]));
-        assert!(captions.end(all[2]) && captions.begin().is_some());
+        assert!(captions.end(all[2]) && captions.begin(CaptionerId(99)));
         for n in 0..200 {
             captions.leaves(now + Duration::from_millis(n), ParticipantId(n), "");
         }

@@ -26,7 +26,10 @@ impl Room {
     /// When there are as many as may be.
     pub(super) fn begin_captions(&mut self, out: &mut Outbox<Effect>) -> Result<CaptionerSeat, Refusal> {
         self.end_left_captions(out);
-        let captioner = self.captioned.captions.begin().ok_or(Refusal::CaptionersFull)?;
+        let captioner = CaptionerId(self.setup.next_captioner());
+        if !self.captioned.captions.begin(captioner) {
+            return Err(Refusal::CaptionersFull);
+        }
         let presence = Arc::new(());
         self.captioned.seats.push((captioner, Arc::downgrade(&presence)));
         let counters = &self.setup.counts.captions;
@@ -108,6 +111,10 @@ impl Room {
         let (participant, from, to) = (line.participant, at(line.from_ms), at(line.to_ms));
         if let Some(live) = &self.live {
             live.caption(now, (from, to), format!("{}: {}", line.name, line.text));
+        }
+        // By when it was said: slow ears write down what somebody said who minds no longer, or is gone.
+        if self.refusers.until(participant).is_some_and(|at| from < pts_from_instant(&self.epoch, at)) {
+            return;
         }
         let (text, language) = (line.text.clone(), line.language.clone());
         let said = SpokenLine { participant, from, to, text, language };

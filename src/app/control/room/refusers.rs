@@ -13,6 +13,8 @@ pub struct Refusers {
     people: BTreeSet<ParticipantId>,
     /// Those of them who stay hidden only until then.
     leaving: Vec<(ParticipantId, Instant)>,
+    /// Those who are hidden no longer, and until when they were: what they said may be written down only now.
+    lifted: Vec<(ParticipantId, Instant)>,
 }
 
 impl Refusers {
@@ -44,7 +46,14 @@ impl Refusers {
         let gone: Vec<ParticipantId> =
             self.leaving.extract_if(.., |(_, at)| *at <= now).map(|(participant, _)| participant).collect();
         self.people.retain(|participant| !gone.contains(participant));
+        self.lifted.retain(|(_, at)| now.saturating_duration_since(*at) <= limits::CAPTION_AGE_MAX);
+        self.lifted.extend(gone.iter().map(|participant| (*participant, now)));
         gone
+    }
+
+    /// Until when somebody was hidden who no longer is, of late: what they said before belongs in no recording.
+    pub fn until(&self, participant: ParticipantId) -> Option<Instant> {
+        self.lifted.iter().rev().find(|(one, _)| *one == participant).map(|(_, at)| *at)
     }
 
     /// When the next one is hidden no longer.

@@ -114,6 +114,11 @@ impl RoomSetup {
         RungId(self.numbers.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// A captioner's id, of no other room either: one that is slow to end must not end another's.
+    pub fn next_captioner(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// A push's id.
     pub fn next_push(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)

@@ -132,4 +132,11 @@ fn whoever_does_not_want_to_be_recorded_is_captioned_in_the_call_alone() {
         assert!(taken.is_ok() && read(&effects, kind).len() == 2, "both read it");
         assert_eq!(effects.iter().filter(is_said).count(), recorded, "of {of}, final: {is_final}");
     }
+    // Slow ears: what they said while they were hidden comes when they no longer are.
+    handle(&mut room, now, Input::Net(NetEvent::Signal { peer: PeerId(2), text: FromClient::Leave.encode() }));
+    let later = now + limits::UNRECORDED_LINGER + Duration::from_secs(1);
+    handle(&mut room, later, Input::Due);
+    let (effects, taken) = caption(&mut room, later, seat.captioner, 2, true);
+    assert!(taken.is_ok() && read(&effects, WordKind::Caption).len() == 1, "who is left reads it");
+    assert_eq!(effects.iter().filter(is_said).count(), 0, "said before, written down after");
 }
