@@ -12,10 +12,15 @@ const BAR: Duration = Duration::from_micros(2_500);
 const BARS: usize = 81;
 /// Share of packets that shall be in time: a late one is heard as a gap.
 const IN_TIME: f32 = 0.97;
-/// What a packet leaves of its predecessors' weight: half of it after 69 packets, 1.4 s. While a hundred people join,
-/// packets come late for a while; seven seconds later a span of such is less than the share that may be late. (NetEq
-/// forgets faster still: half after 40 packets.)
+/// What a packet leaves of its predecessors' weight: half of it after 69 packets, 1.4 s.
 const FORGET: f32 = 0.99;
+/// And in calm: half after 23 packets, 0.5 s. Packets come late while a hundred people join; once they don't, such a span
+/// is less than the share that may be late two seconds later, not seven. (NetEq always forgets half in 40 packets.)
+const FORGET_IN_CALM: f32 = 0.97;
+/// So many packets in a row, a second's, that came in half of the wish are calm.
+const CALM_PACKETS: u32 = 50;
+/// Below this wish there is nothing to gain.
+const CALM_ABOVE: Duration = Duration::from_millis(20);
 /// What the wish adds to the percentile: the tick's own unrest.
 const MARGIN: Duration = Duration::from_millis(3);
 /// A packet so much slower than the wish is a peak.
@@ -28,6 +33,9 @@ const PEAKS_MIN: usize = 3;
 const PEAKS: usize = 8;
 /// How long a peak is remembered.
 const PEAK_MEMORY: Duration = Duration::from_secs(20);
+/// A pattern is over once nothing came for so many times its longest pause between two peaks: what came each half second
+/// while others joined need not be waited for twenty seconds.
+const PAUSES: u32 = 2;
 
 const _: () = assert!(BAR.as_micros() * (BARS as u128 - 1) == limits::PLAYOUT_DELAY_MAX.as_micros());
 
@@ -37,6 +45,8 @@ pub(super) struct Arrivals {
     /// Weight of each bar; they sum up to one once a packet came.
     bars: [f32; BARS],
     packets: u32,
+    /// Packets in a row that came within half of the wish.
+    calm: u32,
     peaks: [Option<Peak>; PEAKS],
     wish: Duration,
 }
@@ -50,13 +60,15 @@ struct Peak {
 impl Arrivals {
     /// Statistics of nothing.
     pub(super) fn new() -> Self {
-        Self { bars: [0.0; BARS], packets: 0, peaks: [None; PEAKS], wish: MARGIN }
+        Self { bars: [0.0; BARS], packets: 0, calm: 0, peaks: [None; PEAKS], wish: MARGIN }
     }
 
     /// A packet came `excess` later than the fastest one would have.
     pub(super) fn note(&mut self, now: Instant, excess: Duration) {
         // The first packets count alike: what is left of the past is n parts of n + 1.
-        let left = FORGET.min(self.packets as f32 / (self.packets as f32 + 1.0));
+        self.calm = if excess * 2 <= self.wish { self.calm.saturating_add(1) } else { 0 };
+        let in_calm = self.calm >= CALM_PACKETS && self.wish > CALM_ABOVE;
+        let left = if in_calm { FORGET_IN_CALM } else { FORGET }.min(self.packets as f32 / (self.packets as f32 + 1.0));
         self.packets = self.packets.saturating_add(1);
         self.bars.iter_mut().for_each(|bar| *bar *= left);
         self.bars[bar_of(excess)] += 1.0 - left;
@@ -94,8 +106,8 @@ impl Arrivals {
         *oldest.expect("there are slots") = Some(peak);
     }
 
-    /// The height of peaks that come again and again; zero when they don't. The highest one is left out: it may be a
-    /// freak.
+    /// The height of peaks that come again and again; zero when they don't, or no longer do. The highest one is left
+    /// out: it may be a freak.
     fn peak_height(&mut self, now: Instant) -> Duration {
         for slot in &mut self.peaks {
             if slot.is_some_and(|peak| now.saturating_duration_since(peak.at) > PEAK_MEMORY) {
@@ -108,7 +120,21 @@ impl Arrivals {
             second = second.max(peak.excess.min(highest));
             highest = highest.max(peak.excess);
         }
-        if count >= PEAKS_MIN { second } else { Duration::ZERO }
+        if count >= PEAKS_MIN && self.goes_on(now) { second } else { Duration::ZERO }
+    }
+
+    /// Whether the remembered peaks still come: the last one is not much longer ago than they lay apart.
+    fn goes_on(&self, now: Instant) -> bool {
+        let mut at = self.peaks.map(|peak| peak.map(|peak| peak.at));
+        at.sort_unstable();
+        let mut known = at.iter().flatten();
+        let Some(mut last) = known.next() else { return false };
+        let mut pause = Duration::ZERO;
+        for next in known {
+            pause = pause.max(next.saturating_duration_since(*last));
+            last = next;
+        }
+        now.saturating_duration_since(*last) <= pause * PAUSES
     }
 }
 
@@ -149,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn jitter_raises_the_wish_within_a_second_and_calm_lowers_it_in_eight() {
+    fn jitter_raises_the_wish_within_a_second_and_calm_lowers_it_in_four() {
         let jitter = |n: u64| if (1000..3000).contains(&n) { n * 37 % 80 } else { 0 };
         let (_, wishes) = fed(6000, jitter);
         assert_eq!(wishes[999], MARGIN);
         assert!(wishes[1050] > ms(60), "{:?}", wishes[1050]);
-        assert!(wishes[3100] > ms(60), "patience: {:?}", wishes[3100]);
-        assert!(wishes[3400] <= ms(10), "{:?}", wishes[3400]);
+        assert!(wishes[3060] > ms(60), "patience: {:?}", wishes[3060]);
+        assert!(wishes[3200] <= ms(10), "{:?}", wishes[3200]);
     }
 
     #[test]
@@ -163,7 +189,17 @@ mod tests {
         let (_, wishes) = fed(4000, |n| if n % 250 == 200 && n < 1000 { 120 } else { 1 });
         assert_eq!(wishes[449], MARGIN, "too rare for the percentile, too few for a pattern");
         assert!(wishes[700] >= ms(120), "{:?}", wishes[700]);
+        assert!(wishes[1150] >= ms(120), "{:?}: for two of its pauses", wishes[1150]);
+        assert_eq!(wishes[1250], MARGIN);
         assert_eq!(wishes[3999], MARGIN, "forgotten");
+    }
+
+    #[test]
+    fn a_pattern_ends_when_its_peaks_no_longer_come() {
+        // Each half second for five seconds, as while others join.
+        let (_, wishes) = fed(1000, |n| if n < 250 && n % 25 == 20 { 150 } else { 1 });
+        assert!(wishes[245] >= ms(140), "{:?}", wishes[245]);
+        assert!(wishes[250 + 200] <= ms(10), "four seconds later: {:?}", wishes[450]);
     }
 
     #[test]

@@ -13,10 +13,13 @@ const RESET_NANOS: i64 = 3_000_000_000;
 const BUCKET_NANOS: i64 = 1_000_000_000;
 /// Buckets: the base forgets a fast transit after ten seconds. 100 ppm of drift make 1 ms in that time.
 const BUCKETS: usize = 10;
-/// Recent excesses by which the percentile is taken: 4 s of video at 30 frames/s.
+/// Recent excesses by which the percentile is taken, at most.
 const EXCESSES: usize = 128;
-/// How fast the wish shrinks: 25 ms a second, which nobody sees.
-const DECAY_PER_SECOND: i64 = 25_000_000;
+/// And none that is older: what was while a hundred people joined says nothing of two seconds later, and at 15 frames a
+/// second 128 of them were eight.
+const EXCESS_SPAN_NANOS: i64 = 2_000_000_000;
+/// How fast the wish shrinks: 100 ms a second, so that people move a tenth faster meanwhile, which nobody sees.
+const DECAY_PER_SECOND: i64 = 100_000_000;
 
 /// What one arrival told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +47,18 @@ pub struct Transit {
     map: TimeMap,
     percent: usize,
     margin_nanos: i64,
-    excesses: [i64; EXCESSES],
+    excesses: [Excess; EXCESSES],
     excess_count: usize,
     excess_at: usize,
     wish: i64,
     wish_at: i64,
+}
+
+/// How much slower than the fastest one a frame came, and when, nanoseconds of the timeline.
+#[derive(Debug, Clone, Copy, Default)]
+struct Excess {
+    at: i64,
+    nanos: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +76,7 @@ impl Transit {
             map: TimeMap::new(clock_rate),
             percent,
             margin_nanos: nanos(margin),
-            excesses: [0; EXCESSES],
+            excesses: [Excess::default(); EXCESSES],
             excess_count: 0,
             excess_at: 0,
             wish: 0,
@@ -83,8 +93,9 @@ impl Transit {
             self.wish_at = 0;
             self.wish = self.wish.max(self.margin_nanos);
         } else {
-            self.note_excess(nanos(observed.excess));
-            self.update_wish(self.map.since_begin(arrival));
+            let at = self.map.since_begin(arrival);
+            self.note_excess(Excess { at, nanos: nanos(observed.excess) });
+            self.update_wish(at);
         }
         observed
     }
@@ -101,17 +112,23 @@ impl Transit {
         Duration::from_nanos(self.wish.unsigned_abs())
     }
 
-    fn note_excess(&mut self, excess: i64) {
+    fn note_excess(&mut self, excess: Excess) {
         self.excesses[self.excess_at] = excess;
         self.excess_at = (self.excess_at + 1) % EXCESSES;
         self.excess_count = (self.excess_count + 1).min(EXCESSES);
     }
 
     fn update_wish(&mut self, at: i64) {
-        let mut sorted = self.excesses;
-        let recent = &mut sorted[..self.excess_count];
-        let rank = (self.excess_count * self.percent / 100).min(self.excess_count - 1);
-        let (_, percentile, _) = recent.select_nth_unstable(rank);
+        let (mut recent, mut count) = ([0; EXCESSES], 0);
+        for excess in &self.excesses[..self.excess_count] {
+            // The one that was noted just now is among them.
+            if at - excess.at < EXCESS_SPAN_NANOS {
+                recent[count] = excess.nanos;
+                count += 1;
+            }
+        }
+        let rank = (count * self.percent / 100).min(count - 1);
+        let (_, percentile, _) = recent[..count].select_nth_unstable(rank);
         let target = *percentile + self.margin_nanos;
         let passed = (at - self.wish_at).max(0);
         self.wish_at = self.wish_at.max(at);
@@ -249,11 +266,28 @@ mod tests {
         for n in 75..105 {
             transit.observe(n * 3000, arrival(n, 0));
         }
-        assert!(transit.wanted_delay() + ms(30) >= high, "a second of calm lowers it by 25 ms at most");
-        for n in 105..1200 {
+        assert!(transit.wanted_delay() >= high, "a second of calm may be a pause");
+        for n in 105..180 {
+            let before = transit.wanted_delay();
             transit.observe(n * 3000, arrival(n, 0));
+            assert!(transit.wanted_delay() + ms(4) >= before, "a tenth of the time that passes");
         }
         assert!(transit.wanted_delay() <= ms(4), "{:?}", transit.wanted_delay());
+    }
+
+    #[test]
+    fn what_was_two_seconds_ago_says_nothing_however_few_frames_came_since() {
+        let start = Instant::now();
+        let mut transit = Transit::new(CLOCK, 95, ms(2));
+        // 15 frames a second: two seconds of a storm, then calm.
+        let slow = |n: u64| if (15..45).contains(&n) { n * 67 % 200 } else { 0 };
+        let mut wishes = Vec::new();
+        for n in 0..120 {
+            transit.observe(n * 6000, start + ms(n * 1000 / 15 + slow(n)));
+            wishes.push(transit.wanted_delay());
+        }
+        assert!(wishes[44] > ms(130), "{:?}", wishes[44]);
+        assert!(wishes[45 + 15 * 4] <= ms(4), "four seconds later: {:?}", wishes[45 + 15 * 4]);
     }
 
     #[test]
