@@ -114,6 +114,7 @@ fn fleet(fleet: &FleetCounters) -> Vec<Named<'_>> {
         ("tessera_fleet_redirects_total", "Clients sent on to another node", &fleet.redirects),
         ("tessera_fleet_rooms_lost_total", "Rooms that ended because another node had them", &fleet.rooms_lost),
         ("tessera_fleet_leases_lost_total", "Leases that were over before the node was", &fleet.leases_lost),
+        ("tessera_fleet_retries_total", "Placements asked again because others were faster", &fleet.retries),
         ("tessera_fleet_etcd_requests_total", "Requests to etcd", &fleet.requests),
         ("tessera_fleet_etcd_failed_total", "Requests to etcd that had no answer", &fleet.requests_failed),
     ]

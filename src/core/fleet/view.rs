@@ -155,17 +155,31 @@ impl Fleet {
     /// # Errors
     /// When none does; says why.
     pub fn choose(&self, need: &Need) -> Result<Reserve, Nowhere> {
-        let takes = |id: &Label, node: &NodeRecord| {
-            node.takes(need).map(|units| (node.units - node.reserved.min(node.units), id.clone(), units))
+        self.choose_by(need, |node, id| (node.units - node.reserved.min(node.units), Reverse(spread(&need.room, id))))
+    }
+
+    /// As `choose`, but each room has its own among all that take it: where many are placed at once by many, so that
+    /// they do not all change one node's record.
+    ///
+    /// # Errors
+    /// When none does; says why.
+    pub fn choose_apart(&self, need: &Need) -> Result<Reserve, Nowhere> {
+        self.choose_by(need, |_, id| Reverse(spread(&need.room, id)))
+    }
+
+    /// The one that is preferred, or the one with the least `key` of those that take it.
+    fn choose_by<K: Ord>(&self, need: &Need, key: impl Fn(&NodeRecord, &Label) -> K) -> Result<Reserve, Nowhere> {
+        let takes = |(id, known): (&Label, &Known<NodeRecord>)| {
+            known.value.takes(need).map(|units| Reserve { node: id.clone(), units })
         };
-        if let Some(id) = &need.prefers
-            && let Some((_, node, units)) = self.nodes.get(id).and_then(|known| takes(id, &known.value))
-        {
-            return Ok(Reserve { node, units });
+        let preferred = need.prefers.as_ref().and_then(|id| self.nodes.get_key_value(id)).and_then(takes);
+        if let Some(reserve) = preferred {
+            return Ok(reserve);
         }
-        let all = self.nodes.iter().filter_map(|(id, known)| takes(id, &known.value));
-        let best = all.min_by_key(|(free, id, _)| (*free, Reverse(spread(&need.room, id)), id.clone()));
-        best.map(|(_, node, units)| Reserve { node, units }).ok_or_else(|| self.why_nowhere(need))
+        // In the order of their ids, the first of which wins where keys are the same.
+        let all = self.nodes.iter().filter(|(_, known)| known.value.takes(need).is_some());
+        let best = all.min_by_key(|(id, known)| key(&known.value, id));
+        best.and_then(takes).ok_or_else(|| self.why_nowhere(need))
     }
 
     fn why_nowhere(&self, need: &Need) -> Nowhere {

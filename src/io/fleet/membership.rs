@@ -34,6 +34,8 @@ pub struct Membership {
     lease: Option<i64>,
     /// The log says that etcd is away.
     is_told: bool,
+    /// Until when many are thought to place rooms at once.
+    crowded_until: Option<Instant>,
 }
 
 impl Membership {
@@ -59,7 +61,8 @@ impl Membership {
         let handle =
             FleetHandle { shared: shared.clone(), asks, load: Arc::new(load_sender), counters: counters.clone() };
         let (pending, end) = (VecDeque::new(), Box::new(end));
-        let own = Self { setup, shared, asks: queue, pending, load, end, counters, lease: None, is_told: false };
+        let (lease, is_told, crowded_until) = (None, false, None);
+        let own = Self { setup, shared, asks: queue, pending, load, end, counters, lease, is_told, crowded_until };
         Ok((own, Placement::Fleet(handle)))
     }
 
@@ -220,12 +223,17 @@ impl Membership {
                 needs.push(ask.need.clone());
             }
         }
-        let mut batch = Batch::new(needs).by(self.setup.member.id.clone());
+        let is_crowded = self.crowded_until.is_some_and(|until| Instant::now() < until);
+        let mut batch = Batch::new(needs).by(self.setup.member.id.clone(), is_crowded);
         loop {
             let asked = batch.ask(&self.shared.lock().fleet);
             let Some(asked) = asked else { break };
             let answer = etcd.commit(&asked).await?;
             batch.hear(&mut self.shared.lock().fleet, asked, answer);
+        }
+        self.counters.retries.add(batch.conflicts().into());
+        if batch.conflicts() > 0 {
+            self.crowded_until = Some(Instant::now() + limits::FLEET_CROWD_SPAN);
         }
         // What came here is held before anybody is told so.
         self.see_rooms(names.into_iter().collect());
