@@ -19,7 +19,7 @@ async fn join(etcd: &Etcd, n: usize) -> (Placement, watch::Sender<bool>) {
         user: None,
         tls: None,
         prefix: "/speed".into(),
-        member: MemberSetup { id: format!("node-{n}").parse().unwrap(), url, region: None },
+        member: MemberSetup { id: format!("node-{n}").parse().unwrap(), url, region: None, pod: None },
     };
     let (membership, placement) = Membership::new(setup, FleetCounters::default(), |_| ()).await.unwrap();
     let (stop, stopped) = watch::channel(false);

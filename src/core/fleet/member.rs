@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Fence, Fleet, Label, NodeRecord, NodeWrite, RoomRecord, RoomWrite, Transaction};
+use crate::core::fleet::{Fence, Fleet, Label, NodeRecord, NodeWrite, Pod, RoomRecord, RoomWrite, Transaction};
 
 /// Who this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct MemberSetup {
     pub url: String,
     /// Where it stands.
     pub region: Option<Label>,
+    /// The pod that it runs in, where a cluster says so.
+    pub pod: Option<Pod>,
 }
 
 /// How the node stands.
@@ -208,14 +210,14 @@ impl Member {
     }
 
     fn record_of(&self, units: u64) -> RoomRecord {
-        let MemberSetup { id, url, region } = self.setup.clone();
+        let MemberSetup { id, url, region, .. } = self.setup.clone();
         RoomRecord { owner: id, url, region, units }
     }
 
     fn record(&self, lease: i64, reserved: u64) -> NodeRecord {
-        let MemberSetup { url, region, .. } = self.setup.clone();
+        let MemberSetup { url, region, pod, .. } = self.setup.clone();
         let Load { units, free_room100_slots, draining, full, .. } = self.load;
-        NodeRecord { url, region, units, reserved, free_room100_slots, draining, full, lease }
+        NodeRecord { url, region, units, reserved, free_room100_slots, draining, full, lease, pod }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::Label;
+use crate::core::fleet::{Label, Pod};
 
 /// By what a room's owner is told from whoever owned it before: the revision at which its key came to be. Of two owners
 /// the one with the greater fence is right.
@@ -54,6 +54,9 @@ pub struct NodeRecord {
     pub full: bool,
     /// The lease under which keys of its rooms stand.
     pub lease: i64,
+    /// The pod that it runs in, where a cluster says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
 }
 
 /// What is said of a room.

@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use etcd_client::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -14,7 +13,7 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::fleet::{Batch, Load, Need, Outcome};
 use crate::io::fleet::counters::FleetCounters;
-use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, options};
+use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, check};
 use crate::io::fleet::placement::{Ask, FleetHandle, Placement};
 use crate::io::fleet::setup::{FleetError, FleetSetup};
 use crate::io::fleet::state::Shared;
@@ -49,12 +48,7 @@ impl Membership {
         counters: FleetCounters,
         end: impl Fn(RoomId) + Send + Sync + 'static,
     ) -> Result<(Self, Placement), FleetError> {
-        for endpoint in &setup.endpoints {
-            // With a user it would ask at once.
-            let options = options(&FleetSetup { user: None, ..setup.clone() });
-            let tried = Client::connect([endpoint], Some(options)).await;
-            tried.map_err(|why| FleetError::Endpoint { endpoint: endpoint.clone(), why: why.to_string() })?;
-        }
+        check(&setup).await?;
         let shared = Arc::new(Shared::new(setup.member.clone()));
         let (asks, queue) = mpsc::channel(limits::FLEET_ASKS_LEN);
         let (load_sender, load) = watch::channel(Load::default());
@@ -152,17 +146,12 @@ impl Membership {
         {
             let (state, now) = (&mut *self.shared.lock(), Instant::now());
             for seen in all {
-                match seen {
-                    Seen::Node(id, Some(known), _) => state.fleet.see_node(id, known),
-                    Seen::Node(id, None, at) => state.fleet.miss_node(&id, at),
-                    Seen::Room(room, Some(known), _) => {
-                        state.fleet.see_room(room.clone(), known);
-                        if state.member.see_room(now, &state.fleet, &room) {
-                            lost.push(room);
-                        }
-                    }
-                    Seen::Room(room, None, at) => state.fleet.miss_room(&room, at),
-                }
+                let room = match &seen {
+                    Seen::Room(room, Some(_), _) => Some(room.clone()),
+                    Seen::Node(..) | Seen::Room(_, None, _) => None,
+                };
+                seen.apply(&mut state.fleet);
+                lost.extend(room.filter(|room| state.member.see_room(now, &state.fleet, room)));
             }
         }
         self.end_all(lost);
