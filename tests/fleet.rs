@@ -3,6 +3,7 @@
 
 mod cluster;
 mod etcd;
+mod scale;
 mod speed;
 mod steward;
 

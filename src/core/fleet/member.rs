@@ -155,13 +155,15 @@ impl Member {
                 continue;
             }
             let (units, stood) = (self.units(room, held), known.map_or(0, |known| known.value.units));
-            let record = (!over.contains(room)).then(|| (self.record_of(units), lease));
-            match (&record, known) {
-                (None, None) => continue,
-                (Some(_), Some(_)) if units == stood && !is_new => continue,
-                (Some(_), Some(_)) => {}
-                (None, Some(_)) | (Some(_), None) => is_urgent = true,
+            let is_over = over.contains(room);
+            match (is_over, known) {
+                (true, None) => continue,
+                (false, Some(_)) if units == stood && !is_new => continue,
+                (false, Some(_)) => {}
+                (true, Some(_)) | (false, None) => is_urgent = true,
             }
+            // Made for those alone that change: all are looked at whenever anything is heard of any node.
+            let record = (!is_over).then(|| (self.record_of(units), lease));
             reserved = (reserved + record.as_ref().map_or(0, |_| units)).saturating_sub(stood);
             rooms.push(RoomWrite { room: room.clone(), seen: known.map(|known| known.changed), record });
         }
