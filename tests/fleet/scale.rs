@@ -172,8 +172,9 @@ async fn keep_alive(etcd: &Etcd, leases: &[i64]) {
     println!("leases kept, {AT_ONCE} at once: {}", took.told(begun.elapsed()).replace("rooms", "leases"));
 }
 
-/// What deciding alone costs, without etcd.
-fn decide() {
+#[test]
+#[ignore = "it measures: docs/scale.md"]
+fn deciding_among_a_thousand_nodes() {
     let known = |n: usize| Known { value: record(n, 1, (n as u64 * 7) % 550), created: 1, changed: 1 };
     let nodes = (0..NODES).map(|n| (format!("node-{n}").parse().unwrap(), known(n)));
     let fleet = Fleet::new(nodes, []);
@@ -193,7 +194,6 @@ fn decide() {
 #[test]
 #[ignore = "it measures: docs/scale.md"]
 fn ten_thousand_rooms_on_a_thousand_nodes() {
-    decide();
     let etcd = Etcd::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {

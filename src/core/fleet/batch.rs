@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::limits;
 use crate::base::media::RoomId;
+use crate::core::fleet::view::Plan;
 use crate::core::fleet::{
     Answer, Fence, Fleet, Known, Label, Need, NodeWrite, Nowhere, RoomRecord, RoomWrite, Transaction,
 };
@@ -66,7 +67,7 @@ impl Batch {
     /// What is to be asked next by what is known; `None`: every room has its outcome.
     pub fn ask(&mut self, fleet: &Fleet) -> Option<Transaction> {
         // What this transaction itself reserves counts for the rooms after.
-        let mut planned = fleet.without_rooms();
+        let mut planned = Plan::new(fleet);
         let mut nodes: BTreeMap<Label, NodeWrite> = BTreeMap::new();
         let mut rooms = Vec::new();
         let gives_up = self.tries >= limits::FLEET_TRIES_MAX;
@@ -89,7 +90,7 @@ impl Batch {
                     continue;
                 }
             };
-            let record = planned.reserve(&reserve).expect("it was chosen among them").clone();
+            let record = planned.reserve(&reserve).expect("it was chosen among them");
             let room = RoomRecord {
                 owner: reserve.node.clone(),
                 url: record.url.clone(),

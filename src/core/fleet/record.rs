@@ -107,17 +107,18 @@ impl NodeRecord {
         serde_json::to_vec(self).expect("texts and numbers are JSON")
     }
 
-    /// What a room would reserve here, if it fits: what it needs, of a node that has less and no room all that it has.
-    #[must_use]
-    pub fn takes(&self, need: &Need) -> Option<u64> {
+    /// What a room would reserve here, with so much `more` reserved than it says, if it fits: what it needs, of a node
+    /// that has less and no room all that it has.
+    pub(super) fn takes(&self, need: &Need, more: u64) -> Option<u64> {
         let is_there = need.region.is_none() || need.region == self.region;
         if self.draining || self.full || !is_there {
             return None;
         }
-        if self.reserved == 0 {
+        let reserved = self.reserved.checked_add(more)?;
+        if reserved == 0 {
             return Some(need.units.min(self.units));
         }
-        (self.reserved.checked_add(need.units)? <= self.units).then_some(need.units)
+        (reserved.checked_add(need.units)? <= self.units).then_some(need.units)
     }
 }
 
