@@ -33,11 +33,14 @@ pub struct Told {
     pub again_s: u64,
 }
 
+/// Says how much is free, of all nodes or of the pool that is named.
+type Slots = dyn Fn(Option<&str>) -> Told + Send + Sync;
+
 /// What is told without asking anybody.
 #[derive(Clone)]
 pub struct StewardView {
     /// How much is free, of all nodes or of one pool.
-    pub slots: Arc<dyn Fn(Option<&str>) -> Told + Send + Sync>,
+    pub slots: Arc<Slots>,
     /// The page for a scraper.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether it still goes round.
