@@ -120,14 +120,14 @@ async fn fan_out(etcd: &Etcd, watchers: usize, leases: &[i64]) {
     }
     let client = Client::connect(&endpoints[..1], None).await.unwrap();
     let begun = Instant::now();
-    for n in 0..CHANGES {
+    for (n, lease) in leases.iter().enumerate().take(CHANGES) {
         // As one placement: a room and its node.
         let owner: Label = format!("node-{n}").parse().unwrap();
         let url = record(n, 0, 0).url;
         let room = RoomRecord { owner, url, region: None, units: 51 };
-        let own = || Some(PutOptions::new().with_lease(leases[n]));
+        let own = || Some(PutOptions::new().with_lease(*lease));
         let puts = [
-            TxnOp::put(key("nodes", &format!("node-{n}")), record(n, leases[n], 51).write(), own()),
+            TxnOp::put(key("nodes", &format!("node-{n}")), record(n, *lease, 51).write(), own()),
             TxnOp::put(key("rooms", &format!("fan-{watchers}-{n}")), room.write(), own()),
         ];
         client.kv_client().txn(Txn::new().and_then(puts)).await.unwrap();
