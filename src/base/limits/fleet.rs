@@ -14,6 +14,8 @@ pub const FLEET_TRIES_MAX: u32 = 64;
 pub const FLEET_TRIES_ELSEWHERE_MAX: u32 = 1;
 /// For how long somebody who was too late takes it that others place rooms too, and stays out of their way.
 pub const FLEET_CROWD_SPAN: Duration = Duration::from_secs(1);
+/// How soon after the last one a node is asked for another room while that goes on.
+pub const FLEET_RUSH_SPACING: Duration = Duration::from_millis(100);
 /// Rooms that are placed by one transaction; etcd takes 128 operations in one.
 pub const FLEET_BATCH_LEN_MAX: usize = 32;
 /// Rooms that a node tells of in one transaction.

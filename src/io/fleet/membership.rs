@@ -35,6 +35,8 @@ pub struct Membership {
     is_told: bool,
     /// Until when many are thought to place rooms at once.
     crowded_until: Option<Instant>,
+    /// When rooms were last placed.
+    placed: Option<Instant>,
 }
 
 impl Membership {
@@ -55,8 +57,9 @@ impl Membership {
         let handle =
             FleetHandle { shared: shared.clone(), asks, load: Arc::new(load_sender), counters: counters.clone() };
         let (pending, end) = (VecDeque::new(), Box::new(end));
-        let (lease, is_told, crowded_until) = (None, false, None);
-        let own = Self { setup, shared, asks: queue, pending, load, end, counters, lease, is_told, crowded_until };
+        let (lease, is_told, crowded_until, placed) = (None, false, None, None);
+        let own =
+            Self { setup, shared, asks: queue, pending, load, end, counters, lease, is_told, crowded_until, placed };
         Ok((own, Placement::Fleet(handle)))
     }
 
@@ -212,7 +215,13 @@ impl Membership {
                 needs.push(ask.need.clone());
             }
         }
-        let is_crowded = self.crowded_until.is_some_and(|until| Instant::now() < until);
+        let now = Instant::now();
+        let is_crowded = self.crowded_until.is_some_and(|until| now < until);
+        // As long as so many are asked for, nobody tries whether the others are gone: whoever does is too late again.
+        if is_crowded && self.placed.is_some_and(|placed| now < placed + limits::FLEET_RUSH_SPACING) {
+            self.crowded_until = Some(now + limits::FLEET_CROWD_SPAN);
+        }
+        self.placed = Some(now);
         let mut batch = Batch::new(needs).by(self.setup.member.id.clone(), is_crowded);
         loop {
             let asked = batch.ask(&self.shared.lock().fleet);
