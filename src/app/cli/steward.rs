@@ -12,7 +12,6 @@ use crate::base::limits;
 /// Flags of `tessera steward`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-#[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "a program without etcd only says that it has none"))]
 pub struct StewardArgs {
     /// Configuration file: the same [fleet] that the nodes have, and [log]
     #[arg(long, short, value_name = "FILE")]
