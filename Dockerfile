@@ -17,6 +17,7 @@ ARG SOURCE_DATE_EPOCH=0
 ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} CARGO_INCREMENTAL=0 RUSTFLAGS="--remap-path-prefix=/src=tessera --remap-path-prefix=/usr/local/cargo=cargo"
 RUN cargo build --release --locked --bin tessera \
     && .ci/licences >LICENCES.txt \
+    && .ci/sbom >tessera.cdx.json \
     && strip --strip-debug -o tessera target/release/tessera
 
 FROM ${DEBIAN_IMAGE}
@@ -28,7 +29,7 @@ RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
         libvulkan1 libx11-6 libxext6 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
 COPY --from=build --chmod=0755 /src/tessera /usr/local/bin/tessera
-COPY --from=build /src/LICENCES.txt /src/LICENSE /src/LICENSE-APACHE /src/LICENSE-MIT /usr/share/doc/tessera/
+COPY --from=build /src/LICENCES.txt /src/tessera.cdx.json /src/LICENSE /src/LICENSE-APACHE /src/LICENSE-MIT /usr/share/doc/tessera/
 # A number, so that runAsNonRoot can judge it; nothing in the image is this account's.
 USER 10001:10001
 WORKDIR /var/lib/tessera

@@ -19,7 +19,7 @@ GPU := $(if $(wildcard /dev/dri/renderD* /dev/nvidia0 /dev/dxg),$(comma)gpu)
 DEMO_FEATURES := --no-default-features --features node,dav1d,h264,vpx$(GPU)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build build demo serve test bench fuzz soak lint purity audit
+.PHONY: help setup setup-build build demo serve test bench fuzz soak lint purity audit sbom
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,3 +80,7 @@ audit: setup-build ## Check dependencies' licences, sources, bans and known vuln
 	$(CARGO) deny --locked check bans licenses sources
 	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked --offline check advisories; \
 	else echo "The advisories' database cannot be reached from here: known vulnerabilities were not looked for." >&2; fi
+
+sbom: build ## Write target/tessera.cdx.json: all that is in the program, as CycloneDX
+	@.ci/sbom >target/tessera.cdx.json
+	@echo "target/tessera.cdx.json"

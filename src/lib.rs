@@ -15,6 +15,7 @@
 //! | 5 | | [`offline`](app::offline) | what do these files look like as one room? |
 //! | 5 | | [`support`](app::support) | what may whoever helps an operator know of a node? |
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
+//! | 5 | | `steward` | how does the process live that tells a cluster which nodes are empty? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
 //! | 4 | | [`api`](io::api) | what may any door ask of a node, and how does it answer? |
@@ -27,6 +28,7 @@
 //! | 4 | | [`push`](io::push) | how is another server asked to take a room in, by WHIP, RTMP or SRT? |
 //! | 4 | | [`webhook`](io::webhook) | how does a message reach the operator's server, and what if it does not? |
 //! | 4 | | [`fleet`](io::fleet) | which node has a room, and how do all nodes come to know? |
+//! | 4 | | `steward` | how is a cluster's API asked for pods, and told how to mark them? |
 //! | 4 | | [`tokens`](io::tokens) | did a key of the operator's sign this token, and what does it say? |
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
@@ -50,6 +52,7 @@
 //! | 2 | | [`access`](core::access) | who may do what? |
 //! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
 //! | 2 | | [`fleet`](core::fleet) | which node of several has a room? |
+//! | 2 | | [`steward`](core::steward) | what does a cluster have to know of its nodes' pods, and how many are wanted? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`flv`](core::flv) | which bytes say in FLV what a coded picture or a packet of sound is? |

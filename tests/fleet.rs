@@ -1,8 +1,11 @@
 //! **The question:** do several nodes agree where a room is, whatever is lost? Three members of etcd, three nodes, and
 //! people who talk: all of it real, on loopback.
 
+mod cluster;
 mod etcd;
+mod scale;
 mod speed;
+mod steward;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -6,5 +6,6 @@ mod chart;
 mod container;
 mod image;
 mod router;
+mod steward;
 mod tools;
 mod watching;

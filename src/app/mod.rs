@@ -7,5 +7,7 @@ pub mod keeperd;
 pub mod load;
 pub mod node;
 pub mod offline;
+#[cfg(feature = "fleet")]
+pub mod steward;
 pub mod support;
 mod workers;

@@ -22,4 +22,5 @@ pub mod rtmp;
 pub mod scene;
 pub mod signal;
 pub mod srt;
+pub mod steward;
 pub mod webhook;

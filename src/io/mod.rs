@@ -12,6 +12,8 @@ pub mod live;
 pub mod push;
 pub mod recording;
 pub mod rtp;
+#[cfg(feature = "fleet")]
+pub mod steward;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;

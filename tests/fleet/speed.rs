@@ -5,46 +5,97 @@ use std::time::{Duration, Instant};
 use tessera::core::fleet::{Load, MemberSetup, Need};
 use tessera::io::fleet::{FleetCounters, FleetSetup, Membership, Placement, Wish};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::etcd::Etcd;
 
 const SECONDS: u64 = 5;
+/// What is to be reached, with nobody waiting longer than 10 ms but one in a hundred.
+const WANTED: u32 = 500;
 /// Who asks each node at once.
 const ASKERS: usize = 8;
 
-async fn join(etcd: &Etcd, n: usize) -> (Placement, watch::Sender<bool>) {
+/// A node that has units for ever, in a fleet of that prefix, of which `known` nodes are there before.
+pub async fn join(etcd: &Etcd, prefix: &str, n: usize, known: usize, units: u64) -> Joined {
     let url = format!("https://node-{n}.example");
     let setup = FleetSetup {
         endpoints: etcd.endpoints(),
         user: None,
         tls: None,
-        prefix: "/speed".into(),
-        member: MemberSetup { id: format!("node-{n}").parse().unwrap(), url, region: None },
+        prefix: prefix.into(),
+        member: MemberSetup { id: format!("node-{n}").parse().unwrap(), url, region: None, pod: None },
     };
-    let (membership, placement) = Membership::new(setup, FleetCounters::default(), |_| ()).await.unwrap();
+    let counters = FleetCounters::default();
+    let (membership, placement) = Membership::new(setup, counters.clone(), |_| ()).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(membership.run(stopped));
-    placement.tell(Load { units: 1_000_000_000, ..Load::default() });
+    let task = tokio::spawn(membership.run(stopped));
+    placement.tell(Load { units, ..Load::default() });
     let until = Instant::now() + Duration::from_secs(30);
-    while placement.admits().is_err() || placement.urls().len() <= n {
+    while placement.admits().is_err() || placement.urls().len() <= known {
         assert!(Instant::now() < until, "never registered");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (placement, stop)
+    Joined { placement, counters, stop, task }
 }
 
-/// Asks one after the other; how long each took, and how many were refused.
-async fn ask(placement: Placement, prefix: String) -> (Vec<Duration>, u64) {
-    let (begun, mut took, mut refused) = (Instant::now(), Vec::new(), 0);
-    while begun.elapsed() < Duration::from_secs(SECONDS) {
-        let room = format!("{prefix}-{}", took.len()).parse().unwrap();
-        let need = Need { room, units: 51, region: None, prefers: None };
-        let asked = Instant::now();
-        // Refused or not: somebody waited for it.
-        refused += u64::from(placement.place(Wish { need, stays: false, from: None }).await.is_err());
-        took.push(asked.elapsed());
+/// A node's membership, and what it counts.
+pub struct Joined {
+    pub placement: Placement,
+    pub counters: FleetCounters,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Joined {
+    /// Takes its keys back.
+    pub async fn leave(self) {
+        let _ = self.stop.send(true);
+        self.task.await.expect("it ends without a fault");
     }
-    (took, refused)
+}
+
+/// How long each placement took, and how many were refused.
+#[derive(Default)]
+pub struct Took {
+    pub all: Vec<Duration>,
+    pub refused: u64,
+}
+
+impl Took {
+    pub fn add(&mut self, other: Self) {
+        self.all.extend(other.all);
+        self.refused += other.refused;
+    }
+
+    /// In a line, given how long all of it took.
+    pub fn told(&mut self, span: Duration) -> String {
+        self.all.sort();
+        let at = |share: f64| self.all[((self.all.len() - 1) as f64 * share) as usize];
+        let rate = self.all.len() as f64 / span.as_secs_f64();
+        let [p50, p99, max] = [at(0.5), at(0.99), at(1.0)];
+        format!("{rate:.0} rooms a second, p50 {p50:?}, p99 {p99:?}, max {max:?}, {} refused", self.refused)
+    }
+}
+
+/// Asks for one room; refused or not, somebody waited for it.
+pub async fn place(placement: &Placement, room: String, took: &mut Took) {
+    let need = Need { room: room.parse().unwrap(), units: 51, region: None, prefers: None };
+    let asked = Instant::now();
+    took.refused += u64::from(placement.place(Wish { need, stays: false, from: None }).await.is_err());
+    took.all.push(asked.elapsed());
+}
+
+/// Asks one after the other, as fast as it is answered or once in each `pace`, from a moment of its own on.
+async fn ask(placement: Placement, prefix: String, pace: Option<Duration>, offset: f64) -> Took {
+    let (begun, mut took) = (Instant::now(), Took::default());
+    let mut paced = pace.map(|pace| tokio::time::interval_at(tokio::time::Instant::now() + pace.mul_f64(offset), pace));
+    while begun.elapsed() < Duration::from_secs(SECONDS) {
+        if let Some(paced) = &mut paced {
+            paced.tick().await;
+        }
+        place(&placement, format!("{prefix}-{}", took.all.len()), &mut took).await;
+    }
+    took
 }
 
 #[test]
@@ -53,38 +104,39 @@ fn rooms_placed_a_second() {
     let etcd = Etcd::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut nodes = Vec::new();
-        for n in 0..3 {
-            nodes.push(join(&etcd, n).await);
-        }
-        for (askers, what) in [(1, "one asks one node"), (ASKERS, "eight ask each of three nodes")] {
-            let asked = if askers == 1 { &nodes[..1] } else { &nodes[..] };
-            let tasks: Vec<_> = asked
-                .iter()
-                .enumerate()
-                .flat_map(|(n, (placement, _))| {
-                    (0..askers).map(move |m| (placement.clone(), format!("{askers}-{n}-{m}")))
-                })
-                .map(|(placement, prefix)| tokio::spawn(ask(placement, prefix)))
-                .collect();
-            let (mut took, mut refused) = (Vec::new(), 0);
-            for task in tasks {
-                let (own, own_refused) = task.await.unwrap();
-                took.extend(own);
-                refused += own_refused;
+        let paced = Duration::from_secs(1) * (3 * ASKERS) as u32 / WANTED;
+        for (askers, pace, what) in [
+            (1, None, "one asks one node"),
+            (ASKERS, Some(paced), "eight ask each of three nodes, 500 a second in all"),
+            (ASKERS, None, "eight ask each of three nodes without a pause"),
+        ] {
+            // A fleet of its own each time: nobody comes to these rooms, so they are given back after ten seconds.
+            let prefix = format!("/speed-{askers}-{}", pace.is_some());
+            let mut nodes = Vec::new();
+            for n in 0..3 {
+                nodes.push(join(&etcd, &prefix, n, n, 1_000_000_000).await);
             }
-            took.sort();
-            let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-            let rate = took.len() as u64 / SECONDS;
-            println!(
-                "{what}: {rate} rooms a second, p50 {:?}, p99 {:?}, max {:?}, {refused} refused",
-                at(0.5),
-                at(0.99),
-                at(1.0)
-            );
-        }
-        for (_, stop) in &nodes {
-            let _ = stop.send(true);
+            let asked = if askers == 1 { &nodes[..1] } else { &nodes[..] };
+            let begun = Instant::now();
+            let of_node = |(n, node): (usize, &Joined)| {
+                let placement = node.placement.clone();
+                let ask = move |m: usize| {
+                    let offset = (n * ASKERS + m) as f64 / (3 * ASKERS) as f64;
+                    tokio::spawn(ask(placement.clone(), format!("room-{n}-{m}"), pace, offset))
+                };
+                (0..askers).map(ask).collect::<Vec<_>>()
+            };
+            let tasks: Vec<_> = asked.iter().enumerate().flat_map(of_node).collect();
+            let mut took = Took::default();
+            for task in tasks {
+                took.add(task.await.unwrap());
+            }
+            let told = took.told(begun.elapsed());
+            let retries: u64 = nodes.iter().map(|node| node.counters.retries.get()).sum();
+            println!("{what}: {told}, {retries} retries");
+            for node in nodes {
+                node.leave().await;
+            }
         }
     });
 }

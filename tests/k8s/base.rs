@@ -69,4 +69,5 @@ fn the_base_deploys_what_the_chart_does() {
 fn the_overlays_deploy_what_the_chart_does_with_their_values() {
     expect_equal("k8s/overlays/recorded", Some("recorded"));
     expect_equal("k8s/overlays/gpu", Some("gpu"));
+    expect_equal("k8s/overlays/fleet", Some("fleet"));
 }

@@ -63,8 +63,9 @@ fn the_node_takes_each_configuration_that_the_chart_writes() {
     for (example, flags) in all.into_iter().chain([(Some("recorded"), &ODD[..])]) {
         let documents = documents(&rendered(example, flags));
         let maps: Vec<_> = documents.iter().filter_map(|one| one["data"]["tessera.toml"].as_str()).collect();
-        let sets =
-            documents.iter().filter(|one| one["kind"] == "StatefulSet" && one["metadata"]["namespace"] == "tessera");
+        // Nodes, and a steward.
+        let has_one = |one: &&serde_json::Value| one["kind"] == "StatefulSet" || one["kind"] == "Deployment";
+        let sets = documents.iter().filter(has_one).filter(|one| one["metadata"]["namespace"] == "tessera");
         assert_eq!(
             maps.len(),
             if example == Some("stunner") { 0 } else { sets.count() },
@@ -121,7 +122,7 @@ fn no_secret_is_rendered_and_none_of_the_clusters_is_mounted() {
     for example in EXAMPLES {
         for one in documents(&rendered(example, &[])) {
             assert_ne!(one["kind"], "Secret", "secrets are referred to");
-            if one["kind"] == "StatefulSet" {
+            if one["kind"] == "StatefulSet" || one["kind"] == "Deployment" {
                 let pod = &one["spec"]["template"]["spec"];
                 assert_eq!(pod["automountServiceAccountToken"], false);
                 let liveness = container(&one)["livenessProbe"].to_string();
@@ -173,6 +174,11 @@ fn wrong_values_are_refused_with_what_to_do() {
         ("config.recording.retention_hours=24", "say it by the value recording.retentionHours"),
         ("config.http.ice_servers[0].secret=a", "a secret would stand in a ConfigMap"),
         ("config.video=1280", "/config/video"),
+        ("fleet.etcd[0]=http://etcd:2379", "fleet.advertise: where do clients reach each node"),
+        ("fleet.etcd[0]=etcd:2379", "/fleet/etcd/0"),
+        ("fleet.region=eu,config.fleet.region=eu", "config.fleet.region: say it by the value fleet.region alone"),
+        ("steward.enabled=true", "steward.enabled: fleet.etcd names no etcd"),
+        ("steward.secrets[0]=etcd", "steward.secrets: etcd is none of files.secrets"),
         ("config.node.drain_seconds=7200", "the pod is killed after graceSeconds, so at most 3540"),
     ] {
         let output = template(&["--set", value]).output().unwrap();

@@ -127,6 +127,8 @@ impl Drop for Pod {
 fn value_of(variable: &Value) -> String {
     match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
         Some("status.hostIP" | "status.podIP") => "127.0.0.1".into(),
+        Some("metadata.name") => "tessera-cpu-0".into(),
+        Some("metadata.namespace") => "tessera".into(),
         Some(other) => panic!("{other} is no field that this test knows"),
         None => variable["value"].as_str().expect("a text").into(),
     }

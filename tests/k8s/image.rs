@@ -91,3 +91,40 @@ fn the_licences_of_what_is_linked_travel() {
     let recipe = text("Dockerfile");
     assert!(recipe.contains(".ci/licences >LICENCES.txt") && recipe.contains("/usr/share/doc/tessera/"));
 }
+
+#[test]
+fn the_bill_of_materials_has_each_crate_by_the_hash_that_it_is_held_to() {
+    let bill = told(Command::new(ours(".ci/sbom")).output().unwrap());
+    let bill: serde_json::Value = serde_json::from_str(&bill).expect("it is JSON");
+    assert_eq!((&bill["bomFormat"], &bill["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
+    let components = bill["components"].as_array().unwrap();
+    let lock: toml::Table = text("Cargo.lock").parse().unwrap();
+    let locked: BTreeSet<(&str, &str, &str)> = lock["package"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| Some((one["name"].as_str()?, one["version"].as_str()?, one.get("checksum")?.as_str()?)))
+        .collect();
+    let word = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+    let crates: Vec<_> = components.iter().filter(|one| word(one, "purl").starts_with("pkg:cargo/")).collect();
+    for one in &crates {
+        let (name, version) = (word(one, "name"), word(one, "version"));
+        let hash = word(&one["hashes"][0], "content");
+        assert!(locked.contains(&(name.as_str(), version.as_str(), hash.as_str())), "{one}");
+        assert!(!word(&one["licenses"][0], "expression").is_empty(), "{one}");
+    }
+    let names: BTreeSet<String> = crates.iter().map(|one| word(one, "name")).collect();
+    for wanted in ["tokio", "str0m", "libaom-sys", "aws-lc-sys", "etcd-client"] {
+        assert!(names.contains(wanted), "{wanted} is missing");
+    }
+    assert!(!names.contains("criterion") && !names.contains("cmake"), "what is not in the program");
+    // Whatever needs something needs what is listed.
+    let listed: BTreeSet<String> = components.iter().map(|one| word(one, "bom-ref")).collect();
+    assert_eq!(listed.len(), components.len(), "each once");
+    let needed = bill["dependencies"].as_array().unwrap().iter().flat_map(|one| one["dependsOn"].as_array().unwrap());
+    assert!(needed.into_iter().all(|one| listed.contains(one.as_str().unwrap())));
+    // The program is there, so what it loads is known.
+    assert!(components.iter().any(|one| word(one, "purl").starts_with("pkg:deb/debian/libdav1d")));
+    let recipe = text("Dockerfile");
+    assert!(recipe.contains(".ci/sbom >tessera.cdx.json") && recipe.contains("/src/tessera.cdx.json"));
+}

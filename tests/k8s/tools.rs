@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 /// The values under which the chart is looked at, by the file in `k8s/examples`; none: its defaults.
-pub const EXAMPLES: [Option<&str>; 6] =
-    [None, Some("recorded"), Some("gpu"), Some("loadbalancer"), Some("nat"), Some("stunner")];
+pub const EXAMPLES: [Option<&str>; 7] =
+    [None, Some("recorded"), Some("gpu"), Some("loadbalancer"), Some("nat"), Some("stunner"), Some("fleet")];
 
 /// A file or folder of this repository.
 pub fn ours(path: &str) -> PathBuf {

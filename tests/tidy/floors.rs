@@ -44,7 +44,7 @@ const ALLOWED: [(&str, &str, &str); 2] = [
 ];
 
 /// Who may know what a request looks like: the door itself, and who opens it.
-const HTTP_KNOWN_IN: [&str; 2] = ["src/io/http/", "src/app/node/"];
+const HTTP_KNOWN_IN: [&str; 3] = ["src/io/http/", "src/app/node/", "src/app/steward/"];
 
 /// The map: each room's floor, by names such as `core/mix`, and each floor's folder.
 struct Map {

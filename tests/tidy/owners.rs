@@ -27,8 +27,20 @@ const OWNED: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/egress", "io/push", "io/transfer", "io/webhook", "app/load", "app/cli/drain", "app/cli/support"]),
-    ("rustls", &["io/egress", "io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
+    (
+        "reqwest",
+        &[
+            "io/egress",
+            "io/push",
+            "io/steward",
+            "io/transfer",
+            "io/webhook",
+            "app/load",
+            "app/cli/drain",
+            "app/cli/support",
+        ],
+    ),
+    ("rustls", &["io/egress", "io/http", "io/keeper", "io/push", "io/steward", "io/tokens", "io/transfer", "app/load"]),
     ("rustls_platform_verifier", &["io/push"]),
     ("tokio_rustls", &["io/keeper", "io/push"]),
     // Codecs: their pointers never leave the file.

@@ -11,6 +11,15 @@
 {{- end -}}
 {{- end }}
 
+{{/* [fleet] of every pod that looks at etcd: config.fleet, and what the values fleet say. */}}
+{{- define "tessera.fleet" -}}
+{{- $fleet := deepCopy (dig "fleet" dict .Values.config) }}
+{{- with .Values.fleet.etcd }}{{ $_ := set $fleet "etcd" . }}{{ end }}
+{{- with .Values.fleet.advertise }}{{ $_ := set $fleet "advertise" . }}{{ end }}
+{{- with .Values.fleet.region }}{{ $_ := set $fleet "region" . }}{{ end }}
+{{- $fleet | toJson }}
+{{- end }}
+
 {{/* What stands in the ConfigMap of the pool: the operator's keys, and those that follow from what the chart deploys. */}}
 {{- define "tessera.config" -}}
 {{- $v := .root.Values }}
@@ -26,6 +35,9 @@
 {{- if $v.tls.existingSecret }}
 {{- $_ := set $config.http "tls_cert" "/etc/tessera/tls/tls.crt" }}
 {{- $_ := set $config.http "tls_key" "/etc/tessera/tls/tls.key" }}
+{{- end }}
+{{- with include "tessera.fleet" .root | fromJson }}
+{{- $_ := set $config "fleet" (mergeOverwrite . (dig "fleet" dict ($.pool.config | default dict))) }}
 {{- end }}
 {{- $_ := set $config.media "listen" (printf "0.0.0.0:%d" (int $v.media.port)) }}
 {{- range $kind := list "decode" "compose" "mix" }}
@@ -93,6 +105,22 @@
 {{- end }}
 {{- if and $v.keepers.enabled (eq $v.keepers.namespace .Release.Namespace) }}
 {{- fail "keepers.namespace: another one than the nodes', so that who may read the nodes' secrets may not read theirs" }}
+{{- end }}
+{{- range $key := list "etcd" "advertise" "region" }}
+{{- if and (get $v.fleet $key) (hasKey (dig "fleet" dict $v.config) $key) }}
+{{- fail (printf "config.fleet.%s: say it by the value fleet.%s alone" $key $key) }}
+{{- end }}
+{{- end }}
+{{- if and $v.fleet.etcd (not $v.fleet.advertise) (not $v.configSecret) }}
+{{- fail "fleet.advertise: where do clients reach each node and no other? Such as https://{node}.call.example.org" }}
+{{- end }}
+{{- if and $v.steward.enabled (not $v.configSecret) (not (include "tessera.fleet" . | fromJson | dig "etcd" list)) }}
+{{- fail "steward.enabled: fleet.etcd names no etcd; a steward looks at the fleet in it" }}
+{{- end }}
+{{- range $secret := $v.steward.secrets }}
+{{- if not (has $secret $v.files.secrets) }}
+{{- fail (printf "steward.secrets: %s is none of files.secrets" $secret) }}
+{{- end }}
 {{- end }}
 {{- if eq (int $v.http.port) (int $v.media.port) }}{{ fail "http.port and media.port: two numbers" }}{{ end }}
 {{- range $name, $pool := $v.pools }}

@@ -23,6 +23,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{/* TCP ports at which etcd answers, beside those of .ports: a list. */}}
+{{- define "tessera.ports" -}}
+{{- $ports := list }}
+{{- range .ports }}{{ $ports = append $ports (int .) }}{{ end }}
+{{- range $endpoint := include "tessera.fleet" .root | fromJson | dig "etcd" list }}
+{{- $ports = append $ports (regexFind "[0-9]+$" $endpoint | int) }}
+{{- end }}
+{{- $ports | uniq | toJson }}
+{{- end }}
+
 {{/* Three of them, HOST:PORT. */}}
 {{- define "tessera.keepers" -}}
 {{- if .Values.keepers.external }}{{ .Values.keepers.external | toJson }}

@@ -16,6 +16,7 @@ pub mod load;
 pub mod recordings;
 mod recordings_table;
 pub mod serve;
+pub mod steward;
 pub mod support;
 mod terminal;
 pub mod token;
@@ -69,6 +70,8 @@ pub enum Command {
     Recordings(recordings::RecordingsArgs),
     /// Run a keeper of recordings' keys: three of them, on three machines, and none opens a recording alone.
     Keeper(keeper::KeeperArgs),
+    /// Beside a fleet on Kubernetes: mark which nodes' pods are empty, and answer how much is free.
+    Steward(steward::StewardArgs),
     /// Make an access token, or a link that leads into a room.
     Token(token::TokenArgs),
     /// Gather in one file what somebody who helps has to know of a node, without a secret or anybody's name.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Compose(args) => compose::run(args),
         Command::Recordings(args) => recordings::run(args),
         Command::Keeper(args) => keeper::run(args),
+        Command::Steward(args) => steward::run(args),
         Command::Token(args) => token::run(args),
         Command::Support(args) => support::run(args),
         // It has no terminal to lose.

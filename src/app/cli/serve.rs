@@ -15,11 +15,14 @@ use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
 use crate::base::media::CodecPreference;
+use crate::core::fleet::{Pod, PodError};
 use crate::io::api::{BearerToken, BearerTokenError, HostName};
 use crate::io::store::Keepers;
 
 /// Where the token with which rooms are steered may stand too, for those who hand secrets over by the environment.
 const TOKEN_VARIABLE: &str = "TESSERA_TOKEN";
+/// Where Kubernetes says which pod this is (the downward API): its namespace, then its name.
+const POD_VARIABLES: [&str; 2] = ["TESSERA_POD_NAMESPACE", "TESSERA_POD_NAME"];
 
 /// Flags of `tessera serve`; each wins over the configuration file.
 #[derive(Debug, Default, Args)]
@@ -87,7 +90,11 @@ impl ServeArgs {
     /// # Errors
     /// When the file or the token cannot be used.
     pub fn configuration(&self) -> Result<Config, Failure> {
-        self.over_environment(std::env::var_os(TOKEN_VARIABLE))
+        let mut config = self.over_environment(std::env::var_os(TOKEN_VARIABLE))?;
+        if let Some(pod) = own_pod(POD_VARIABLES.map(std::env::var_os))? {
+            config.fleet.set_pod(pod);
+        }
+        Ok(config)
     }
 
     fn over_environment(&self, token: Option<OsString>) -> Result<Config, Failure> {
@@ -131,6 +138,16 @@ fn given_token(given: Option<OsString>) -> Result<Option<BearerToken>, Failure> 
     // What it is stays untold: a token that is nearly right opens something elsewhere.
     let token = given.to_str().unwrap_or_default().parse();
     token.map(Some).map_err(|error: BearerTokenError| Failure::Usage(format!("{TOKEN_VARIABLE}: {error}")))
+}
+
+/// The pod of the environment, if it says one.
+fn own_pod(given: [Option<OsString>; 2]) -> Result<Option<Pod>, Failure> {
+    let [namespace, name] = given.map(|given| given.unwrap_or_default());
+    if namespace.is_empty() && name.is_empty() {
+        return Ok(None);
+    }
+    let pod = format!("{}/{}", namespace.to_string_lossy(), name.to_string_lossy()).parse();
+    pod.map(Some).map_err(|error: PodError| Failure::Usage(format!("{}: {error}", POD_VARIABLES.join(" and "))))
 }
 
 /// Runs a node until Ctrl-C, or until its rooms have ended after SIGTERM.
@@ -282,6 +299,20 @@ mod tests {
         assert!(is(token(Some("0123456789abcdef"), Some("of-the-environment")), "0123456789abcdef"));
         let Err(Failure::Usage(told)) = token(None, Some("short secret")) else { unreachable!("it is too short") };
         assert!(told.starts_with("TESSERA_TOKEN: ") && !told.contains("short secret"), "{told}");
+    }
+
+    #[test]
+    fn the_environment_of_a_pod_says_which_one_it_is() {
+        let pod = |namespace: &str, name: &str| own_pod([namespace, name].map(|text| Some(OsString::from(text))));
+        assert_eq!(
+            pod("calls", "tessera-cpu-3").unwrap().map(|pod| pod.to_string()).as_deref(),
+            Some("calls/tessera-cpu-3")
+        );
+        assert_eq!((own_pod([None, None]), pod("", "")), (Ok(None), Ok(None)));
+        let Err(Failure::Usage(told)) = own_pod([None, Some("a".into())]) else {
+            unreachable!("half of it says nothing")
+        };
+        assert!(told.starts_with("TESSERA_POD_NAMESPACE and TESSERA_POD_NAME: "), "{told}");
     }
 
     #[test]

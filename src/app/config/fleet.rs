@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::config::file::CheckedFile;
 use crate::app::config::value::Within;
 use crate::base::limits;
-use crate::core::fleet::{Label, MemberSetup};
+use crate::core::fleet::{Label, MemberSetup, Pod};
 use crate::io::api::{Authority, HostName, WebOrigin};
 use crate::io::fleet::{EtcdIdentity, EtcdTls, FleetSetup};
 use crate::io::telemetry::log::Redacted;
@@ -22,6 +22,8 @@ pub struct FleetConfig {
     /// What proves who etcd and this node are: the authority's certificate, then the node's own and its key.
     tls: [Option<CheckedFile>; 3],
     password: Option<CheckedFile>,
+    /// The environment says it, and no file: a file is all pods'.
+    pod: Option<Pod>,
 }
 
 /// As it is written.
@@ -75,6 +77,11 @@ impl FleetConfig {
         self.region().filter(|_| self.written.keep_region)
     }
 
+    /// The pod that this node runs in.
+    pub fn set_pod(&mut self, pod: Pod) {
+        self.pod = Some(pod);
+    }
+
     /// For how many people room is made when a room begins.
     #[must_use]
     pub fn room_people(&self) -> usize {
@@ -106,7 +113,7 @@ impl FleetConfig {
             user: password.map(|password| (user, Redacted::new(password))),
             tls: pem(0).map(|ca| EtcdTls { ca, identity }),
             prefix,
-            member: MemberSetup { id, url, region: self.region() },
+            member: MemberSetup { id, url, region: self.region(), pod: self.pod.clone() },
         })
     }
 }
@@ -203,7 +210,7 @@ impl TryFrom<Keys> for FleetConfig {
         let is_word = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.trim().is_empty());
         let password = read(&written.password_file, is_word, "there is no password in it, one line of text");
         let tls = [pem(&written.ca)?, pem(&written.cert)?, pem(&written.key)?];
-        Ok(Self { tls, password: password?, written })
+        Ok(Self { tls, password: password?, pod: None, written })
     }
 }
 

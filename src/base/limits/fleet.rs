@@ -11,7 +11,11 @@ pub const FLEET_KEEP_SPACING: Duration = Duration::from_secs(1);
 /// Times that one placement is asked for while others change what it was decided by.
 pub const FLEET_TRIES_MAX: u32 = 64;
 /// Those of them that are for the node that suits best, whoever else wants it; then the asking node is asked first.
-pub const FLEET_TRIES_ELSEWHERE_MAX: u32 = 2;
+pub const FLEET_TRIES_ELSEWHERE_MAX: u32 = 1;
+/// For how long somebody who was too late takes it that others place rooms too, and stays out of their way.
+pub const FLEET_CROWD_SPAN: Duration = Duration::from_secs(1);
+/// How soon after the last one a node is asked for another room while that goes on.
+pub const FLEET_RUSH_SPACING: Duration = Duration::from_millis(100);
 /// Rooms that are placed by one transaction; etcd takes 128 operations in one.
 pub const FLEET_BATCH_LEN_MAX: usize = 32;
 /// Rooms that a node tells of in one transaction.

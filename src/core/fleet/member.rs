@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Fence, Fleet, Label, NodeRecord, NodeWrite, RoomRecord, RoomWrite, Transaction};
+use crate::core::fleet::{Fence, Fleet, Label, NodeRecord, NodeWrite, Pod, RoomRecord, RoomWrite, Transaction};
 
 /// Who this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct MemberSetup {
     pub url: String,
     /// Where it stands.
     pub region: Option<Label>,
+    /// The pod that it runs in, where a cluster says so.
+    pub pod: Option<Pod>,
 }
 
 /// How the node stands.
@@ -153,13 +155,15 @@ impl Member {
                 continue;
             }
             let (units, stood) = (self.units(room, held), known.map_or(0, |known| known.value.units));
-            let record = (!over.contains(room)).then(|| (self.record_of(units), lease));
-            match (&record, known) {
-                (None, None) => continue,
-                (Some(_), Some(_)) if units == stood && !is_new => continue,
-                (Some(_), Some(_)) => {}
-                (None, Some(_)) | (Some(_), None) => is_urgent = true,
+            let is_over = over.contains(room);
+            match (is_over, known) {
+                (true, None) => continue,
+                (false, Some(_)) if units == stood && !is_new => continue,
+                (false, Some(_)) => {}
+                (true, Some(_)) | (false, None) => is_urgent = true,
             }
+            // Made for those alone that change: all are looked at whenever anything is heard of any node.
+            let record = (!is_over).then(|| (self.record_of(units), lease));
             reserved = (reserved + record.as_ref().map_or(0, |_| units)).saturating_sub(stood);
             rooms.push(RoomWrite { room: room.clone(), seen: known.map(|known| known.changed), record });
         }
@@ -208,14 +212,14 @@ impl Member {
     }
 
     fn record_of(&self, units: u64) -> RoomRecord {
-        let MemberSetup { id, url, region } = self.setup.clone();
+        let MemberSetup { id, url, region, .. } = self.setup.clone();
         RoomRecord { owner: id, url, region, units }
     }
 
     fn record(&self, lease: i64, reserved: u64) -> NodeRecord {
-        let MemberSetup { url, region, .. } = self.setup.clone();
+        let MemberSetup { url, region, pod, .. } = self.setup.clone();
         let Load { units, free_room100_slots, draining, full, .. } = self.load;
-        NodeRecord { url, region, units, reserved, free_room100_slots, draining, full, lease }
+        NodeRecord { url, region, units, reserved, free_room100_slots, draining, full, lease, pod }
     }
 }
 

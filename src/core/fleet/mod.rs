@@ -8,6 +8,7 @@
 mod batch;
 mod label;
 mod member;
+mod pod;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod view;
 pub use batch::{Batch, Outcome};
 pub use label::{Label, LabelError};
 pub use member::{Load, Member, MemberSetup};
+pub use pod::{Pod, PodError};
 pub use record::{Fence, Known, Need, NodeRecord, RecordError, RoomRecord};
 pub use transaction::{Answer, NodeWrite, RoomWrite, Transaction};
 pub use view::{Fleet, Nowhere, Reserve};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::Label;
+use crate::core::fleet::{Label, Pod};
 
 /// By what a room's owner is told from whoever owned it before: the revision at which its key came to be. Of two owners
 /// the one with the greater fence is right.
@@ -54,6 +54,9 @@ pub struct NodeRecord {
     pub full: bool,
     /// The lease under which keys of its rooms stand.
     pub lease: i64,
+    /// The pod that it runs in, where a cluster says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
 }
 
 /// What is said of a room.
@@ -104,17 +107,18 @@ impl NodeRecord {
         serde_json::to_vec(self).expect("texts and numbers are JSON")
     }
 
-    /// What a room would reserve here, if it fits: what it needs, of a node that has less and no room all that it has.
-    #[must_use]
-    pub fn takes(&self, need: &Need) -> Option<u64> {
+    /// What a room would reserve here, with so much `more` reserved than it says, if it fits: what it needs, of a node
+    /// that has less and no room all that it has.
+    pub(super) fn takes(&self, need: &Need, more: u64) -> Option<u64> {
         let is_there = need.region.is_none() || need.region == self.region;
         if self.draining || self.full || !is_there {
             return None;
         }
-        if self.reserved == 0 {
+        let reserved = self.reserved.checked_add(more)?;
+        if reserved == 0 {
             return Some(need.units.min(self.units));
         }
-        (self.reserved.checked_add(need.units)? <= self.units).then_some(need.units)
+        (reserved.checked_add(need.units)? <= self.units).then_some(need.units)
     }
 }
 

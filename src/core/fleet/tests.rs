@@ -30,6 +30,7 @@ fn node(n: usize, units: u64, region: Option<&str>) -> NodeRecord {
         draining: false,
         full: false,
         lease: 100 + n as i64,
+        pod: None,
     }
 }
 
@@ -108,7 +109,7 @@ fn race(store: &mut Store, needs: Vec<Vec<Need>>, seed: u64) -> Vec<Vec<(RoomId,
         is_done: bool,
     }
     let racer = |(n, needs): (usize, Vec<Need>)| {
-        let batch = Batch::new(needs).by(label(&format!("n{}", n % 3)));
+        let batch = Batch::new(needs).by(label(&format!("n{}", n % 3)), n % 2 == 1);
         Racer { fleet: store.read(), batch, asked: None, is_done: false }
     };
     let mut racers: Vec<Racer> = needs.into_iter().enumerate().map(racer).collect();
@@ -201,19 +202,32 @@ fn of_eight_who_race_for_one_room_one_places_it_and_all_are_told_the_same() {
 }
 
 #[test]
-fn who_was_too_late_a_few_times_has_its_rooms_itself() {
+fn who_was_too_late_has_its_rooms_itself_and_stays_out_of_the_others_way() {
     let full = |n, reserved| (label(&format!("n{n}")), NodeRecord { reserved, ..node(n, 1000, None) });
-    let mut fleet = Store::with([full(0, 0), full(1, 500)]).read();
-    let mut batch = Batch::new(vec![need(room(1), 51)]).by(label("n0"));
-    let mut asked = Vec::new();
-    for at in 2..6 {
-        let transaction = batch.ask(&fleet).unwrap();
-        let id = transaction.nodes[0].id.clone();
-        let nodes = vec![(id.clone(), fleet.node(&id).map(|known| Known { changed: at, ..known.clone() }))];
-        batch.hear(&mut fleet, transaction, Answer::Changed { revision: at, nodes, rooms: vec![(room(1), None)] });
-        asked.push(id);
-    }
-    assert_eq!(asked, ["n1", "n1", "n0", "n0"].map(label));
+    let asked = |is_crowded| {
+        let mut fleet = Store::with([full(0, 0), full(1, 500)]).read();
+        let mut batch = Batch::new(vec![need(room(1), 51)]).by(label("n0"), is_crowded);
+        let mut asked = Vec::new();
+        for at in 2..5 {
+            assert_eq!(batch.conflicts(), asked.len() as u32);
+            let transaction = batch.ask(&fleet).unwrap();
+            let id = transaction.nodes[0].id.clone();
+            let nodes = vec![(id.clone(), fleet.node(&id).map(|known| Known { changed: at, ..known.clone() }))];
+            batch.hear(&mut fleet, transaction, Answer::Changed { revision: at, nodes, rooms: vec![(room(1), None)] });
+            asked.push(id);
+        }
+        asked
+    };
+    assert_eq!(asked(false), ["n1", "n0", "n0"].map(label));
+    assert_eq!(asked(true), ["n0", "n0", "n0"].map(label));
+    // Where the node itself takes none, rooms spread by their names, not by how full the others are.
+    let all = Store::with([full(0, 1000), full(1, 500), full(2, 0), full(3, 0)]).read();
+    let chosen = |n| {
+        let mut batch = Batch::new(vec![need(room(n), 51)]).by(label("n0"), true);
+        batch.ask(&all).unwrap().nodes[0].id.clone()
+    };
+    let nodes: BTreeSet<Label> = (0..32).map(chosen).collect();
+    assert_eq!(nodes, ["n1", "n2", "n3"].map(label).into());
 }
 
 #[test]
@@ -231,8 +245,8 @@ fn a_store_that_always_changes_is_given_up_on() {
 }
 
 fn member() -> Member {
-    let setup = MemberSetup { id: label("n0"), url: "https://node-0.example".into(), region: Some(label("eu")) };
-    Member::new(setup)
+    let (id, region) = (label("n0"), Some(label("eu")));
+    Member::new(MemberSetup { id, url: "https://node-0.example".into(), region, pod: None })
 }
 
 fn load(rooms: &[(usize, u64)]) -> Load {
@@ -364,7 +378,11 @@ fn what_others_reserve_meanwhile_is_not_forgotten() {
 #[test]
 fn strange_records_are_told_from_ours() {
     let ours = node(1, 140, Some("eu"));
-    assert_eq!(NodeRecord::read(&ours.write()), Ok(ours));
+    assert!(!String::from_utf8_lossy(&ours.write()).contains("pod"), "older ones read what they wrote");
+    let in_a_pod = NodeRecord { pod: Some("calls/node-1".parse().unwrap()), ..ours.clone() };
+    for one in [ours, in_a_pod] {
+        assert_eq!(NodeRecord::read(&one.write()), Ok(one));
+    }
     assert!(matches!(NodeRecord::read(b"{}"), Err(RecordError::Unreadable(_))));
     assert!(matches!(RoomRecord::read(b"\xff"), Err(RecordError::Unreadable(_))));
     assert_eq!(RoomRecord::read(&[b' '; 5000]), Err(RecordError::Long(5000)));

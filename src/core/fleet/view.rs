@@ -136,18 +136,6 @@ impl Fleet {
         }
     }
 
-    /// The same nodes, with no room.
-    pub(super) fn without_rooms(&self) -> Self {
-        Self { nodes: self.nodes.clone(), rooms: HashMap::new() }
-    }
-
-    /// Reserves on a node; what it says then.
-    pub(super) fn reserve(&mut self, reserve: &Reserve) -> Option<&NodeRecord> {
-        let node = &mut self.nodes.get_mut(&reserve.node)?.value;
-        node.reserved += reserve.units;
-        Some(node)
-    }
-
     /// The node that takes a room, and what it reserves there: the fullest that has room for it, so that others stay
     /// free for a large one or for going down; of equally full ones each room has its own, whoever asks. Never one that
     /// drains, is full, or stands in another region.
@@ -155,17 +143,7 @@ impl Fleet {
     /// # Errors
     /// When none does; says why.
     pub fn choose(&self, need: &Need) -> Result<Reserve, Nowhere> {
-        let takes = |id: &Label, node: &NodeRecord| {
-            node.takes(need).map(|units| (node.units - node.reserved.min(node.units), id.clone(), units))
-        };
-        if let Some(id) = &need.prefers
-            && let Some((_, node, units)) = self.nodes.get(id).and_then(|known| takes(id, &known.value))
-        {
-            return Ok(Reserve { node, units });
-        }
-        let all = self.nodes.iter().filter_map(|(id, known)| takes(id, &known.value));
-        let best = all.min_by_key(|(free, id, _)| (*free, Reverse(spread(&need.room, id)), id.clone()));
-        best.map(|(_, node, units)| Reserve { node, units }).ok_or_else(|| self.why_nowhere(need))
+        Plan::new(self).choose(need)
     }
 
     fn why_nowhere(&self, need: &Need) -> Nowhere {
@@ -177,6 +155,54 @@ impl Fleet {
             there if there.iter().all(|node| node.value.draining) => Nowhere::Draining,
             _ => Nowhere::Full,
         }
+    }
+}
+
+/// What is known, and what is about to be reserved beside it. It copies nothing: of a thousand nodes few change.
+pub(super) struct Plan<'a> {
+    fleet: &'a Fleet,
+    more: BTreeMap<Label, u64>,
+}
+
+impl<'a> Plan<'a> {
+    /// Nothing is reserved so far.
+    pub(super) const fn new(fleet: &'a Fleet) -> Self {
+        Self { fleet, more: BTreeMap::new() }
+    }
+
+    /// As [`Fleet::choose`], with what was reserved here.
+    pub(super) fn choose(&self, need: &Need) -> Result<Reserve, Nowhere> {
+        let free = |node: &NodeRecord, more: u64| node.units.saturating_sub(node.reserved.saturating_add(more));
+        self.choose_by(need, |node, more, id| (free(node, more), Reverse(spread(&need.room, id))))
+    }
+
+    /// As `choose`, but each room has its own among all that take it: where many are placed at once by many, so that
+    /// they do not all change one node's record.
+    pub(super) fn choose_apart(&self, need: &Need) -> Result<Reserve, Nowhere> {
+        self.choose_by(need, |_, _, id| Reverse(spread(&need.room, id)))
+    }
+
+    /// The one that is preferred, or the one with the least `key` of those that take it.
+    fn choose_by<K: Ord>(&self, need: &Need, key: impl Fn(&NodeRecord, u64, &Label) -> K) -> Result<Reserve, Nowhere> {
+        let more = |id: &Label| self.more.get(id).copied().unwrap_or(0);
+        let takes = |id: &Label, known: &Known<NodeRecord>| known.value.takes(need, more(id));
+        let nodes = &self.fleet.nodes;
+        let preferred = need.prefers.as_ref().and_then(|id| Some((id, takes(id, nodes.get(id)?)?)));
+        if let Some((id, units)) = preferred {
+            return Ok(Reserve { node: id.clone(), units });
+        }
+        // In the order of their ids, the first of which wins where keys are the same.
+        let all = nodes.iter().filter_map(|(id, known)| Some((id, known, takes(id, known)?)));
+        let best = all.min_by_key(|(id, known, _)| key(&known.value, more(id), id));
+        best.map(|(id, _, units)| Reserve { node: id.clone(), units }).ok_or_else(|| self.fleet.why_nowhere(need))
+    }
+
+    /// Reserves on a node; what it says then.
+    pub(super) fn reserve(&mut self, reserve: &Reserve) -> Option<NodeRecord> {
+        let known = self.fleet.nodes.get(&reserve.node)?;
+        let more = self.more.entry(reserve.node.clone()).or_default();
+        *more = more.saturating_add(reserve.units);
+        Some(NodeRecord { reserved: known.value.reserved.saturating_add(*more), ..known.value.clone() })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct FleetCounters {
     pub nowhere: Counter,
     /// Rooms about which others were faster each time.
     pub conflicts: Counter,
+    /// Transactions that were asked again, because others were faster.
+    pub retries: Counter,
     /// Rooms that were not placed because etcd did not answer.
     pub away: Counter,
     /// Clients sent on to another node.

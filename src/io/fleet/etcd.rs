@@ -12,7 +12,7 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::fleet::{Answer, Fleet, Known, Label, NodeRecord, RoomRecord, Transaction};
 use crate::io::fleet::counters::FleetCounters;
-use crate::io::fleet::setup::{EtcdIdentity, FleetSetup};
+use crate::io::fleet::setup::{EtcdIdentity, FleetError, FleetSetup};
 
 /// Why a member was not of use.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,18 @@ pub(super) enum Seen {
     Room(RoomId, Option<Known<RoomRecord>>, i64),
 }
 
+impl Seen {
+    /// Takes it in.
+    pub(super) fn apply(self, fleet: &mut Fleet) {
+        match self {
+            Self::Node(id, Some(known), _) => fleet.see_node(id, known),
+            Self::Node(id, None, at) => fleet.miss_node(&id, at),
+            Self::Room(room, Some(known), _) => fleet.see_room(room, known),
+            Self::Room(room, None, at) => fleet.miss_room(&room, at),
+        }
+    }
+}
+
 impl Keys {
     fn node(&self, id: &Label) -> String {
         format!("{}/nodes/{id}", self.prefix)
@@ -89,8 +101,19 @@ impl Keys {
     }
 }
 
+/// Whether what is written of each member can be used; nobody is asked.
+pub(super) async fn check(setup: &FleetSetup) -> Result<(), FleetError> {
+    for endpoint in &setup.endpoints {
+        // With a user it would ask at once.
+        let options = options(&FleetSetup { user: None, ..setup.clone() });
+        let tried = Client::connect([endpoint], Some(options)).await;
+        tried.map_err(|why| FleetError::Endpoint { endpoint: endpoint.clone(), why: why.to_string() })?;
+    }
+    Ok(())
+}
+
 /// How every member is asked.
-pub(super) fn options(setup: &FleetSetup) -> ConnectOptions {
+fn options(setup: &FleetSetup) -> ConnectOptions {
     let mut options = ConnectOptions::new()
         .with_connect_timeout(limits::FLEET_CALL_SPAN / 2)
         // One that is cut off from the others tells nothing new, and would not say so.
@@ -170,6 +193,13 @@ impl Etcd {
             }
         }
         Ok((Fleet::new(nodes, rooms), revision(answer.header())?))
+    }
+
+    /// Says whether the member and most others agree still, which one that is cut off cannot.
+    pub(super) async fn probe(&self) -> Result<(), EtcdError> {
+        let mut client = self.client.kv_client();
+        let count = GetOptions::new().with_prefix().with_count_only();
+        self.timed(client.get(format!("{}/nodes/", self.keys.prefix), Some(count))).await.map(drop)
     }
 
     /// What changes from a revision on.

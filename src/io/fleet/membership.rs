@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use etcd_client::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -14,7 +13,7 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::fleet::{Batch, Load, Need, Outcome};
 use crate::io::fleet::counters::FleetCounters;
-use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, options};
+use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, check};
 use crate::io::fleet::placement::{Ask, FleetHandle, Placement};
 use crate::io::fleet::setup::{FleetError, FleetSetup};
 use crate::io::fleet::state::Shared;
@@ -34,6 +33,10 @@ pub struct Membership {
     lease: Option<i64>,
     /// The log says that etcd is away.
     is_told: bool,
+    /// Until when many are thought to place rooms at once.
+    crowded_until: Option<Instant>,
+    /// When rooms were last placed.
+    placed: Option<Instant>,
 }
 
 impl Membership {
@@ -47,19 +50,16 @@ impl Membership {
         counters: FleetCounters,
         end: impl Fn(RoomId) + Send + Sync + 'static,
     ) -> Result<(Self, Placement), FleetError> {
-        for endpoint in &setup.endpoints {
-            // With a user it would ask at once.
-            let options = options(&FleetSetup { user: None, ..setup.clone() });
-            let tried = Client::connect([endpoint], Some(options)).await;
-            tried.map_err(|why| FleetError::Endpoint { endpoint: endpoint.clone(), why: why.to_string() })?;
-        }
+        check(&setup).await?;
         let shared = Arc::new(Shared::new(setup.member.clone()));
         let (asks, queue) = mpsc::channel(limits::FLEET_ASKS_LEN);
         let (load_sender, load) = watch::channel(Load::default());
         let handle =
             FleetHandle { shared: shared.clone(), asks, load: Arc::new(load_sender), counters: counters.clone() };
         let (pending, end) = (VecDeque::new(), Box::new(end));
-        let own = Self { setup, shared, asks: queue, pending, load, end, counters, lease: None, is_told: false };
+        let (lease, is_told, crowded_until, placed) = (None, false, None, None);
+        let own =
+            Self { setup, shared, asks: queue, pending, load, end, counters, lease, is_told, crowded_until, placed };
         Ok((own, Placement::Fleet(handle)))
     }
 
@@ -149,17 +149,12 @@ impl Membership {
         {
             let (state, now) = (&mut *self.shared.lock(), Instant::now());
             for seen in all {
-                match seen {
-                    Seen::Node(id, Some(known), _) => state.fleet.see_node(id, known),
-                    Seen::Node(id, None, at) => state.fleet.miss_node(&id, at),
-                    Seen::Room(room, Some(known), _) => {
-                        state.fleet.see_room(room.clone(), known);
-                        if state.member.see_room(now, &state.fleet, &room) {
-                            lost.push(room);
-                        }
-                    }
-                    Seen::Room(room, None, at) => state.fleet.miss_room(&room, at),
-                }
+                let room = match &seen {
+                    Seen::Room(room, Some(_), _) => Some(room.clone()),
+                    Seen::Node(..) | Seen::Room(_, None, _) => None,
+                };
+                seen.apply(&mut state.fleet);
+                lost.extend(room.filter(|room| state.member.see_room(now, &state.fleet, room)));
             }
         }
         self.end_all(lost);
@@ -220,12 +215,23 @@ impl Membership {
                 needs.push(ask.need.clone());
             }
         }
-        let mut batch = Batch::new(needs).by(self.setup.member.id.clone());
+        let now = Instant::now();
+        let is_crowded = self.crowded_until.is_some_and(|until| now < until);
+        // As long as so many are asked for, nobody tries whether the others are gone: whoever does is too late again.
+        if is_crowded && self.placed.is_some_and(|placed| now < placed + limits::FLEET_RUSH_SPACING) {
+            self.crowded_until = Some(now + limits::FLEET_CROWD_SPAN);
+        }
+        self.placed = Some(now);
+        let mut batch = Batch::new(needs).by(self.setup.member.id.clone(), is_crowded);
         loop {
             let asked = batch.ask(&self.shared.lock().fleet);
             let Some(asked) = asked else { break };
             let answer = etcd.commit(&asked).await?;
             batch.hear(&mut self.shared.lock().fleet, asked, answer);
+        }
+        self.counters.retries.add(batch.conflicts().into());
+        if batch.conflicts() > 0 {
+            self.crowded_until = Some(Instant::now() + limits::FLEET_CROWD_SPAN);
         }
         // What came here is held before anybody is told so.
         self.see_rooms(names.into_iter().collect());

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn an_address_that_has_many_rooms_placed_waits_until_some_are_over() {
-        let member = MemberSetup { id: "a".parse().unwrap(), url: "https://a.example".into(), region: None };
+        let (id, url) = ("a".parse().unwrap(), "https://a.example".into());
+        let member = MemberSetup { id, url, region: None, pod: None };
         let shared = Shared::new(member);
         let (mut state, now) = (shared.lock(), Instant::now());
         let from = |text: &str| Some(text.parse::<IpAddr>().unwrap());

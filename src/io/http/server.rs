@@ -224,7 +224,7 @@ impl HttpDoor {
 
 /// Bounds what one connection may take before a request of it is whole: time, bytes of its head, requests at once and
 /// bytes sent ahead.
-fn bounded(mut server: Server<SocketAddr>) -> Server<SocketAddr> {
+pub(super) fn bounded(mut server: Server<SocketAddr>) -> Server<SocketAddr> {
     let builder = server.http_builder();
     let mut http1 = builder.http1();
     http1.header_read_timeout(limits::HTTP_HEAD_SPAN).max_buf_size(limits::HTTP_HEAD_LEN_MAX);
