@@ -2,7 +2,6 @@
 //! tracks, each when [`Schedule`] says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,6 +19,7 @@ use super::codecs::{OPUS_PAYLOAD_TYPE, payload_type};
 use super::error::LoadError;
 use super::participant::{LocalTrack, Participant};
 use super::schedule::{Due, Frame, Schedule, Word};
+use super::wish::KeyframeWish;
 use crate::core::signal::VideoTrack;
 
 /// Sends for one person.
@@ -121,11 +121,11 @@ impl Sender {
 }
 
 /// Reads the node's feedback on a picture, and notes when it wants a keyframe (RFC 4585 PLI, RFC 5104 FIR).
-async fn watch_feedback(local: LocalTrack, wants_keyframe: Arc<AtomicBool>) {
+async fn watch_feedback(local: LocalTrack, wish: Arc<KeyframeWish>) {
     while let Some(event) = local.track.poll().await {
         let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
         if packets.iter().any(|packet| is_keyframe_request(&**packet)) {
-            wants_keyframe.store(true, Ordering::Relaxed);
+            wish.ask();
         }
     }
 }
