@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tessera::app::load::{FaceReport, Report};
@@ -15,7 +14,7 @@ use tessera::base::media::{Codec, ComposedFrame, EncodedFrame, Pts, Size};
 use tessera::engine::encode::{EncoderChoice, VideoEncoderSetup, video_encoder};
 
 use crate::browser::node::{Load, Node};
-use crate::doors::harness::{block_on, metric};
+use crate::doors::harness::metric;
 use crate::doors::sender::{Sender, Sent};
 use crate::keepers::process::{BINARY, wait_until};
 
@@ -125,11 +124,9 @@ fn a_decoder_killed_hung_or_fed_a_crasher_costs_its_own_tiles_a_moment_and_other
     };
     let node = node(folder.path(), WORKERS, &[("LD_LIBRARY_PATH", &libraries)]);
     let figures = folder.path().join("load.json");
-    let line = ["--quiet", "--decoders", "1", "--json", figures.to_str().unwrap(), "--codecs", "h264"];
-    let cameras = ["--width", "160", "--height", "90", "--fps", "15"];
-    let load = Load::start_with(&node, "call", 16, 90, &[&line[..], &cameras].concat());
-    block_on(node.wait_for_participants("call", 16, Duration::from_secs(60)));
-    flows(&node, 2);
+    let line = ["--decoders", "1", "--json", figures.to_str().unwrap(), "--codecs", "h264", "--fps", "15"];
+    let load = Load::start_measuring(&node, "call", 16, 90, &line);
+    flows(&node, 1);
     let at_first: Vec<u32> = decoders(&node).into_iter().collect();
     let [fed, killed, hung, untouched] = at_first[..] else { panic!("{at_first:?}") };
     let wished = || metric(&node, "tessera_keyframes_requested_total");

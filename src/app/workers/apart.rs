@@ -41,10 +41,17 @@ impl Running {
 
     /// Whether it says nothing because it hangs, and not because it waits for a core or has only begun.
     fn is_hung(&mut self, now: Instant) -> bool {
+        if self.line.patience().is_none_or(|at| now < at) {
+            return false;
+        }
+        let pulse = Pulse::of(self.process.id(), now);
+        if pulse.is_some_and(|pulse| pulse.is_stopped()) {
+            return true;
+        }
         if !self.line.is_silent(now) {
             return false;
         }
-        let Some(pulse) = Pulse::of(self.process.id(), now) else { return true };
+        let Some(pulse) = pulse else { return true };
         let before = self.pulse.replace(pulse).filter(|_| self.listens);
         !(pulse.waits(before) && self.line.excuse(now, limits::DECODER_LOOK_SPAN))
     }

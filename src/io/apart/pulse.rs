@@ -9,12 +9,22 @@ use crate::base::limits;
 /// Linux tells processor time in hundredths of a second (proc(5), time(7)).
 const TICK: Duration = Duration::from_millis(10);
 
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It runs, or would if there were a core or what it reads of the disk.
+    Runs,
+    /// It waits for something else.
+    Sleeps,
+    /// Somebody stopped it.
+    Stopped,
+}
+
 /// How a process stood at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulse {
     at: Instant,
-    /// It runs, or would if there were a core or what it reads of the disk.
-    runs: bool,
+    state: State,
     /// Processor time so far.
     spent: Duration,
 }
@@ -31,11 +41,21 @@ impl Pulse {
     fn parse(line: &str, at: Instant) -> Option<Self> {
         let (_, tail) = line.rsplit_once(')')?;
         let mut fields = tail.split_ascii_whitespace();
-        let runs = matches!(fields.next()?, "R" | "D");
+        let state = match fields.next()? {
+            "R" | "D" => State::Runs,
+            "T" | "t" => State::Stopped,
+            _ => State::Sleeps,
+        };
         let mut ticks = || fields.next()?.parse::<u32>().ok();
         (0..10).for_each(|_| _ = ticks());
         let spent = TICK * ticks()?.checked_add(ticks()?)?;
-        Some(Self { at, runs, spent })
+        Some(Self { at, state, spent })
+    }
+
+    /// Whether it will not go on by itself.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state == State::Stopped
     }
 
     /// Whether it only waits for its turn, as far as can be told: it would run, and did not have the processor for
@@ -47,7 +67,7 @@ impl Pulse {
         let computes = before.is_some_and(|before| {
             self.spent.saturating_sub(before.spent) * 2 >= self.at.saturating_duration_since(before.at)
         });
-        self.runs && !computes
+        self.state == State::Runs && !computes
     }
 }
 
@@ -69,8 +89,9 @@ mod tests {
         assert!(first.waits(None), "it is looked at for the first time");
         assert!(pulse(later, "R", 13).waits(Some(first)) && !pulse(later, "R", 16).waits(Some(first)));
         assert!(pulse(later, "D", 10).waits(Some(first)), "of the disk it waits too");
-        for state in ["T", "S", "Z", "t"] {
-            assert!(!pulse(later, state, 10).waits(Some(first)), "{state}");
+        for (state, stopped) in [("T", true), ("S", false), ("Z", false), ("t", true)] {
+            let pulse = pulse(later, state, 10);
+            assert!(!pulse.waits(Some(first)) && pulse.is_stopped() == stopped, "{state}");
         }
         let long_ago = start + Duration::from_secs(9);
         assert!(pulse(long_ago, "R", 900).waits(Some(first)), "of another silence");
