@@ -16,10 +16,6 @@ use crate::io::telemetry::log::alias;
 /// Ticks a late thread catches up with in a burst; what lies further back is skipped and filled by readers.
 const CATCH_UP_TICKS: u64 = 10;
 
-/// How far sound goes before everything else on the machine (nice). It takes some hundredths of a core; a picture that
-/// comes late is replaced by the next one, a word is not.
-const PRECEDENCE: i32 = -11;
-
 /// A room's sound, from its voices to everyone who listens.
 pub struct SoundWork {
     /// Which room.
@@ -66,7 +62,6 @@ struct Channel {
 
 /// The body of a `mix-n` thread.
 pub fn run(mailbox: &Mailbox<MixCommand>, reports: &Reports<Event>, counters: &NodeCounters) {
-    take_precedence();
     let mut rooms: HashMap<RoomId, Channel> = HashMap::new();
     while mailbox.drain(|command| apply(&mut rooms, command)) {
         let mut deadline = None;
@@ -82,17 +77,6 @@ pub fn run(mailbox: &Mailbox<MixCommand>, reports: &Reports<Event>, counters: &N
             reports.send(Event::RoomFailed(room));
         }
         mailbox.waker.sleep_until(deadline);
-    }
-}
-
-/// On Linux this concerns the calling thread alone.
-fn take_precedence() {
-    if let Err(error) = rustix::process::nice(PRECEDENCE) {
-        tracing::info!(
-            %error,
-            "the system lets sound go before nothing else: beside programs that take all cores it may have gaps; \
-             LimitNICE={PRECEDENCE} in the unit, or the capability CAP_SYS_NICE, allows it"
-        );
     }
 }
 
