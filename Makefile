@@ -59,10 +59,11 @@ fuzz: setup-build ## A million hostile datagrams, offers and messages; random se
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
 
-soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, a minute of pushes
+soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, overload, a minute of pushes
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests no_call_is_cut_by_etcd -- --test-threads=1 --nocapture
+	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests a_compiler_beside_a_call -- --ignored --test-threads=1 --nocapture
 	TESSERA_PUSH_SECONDS=60 $(CARGO) test --release --locked --test tests servers_of_rtmp_and_srt -- --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors

@@ -6,4 +6,4 @@ pub mod harness;
 mod http;
 mod joins;
 mod media;
-mod sender;
+pub mod sender;

@@ -29,6 +29,7 @@ mod live;
 mod load;
 mod log;
 mod moderation;
+mod overload;
 mod pages;
 mod privacy;
 mod push;

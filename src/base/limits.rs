@@ -238,8 +238,12 @@ pub const DECODER_FRAMES_MAX: usize = 1024;
 pub const DECODER_RETURNS_LEN: usize = 4096;
 /// Characters of what such a process says about a frame.
 pub const DECODER_WORD_LEN_MAX: usize = 160;
-/// How long such a process may be silent about a frame before it counts as hung.
-pub const DECODER_ANSWER_SPAN: Duration = Duration::from_millis(500);
+/// How long such a process may be silent about a frame before it is looked at: one that stands still is hung.
+pub const DECODER_ANSWER_SPAN: Duration = Duration::from_millis(250);
+/// From look to look at one that is silent and runs: if it had the processor for half of that, it is hung.
+pub const DECODER_LOOK_SPAN: Duration = Duration::from_millis(100);
+/// How long one that waits for the processor, or has only begun, may be silent.
+pub const DECODER_STARVED_SPAN: Duration = Duration::from_secs(1);
 /// How late the node's own thread may be to blame it for that.
 pub const DECODER_LATE_SPAN: Duration = Duration::from_millis(100);
 /// How far such a process may be behind before frames wait in their tracks' queues, where there is an order in which
@@ -255,6 +259,8 @@ pub const DECODER_START_SPACING: Duration = Duration::from_millis(200);
 pub const DECODER_DEATHS_MAX: usize = 3;
 /// How long such an end counts.
 pub const DECODER_DEATHS_SPAN: Duration = Duration::from_secs(60);
+/// How long a track is not decoded after its second such end, so that the others have their pictures meanwhile.
+pub const DECODER_PAUSE_SPAN: Duration = Duration::from_secs(1);
 /// Bytes of one incoming temporal unit.
 pub const INGEST_FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
 
@@ -288,6 +294,9 @@ pub const NACK_WAIT_MAX: Duration = Duration::from_millis(400);
 pub const REPAIR_SPAN_MIN: Duration = Duration::from_millis(20);
 /// How soon a keyframe that was asked for and did not come is asked for again: the request may be lost, or its answer.
 pub const KEYFRAME_RETRY: Duration = Duration::from_millis(300);
+/// How long ago a keyframe must have been asked for before that for one that came to be followed as soon: what breaks a
+/// picture twice in a row is not to take it away for a second.
+pub const KEYFRAME_REST: Duration = Duration::from_secs(4);
 /// Packets of one video track that wait for a missing one.
 pub const REORDER_PACKETS_MAX: usize = 2048;
 /// Packets kept while a track has no keyframe under way: enough for a keyframe whose first packet comes last.

@@ -142,20 +142,31 @@ impl Load {
         Self::begin(node, room, participants, duration_s, &[&heedless, flags].concat())
     }
 
+    /// As `start_with`, and waits until all have joined, have what to send, and what they see counts.
+    pub fn start_measuring(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
+        let mut command = Self::command(node, room, participants, duration_s);
+        let child = command.arg("--heedless").args(flags).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the binary starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line == "measuring"), "it ended before: {:?}", child.wait());
+        Self { child }
+    }
+
     /// As `start`, and they send what they are asked for, as browsers do.
     pub fn start_heeding(node: &Node, room: &str, participants: u32, duration_s: u32) -> Self {
         Self::begin(node, room, participants, duration_s, &[])
     }
 
     fn begin(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
-        let child = Command::new(BINARY)
-            .args(["load", "--url", &node.url, "--room", room])
-            .args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")])
-            .args(flags)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        Self { child }
+        let mut command = Self::command(node, room, participants, duration_s);
+        Self { child: command.args(flags).spawn().expect("the binary starts") }
+    }
+
+    fn command(node: &Node, room: &str, participants: u32, duration_s: u32) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(["load", "--url", &node.url, "--room", room]).stdout(Stdio::null());
+        command.args(["--participants", &participants.to_string(), "--duration", &format!("{duration_s}s")]);
+        command
     }
 
     /// Asks them to leave; how they fared is not this test's question.

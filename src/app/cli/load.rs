@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::app::cli::terminal::say;
+use crate::app::cli::terminal::{complain, say};
 use crate::app::cli::{Failure, Span};
 use crate::app::config::{Side, Within};
 use crate::app::load::{self, Codecs, HlsOptions, LinkPlan, LoadError, LoadOptions, Stack, Stage, StagePlan};
@@ -161,7 +162,15 @@ pub fn run(args: LoadArgs) -> ExitCode {
         seed: args.seed,
     };
     let bar = ProgressBar::new(0).with_style(style());
-    let report = load::run(&options, &|stage| show(&bar, &options, stage));
+    let (quiet, begun) = (args.quiet, AtomicBool::new(false));
+    let report = load::run(&options, &|stage| {
+        // Who reads this in a pipe sees no bar.
+        let begins = matches!(stage, Stage::Measuring(_)) && !begun.swap(true, Ordering::Relaxed);
+        if begins && bar.is_hidden() && !quiet {
+            complain!("measuring");
+        }
+        show(&bar, &options, stage);
+    });
     bar.finish_and_clear();
     let report = match report {
         Ok(report) => report,

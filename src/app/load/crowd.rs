@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -325,7 +324,7 @@ impl People {
             }
             Heard::KeyframeWanted => {
                 let wish = member.schedule.as_ref().and_then(|schedule| schedule.wish(VideoTrack::Camera));
-                wish.into_iter().for_each(|wish| wish.store(true, Ordering::Relaxed));
+                wish.into_iter().for_each(|wish| wish.ask());
             }
             // Of what the node tells, that is a small part, and nobody here looks at the rest.
             Heard::Told(text) if may_ask(&text) => {

@@ -41,6 +41,7 @@ mod summary;
 mod viewer;
 pub mod voice;
 mod wants;
+mod wish;
 mod witness;
 
 pub use codecs::Codecs;
@@ -50,8 +51,8 @@ pub(crate) use http::{client_builder, node_url, refusal, told};
 pub use link::{LinkPlan, StagePlan};
 pub use reception::{FirstReport, ViewersReport};
 pub use report::{
-    AudioReport, CameraReport, CompositeReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
-    PacketReport, ParticipantReport, RepairReport, Report, RungReport, StackReport, WayReport,
+    AudioReport, CameraReport, CompositeReport, DecoderReport, FaceReport, FreezeReport, LatencyReport, LinkReport,
+    MouthToEarReport, PacketReport, ParticipantReport, RepairReport, Report, RungReport, StackReport, WayReport,
 };
 pub use run::{LoadOptions, Stage, run};
 pub use stack::Stack;

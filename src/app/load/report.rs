@@ -22,6 +22,9 @@ pub struct Report {
     /// What each decoder saw, in the order of their numbers.
     #[serde(default)]
     pub decoders: Vec<DecoderReport>,
+    /// How each person's camera was seen, in the order of their numbers; those alone who were.
+    #[serde(default)]
+    pub faces: Vec<FaceReport>,
     /// From a frame's sending to its being decoded as part of the composite, milliseconds.
     pub latency_ms: LatencyReport,
     /// Standstills of the composite, or of one tile whose sender sends.
@@ -120,6 +123,21 @@ pub struct DecoderReport {
     /// The composite's extents, each from when on: a viewer's rung follows their link.
     #[serde(default)]
     pub rungs: Vec<RungReport>,
+}
+
+/// How one person's camera was seen, by all who looked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaceReport {
+    /// Whose.
+    pub number: usize,
+    /// New frames that whoever saw fewest saw.
+    pub frames: u64,
+    /// Standstills over half a second.
+    pub freezes: u64,
+    /// The longest time without a new frame.
+    pub longest_gap_ms: f64,
+    /// How often the node asked for a keyframe: it does whenever it lost a frame.
+    pub keyframes_asked: u64,
 }
 
 /// From when on a composite had these extents.

@@ -263,6 +263,7 @@ impl<'a> Call<'a> {
         }
         let begin = Instant::now();
         self.phase.begin();
+        self.log.forget_asked();
         self.audience.iter().for_each(Audience::begin);
         if let Some(links) = &self.links {
             let _ = links.begun.set(begin);
@@ -284,6 +285,7 @@ impl<'a> Call<'a> {
         let links = summary::links(links.map(|link| link.counts()));
         let camera = |(Size { width, height }, fps, count)| CameraReport { count, width, height, fps };
         let cameras = self.log.cameras().into_iter().map(camera).collect();
+        let asked: Vec<u64> = (0..self.log.people()).map(|number| self.log.asked(number, VideoTrack::Camera)).collect();
         told(Stage::Leaving);
         let connected = self.people.len();
         let own = self.people.iter().filter(|one| matches!(one, Person::OfCrowd(_))).count();
@@ -292,6 +294,7 @@ impl<'a> Call<'a> {
         report.participants.asked = self.options.participants;
         report.participants.connected = connected;
         report.stacks = StackReport { webrtc: connected - own, own };
+        report.faces.iter_mut().for_each(|face| face.keyframes_asked = asked[face.number]);
         (report.packets, report.repairs, report.links) = (packets, repairs, links);
         (report.cameras, report.viewers) = (cameras, viewers);
         report.joined_s = (begin - self.start).as_secs_f64();

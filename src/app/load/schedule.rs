@@ -3,7 +3,6 @@
 //! another to say: [`super::sender`], or the crowd.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use super::library::Library;
 use super::reel::{Footage, Reel};
 use super::sendlog::{SendLog, lane};
 use super::voice::Voice;
+use super::wish::KeyframeWish;
 use crate::base::limits;
 use crate::base::media::{Pts, pts_from_tick, rtp_from_pts};
 use crate::core::signal::VideoTrack;
@@ -44,9 +44,10 @@ pub(super) struct Schedule {
 struct Show {
     track: VideoTrack,
     reel: Reel,
-    /// Set by the node's PLI or FIR.
-    wants_keyframe: Arc<AtomicBool>,
-    keyframe_at: Option<Instant>,
+    /// The node's PLI or FIR.
+    wish: Arc<KeyframeWish>,
+    /// When one was heard last.
+    heard_at: Option<Instant>,
 }
 
 /// What is to be sent now.
@@ -98,8 +99,8 @@ impl Schedule {
         let show = |track: &VideoTrack| Show {
             track: *track,
             reel: Reel::new(Pts(0)),
-            wants_keyframe: Arc::new(AtomicBool::new(false)),
-            keyframe_at: None,
+            wish: Arc::new(KeyframeWish::new(Arc::clone(&log), lane(number, *track))),
+            heard_at: None,
         };
         log.set_alive(number, !tracks.is_empty());
         let (shows, asked) = (tracks.iter().map(show).collect(), Asked::default());
@@ -112,8 +113,8 @@ impl Schedule {
     }
 
     /// The note by which a keyframe of `track` is wished for.
-    pub fn wish(&self, track: VideoTrack) -> Option<Arc<AtomicBool>> {
-        self.shows.iter().find(|show| show.track == track).map(|show| Arc::clone(&show.wants_keyframe))
+    pub fn wish(&self, track: VideoTrack) -> Option<Arc<KeyframeWish>> {
+        self.shows.iter().find(|show| show.track == track).map(|show| Arc::clone(&show.wish))
     }
 
     /// When the next is due.
@@ -149,14 +150,12 @@ impl Schedule {
         if clip.is_some() {
             self.log.note_clip(self.number, show.track, &setup);
         }
-        let is_due = show.keyframe_at.is_none_or(|at| now - at >= limits::KEYFRAME_SPACING);
-        let wants_keyframe = is_due && show.wants_keyframe.swap(false, Ordering::Relaxed);
-        let (footage, at) = show.reel.roll(clip.as_ref(), wants_keyframe, LOOKS)?;
-        if footage.shot(at).keyframe {
-            show.keyframe_at = Some(now);
-            // Whatever was asked for meanwhile is answered by this one.
-            show.wants_keyframe.store(false, Ordering::Relaxed);
+        let is_soon = show.heard_at.is_some_and(|at| now - at < limits::LOAD_KEYFRAMES_APART);
+        let wants_keyframe = show.wish.take() && !is_soon;
+        if wants_keyframe {
+            show.heard_at = Some(now);
         }
+        let (footage, at) = show.reel.roll(clip.as_ref(), wants_keyframe, LOOKS)?;
         self.log.note_sent(self.number, show.track, footage.moment(at));
         Some(Frame { track: show.track, rtp_time: rtp_from_pts(due, limits::VIDEO_CLOCK), footage, at })
     }

@@ -2,7 +2,6 @@
 //! tracks, each when [`Schedule`] says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,6 +19,7 @@ use super::codecs::{OPUS_PAYLOAD_TYPE, payload_type};
 use super::error::LoadError;
 use super::participant::{LocalTrack, Participant};
 use super::schedule::{Due, Frame, Schedule, Word};
+use super::wish::KeyframeWish;
 use crate::core::signal::VideoTrack;
 
 /// Sends for one person.
@@ -72,10 +72,11 @@ impl Sender {
     /// Sends until `stop` says so or the connection is gone.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut feedback = JoinSet::new();
-        for (track, outward) in &self.pictures {
-            if let Some(wish) = self.schedule.wish(*track) {
-                feedback.spawn(watch_feedback(outward.local.clone(), wish));
-            }
+        let wish = |(track, outward): &(VideoTrack, Outward)| Some((outward.local.ssrc, self.schedule.wish(*track)?));
+        let wishes: Arc<[_]> = self.pictures.iter().filter_map(wish).collect();
+        let pictures = self.pictures.iter().map(|(_, outward)| outward);
+        for outward in pictures.chain([&self.microphone]) {
+            feedback.spawn(watch_feedback(outward.local.clone(), Arc::clone(&wishes)));
         }
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
@@ -120,12 +121,14 @@ impl Sender {
     }
 }
 
-/// Reads the node's feedback on a picture, and notes when it wants a keyframe (RFC 4585 PLI, RFC 5104 FIR).
-async fn watch_feedback(local: LocalTrack, wants_keyframe: Arc<AtomicBool>) {
+/// Reads the node's feedback on a track, and notes of which it wants a keyframe (RFC 4585 PLI, RFC 5104 FIR): the crate
+/// gives all of a compound packet to the track that its first packet is about, which is a report on any of them.
+async fn watch_feedback(local: LocalTrack, wishes: Arc<[(u32, Arc<KeyframeWish>)]>) {
     while let Some(event) = local.track.poll().await {
         let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
-        if packets.iter().any(|packet| is_keyframe_request(&**packet)) {
-            wants_keyframe.store(true, Ordering::Relaxed);
+        for packet in packets.iter().filter(|packet| is_keyframe_request(&***packet)) {
+            let about = packet.destination_ssrc();
+            wishes.iter().filter(|(ssrc, _)| about.contains(ssrc)).for_each(|(_, wish)| wish.ask());
         }
     }
 }

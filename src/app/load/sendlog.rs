@@ -28,6 +28,8 @@ pub(super) struct SendLog {
     alive: Vec<AtomicBool>,
     /// What each person's track sends: columns, rows and frames a second, 16 bits each; 0: nothing yet.
     sending: Vec<AtomicU64>,
+    /// How often the node asked for a keyframe of each track.
+    asked: Vec<AtomicU64>,
 }
 
 impl SendLog {
@@ -40,6 +42,7 @@ impl SendLog {
             spoken: (0..people).map(|_| blank(words)).collect(),
             alive: (0..people).map(|_| AtomicBool::new(false)).collect(),
             sending: blank(people * TRACKS),
+            asked: blank(people * TRACKS),
         }
     }
 
@@ -79,6 +82,21 @@ impl SendLog {
         let ClipSetup { size, fps, .. } = setup;
         let sending = u64::from(size.width) << 32 | u64::from(size.height) << 16 | u64::from(*fps);
         self.sending[lane(number, track)].store(sending, Ordering::Relaxed);
+    }
+
+    /// The node asks for a keyframe of the track in this lane.
+    pub fn note_asked(&self, lane: usize) {
+        self.asked[lane].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it did so for person `number`'s `track`, since it was forgotten.
+    pub fn asked(&self, number: usize, track: VideoTrack) -> u64 {
+        self.asked[lane(number, track)].load(Ordering::Relaxed)
+    }
+
+    /// Begins to count anew how often keyframes are asked for.
+    pub fn forget_asked(&self) {
+        self.asked.iter().for_each(|asked| asked.store(0, Ordering::Relaxed));
     }
 
     /// How many people the log knows.
@@ -137,6 +155,16 @@ mod tests {
         assert_eq!((log.frame_sent(0, camera, 0), log.frame_sent(1, camera, 1)), (None, None));
         assert_eq!((log.frame_sent(9, camera, 0), log.frame_sent(1, screen, MOMENTS)), (None, None));
         assert_eq!((log.word_sent(0, 0), log.people()), (None, 2));
+    }
+
+    #[test]
+    fn the_log_counts_who_is_asked_for_keyframes() {
+        let log = SendLog::new(Instant::now(), 2, 1);
+        log.note_asked(lane(1, VideoTrack::Screen));
+        log.forget_asked();
+        log.note_asked(lane(1, VideoTrack::Camera));
+        let asked = |number| [VideoTrack::Camera, VideoTrack::Screen].map(|track| log.asked(number, track));
+        assert_eq!([asked(0), asked(1)], [[0, 0], [1, 0]]);
     }
 
     #[test]

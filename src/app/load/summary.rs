@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::gauge::Gauge;
 use super::link::WayCounts;
 use super::report::{
-    AudioReport, CompositeReport, DecoderReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
+    AudioReport, CompositeReport, DecoderReport, FaceReport, FreezeReport, LatencyReport, LinkReport, MouthToEarReport,
     ParticipantReport, Report, RungReport,
 };
 use super::viewer::Sights;
@@ -30,6 +30,7 @@ pub(super) fn summarise(testimonies: &[Testimony], speakers: &[usize], measured:
         participants: ParticipantReport { seen: seen_by_all(&sights), ..ParticipantReport::default() },
         composite: composite(&sights, seconds),
         decoders: decoders(testimonies),
+        faces: faces(&sights),
         latency_ms: latency(&sights),
         freezes: FreezeReport {
             count: sights.iter().map(|sights| sights.freezes).sum(),
@@ -107,6 +108,24 @@ fn decoders(testimonies: &[Testimony]) -> Vec<DecoderReport> {
     decoders
 }
 
+/// Of each camera that somebody saw what was worst; what its sender was asked for is left out.
+fn faces(sights: &[&Sights]) -> Vec<FaceReport> {
+    let people = sights.iter().map(|sights| sights.faces.len()).max().unwrap_or(0);
+    let face = |number: usize| {
+        let seen = || sights.iter().filter_map(|sights| sights.faces.get(number));
+        let longest = seen().map(|face| face.longest_gap).max()?;
+        Some(FaceReport {
+            number,
+            frames: seen().map(|face| face.frames).min()?,
+            freezes: seen().map(|face| face.freezes).sum(),
+            longest_gap_ms: longest.as_secs_f64() * 1000.0,
+            keyframes_asked: 0,
+        })
+    };
+    let is_seen = |face: &FaceReport| sights.iter().any(|sights| sights.seen.contains(&face.number));
+    (0..people).filter_map(face).filter(is_seen).collect()
+}
+
 fn latency(sights: &[&Sights]) -> LatencyReport {
     let mut all = Gauge::new();
     sights.iter().for_each(|sights| all.merge(&sights.latency));
@@ -145,6 +164,7 @@ mod tests {
 
     use super::*;
     use crate::app::load::listener::Sounds;
+    use crate::app::load::viewer::Face;
     use crate::base::media::{Codec, Size};
 
     fn testimony(number: usize, seen: &[usize], heard: &[usize]) -> Testimony {
@@ -159,6 +179,7 @@ mod tests {
             broken: 0,
             freezes: 1,
             longest_gap: Duration::from_millis(600),
+            faces: vec![Face { frames: 9 - number as u64, freezes: 1, longest_gap: Duration::from_millis(600) }; 2],
             longest_picture_gap: Duration::from_millis(90),
             rungs: vec![(Duration::ZERO, Size::new(1280, 720)), (Duration::from_secs(2), Size::new(640, 360))],
         };
@@ -179,6 +200,8 @@ mod tests {
         assert!((report.composite.fps - 30.0).abs() < 1e-9, "of the slower one");
         assert_eq!((report.freezes.count, report.composite.width), (2, 1280));
         assert_eq!(report.composite.codec, "av1, h264");
+        let of_both = |number| FaceReport { number, frames: 8, freezes: 2, longest_gap_ms: 600.0, keyframes_asked: 0 };
+        assert_eq!(report.faces, [of_both(0), of_both(1)]);
         let rungs: Vec<_> = report.decoders[1].rungs.iter().map(|rung| (rung.at_s, rung.height)).collect();
         assert_eq!(rungs, [(0.0, 720), (2.0, 360)]);
         assert!((report.audio.longest_gap_ms - 40.0).abs() < 1e-9 && report.decoders[0].freezes == 1);

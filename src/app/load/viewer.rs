@@ -30,6 +30,8 @@ pub(super) struct Sights {
     pub freezes: u64,
     /// The longest time without anything new, in a tile or in all.
     pub longest_gap: Duration,
+    /// Standstills of each person's camera, and the longest time without a new frame of it.
+    pub faces: Vec<Face>,
     /// The longest time without a new composite.
     pub longest_picture_gap: Duration,
     /// The composite's extents, each with how long had been measured when it came; the newest ones are left out where
@@ -37,8 +39,26 @@ pub(super) struct Sights {
     pub rungs: Vec<(Duration, Size)>,
 }
 
+/// How one person's camera was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Face {
+    /// New frames.
+    pub frames: u64,
+    /// Standstills over [`limits::LOAD_FREEZE_AFTER`].
+    pub freezes: u64,
+    /// The longest time without a new frame.
+    pub longest_gap: Duration,
+}
+
+impl Face {
+    fn gap(&mut self, gap: Duration) {
+        self.longest_gap = self.longest_gap.max(gap);
+        self.freezes += u64::from(gap > limits::LOAD_FREEZE_AFTER);
+    }
+}
+
 impl Sights {
-    fn new() -> Self {
+    fn new(people: usize) -> Self {
         Self {
             seen: BTreeSet::new(),
             latency: Gauge::new(),
@@ -48,6 +68,7 @@ impl Sights {
             broken: 0,
             freezes: 0,
             longest_gap: Duration::ZERO,
+            faces: vec![Face::default(); people],
             longest_picture_gap: Duration::ZERO,
             rungs: Vec::new(),
         }
@@ -97,7 +118,7 @@ impl Viewer {
             newest: vec![None; lane(people, VideoTrack::Camera)],
             picture_at: None,
             begun: None,
-            sights: Sights::new(),
+            sights: Sights::new(people),
         })
     }
 
@@ -112,7 +133,7 @@ impl Viewer {
 
     /// Forgets what was measured; the measured span begins at `now`.
     pub fn begin(&mut self, now: Instant) {
-        self.sights = Sights::new();
+        self.sights = Sights::new(self.sights.faces.len());
         self.begun = Some(now);
         self.picture_at = self.picture_at.map(|_| now);
         self.newest.iter_mut().flatten().for_each(|sighting| sighting.at = now);
@@ -149,7 +170,7 @@ impl Viewer {
         for number in 0..log.people() {
             for track in [VideoTrack::Camera, VideoTrack::Screen] {
                 if let Some(sighting) = self.newest[lane(number, track)].filter(|_| log.is_alive(number)) {
-                    self.gap(now.saturating_duration_since(sighting.at));
+                    self.tile_gap(number, track, now.saturating_duration_since(sighting.at));
                 }
             }
         }
@@ -196,10 +217,20 @@ impl Viewer {
         let Some(sent) = log.frame_sent(number, track, usize::from(code.frame)) else { return };
         let delay = now.saturating_duration_since(sent);
         self.sights.latency.add(delay);
+        if let Some(face) = self.sights.faces.get_mut(number).filter(|_| track == VideoTrack::Camera) {
+            face.frames += 1;
+        }
         if let Some(before) = before {
-            self.gap(now.saturating_duration_since(before.at));
+            self.tile_gap(number, track, now.saturating_duration_since(before.at));
         }
         self.newest[lane] = Some(Sighting { owner, frame: code.frame, at: now, delay });
+    }
+
+    fn tile_gap(&mut self, number: usize, track: VideoTrack, gap: Duration) {
+        if let Some(face) = self.sights.faces.get_mut(number).filter(|_| track == VideoTrack::Camera) {
+            face.gap(gap);
+        }
+        self.gap(gap);
     }
 
     fn picture_gap(&mut self, gap: Duration) {
@@ -364,5 +395,7 @@ mod tests {
         }
         let sights = viewer.end(start + Duration::from_millis(610), &log);
         assert_eq!((sights.freezes, sights.longest_gap), (1, Duration::from_millis(510)));
+        let of = |number: usize| (sights.faces[number].freezes, sights.faces[number].longest_gap.as_millis());
+        assert_eq!([of(0), of(1)], [(1, 510), (0, 100)]);
     }
 }

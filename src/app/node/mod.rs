@@ -8,6 +8,7 @@ mod fleet;
 mod history;
 mod metrics;
 mod outward;
+mod precedence;
 mod start;
 mod tcp;
 

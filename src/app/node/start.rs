@@ -21,7 +21,7 @@ use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
 use crate::app::node::fleet::{self, FleetTask};
 use crate::app::node::tcp::TcpError;
-use crate::app::node::{calibration, history, metrics, outward, tcp};
+use crate::app::node::{calibration, history, metrics, outward, precedence, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -360,7 +360,10 @@ fn start_workers(
     });
     let mix = (0..config.threads.mix()).map(|n| {
         let (reports, counters) = (reports.clone(), counts.node.clone());
-        Worker::start(&format!("mix-{n}"), panics, move |mailbox| workers::mix::run(&mailbox, &reports, &counters))
+        Worker::start(&format!("mix-{n}"), panics, move |mailbox| {
+            precedence::take();
+            workers::mix::run(&mailbox, &reports, &counters);
+        })
     });
     let of_package = reports.clone();
     let package = Worker::start("package", panics, move |mailbox| workers::package::run(&mailbox, of_package))?;

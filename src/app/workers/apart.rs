@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::base::limits;
 use crate::base::media::{Codec, CodedFrame, TrackId};
 use crate::engine::decode::DecodeError;
-use crate::io::apart::{Confinement, Heard, Line, LineError};
+use crate::io::apart::{Confinement, Heard, Line, LineError, Pulse};
 
 /// This program, whatever became of its file since it was started.
 pub const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -21,6 +21,10 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 struct Running {
     process: Child,
     line: Line,
+    /// It said that it listens.
+    listens: bool,
+    /// How it stood when it was last looked at.
+    pulse: Option<Pulse>,
 }
 
 impl Running {
@@ -32,7 +36,24 @@ impl Running {
         command.arg0("tessera").args(["decoder", "--of-a-node"]).env_clear().current_dir("/");
         command.envs(std::env::vars_os().filter(|(name, _)| name == "LD_LIBRARY_PATH"));
         let process = command.stdin(socket).stdout(file).stderr(Stdio::null()).spawn()?;
-        Ok(Self { process, line })
+        Ok(Self { process, line, listens: false, pulse: None })
+    }
+
+    /// Whether it says nothing because it hangs, and not because it waits for a core or has only begun.
+    fn is_hung(&mut self, now: Instant) -> bool {
+        if self.line.patience().is_none_or(|at| now < at) {
+            return false;
+        }
+        let pulse = Pulse::of(self.process.id(), now);
+        if pulse.is_some_and(|pulse| pulse.is_stopped()) {
+            return true;
+        }
+        if !self.line.is_silent(now) {
+            return false;
+        }
+        let Some(pulse) = pulse else { return true };
+        let before = self.pulse.replace(pulse).filter(|_| self.listens);
+        !(pulse.waits(before) && self.line.excuse(now, limits::DECODER_LOOK_SPAN))
     }
 
     /// Kills it; how it ended, which is its own way if it did before.
@@ -101,6 +122,7 @@ impl Apart {
             (Ok(()), None) => return Err(io::Error::other(format!("it did not listen within {} s", span.as_secs()))),
             (Err(error), _) => return Err(io::Error::other(error)),
         };
+        (running.listens, running.pulse) = (true, None);
         let program = program.into();
         Ok((Self { program, running: Some(running), started, tracks: HashMap::new(), opened: 0 }, confinement))
     }
@@ -143,7 +165,8 @@ impl Apart {
         self.tracks.get(&number).map(|(track, _)| *track)
     }
 
-    /// Has a frame decoded, once [`Apart::flush`] is called; while no process runs, it is lost.
+    /// Has a frame decoded, once [`Apart::flush`] is called; while no process runs, which [`Apart::is_behind`] says, it
+    /// is lost.
     ///
     /// # Errors
     /// As [`Line::decode`].
@@ -160,10 +183,16 @@ impl Apart {
     }
 
     /// Takes the answers that are there. When the process is of no use any more, it is killed, and this says why.
-    pub fn hear(&mut self, now: Instant, take: impl FnMut(Heard)) -> Option<Fall> {
+    pub fn hear(&mut self, now: Instant, mut take: impl FnMut(Heard)) -> Option<Fall> {
         let running = self.running.as_mut()?;
-        let cause = match running.line.hear(now, take) {
-            Ok(()) if running.line.is_hung(now) => (Cause::Hung, "no answer".to_owned()),
+        let mut listens = false;
+        let heard = running.line.hear(now, |heard| {
+            listens |= matches!(heard, Heard::Ready(_));
+            take(heard);
+        });
+        running.listens |= listens;
+        let cause = match heard {
+            Ok(()) if running.is_hung(now) => (Cause::Hung, "no answer".to_owned()),
             Ok(()) => return None,
             Err(LineError::Ended) => (Cause::Ended, String::new()),
             Err(LineError::Garbled(what)) => (Cause::Garbled, what.to_owned()),
@@ -197,10 +226,11 @@ impl Apart {
         Ok(true)
     }
 
-    /// Whether frames have to wait in their tracks' queues.
+    /// Whether frames have to wait in their tracks' queues: for the next process too, which may begin with a keyframe
+    /// among them.
     #[must_use]
     pub fn is_behind(&self, now: Instant) -> bool {
-        self.running.as_ref().is_some_and(|running| running.line.is_behind(now))
+        self.running.as_ref().is_none_or(|running| running.line.is_behind(now))
     }
 
     /// When to look again, if nothing is heard until then.

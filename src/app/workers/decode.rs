@@ -70,12 +70,16 @@ struct Track {
     broken: bool,
     /// When processes ended over its frames.
     deaths: Vec<Instant>,
+    /// Until when it is not decoded, since they did so again and again.
+    paused: Option<Instant>,
+    /// Another process decodes it from now on, which knows nothing of what came before.
+    orphaned: bool,
 }
 
 impl Track {
     /// Asks the sender for a keyframe, unless nothing here could decode it.
     fn ask_for_keyframe(&self, counters: &NodeCounters) {
-        if matches!(self.decoder, Decoder::None) || self.refused.is_some() {
+        if matches!(self.decoder, Decoder::None) || self.refused.is_some() || self.paused.is_some() {
             return;
         }
         counters.keyframes_requested.add(1);
@@ -185,6 +189,8 @@ impl DecodeWorker {
             shown: false,
             broken: false,
             deaths: Vec::new(),
+            paused: None,
+            orphaned: false,
         };
         match &mut self.apart {
             Some(apart) if decode::decodes(codec) => {
@@ -311,6 +317,7 @@ impl DecodeWorker {
         track.deaths.push(now);
         let deaths = track.deaths.len();
         if deaths < limits::DECODER_DEATHS_MAX {
+            track.paused = (deaths > 1).then(|| now + limits::DECODER_PAUSE_SPAN);
             return;
         }
         if let (Decoder::Apart(number, _), Some(apart)) = (&track.decoder, apart) {
@@ -323,14 +330,14 @@ impl DecodeWorker {
     }
 
     fn restart(&mut self, now: Instant) {
-        let Self { tracks, counters, outbox, apart: Some(apart), .. } = self else { return };
+        let Self { tracks, apart: Some(apart), .. } = self else { return };
         match apart.restart(now) {
             Ok(false) => {}
             Ok(true) => {
                 for track in tracks.values_mut().filter(|track| matches!(track.decoder, Decoder::Apart(..))) {
                     track.shown = false;
                     track.in_hand.clear();
-                    mend(track, now, outbox, counters);
+                    track.orphaned = true;
                 }
             }
             Err(error) => tracing::error!(%error, "no process of decoders starts; it is tried again"),
@@ -347,6 +354,27 @@ fn mend(track: &mut Track, now: Instant, outbox: &mut Outbox<VideoOutput>, count
         if matches!(output, VideoOutput::RequestKeyframe) {
             track.ask_for_keyframe(counters);
         }
+    }
+}
+
+/// Lets a track go on where nothing before is known: from the newest keyframe of what is due on, or from the next one,
+/// which is asked for.
+fn begin_anew(track: &mut Track, now: Instant, outbox: &mut Outbox<VideoOutput>) {
+    track.broken = true;
+    let is_keyframe = |output: &VideoOutput| matches!(output, VideoOutput::Release { frame, .. } if frame.keyframe);
+    let from = outbox.as_slice().iter().rposition(is_keyframe);
+    let due: Vec<VideoOutput> = outbox.drain().collect();
+    let lost = from.unwrap_or(due.len());
+    for (at, output) in due.into_iter().enumerate() {
+        match output {
+            // Who records the track's own pictures decodes nothing here.
+            VideoOutput::Release { frame, .. } if at < lost => give_to_tap(track, now, &frame),
+            VideoOutput::RequestKeyframe if at < lost => {}
+            output => outbox.push(output),
+        }
+    }
+    if from.is_none() {
+        track.jitter.handle(now, VideoInput::Broken, outbox);
     }
 }
 
@@ -431,6 +459,13 @@ impl Step<'_> {
             }
         }
         track.jitter.handle(now, VideoInput::Delay(playout.delay(Side::Picture)), outbox);
+        let resumes = track.paused.is_some_and(|until| until <= now);
+        if resumes {
+            track.paused = None;
+        }
+        if std::mem::take(&mut track.orphaned) | resumes {
+            begin_anew(track, now, outbox);
+        }
         for output in outbox.drain() {
             match output {
                 // A late frame is decoded too, since others refer to it; the slot lets the newest picture win.
@@ -480,6 +515,7 @@ fn decode_one(
             pictures.drain(..).for_each(|picture| publish(track, frame.orientation, picture));
             result.map(|()| shown)
         }
+        Decoder::Apart(..) if track.paused.is_some() => Ok(false),
         Decoder::Apart(number, share) => {
             let pixels = share.take(frame.coded())?;
             share.settle(pixels);

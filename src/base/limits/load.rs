@@ -22,6 +22,9 @@ pub const LOAD_LISTENERS_MAX: usize = 4;
 pub const LOAD_ASKED_SPAN: Duration = Duration::from_secs(1);
 /// How long its run waits, once all have joined, until each camera has the clip that is asked of it.
 pub const LOAD_CLIPS_SPAN: Duration = Duration::from_secs(120);
+/// How soon after a keyframe that was asked for its cameras send another: what is asked for sooner is not heard, as
+/// libwebrtc has it (`kMinKeyframeSendIntervalMs`).
+pub const LOAD_KEYFRAMES_APART: Duration = Duration::from_millis(300);
 /// How often its run tells how far it is.
 pub const LOAD_PROGRESS_SPACING: Duration = Duration::from_millis(250);
 /// How long one of its connections may take to say goodbye.

@@ -1,5 +1,6 @@
 //! **The question:** how does an incoming track cross from its peer to its decoder? Bounded by media time; a full video
-//! queue discards up to the next keyframe, a full sound queue discards its oldest packet.
+//! queue discards up to the next keyframe, which takes the place of all that waits; a full sound queue discards its
+//! oldest packet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,6 +73,9 @@ impl TrackSender {
             return Pushed::Closed;
         }
         let full = self.span_waiting(frame.rtp_time) > span_max_rtp();
+        if full && frame.keyframe {
+            return self.begin_anew(frame);
+        }
         if full || (self.discarding && !frame.keyframe) || self.shared.queue.push(frame).is_err() {
             self.discarding = true;
             self.shared.discarded.add(1);
@@ -80,6 +84,18 @@ impl TrackSender {
         self.discarding = false;
         self.shared.waker.iter().for_each(Waker::wake);
         Pushed::Queued
+    }
+
+    /// Whoever takes is late by more than may wait: from a keyframe on nothing before it is needed. It was asked for,
+    /// and who sent it may not send another soon.
+    fn begin_anew(&mut self, keyframe: ReceivedFrame) -> Pushed {
+        while self.shared.queue.pop().is_some() {
+            self.shared.discarded.add(1);
+        }
+        self.shared.taken_rtp_time.store(keyframe.rtp_time, Ordering::Release);
+        self.discarding = self.shared.queue.push(keyframe).is_err();
+        self.shared.waker.iter().for_each(Waker::wake);
+        if self.discarding { Pushed::DiscardedUntilKeyframe } else { Pushed::Queued }
     }
 
     fn span_waiting(&self, rtp_time: u64) -> u64 {
@@ -192,6 +208,19 @@ mod tests {
         assert_eq!(discarded.get(), 4);
         drop(receiver);
         assert_eq!(sender.push(frame(36_000, true)), Pushed::Closed);
+    }
+
+    #[test]
+    fn a_keyframe_takes_the_place_of_what_waits_too_long() {
+        let discarded = Counter::default();
+        let (mut sender, receiver) = track_queue(Waker::new().unwrap(), discarded.clone());
+        sender.push(frame(0, true));
+        assert!(receiver.pop().is_some());
+        (1..10).for_each(|n| _ = sender.push(frame(n * 3000, false)));
+        assert_eq!(sender.push(frame(30_000, true)), Pushed::Queued, "it was asked for");
+        assert_eq!(sender.push(frame(33_000, false)), Pushed::Queued);
+        let taken: Vec<_> = std::iter::from_fn(|| receiver.pop()).map(|frame| frame.rtp_time).collect();
+        assert_eq!((taken, discarded.get()), (vec![30_000, 33_000], 9));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Line {
     serial: u32,
     /// Since when the first of those that wait has been waited for.
     since: Instant,
+    /// Until when it is not blamed for saying nothing.
+    excused: Instant,
     message: Box<[u8]>,
 }
 
@@ -85,6 +87,7 @@ impl Line {
             head: 0,
             serial: 0,
             since: now,
+            excused: now,
             message: vec![0; limits::DECODER_MESSAGE_LEN_MAX].into(),
         };
         Ok((line, far, file))
@@ -272,14 +275,21 @@ impl Line {
         self.waiting.front().map_or(Duration::ZERO, waits) > limits::DECODER_BEHIND_SPAN
     }
 
-    /// When the process counts as hung, if it says nothing until then.
+    /// When the process is to be looked at, if it says nothing until then.
     #[must_use]
     pub fn patience(&self) -> Option<Instant> {
-        self.waiting.front().map(|_| self.since + limits::DECODER_ANSWER_SPAN)
+        self.waiting.front().map(|_| self.excused.max(self.since + limits::DECODER_ANSWER_SPAN))
     }
 
-    /// Whether the process is hung. Where the node's own thread comes late, nobody is blamed.
-    pub fn is_hung(&mut self, now: Instant) -> bool {
+    /// It is not blamed for its silence for so long; false if it has been silent for longer than anybody may be.
+    #[must_use]
+    pub fn excuse(&mut self, now: Instant, span: Duration) -> bool {
+        self.excused = now + span;
+        now.saturating_duration_since(self.since) < limits::DECODER_STARVED_SPAN
+    }
+
+    /// Whether the process is silent for too long. Where the node's own thread comes late, nobody is blamed.
+    pub fn is_silent(&mut self, now: Instant) -> bool {
         let Some(patience) = self.patience().filter(|patience| *patience <= now) else { return false };
         if now > patience + limits::DECODER_LATE_SPAN {
             self.since = now;

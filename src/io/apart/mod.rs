@@ -7,6 +7,7 @@
 
 mod line;
 mod memory;
+mod pulse;
 mod sandbox;
 mod serve;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod tests;
 mod words;
 
 pub use line::{Heard, Line, LineError};
+pub use pulse::Pulse;
 pub use sandbox::{DecoderSide, confine};
 pub use words::Confinement;

@@ -252,17 +252,22 @@ fn a_process_that_is_silent_about_a_frame_is_hung_and_who_is_late_blames_nobody(
     let start = Instant::now();
     let ms = |ms| start + Duration::from_millis(ms);
     let mut far = Far::waiting(start);
-    assert!(!far.line.is_hung(ms(499)) && far.line.is_behind(ms(60)) && !far.line.is_behind(ms(10)));
-    assert_eq!(far.line.patience(), Some(ms(500)));
-    assert!(!far.line.is_hung(ms(700)), "the node itself slept");
-    assert!(!far.line.is_hung(ms(1199)) && far.line.is_hung(ms(1201)));
+    assert!(!far.line.is_silent(ms(249)) && far.line.is_behind(ms(60)) && !far.line.is_behind(ms(10)));
+    assert_eq!(far.line.patience(), Some(ms(250)));
+    assert!(!far.line.is_silent(ms(400)), "the node itself slept");
+    assert!(!far.line.is_silent(ms(649)) && far.line.is_silent(ms(651)));
+    // It waits for a core, which has an end too.
+    assert!(far.line.excuse(ms(651), limits::DECODER_LOOK_SPAN));
+    assert_eq!(far.line.patience(), Some(ms(751)));
+    assert!(!far.line.is_silent(ms(750)) && far.line.is_silent(ms(751)));
+    assert!(!far.line.excuse(ms(1401), limits::DECODER_LOOK_SPAN));
     assert_eq!(far.line.in_hand(), None, "it has not begun");
     far.memory.take_in_hand(1);
     assert_eq!(far.line.in_hand(), Some(3));
     far.memory.take_in_hand(2);
     assert_eq!(far.line.in_hand(), None, "a frame that nobody sent");
     let mut quiet = Far::new().line;
-    assert!(!quiet.is_hung(ms(60_000)) && quiet.patience().is_none());
+    assert!(!quiet.is_silent(ms(60_000)) && quiet.patience().is_none());
 }
 
 proptest! {

@@ -27,9 +27,11 @@ pub(super) struct Incoming {
     /// A keyframe is wished for and was not asked for yet.
     pub(super) wanted: bool,
     /// When a keyframe was last asked for.
-    pub(super) asked: Option<Instant>,
+    asked: Option<Instant>,
+    /// And when before that.
+    asked_before: Option<Instant>,
     /// One came since.
-    pub(super) answered: bool,
+    answered: bool,
     /// Its simulcast layers.
     layers: LayerChoice,
     timeline: Timeline,
@@ -89,6 +91,7 @@ impl Incoming {
             source: None,
             wanted: false,
             asked: None,
+            asked_before: None,
             answered: true,
             layers: LayerChoice::default(),
             timeline: Timeline::default(),
@@ -261,8 +264,16 @@ impl Incoming {
     /// When a keyframe that is wished for may be asked for.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         let source = self.source.as_ref().filter(|_| self.wanted)?;
-        let spacing = if self.answered { limits::KEYFRAME_SPACING } else { limits::KEYFRAME_RETRY };
-        Some(self.asked.map_or(source.heard, |at| at + spacing))
+        let Some(asked) = self.asked else { return Some(source.heard) };
+        let rested = self.asked_before.is_none_or(|before| asked >= before + limits::KEYFRAME_REST);
+        let is_soon = rested || !self.answered;
+        Some(asked + if is_soon { limits::KEYFRAME_RETRY } else { limits::KEYFRAME_SPACING })
+    }
+
+    /// A keyframe is asked for now.
+    pub(super) fn ask(&mut self, now: Instant) {
+        self.asked_before = self.asked.replace(now);
+        (self.wanted, self.answered) = (false, false);
     }
 }
 
@@ -460,9 +471,16 @@ mod tests {
         assert_eq!(track.ask_at(), None, "nobody to ask yet");
         assert!(takes(&mut track, now, (1, None), Codec::Av1, None));
         assert_eq!(track.ask_at(), Some(now));
-        track.asked = Some(now);
-        assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_SPACING));
-        track.answered = false;
-        assert_eq!(track.ask_at(), Some(now + limits::KEYFRAME_RETRY), "the request was lost, or the answer");
+        let mut asks = |now: Instant, answered: bool| {
+            track.ask(now);
+            (track.wanted, track.answered) = (true, answered);
+            track.ask_at().unwrap() - now
+        };
+        assert_eq!(asks(now, true), limits::KEYFRAME_RETRY, "one that breaks again at once");
+        let second = now + limits::KEYFRAME_RETRY;
+        assert_eq!(asks(second, true), limits::KEYFRAME_SPACING, "and again");
+        let third = second + limits::KEYFRAME_SPACING;
+        assert_eq!(asks(third, false), limits::KEYFRAME_RETRY, "the request was lost, or the answer");
+        assert_eq!(asks(third + limits::KEYFRAME_REST, true), limits::KEYFRAME_RETRY, "after a rest");
     }
 }

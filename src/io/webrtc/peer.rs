@@ -369,8 +369,9 @@ impl Peer {
         self.connected && !self.closed && self.mix.is_some()
     }
 
-    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` has
-    /// passed since it was asked last; a keyframe that comes first fulfils the wish as well.
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` (after a
+    /// rest, `limits::KEYFRAME_RETRY`) has passed since it was asked last; a keyframe that comes first fulfils the wish
+    /// as well.
     pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
         if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
             incoming.wanted = true;
@@ -385,7 +386,7 @@ impl Peer {
             let taken = incoming.source.as_ref().map(|source| source.ssrc);
             let taken = taken.filter(|_| incoming.ask_at().is_some_and(|at| now >= at));
             if taken.is_some() {
-                (incoming.wanted, incoming.asked, incoming.answered) = (false, Some(now), false);
+                incoming.ask(now);
             }
             for ssrc in [taken, layer].into_iter().flatten() {
                 if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {

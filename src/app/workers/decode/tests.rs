@@ -167,6 +167,48 @@ fn a_track_over_whose_frames_processes_keep_ending_is_refused_and_nobody_else() 
     assert!(deadly.slot.take().is_none());
 }
 
+#[test]
+fn another_process_begins_with_a_keyframe_that_waited_for_it_and_asks_where_none_did() {
+    let (mut worker, _events) = worker();
+    let mut far = track(&mut worker, 1, Codec::Av1);
+    let id = TrackId { participant: ParticipantId(1), kind: TrackKind::Camera };
+    let clip = frames(3);
+    far.sender.push(arriving(clip[0].clone(), 0));
+    drain_outputs(&mut worker);
+    assert!(far.slot.take().is_some());
+    far.sender.push(arriving(clip[1].clone(), 1));
+    far.sender.push(ReceivedFrame { keyframe: true, ..arriving(clip[0].clone(), 2) });
+    worker.tracks.get_mut(&id).unwrap().orphaned = true;
+    drain_outputs(&mut worker);
+    assert!(far.slot.take().is_some() && !far.keyframe_requests.take_keyframe(), "it was there");
+    worker.tracks.get_mut(&id).unwrap().orphaned = true;
+    far.sender.push(arriving(clip[1].clone(), 3));
+    drain_outputs(&mut worker);
+    assert!(far.slot.take().is_none() && far.keyframe_requests.take_keyframe());
+}
+
+#[test]
+fn a_track_over_which_processes_end_twice_is_left_for_a_while() {
+    let (mut worker, _events) = worker();
+    worker.apart = Some(Apart::fallen());
+    let mut far = track(&mut worker, 1, Codec::Av1);
+    let id = TrackId { participant: ParticipantId(1), kind: TrackKind::Camera };
+    let fall = || Fall { cause: Cause::Ended, in_hand: Some(id), told: "signal 11".to_owned() };
+    let now = Instant::now();
+    worker.fallen(now, &fall());
+    assert_eq!(worker.tracks[&id].paused, None, "once may be chance");
+    worker.fallen(now, &fall());
+    assert_eq!(worker.tracks[&id].paused, Some(now + limits::DECODER_PAUSE_SPAN));
+    let clip = frames(2);
+    far.sender.push(arriving(clip[0].clone(), 0));
+    worker.step();
+    assert!(!far.keyframe_requests.take_keyframe(), "it is not wanted yet");
+    worker.tracks.get_mut(&id).unwrap().paused = Some(now);
+    far.sender.push(arriving(clip[1].clone(), 1));
+    worker.step();
+    assert!(worker.tracks[&id].paused.is_none() && far.keyframe_requests.take_keyframe());
+}
+
 /// A decoder whose library has no memory left for another.
 struct Exhausted;
 
