@@ -5,7 +5,13 @@
 const SHOWN_MS = 4000;
 const LETTER_MS = 45;
 const LINES = 3;
-const HLS_MS = 2000;
+const HLS_MS = 1000;
+/** Words that were read too late are shown all the same, if they are over for less than that. */
+const LATE_MS = 8000;
+/** Whoever goes so far in time at once has jumped. */
+const JUMP_MS = 3000;
+/** So long words are known that can be gone back to; a node keeps no more than ten minutes. */
+const KEPT_MS = 600_000;
 
 const box = Object.assign(document.createElement("div"), { className: "captions", hidden: true });
 const button = Object.assign(document.createElement("button"), { type: "button", className: "cc", textContent: "CC", hidden: true });
@@ -95,38 +101,58 @@ function clear() {
  */
 export function follow(list, headers, playing) {
   let going = true;
-  /** @type {{from: number, to: number, text: string, told: boolean}[]} */
-  let cues = [];
-  const known = new Set();
+  /** @type {Map<string, {from: number, to: number, name: string, text: string, late: boolean, told: boolean}>} */
+  const cues = new Map();
+  /** @type {URL | null} */
+  let place = null;
+  /** The newest segment that was read. */
+  let newest = -1;
+  /** What the picture showed last. */
+  let before = 0;
   const get = async (url) => {
     const answer = await fetch(url, { headers: headers() }).catch(() => null);
-    return answer?.ok ? answer.text() : "";
+    return answer?.ok ? answer.text().catch(() => "") : "";
   };
   const look = async () => {
-    const uri = /TYPE=SUBTITLES.*URI="([^"]+)"/.exec(await get(list))?.[1];
-    if (!uri) return;
-    offer(true);
-    const place = new URL(uri, new URL(list, location.href));
-    const parts = (await get(place)).matchAll(/PROGRAM-DATE-TIME:(\S+)\n#EXTINF:([\d.]+),\n((\d+)\.vtt)/g);
-    for (const [, date, span, name, number] of parts) {
-      if (known.has(name)) continue;
-      known.add(name);
+    if (!place) {
+      const uri = /TYPE=SUBTITLES.*URI="([^"]+)"/.exec(await get(list))?.[1];
+      if (!uri) return;
+      place = new URL(uri, new URL(list, location.href));
+      if (going) offer(true);
+    }
+    const isFirst = newest < 0;
+    const segments = (await get(place)).matchAll(/PROGRAM-DATE-TIME:(\S+)\n#EXTINF:([\d.]+),\n((\d+)\.vtt)/g);
+    for (const [, date, span, name, number] of segments) {
+      if (Number(number) <= newest) continue;
+      const vtt = await get(new URL(name, place));
+      // It is asked for once more at the next look.
+      if (!vtt) return;
+      newest = Number(number);
       // Cues say the room's time, in which segments of one length begin.
-      const zero = Date.parse(date) - Number(number) * Number(span) * 1000;
-      cues.push(...read(await get(new URL(name, place))).map((cue) => ({ ...cue, from: zero + cue.from, to: zero + cue.to, told: false })));
+      const zero = Date.parse(date) - newest * Number(span) * 1000;
+      for (const cue of read(vtt)) {
+        // One that reaches into several segments stands in each of them.
+        const key = `${cue.from} ${cue.name} ${cue.text}`;
+        if (!cues.has(key)) cues.set(key, { ...cue, from: zero + cue.from, to: zero + cue.to, late: !isFirst, told: false });
+      }
     }
   };
   const show = () => {
     const now = Number(playing());
     if (!now) return;
-    for (const cue of cues) {
-      const isNow = cue.from <= now && now < cue.to;
-      if (isNow && !cue.told) say(cue.text, "", cue.text, cue.from, true);
+    // Elsewhere in time, other words are said.
+    if (Math.abs(now - before) > JUMP_MS) clear();
+    before = now;
+    for (const [key, cue] of cues) {
+      // So near to the live edge a segment is often read when its words are over already: they are late then, not lost.
+      const isNow = cue.from <= now && now < cue.to + (cue.late ? LATE_MS : 0);
+      if (isNow && !cue.told) say(key, cue.name, cue.text, cue.from, true);
+      if (isNow) cue.late = false;
       cue.told = isNow;
+      if (cue.to < now - KEPT_MS) cues.delete(key);
     }
-    cues = cues.filter((cue) => cue.to > now - 600_000);
   };
-  const timers = [setInterval(show, 200)];
+  const timer = setInterval(show, 200);
   (async () => {
     while (going) {
       await look();
@@ -135,19 +161,19 @@ export function follow(list, headers, playing) {
   })();
   return () => {
     going = false;
-    timers.forEach(clearInterval);
+    clearInterval(timer);
     offer(false);
   };
 }
 
-/** Milliseconds and texts of what the node writes as WebVTT. @param {string} vtt */
+/** Milliseconds, names and texts of what the node writes as WebVTT. @param {string} vtt */
 function read(vtt) {
   const ms = (h, m, s) => (Number(h) * 60 + Number(m)) * 60_000 + Number(s) * 1000;
   const entity = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
   const cues = vtt.matchAll(/^(\d+):(\d\d):([\d.]+) --> (\d+):(\d\d):([\d.]+)\n(.*)$/gm);
-  return [...cues].map(([, h, m, s, h2, m2, s2, text]) => ({
-    from: ms(h, m, s),
-    to: ms(h2, m2, s2),
-    text: text.replace(/&(lt|gt|amp);/g, (name) => entity[name]),
-  }));
+  return [...cues].map(([, h, m, s, h2, m2, s2, line]) => {
+    const said = line.replace(/&(lt|gt|amp);/g, (name) => entity[name]);
+    const [, name = "", text = said] = /^(.{1,80}?): (.*)$/.exec(said) ?? [];
+    return { from: ms(h, m, s), to: ms(h2, m2, s2), name, text };
+  });
 }
