@@ -16,6 +16,7 @@
 //! | 5 | | [`support`](app::support) | what may whoever helps an operator know of a node? |
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
+//! | 4 | | [`acme`](io::acme) | how does the door come by a certificate of an issuer, and keep a good one? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
 //! | 4 | | [`api`](io::api) | what may any door ask of a node, and how does it answer? |
 //! | 4 | | [`http`](io::http) | WHIP, WHEP, rooms, health, pages |
@@ -44,6 +45,7 @@
 //! | 2 | | [`mix`](core::mix) | what does each one hear? |
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`backoff`](core::backoff) | how long does the next try wait? |
+//! | 2 | | [`certificate`](core::certificate) | until when is a certificate good, and when is the next one asked for? |
 //! | 2 | | [`webhook`](core::webhook) | what is said to the operator's servers, signed how, tried again when? |
 //! | 2 | | [`push`](core::push) | how does a push to another server stand, and when is it tried again? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |

@@ -1,7 +1,7 @@
 //! **The question:** do several nodes agree where a room is, whatever is lost? Three members of etcd, three nodes, and
 //! people who talk: all of it real, on loopback.
 
-mod etcd;
+pub mod etcd;
 mod speed;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod acme;
 mod browser;
 mod call;
 mod captions;

@@ -2,6 +2,7 @@
 //! neighbours.
 
 mod access;
+mod acme;
 mod call;
 mod captions;
 mod console;
@@ -20,6 +21,7 @@ mod webhook;
 use std::time::Duration;
 
 pub use access::*;
+pub use acme::*;
 pub use call::*;
 pub use captions::*;
 pub use console::*;

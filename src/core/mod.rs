@@ -5,6 +5,7 @@
 pub mod access;
 pub mod backoff;
 pub mod bitstream;
+pub mod certificate;
 pub mod drain;
 pub mod fleet;
 pub mod flv;

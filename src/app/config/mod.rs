@@ -4,6 +4,7 @@
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
 mod access;
+mod acme;
 mod announcing;
 mod branding;
 mod captions;
@@ -39,6 +40,7 @@ use crate::io::rtp::{LegNetworks, LegPorts};
 use crate::io::store::{ArchivePlace, SpoolPlace};
 pub use crate::io::telemetry::log::{Format, Level};
 pub use access::{Access, KeyFile};
+pub use acme::Acme;
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use captions::{Captions, Language, NoLanguage};

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
 
 use crate::io::egress::addresses::{NotPublic, Resolver};
 
@@ -38,6 +38,22 @@ pub fn client(allow_private: bool, connect_span: Duration) -> Result<Client, Str
     let resolver = Arc::new(Resolver { allow_private });
     let builder = Client::builder().redirect(Policy::none()).no_proxy().dns_resolver(resolver);
     builder.connect_timeout(connect_span).build().map_err(|error| innermost(&error).to_string())
+}
+
+/// A client for what the operator's own configuration names: it goes there wherever that is, by HTTPS alone, and trusts
+/// the authorities in `ca` (PEM) alone where there are some, else the system's.
+///
+/// # Errors
+/// When the system's certificates, or these, cannot be read; says why.
+pub fn client_of_operator(ca: Option<&[u8]>, connect_span: Duration) -> Result<Client, String> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let why = |error: reqwest::Error| innermost(&error).to_string();
+    let builder = Client::builder().redirect(Policy::none()).no_proxy().https_only(true).connect_timeout(connect_span);
+    let builder = match ca {
+        Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(why)?),
+        None => builder,
+    };
+    builder.build().map_err(why)
 }
 
 /// The first cause.
