@@ -1,5 +1,5 @@
-//! **The question:** does the node come by its certificate and renew it by itself, and does it go on with the one that it
-//! has whatever becomes of the issuer? Debian's pebble, a whole issuer for tests (RFC 8555), and the real binary.
+//! **The question:** does the node come by its certificate and renew it by itself, and does it go on with the one that
+//! it has whatever becomes of the issuer? Debian's pebble, a whole issuer for tests (RFC 8555), and the real binary.
 
 use std::fs;
 use std::net::SocketAddr;

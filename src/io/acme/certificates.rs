@@ -109,7 +109,11 @@ fn proof(name: &str, digest: &[u8; 32]) -> Result<CertifiedKey, CertificateError
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    certified(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let key = rustls::crypto::aws_lc_rs::default_provider().key_provider.load_private_key(key)?;
+    // Whether key and certificate match is not looked at: rustls reads no certificate with a critical extension that it
+    // does not know, as this one has to have.
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
 /// From when and until when a certificate is good.

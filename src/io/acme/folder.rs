@@ -1,5 +1,5 @@
-//! **The question:** what outlives the process? The account at the issuer, and the newest certificate with its key, each
-//! in one file that its owner alone can read, so that a restart asks the issuer for nothing.
+//! **The question:** what outlives the process? The account at the issuer, and the newest certificate with its key,
+//! each in one file that its owner alone can read, so that a restart asks the issuer for nothing.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -71,12 +71,12 @@ impl Folder {
         let text = read(&file).ok()?;
         let (head, pem) = text.split_once('\n')?;
         if head != self.head {
-            tracing::info!(file = %file.display(), "the certificate that is kept is for other names, or of another issuer");
+            tracing::info!(file = %file.display(), "the certificate here is for other names, or of another issuer");
             return None;
         }
         let kept = parse(pem);
         if let Err(error) = &kept {
-            tracing::warn!(%error, file = %file.display(), "the certificate that is kept cannot be used: another is got");
+            tracing::warn!(%error, file = %file.display(), "the certificate here cannot be used: another is got");
         }
         kept.ok()
     }

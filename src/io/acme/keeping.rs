@@ -15,22 +15,8 @@ use crate::io::acme::certificates::{CertificateError, Certificates, stand_in, va
 use crate::io::acme::client::AcmeClient;
 use crate::io::acme::folder::{Folder, Kept};
 use crate::io::acme::order::{OrderError, obtain};
+use crate::io::acme::setup::AcmeSetup;
 use crate::io::api::{CertificateSource, CertificateStanding};
-
-/// Of whom certificates are had, for which names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcmeSetup {
-    /// Names of the node, one at least.
-    pub domains: Vec<String>,
-    /// Where the issuer may reach the operator: `mailto:` and the like.
-    pub contact: Vec<String>,
-    /// The issuer's directory, an https URL.
-    pub directory: String,
-    /// Where account and certificate are kept.
-    pub folder: PathBuf,
-    /// Authorities that the issuer's own certificate is checked by, PEM; `None`: those of the system.
-    pub ca: Option<Arc<[u8]>>,
-}
 
 /// Why the door has no certificate at all.
 #[derive(Debug, thiserror::Error)]

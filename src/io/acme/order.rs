@@ -9,7 +9,7 @@ use crate::base::limits;
 use crate::io::acme::certificates::{CertificateError, Certificates};
 use crate::io::acme::client::AcmeClient;
 use crate::io::acme::folder::{Folder, Kept, parse};
-use crate::io::acme::keeping::AcmeSetup;
+use crate::io::acme::setup::AcmeSetup;
 
 const POLL: RetryPolicy = RetryPolicy::new().timeout(limits::ACME_POLL_SPAN).backoff(1.5);
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
@@ -81,7 +81,7 @@ pub(super) async fn obtain(
     tracing::info!(names = domains.len(), "the issuer gave a certificate");
     // It is shown all the same; only a restart asks for another.
     if let Err(error) = folder.keep_certificate(&key, &chain) {
-        tracing::error!(%error, "the new certificate cannot be kept in http.acme.folder; make room there, or mend its mode");
+        tracing::error!(%error, "the new certificate cannot be kept in http.acme.folder; make room, or mend its mode");
     }
     Ok(kept)
 }
@@ -104,7 +104,7 @@ async fn begin(setup: &AcmeSetup, folder: &Folder, client: &AcmeClient) -> Resul
     let builder = Account::builder_with_http(Box::new(client.clone()));
     let (account, credentials) = builder.create(&wished, setup.directory.clone(), None).await?;
     if let Err(error) = folder.keep_account(&credentials) {
-        tracing::error!(%error, "the account cannot be kept in http.acme.folder; make room there, or mend its mode");
+        tracing::error!(%error, "the account cannot be kept in http.acme.folder; make room, or mend its mode");
     }
     Ok(account.new_order(&wanted).await?)
 }
