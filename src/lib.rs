@@ -32,6 +32,7 @@
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
+//! | 4 | | [`traces`](io::traces) | how do spans reach the operator's collector, and what if it is away? |
 //! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
 //! | 3 | [`engine`] | [`decode`](engine::decode) | a coded frame → VideoFrame or PcmBlock |
 //! | 3 | | [`encode`](engine::encode) | ComposedFrame or PcmBlock → EncodedFrame |
@@ -46,6 +47,7 @@
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`backoff`](core::backoff) | how long does the next try wait? |
 //! | 2 | | [`certificate`](core::certificate) | until when is a certificate good, and when is the next one asked for? |
+//! | 2 | | [`trace`](core::trace) | which steps did a join or a recording take, when, and how are they told? |
 //! | 2 | | [`webhook`](core::webhook) | what is said to the operator's servers, signed how, tried again when? |
 //! | 2 | | [`push`](core::push) | how does a push to another server stand, and when is it tried again? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |

@@ -41,5 +41,6 @@ mod simulcast;
 mod support;
 mod tcp;
 mod tidy;
+mod traces;
 mod vital;
 mod webhooks;

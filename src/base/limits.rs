@@ -16,6 +16,7 @@ mod recordings;
 mod silence;
 mod support;
 mod tcp;
+mod traces;
 mod webhook;
 
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use recordings::*;
 pub use silence::*;
 pub use support::*;
 pub use tcp::*;
+pub use traces::*;
 pub use webhook::*;
 
 /// Participants in one room.
@@ -581,7 +583,10 @@ const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
 const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
 const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
-const _: () = assert!((HTTP_SHUTDOWN_SPAN.as_nanos() + WEBHOOK_FLUSH_SPAN.as_nanos()) * 2 < STOP_SPAN.as_nanos());
+const _: () = assert!(
+    (HTTP_SHUTDOWN_SPAN.as_nanos() + WEBHOOK_FLUSH_SPAN.as_nanos() + TRACE_FLUSH_SPAN.as_nanos()) * 2
+        < STOP_SPAN.as_nanos()
+);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);

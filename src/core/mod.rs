@@ -23,4 +23,5 @@ pub mod rtmp;
 pub mod scene;
 pub mod signal;
 pub mod srt;
+pub mod trace;
 pub mod webhook;

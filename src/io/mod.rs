@@ -16,6 +16,7 @@ pub mod rtp;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;
+pub mod traces;
 pub mod transfer;
 pub mod webhook;
 pub mod webrtc;

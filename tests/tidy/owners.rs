@@ -35,6 +35,7 @@ const OWNED: &[(&str, &[&str])] = &[
             "io/acme",
             "io/egress",
             "io/push",
+            "io/traces",
             "io/transfer",
             "io/webhook",
             "app/load",

@@ -17,6 +17,7 @@ mod keepers;
 mod lifetime;
 mod push;
 mod tcp;
+mod telemetry;
 mod value;
 mod webhooks;
 
@@ -52,6 +53,7 @@ pub use keepers::{KeepersError, RemoteKeepers, Retaining};
 pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
+pub use telemetry::{Collector, NoCollector, Telemetry};
 pub use value::{Side, ValueError, Within};
 pub use webhooks::{Hook, Webhooks};
 
@@ -91,6 +93,8 @@ pub struct Config {
     pub node: Lifetime,
     /// How many threads do what.
     pub threads: Threads,
+    /// Which collector is told what took its time.
+    pub telemetry: Telemetry,
     /// What the node tells its operator.
     pub log: Log,
 }

@@ -15,6 +15,7 @@ use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::telemetry::metrics::{Kind, Metrics};
+use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
@@ -43,6 +44,7 @@ fn metrics(counts: &Counts) -> Metrics {
         hand_over(&counts.hand_over),
         vec![("tessera_webhook_failures_total", "Tries of webhooks that failed", &counts.webhooks.failures)],
         fleet(&counts.fleet),
+        traces(&counts.traces),
     ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
@@ -228,6 +230,15 @@ fn pushes(counters: &PushCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_push_tries_total", "Times that another server was asked to take a room in", &counters.tries),
         ("tessera_push_failures_total", "Of those, failed or broken later", &counters.failures),
+    ]
+}
+
+fn traces(counters: &TraceCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_trace_spans_total", "Spans that the collector took", &counters.sent),
+        ("tessera_trace_spans_dropped_total", "Spans that the collector never saw", &counters.dropped),
+        ("tessera_traces_unfollowed_total", "Joins and recordings not followed", &counters.unfollowed),
+        ("tessera_trace_failures_total", "Requests to the collector that failed", &counters.failures),
     ]
 }
 

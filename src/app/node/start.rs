@@ -35,9 +35,9 @@ use crate::engine::decode::PixelBudget;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::acme::{Acme, AcmeError};
-use crate::io::api::{ControlHandle, DoorCounters, Pulse};
+use crate::io::api::{ControlHandle, DoorCounters, NodeFacts, Pulse};
 use crate::io::fleet::FleetError;
-use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
+use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, Leading, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::push::Pusher;
@@ -47,6 +47,7 @@ use crate::io::store::{
 };
 use crate::io::telemetry::panics::Panics;
 use crate::io::tokens::Algorithm;
+use crate::io::traces::Tracer;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webhook::Webhooks;
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
@@ -116,6 +117,7 @@ pub struct Node {
     told_token: Option<String>,
     keepers: Option<Keepers>,
     webhooks: Webhooks,
+    tracer: Tracer,
     fleet: FleetTask,
 }
 
@@ -143,11 +145,10 @@ impl Node {
         let chosen = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
-        let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config)?);
-        acme.into_iter().for_each(|acme| acme.keep(runtime.handle()));
+        let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config, acme)?);
         let is_sealed = record_to.is_none() && config.recording.enabled;
         let archive = is_sealed.then(|| open_archive(&config, &runtime, &counts, &panics)).transpose()?;
-        let webhooks = outward::webhooks(&config, &runtime, &counts, archive.as_ref());
+        let (webhooks, tracer) = outward::begin(&config, &runtime, &counts, archive.as_ref());
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let recordings = archive.clone().map(|held| recordings(&config, held, token, &runtime, &counts)).transpose()?;
         let control_waker = Waker::new()?;
@@ -175,26 +176,13 @@ impl Node {
             placement: leading.placement.clone(),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             webhooks: webhooks.clone(),
+            tracer: tracer.clone(),
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let (control, left) = spawn_control(parts, mailbox, panics.clone())?;
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let (canvas, metrics) = (config.video.size(), metrics::rendering(&counts));
-        let (history, captions) = (history::begin(&runtime, &counts, &panics), counts.captions.clone());
-        let (certificate, ready_too) = (counts.http.certificate.clone(), ready.clone());
-        let view = NodeView {
-            canvas,
-            facts,
-            certificate,
-            metrics,
-            history,
-            ready: ready_too,
-            live,
-            captions,
-            leading,
-            recordings,
-        };
+        let view = node_view(&config, (&runtime, &counts, &panics), (facts, ready.clone(), live, leading, recordings));
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,
@@ -213,6 +201,7 @@ impl Node {
             told_token: told_token.filter(|_| archive.is_some()),
             keepers,
             webhooks,
+            tracer,
             fleet,
         })
     }
@@ -310,6 +299,7 @@ impl Node {
         if let Some(runtime) = self.runtime.take() {
             // What the end of its rooms gave them to say is said by now.
             self.webhooks.end(&runtime);
+            self.tracer.end(&runtime);
             // Whatever hangs on a disk would be waited for without end.
             runtime.shutdown_timeout(limits::HTTP_SHUTDOWN_SPAN);
         }
@@ -328,11 +318,10 @@ fn begin_fonts(panics: Panics) -> io::Result<()> {
     thread::Builder::new().name("fonts".into()).spawn(body).map(drop)
 }
 
-/// Everything that others reach this node by.
-fn open_sockets(
-    config: &Config,
-    counters: DoorCounters,
-) -> Result<(Vec<MediaSocket>, Option<TcpPort>, HttpDoor, Option<Acme>), StartError> {
+/// Everything that others reach this node by: media's sockets, the door, and what keeps its certificate.
+type Sockets = (Vec<MediaSocket>, Option<TcpPort>, HttpDoor, Option<Acme>);
+
+fn open_sockets(config: &Config, counters: DoorCounters) -> Result<Sockets, StartError> {
     let (listen, advertise) = (config.media.listen, &config.media.advertise);
     let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
     let descriptors = raise_descriptors();
@@ -474,8 +463,8 @@ fn warn_of_strangers(config: &Config) {
     if config.http.tls == Tls::Off {
         tracing::warn!(
             "HTTP is plain and other machines reach it: whoever is on the way reads and changes what is said, tokens \
-             included, and browsers give no camera; set acme, tls_cert and tls_key, tls_self_signed, or a proxy that speaks \
-             HTTPS before it"
+             included, and browsers give no camera; set acme, or tls_cert and tls_key, or tls_self_signed, or a proxy \
+             that speaks HTTPS before it"
         );
     }
     if config.policy().steering == Steering::Off {
@@ -518,9 +507,41 @@ fn warn_of_open_secrets(config: &Config) {
     }
 }
 
-fn http_runtime(config: &Config) -> io::Result<Runtime> {
+/// What serves HTTP, and keeps its certificate.
+fn http_runtime(config: &Config, acme: Option<Acme>) -> io::Result<Runtime> {
     let threads = config.threads.http.get() as usize;
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).thread_name("http").enable_all().build()?;
+    if let Some(acme) = acme {
+        acme.keep(runtime.handle());
+    }
+    Ok(runtime)
+}
+
+/// What the door tells by itself, without asking the control thread.
+fn node_view(
+    config: &Config,
+    (runtime, counts, panics): (&Runtime, &Counts, &Panics),
+    (facts, ready, live, leading, recordings): (
+        Arc<NodeFacts>,
+        Arc<AtomicBool>,
+        LiveRooms,
+        Leading,
+        Option<Recordings>,
+    ),
+) -> NodeView {
+    NodeView {
+        canvas: config.video.size(),
+        facts,
+        certificate: counts.http.certificate.clone(),
+        metrics: metrics::rendering(counts),
+        history: history::begin(runtime, counts, panics),
+        ready,
+        live,
+        captions: counts.captions.clone(),
+        leading,
+        recordings,
+    }
 }
 
 /// The thread, and what closes once it is over.
