@@ -62,10 +62,11 @@ fuzz: setup-build ## A million hostile datagrams, offers and messages; random se
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
 
-soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, a minute of pushes
+soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, a minute of joins and of pushes
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests no_call_is_cut_by_etcd -- --test-threads=1 --nocapture
+	TESSERA_CHURN_SECONDS=60 $(CARGO) test --release --locked --test tests who_come_and_go -- --test-threads=1 --nocapture
 	TESSERA_PUSH_SECONDS=60 $(CARGO) test --release --locked --test tests servers_of_rtmp_and_srt -- --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors
