@@ -103,8 +103,7 @@ impl Drop for Issuer {
 fn client(root: Option<Certificate>, port: u16) -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let there = SocketAddr::from(([127, 0, 0, 1], port));
-    // A connection shows the certificate that was shown when it began.
-    let builder = Client::builder().timeout(Duration::from_secs(10)).resolve(NAME, there).pool_max_idle_per_host(0);
+    let builder = Client::builder().timeout(Duration::from_secs(10)).resolve(NAME, there);
     let builder = match root {
         Some(root) => builder.tls_certs_only([root]),
         None => builder.tls_danger_accept_invalid_certs(true),
@@ -140,20 +139,21 @@ fn a_certificate_is_got_renewed_and_shown_on_when_the_issuer_is_gone() {
     let (door, folder) = (free_port(), tempfile::tempdir().unwrap());
     let mut issuer = Issuer::start(door);
     let node = start(door, folder.path(), &issuer);
-    let (url, anyone) = (format!("https://{NAME}:{door}"), client(None, door));
-    let trusting = client(Some(issuer.root().unwrap()), door);
-    let shown = || get(&anyone, &format!("{url}/healthz")).expect("it answers, whatever it shows").2;
+    let (url, root) = (format!("https://{NAME}:{door}"), issuer.root().unwrap());
+    // A new client each time: one that comes back by a session of before is shown no certificate.
+    let (anyone, trusting) = (|| client(None, door), || client(Some(root.clone()), door));
+    let shown = || get(&anyone(), &format!("{url}/healthz")).expect("it answers, whatever it shows").2;
     let told = || {
-        let (_, text, _) = get(&anyone, &format!("{url}/v1/node")).unwrap();
+        let (_, text, _) = get(&anyone(), &format!("{url}/v1/node")).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["certificate"].clone()
     };
     let counts = |name: &str| {
-        let (_, text, _) = get(&anyone, &format!("{url}/metrics")).unwrap();
+        let (_, text, _) = get(&anyone(), &format!("{url}/metrics")).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap()
     };
 
-    let trusted = || get(&trusting, &format!("{url}/healthz"));
+    let trusted = || get(&trusting(), &format!("{url}/healthz"));
     wait_until("browsers that trust the issuer trust the node", || trusted().is_some_and(|got| got.0 == 200));
     let first = shown();
     assert_eq!((&told()["source"], &told()["failing"]), (&json!("acme"), &json!(false)), "{}", told());
