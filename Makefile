@@ -3,7 +3,7 @@
 
 BUILD_NEEDS := cmake nasm perl pkg-config gcc g++ libc6-dev libdav1d-dev libssl-dev libvpx-dev protobuf-compiler
 TEST_NEEDS := ffmpeg nginx-light chromium chromium-driver curl faketime mesa-vulkan-drivers fonts-noto-core fonts-droid-fallback fonts-noto-color-emoji python3-pip python3-cryptography \
-	etcd-server firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi
+	etcd-server firefox-esr gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi pebble
 
 CARGO ?= cargo
 # Of cargo-deny: another version may judge otherwise.
@@ -59,11 +59,12 @@ fuzz: setup-build ## A million hostile datagrams, offers and messages; random se
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture
 
-soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, overload, a minute of pushes
+soak: setup ## The long forms: 200 recordings killed at any step, ten minutes without a store or etcd, overload, a minute of joins and of pushes
 	TESSERA_KILL_ROUNDS=200 $(CARGO) test --release --locked --test tests retention::steps -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests while_the_store_is_down -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests no_call_is_cut_by_etcd -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests a_compiler_beside_a_call -- --ignored --test-threads=1 --nocapture
+	TESSERA_CHURN_SECONDS=60 $(CARGO) test --release --locked --test tests who_come_and_go -- --test-threads=1 --nocapture
 	TESSERA_PUSH_SECONDS=60 $(CARGO) test --release --locked --test tests servers_of_rtmp_and_srt -- --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors

@@ -17,6 +17,7 @@
 //! | 5 | | [`keeperd`](app::keeperd) | how does a keeper's own process live? |
 //! | 5 | | `steward` | how does the process live that tells a cluster which nodes are empty? |
 //! | 4 | [`io`] | [`webrtc`](io::webrtc) | what goes over the wire? |
+//! | 4 | | [`acme`](io::acme) | how does the door come by a certificate of an issuer, and keep a good one? |
 //! | 4 | | [`rtp`](io::rtp) | what goes over plain RTP? |
 //! | 4 | | [`api`](io::api) | what may any door ask of a node, and how does it answer? |
 //! | 4 | | [`http`](io::http) | WHIP, WHEP, rooms, health, pages |
@@ -33,6 +34,7 @@
 //! | 4 | | [`transfer`](io::transfer) | how does a recording reach its owner's own file host, whole? |
 //! | 4 | | [`apart`](io::apart) | how are pictures decoded in another process? |
 //! | 4 | | [`demux`](io::demux) | what lies in a media file? |
+//! | 4 | | [`traces`](io::traces) | how do spans reach the operator's collector, and what if it is away? |
 //! | 4 | | [`telemetry`](io::telemetry) | logs, metrics, processor time by thread |
 //! | 3 | [`engine`] | [`decode`](engine::decode) | a coded frame → VideoFrame or PcmBlock |
 //! | 3 | | [`encode`](engine::encode) | ComposedFrame or PcmBlock → EncodedFrame |
@@ -46,6 +48,8 @@
 //! | 2 | | [`mix`](core::mix) | what does each one hear? |
 //! | 2 | | [`ladder`](core::ladder) | what is asked of each sender, and when is a keyframe due? |
 //! | 2 | | [`backoff`](core::backoff) | how long does the next try wait? |
+//! | 2 | | [`certificate`](core::certificate) | until when is a certificate good, and when is the next one asked for? |
+//! | 2 | | [`trace`](core::trace) | which steps did a join or a recording take, when, and how are they told? |
 //! | 2 | | [`webhook`](core::webhook) | what is said to the operator's servers, signed how, tried again when? |
 //! | 2 | | [`push`](core::push) | how does a push to another server stand, and when is it tried again? |
 //! | 2 | | [`signal`](core::signal) | the message grammar of the data channel |

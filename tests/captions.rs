@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::browser::node::Node;
-use crate::client::{Client, TONES, wait_until};
+use crate::browser::driver::{Browser, Driver};
+use crate::browser::node::{Load, Node};
+use crate::client::{Client, PATIENCE, TONES, wait_until};
 use crate::keepers::process;
 use crate::retention::deadline::{TOKEN, plain_get};
 use crate::retention::playing::{ask, bare, link};
@@ -221,6 +222,68 @@ fn what_a_captioner_writes_is_read_in_the_call_by_hls_and_in_the_recording_until
     call.mute(&bob, &ada);
     let node = call.end();
     is_recorded(&node, &store);
+    node.stop();
+}
+
+/// What lies over a viewer's picture, as text, and what else than the name is an element in it.
+const OVER_PICTURE: &str = "const lines = [...document.querySelectorAll('.captions:not([hidden]) p')]; \
+     return lines.map((line) => [line.textContent, line.querySelectorAll(':scope > :not(b:first-child)').length]);";
+
+/// Waits until a page shows just this line, and nothing of it is markup.
+async fn reads(browser: &Browser, captioner: &mut Captioner, line: &str) {
+    let (wanted, until) = (json!([line, 0]), Instant::now() + PATIENCE);
+    loop {
+        let over = browser.script(OVER_PICTURE).await;
+        if over.as_array().is_some_and(|lines| lines.contains(&wanted)) {
+            return;
+        }
+        let shot = || async { browser.screenshot("captions").await.display().to_string() };
+        assert!(Instant::now() < until, "never: {wanted}, but {over}; {}", shot().await);
+        // It takes what it hears, else it were closed.
+        captioner.poll();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_watch_in_a_page_read_captions_by_webrtc_and_by_hls() {
+    let node = Node::start();
+    let load = Load::start(&node, ROOM, 2, 240);
+    node.wait_for_participants(ROOM, 2, PATIENCE).await;
+    let driver = Driver::start().await;
+    let browser = driver.open(&format!("{}w/{ROOM}", node.url)).await;
+    let watches = |way: &str| format!("return tessera.phase === 'watching' && tessera.way === '{way}';");
+    browser.wait_for("it watches", &watches("whep"), PATIENCE).await;
+    let button = "return document.querySelector('.deck .cc')?.hidden ?? true;";
+    assert_eq!(browser.script(button).await, true, "nobody captions yet");
+    let mut captioner = Captioner::listen(&node);
+    process::wait_until("it hears somebody", || {
+        captioner.poll();
+        !captioner.sound.is_empty()
+    });
+    let speaker = captioner.sound.keys().next().expect("waited for").clone();
+    let speaks = captioner.told.iter().find(|told| told["type"] == "speaks" && told["participant"] == *speaker);
+    let name = speaks.expect("sound is announced")["name"].as_str().expect("people have names").to_owned();
+    for (text, is_final) in [("Shall we", false), (SAID, true)] {
+        captioner.say(&speaker, captioner.last_heard(&speaker), text, is_final);
+        reads(&browser, &mut captioner, &format!("{name}: {text}")).await;
+    }
+    let offered = "return document.querySelector('.deck .cc').hidden === false;";
+    browser.wait_for("they can be hidden", offered, PATIENCE).await;
+    let player = crate::browser::driver::client().get(format!("{}assets/hls.js", node.url)).send().await.unwrap();
+    if player.status() == 404 {
+        return println!("built without hls.js (.ci/pages fetches it): captions by HLS were not looked at");
+    }
+    browser.click("#way").await;
+    browser.wait_for("it watches by HLS", &watches("hls"), PATIENCE).await;
+    browser.wait_for("they are offered there too", offered, PATIENCE).await;
+    captioner.poll();
+    captioner.say(&speaker, captioner.last_heard(&speaker), "Then <i>later</i> & anew", true);
+    reads(&browser, &mut captioner, &format!("{name}: Then <i>later</i> & anew")).await;
+    browser.click(".deck .cc").await;
+    assert_eq!(browser.script(OVER_PICTURE).await, json!([]), "whoever wants none sees none");
+    load.stop();
+    browser.close().await;
     node.stop();
 }
 

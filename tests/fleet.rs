@@ -2,7 +2,7 @@
 //! people who talk: all of it real, on loopback.
 
 mod cluster;
-mod etcd;
+pub mod etcd;
 mod scale;
 mod speed;
 mod steward;

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod acme;
 mod browser;
 mod call;
 mod captions;
@@ -41,5 +42,6 @@ mod simulcast;
 mod support;
 mod tcp;
 mod tidy;
+mod traces;
 mod vital;
 mod webhooks;

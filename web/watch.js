@@ -10,6 +10,7 @@ const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const HLS = "/assets/hls.js";
 const CAPTIONS = "/assets/captions.js";
+const HLS_CAPTIONS = "/assets/captions-hls.js";
 /** Where UDP is blocked, nothing tells so: then HLS is tried. */
 const CONNECT_MS = 8000;
 const AGAIN_MS = 3000;
@@ -241,7 +242,7 @@ class Files {
       });
       hls.loadSource(url);
       hls.attachMedia(video);
-      import(CAPTIONS).then(({ follow }) => {
+      import(HLS_CAPTIONS).then(({ follow }) => {
         if (!this.#isStopped) this.#unfollow = follow(url, bearer, () => hls.playingDate);
       }, () => {});
     }));

@@ -2,6 +2,7 @@
 //! neighbours.
 
 mod access;
+mod acme;
 mod call;
 mod captions;
 mod console;
@@ -16,11 +17,13 @@ mod silence;
 mod steward;
 mod support;
 mod tcp;
+mod traces;
 mod webhook;
 
 use std::time::Duration;
 
 pub use access::*;
+pub use acme::*;
 pub use call::*;
 pub use captions::*;
 pub use console::*;
@@ -35,6 +38,7 @@ pub use silence::*;
 pub use steward::*;
 pub use support::*;
 pub use tcp::*;
+pub use traces::*;
 pub use webhook::*;
 
 /// Participants in one room.
@@ -590,7 +594,10 @@ const _: () = assert!(LAYOUT_LEN_MAX <= SIGNAL_LEN_MAX);
 const _: () = assert!(MIX_PARTS_MAX <= MIX_SLOTS);
 const _: () = assert!(RESTING_FRAMES_MAX > COMPOSED_QUEUE_LEN);
 const _: () = assert!(HTTP_SHUTDOWN_SPAN.as_nanos() < HTTP_REPLY_SPAN.as_nanos());
-const _: () = assert!((HTTP_SHUTDOWN_SPAN.as_nanos() + WEBHOOK_FLUSH_SPAN.as_nanos()) * 2 < STOP_SPAN.as_nanos());
+const _: () = assert!(
+    (HTTP_SHUTDOWN_SPAN.as_nanos() + WEBHOOK_FLUSH_SPAN.as_nanos() + TRACE_FLUSH_SPAN.as_nanos()) * 2
+        < STOP_SPAN.as_nanos()
+);
 const _: () = assert!(HTTP_REPLY_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(HTTP_STALL_SPAN.as_nanos() < HTTP_REQUEST_SPAN.as_nanos());
 const _: () = assert!(BODIES_LEN_MAX >= PICTURE_LEN_MAX && BODIES_LEN_MAX >= ANNOUNCEMENT_LEN_MAX);

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod backoff;
 pub mod bitstream;
+pub mod certificate;
 pub mod drain;
 pub mod fleet;
 pub mod flv;
@@ -23,4 +24,5 @@ pub mod scene;
 pub mod signal;
 pub mod srt;
 pub mod steward;
+pub mod trace;
 pub mod webhook;

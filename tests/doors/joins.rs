@@ -90,6 +90,67 @@ fn joins_that_never_connect_take_no_place_no_room_and_no_recording() {
     siege.end();
 }
 
+/// Joins and leaves of one of those who come and go, so many a second in all.
+const A_SECOND: u32 = 100;
+/// So many of them come and go beside each other.
+const BESIDE: u32 = 4;
+
+/// How many of these the node's process has.
+fn count(node: &Node, what: &str) -> usize {
+    std::fs::read_dir(format!("/proc/{}/{what}", node.pid())).expect("the node runs").count()
+}
+
+/// Joins, and leaves at once, so many times; how often that was refused.
+async fn come_and_go(url: String, offer: String, times: u32) -> u32 {
+    let (client, mut refused) = (client(), 0);
+    let mut pace = tokio::time::interval(Duration::from_secs(1) * BESIDE / A_SECOND);
+    for n in 0..times {
+        pace.tick().await;
+        let place = format!("{url}v1/rooms/passing-{}/participants?name={n}", n % 10);
+        let joined = client.post(place).header("content-type", "application/sdp");
+        let joined = joined.body(offer.clone()).send().await.expect("the node answers");
+        let Some(location) = joined.headers().get("location").and_then(|place| place.to_str().ok()) else {
+            assert_eq!(joined.status(), StatusCode::TOO_MANY_REQUESTS);
+            refused += 1;
+            continue;
+        };
+        let place = format!("{url}{}", location.trim_start_matches('/'));
+        let left = client.delete(place).send().await.expect("the node answers");
+        assert_eq!(left.status(), StatusCode::OK, "who came may leave");
+    }
+    refused
+}
+
+/// A hundred a second: five seconds of them, or as many as TESSERA_CHURN_SECONDS says.
+#[test]
+fn a_hundred_who_come_and_go_each_second_cost_a_call_no_tick_and_leave_nothing_behind() {
+    let seconds = std::env::var("TESSERA_CHURN_SECONDS").ok().map_or(5, |text| text.parse().expect("seconds"));
+    let siege = Siege::begin(&[], "");
+    let (node, offer) = (&siege.node, offer());
+    // What the first ones leave is what the door keeps ready.
+    assert_eq!(block_on(come_and_go(node.url.clone(), offer.clone(), 20)), 0);
+    let before = ["fd", "task"].map(|what| count(node, what));
+    let began = Instant::now();
+    let refused = block_on(async {
+        let each = (0..BESIDE).map(|_| come_and_go(node.url.clone(), offer.clone(), seconds * A_SECOND / BESIDE));
+        futures_util::future::join_all(each).await.into_iter().sum::<u32>()
+    });
+    let all = seconds * A_SECOND;
+    println!("{all} came and went in {:.1} s, {refused} were refused", began.elapsed().as_secs_f64());
+    assert!(refused * 10 < all, "{refused} of {all} were refused");
+    // Connections that stand idle are the client's, and go with it.
+    let until = Instant::now() + PATIENCE;
+    let more = || ["fd", "task"].map(|what| count(node, what)).iter().zip(before).any(|(now, then)| *now > then + 4);
+    while more() {
+        assert!(Instant::now() < until, "descriptors and threads: {before:?} before");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let listed = get(node, "v1/rooms");
+    assert_eq!(listed["rooms"].as_array().map(Vec::len), Some(1), "no room began: {listed}");
+    siege.lifted();
+    siege.end();
+}
+
 #[test]
 fn a_hand_that_goes_up_and_down_without_end_is_told_now_and_then_and_at_last() {
     let node = Node::start();

@@ -75,7 +75,7 @@
 {{- define "tessera.config.check" -}}
 {{- range $section, $keys := .config }}{{ if not (kindIs "map" $keys) }}
 {{- fail (printf "config.%s: name keys below it, as [%s] of tessera.example.toml has them" $section $section) }}{{ end }}{{ end }}
-{{- range $key, $instead := dict "token" "token.existingSecret" "listen" "http.port" "hosts" "hosts" "tls_cert" "tls.existingSecret" "tls_key" "tls.existingSecret" }}
+{{- range $key, $instead := dict "token" "token.existingSecret" "listen" "http.port" "hosts" "hosts" "tls_cert" "tls.existingSecret" "tls_key" "tls.existingSecret" "acme" "tls.existingSecret" }}
 {{- if hasKey $.config.http $key }}{{ fail (printf "config.http.%s: say it by the value %s" $key $instead) }}{{ end }}
 {{- end }}
 {{- range $server := .config.http.ice_servers | default list }}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::config::acme::Acme;
 use crate::base::limits;
 use crate::io::api::{BearerToken, HostName, IceServer, WebOrigin};
 
@@ -61,6 +62,8 @@ pub enum Tls {
         /// The private key.
         key: PathBuf,
     },
+    /// HTTPS with a certificate that the node gets and renews by itself (RFC 8555).
+    Acme(Acme),
 }
 
 impl Tls {
@@ -92,6 +95,9 @@ pub enum TlsError {
     /// Files and self-signed at once.
     #[error("tls_self_signed makes its own certificate; remove it, or remove tls_cert and tls_key")]
     Both,
+    /// An issuer's and another.
+    #[error("acme gets a certificate; remove acme, or remove tls_cert, tls_key and tls_self_signed")]
+    Acme,
 }
 
 /// Why the keys of a section do not go together.
@@ -116,6 +122,8 @@ struct Keys {
     tls_key: Option<PathBuf>,
     tls_self_signed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    acme: Option<Acme>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<BearerToken>,
     hosts: Vec<HostName>,
     origins: Vec<WebOrigin>,
@@ -135,14 +143,18 @@ impl TryFrom<Keys> for Http {
 
     fn try_from(keys: Keys) -> Result<Self, HttpKeysError> {
         let Keys { listen, tls_cert, tls_key, tls_self_signed, token, hosts, origins, .. } = keys;
-        let Keys { embed_origins, ice_servers, connections, .. } = keys;
+        let Keys { embed_origins, ice_servers, connections, acme, .. } = keys;
         if ice_servers.len() > limits::ICE_SERVERS_MAX {
             return Err(HttpKeysError::IceServers);
         }
         if !(limits::HTTP_CONNECTIONS_MIN..=limits::HTTP_CONNECTIONS_MAX).contains(&connections) {
             return Err(HttpKeysError::Connections);
         }
-        let tls = Tls::from_keys(tls_cert, tls_key, tls_self_signed)?;
+        let tls = match (Tls::from_keys(tls_cert, tls_key, tls_self_signed)?, acme) {
+            (tls, None) => tls,
+            (Tls::Off, Some(acme)) => Tls::Acme(acme),
+            (_, Some(_)) => return Err(TlsError::Acme.into()),
+        };
         Ok(Self { listen, tls, token, hosts, origins, embed_origins, ice_servers, connections })
     }
 }
@@ -151,15 +163,17 @@ impl From<Http> for Keys {
     fn from(http: Http) -> Self {
         let Http { listen, tls, token, hosts, origins, embed_origins, ice_servers, connections } = http;
         let tls_self_signed = tls == Tls::SelfSigned;
-        let (tls_cert, tls_key) = match tls {
-            Tls::Files { cert, key } => (Some(cert), Some(key)),
-            Tls::Off | Tls::SelfSigned => (None, None),
+        let (tls_cert, tls_key, acme) = match tls {
+            Tls::Files { cert, key } => (Some(cert), Some(key), None),
+            Tls::Acme(acme) => (None, None, Some(acme)),
+            Tls::Off | Tls::SelfSigned => (None, None, None),
         };
         Self {
             listen,
             tls_cert,
             tls_key,
             tls_self_signed,
+            acme,
             token,
             hosts,
             origins,

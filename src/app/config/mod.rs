@@ -4,6 +4,7 @@
 //! Doors: [`Config::load`], [`Config::parse`]. Flags of the command line are laid over it by `cli/`.
 
 mod access;
+mod acme;
 mod announcing;
 mod branding;
 mod captions;
@@ -16,6 +17,7 @@ mod keepers;
 mod lifetime;
 mod push;
 mod tcp;
+mod telemetry;
 mod value;
 mod webhooks;
 
@@ -39,6 +41,7 @@ use crate::io::rtp::{LegNetworks, LegPorts};
 use crate::io::store::{ArchivePlace, SpoolPlace};
 pub use crate::io::telemetry::log::{Format, Level};
 pub use access::{Access, KeyFile};
+pub use acme::Acme;
 pub use announcing::Announcement;
 pub use branding::{BEHIND, Backdrop, Branding, Logo};
 pub use captions::{Captions, Language, NoLanguage};
@@ -50,6 +53,7 @@ pub use keepers::{KeepersError, RemoteKeepers, Retaining};
 pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
+pub use telemetry::{Collector, NoCollector, Telemetry};
 pub use value::{Side, ValueError, Within};
 pub use webhooks::{Hook, Webhooks};
 
@@ -89,6 +93,8 @@ pub struct Config {
     pub node: Lifetime,
     /// How many threads do what.
     pub threads: Threads,
+    /// Which collector is told what took its time.
+    pub telemetry: Telemetry,
     /// What the node tells its operator.
     pub log: Log,
 }

@@ -25,24 +25,27 @@ impl Control {
     /// What follows from a command of somebody in this role.
     fn command(&mut self, standing: Option<Role>, command: Command) {
         match command {
-            Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply } => {
+            Command::Join { room, name, offer, from, consents_to_recording, rung, seat, trace, reply } => {
                 let (seat, participant) = match self.seat(&room, seat) {
                     Ok(found) => found,
                     Err(refusal) => return drop(reply.send(Err(refusal))),
                 };
                 let (role, display) = (PeerRole::Participant(participant), name);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from };
+                let trace = Some(trace);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
-            Command::Publish { room, name, offer, from, consents_to_recording, reply } => {
+            Command::Publish { room, name, offer, from, consents_to_recording, trace, reply } => {
                 let (role, seat) = (PeerRole::Publisher(new_participant()), SeatWish::Free);
                 let (display, rung) = (name, None);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from };
+                let trace = Some(trace);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
-            Command::Watch { room, minus, offer, from, rung, reply } => {
+            Command::Watch { room, minus, offer, from, rung, trace, reply } => {
                 let (role, display, seat) = (PeerRole::Viewer { minus }, String::new(), SeatWish::Free);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording: true, rung, seat, from };
+                let (trace, consents_to_recording) = (Some(trace), true);
+                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
             Command::AddLeg { room, name, leg, from, reply } => {
@@ -56,6 +59,7 @@ impl Control {
                     rung: None,
                     seat: SeatWish::Free,
                     from,
+                    trace: None,
                 };
                 self.join_leg(wanted, leg, reply);
             }

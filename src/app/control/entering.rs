@@ -23,11 +23,16 @@ impl Control {
     /// Answers an offer; whoever made it waits until they are connected.
     pub(super) fn join(&mut self, wanted: Wanted, offer: &str, reply: Reply<Joined>) {
         let now = Instant::now();
+        let trace = self.following.asked(now, &wanted);
         let (peer, joined, gone) = match self.answer(now, &wanted, offer) {
             Ok(answered) => answered,
-            // A caller that is gone needs no answer.
-            Err(refusal) => return drop(reply.send(Err(refusal))),
+            Err(refusal) => {
+                self.following.answered(trace, None);
+                // A caller that is gone needs no answer.
+                return drop(reply.send(Err(refusal)));
+            }
         };
+        self.following.answered(trace, Some((peer.id(), wanted.role.participant())));
         gone.into_iter().for_each(|id| self.turn_away(id));
         let (id, resource) = (peer.id(), joined.resource);
         let mut waiter = Waiter::new(now, wanted, resource, peer.ufrag().to_owned());
@@ -288,6 +293,7 @@ impl Control {
 
     fn forget_waiting(&mut self, id: PeerId) {
         if let Some(waiter) = self.waiting.remove(id) {
+            self.following.gone(id);
             self.resources.remove(&waiter.resource);
         }
     }

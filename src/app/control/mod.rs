@@ -7,6 +7,7 @@ mod commands;
 mod draining;
 mod ending;
 mod entering;
+mod following;
 pub mod report;
 mod room;
 mod rooms;

@@ -76,6 +76,7 @@ impl Control {
 
     /// An event of a net worker; those about a connection that is gone meanwhile are ignored.
     pub(super) fn net_event(&mut self, event: NetEvent) {
+        self.following.net(&event);
         if let Some(peer) = event.peer().filter(|peer| self.waiting.get(*peer).is_some()) {
             return self.net_event_of_waiting(peer, event);
         }
@@ -90,6 +91,7 @@ impl Control {
 
     /// An event of another worker.
     pub(super) fn worker_event(&mut self, event: Event) {
+        self.following.worker(&event);
         match event {
             Event::Leg(event) => {
                 let (LegEvent::Started(peer) | LegEvent::Silent(peer) | LegEvent::Failed(peer)) = event;
@@ -107,6 +109,7 @@ impl Control {
                 if let Some(trouble) = summary.as_ref().and_then(|summary| summary.trouble.as_deref()) {
                     tracing::warn!(room = %alias(&room), trouble, "a recording was not closed whole");
                 }
+                self.following.recording_closed(ticket, summary.as_ref());
                 self.recording_closed(&room, ticket, summary.as_ref());
                 // One that ended before its room did has nobody who waits for its summary.
                 self.endings.recording_finished(ticket, summary);

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::app::config::Config;
 use crate::app::control::ending::Endings;
+use crate::app::control::following::Following;
 use crate::app::control::report::RoomReport;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::control::room::{Effect, Input, Room};
@@ -34,6 +35,7 @@ use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
 use crate::io::store::Archive;
+use crate::io::traces::Tracer;
 use crate::io::webhook::Webhooks;
 use crate::io::webrtc::{Certificate, NetCommand, NetEvent, NetWorkers};
 
@@ -121,6 +123,8 @@ pub struct ControlParts {
     pub pusher: Pusher,
     /// Who tells the operator's servers what happens.
     pub webhooks: Webhooks,
+    /// Who tells a collector what took its time.
+    pub tracer: Tracer,
     /// Where ended rooms are reported.
     pub ended: Sender<RoomReport>,
 }
@@ -135,6 +139,7 @@ pub struct Control {
     pub(super) reports: Reports<Event>,
     pub(super) pusher: Pusher,
     pub(super) webhooks: Webhooks,
+    pub(super) following: Following,
     /// Recordings whose beginning was told and whose end is still to be.
     pub(super) recordings_told: HashSet<RecordingTicket>,
     pub(super) capacity_watch: CapacityWatch,
@@ -193,6 +198,7 @@ impl Control {
             reports,
             pusher: parts.pusher,
             webhooks: parts.webhooks,
+            following: Following::new(parts.tracer),
             recordings_told: HashSet::new(),
             capacity_watch: CapacityWatch::default(),
             placement: parts.placement,
@@ -274,7 +280,8 @@ impl Control {
         self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
         self.endings.expire(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
-        let others = [self.endings.deadline(), self.waiting.deadline(), self.setup.live.forget(now)];
+        let others =
+            [self.endings.deadline(), self.waiting.deadline(), self.setup.live.forget(now), self.following.due(now)];
         rooms.chain(others.into_iter().flatten()).chain(self.drain.deadline()).min()
     }
 

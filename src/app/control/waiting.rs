@@ -10,6 +10,7 @@ use crate::app::control::trickling::Trickling;
 use crate::base::limits;
 use crate::base::media::{Bitmap, ParticipantId, PeerId, RoomId, RungCodecs, RungName};
 use crate::core::access::Role;
+use crate::core::trace::TraceStart;
 use crate::io::api::{Refusal, ResourceToken, SeatWish};
 use crate::io::webrtc::PeerRole;
 
@@ -53,11 +54,13 @@ pub(super) struct Wanted {
     pub(super) seat: SeatWish,
     /// The address they ask from, if that is known.
     pub(super) from: Option<IpAddr>,
+    /// When they asked over HTTP, and as a part of which trace.
+    pub(super) trace: Option<TraceStart>,
 }
 
 impl Waiter {
     pub(super) fn new(now: Instant, wanted: Wanted, resource: ResourceToken, ufrag: String) -> Self {
-        let Wanted { room, role, standing, display, consents_to_recording, rung, seat, from } = wanted;
+        let Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, .. } = wanted;
         Self {
             room,
             role,
@@ -186,6 +189,7 @@ mod tests {
             rung: None,
             seat: SeatWish::Free,
             from: Some(from.parse().unwrap()),
+            trace: None,
         };
         Waiter::new(now, wanted, ResourceToken::random(), "ufrag".into())
     }

@@ -35,7 +35,14 @@ impl Control {
             Effect::Net(command) => self.workers.net.send(command),
             Effect::Scene(input) => compose.send(ComposeCommand::Scene(name.clone(), input)),
             Effect::Mix(command) => mix.send(command),
-            Effect::Package(command) => self.workers.package.send(command),
+            Effect::Package(command) => {
+                match &command {
+                    PackageCommand::Begin { ticket, .. } => self.following.recording_begins(name, *ticket),
+                    PackageCommand::Finish(ticket) => self.following.recording_closes(*ticket),
+                    _ => {}
+                }
+                self.workers.package.send(command);
+            }
             Effect::StartRung(start) => self.start_rung(name, *start),
             Effect::StopRung(rung) => self.stop_rung(name, rung),
             Effect::AddTrack(start) => self.add_track(name, *start),
@@ -58,11 +65,13 @@ impl Control {
     /// A connection is nobody's any more.
     pub(super) fn forget(&mut self, peer: PeerId, resource: ResourceToken) {
         self.peers.remove(&peer);
+        self.following.gone(peer);
         self.resources.remove(&resource);
     }
 
     /// Closes a recording; its summary comes as an event.
-    pub(super) fn finish_recording(&self, ticket: RecordingTicket) {
+    pub(super) fn finish_recording(&mut self, ticket: RecordingTicket) {
+        self.following.recording_closes(ticket);
         self.workers.package.send(PackageCommand::Finish(ticket));
     }
 

@@ -1,11 +1,13 @@
 //! **The question:** under which names do operators see what the node counts?
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
+use crate::base::media::Wallclock;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::api::{CaptionCounters, DoorCounters};
+use crate::io::api::{CaptionCounters, CertificateStanding, DoorCounters};
 use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
@@ -13,6 +15,7 @@ use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
 use crate::io::telemetry::metrics::{Kind, Metrics};
+use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
@@ -41,6 +44,7 @@ fn metrics(counts: &Counts) -> Metrics {
         hand_over(&counts.hand_over),
         vec![("tessera_webhook_failures_total", "Tries of webhooks that failed", &counts.webhooks.failures)],
         fleet(&counts.fleet),
+        traces(&counts.traces),
     ];
     for (name, help, counter) in named.into_iter().flatten() {
         metrics.counter(name, help, &[], counter);
@@ -59,6 +63,7 @@ fn metrics(counts: &Counts) -> Metrics {
     }
     let webhooks = ("tessera_webhooks_waiting", "Messages of webhooks that wait", told.waiting.clone());
     placements(&metrics, &counts.fleet);
+    certificate(&metrics, &counts.http.certificate);
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
@@ -79,6 +84,24 @@ fn metrics(counts: &Counts) -> Metrics {
         metrics.gauge("tessera_rung_viewers", "Viewers by rung", &[("side", side)], read);
     }
     metrics
+}
+
+/// The door's certificate; nothing of its days where it has none.
+fn certificate(metrics: &Metrics, standing: &CertificateStanding) {
+    let (help, expires) = ("Days until the certificate of the door is over", standing.expires_s.clone());
+    metrics.series("tessera_certificate_days", help, Kind::Gauge, &[], move |samples| {
+        let (expires, now) = (expires.get(), Wallclock::from_system_time(SystemTime::now()).unix_seconds());
+        if expires > 0 {
+            samples.push((expires as f64 - now as f64) / 86_400.0);
+        }
+    });
+    let (help, failing) = ("1 while the last try to get a certificate failed", standing.failing.clone());
+    metrics.gauge("tessera_certificate_failing", help, &[], move || failing.get() as f64);
+    let obtained = ("tessera_certificates_obtained_total", "Certificates got of an issuer", &standing.obtained);
+    let failures = ("tessera_certificate_failures_total", "Tries to get one that failed", &standing.failures);
+    for (name, help, counter) in [obtained, failures] {
+        metrics.counter(name, help, &[], counter);
+    }
 }
 
 /// New rooms by what became of them.
@@ -208,6 +231,15 @@ fn pushes(counters: &PushCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_push_tries_total", "Times that another server was asked to take a room in", &counters.tries),
         ("tessera_push_failures_total", "Of those, failed or broken later", &counters.failures),
+    ]
+}
+
+fn traces(counters: &TraceCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_trace_spans_total", "Spans that the collector took", &counters.sent),
+        ("tessera_trace_spans_dropped_total", "Spans that the collector never saw", &counters.dropped),
+        ("tessera_traces_unfollowed_total", "Joins and recordings not followed", &counters.unfollowed),
+        ("tessera_trace_failures_total", "Requests to the collector that failed", &counters.failures),
     ]
 }
 

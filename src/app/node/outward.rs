@@ -8,15 +8,22 @@ use crate::app::config::{Config, Hook};
 use crate::app::workers::counters::Counts;
 use crate::core::webhook::Happening;
 use crate::io::store::Archive;
+use crate::io::traces::Tracer;
 use crate::io::webhook::{WebhookSetup, Webhooks};
 
-/// Tells them from now on; what is erased of the archive as well.
-pub(super) fn webhooks(
+/// Tells them from now on, and a collector what takes its time.
+pub(super) fn begin(
     config: &Config,
     runtime: &Runtime,
     counts: &Counts,
     archive: Option<&Arc<Archive>>,
-) -> Webhooks {
+) -> (Webhooks, Tracer) {
+    let tracer = Tracer::start(config.telemetry.otlp.url(), runtime.handle(), counts.traces.clone());
+    (webhooks(config, runtime, counts, archive), tracer)
+}
+
+/// What is erased of the archive is told as well.
+fn webhooks(config: &Config, runtime: &Runtime, counts: &Counts, archive: Option<&Arc<Archive>>) -> Webhooks {
     let chosen = &config.webhooks;
     let node = match chosen.node.as_str() {
         "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),

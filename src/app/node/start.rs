@@ -34,9 +34,10 @@ use crate::engine::compose::overlays::load_fonts;
 use crate::engine::decode::PixelBudget;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
-use crate::io::api::{ControlHandle, DoorCounters, Pulse};
+use crate::io::acme::{Acme, AcmeError};
+use crate::io::api::{ControlHandle, DoorCounters, NodeFacts, Pulse};
 use crate::io::fleet::FleetError;
-use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
+use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, Leading, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
 use crate::io::push::Pusher;
@@ -46,6 +47,7 @@ use crate::io::store::{
 };
 use crate::io::telemetry::panics::Panics;
 use crate::io::tokens::Algorithm;
+use crate::io::traces::Tracer;
 use crate::io::transfer::{Credentials, Destination, DestinationError, Transfers};
 use crate::io::webhook::Webhooks;
 use crate::io::webrtc::{BindError, Certificate, MediaSocket, NetEvent, NetWorkers, TcpPort, TcpShare};
@@ -62,6 +64,9 @@ pub enum StartError {
     /// The HTTP socket or its certificate.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The certificate of an issuer.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     /// The encoder.
     #[error(transparent)]
     Encoder(#[from] crate::engine::encode::EncodeError),
@@ -112,6 +117,7 @@ pub struct Node {
     told_token: Option<String>,
     keepers: Option<Keepers>,
     webhooks: Webhooks,
+    tracer: Tracer,
     fleet: FleetTask,
 }
 
@@ -133,16 +139,16 @@ impl Node {
         let counts = Counts::default();
         let panics = Panics::new(counts.node.threads_failed.clone());
         begin_fonts(panics.clone())?;
-        let (sockets, tcp, door) = open_sockets(&config, counts.http.clone())?;
+        let (sockets, tcp, door, acme) = open_sockets(&config, counts.http.clone())?;
         let (candidates, media) = (sockets[0].candidates().to_vec(), sockets[0].address());
         let tcp_candidates = tcp.as_ref().map_or_else(Vec::new, |port| port.candidates().to_vec());
         let chosen = calibration::choose_encoder(&config)?;
         let compositors = calibration::choose_compositor(&config)?;
         let facts = Arc::new(calibration::facts(&config, &chosen, &compositors));
-        let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config)?);
+        let (http, url, runtime) = (door.address(), door.url(), http_runtime(&config, acme)?);
         let is_sealed = record_to.is_none() && config.recording.enabled;
         let archive = is_sealed.then(|| open_archive(&config, &runtime, &counts, &panics)).transpose()?;
-        let webhooks = outward::webhooks(&config, &runtime, &counts, archive.as_ref());
+        let (webhooks, tracer) = outward::begin(&config, &runtime, &counts, archive.as_ref());
         let (token, told_token) = recordings_token(std::env::var_os("TESSERA_RECORDINGS_TOKEN"))?;
         let recordings = archive.clone().map(|held| recordings(&config, held, token, &runtime, &counts)).transpose()?;
         let control_waker = Waker::new()?;
@@ -170,14 +176,13 @@ impl Node {
             placement: leading.placement.clone(),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             webhooks: webhooks.clone(),
+            tracer: tracer.clone(),
             ended: ended_sender,
         };
         let mailbox = ControlMailbox { requests, net_events, events, stop, waker: control_waker.clone() };
         let (control, left) = spawn_control(parts, mailbox, panics.clone())?;
         let keepers = archive.as_ref().and_then(|archive| archive.custody().keepers().cloned());
-        let (canvas, metrics, ready_too) = (config.video.size(), metrics::rendering(&counts), ready.clone());
-        let (history, captions) = (history::begin(&runtime, &counts, &panics), counts.captions.clone());
-        let view = NodeView { canvas, facts, metrics, history, ready: ready_too, live, captions, leading, recordings };
+        let view = node_view(&config, (&runtime, &counts, &panics), (facts, ready.clone(), live, leading, recordings));
         let stop_http = serve(&runtime, door, (handle.clone(), view), panics.clone());
         Ok(Self {
             url,
@@ -196,6 +201,7 @@ impl Node {
             told_token: told_token.filter(|_| archive.is_some()),
             keepers,
             webhooks,
+            tracer,
             fleet,
         })
     }
@@ -293,6 +299,7 @@ impl Node {
         if let Some(runtime) = self.runtime.take() {
             // What the end of its rooms gave them to say is said by now.
             self.webhooks.end(&runtime);
+            self.tracer.end(&runtime);
             // Whatever hangs on a disk would be waited for without end.
             runtime.shutdown_timeout(limits::HTTP_SHUTDOWN_SPAN);
         }
@@ -311,18 +318,22 @@ fn begin_fonts(panics: Panics) -> io::Result<()> {
     thread::Builder::new().name("fonts".into()).spawn(body).map(drop)
 }
 
-/// Everything that others reach this node by.
-fn open_sockets(
-    config: &Config,
-    counters: DoorCounters,
-) -> Result<(Vec<MediaSocket>, Option<TcpPort>, HttpDoor), StartError> {
+/// Everything that others reach this node by: media's sockets, the door, and what keeps its certificate.
+type Sockets = (Vec<MediaSocket>, Option<TcpPort>, HttpDoor, Option<Acme>);
+
+fn open_sockets(config: &Config, counters: DoorCounters) -> Result<Sockets, StartError> {
     let (listen, advertise) = (config.media.listen, &config.media.advertise);
     let sockets = MediaSocket::bind_several(listen, advertise, config.threads.net())?;
     let descriptors = raise_descriptors();
     let share = TcpShare::of(descriptors);
-    let mut door = HttpDoor::open(&http_setup(config, sockets[0].candidates(), counters, (descriptors, share)))?;
+    let acme = match &config.http.tls {
+        Tls::Acme(acme) => Some(Acme::open(acme.setup(), counters.certificate.clone())?),
+        Tls::Off | Tls::Files { .. } | Tls::SelfSigned => None,
+    };
+    let tls = door_tls(config, sockets[0].candidates(), acme.as_ref());
+    let mut door = HttpDoor::open(&http_setup(config, tls, counters, (descriptors, share)))?;
     let tcp = tcp::open(&config.media, sockets[0].address(), &mut door, share)?;
-    Ok((sockets, tcp, door))
+    Ok((sockets, tcp, door, acme))
 }
 
 fn start_workers(
@@ -402,22 +413,32 @@ fn legs_worker(reports: Reports<Event>, panics: &Panics) -> io::Result<Worker<Le
     })
 }
 
+fn door_tls(config: &Config, candidates: &[SocketAddr], acme: Option<&Acme>) -> http::Tls {
+    match (&config.http.tls, acme) {
+        (_, Some(acme)) => http::Tls::Kept(acme.certificates()),
+        (Tls::Files { cert, key }, None) => http::Tls::Files { cert: cert.clone(), key: key.clone() },
+        (Tls::SelfSigned, None) => {
+            http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() }
+        }
+        (Tls::Off | Tls::Acme(_), None) => http::Tls::Off,
+    }
+}
+
 fn http_setup(
     config: &Config,
-    candidates: &[SocketAddr],
+    tls: http::Tls,
     counters: DoorCounters,
     (descriptors, share): (u64, TcpShare),
 ) -> HttpSetup {
-    let tls = match &config.http.tls {
-        Tls::Off => http::Tls::Off,
-        Tls::Files { cert, key } => http::Tls::Files { cert: cert.clone(), key: key.clone() },
-        Tls::SelfSigned => http::Tls::SelfSigned { names: candidates.iter().map(|a| a.ip().to_string()).collect() },
-    };
     let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let own = [machine.parse().ok(), config.fleet.name(&machine)];
-    let hosts = hosts.into_iter().chain(own.into_iter().flatten()).collect();
+    let certified = match &config.http.tls {
+        Tls::Acme(acme) => acme.domains(),
+        Tls::Off | Tls::Files { .. } | Tls::SelfSigned => &[],
+    };
+    let hosts = hosts.into_iter().chain(own.into_iter().flatten()).chain(certified.iter().cloned()).collect();
     let streams = if config.media.tcp == TcpMedia::Off { 0 } else { share.waiting };
     let sockets = config.threads.net() + streams + if config.media.legs.is_off() { 0 } else { limits::LEGS_MAX };
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
@@ -445,8 +466,8 @@ fn warn_of_strangers(config: &Config) {
     if config.http.tls == Tls::Off {
         tracing::warn!(
             "HTTP is plain and other machines reach it: whoever is on the way reads and changes what is said, tokens \
-             included, and browsers give no camera; set tls_cert and tls_key, tls_self_signed, or a proxy that speaks \
-             HTTPS before it"
+             included, and browsers give no camera; set acme, or tls_cert and tls_key, or tls_self_signed, or a proxy \
+             that speaks HTTPS before it"
         );
     }
     if config.policy().steering == Steering::Off {
@@ -489,9 +510,41 @@ fn warn_of_open_secrets(config: &Config) {
     }
 }
 
-fn http_runtime(config: &Config) -> io::Result<Runtime> {
+/// What serves HTTP, and keeps its certificate.
+fn http_runtime(config: &Config, acme: Option<Acme>) -> io::Result<Runtime> {
     let threads = config.threads.http.get() as usize;
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("http").enable_all().build()
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).thread_name("http").enable_all().build()?;
+    if let Some(acme) = acme {
+        acme.keep(runtime.handle());
+    }
+    Ok(runtime)
+}
+
+/// What the door tells by itself, without asking the control thread.
+fn node_view(
+    config: &Config,
+    (runtime, counts, panics): (&Runtime, &Counts, &Panics),
+    (facts, ready, live, leading, recordings): (
+        Arc<NodeFacts>,
+        Arc<AtomicBool>,
+        LiveRooms,
+        Leading,
+        Option<Recordings>,
+    ),
+) -> NodeView {
+    NodeView {
+        canvas: config.video.size(),
+        facts,
+        certificate: counts.http.certificate.clone(),
+        metrics: metrics::rendering(counts),
+        history: history::begin(runtime, counts, panics),
+        ready,
+        live,
+        captions: counts.captions.clone(),
+        leading,
+        recordings,
+    }
 }
 
 /// The thread, and what closes once it is over.

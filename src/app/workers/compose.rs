@@ -105,6 +105,7 @@ fn report(room: &RoomId, events: &mut Outbox<CanvasEvent>, reports: &Reports<Eve
             CanvasEvent::Scene { scene, passage, page, pages } => {
                 reports.send(Event::SceneChanged { room: room.clone(), scene, passage, page, pages });
             }
+            CanvasEvent::Pictured(track) => reports.send(Event::Pictured { room: room.clone(), track }),
             CanvasEvent::Relief(relief) => reports.send(Event::Relief { room: room.clone(), relief }),
             CanvasEvent::GpuLost(reason) => {
                 counters.compositors_replaced.add(1);

@@ -11,6 +11,7 @@ use crate::io::push::PushCounters;
 use crate::io::recording::RecordCounters;
 use crate::io::rtp::LegCounters;
 use crate::io::store::ArchiveCounters;
+use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webhook::WebhookCounters;
 use crate::io::webrtc::NetCounters;
@@ -159,6 +160,8 @@ pub struct Counts {
     pub hand_over: TransferCounters,
     /// What is told to the operator's servers.
     pub webhooks: WebhookCounters,
+    /// Spans.
+    pub traces: TraceCounters,
     /// Where rooms go.
     pub fleet: FleetCounters,
 }

@@ -70,6 +70,13 @@ pub enum Event {
         /// How many pages it has.
         pages: usize,
     },
+    /// The first picture of a track is in the room's.
+    Pictured {
+        /// Its room.
+        room: RoomId,
+        /// Which track.
+        track: TrackId,
+    },
     /// A room's ticks do not keep up, or do again.
     Relief {
         /// Which room.
@@ -193,6 +200,7 @@ impl Event {
             | Self::DecoderFailed { room, .. }
             | Self::PicturesRefused { room, .. }
             | Self::SceneChanged { room, .. }
+            | Self::Pictured { room, .. }
             | Self::Relief { room, .. }
             | Self::Speech { room, .. }
             | Self::Push { room, .. }

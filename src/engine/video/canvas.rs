@@ -44,6 +44,8 @@ pub enum CanvasEvent {
         /// How many pages it has.
         pages: usize,
     },
+    /// The first picture of a track is in the room's.
+    Pictured(TrackId),
     /// A GPU failed and the processor draws on; what the driver said.
     GpuLost(String),
     /// The room's ticks do not keep up, or do again: what is given up from now on.
@@ -230,7 +232,10 @@ impl Canvas {
     fn take_frames(&mut self, now: Instant, out: &mut Outbox<CanvasEvent>) {
         let (scene, scenes) = (&mut self.setup.scene, &mut self.scenes);
         scene.handle(now, scene::Input::Tick, scenes);
-        self.frames.take(self.tick, |track, shape| {
+        self.frames.take(self.tick, |track, shape, is_first| {
+            if is_first {
+                out.push(CanvasEvent::Pictured(track));
+            }
             if let Some(size) = shape {
                 scene.handle(now, scene::Input::Shape { track, size }, scenes);
             }

@@ -53,14 +53,16 @@ impl LatestFrames {
     }
 
     /// Takes what the decoders published of the tracks that are due at `tick`: each with a new picture, and its size
-    /// where that is another one. Those of one pace come together, so that the ticks between cost little.
-    pub(super) fn take(&mut self, tick: u64, mut new: impl FnMut(TrackId, Option<Size>)) {
+    /// where that is another one; and whether it is the first. Those of one pace come together, so that the ticks
+    /// between cost little.
+    pub(super) fn take(&mut self, tick: u64, mut new: impl FnMut(TrackId, Option<Size>, bool)) {
         let is_due = |latest: &LatestFrame| !latest.ended && tick.is_multiple_of(latest.spacing.into());
         for (track, latest) in self.0.iter_mut().filter(|(_, latest)| is_due(latest)) {
             let Some(frame) = latest.slot.take() else { continue };
             let size = frame.size;
             latest.frame = Some(frame);
-            new(*track, (latest.shape.replace(size) != Some(size)).then_some(size));
+            let before = latest.shape.replace(size);
+            new(*track, (before != Some(size)).then_some(size), before.is_none());
         }
     }
 }
@@ -112,7 +114,7 @@ mod tests {
         for tick in 0..8 {
             slots.iter().for_each(|slot| drop(slot.publish(frame())));
             let mut taken = BTreeSet::new();
-            frames.take(tick, |track, _| assert!(taken.insert(track)));
+            frames.take(tick, |track, _, _| assert!(taken.insert(track)));
             let due: BTreeSet<TrackId> = if tick % 2 == 0 { ids.into() } else { [ids[2]].into() };
             assert_eq!(taken, due, "tick {tick}");
         }

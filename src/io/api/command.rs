@@ -15,6 +15,7 @@ use crate::core::push::PushId;
 use crate::core::room::CaptionerId;
 use crate::core::scene::Layout;
 use crate::core::signal::CaptionLine;
+use crate::core::trace::TraceStart;
 use crate::io::api::{
     CaptionerSeat, Joined, LayoutShown, LegJoined, LegState, NodeState, PushShown, PushWish, Refusal, ResourceToken,
     RoomDetail, RoomSummary, RungShown, SdpFragment, SeatWish, Trickled,
@@ -45,6 +46,8 @@ pub enum Command {
         rung: Option<RungName>,
         /// The place they want.
         seat: SeatWish,
+        /// When they asked, and as a part of which trace.
+        trace: TraceStart,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -60,6 +63,8 @@ pub enum Command {
         from: Option<IpAddr>,
         /// Whether recordings may show and sound them.
         consents_to_recording: bool,
+        /// When they asked, and as a part of which trace.
+        trace: TraceStart,
         /// The answer.
         reply: Reply<Joined>,
     },
@@ -75,6 +80,8 @@ pub enum Command {
         from: Option<IpAddr>,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
+        /// When they asked, and as a part of which trace.
+        trace: TraceStart,
         /// The answer.
         reply: Reply<Joined>,
     },

@@ -1,6 +1,7 @@
 //! **The question:** what does a door count of those who come by it?
 
 use crate::engine::flow::{Counter, Level};
+use crate::io::api::certificate::CertificateStanding;
 
 /// What the HTTP door counts; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -13,4 +14,6 @@ pub struct DoorCounters {
     pub connections_refused: Counter,
     /// Requests refused because too many bodies or files were in hand.
     pub requests_refused: Counter,
+    /// How its certificate stands.
+    pub certificate: CertificateStanding,
 }

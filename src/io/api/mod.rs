@@ -4,6 +4,7 @@
 mod answers;
 mod bearer;
 mod captions;
+mod certificate;
 mod command;
 mod counters;
 mod facts;
@@ -19,6 +20,7 @@ mod token;
 pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSummary, RungShown, Trickled};
 pub use bearer::{BearerToken, BearerTokenError};
 pub use captions::{CaptionCounters, CaptionerSeat};
+pub use certificate::{CertificateSource, CertificateStanding, CertificateTold};
 pub use command::{BrandingChange, Command, Moderation, PersonSound, Place, Reply};
 pub use counters::DoorCounters;
 pub use facts::{CodecFacts, NodeFacts};

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
 use rustls::CertificateError;
 
 use crate::io::egress::addresses::{NotPublic, Resolver};
@@ -71,6 +71,22 @@ pub fn tls_reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
         cause = wrapped.map_or_else(|| error.source(), |wrapped| wrapped.source().or_else(|| error.source()));
     }
     None
+}
+
+/// A client for what the operator's own configuration names: it goes there wherever that is, by HTTPS alone, and trusts
+/// the authorities in `ca` (PEM) alone where there are some, else the system's.
+///
+/// # Errors
+/// When the system's certificates, or these, cannot be read; says why.
+pub fn client_of_operator(ca: Option<&[u8]>, connect_span: Duration) -> Result<Client, String> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let why = |error: reqwest::Error| innermost(&error).to_string();
+    let builder = Client::builder().redirect(Policy::none()).no_proxy().https_only(true).connect_timeout(connect_span);
+    let builder = match ca {
+        Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(why)?),
+        None => builder,
+    };
+    builder.build().map_err(why)
 }
 
 /// The first cause.

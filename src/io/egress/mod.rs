@@ -1,8 +1,9 @@
 //! **The question:** where does this node go by itself, and where never? Floor 4: what pushes and webhooks share, who
 //! both go where somebody wrote that they should.
 //!
-//! Doors: [`check`] and [`host`] (may this URL be asked?), [`client()`] (asks, and nowhere else), [`resolve`] (for what
-//! is not HTTP), [`Trouble`], [`tls_reason`] (what went wrong), [`is_private`].
+//! Doors: [`check`], [`check_text`] and [`host`] (may this URL be asked?), [`client()`] (asks, and nowhere else),
+//! [`client_of_operator`] (asks whom the configuration names), [`resolve`] (for what is not HTTP), [`Trouble`],
+//! [`tls_reason`] (what went wrong), [`is_private`].
 //!
 //! A URL is whatever somebody wrote, so a node that goes wherever it is sent would reach for them what only it reaches:
 //! the machine's own ports, the network behind it, the cloud's metadata (server-side request forgery). An address that
@@ -14,5 +15,5 @@ mod client;
 mod url;
 
 pub use addresses::{NotPublic, is_private, resolve};
-pub use client::{Trouble, client, tls_reason};
-pub use url::{UrlError, check, host};
+pub use client::{Trouble, client, client_of_operator, tls_reason};
+pub use url::{UrlError, check, check_text, host};

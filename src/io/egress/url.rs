@@ -37,6 +37,14 @@ pub fn check(url: &Url, allow_private: bool) -> Result<(), UrlError> {
     host(url, allow_private).map(drop)
 }
 
+/// As [`check`], of what somebody wrote.
+///
+/// # Errors
+/// When it may not be asked, or is no URL.
+pub fn check_text(text: &str, allow_private: bool) -> Result<(), UrlError> {
+    check(&text.parse().map_err(|_| UrlError::NoUrl)?, allow_private)
+}
+
 /// The host of a URL of any scheme, without brackets, as far as it may be gone to: no password, and no private address
 /// unless `allow_private`. A name is looked at when it is resolved.
 ///

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 use crate::core::access::Caller;
-use crate::io::api::{Command, ControlHandle, NodeFacts, NodeState};
+use crate::io::api::{CertificateTold, Command, ControlHandle, NodeFacts, NodeState};
 use crate::io::http::extract::Body;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
@@ -30,6 +30,9 @@ pub(super) struct NodeTold {
     facts: NodeFacts,
     #[serde(flatten)]
     state: NodeState,
+    /// Of the door; absent where HTTP is plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateTold>,
 }
 
 /// `{"within_s": 480}`; it may be missing, and so may the body.
@@ -42,7 +45,8 @@ pub(super) struct Asked {
 
 async fn node(State(control): State<ControlHandle>, State(view): State<NodeView>) -> Result<Response, Problem> {
     let state = control.request(Caller::Anyone, |reply| Command::Node { reply }).await?;
-    Ok(private(Json(NodeTold { facts: (*view.facts).clone(), state }).into_response()))
+    let certificate = view.certificate.told();
+    Ok(private(Json(NodeTold { facts: (*view.facts).clone(), state, certificate }).into_response()))
 }
 
 /// What this node knows of its fleet.

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::io::api::{Authority as Named, HostName, WebOrigin};
 
-const ALLOWED_HEADERS: &str = "Authorization, Content-Type, If-Match, Range";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, If-Match, Range, Traceparent";
 const EXPOSED_HEADERS: &str = "ETag, Link, Location, Retry-After, Accept-Post, Accept-Patch, Accept-Ranges, \
      Content-Range, Content-Disposition, WWW-Authenticate";
 /// Seconds that a browser may remember a preflight's answer.

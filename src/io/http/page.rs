@@ -46,6 +46,7 @@ const WATCH: Asset = asset!("watch.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
     asset!("captions.css", "text/css; charset=utf-8"),
     asset!("captions.js", "text/javascript; charset=utf-8"),
+    asset!("captions-hls.js", "text/javascript; charset=utf-8"),
     asset!("watch.css", "text/css; charset=utf-8"),
     asset!("watch.js", "text/javascript; charset=utf-8"),
     asset!("style.css", "text/css; charset=utf-8"),

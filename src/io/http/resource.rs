@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::base::media::{IdError, NoRungName, ParticipantId, RoomId, RungName};
 use crate::core::access::Caller;
+use crate::core::trace::{TraceParent, TraceStart};
 use crate::io::api::{Command, ControlHandle, Joined, Refusal, RungShown, SdpFragment, SeatWish, Trickled};
 use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
 use crate::io::http::problem::Problem;
@@ -54,27 +56,29 @@ struct Offered {
     asked: Asked,
     offer: String,
     from: Option<IpAddr>,
+    trace: TraceStart,
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { name, consents_to_recording, rung, seat, .. }, offer, from } = offered;
+    let Offered { caller, room, asked, offer, from, trace } = offered;
+    let Asked { name, consents_to_recording, rung, seat, .. } = asked;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
-    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, seat, reply };
+    let join = |reply| Command::Join { room, name, offer, from, consents_to_recording, rung, seat, trace, reply };
     Ok(created(&base, &of, &control.request(caller, join).await?))
 }
 
 async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { name, consents_to_recording, .. }, offer, from } = offered;
+    let Offered { caller, room, asked: Asked { name, consents_to_recording, .. }, offer, from, trace } = offered;
     let of = room.clone();
-    let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, reply };
+    let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, trace, reply };
     Ok(created(&format!("/whip/{of}"), &of, &control.request(caller, publish).await?))
 }
 
 async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { minus, rung, .. }, offer, from } = offered;
+    let Offered { caller, room, asked: Asked { minus, rung, .. }, offer, from, trace } = offered;
     let of = room.clone();
-    let watch = |reply| Command::Watch { room, minus, offer, from, rung, reply };
+    let watch = |reply| Command::Watch { room, minus, offer, from, rung, trace, reply };
     Ok(created(&format!("/whep/{of}"), &of, &control.request(caller, watch).await?))
 }
 
@@ -168,6 +172,8 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
+        let parent = parts.headers.get("traceparent").and_then(|text| TraceParent::parse(text.to_str().ok()?));
+        let trace = TraceStart { at: Instant::now(), parent };
         let RoomPath(room) = RoomPath::from_request_parts(&mut parts, state).await?;
         let mut asked = Asked::from_request_parts(&mut parts, state).await?;
         let caller = parts.extensions.get::<Caller>().cloned().ok_or(Refusal::NotAllowed)?;
@@ -177,7 +183,7 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
         }
         let (headers, from) = (parts.headers.clone(), address_of(&parts));
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        Ok(Self { caller, room, asked, offer: offer_in(&headers, body)?, from })
+        Ok(Self { caller, room, asked, offer: offer_in(&headers, body)?, from, trace })
     }
 }
 

@@ -1,7 +1,7 @@
 //! **The question:** which routes are there, by which methods, and what leave does each take? One table; a route that
 //! is not in it answers nobody.
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::core::access::Act;
@@ -145,7 +145,7 @@ impl Known {
 
     /// What OPTIONS is answered: 204, the methods, and what is taken in (RFC 9725 section 4.2).
     pub(super) fn options(self) -> Response {
-        let mut response = axum::http::StatusCode::NO_CONTENT.into_response();
+        let mut response = StatusCode::NO_CONTENT.into_response();
         response.headers_mut().insert(header::ALLOW, self.methods());
         let (name, kind) = match self.0.takes {
             None => return response,

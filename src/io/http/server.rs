@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -15,7 +15,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
 use crate::core::access::Policy;
-use crate::io::api::{BearerToken, ControlHandle, DoorCounters, HostName, IceServer, WebOrigin};
+use crate::io::acme::{self, CHALLENGE_PROTOCOL, Certificates};
+use crate::io::api::{
+    BearerToken, CertificateSource, CertificateStanding, ControlHandle, DoorCounters, HostName, IceServer, WebOrigin,
+};
 use crate::io::http::aside::Aside;
 use crate::io::http::connections::{Connections, Doorkeeper};
 use crate::io::http::entrance::{Entrance, enter};
@@ -77,6 +80,8 @@ pub enum Tls {
         /// PKCS#8, PKCS#1 or SEC1.
         key: PathBuf,
     },
+    /// What an issuer gives, and what proves to it that the names are ours; it changes while the door is open.
+    Kept(Arc<Certificates>),
     /// A certificate made at start for these names and addresses, beside localhost.
     SelfSigned {
         /// Host names or IP addresses.
@@ -135,7 +140,7 @@ impl HttpDoor {
     /// # Errors
     /// When the port is taken or the certificate unusable; the message says which and what to do.
     pub fn open(setup: &HttpSetup) -> Result<Self, HttpError> {
-        let tls = server_config(&setup.tls)?.map(Arc::new);
+        let tls = server_config(&setup.tls, &setup.guard.counters.certificate)?.map(Arc::new);
         let address = setup.listen;
         let bound = TcpListener::bind(address).and_then(|listener| {
             let address = listener.local_addr()?;
@@ -266,19 +271,16 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .with_state(shared)
 }
 
-fn server_config(tls: &Tls) -> Result<Option<rustls::ServerConfig>, HttpError> {
+fn server_config(tls: &Tls, standing: &CertificateStanding) -> Result<Option<rustls::ServerConfig>, HttpError> {
     let unusable = |error: &dyn std::fmt::Display| HttpError::Certificate(error.to_string());
     let (chain, key) = match tls {
         Tls::Off => return Ok(None),
-        Tls::Files { cert, key } => {
-            let bad = |path: &PathBuf, why: String| HttpError::Pem { path: path.clone(), why };
-            let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let chain = chain.map_err(|why| bad(cert, why.to_string()))?;
-            if chain.is_empty() {
-                return Err(bad(cert, "there is no PEM certificate in it".into()));
-            }
-            (chain, PrivateKeyDer::from_pem_file(key).map_err(|why| bad(key, why.to_string()))?)
+        Tls::Kept(certificates) => {
+            let mut config = config_builder()?.with_cert_resolver(certificates.clone());
+            config.alpn_protocols = [b"h2", b"http/1.1".as_slice(), CHALLENGE_PROTOCOL].map(<[u8]>::to_vec).into();
+            return Ok(Some(config));
         }
+        Tls::Files { cert, key } => read_files(cert, key)?,
         Tls::SelfSigned { names } => {
             let always = ["localhost", "127.0.0.1", "::1"].map(String::from);
             let mut all: Vec<String> = always.into_iter().chain(names.iter().cloned()).collect();
@@ -289,10 +291,32 @@ fn server_config(tls: &Tls) -> Result<Option<rustls::ServerConfig>, HttpError> {
             (vec![made.cert.der().clone()], key)
         }
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|e| unusable(&e))?.with_no_client_auth();
-    let mut config = builder.with_single_cert(chain, key).map_err(|e| unusable(&e))?;
+    let source = match tls {
+        Tls::Files { .. } => CertificateSource::Files,
+        Tls::Off | Tls::Kept(_) | Tls::SelfSigned { .. } => CertificateSource::SelfSigned,
+    };
+    // One whose dates nobody can read is served all the same: browsers say what they think of it.
+    if let Ok(validity) = acme::validity(&chain[0]) {
+        standing.shows(source, validity.to);
+    }
+    let mut config = config_builder()?.with_single_cert(chain, key).map_err(|e| unusable(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(config))
+}
+
+/// The operator's own.
+fn read_files(cert: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), HttpError> {
+    let bad = |path: &Path, why: String| HttpError::Pem { path: path.to_owned(), why };
+    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|why| bad(cert, why.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad(cert, "there is no PEM certificate in it".into()));
+    }
+    Ok((chain, PrivateKeyDer::from_pem_file(key).map_err(|why| bad(key, why.to_string()))?))
+}
+
+fn config_builder() -> Result<rustls::ConfigBuilder<rustls::ServerConfig, rustls::server::WantsServerCert>, HttpError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(|error| HttpError::Certificate(error.to_string()))?.with_no_client_auth())
 }

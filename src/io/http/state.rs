@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::extract::FromRef;
 
 use crate::base::media::Size;
-use crate::io::api::{CaptionCounters, ControlHandle, NodeFacts};
+use crate::io::api::{CaptionCounters, CertificateStanding, ControlHandle, NodeFacts};
 use crate::io::http::admission::Recordings;
 use crate::io::http::fleet::Leading;
 use crate::io::live::LiveRooms;
@@ -20,6 +20,8 @@ pub struct NodeView {
     pub canvas: Size,
     /// What the node is.
     pub facts: Arc<NodeFacts>,
+    /// How the door's certificate stands.
+    pub certificate: CertificateStanding,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What it remembers of itself.

@@ -30,8 +30,9 @@ use crate::core::scene::Layout;
 use crate::core::signal::Person;
 use crate::engine::flow::{Counter, Waker};
 use crate::io::api::{
-    BrandingChange, CaptionCounters, CodecFacts, Command, ControlHandle, DoorCounters, Joined, LayoutShown, NodeFacts,
-    Place, Refusal, Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Standing, Trickled,
+    BrandingChange, CaptionCounters, CertificateStanding, CodecFacts, Command, ControlHandle, DoorCounters, Joined,
+    LayoutShown, NodeFacts, Place, Refusal, Request, ResourceToken, RoomDetail, RoomSummary, RungShown, Standing,
+    Trickled,
 };
 use crate::io::live::LiveRooms;
 use crate::io::telemetry::history::History;
@@ -94,8 +95,10 @@ fn door_of(
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
     let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
     let (captions, leading, ready_too) = (CaptionCounters::default(), Leading::default(), ready.clone());
+    let certificate = CertificateStanding::default();
+    let (ready_, recordings) = (ready_too, None);
     let view =
-        NodeView { canvas, facts, metrics, history, ready: ready_too, live, captions, leading, recordings: None };
+        NodeView { canvas, facts, certificate, metrics, history, ready: ready_, live, captions, leading, recordings };
     let url = door.url().trim_end_matches('/').to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(door.serve(handle, view, async {

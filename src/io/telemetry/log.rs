@@ -84,6 +84,14 @@ pub fn alias(room: &RoomId) -> Alias {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alias(u64);
 
+impl Alias {
+    /// The same as a number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for Alias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

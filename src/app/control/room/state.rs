@@ -471,7 +471,7 @@ impl Room {
             }
             Event::RoomTaken(_) => self.end(now, "another node has it", out),
             // About what the room no longer has, or has nothing to do with.
-            Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Leg(_) => {}
+            Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Pictured { .. } | Event::Leg(_) => {}
         }
     }
 
