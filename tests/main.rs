@@ -39,6 +39,7 @@ mod sim;
 mod simulcast;
 mod support;
 mod tcp;
+mod tenants;
 mod tidy;
 mod vital;
 mod webhooks;

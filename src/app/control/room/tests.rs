@@ -61,6 +61,8 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         peer: PeerId(number),
         role,
         standing: None,
+        bearer: None,
+        region: None,
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,
