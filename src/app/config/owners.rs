@@ -159,7 +159,8 @@ mod tests {
     fn tenants_have_keys_quotas_and_a_look_of_their_own() {
         let text = "[recording]\nretention_hours = 48\nregion = \"eu\"\n[[tenant]]\nid = \"acme\"\nkeys = [KEY1]\n\
                     rooms_max = 3\nrecordings_max = 0\nlayout = \"speaker\"\nbackground = \"#102030\"\n\
-                    retention_hours = 24\nregion = \"eu\"\n[[tenant]]\nid = \"globex\"\n[[partner]]\nid = \"reseller\"\n\
+                    retention_hours = 24\nregion = \"eu\"\n[[tenant]]\nid = \"globex\"\n[[partner]]\n\
+                    id = \"reseller\"\n\
                     tenants = [\"acme\", \"globex\"]\nkeys = [KEY2]\nparticipants_max = 100\n";
         let config = parse(text).unwrap();
         assert!(config.policy().is_locked && config.store_region().is_some());

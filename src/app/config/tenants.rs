@@ -98,6 +98,25 @@ fn quota([rooms, participants, viewers, recordings]: [Option<Many>; 4]) -> Quota
 }
 
 impl TenantConfig {
+    /// One without keys, with as much of everything as the node.
+    #[must_use]
+    pub fn new(id: TenantId) -> Self {
+        Self {
+            id,
+            keys: Vec::new(),
+            rooms_max: None,
+            participants_max: None,
+            viewers_max: None,
+            recordings_max: None,
+            layout: None,
+            logo: None,
+            background: None,
+            clock: None,
+            retention_hours: None,
+            region: None,
+        }
+    }
+
     pub(super) fn tenant(&self) -> Tenant {
         let hours = |hours: Within<2, 168>| Duration::from_secs(u64::from(hours.get()) * 3600);
         Tenant {

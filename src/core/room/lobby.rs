@@ -18,8 +18,8 @@ use crate::core::signal::Knocker;
 #[serde(try_from = "String", into = "String")]
 pub struct KnockId(pub u64);
 
-/// By what somebody who asks again is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// By what somebody who asks again is known. It has no text form, for it may hold a name.
+#[derive(Clone, PartialEq, Eq)]
 pub enum KnockKey {
     /// By their token.
     Bearer(BearerId),
@@ -47,7 +47,6 @@ enum Verdict {
     Refused(Instant),
 }
 
-#[derive(Debug)]
 struct Knock {
     id: KnockId,
     key: KnockKey,
@@ -58,8 +57,8 @@ struct Knock {
     verdict: Verdict,
 }
 
-/// Those who wait for one room.
-#[derive(Debug, Default)]
+/// Those who wait for one room. It has no text form, for it holds names.
+#[derive(Default)]
 pub struct Lobby {
     knocks: Vec<Knock>,
 }

@@ -480,6 +480,31 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What was asked about is not there, or not any more.
+    fn of_place(refusal: &Refusal) -> Self {
+        use StatusCode as S;
+        match refusal {
+            Refusal::RoomNotFound => {
+                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
+                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
+            }
+            Refusal::ParticipantNotFound => {
+                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
+                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
+            }
+            Refusal::ResourceNotFound => {
+                let detail = "This connection has ended or never was; send a new offer.";
+                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
+            }
+            _ => {
+                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
+                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -533,22 +558,10 @@ impl From<Refusal> for Problem {
             | Refusal::LobbyOver
             | Refusal::LobbyFull
             | Refusal::NobodyWaits => Self::of_host(&refusal),
-            Refusal::RoomNotFound => {
-                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
-                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
-            }
-            Refusal::ParticipantNotFound => {
-                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
-                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
-            }
-            Refusal::ResourceNotFound => {
-                let detail = "This connection has ended or never was; send a new offer.";
-                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
-            }
-            Refusal::SessionChanged => {
-                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
-                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
-            }
+            Refusal::RoomNotFound
+            | Refusal::ParticipantNotFound
+            | Refusal::ResourceNotFound
+            | Refusal::SessionChanged => Self::of_place(&refusal),
             Refusal::Busy => Self::busy(),
             Refusal::Hung => Self::lifeless(),
             Refusal::Draining | Refusal::NoNewRooms | Refusal::Leaving => Self::of_drain(&refusal),

@@ -35,6 +35,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 mod captions;
 mod chat;
+mod owned;
 mod pushes;
 mod seats;
 mod standing;
