@@ -121,8 +121,8 @@ fn a_recording_is_told_by_id_who_is_in_it_and_never_who_does_not_want_to_be() {
     effects.extend(come(&mut room, now, 1, true));
     effects.extend(come(&mut room, now, 2, false));
     effects.extend(come(&mut room, now, 3, true));
-    effects.extend(super::chat::say(&mut room, now, 3, &FromClient::Recordable { recordable: false }));
-    effects.extend(super::chat::say(&mut room, now, 1, &FromClient::Leave));
+    effects.extend(chat::say(&mut room, now, 3, &FromClient::Recordable { recordable: false }));
+    effects.extend(chat::say(&mut room, now, 1, &FromClient::Leave));
     let mut told = Vec::new();
     for effect in &effects {
         match effect {
