@@ -77,8 +77,8 @@ impl Locked {
 
     /// What a scraper reads.
     pub fn metrics(&self) -> String {
-        let asked = client().get(format!("{}metrics", self.node.url)).send();
-        block_on(async { asked.await.expect("the node answers").text().await.expect("it is text") })
+        let asked = client().get(format!("{}metrics", self.node.url));
+        block_on(async { asked.send().await.expect("the node answers").text().await.expect("it is text") })
     }
 
     /// Stops it; its log.

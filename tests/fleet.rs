@@ -194,8 +194,8 @@ fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of
     assert_eq!((answer.status, answer.location), (401, None), "where it is, only who may join is told");
 
     expect_sent_on(&fleet, owner, other);
-    expect_regions(&fleet);
     expect_bound_regions(&fleet, &secret);
+    expect_regions(&fleet);
     // Nobody came to any of them.
     process::wait_until("they are given back", || {
         let shown = fleet.shown(1);
