@@ -300,8 +300,8 @@ fn expect_bound_regions(fleet: &Fleet, secret: &Path) {
     let ask = |n: usize, room: &str| {
         send("POST", &format!("{}whip/{room}", fleet.nodes[n].url), Some(&token), OFFER).expect("nodes answer")
     };
-    let european = "european-0";
-    let owner = fleet.owner(0, european, "").unwrap_or_else(|answer| panic!("{}", answer.text));
+    let european = "bound-european";
+    let owner = fleet.owner(0, european, "?region=eu").unwrap_or_else(|answer| panic!("{}", answer.text));
     for n in 0..3 {
         let refused = ask(n, european);
         assert_eq!((refused.status, refused.kind()), (409, "other-region".to_owned()), "of {owner}, asked of {n}");

@@ -103,9 +103,12 @@ fn placements(metrics: &Metrics, fleet: &FleetCounters) {
     });
 }
 
+/// One of a meter's sums, microseconds.
+type Summed = fn(&Meter) -> &Counter;
+
 /// What tenants' rooms used, by tenant; nothing while there are none.
 fn tenants(metrics: &Metrics, meters: &Meters) {
-    let of_time: [(&str, &str, fn(&Meter) -> &Counter); 4] = [
+    let of_time: [(&str, &str, Summed); 4] = [
         ("tessera_tenant_participant_seconds_total", "Time of people in a tenant's rooms", |m| &m.participant_us),
         ("tessera_tenant_viewer_seconds_total", "Time of those who watch them by WebRTC", |m| &m.viewer_us),
         ("tessera_tenant_hls_viewer_seconds_total", "Time of those who watch them by HLS", |m| &m.hls_viewer_us),

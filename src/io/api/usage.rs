@@ -28,7 +28,10 @@ pub struct Meter {
 /// The meters of a node, one for each tenant and one for what is no tenant's; clones share them. None while no tenants
 /// are configured.
 #[derive(Debug, Clone, Default)]
-pub struct Meters(Arc<OnceLock<Vec<(Option<TenantId>, Meter)>>>);
+pub struct Meters(Arc<OnceLock<Vec<OwnMeter>>>);
+
+/// A meter, and whose it is.
+type OwnMeter = (Option<TenantId>, Meter);
 
 /// What `GET /v1/usage` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
