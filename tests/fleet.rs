@@ -284,7 +284,7 @@ fn expect_sent_on(fleet: &Fleet, owner: usize, other: usize) {
 /// asked for and whoever is asked.
 fn expect_bound_regions(fleet: &Fleet, secret: &Path) {
     for n in 0..3 {
-        assert_eq!(fleet.owner(n, &format!("yankee~room-{n}"), "").ok(), Some(2), "the one node over there");
+        assert_eq!(fleet.owner(n, "yankee~room", "").ok(), Some(2), "the one node over there");
         let elsewhere = fleet.owner(n, &format!("yankee~other-{n}"), "?region=eu").unwrap_err();
         assert_eq!((elsewhere.status, elsewhere.kind()), (409, "other-region".to_owned()));
         let nowhere = fleet.owner(n, "asian~room", "").unwrap_err();
@@ -305,7 +305,7 @@ fn expect_bound_regions(fleet: &Fleet, secret: &Path) {
     for n in 0..3 {
         let refused = ask(n, european);
         assert_eq!((refused.status, refused.kind()), (409, "other-region".to_owned()), "of {owner}, asked of {n}");
-        let taken = ask(n, &format!("demanded-{n}"));
+        let taken = ask(n, "demanded");
         let at = taken.location.as_deref().map_or(n, |location| fleet.at(location));
         assert_eq!(at, 2, "{} {}", taken.status, taken.text);
     }
