@@ -124,8 +124,8 @@ impl Config {
         match count {
             0 => {
                 let why = format!(
-                    "keys: nobody could come in: rooms of tenants ({{id}}{TENANT_MARK}…) take tokens, and no key signs any; \
-                     give the tenant, its partner or [access] one"
+                    "keys: nobody could come in: rooms of tenants ({{id}}{TENANT_MARK}…) take tokens, and no key signs \
+                     any; give the tenant, its partner or [access] one"
                 );
                 Err(("[[tenant]]", 0, why))
             }
