@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -26,6 +26,11 @@ pub struct Locked {
 
 impl Locked {
     pub fn start() -> Self {
+        Self::start_with(|_| String::new())
+    }
+
+    /// The same, with more of a configuration; what it is given names files beside that.
+    pub fn start_with(more: impl FnOnce(&dyn Fn(&str) -> PathBuf) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("secret"), "5e3c7e75e3c7e75e3c7e75e3c7e75e3c7e7\n").unwrap();
@@ -38,7 +43,7 @@ impl Locked {
             at("keeper").display(),
             at("spool").display(),
         );
-        fs::write(at("tessera.toml"), text).unwrap();
+        fs::write(at("tessera.toml"), text + &more(&at)).unwrap();
         let config = at("tessera.toml");
         let flags = ["--config", config.to_str().unwrap()];
         let node = Node::start_logging(&flags, &[("TESSERA_LOG", "trace")], File::create(at("log")).unwrap());
@@ -54,7 +59,36 @@ impl Locked {
         token
     }
 
-    fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+    /// How an offer is answered that nobody can read: by why nobody may come in, or else by that.
+    pub fn offer(&self, room: &str, token: &str) -> (u16, String) {
+        self.offer_as(room, token, "")
+    }
+
+    /// The same of somebody with a name.
+    pub fn offer_as(&self, room: &str, token: &str, name: &str) -> (u16, String) {
+        let url = format!("{}v1/rooms/{room}/participants?name={name}", self.node.url);
+        let request = client().post(url).bearer_auth(token).header("content-type", "application/sdp").body("v=0\r\n");
+        block_on(async {
+            let answer = request.send().await.expect("the node answers");
+            let (status, said) = (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null));
+            (status, kind(&said).to_owned())
+        })
+    }
+
+    /// What a scraper reads.
+    pub fn metrics(&self) -> String {
+        let asked = client().get(format!("{}metrics", self.node.url));
+        block_on(async { asked.send().await.expect("the node answers").text().await.expect("it is text") })
+    }
+
+    /// Stops it; its log.
+    pub fn stop(self) -> String {
+        let Self { node, folder, .. } = self;
+        node.stop();
+        fs::read_to_string(folder.path().join("log")).unwrap()
+    }
+
+    pub fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
         let request = client().request(method.parse().unwrap(), format!("{}{path}", self.node.url));
         let request = request.bearer_auth(token).header("content-type", "application/json").body(body.to_string());
         block_on(async {
@@ -63,7 +97,7 @@ impl Locked {
         })
     }
 
-    fn get(&self, path: &str, token: &str) -> (u16, Value) {
+    pub fn get(&self, path: &str, token: &str) -> (u16, Value) {
         self.ask("GET", path, token, &Value::Null)
     }
 }

@@ -10,11 +10,13 @@ mod steward;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tessera::core::access::Claims;
+use tessera::io::tokens::{Algorithm, SigningKey};
 
 use crate::browser::node::Node;
 use crate::client::{Client, wait_until};
@@ -164,7 +166,10 @@ fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "fedcba9876543210fedcba9876543210").unwrap();
-    let keys = format!("[access]\nkeys = [{{ id = \"k\", algorithm = \"HS256\", file = {secret:?} }}]\n");
+    let keys = format!(
+        "[access]\nkeys = [{{ id = \"k\", algorithm = \"HS256\", file = {secret:?} }}]\n[[tenant]]\nid = \"yankee\"\n\
+         region = \"us\"\n[[tenant]]\nid = \"asian\"\nregion = \"ap\"\n"
+    );
     let fleet = Fleet::start(&etcd, ["eu", "eu", "us"], &keys);
 
     // Who may not come in neither begins a room nor learns where one is.
@@ -192,6 +197,7 @@ fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of
     assert_eq!((answer.status, answer.location), (401, None), "where it is, only who may join is told");
 
     expect_sent_on(&fleet, owner, other);
+    expect_bound_regions(&fleet, &secret);
     expect_regions(&fleet);
     // Nobody came to any of them.
     process::wait_until("they are given back", || {
@@ -275,6 +281,37 @@ fn expect_sent_on(fleet: &Fleet, owner: usize, other: usize) {
     assert_eq!(answer.shared_with, None);
     let policy = send("GET", &format!("{own}/"), None, "").and_then(|answer| answer.policy).unwrap();
     assert!(policy.contains(&format!(" {others}")), "{policy}");
+}
+
+/// A tenant's room begins in the tenant's region, and who demands one by their token finds none elsewhere, whatever is
+/// asked for and whoever is asked.
+fn expect_bound_regions(fleet: &Fleet, secret: &Path) {
+    for n in 0..3 {
+        assert_eq!(fleet.owner(n, "yankee~room", "").ok(), Some(2), "the one node over there");
+        let elsewhere = fleet.owner(n, &format!("yankee~other-{n}"), "?region=eu").unwrap_err();
+        assert_eq!((elsewhere.status, elsewhere.kind()), (409, "other-region".to_owned()));
+        let nowhere = fleet.owner(n, "asian~room", "").unwrap_err();
+        assert_eq!((nowhere.status, nowhere.kind()), (503, "no-region".to_owned()));
+    }
+    let key = SigningKey::read("k".parse().unwrap(), Algorithm::Hs256, &fs::read(secret).unwrap()).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let bound: Claims = serde_json::from_value(serde_json::json!({
+        "role": "speaker", "exp": now + 600, "iat": now, "region": "us",
+    }))
+    .unwrap();
+    let token = key.sign(&bound).unwrap();
+    let ask = |n: usize, room: &str| {
+        send("POST", &format!("{}whip/{room}", fleet.nodes[n].url), Some(&token), OFFER).expect("nodes answer")
+    };
+    let european = "bound-european";
+    let owner = fleet.owner(0, european, "?region=eu").unwrap_or_else(|answer| panic!("{}", answer.text));
+    for n in 0..3 {
+        let refused = ask(n, european);
+        assert_eq!((refused.status, refused.kind()), (409, "other-region".to_owned()), "of {owner}, asked of {n}");
+        let taken = ask(n, "demanded");
+        let at = taken.location.as_deref().map_or(n, |location| fleet.at(location));
+        assert_eq!(at, 2, "{} {}", taken.status, taken.text);
+    }
 }
 
 /// A room begins in the region that is asked for, or not at all.

@@ -41,6 +41,7 @@ mod sim;
 mod simulcast;
 mod support;
 mod tcp;
+mod tenants;
 mod tidy;
 mod traces;
 mod vital;

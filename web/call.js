@@ -1,7 +1,7 @@
 // One call as this person has it: who is here, what they send, and coming back when the connection breaks.
-// No page in here: `Call` dispatches "change" after anything that is seen changed, "media" when picture and sound come from a
-// new connection, "scene" with where the tiles lie, "chat" with new lines, "reaction" with one, "record" when a recording
-// begins, "notice" with a text, "end" with a Problem.
+// No page in here: `Call` dispatches "change" after anything that is seen changed, "media" with a new connection's picture
+// and sound, "scene" with where the tiles lie, "chat" with lines, "reaction", "record" when a recording begins, "notice" with a
+// text, "end" with a Problem.
 
 import { Problem, Wire, ask } from "./wire.js";
 import * as devices from "./devices.js";
@@ -12,6 +12,7 @@ import { bearer } from "./token.js";
 import { clock, say } from "./words.js";
 
 const CAPTIONS = "/assets/captions.js";
+const LOBBY = "/assets/lobby.js";
 let captions = null;
 
 const LOOK_MS = 3000;
@@ -178,7 +179,6 @@ export class Call extends EventTarget {
     return this.#wire?.parts.composite ? this.#wire.inward() : null;
   }
 
-  /** Where the picture of everyone comes in. */
   get receiver() {
     return this.#wire?.parts.composite?.receiver ?? null;
   }
@@ -258,7 +258,7 @@ export class Call extends EventTarget {
     }
   }
 
-  /** The device of a part that is in use. @param {"camera" | "microphone"} part */
+  /** @param {"camera" | "microphone"} part */
   inUse(part) {
     return this.#tracks[part]?.getSettings().deviceId;
   }
@@ -297,6 +297,9 @@ export class Call extends EventTarget {
         if (message.push_to_talk && !this.rules.push_to_talk) this.#notice(say("push"));
         this.rules = message;
         break;
+      case "lobby":
+        import(LOBBY).then((it) => it.show(message.people, this));
+        return;
       case "node":
         this.#nodeEnds(message.ends_in_s);
         break;
@@ -307,7 +310,7 @@ export class Call extends EventTarget {
         this.dispatchEvent(new CustomEvent("reaction", { detail: message }));
         return;
       case "problem":
-        // Who was removed does not come back by themselves, not even into a room that begins anew.
+        // Nobody comes back from that by themselves.
         if (message.kind?.endsWith(":removed")) return this.#end(new Problem(message));
         this.#notice(`${message.title}. ${message.detail}`, true);
         break;

@@ -319,6 +319,8 @@ async function enter(watch) {
     showPreview();
     // What was allowed meanwhile was not wanted then.
     if (!watch && !lobby.camera && !lobby.microphone) openDevices(abilities());
+    // In a lobby.
+    if (error.after > 2) setTimeout(() => call || enter(watch), error.after * 1000);
   } finally {
     at("join").disabled = at("watch").disabled = false;
     listDevices();

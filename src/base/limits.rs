@@ -11,6 +11,7 @@ mod fleet;
 mod ice;
 mod live;
 mod load;
+mod lobby;
 mod push;
 mod recordings;
 mod silence;
@@ -32,6 +33,7 @@ pub use fleet::*;
 pub use ice::*;
 pub use live::*;
 pub use load::*;
+pub use lobby::*;
 pub use push::*;
 pub use recordings::*;
 pub use silence::*;
@@ -490,6 +492,8 @@ pub const RECORD_CHAPTERS_MAX: usize = 512;
 pub const RECORD_CHAPTER_SPACING: Duration = Duration::from_secs(5);
 /// People whose word is told apart in the chapters of one recording; all further ones count as the last.
 pub const RECORD_SPEAKERS_MAX: usize = 256;
+/// Stays of people that a manifest lists, by their ids; the others it counts.
+pub const RECORD_PEOPLE_MAX: usize = 512;
 /// A fragment of a participant's own track: longer than the composite's, for there are many and all cost the store a
 /// request.
 pub const TRACK_FRAGMENT_SPAN: Duration = Duration::from_secs(8);

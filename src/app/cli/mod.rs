@@ -13,6 +13,7 @@ mod failure;
 mod interrupt;
 pub mod keeper;
 pub mod load;
+mod participant;
 pub mod recordings;
 mod recordings_table;
 pub mod serve;

@@ -12,19 +12,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::app::cli::Failure;
 use crate::app::cli::recordings_table::table;
 use crate::app::cli::terminal::{complain, say};
+use crate::app::cli::{Failure, participant};
 use crate::app::config::RemoteKeepers;
 use crate::base::limits::{CLOCK_ALLOWANCE, KEEPERS_AGREEING};
-use crate::base::media::Wallclock;
+use crate::base::media::{ParticipantId, Wallclock};
 use crate::core::record::{RecordedFile, utc_text};
 use crate::core::retention::{RecordingName, Retention};
 use crate::engine::flow::Counter;
 use crate::io::keeper::{Identity, IdentityFiles};
 use crate::io::store::{
-    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, KeeperFileError, Keepers, ReadError,
-    Reading, SpoolPlace, VaultError, is_keeper_in, keep_out_of_dumps, verify_expiry, verify_expiry_with,
+    Archive, ArchiveCounters, ArchiveError, ArchivePlace, Checking, Copies, HeldOf, KeeperFileError, Keepers,
+    ReadError, Reading, SpoolPlace, VaultError, is_keeper_in, keep_out_of_dumps, verify_expiry, verify_expiry_with,
 };
 use crate::io::transfer::{Credentials, Destination, Progress, TransferredFile, transfer};
 
@@ -41,6 +41,8 @@ Examples:
   tessera recordings list
   tessera recordings list --json | jq -r '.recordings[].recording'
   tessera recordings export 00495727-r0123… --out call.mp4
+  tessera recordings export --participant p00c0ffee00c0ffee --out ada.tar
+  tessera recordings erase --participant p00c0ffee00c0ffee --whole
   tessera recordings hand-over 00495727-r0123… --to https://cloud.example/remote.php/dav/files/ada/Calls
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/recordings.keeper
   tessera recordings verify-expiry --store /backup/recordings --keeper /backup/keeper-1 --and /backup/keeper-2
@@ -63,12 +65,16 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Write a recording to a file, in the clear
+    /// Write a recording to a file, in the clear; or all that is of one participant alone, as a tar archive
     Export {
         #[command(flatten)]
         place: Place,
         /// Its name, as `list` tells it
-        recording: String,
+        #[arg(required_unless_present = "participant", conflicts_with = "participant")]
+        recording: Option<String>,
+        /// The id that somebody had in a call, as webhooks and the join's Link header told it
+        #[arg(long, value_name = "ID", conflicts_with_all = ["take", "track"])]
+        participant: Option<ParticipantId>,
         /// The file; must not exist yet
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
@@ -94,6 +100,18 @@ enum Action {
         /// No progress bar
         #[arg(long, short)]
         quiet: bool,
+    },
+    /// Erase what there is of one participant. A call's picture and sound are one for all who were in it, so that means
+    /// every recording in which they take part: without --whole it only says which
+    Erase {
+        #[command(flatten)]
+        place: Place,
+        /// The id that somebody had in a call
+        #[arg(long, value_name = "ID")]
+        participant: ParticipantId,
+        /// Erase these recordings, of everybody who was in them
+        #[arg(long)]
+        whole: bool,
     },
     /// Erase a recording now
     Shred {
@@ -228,8 +246,19 @@ pub fn run(args: RecordingsArgs) -> ExitCode {
 fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
     match action {
         Action::List { place, json } => list(runtime, &place, json || !std::io::stdout().is_terminal())?,
-        Action::Export { place, recording, out, take, track } => {
+        Action::Export { place, participant: Some(participant), out, .. } => {
             let archive = place.look(runtime)?;
+            let count = runtime.block_on(participant::export(&archive, participant, &out))?;
+            say!(
+                "{} (of {count} recordings), in the clear: it does not expire by itself. It holds what is of \
+                 {participant} alone; a call's picture and sound are in its recording",
+                out.display()
+            );
+        }
+        Action::Erase { place, participant, whole } => erase(runtime, &place, participant, whole)?,
+        Action::Export { place, recording, out, take, track, .. } => {
+            let archive = place.look(runtime)?;
+            let recording = recording.unwrap_or_default();
             let file = track.map_or(RecordedFile::Take(take), RecordedFile::Track);
             let len = runtime.block_on(export(&archive, parse(&recording)?, file, &out))?;
             say!("{} ({len} bytes), in the clear: it does not expire by itself", out.display());
@@ -280,6 +309,23 @@ fn act(runtime: &Runtime, action: Action) -> Result<ExitCode, Failure> {
         Action::VerifyExpiry { place, and } => return verify(runtime, &place, and),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn erase(runtime: &Runtime, place: &Place, of: ParticipantId, whole: bool) -> Result<(), Failure> {
+    let archive = if whole { place.own(runtime)? } else { place.look(runtime)? };
+    let held = runtime.block_on(participant::erase(&archive, of, whole))?;
+    for HeldOf { recording, captions, tracks, .. } in &held {
+        say!("{recording}: in its picture and sound, {} captions, {} own tracks", captions.len(), tracks.len());
+    }
+    match (held.len(), whole) {
+        (0, _) => say!("no recording that has not expired holds {of}"),
+        (count, true) => say!("{count} recordings erased, of everybody who was in them"),
+        (count, false) => say!(
+            "nothing is erased: what is in the picture and sound of {count} recordings cannot be taken out of them. \
+             --whole erases them, of everybody who was in them"
+        ),
+    }
+    Ok(())
 }
 
 fn list(runtime: &Runtime, place: &Place, as_json: bool) -> Result<(), Failure> {

@@ -13,7 +13,8 @@ use crate::app::cli::terminal::say;
 use crate::app::config::{Config, KeyFile, Tls};
 use crate::base::limits;
 use crate::base::media::{RoomId, Wallclock};
-use crate::core::access::{Claims, Role, TokenFault};
+use crate::core::access::{Claims, Role, Scope, TokenFault};
+use crate::core::fleet::Label;
 use crate::io::tokens::{Algorithm, KeyId, SigningKey};
 
 /// Flags of `tessera token`.
@@ -32,10 +33,16 @@ pub struct TokenArgs {
     /// How long it holds, such as 30m, 2h or 7d; at most access.longest_hours
     #[arg(long, value_name = "SPAN", default_value = "2h")]
     ttl: Life,
+    /// Who shows it, in words of your own: whom a host bans is known by it in every token that names it
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Where its room has to run, by the label of a region; without, anywhere
+    #[arg(long, value_name = "REGION")]
+    region: Option<Label>,
     /// What others are to call whoever shows it; without, they say it themselves
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The key of access.keys that signs it; the first, if not given
+    /// The key that signs it; the first one that reaches the room, if not given: a tenant's own for its rooms
     #[arg(long, value_name = "ID")]
     key: Option<KeyId>,
     /// The private key (PEM) of an EdDSA key; a node knows the public one alone
@@ -58,6 +65,7 @@ Examples:
   tessera token --config tessera.toml --room daily --role viewer --ttl 30m
   tessera token --config tessera.toml --room daily --key 2026 --private-key private.pem --name Ada
   tessera token --config tessera.toml --any-room --role admin --ttl 1h
+  tessera token --config tessera.toml --room acme~daily --role host --invite   (of the tenant acme)
 
 Whoever has a token may do what its role may in its room until it ends (docs/access.md): give it to one person, and keep
 it short. To take all tokens of a key back, take the key out of [access] keys and start the node again.";
@@ -108,16 +116,21 @@ fn made(args: &TokenArgs, config: &Config) -> Result<String, Failure> {
         exp: now + args.ttl.0.as_secs(),
         nbf: None,
         iat: Some(now),
-        sub: None,
+        region: args.region.clone(),
+        sub: args.subject.clone(),
         name: args.name.clone(),
         jti: Some(format!("{:032x}", rand::rng().random::<u128>())),
     };
     let token = signing(args, key)?.sign(&claims).map_err(|error| unusable(args, key, &error.to_string()))?;
     // As the node will read it: another private key than the public one's is found out here, and not by a guest.
-    config.access.keyring().read(&token, now).map_err(|fault| match fault {
+    config.keyring().read(&token, now).map_err(|fault| match fault {
         TokenFault::Unreadable => {
             let most = limits::DISPLAY_NAME_LEN_MAX;
             Failure::Usage(format!("--name: a name has 1 to {most} bytes of UTF-8 and no control characters"))
+        }
+        TokenFault::Outside => {
+            let told = format!("--room: key {} is a tenant's, whose rooms are called {{tenant}}~{{room}}", key.id());
+            Failure::Usage(told)
         }
         _ => unusable(args, key, "it is not the private key of the public one in [access] keys"),
     })?;
@@ -129,8 +142,12 @@ fn made(args: &TokenArgs, config: &Config) -> Result<String, Failure> {
 }
 
 fn chosen<'a>(args: &TokenArgs, config: &'a Config) -> Result<&'a KeyFile, Failure> {
-    let (keys, file) = (&config.access.keys, args.config.display());
-    let Some(first) = keys.first() else {
+    let file = args.config.display();
+    let keys: Vec<(&KeyFile, Scope)> = config.scoped_keys().collect();
+    let owner = args.room.as_ref().filter(|room| config.tenants().of(room).is_some());
+    let is_own = |scope: &Scope| *scope != Scope::Node && owner.is_some_and(|room| scope.covers(room));
+    let own = keys.iter().find(|(_, scope)| is_own(scope));
+    let Some((first, _)) = own.or(keys.first()) else {
         return Err(Failure::Usage(format!(
             "{file}: [access] keys is empty, so this node asks nobody for a token. For one that does: \
              `openssl rand -hex 32 > access.secret; chmod 600 access.secret`, and in {file}, under [access], \
@@ -138,9 +155,11 @@ fn chosen<'a>(args: &TokenArgs, config: &'a Config) -> Result<&'a KeyFile, Failu
         )));
     };
     let Some(wanted) = &args.key else { return Ok(first) };
-    let ids = || keys.iter().map(|key| key.id().as_str()).collect::<Vec<_>>().join(", ");
-    let found = keys.iter().find(|key| key.id() == wanted);
-    found.ok_or_else(|| Failure::Usage(format!("--key: {file} has no key {wanted} under [access]; it has {}", ids())))
+    let ids = || keys.iter().map(|(key, _)| key.id().as_str()).collect::<Vec<_>>().join(", ");
+    let found = keys.iter().find(|(key, _)| key.id() == wanted);
+    found
+        .map(|(key, _)| *key)
+        .ok_or_else(|| Failure::Usage(format!("--key: {file} has no key {wanted}; it has {}", ids())))
 }
 
 fn signing(args: &TokenArgs, key: &KeyFile) -> Result<SigningKey, Failure> {
@@ -259,12 +278,12 @@ mod tests {
                 Some("Ada"),
             ),
         ] {
-            let grant = config.access.keyring().read(&ask(&line, &config).unwrap(), now()).unwrap();
+            let grant = config.keyring().read(&ask(&line, &config).unwrap(), now()).unwrap();
             let told = (grant.role, grant.room.as_ref().map(RoomId::as_str), grant.name.as_deref());
             assert_eq!(told, (role, room, name), "{line}");
         }
         let token = ask("tessera token --room daily --ttl 30m", &config).unwrap();
-        assert_eq!(config.access.keyring().read(&token, now() + 1900), Err(TokenFault::Expired));
+        assert_eq!(config.keyring().read(&token, now() + 1900), Err(TokenFault::Expired));
         assert_ne!(token, ask("tessera token --room daily --ttl 30m", &config).unwrap(), "each has an id of its own");
     }
 
@@ -274,7 +293,7 @@ mod tests {
         let link = ask("tessera token --room daily --role host --invite", &config).unwrap();
         let (page, token) = link.split_once("#token=").unwrap();
         assert_eq!(page, "https://call.example/r/daily");
-        assert!(config.access.keyring().read(token, now()).is_ok());
+        assert!(config.keyring().read(token, now()).is_ok());
         let link =
             ask("tessera token --room daily --role viewer --invite --url http://localhost:8080/", &config).unwrap();
         assert!(link.starts_with("http://localhost:8080/w/daily#token="), "{link}");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::config::file::CheckedFile;
 use crate::app::config::value::Within;
 use crate::base::limits;
-use crate::io::tokens::{AccessKey, Algorithm, KeyError, KeyId, Keyring};
+use crate::io::tokens::{AccessKey, Algorithm, KeyError, KeyId};
 
 /// `[access]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +42,6 @@ impl Access {
     pub fn longest(&self) -> Duration {
         Duration::from_secs(u64::from(self.longest_hours.get()) * 3600)
     }
-
-    /// What tokens are read by.
-    #[must_use]
-    pub fn keyring(&self) -> Keyring {
-        Keyring::new(self.keys.iter().map(|key| key.key.clone()).collect(), self.longest())
-    }
 }
 
 impl Default for Access {
@@ -61,6 +55,11 @@ impl KeyFile {
     #[must_use]
     pub const fn id(&self) -> &KeyId {
         self.key.id()
+    }
+
+    /// The key itself.
+    pub(super) const fn key(&self) -> &AccessKey {
+        &self.key
     }
 
     /// How it signs.
@@ -169,7 +168,7 @@ mod tests {
         fs::write(&file, format!("{SECRET}\n")).unwrap();
         let key = |id: &str| format!("{{ id = \"{id}\", algorithm = \"HS256\", file = \"{}\" }}", file.display());
         let config = parse(&format!("keys = [{}, {}]\nlongest_hours = 2", key("new"), key("old"))).unwrap();
-        assert!(config.policy().is_locked && !config.access.keyring().is_empty());
+        assert!(config.policy().is_locked && !config.keyring().is_empty());
         assert_eq!(config.access.longest(), Duration::from_secs(7200));
         let written = toml::to_string(&config).unwrap();
         assert!(!format!("{config:?}{written}").contains(&SECRET[..8]), "the secret stays where it lies");

@@ -14,10 +14,13 @@ mod hand_over;
 mod hls;
 mod http;
 mod keepers;
+mod layout;
 mod lifetime;
+mod owners;
 mod push;
 mod tcp;
 mod telemetry;
+mod tenants;
 mod value;
 mod webhooks;
 
@@ -34,7 +37,6 @@ use crate::base::media::{Codec, CodecPreference, RungSpec, Size};
 use crate::core::access::{Policy, Steering};
 use crate::core::ladder::Pace;
 use crate::core::retention::Retention;
-use crate::core::scene::Layout;
 use crate::engine::audio::SoundConfig;
 use crate::engine::encode::VideoEncoderSetup;
 use crate::io::rtp::{LegNetworks, LegPorts};
@@ -50,10 +52,12 @@ pub use hand_over::HandOver;
 pub use hls::Hls;
 pub use http::{Http, Tls, TlsError};
 pub use keepers::{KeepersError, RemoteKeepers, Retaining};
+pub use layout::DefaultLayout;
 pub use lifetime::Lifetime;
 pub use push::Push;
 pub use tcp::{TcpMedia, TcpMediaError};
 pub use telemetry::{Collector, NoCollector, Telemetry};
+pub use tenants::{Dress, PartnerConfig, TenantConfig};
 pub use value::{Side, ValueError, Within};
 pub use webhooks::{Hook, Webhooks};
 
@@ -97,6 +101,12 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// What the node tells its operator.
     pub log: Log,
+    /// Whose rooms run here beside the operator's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tenant: Vec<TenantConfig>,
+    /// Who has several of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partner: Vec<PartnerConfig>,
 }
 
 /// `[media]`
@@ -285,6 +295,8 @@ pub struct Recording {
     pub tracks: bool,
     /// How long recordings are kept, hours; nothing is kept longer than 7 days.
     pub retention_hours: Within<2, 168>,
+    /// Where the store is; empty: nowhere in particular, so nothing that is bound to a region is recorded.
+    pub region: String,
     /// Whether a bucket may be used although it keeps versions of deleted objects.
     pub allow_versions: bool,
     /// The folder in which sealed objects wait while the store is slow or down, made if it is missing.
@@ -390,57 +402,13 @@ pub struct Log {
 pub struct Rooms {
     /// Whether every participant may change their room's layout.
     pub participants_choose_layout: bool,
+    /// Whether who comes without a host's right waits until a host lets them in.
+    pub lobby: bool,
 }
 
 impl Default for Rooms {
     fn default() -> Self {
-        Self { participants_choose_layout: true }
-    }
-}
-
-/// A layout as the operator names it: one of the built-in ones, or the path of a layout document, which ends in
-/// `.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DefaultLayout {
-    written: String,
-    layout: Layout,
-}
-
-impl DefaultLayout {
-    /// The layout itself.
-    #[must_use]
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-}
-
-impl Default for DefaultLayout {
-    fn default() -> Self {
-        Self { written: "grid".into(), layout: Layout::default() }
-    }
-}
-
-impl TryFrom<String> for DefaultLayout {
-    type Error = String;
-
-    fn try_from(written: String) -> Result<Self, String> {
-        let document = if written.ends_with(".json") {
-            std::fs::read_to_string(&written).map_err(|error| format!("{written}: {error}"))?
-        } else {
-            serde_json::json!({ "layout": written }).to_string()
-        };
-        let layout = Layout::parse(&document).map_err(|error| match written.ends_with(".json") {
-            true => format!("{written}: {error}"),
-            false => format!("{}; or name a layout document, a file that ends in .json", error.reason),
-        })?;
-        Ok(Self { written, layout })
-    }
-}
-
-impl From<DefaultLayout> for String {
-    fn from(layout: DefaultLayout) -> Self {
-        layout.written
+        Self { participants_choose_layout: true, lobby: false }
     }
 }
 
@@ -547,6 +515,7 @@ impl Default for Recording {
             keeper: PathBuf::from("recordings.keeper"),
             tracks: false,
             retention_hours: Within(168),
+            region: String::new(),
             allow_versions: false,
             spool: PathBuf::from("recordings.spool"),
             spool_mib: Within(1024),
@@ -607,7 +576,7 @@ impl Config {
             participants_may_record: self.recording.participants_may_record,
             participants_choose_layout: self.rooms.participants_choose_layout,
             steering: Steering::new(self.http.token.is_some(), self.http.is_reached_by_others()),
-            is_locked: self.access.is_locked(),
+            is_locked: self.access.is_locked() || !self.tenant.is_empty(),
             streams_are_open: self.hls.open,
         }
     }
@@ -627,12 +596,17 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
+        let config: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             // A parser's message may span lines; an operator gets one.
             let reason = error.message().lines().collect::<Vec<_>>().join(" ");
             ConfigError::Wrong { place: place(path, text, at), reason }
-        })
+        })?;
+        config.check_tenants().map_err(|(section, nth, reason)| {
+            let at = text.match_indices(section).nth(nth).map_or(0, |(at, _)| at);
+            ConfigError::Wrong { place: place(path, text, at), reason }
+        })?;
+        Ok(config)
     }
 }
 
@@ -660,7 +634,7 @@ fn place(path: &Path, text: &str, at: usize) -> Place {
 }
 
 fn header(line: &str) -> Option<&str> {
-    line.trim().strip_prefix('[')?.split(']').next().map(str::trim)
+    line.trim().strip_prefix('[')?.trim_start_matches('[').split(']').next().map(str::trim)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::config::file::CheckedFile;
 use crate::base::limits;
+use crate::core::access::TenantId;
 use crate::core::webhook::{EventKind, SecretError, SigningSecret};
 use crate::io::telemetry::log::Redacted;
 use crate::io::webhook::WebhookTarget;
@@ -38,6 +39,11 @@ impl Hook {
     /// reads the same file. Says which.
     pub fn target(&self) -> Result<&WebhookTarget, &str> {
         self.target.as_ref().map_err(String::as_str)
+    }
+
+    /// Of whose rooms alone it is told; `None`: of everything.
+    pub(super) fn tenant(&self) -> Option<&TenantId> {
+        self.written.reveal().tenant.as_ref()
     }
 
     /// Files of its secrets.
@@ -79,6 +85,9 @@ struct WrittenHook {
     secret_files: Vec<String>,
     #[serde(default)]
     secret_variables: Vec<String>,
+    /// Of whose rooms alone it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<TenantId>,
 }
 
 impl TryFrom<Keys> for Webhooks {
@@ -118,7 +127,7 @@ fn hook(written: WrittenHook, allow_private: bool) -> Result<Hook, String> {
         Some(missing) => Err(missing),
         None => {
             let target = WebhookTarget::new(&written.url, written.events.clone(), secrets, allow_private);
-            Ok(target.map_err(|why| why.to_string())?)
+            Ok(target.map_err(|why| why.to_string())?.of_tenant(written.tenant.clone()))
         }
     };
     Ok(Hook { target, written: written.into() })

@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::app::control::entering::new_participant;
 use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
-use crate::app::control::waiting::Wanted;
+use crate::app::control::waiting::{Comer, Wanted};
 use crate::base::media::{ParticipantId, RoomId};
-use crate::core::access::Role;
+use crate::core::access::{Caller, Scope};
 use crate::io::api::{Command, Place, Refusal, Request, RoomSummary, SeatWish};
 use crate::io::webrtc::PeerRole;
 
@@ -17,13 +17,14 @@ impl Control {
         match self.setup.policy.judge(&caller, command.act(), command.room()) {
             // Nothing begins any more that would have to be ended at once.
             Ok(()) if self.is_stopping => command.refuse(Refusal::Draining),
-            Ok(()) => self.command(caller.role(), command),
+            Ok(()) => self.command(&caller, command),
             Err(denied) => command.refuse(denied.into()),
         }
     }
 
-    /// What follows from a command of somebody in this role.
-    fn command(&mut self, standing: Option<Role>, command: Command) {
+    /// What follows from a command of somebody who may.
+    fn command(&mut self, caller: &Caller, command: Command) {
+        let who = Comer::of(caller);
         match command {
             Command::Join { room, name, offer, from, consents_to_recording, rung, seat, trace, reply } => {
                 let (seat, participant) = match self.seat(&room, seat) {
@@ -32,20 +33,20 @@ impl Control {
                 };
                 let (role, display) = (PeerRole::Participant(participant), name);
                 let trace = Some(trace);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
             Command::Publish { room, name, offer, from, consents_to_recording, trace, reply } => {
                 let (role, seat) = (PeerRole::Publisher(new_participant()), SeatWish::Free);
                 let (display, rung) = (name, None);
                 let trace = Some(trace);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
             Command::Watch { room, minus, offer, from, rung, trace, reply } => {
                 let (role, display, seat) = (PeerRole::Viewer { minus }, String::new(), SeatWish::Free);
                 let (trace, consents_to_recording) = (Some(trace), true);
-                let wanted = Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, trace };
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
             Command::AddLeg { room, name, leg, from, reply } => {
@@ -53,7 +54,7 @@ impl Control {
                 let wanted = Wanted {
                     room,
                     role,
-                    standing,
+                    who,
                     display: name,
                     consents_to_recording: true,
                     rung: None,
@@ -63,8 +64,23 @@ impl Control {
                 };
                 self.join_leg(wanted, leg, reply);
             }
-            Command::Rooms { reply } => drop(reply.send(Ok(self.room_list()))),
-            Command::Stats { reply } => drop(reply.send(Ok(self.stats()))),
+            Command::Rooms { reply } => drop(reply.send(Ok(self.room_list(caller.scope())))),
+            Command::Stats { reply } => drop(reply.send(Ok(self.stats(caller.scope())))),
+            Command::Lobby { room, reply } => {
+                let people = self.in_lobby(&room);
+                let is_known = self.rooms.contains_key(&room) || self.setup.config.rooms.lobby;
+                drop(reply.send(is_known.then_some(people).ok_or(Refusal::RoomNotFound)));
+            }
+            Command::Moderate { room, moderation, reply } => {
+                if let Err(refusal) = self.decide(&room, &moderation) {
+                    return drop(reply.send(Err(refusal)));
+                }
+                if !self.rooms.contains_key(&room) && moderation.concerns_lobby_alone() {
+                    return drop(reply.send(Ok(())));
+                }
+                self.command_of_one(Command::Moderate { room, moderation, reply });
+            }
+            Command::Usage { reply } => drop(reply.send(Ok(self.usage_told(caller.scope())))),
             Command::Find { place, reply } => drop(reply.send(self.find(&place))),
             Command::Node { reply } => drop(reply.send(Ok(self.node_state(Instant::now())))),
             Command::Drain { span, reply } => drop(reply.send(Ok(self.begin_drain(span)))),
@@ -114,13 +130,14 @@ impl Control {
         }
     }
 
-    fn room_list(&self) -> Vec<RoomSummary> {
+    fn room_list(&self, scope: &Scope) -> Vec<RoomSummary> {
         let summary = |(name, stats): (&RoomId, crate::app::control::room::RoomStats)| RoomSummary {
             room: name.clone(),
             participants: stats.participants,
             viewers: stats.viewers,
         };
-        let mut list: Vec<_> = self.rooms.iter().map(|(name, entry)| (name, entry.room.stats())).map(summary).collect();
+        let own = self.rooms.iter().filter(|(name, _)| scope.covers(name));
+        let mut list: Vec<_> = own.map(|(name, entry)| (name, entry.room.stats())).map(summary).collect();
         list.sort_by(|a, b| a.room.cmp(&b.room));
         list
     }

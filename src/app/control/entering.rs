@@ -11,7 +11,7 @@ use crate::app::control::room::Input;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::room::input::Joining;
 use crate::app::control::thread::{Control, Entry};
-use crate::app::control::waiting::{Waiter, Wanted};
+use crate::app::control::waiting::{Comer, Waiter, Wanted};
 use crate::base::limits;
 use crate::base::media::{ParticipantId, PeerId, RoomId};
 use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, ResourceToken, SeatWish};
@@ -54,6 +54,7 @@ impl Control {
         offer: &str,
     ) -> Result<(Peer, Joined, Option<PeerId>), Refusal> {
         self.judge(wanted)?;
+        self.pass_lobby(now, wanted)?;
         let gone = self.waiting.place(now, wanted.from)?;
         let setup = PeerSetup {
             id: self.next_peer(),
@@ -70,6 +71,9 @@ impl Control {
 
     /// Whether they could come in now; those who wait hold no place.
     fn judge(&self, wanted: &Wanted) -> Result<(), Refusal> {
+        if self.rooms.get(&wanted.room).is_some_and(|entry| entry.room.is_banned(wanted.who.bearer)) {
+            return Err(Refusal::Banned);
+        }
         if let Some(rung) = wanted.rung
             && !self.setup.rungs.iter().any(|spec| spec.name() == rung)
         {
@@ -79,11 +83,13 @@ impl Control {
             // They have a place already.
             return Ok(());
         }
+        self.within_region(&wanted.room, wanted.who.region.as_ref())?;
+        self.within_quotas(&wanted.room, wanted.role)?;
         let judged = match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) => self.takes_room(),
             (Some(entry), role) => match Self::takes_more(entry, role)
-                .and_then(|()| entry.room.opens(role, wanted.standing))
+                .and_then(|()| entry.room.opens(role, wanted.who.standing))
                 .and_then(|()| entry.room.takes(role))
             {
                 Err(Refusal::ParticipantNotFound) => {
@@ -146,6 +152,7 @@ impl Control {
         }
         let participant = wanted.role.participant().expect("a leg is a participant");
         self.judge(&wanted)?;
+        self.pass_lobby(now, &wanted)?;
         let gone = self.waiting.place(now, wanted.from)?;
         let socket = self.setup.config.media.legs.bind(rand::rng().random_range(0..limits::LEGS_MAX));
         let bound = socket.and_then(|socket| socket.local_addr().map(|address| (socket, address)));
@@ -239,8 +246,13 @@ impl Control {
     fn enter(&mut self, id: PeerId) {
         let Some(waiter) = self.waiting.get(id) else { return };
         let (name, role) = (waiter.room.clone(), waiter.role);
+        let is_new = !matches!(waiter.seat, SeatWish::Resume(_));
+        let quota = if is_new { self.within_quotas(&name, role) } else { Ok(()) };
         let judged = match (self.rooms.get(&name), role) {
             (None, PeerRole::Viewer { .. }) => return,
+            _ if quota.is_err() => quota,
+            // Banned, or locked out, between their answer and their connection.
+            (Some(entry), _) if entry.room.is_banned(waiter.who.bearer) => Err(Refusal::Banned),
             (None, _) => self.admit_room(&name),
             (Some(entry), role) => entry.room.takes(role),
         };
@@ -251,12 +263,15 @@ impl Control {
         }
         let Some(waiter) = self.waiting.remove(id) else { return };
         let Waiter { display, consents_to_recording, rung, seat, resource, trickling, has_channel, .. } = waiter;
-        let Waiter { standing, avatar, leg, watches, .. } = waiter;
+        let Waiter { who, avatar, leg, watches, .. } = waiter;
+        let Comer { standing, bearer, region } = who;
         self.peers.insert(id, name.clone());
         let joining = Joining {
             peer: id,
             role,
             standing,
+            bearer,
+            region,
             display,
             consents_to_recording,
             rung,

@@ -2,12 +2,14 @@
 //! wire and the workers go to the room they are about, and what a room wants done is carried out. It touches no media
 //! and waits for nothing.
 
+mod accounts;
 mod calling;
 mod commands;
 mod draining;
 mod ending;
 mod entering;
 mod following;
+mod lobbies;
 pub mod report;
 mod room;
 mod rooms;

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::app::control::report::RoomCounters;
 use crate::app::control::room::{Input, Room};
-use crate::app::control::thread::{Control, Entry};
+use crate::app::control::thread::{Accounted, Control, Entry};
 use crate::app::workers::compose::ComposeCommand;
 use crate::app::workers::event::Event;
 use crate::app::workers::mix::{MixCommand, SoundWork};
 use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
 use crate::base::media::{PeerId, RecordingTicket, RoomEpoch, RoomId, Wallclock, pts_from_tick};
+use crate::core::access::Scope;
 use crate::core::webhook::Happening;
 use crate::engine::audio::RoomSound;
 use crate::engine::flow::Fan;
@@ -55,7 +56,7 @@ impl Control {
         self.workers.net.send(NetCommand::AddRoom { room: name.clone(), epoch, audio: audio.clone() });
         let work = SoundWork { room: name.clone(), epoch, sound, fan: audio };
         self.workers.mix[mix].send(MixCommand::AddRoom(Box::new(work)));
-        self.rooms.insert(name.clone(), Entry { room, compose, mix });
+        self.rooms.insert(name.clone(), Entry { room, compose, mix, accounted: Accounted::new(Instant::now()) });
         self.rooms_so_far = self.rooms_so_far.wrapping_add(1);
         self.input(name, Input::Begin);
         let (encoder, compositor) = self.setup.engines;
@@ -147,11 +148,12 @@ impl Control {
     }
 
     /// What `GET /v1/node/stats` tells.
-    pub(super) fn stats(&self) -> serde_json::Value {
+    pub(super) fn stats(&self, scope: &Scope) -> serde_json::Value {
         let (encoder, compositor) = self.setup.engines;
         let rooms: Vec<_> = self
             .rooms
             .iter()
+            .filter(|(name, _)| scope.covers(name))
             .map(|(name, entry)| {
                 let stats = entry.room.stats();
                 serde_json::json!({

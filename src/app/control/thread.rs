@@ -25,6 +25,7 @@ use crate::base::limits;
 use crate::base::media::{EncodeCosts, Outbox, PeerId, RecordingTicket, RoomId, TrackId};
 use crate::core::drain::Drain;
 use crate::core::ladder::Budget;
+use crate::core::room::Lobby;
 use crate::core::webhook::CapacityWatch;
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
@@ -149,6 +150,8 @@ pub struct Control {
     pub(super) rooms: HashMap<RoomId, Entry>,
     /// Those who were answered and are not in a room yet.
     pub(super) waiting: Waiting,
+    /// Those who wait until a host lets them in.
+    pub(super) lobbies: HashMap<RoomId, Lobby>,
     /// Rooms that are over and whose encodes or recordings still finish.
     pub(super) endings: Endings,
     /// The room of each connection.
@@ -175,6 +178,23 @@ pub(super) struct Entry {
     pub(super) compose: usize,
     /// Its mix worker.
     pub(super) mix: usize,
+    /// Until when what it used is added up.
+    pub(super) accounted: Accounted,
+}
+
+/// Until when a room's use is added up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accounted {
+    pub(super) at: Instant,
+    /// Of those who watch by HLS, who are asked for now and then.
+    pub(super) hls: Instant,
+}
+
+impl Accounted {
+    /// Of a room that begins.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { at: now, hls: now }
+    }
 }
 
 impl Control {
@@ -206,6 +226,7 @@ impl Control {
             compositors,
             rooms: HashMap::new(),
             waiting: Waiting::default(),
+            lobbies: HashMap::new(),
             endings: Endings::new(parts.ended),
             peers: HashMap::new(),
             resources: HashMap::new(),
@@ -278,18 +299,23 @@ impl Control {
             self.input(&name, Input::Due);
         }
         self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
+        self.sweep_lobbies(now);
         self.endings.expire(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
         let others =
             [self.endings.deadline(), self.waiting.deadline(), self.setup.live.forget(now), self.following.due(now)];
-        rooms.chain(others.into_iter().flatten()).chain(self.drain.deadline()).min()
+        rooms.chain(others.into_iter().flatten()).chain(self.drain.deadline()).chain(self.lobby_deadline()).min()
     }
 
     /// One input of a room, and everything that follows from it.
     pub(super) fn input(&mut self, name: &RoomId, input: Input) {
+        let now = Instant::now();
+        self.account(name, now);
+        let quota = self.recording_quota(name);
         let Some(entry) = self.rooms.get_mut(name) else { return };
+        entry.room.set_recording_quota(quota);
         let mut out: Outbox<Effect> = Outbox::new();
-        entry.room.handle(Instant::now(), input, &mut out);
+        entry.room.handle(now, input, &mut out);
         for effect in out.drain() {
             self.carry_out(name, effect);
         }

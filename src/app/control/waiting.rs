@@ -9,7 +9,8 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::limits;
 use crate::base::media::{Bitmap, ParticipantId, PeerId, RoomId, RungCodecs, RungName};
-use crate::core::access::Role;
+use crate::core::access::{BearerId, Caller, Role};
+use crate::core::fleet::Label;
 use crate::core::trace::TraceStart;
 use crate::io::api::{Refusal, ResourceToken, SeatWish};
 use crate::io::webrtc::PeerRole;
@@ -19,8 +20,7 @@ pub(super) struct Waiter {
     /// Where they want to go; it need not be there yet.
     pub(super) room: RoomId,
     pub(super) role: PeerRole,
-    /// What the token that they showed makes of them, if they did.
-    pub(super) standing: Option<Role>,
+    pub(super) who: Comer,
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
@@ -41,12 +41,28 @@ pub(super) struct Waiter {
     source: Option<IpAddr>,
 }
 
+/// What the token says of somebody that they showed, if they did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Comer {
+    /// What it makes of them.
+    pub(super) standing: Option<Role>,
+    /// By what they are known again.
+    pub(super) bearer: Option<BearerId>,
+    /// Where a room has to be that they come into.
+    pub(super) region: Option<Label>,
+}
+
+impl Comer {
+    pub(super) fn of(caller: &Caller) -> Self {
+        Self { standing: caller.role(), bearer: caller.bearer(), region: caller.region().cloned() }
+    }
+}
+
 /// What somebody wants who asks to be let in.
 pub(super) struct Wanted {
     pub(super) room: RoomId,
     pub(super) role: PeerRole,
-    /// What the token that they showed makes of them, if they did.
-    pub(super) standing: Option<Role>,
+    pub(super) who: Comer,
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
@@ -60,11 +76,11 @@ pub(super) struct Wanted {
 
 impl Waiter {
     pub(super) fn new(now: Instant, wanted: Wanted, resource: ResourceToken, ufrag: String) -> Self {
-        let Wanted { room, role, standing, display, consents_to_recording, rung, seat, from, .. } = wanted;
+        let Wanted { room, role, who, display, consents_to_recording, rung, seat, from, .. } = wanted;
         Self {
             room,
             role,
-            standing,
+            who,
             display,
             consents_to_recording,
             rung,
@@ -183,7 +199,7 @@ mod tests {
         let wanted = Wanted {
             room: "tested".parse().unwrap(),
             role,
-            standing: None,
+            who: Comer::default(),
             display: String::new(),
             consents_to_recording: true,
             rung: None,

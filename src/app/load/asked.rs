@@ -49,7 +49,7 @@ mod tests {
         assert!(asked.hear(&send(VideoTrack::Screen, 1280)) && asked.hear(&send(VideoTrack::Camera, 320)));
         assert_eq!(asked.of(VideoTrack::Camera).map(|target| target.size), Some(Size::new(320, 90)));
         assert_eq!(asked.of(VideoTrack::Screen).map(|target| target.size), Some(Size::new(1280, 90)));
-        let rules = FromNode::Rules { mute_on_entry: false, push_to_talk: false, locked: false };
+        let rules = FromNode::Rules { mute_on_entry: false, push_to_talk: false, locked: false, lobby: false };
         assert!(!asked.hear(&rules) && !may_ask(&rules.encode()));
         assert!(may_ask(&send(VideoTrack::Camera, 160).encode()));
     }

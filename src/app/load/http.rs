@@ -2,16 +2,22 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
+use tokio::time::sleep;
 
 use super::error::LoadError;
 use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{RoomId, RungName};
+use crate::core::signal::PROBLEM_URN;
 use crate::io::telemetry::log::Redacted;
+
+/// The kind of what is told to somebody who waits to be let in.
+const IN_LOBBY: &str = "in-lobby";
 
 /// The HTTP door of one node, as seen from outside.
 #[derive(Debug, Clone)]
@@ -98,12 +104,22 @@ impl Door {
 
     /// Offers, and goes to another node where it is sent: with the token, which HTTP's own redirects leave behind.
     async fn offer(&self, mut url: Url, offer: String) -> Result<Admission, LoadError> {
-        let mut sent_on = 0;
+        let (mut sent_on, began) = (0, Instant::now());
         let response = loop {
             let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer.clone());
             let response = request.send().await.map_err(|e| self.unreachable(&e))?;
             match elsewhere(&url, &response).filter(|_| sent_on < limits::FLEET_REDIRECTS_MAX) {
                 Some(other) => url = other,
+                None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                    let after = retry_after(&response);
+                    let told = Refused::read(response).await;
+                    // As a page does: a host may let them in. The node says when they have waited for long enough.
+                    if told.kind != IN_LOBBY || began.elapsed() > limits::LOBBY_SPAN * 2 {
+                        return Err(told.into());
+                    }
+                    sleep(after).await;
+                    continue;
+                }
                 None => break response,
             }
             sent_on += 1;
@@ -180,11 +196,38 @@ pub(crate) fn told(error: &dyn std::error::Error) -> String {
 
 /// What a problem document (RFC 9457) says, or else the status line.
 pub(crate) async fn refusal(response: Response) -> LoadError {
-    let status = response.status();
-    let problem: serde_json::Value = response.json().await.unwrap_or_default();
-    let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let told = format!("{status}: {} {}", field("title"), field("detail"));
-    LoadError::Refused(told.trim_end_matches([' ', ':']).to_owned())
+    Refused::read(response).await.into()
+}
+
+/// A refusal as it was told.
+struct Refused {
+    kind: String,
+    told: String,
+}
+
+impl Refused {
+    async fn read(response: Response) -> Self {
+        let status = response.status();
+        let problem: serde_json::Value = response.json().await.unwrap_or_default();
+        let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let told = format!("{status}: {} {}", field("title"), field("detail"));
+        let kind = field("type").strip_prefix(PROBLEM_URN).unwrap_or_default().to_owned();
+        Self { kind, told: told.trim_end_matches([' ', ':']).to_owned() }
+    }
+}
+
+impl From<Refused> for LoadError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused.told)
+    }
+}
+
+/// After how long it is asked again.
+fn retry_after(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    seconds
+        .map_or(limits::LOBBY_ASK_SPACING, Duration::from_secs)
+        .clamp(Duration::from_secs(1), limits::LOBBY_SILENT_SPAN / 2)
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
 use crate::base::media::Wallclock;
+use crate::core::access::TenantId;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::api::{CaptionCounters, CertificateStanding, DoorCounters};
+use crate::io::api::{CaptionCounters, CertificateStanding, DoorCounters, Meter, Meters};
 use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
@@ -64,6 +65,7 @@ fn metrics(counts: &Counts) -> Metrics {
     let webhooks = ("tessera_webhooks_waiting", "Messages of webhooks that wait", told.waiting.clone());
     placements(&metrics, &counts.fleet);
     certificate(&metrics, &counts.http.certificate);
+    tenants(&metrics, &counts.meters);
     let failing =
         ("tessera_hand_over_failing", "1 while the last hand-over that ended failed", &counts.hand_over.failing);
     let viewers = ("tessera_hls_viewers", "Viewers by HLS, as requests tell", counts.live.viewers.clone());
@@ -121,6 +123,34 @@ fn placements(metrics: &Metrics, fleet: &FleetCounters) {
     let (help, took) = ("What requests to etcd took together", fleet.request_us.clone());
     metrics.series("tessera_fleet_etcd_seconds_total", help, Kind::Counter, &[], move |samples| {
         samples.push(took.get() as f64 / 1e6);
+    });
+}
+
+/// One of a meter's sums, microseconds.
+type Summed = fn(&Meter) -> &Counter;
+
+/// What tenants' rooms used, by tenant; nothing while there are none.
+fn tenants(metrics: &Metrics, meters: &Meters) {
+    let of_time: [(&str, &str, Summed); 4] = [
+        ("tessera_tenant_participant_seconds_total", "Time of people in a tenant's rooms", |m| &m.participant_us),
+        ("tessera_tenant_viewer_seconds_total", "Time of those who watch them by WebRTC", |m| &m.viewer_us),
+        ("tessera_tenant_hls_viewer_seconds_total", "Time of those who watch them by HLS", |m| &m.hls_viewer_us),
+        ("tessera_tenant_recorded_seconds_total", "Time in which they were recorded", |m| &m.recorded_us),
+    ];
+    for (name, help, of) in of_time {
+        let meters = meters.clone();
+        metrics.series(name, help, Kind::Counter, &[], move |samples| {
+            for (tenant, meter) in meters.iter() {
+                samples.push_with(&[("tenant", tenant.map_or("", TenantId::as_str))], of(meter).get() as f64 / 1e6);
+            }
+        });
+    }
+    let (name, help, meters) =
+        ("tessera_tenant_refused_total", "Requests refused because of a tenant's quota", meters.clone());
+    metrics.series(name, help, Kind::Counter, &[], move |samples| {
+        for (tenant, meter) in meters.iter() {
+            samples.push_with(&[("tenant", tenant.map_or("", TenantId::as_str))], meter.refused.get() as f64);
+        }
     });
 }
 

@@ -444,7 +444,7 @@ fn http_setup(
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
     warn_of_open_secrets(config);
-    let keys = config.access.keyring();
+    let keys = config.keyring();
     let guard = Guard { policy, token, keys, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }
@@ -476,7 +476,7 @@ fn warn_of_strangers(config: &Config) {
              access token"
         );
     }
-    if !config.access.is_locked() {
+    if !config.policy().is_locked {
         tracing::warn!(
             "other machines reach this node and [access] keys is not set: whoever reaches it joins, watches and looks \
              at every room; docs/access.md"
@@ -498,7 +498,7 @@ fn warn_of_open_secrets(config: &Config) {
              o-r the file, and take another secret"
         );
     }
-    for key in config.access.keys.iter().filter(|key| key.algorithm() == Algorithm::Hs256) {
+    for key in config.scoped_keys().map(|(key, _)| key).filter(|key| key.algorithm() == Algorithm::Hs256) {
         if is_open(key.path()) {
             tracing::warn!(
                 key = %key.id(),

@@ -6,7 +6,8 @@ use std::io::{self, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-const BLOCK_BYTES: usize = 512;
+/// Bytes of a block, of which everything in it is a multiple.
+pub const BLOCK_BYTES: usize = 512;
 /// Where a header has its checksum, which counts as blanks in its own sum.
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 
@@ -45,7 +46,10 @@ impl Bundle {
     }
 }
 
-fn header(name: &str, len: u64, seconds: u64) -> [u8; BLOCK_BYTES] {
+/// What stands before a file of `len` bytes, of that time in seconds since 1970. Names are this program's own: at most
+/// 99 bytes.
+#[must_use]
+pub fn header(name: &str, len: u64, seconds: u64) -> [u8; BLOCK_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     let mut put = |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);

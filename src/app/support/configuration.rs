@@ -31,7 +31,7 @@ const TOLD: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("rooms", &["participants_choose_layout"]),
+    ("rooms", &["participants_choose_layout", "lobby"]),
     ("audio", &["voices", "bitrate", "complexity", "levelling", "noise_suppression", "duck_screens", "red"]),
     ("hls", &["enabled", "always", "all_rungs", "window_seconds", "window_mib", "any_origin", "open"]),
     ("push", &["allow_private"]),

@@ -10,7 +10,7 @@ mod log_lines;
 mod machine;
 mod node_answers;
 
-pub use bundle::Bundle;
+pub use bundle::{BLOCK_BYTES as TAR_BLOCK_BYTES, Bundle, header as tar_header};
 pub use configuration::ToldConfig;
 pub use log_lines::LogLines;
 pub use machine::{machine, program};

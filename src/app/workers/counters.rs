@@ -4,7 +4,7 @@ use crate::base::limits;
 use crate::base::limits::RUNGS_MAX;
 use crate::engine::audio::SoundCounters;
 use crate::engine::flow::{Counter, Level};
-use crate::io::api::{CaptionCounters, DoorCounters};
+use crate::io::api::{CaptionCounters, DoorCounters, Meters};
 use crate::io::fleet::FleetCounters;
 use crate::io::live::LiveCounters;
 use crate::io::push::PushCounters;
@@ -164,4 +164,6 @@ pub struct Counts {
     pub traces: TraceCounters,
     /// Where rooms go.
     pub fleet: FleetCounters,
+    /// What tenants' rooms use.
+    pub meters: Meters,
 }

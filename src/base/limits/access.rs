@@ -19,5 +19,16 @@ pub const ACCESS_HOURS_MAX: u32 = 720;
 /// The last second of the year 9999, since 1970: a later date is a mistake.
 pub const ACCESS_DATE_MAX: u64 = 253_402_300_799;
 
+/// Tenants of a node.
+pub const TENANTS_MAX: usize = 256;
+/// Partners of a node.
+pub const PARTNERS_MAX: usize = 64;
+/// Characters of a tenant's id: most of a room's name is left for the room.
+pub const TENANT_ID_LEN_MAX: usize = 24;
+/// Keys that may sign for all tenants and partners together.
+pub const TENANT_KEYS_MAX: usize = 1024;
+/// How often it is asked how many watch a tenant's room by HLS.
+pub const TENANT_HLS_SPACING: Duration = Duration::from_secs(5);
+
 const _: () = assert!(ACCESS_LEEWAY_SPAN.as_secs() < 60, "a few minutes at most (RFC 7519 section 4.1.4)");
 const _: () = assert!(ACCESS_SECRET_LEN_MIN <= ACCESS_KEY_FILE_LEN_MAX);

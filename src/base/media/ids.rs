@@ -21,6 +21,9 @@ pub enum IdError {
     /// Not the text form of a participant's id.
     #[error("a participant id is 'p' followed by 16 hexadecimal digits")]
     Participant,
+    /// Not the text form of the id of somebody who waits.
+    #[error("the id of somebody who waits is 'k' followed by 16 hexadecimal digits")]
+    Knock,
 }
 
 /// The name of a room as it stands in URLs: 1 to 64 unreserved characters (RFC 3986 section 2.3).

@@ -33,6 +33,8 @@ pub enum Act {
     Caption,
     /// To see which rooms there are.
     Survey,
+    /// To see how much was used, by whose rooms.
+    Account,
     /// To see how the node fares, beyond what its metrics tell.
     Oversee,
 }
@@ -40,7 +42,7 @@ pub enum Act {
 impl Act {
     /// Whether it concerns no room in particular, or all of them.
     pub(super) const fn is_of_node(self) -> bool {
-        matches!(self, Self::Survey | Self::Oversee)
+        matches!(self, Self::Survey | Self::Account | Self::Oversee)
     }
 
     /// Whether it concerns a room whose name is asked for with it.

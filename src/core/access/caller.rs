@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RoomId};
 use crate::core::access::role::Role;
+use crate::core::access::tenant::Scope;
+use crate::core::fleet::Label;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,31 @@ pub struct Grant {
     pub room: Option<RoomId>,
     /// What others are to call them; `None`: as they say themselves.
     pub name: Option<Arc<str>>,
+    /// How far the key reaches that signed it.
+    pub scope: Scope,
+    /// Where a room has to run that they come into; `None`: anywhere.
+    pub region: Option<Label>,
+    /// Who they are, to be known again.
+    pub bearer: Option<BearerId>,
+}
+
+/// Who shows a token, as far as they have to be known again: a digest of the token's subject, or of the token itself
+/// where it names none. It says nobody's name, lives in memory alone and has no text form.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BearerId(pub [u8; 32]);
+
+impl fmt::Debug for BearerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerId(…)")
+    }
+}
+
+impl Grant {
+    /// Leave by a key of the operator's, for whom nothing else is said.
+    #[must_use]
+    pub const fn new(role: Role, room: Option<RoomId>) -> Self {
+        Self { role, room, name: None, scope: Scope::Node, region: None, bearer: None }
+    }
 }
 
 // Names of rooms and people stay out of logs.
@@ -58,6 +85,33 @@ impl Caller {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Bearer(grant) => grant.name.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How far they reach: as far as the key of their token, else everywhere that the table lets them.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        match self {
+            Self::Bearer(grant) => &grant.scope,
+            _ => &Scope::Node,
+        }
+    }
+
+    /// Where a room has to run that they come into, as their token says.
+    #[must_use]
+    pub const fn region(&self) -> Option<&Label> {
+        match self {
+            Self::Bearer(grant) => grant.region.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Who they are, to be known again; `None`: they showed no access token.
+    #[must_use]
+    pub const fn bearer(&self) -> Option<BearerId> {
+        match self {
+            Self::Bearer(grant) => grant.bearer,
             _ => None,
         }
     }

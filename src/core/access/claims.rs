@@ -10,6 +10,7 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::access::caller::Grant;
 use crate::core::access::role::Role;
+use crate::core::fleet::Label;
 
 /// What a token says. Others' claims are ignored (RFC 7519 section 4).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,10 @@ pub struct Claims {
     /// When it was made.
     #[serde(default, deserialize_with = "said_date", skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
-    /// Whose it is, to whoever made it; nothing here reads it.
+    /// Where a room has to run that its bearer comes into.
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub region: Option<Label>,
+    /// Whose it is, to whoever made it: by a digest of it, somebody whom a host bans is known again.
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
     /// What others are to call them.
@@ -61,6 +65,8 @@ pub enum TokenFault {
     NotYet,
     /// It would hold longer than tokens may here.
     LongLived,
+    /// It names a room that is not of those whom its key is for.
+    Outside,
 }
 
 impl Claims {
@@ -81,9 +87,9 @@ impl Claims {
         if self.exp.saturating_sub(made) > longest || self.exp > now + leeway + longest {
             return Err(TokenFault::LongLived);
         }
-        let Self { role, room, name, .. } = self;
+        let Self { role, room, name, region, .. } = self;
         let name = name.as_deref().map(shown).transpose()?;
-        Ok(Grant { role, room, name: name.map(Into::into) })
+        Ok(Grant { name: name.map(Into::into), region, ..Grant::new(role, room) })
     }
 }
 
@@ -122,7 +128,8 @@ mod tests {
 
     fn claims() -> Claims {
         let (room, sub, name, jti) = (Some("daily".parse().unwrap()), None, None, None);
-        Claims { room, role: Role::Speaker, exp: NOW + 3600, nbf: None, iat: Some(NOW), sub, name, jti }
+        let (exp, iat) = (NOW + 3600, Some(NOW));
+        Claims { room, role: Role::Speaker, exp, nbf: None, iat, region: None, sub, name, jti }
     }
 
     fn read(text: &str) -> Option<Claims> {
@@ -176,6 +183,8 @@ mod tests {
             r#"{"room":"daily","role":"host","exp":1e300}"#.to_owned(),
             r#"{"room":"daily","role":"host","exp":null}"#.to_owned(),
             format!(r#"{{"room":"daily","role":"host","exp":{exp},"nbf":"later"}}"#),
+            format!(r#"{{"room":"daily","role":"host","exp":{exp},"region":null}}"#),
+            format!(r#"{{"room":"daily","role":"host","exp":{exp},"region":"eu west"}}"#),
         ] {
             assert!(read(&bad).is_none(), "{bad}");
         }

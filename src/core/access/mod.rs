@@ -2,7 +2,7 @@
 //! is judged here by one table, whatever door they came through.
 //!
 //! Doors: [`Policy::judge`] is the judge; [`Caller`] who asks, [`Act`] for what, [`Denied`] why not; [`Claims`] is what
-//! a token says, and until when it holds.
+//! a token says, and until when it holds; [`Tenants`] whose rooms are whose, and how far a key reaches ([`Scope`]).
 
 mod act;
 mod caller;
@@ -10,9 +10,13 @@ mod claims;
 mod policy;
 mod role;
 mod table;
+mod tenant;
 
 pub use act::Act;
-pub use caller::{Caller, Grant};
+pub use caller::{BearerId, Caller, Grant};
 pub use claims::{Claims, TokenFault};
 pub use policy::{Denied, Policy, Steering};
 pub use role::Role;
+pub use tenant::{
+    OverQuota, Partner, Quota, QuotaOf, Scope, TENANT_MARK, Tenant, TenantId, TenantIdError, Tenants, Usage,
+};

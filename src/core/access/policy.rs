@@ -4,6 +4,7 @@ use crate::base::media::RoomId;
 use crate::core::access::act::Act;
 use crate::core::access::caller::Caller;
 use crate::core::access::table::{Asker, Leave, leave};
+use crate::core::access::tenant::Scope;
 
 /// Why there is no leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Denied {
     WrongRole,
     /// The token is for another room, or for one room where all are asked about.
     WrongRoom,
+    /// The token's key is another tenant's, or a tenant's where the node itself is asked about.
+    WrongTenant,
 }
 
 /// Whether anyone who reaches the HTTP door steers rooms by it.
@@ -68,7 +71,7 @@ impl Policy {
     /// [`Denied`] when they may not.
     pub fn judge(self, caller: &Caller, act: Act, room: Option<&RoomId>) -> Result<(), Denied> {
         let may = match leave(Asker::of(caller), act) {
-            Leave::Yes => return keeps_to_its_room(caller, act, room),
+            Leave::Yes => return keeps_to_its_own(caller, act, room),
             Leave::No if matches!(caller, Caller::Bearer(_)) => return Err(Denied::WrongRole),
             Leave::No => false,
             Leave::Streams if self.streams_are_open => true,
@@ -86,9 +89,21 @@ impl Policy {
     }
 }
 
-/// A token for one room leads into no other, and to nothing that is of all of them. Whose a recording is shows when it
-/// is looked for.
-fn keeps_to_its_room(caller: &Caller, act: Act, room: Option<&RoomId>) -> Result<(), Denied> {
+/// A token of a tenant's key leads to its own rooms alone, and to nothing of the node's own; what is told of several
+/// rooms is told of its own. Not even a connection whose name it knows is steered under another's room. A token for one
+/// room leads into no other, and to nothing that is of all of them. Whose a recording is shows when it is looked for.
+fn keeps_to_its_own(caller: &Caller, act: Act, room: Option<&RoomId>) -> Result<(), Denied> {
+    if let scope @ Scope::Tenants(_) = caller.scope() {
+        let is_within = match room {
+            _ if act == Act::Oversee => false,
+            _ if act == Act::Visit => true,
+            Some(room) => scope.covers(room),
+            None => !act.is_of_room(),
+        };
+        if !is_within {
+            return Err(Denied::WrongTenant);
+        }
+    }
     let Some(own) = caller.only_room() else { return Ok(()) };
     let strays = act.is_of_node() || act.is_of_room() && room != Some(own);
     if strays { Err(Denied::WrongRoom) } else { Ok(()) }
@@ -107,7 +122,7 @@ mod tests {
     }
 
     fn bearer(role: Role, room: Option<&str>) -> Caller {
-        Caller::Bearer(Grant { role, room: room.map(|name| name.parse().unwrap()), name: None })
+        Caller::Bearer(Grant::new(role, room.map(|name| name.parse().unwrap())))
     }
 
     #[test]
@@ -164,6 +179,28 @@ mod tests {
         let streams = Policy { streams_are_open: true, ..locked };
         assert_eq!(streams.judge(&Caller::Anyone, Act::Stream, Some(&room)), Ok(()));
         assert_eq!(streams.judge(&Caller::Anyone, Act::Watch, Some(&room)), Err(Denied::AccessMissing));
+    }
+
+    #[test]
+    fn a_tenants_token_leads_to_its_own_rooms_and_not_to_the_nodes_own() {
+        let policy = Policy { is_locked: true, streams_are_open: true, ..Policy::default() };
+        let scope = Scope::of("acme".parse().unwrap());
+        let admin = Caller::Bearer(Grant { scope: scope.clone(), ..Grant::new(Role::Admin, None) });
+        let room = |name: &str| name.parse::<RoomId>().unwrap();
+        let (own, others, nobodys) = (room("acme~daily"), room("globex~daily"), room("daily"));
+        let of_rooms = [Act::Look, Act::Join, Act::Publish, Act::Watch, Act::Stream, Act::Caption, Act::SteerOwn];
+        for act in STEERING.into_iter().chain(of_rooms).filter(|act| *act != Act::Oversee) {
+            assert_eq!(policy.judge(&admin, act, Some(&own)), Ok(()), "{act:?}");
+            for other in [&others, &nobodys] {
+                assert_eq!(policy.judge(&admin, act, Some(other)), Err(Denied::WrongTenant), "{act:?}");
+            }
+        }
+        for act in [Act::Survey, Act::Account] {
+            assert_eq!(policy.judge(&admin, act, None), Ok(()), "{act:?}: of its own rooms");
+        }
+        assert_eq!(policy.judge(&admin, Act::Oversee, None), Err(Denied::WrongTenant));
+        let stray = Caller::Bearer(Grant { scope, ..Grant::new(Role::Admin, Some(others.clone())) });
+        assert_eq!(policy.judge(&stray, Act::Join, Some(&others)), Err(Denied::WrongTenant), "whatever it claims");
     }
 
     #[test]

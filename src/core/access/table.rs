@@ -81,7 +81,9 @@ const fn of_anyone(act: Act) -> Leave {
         Act::TakePart => Leave::No,
         Act::Look | Act::Watch | Act::Publish | Act::Join | Act::Survey => Leave::Unlocked,
         Act::Stream => Leave::Streams,
-        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Caption | Act::Oversee => Leave::Steering,
+        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Caption | Act::Account | Act::Oversee => {
+            Leave::Steering
+        }
     }
 }
 
@@ -95,7 +97,7 @@ const fn of_token(role: Role, act: Act) -> Leave {
         Act::Record => matches!(role, Role::Host | Role::Recorder | Role::Admin),
         Act::Archive => matches!(role, Role::Recorder),
         Act::Caption => matches!(role, Role::Captioner | Role::Admin),
-        Act::Push | Act::Survey | Act::Oversee => matches!(role, Role::Admin),
+        Act::Push | Act::Survey | Act::Account | Act::Oversee => matches!(role, Role::Admin),
     };
     if may { Leave::Yes } else { Leave::No }
 }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     const DOCS: &str = include_str!("../../../docs/access.md");
-    const ACTS: [Act; 16] = [
+    const ACTS: [Act; 17] = [
         Act::Visit,
         Act::SteerOwn,
         Act::TakePart,
@@ -133,6 +135,7 @@ mod tests {
         Act::Push,
         Act::Caption,
         Act::Survey,
+        Act::Account,
         Act::Oversee,
     ];
 

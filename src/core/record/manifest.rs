@@ -9,6 +9,7 @@ use crate::base::limits;
 use crate::base::media::{NANOS_PER_SECOND, RoomId, Size, Wallclock};
 use crate::core::record::chapters::{Chapter, note};
 use crate::core::record::gap::{Gap, GapTrack, millis};
+use crate::core::record::presence::Presence;
 use crate::core::record::track_entry::TrackEntry;
 
 /// Whether more will come.
@@ -73,6 +74,13 @@ pub struct Manifest {
     /// How many captions there are of what was said; the words stand beside the manifest.
     #[serde(default, skip_serializing_if = "is_none")]
     pub captions: u64,
+    /// Who was in the room, by ids that are new for each entry, in the order in which they came; never who does not
+    /// want to be recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<Presence>,
+    /// How many more stays there are than listed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub people_unlisted: u64,
     /// Participants' own tracks, in the order in which their files began; their bytes and gaps are not in the sums
     /// above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +110,8 @@ impl Manifest {
             chapters: Vec::new(),
             chapters_unlisted: 0,
             captions: 0,
+            people: Vec::new(),
+            people_unlisted: 0,
             tracks: Vec::new(),
         }
     }

@@ -14,6 +14,7 @@ use crate::core::record::captions::{RecordedCaption, SpokenLine};
 use crate::core::record::chapters::{Chapter, ChapterKind};
 use crate::core::record::gap::{Gap, GapReason, GapTrack, millis};
 use crate::core::record::manifest::{Manifest, RecordingState, utc_text};
+use crate::core::record::presence;
 use crate::core::record::take::{Cut, Late, Take, Taken};
 
 /// What a recording is told at its start.
@@ -68,6 +69,10 @@ pub enum Event {
     ScreenEnds,
     /// The room is laid out in another way.
     Layout,
+    /// Somebody is in the room from now on, and may be recorded.
+    Came(ParticipantId),
+    /// They are not any more, or do not want to be recorded.
+    Went(ParticipantId),
     /// Somebody said something, which was written down.
     Said(Box<SpokenLine>),
 }
@@ -375,15 +380,21 @@ impl Recorder {
 
     // The manifest on the way is written for other reasons often enough.
     fn event(&mut self, at: Pts, event: &Event) {
+        let at_ms = millis(self.zero.filter(|zero| *zero <= at).map_or(Duration::ZERO, |zero| at.since(zero)));
         let kind = match event {
             Event::Speaker(participant) => ChapterKind::Speaker { person: self.person(*participant) },
             Event::ScreenBegins => ChapterKind::ScreenBegins,
             Event::ScreenEnds => ChapterKind::ScreenEnds,
             Event::Layout => ChapterKind::Layout,
+            Event::Came(participant) => {
+                let is_listed = presence::came(&mut self.manifest.people, *participant, at_ms);
+                self.manifest.people_unlisted += u64::from(!is_listed);
+                return;
+            }
+            Event::Went(participant) => return presence::went(&mut self.manifest.people, *participant, at_ms),
             Event::Said(_) => return,
         };
-        let since = self.zero.filter(|zero| *zero <= at).map_or(Duration::ZERO, |zero| at.since(zero));
-        self.manifest.begins(Chapter { at_ms: millis(since), kind });
+        self.manifest.begins(Chapter { at_ms, kind });
     }
 
     /// What was said before the recording began is none of its, nor what begins after its end.
@@ -407,7 +418,12 @@ impl Recorder {
             }
             self.speakers.len() - 1
         });
-        u32::try_from(at + 1).expect("the list is short")
+        let person = u32::try_from(at + 1).expect("the list is short");
+        // Those beyond the list share the last number, which is none's alone.
+        if self.speakers.get(at) == Some(&participant) {
+            presence::called(&mut self.manifest.people, participant, person);
+        }
+        person
     }
 
     fn lost(&mut self, span: Span, len: usize, reason: GapReason, out: &mut Outbox<Output>) {

@@ -1,11 +1,13 @@
 //! **The question:** who is here, in what role, who speaks? Floor 2.
 //!
-//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`). It keeps the roster and what `mix/` found out of who speaks;
-//! who is seen where is `scene/`'s question, what is heard is `mix/`'s.
+//! Doors: [`RoomCore`] (`handle`, `deadline`, `stats`); [`Lobby`] (`ask`, `decide`) of those who wait to be let in. A
+//! room's core keeps the roster and what `mix/` found out of who speaks; who is seen where is `scene/`'s question, what
+//! is heard is `mix/`'s.
 
 mod bucket;
 mod captions;
 mod chat;
+mod lobby;
 mod moderation;
 mod roster;
 mod speech;
@@ -15,6 +17,7 @@ use std::time::Instant;
 pub use bucket::Bucket;
 pub use captions::{CaptionRefused, CaptionerId, Captions};
 pub use chat::{Chat, ChatRefused, Written};
+pub use lobby::{KnockId, KnockKey, Lobby, Outside};
 pub use moderation::Rules;
 pub use roster::{Member, Refused, Role};
 

@@ -12,6 +12,8 @@ pub struct Rules {
     pub push_to_talk: bool,
     /// Nobody new comes in, to take part or to watch by WebRTC, but by a host's token or an operator's.
     pub locked: bool,
+    /// Who is new waits until a host lets them in, unless they come by such a token themselves.
+    pub lobby: bool,
 }
 
 /// One person's part.

@@ -127,6 +127,14 @@ pub enum FromNode {
         push_to_talk: bool,
         /// Nobody new is let in but hosts.
         locked: bool,
+        /// Who is new waits until a host lets them in.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lobby: bool,
+    },
+    /// Who waits to be let in, after each change: told to hosts alone.
+    Lobby {
+        /// In the order in which they came.
+        people: Vec<Knocker>,
     },
     /// Whether the node is about to go down, which ends the room: after each change, and first where it is.
     Node {
@@ -172,6 +180,8 @@ pub enum WordKind {
     Speaking,
     /// [`FromNode::Rules`].
     Rules,
+    /// [`FromNode::Lobby`].
+    Lobby,
     /// [`FromNode::Scene`].
     Scene,
     /// [`FromNode::Layout`].
@@ -310,6 +320,17 @@ pub struct Person {
     pub away: bool,
 }
 
+/// Somebody who waits to be let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Knocker {
+    /// By what a host lets them in.
+    pub id: String,
+    /// What they call themselves.
+    pub name: String,
+    /// For how long they have waited, seconds.
+    pub waited_s: u64,
+}
+
 /// One placed picture, in canvas pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TilePlace {
@@ -375,8 +396,8 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 14] = [
-        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "node", "chat",
+    pub const TYPES: [&str; 15] = [
+        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "lobby", "node", "chat",
         "reaction", "caption", "problem",
     ];
 
@@ -399,6 +420,7 @@ impl FromNode {
             Self::State { .. } => WordKind::State,
             Self::Answer { .. } => WordKind::Answer,
             Self::Rules { .. } => WordKind::Rules,
+            Self::Lobby { .. } => WordKind::Lobby,
             Self::Node { .. } => WordKind::Node,
             Self::Problem { .. } => WordKind::Problem,
             Self::Chat { .. } => WordKind::Chat,

@@ -12,13 +12,13 @@ use tokio::sync::oneshot;
 use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
 use crate::core::push::PushId;
-use crate::core::room::CaptionerId;
+use crate::core::room::{CaptionerId, KnockId};
 use crate::core::scene::Layout;
-use crate::core::signal::CaptionLine;
+use crate::core::signal::{CaptionLine, Knocker};
 use crate::core::trace::TraceStart;
 use crate::io::api::{
     CaptionerSeat, Joined, LayoutShown, LegJoined, LegState, NodeState, PushShown, PushWish, Refusal, ResourceToken,
-    RoomDetail, RoomSummary, RungShown, SdpFragment, SeatWish, Trickled,
+    RoomDetail, RoomSummary, RungShown, SdpFragment, SeatWish, Trickled, UsageTold,
 };
 use crate::io::rtp::LegSetup;
 use crate::io::store::RecordingWish;
@@ -203,6 +203,13 @@ pub enum Command {
         /// Once it holds.
         reply: Reply<()>,
     },
+    /// `GET /v1/rooms/{room}/lobby`.
+    Lobby {
+        /// Which room.
+        room: RoomId,
+        /// Who waits to be let in.
+        reply: Reply<Vec<Knocker>>,
+    },
     /// `POST /v1/rooms/{room}/recording`.
     Record {
         /// Which room.
@@ -252,6 +259,11 @@ pub enum Command {
         rung: usize,
         /// Once it is on its way.
         reply: Reply<()>,
+    },
+    /// `GET /v1/usage`.
+    Usage {
+        /// Whose rooms were used how much: of those that its caller reaches.
+        reply: Reply<UsageTold>,
     },
     /// `GET /v1/node/stats`.
     Stats {
@@ -335,9 +347,10 @@ impl Command {
             Self::Room { .. } | Self::Rungs { .. } | Self::Layout { .. } => Act::Look,
             Self::Rooms { .. } | Self::Stats { .. } => Act::Survey,
             Self::Find { .. } | Self::Node { .. } => Act::Visit,
+            Self::Usage { .. } => Act::Account,
             Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
-            Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
+            Self::Announce { .. } | Self::Moderate { .. } | Self::Lobby { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
             Self::Push { .. } | Self::Pushes { .. } | Self::EndPush { .. } => Act::Push,
             Self::BeginCaptions { .. } | Self::Caption { .. } | Self::EndCaptions { .. } => Act::Caption,
@@ -361,6 +374,7 @@ impl Command {
             | Self::TurnPage { room, .. }
             | Self::Announce { room, .. }
             | Self::Moderate { room, .. }
+            | Self::Lobby { room, .. }
             | Self::Record { room, .. }
             | Self::Push { room, .. }
             | Self::Pushes { room, .. }
@@ -374,6 +388,7 @@ impl Command {
             | Self::Leg { .. }
             | Self::SetAvatar { .. }
             | Self::Rooms { .. }
+            | Self::Usage { .. }
             | Self::Stats { .. }
             | Self::Node { .. }
             | Self::Drain { .. }
@@ -410,6 +425,8 @@ impl Command {
             Self::Layout { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Record { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Stats { reply } => drop(reply.send(Err(refusal))),
+            Self::Lobby { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Usage { reply } => drop(reply.send(Err(refusal))),
             Self::Node { reply } | Self::Drain { reply, .. } | Self::RevokeDrain { reply } => {
                 drop(reply.send(Err(refusal)));
             }
@@ -456,6 +473,11 @@ pub struct Moderation {
     pub push_to_talk: Option<bool>,
     /// Nobody new is let in but hosts.
     pub locked: Option<bool>,
+    /// Who is new waits until a host lets them in.
+    pub lobby: Option<bool>,
+    /// Of those who wait, who comes in (`true`) and who does not.
+    #[schemars(with = "BTreeMap<String, bool>")]
+    pub lobby_people: BTreeMap<KnockId, bool>,
     /// What changes for single people.
     #[schemars(with = "BTreeMap<String, PersonSound>")]
     pub participants: BTreeMap<ParticipantId, PersonSound>,
@@ -473,4 +495,15 @@ pub struct PersonSound {
     pub hand: Option<bool>,
     /// They are removed, after all else.
     pub remove: bool,
+    /// They are removed, and whoever shows their token does not come in while the room lasts.
+    pub ban: bool,
+}
+
+impl Moderation {
+    /// Whether it asks for nothing but that some of those who wait come in, or not.
+    #[must_use]
+    pub fn concerns_lobby_alone(&self) -> bool {
+        let others = Self { lobby_people: BTreeMap::new(), ..self.clone() };
+        !self.lobby_people.is_empty() && others == Self::default()
+    }
 }

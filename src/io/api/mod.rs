@@ -16,6 +16,7 @@ mod push;
 mod refusal;
 mod standing;
 mod token;
+mod usage;
 
 pub use answers::{Joined, LayoutShown, LegJoined, LegState, RoomDetail, RoomSummary, RungShown, Trickled};
 pub use bearer::{BearerToken, BearerTokenError};
@@ -32,3 +33,4 @@ pub use push::{PushShown, PushWish, SoundWish};
 pub use refusal::Refusal;
 pub use standing::{DrainShown, NodeState, Standing};
 pub use token::{NoToken, ResourceToken, SeatWish};
+pub use usage::{Meter, Meters, TenantUsage, UsageTold};

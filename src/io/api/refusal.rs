@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::core::access::Denied;
+use crate::core::access::{Denied, OverQuota};
+use crate::core::fleet::Label;
 
 /// Why a command was refused. Over HTTP `problem` gives each its status and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,25 @@ pub enum Refusal {
     Removed,
     /// A host locked the room.
     RoomLocked,
+    /// A host banned them.
+    Banned,
+    /// As many are banned as may be.
+    BansFull,
+    /// They wait until a host lets them in.
+    InLobby {
+        /// For how long already, seconds.
+        waited_s: u64,
+        /// How many are there who could let them in.
+        hosts: usize,
+    },
+    /// A host does not let them in.
+    NotLetIn,
+    /// Nobody let them in for as long as somebody may wait.
+    LobbyOver,
+    /// As many wait as may.
+    LobbyFull,
+    /// Who was to be let in does not wait any more.
+    NobodyWaits,
     /// No such room.
     RoomNotFound,
     /// `as` names nobody in this room.
@@ -62,6 +82,14 @@ pub enum Refusal {
     WrongRole,
     /// The token is for another room.
     WrongRoom,
+    /// The token is another tenant's.
+    WrongTenant,
+    /// The room's tenant, or their partner, has as much as they may.
+    OverQuota(OverQuota),
+    /// The room is bound to a region in which this node does not stand.
+    OutsideRegion(Label),
+    /// The room is bound to a region in which recordings do not lie.
+    StoredOutside(Label),
     /// The room has no such rung; those that it has.
     RungNotFound(Vec<String>),
     /// Nothing can be pushed there; says why.
@@ -97,6 +125,7 @@ impl From<Denied> for Refusal {
             Denied::AccessMissing => Self::AccessMissing,
             Denied::WrongRole => Self::WrongRole,
             Denied::WrongRoom => Self::WrongRoom,
+            Denied::WrongTenant => Self::WrongTenant,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::base::media::{NANOS_PER_SECOND, RoomId};
-use crate::core::access::Caller;
+use crate::core::access::{Caller, Scope};
 use crate::core::record::{Manifest, RecordedCaption, RecordedFile};
 use crate::core::retention::RecordingName;
 use crate::io::http::link::{LinkKey, LinkTarget};
@@ -36,8 +36,15 @@ pub struct Recordings {
 /// The recordings, for a request that showed a token; of a recording that its path names, it opens that one.
 pub(super) struct Admitted(pub Recordings);
 
-/// The one room whose recordings a request may see; `None`: every room's.
-pub(super) struct OnlyRoom(pub Option<RoomId>);
+/// Whose recordings a request may see: those of one room, or of every room as far as its key reaches.
+pub(super) struct Within(Option<RoomId>, Scope);
+
+impl Within {
+    /// Whether those of this room are among them.
+    pub(super) fn covers(&self, room: &RoomId) -> bool {
+        self.0.as_ref().is_none_or(|only| only == room) && self.1.covers(room)
+    }
+}
 
 /// One file of a recording, for a request that showed a token or a link to exactly it.
 pub(super) struct Shown {
@@ -56,16 +63,23 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let recordings = Option::<Recordings>::from_ref(state).ok_or_else(Problem::not_recorded)?;
-        recordings.admit(parts, parts.uri.path().split('/').nth(3)).await?;
+        let path = parts.uri.path();
+        // What is asked of a participant names no recording: whose are told, their handler sees to.
+        let named = path.split('/').nth(3).filter(|_| !path.starts_with("/v1/participants/"));
+        recordings.admit(parts, named).await?;
         Ok(Self(recordings))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for OnlyRoom {
+impl<S: Send + Sync> FromRequestParts<S> for Within {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<Caller>().and_then(Caller::only_room).cloned()))
+        let caller = parts.extensions.get::<Caller>();
+        Ok(Self(
+            caller.and_then(Caller::only_room).cloned(),
+            caller.map_or(Scope::Node, |caller| caller.scope().clone()),
+        ))
     }
 }
 
@@ -75,16 +89,18 @@ impl Recordings {
         verify_slices_are_equal(shown.as_bytes(), self.token.as_bytes()).is_ok()
     }
 
-    /// Whether a request shows what opens them: the recordings' token, or a recorder's. To a recorder of one room no
-    /// recording of another is there, nor one whose name is written in a way that only a handler reads.
+    /// Whether a request shows what opens them: the recordings' token, or a recorder's. To a recorder of one room, or
+    /// of a tenant, no recording of another is there, nor one whose name is written in a way that only a handler reads.
     async fn admit(&self, parts: &Parts, named: Option<&str>) -> Result<(), Problem> {
         // The entrance lets those roles alone come here.
         let caller = parts.extensions.get::<Caller>();
         let Some(bearer) = caller.filter(|caller| matches!(caller, Caller::Bearer(_))) else {
             return self.shows_token(&parts.headers);
         };
-        if let (Some(named), Some(room)) = (named, bearer.only_room())
-            && self.archive.detail(recording(named)?).await?.room != *room
+        let within = Within(bearer.only_room().cloned(), bearer.scope().clone());
+        let is_bound = within.0.is_some() || within.1 != Scope::Node;
+        if let Some(named) = named.filter(|_| is_bound)
+            && !within.covers(&self.archive.detail(recording(named)?).await?.room)
         {
             return Err(Problem::no_recording());
         }

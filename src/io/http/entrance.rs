@@ -206,7 +206,8 @@ impl Entrance {
         let (Some(act), Some(room)) = (asked.act, room) else { return Ok(asked) };
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let (page, shows_token) = (&asked.page, asked.shows_token);
-        let question = Question { parts, path, act, room, page, shows_token, from: peer.ip() };
+        let bound_to = asked.caller.region();
+        let question = Question { parts, path, act, room, page, shows_token, from: peer.ip(), bound_to };
         // Apart: each of thousands of requests that wait would be as large as what is asked of a fleet.
         match Box::pin(self.leading.lead(question)).await {
             None => Ok(asked),

@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::base::media::RoomId;
-use crate::core::access::Act;
+use crate::core::access::{Act, Tenants};
 use crate::core::fleet::{Label, Need};
-use crate::io::api::WebOrigin;
+use crate::io::api::{Refusal, WebOrigin};
 use crate::io::fleet::{Lookup, Placed, Placement, Wish};
 use crate::io::http::origin::Page;
 use crate::io::http::problem::Problem;
@@ -26,6 +26,8 @@ pub struct Leading {
     pub units: u64,
     /// Where a room has to be for which no region is asked.
     pub region: Option<Label>,
+    /// Whose rooms are bound to a region.
+    pub tenants: Tenants,
 }
 
 /// What was asked, and by whom.
@@ -38,6 +40,8 @@ pub(super) struct Question<'a> {
     pub(super) page: &'a Page,
     pub(super) shows_token: bool,
     pub(super) from: IpAddr,
+    /// Where the token of whoever asks wants the room to be.
+    pub(super) bound_to: Option<&'a Label>,
 }
 
 impl Leading {
@@ -45,7 +49,8 @@ impl Leading {
     /// answers.
     pub(super) async fn lead(&self, question: Question<'_>) -> Option<Response> {
         let begins = matches!(question.act, Act::Join | Act::Publish);
-        if self.placement.is_alone() && !(begins && region_of(question.parts).is_some()) {
+        let has_wish = region_of(question.parts).is_some() || self.bound(&question).is_some();
+        if self.placement.is_alone() && !(begins && has_wish) {
             return None;
         }
         let url = match (begins, question.path) {
@@ -75,6 +80,12 @@ impl Leading {
                 Problem::bad_request("bad-query", "The query cannot be read", format!("'region': {why}."))
             })?),
         };
+        let region = match self.bound(question).cloned() {
+            Some(bound) if region_of(question.parts).is_some() && region.as_ref() != Some(&bound) => {
+                return Err(Refusal::OutsideRegion(bound).into());
+            }
+            bound => bound.or(region),
+        };
         let need = Need { region, ..self.need(question.room) };
         // Pages ask by fetch, which takes no token along to another origin.
         let stays = question.parts.headers.contains_key(header::ORIGIN);
@@ -83,7 +94,15 @@ impl Leading {
 
     /// A page goes to the node that has its room, or would have it: then it asks where it came from.
     fn foresee(&self, question: &Question<'_>) -> Lookup {
-        self.placement.foresee(&Need { region: self.region.clone(), ..self.need(question.room) })
+        let region = self.bound(question).or(self.region.as_ref()).cloned();
+        self.placement.foresee(&Need { region, ..self.need(question.room) })
+    }
+
+    /// The region that a room is bound to, whatever is asked for: its tenant's, or that of the token that asks. Where
+    /// both are bound, each node looks at both when somebody comes in.
+    fn bound<'a>(&'a self, question: &Question<'a>) -> Option<&'a Label> {
+        let of_tenant = self.tenants.of(question.room).and_then(|tenant| tenant.region.as_ref());
+        of_tenant.or(question.bound_to)
     }
 
     fn need(&self, room: &RoomId) -> Need {

@@ -33,6 +33,7 @@ mod openapi;
 mod origin;
 mod packed;
 mod page;
+mod participants;
 mod playback;
 mod poster;
 mod problem;

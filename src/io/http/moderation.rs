@@ -2,20 +2,41 @@
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::routing::patch;
-use axum::{Extension, Router};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch};
+use axum::{Extension, Json, Router};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::base::limits;
 use crate::core::access::Caller;
+use crate::core::signal::Knocker;
 use crate::io::api::{Command, ControlHandle, Moderation};
 use crate::io::http::extract::{Body, RoomPath};
 use crate::io::http::problem::Problem;
+use crate::io::http::reply::private;
 use crate::io::http::state::ServerState;
 
 /// The endpoint, with a bound of its own.
 pub(super) fn routes() -> Router<ServerState> {
     let moderate = patch(moderate).layer(DefaultBodyLimit::max(limits::MODERATION_LEN_MAX));
-    Router::new().route("/v1/rooms/{room}/moderation", moderate)
+    Router::new().route("/v1/rooms/{room}/moderation", moderate).route("/v1/rooms/{room}/lobby", get(lobby))
+}
+
+/// What `GET /v1/rooms/{room}/lobby` tells.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LobbyTold {
+    /// Those who wait to be let in, in the order in which they came.
+    people: Vec<Knocker>,
+}
+
+async fn lobby(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+    RoomPath(room): RoomPath,
+) -> Result<Response, Problem> {
+    let people = control.request(caller, |reply| Command::Lobby { room, reply }).await?;
+    Ok(private(Json(LobbyTold { people }).into_response()))
 }
 
 async fn moderate(

@@ -154,7 +154,7 @@ fn security(act: Act, told: &Told) -> Value {
         Act::Look | Act::Watch | Act::Stream | Act::Publish | Act::Join | Act::Survey => {
             json!([{}, { "access": [] }, { "operator": [] }])
         }
-        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Caption | Act::Oversee => {
+        Act::Arrange | Act::Moderate | Act::Record | Act::Push | Act::Caption | Act::Account | Act::Oversee => {
             json!([{ "operator": [] }, { "access": [] }])
         }
         Act::Archive if told.by_link => json!([{ "recordings": [] }, { "access": [] }, { "link": [] }]),

@@ -45,6 +45,8 @@ const INDEX: Asset = asset!("index.html", "text/html; charset=utf-8");
 const WATCH: Asset = asset!("watch.html", "text/html; charset=utf-8");
 const ASSETS: &[Asset] = &[
     asset!("captions.css", "text/css; charset=utf-8"),
+    asset!("lobby.css", "text/css; charset=utf-8"),
+    asset!("lobby.js", "text/javascript; charset=utf-8"),
     asset!("captions.js", "text/javascript; charset=utf-8"),
     asset!("captions-hls.js", "text/javascript; charset=utf-8"),
     asset!("watch.css", "text/css; charset=utf-8"),

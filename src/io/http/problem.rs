@@ -1,5 +1,7 @@
 //! **The question:** how is a client told what went wrong, and what to do? Problem details, RFC 9457.
 
+mod owned;
+
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,11 @@ const NOT_YET: &str = "token-not-yet";
 const REFUSED: &str = "token-refused";
 const WRONG_ROLE: &str = "wrong-role";
 const WRONG_ROOM: &str = "wrong-room";
+/// What one has no more of until another has less.
+const TENANT_FULL: &str = "tenant-full";
+/// They wait until a host lets them in.
+const LOBBY: &str = "in-lobby";
+const WRONG_TENANT: &str = "wrong-tenant";
 
 /// One problem: `application/problem+json` with `type`, `title`, `status` and `detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +97,11 @@ impl Problem {
             Refusal::WrongRoom => {
                 let detail = "It is good, and leads into another room alone; open the link for this one.";
                 Self::new(StatusCode::FORBIDDEN, WRONG_ROOM, "Your token is for another room", detail)
+            }
+            Refusal::WrongTenant => {
+                let detail = "It is good, and its key is for rooms of its own, whose names begin with its tenant's id \
+                              and '~'; ask whoever runs this room for a token.";
+                Self::new(StatusCode::FORBIDDEN, WRONG_TENANT, "Your token is of another tenant", detail)
             }
             _ => {
                 let detail = "Ask whoever runs this node for leave.";
@@ -310,6 +322,11 @@ impl From<TokenFault> for Problem {
                               back. Ask whoever sent it for a new one.";
                 new(REFUSED, "No key of this node signed this token", detail)
             }
+            TokenFault::Outside => {
+                let detail = "It names a room that is not of those whom its key is for: their names begin with the \
+                              tenant's id and '~'. Ask whoever made it for another.";
+                new(REFUSED, "Its key does not reach this room", detail)
+            }
             TokenFault::Forged | TokenFault::Unreadable => {
                 let detail = "It is cut off, altered, for another service or no access token at all; use it whole, or \
                               ask whoever sent it for a new one.";
@@ -463,6 +480,31 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What was asked about is not there, or not any more.
+    fn of_place(refusal: &Refusal) -> Self {
+        use StatusCode as S;
+        match refusal {
+            Refusal::RoomNotFound => {
+                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
+                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
+            }
+            Refusal::ParticipantNotFound => {
+                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
+                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
+            }
+            Refusal::ResourceNotFound => {
+                let detail = "This connection has ended or never was; send a new offer.";
+                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
+            }
+            _ => {
+                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
+                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         use StatusCode as S;
@@ -481,7 +523,9 @@ impl From<Refusal> for Problem {
             | Refusal::SteeringOff
             | Refusal::AccessMissing
             | Refusal::WrongRole
-            | Refusal::WrongRoom => Self::no_leave(&refusal),
+            | Refusal::WrongRoom
+            | Refusal::WrongTenant => Self::no_leave(&refusal),
+            Refusal::OverQuota(_) | Refusal::OutsideRegion(_) | Refusal::StoredOutside(_) => Self::of_tenant(&refusal),
             Refusal::RoomFull => {
                 let detail =
                     "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
@@ -505,30 +549,19 @@ impl From<Refusal> for Problem {
             Refusal::NotRecording | Refusal::RetentionTooLong { .. } | Refusal::KeepersSilent => {
                 Self::of_recording(&refusal)
             }
-            Refusal::Removed => {
-                let detail = "A host of the room removed you; your place is not kept.";
-                Self::new(S::FORBIDDEN, "removed", "You were removed from the call", detail)
-            }
-            Refusal::RoomLocked => {
-                let detail = "A host of the room lets nobody else in; ask them to open it, then try again.";
-                Self::new(S::FORBIDDEN, "room-locked", "The room is locked", detail)
-            }
-            Refusal::RoomNotFound => {
-                let detail = "A room begins when its first participant joins; join it, or try again when someone has.";
-                Self::new(S::NOT_FOUND, "room-not-found", "There is no such room", detail)
-            }
-            Refusal::ParticipantNotFound => {
-                let detail = "'as' names nobody in this room; use the id from the Link header of your own answer.";
-                Self::new(S::NOT_FOUND, "participant-not-found", "There is no such participant", detail)
-            }
-            Refusal::ResourceNotFound => {
-                let detail = "This connection has ended or never was; send a new offer.";
-                Self::new(S::NOT_FOUND, "resource-not-found", "There is no such connection", detail)
-            }
-            Refusal::SessionChanged => {
-                let detail = "ICE was restarted since; send the ETag of the newest answer as If-Match.";
-                Self::new(S::PRECONDITION_FAILED, "session-changed", "The ICE session is another one", detail)
-            }
+            Refusal::Removed
+            | Refusal::RoomLocked
+            | Refusal::Banned
+            | Refusal::BansFull
+            | Refusal::InLobby { .. }
+            | Refusal::NotLetIn
+            | Refusal::LobbyOver
+            | Refusal::LobbyFull
+            | Refusal::NobodyWaits => Self::of_host(&refusal),
+            Refusal::RoomNotFound
+            | Refusal::ParticipantNotFound
+            | Refusal::ResourceNotFound
+            | Refusal::SessionChanged => Self::of_place(&refusal),
             Refusal::Busy => Self::busy(),
             Refusal::Hung => Self::lifeless(),
             Refusal::Draining | Refusal::NoNewRooms | Refusal::Leaving => Self::of_drain(&refusal),
@@ -587,14 +620,20 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            // Calls end in minutes, crowds pass in seconds.
+            let seconds = match self.kind {
+                TENANT_FULL => 30,
+                LOBBY => limits::LOBBY_ASK_SPACING.as_secs(),
+                _ => 2,
+            };
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6750 section 3.1: who showed nothing is told no error.
             let asks = if is_of_token(self.kind) { "Bearer error=\"invalid_token\"" } else { "Bearer" };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(asks));
         }
-        if matches!(self.kind, WRONG_ROLE | WRONG_ROOM) {
+        if matches!(self.kind, WRONG_ROLE | WRONG_ROOM | WRONG_TENANT) {
             let asks = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
             headers.insert(header::WWW_AUTHENTICATE, asks);
         }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::media::RoomId;
 use crate::core::record::utc_text;
 use crate::core::retention::RecordingName;
-use crate::io::http::admission::{Admitted, OnlyRoom, Recordings, Shown, recording};
+use crate::io::http::admission::{Admitted, Recordings, Shown, Within, recording};
 use crate::io::http::expiry::Expires;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::private;
@@ -63,13 +63,13 @@ pub(super) struct RecordingTold {
 
 async fn list(
     Admitted(Recordings { archive, transfers, .. }): Admitted,
-    OnlyRoom(only): OnlyRoom,
+    within: Within,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let room = query.room.map(|room| room.parse::<RoomId>()).transpose();
     let room = room.map_err(|error| Problem::bad_request("bad-room", "This is no room's name", error.to_string()))?;
-    let is_of = |room: &Option<RoomId>, detail: &RecordingDetail| room.as_ref().is_none_or(|room| detail.room == *room);
-    let of_room = |detail: &RecordingDetail| is_of(&room, detail) && is_of(&only, detail);
+    let is_asked = |detail: &RecordingDetail| room.as_ref().is_none_or(|room| detail.room == *room);
+    let of_room = |detail: &RecordingDetail| is_asked(detail) && within.covers(&detail.room);
     let of_owner = |detail: &RecordingDetail| query.owner.is_none() || detail.owner == query.owner;
     let recordings = archive.list(|detail| of_room(detail) && of_owner(detail)).await?;
     // In the order of their expiry.

@@ -62,6 +62,7 @@ static ROUTES: &[Route] = &[
     route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
     route("/v1/fleet", &[(Method::GET, Act::Oversee)]),
     route("/v1/node/drain", &[(Method::POST, Act::Oversee), (Method::DELETE, Act::Oversee)]),
+    route("/v1/usage", &[(Method::GET, Act::Account)]),
     route("/v1/rooms", SURVEY),
     route("/v1/rooms/{room}", LOOK),
     Route { takes: Some(Takes::Offers), ..route("/v1/rooms/{room}/participants", JOIN) },
@@ -86,6 +87,7 @@ static ROUTES: &[Route] = &[
     route("/v1/rooms/{room}/clock", DRESS),
     route("/v1/rooms/{room}/announcements", &[(Method::POST, Act::Moderate)]),
     route("/v1/rooms/{room}/moderation", &[(Method::PATCH, Act::Moderate)]),
+    route("/v1/rooms/{room}/lobby", &[(Method::GET, Act::Moderate)]),
     route("/v1/rooms/{room}/recording", &[(Method::POST, Act::Record), (Method::DELETE, Act::Record)]),
     route("/v1/rooms/{room}/pushes", &[(Method::GET, Act::Push), (Method::POST, Act::Push)]),
     route("/v1/rooms/{room}/pushes/{push}", &[(Method::DELETE, Act::Push)]),
@@ -100,6 +102,7 @@ static ROUTES: &[Route] = &[
     route("/v1/recordings/{recording}/chapters.vtt", ARCHIVE),
     route("/v1/recordings/{recording}/captions.vtt", ARCHIVE),
     route("/v1/recordings/{recording}/captions.m3u8", ARCHIVE),
+    route("/v1/participants/{participant}/recordings", &[(Method::GET, Act::Archive), (Method::DELETE, Act::Archive)]),
     route("/v1/recordings/{recording}/link", &[(Method::POST, Act::Archive)]),
     route("/v1/recordings/{recording}/hand-over", &[(Method::GET, Act::Archive), (Method::POST, Act::Archive)]),
 ];

@@ -14,6 +14,7 @@ use crate::core::access::Caller;
 use crate::io::api::{Command, ControlHandle, Pulse, Refusal, RoomDetail, RoomSummary};
 use crate::io::http::extract::RoomPath;
 use crate::io::http::problem::Problem;
+use crate::io::http::reply::private;
 use crate::io::http::state::{NodeView, ServerState};
 
 /// Everything that is only read.
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/v1/rooms", get(rooms))
         .route("/v1/rooms/{room}", get(room))
         .route("/v1/node/stats", get(stats))
+        .route("/v1/usage", get(usage))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -48,6 +50,14 @@ async fn room(
     RoomPath(room): RoomPath,
 ) -> Result<Json<RoomDetail>, Problem> {
     Ok(Json(control.request(caller, |reply| Command::Room { room, reply }).await?))
+}
+
+async fn usage(
+    State(control): State<ControlHandle>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let told = control.request(caller, |reply| Command::Usage { reply }).await?;
+    Ok(private(Json(told).into_response()))
 }
 
 async fn stats(

@@ -29,8 +29,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, captions, desk, history, hls, layout, legs, moderation, node, openapi, page, playback,
-    pushes, recording, recordings, resource, rooms, transfer,
+    announcements, branding, captions, desk, history, hls, layout, legs, moderation, node, openapi, page, participants,
+    playback, pushes, recording, recordings, resource, rooms, transfer,
 };
 use crate::io::tokens::Keyring;
 
@@ -243,8 +243,11 @@ pub(super) fn bounded(mut server: Server<SocketAddr>) -> Server<SocketAddr> {
 
 /// Every route, behind the entrance that all share.
 fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) -> Router {
-    let about_recordings =
-        Router::new().merge(recordings::routes()).merge(playback::routes()).merge(transfer::routes());
+    let about_recordings = Router::new()
+        .merge(recordings::routes())
+        .merge(participants::routes())
+        .merge(playback::routes())
+        .merge(transfer::routes());
     let ending = middleware::from_fn_with_state((shared.view.recordings.clone(), ends), until_its_hour);
     Router::new()
         .merge(resource::routes())

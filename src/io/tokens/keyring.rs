@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 
 use crate::base::limits;
-use crate::core::access::{Claims, Grant, TokenFault};
+use crate::core::access::{BearerId, Claims, Grant, Scope, TokenFault};
 use crate::io::tokens::key::{AccessKey, Algorithm};
 
 /// For whom a token is that says so (RFC 7519 section 4.1.3): one that is for another service is none here.
@@ -16,14 +17,20 @@ const AUDIENCE: &str = "tessera";
 /// The keys that tokens are read by, several at once while one takes another's place. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    keys: Arc<[AccessKey]>,
+    keys: Arc<[(AccessKey, Scope)]>,
     longest: Duration,
 }
 
 impl Keyring {
-    /// These keys, for tokens that live at most `longest`.
+    /// These keys of the operator's, for tokens that live at most `longest`.
     #[must_use]
     pub fn new(keys: Vec<AccessKey>, longest: Duration) -> Self {
+        Self::scoped(keys.into_iter().map(|key| (key, Scope::Node)).collect(), longest)
+    }
+
+    /// These keys, each with how far it reaches.
+    #[must_use]
+    pub fn scoped(keys: Vec<(AccessKey, Scope)>, longest: Duration) -> Self {
         Self { keys: keys.into(), longest }
     }
 
@@ -47,8 +54,8 @@ impl Keyring {
         if head.crit.is_some() {
             return Err(TokenFault::Unreadable);
         }
-        let named = self.keys.iter().find(|key| head.kid.as_deref() == Some(key.id().as_str()));
-        let key = named.ok_or(TokenFault::UnknownKey)?;
+        let named = self.keys.iter().find(|(key, _)| head.kid.as_deref() == Some(key.id().as_str()));
+        let (key, scope) = named.ok_or(TokenFault::UnknownKey)?;
         let mut rules = Validation::new(signs_by(key.algorithm()));
         rules.set_audience(&[AUDIENCE]);
         // Times are judged with the claims, by the node's own clock.
@@ -61,8 +68,26 @@ impl Keyring {
             }
             _ => TokenFault::Forged,
         })?;
-        read.claims.grant(now, self.longest)
+        let bearer = bearer(&read.claims, scope, token);
+        let grant = read.claims.grant(now, self.longest)?;
+        if grant.room.as_ref().is_some_and(|room| !scope.covers(room)) {
+            return Err(TokenFault::Outside);
+        }
+        Ok(Grant { scope: scope.clone(), bearer: Some(bearer), ..grant })
     }
+}
+
+/// Who shows a token: its subject, which another token of the same service may name too, or nobody but this token.
+fn bearer(claims: &Claims, scope: &Scope, token: &str) -> BearerId {
+    // Two services may mean two people by one subject.
+    let service = format!("{scope:?}");
+    let parts = match &claims.sub {
+        Some(subject) => [service.as_str(), "\0", subject],
+        None => [token, "", ""],
+    };
+    let mut hashed = digest::Context::new(&digest::SHA256);
+    parts.into_iter().for_each(|part| hashed.update(part.as_bytes()));
+    BearerId(hashed.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
 pub(super) const fn signs_by(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
@@ -202,6 +227,31 @@ mod tests {
         assert_eq!(with("exp", json!(NOW + 2 * 86_400)), Err(TokenFault::LongLived));
         assert_eq!(with("role", json!("root")), Err(TokenFault::Unreadable));
         assert_eq!(with("exp", json!("soon")), Err(TokenFault::Unreadable));
+    }
+
+    #[test]
+    fn a_tenants_key_signs_for_its_own_rooms_alone() {
+        let key = AccessKey::read("hs".parse().unwrap(), Algorithm::Hs256, SECRET).unwrap();
+        let keyring = Keyring::scoped(vec![(key, Scope::of("acme".parse().unwrap()))], DAY);
+        let read = |room: Option<&str>, sub: Option<&str>, exp: u64| {
+            let mut claims = json!({ "role": "host", "exp": exp });
+            room.iter().for_each(|room| claims["room"] = json!(room));
+            sub.iter().for_each(|sub| claims["sub"] = json!(sub));
+            keyring.read(&hs256(SECRET, &json!({ "alg": "HS256", "kid": "hs" }), &claims), NOW)
+        };
+        for room in [Some("acme~daily"), None] {
+            assert_eq!(read(room, None, NOW + 60).unwrap().scope, Scope::of("acme".parse().unwrap()), "{room:?}");
+        }
+        for room in ["daily", "globex~daily", "acme", "acme~"] {
+            assert_eq!(read(Some(room), None, NOW + 60), Err(TokenFault::Outside), "{room}");
+        }
+        let who = |sub, exp| read(None, sub, exp).unwrap().bearer.unwrap();
+        assert_eq!(who(Some("ada"), NOW + 60), who(Some("ada"), NOW + 61), "another token of the same person");
+        assert_ne!(who(Some("ada"), NOW + 60), who(Some("bob"), NOW + 60));
+        assert_eq!(who(None, NOW + 60), who(None, NOW + 60), "the same token");
+        assert_ne!(who(None, NOW + 60), who(None, NOW + 61));
+        let of_node = self::keyring().read(&ed(), NOW).unwrap();
+        assert_eq!(of_node.scope, Scope::Node);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::Url;
 
 use crate::base::limits;
+use crate::base::media::RoomId;
+use crate::core::access::TenantId;
 use crate::core::webhook::{EventKind, SigningSecret};
 use crate::io::egress::{UrlError, check};
 use crate::io::telemetry::log::Redacted;
@@ -15,6 +17,7 @@ pub struct WebhookTarget {
     url: Redacted<Url>,
     events: Vec<EventKind>,
     secrets: Vec<SigningSecret>,
+    tenant: Option<TenantId>,
 }
 
 impl fmt::Debug for WebhookTarget {
@@ -76,7 +79,19 @@ impl WebhookTarget {
         }
         let url: Url = url.parse().map_err(|_| WebhookTargetError::NoUrl)?;
         check(&url, allow_private)?;
-        Ok(Self { url: Redacted::new(url), events, secrets })
+        Ok(Self { url: Redacted::new(url), events, secrets, tenant: None })
+    }
+
+    /// The same, of a tenant's server: it is told of their rooms and of nothing else.
+    #[must_use]
+    pub fn of_tenant(self, tenant: Option<TenantId>) -> Self {
+        Self { tenant, ..self }
+    }
+
+    /// Whether it may be told of that room; `None`: of what is no room's.
+    #[must_use]
+    pub fn concerns(&self, room: Option<&RoomId>) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| room.is_some_and(|room| tenant.owns(room)))
     }
 
     /// Whether its server wants to know.
@@ -113,6 +128,10 @@ mod tests {
         }
         let taken = target("http://127.0.0.1:9/s3cret", true).unwrap();
         let told = format!("{taken:?}");
+        let (own, other): (RoomId, RoomId) = ("acme~daily".parse().unwrap(), "globex~daily".parse().unwrap());
+        assert!(taken.concerns(None) && taken.concerns(Some(&own)), "the operator is told everything");
+        let of_tenant = taken.clone().of_tenant(Some("acme".parse().unwrap()));
+        assert!(of_tenant.concerns(Some(&own)) && !of_tenant.concerns(Some(&other)) && !of_tenant.concerns(None));
         assert!(taken.wants(EventKind::RoomBegan) && !told.contains("s3cret") && !told.contains("MfKQ"), "{told}");
         let many = vec![secret; limits::WEBHOOK_SECRETS_MAX + 1];
         for secrets in [Vec::new(), many] {

@@ -74,7 +74,8 @@ impl Webhooks {
         let Some(inner) = &self.0 else { return };
         let kind = happening.kind();
         let sequence = inner.sequence.fetch_add(1, Ordering::Relaxed);
-        let mut wanting = inner.intakes.iter().filter(|intake| intake.target.wants(kind)).peekable();
+        let is_meant = |intake: &&Intake| intake.target.wants(kind) && intake.target.concerns(happening.room());
+        let mut wanting = inner.intakes.iter().filter(is_meant).peekable();
         if wanting.peek().is_none() {
             return;
         }

@@ -3,9 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::config::BEHIND;
+use crate::app::config::{BEHIND, Branding};
 use crate::app::control::room::effect::Effect;
-use crate::app::control::room::setup::RoomSetup;
 use crate::app::control::room::state::Room;
 use crate::base::media::{Bitmap, Outbox, PeerId, pts_from_instant};
 use crate::core::scene::{self, Background, SceneCore};
@@ -18,7 +17,7 @@ impl Room {
     /// The scene of a room that begins, laid out and branded as the operator configured it.
     #[must_use]
     pub fn first_scene(&self, now: Instant) -> SceneCore {
-        let RoomSetup { config, branding, .. } = &*self.setup;
+        let (config, branding) = (&self.setup.config, self.branding());
         let mut scene = SceneCore::with_layout(config.video.size(), self.layout.layout.clone());
         let mut unseen = Outbox::new();
         // The room is empty, so nothing that these push is seen.
@@ -30,12 +29,17 @@ impl Room {
         scene
     }
 
+    /// How it is dressed until somebody dresses it: as its tenant, or else the node.
+    pub(super) fn branding(&self) -> &Branding {
+        self.setup.tenancy.dress(&self.name).map_or(&self.setup.branding, |dress| &dress.branding)
+    }
+
     /// Changes what lies behind and over the tiles.
     pub(super) fn set_branding(&mut self, now: Instant, change: BrandingChange, out: &mut Outbox<Effect>) {
         let input = match change {
             BrandingChange::Background(image) => {
                 let own = image.map(|image| Background { colour: BEHIND, image: Some(image) });
-                scene::Input::Background(own.or_else(|| self.setup.branding.background.clone()))
+                scene::Input::Background(own.or_else(|| self.branding().background.clone()))
             }
             BrandingChange::Logo(picture) => scene::Input::Logo(picture),
             BrandingChange::Banner(text) => scene::Input::Banner(text),

@@ -100,7 +100,7 @@ impl Room {
             room: self.name.clone(),
             participants: self.people(),
             viewers: self.core.stats().viewers,
-            hls_viewers: self.live.as_ref().map_or(0, |live| live.viewers(now)),
+            hls_viewers: self.hls_viewers(now),
             recording: self.recording.is_on(),
             gives_up: self.relief.name(),
             codec: self.codec.codec().name(),

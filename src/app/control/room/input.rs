@@ -6,7 +6,9 @@ use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
 use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
-use crate::core::access::Role;
+use crate::core::access::{BearerId, Role};
+use crate::core::fleet::Label;
+use crate::core::signal::Knocker;
 use crate::io::api::{Command, ResourceToken, SeatWish};
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
@@ -29,6 +31,8 @@ pub enum Input {
     AskOf(PeerId, Command),
     /// An encode could not begin.
     RungFailed(RungId, String),
+    /// Others wait to be let in than before.
+    Lobby(Vec<Knocker>),
     /// The node will end its rooms then, or will not any more.
     NodeEnds(Option<Instant>),
     /// The room is to end.
@@ -45,6 +49,10 @@ pub struct Joining {
     pub role: PeerRole,
     /// What the token that they showed makes of them, if they did.
     pub standing: Option<Role>,
+    /// By what they are known again, if they showed one.
+    pub bearer: Option<BearerId>,
+    /// Where their token wants the room to be, if it says.
+    pub region: Option<Label>,
     /// The person's name.
     pub display: String,
     /// Whether recordings may show and sound them.

@@ -19,7 +19,7 @@ impl Room {
     /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
         let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
-        let Joining { standing, avatar, leg, watches, .. } = joining;
+        let Joining { standing, bearer, region, avatar, leg, watches, .. } = joining;
         if let Some(participant) = role.participant().filter(|id| self.seats.is_removed(*id)) {
             // What names this connection names no seat either: by it their client learns why it is closed.
             return self.seats.bar(participant, resource);
@@ -33,6 +33,8 @@ impl Room {
         let mut entry = PeerEntry::new((role, standing), resource, trickling);
         entry.leg = leg;
         entry.keeps_seat = seat != SeatWish::Free;
+        entry.bearer = bearer;
+        self.bind_to(region);
         let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));
         let follows =
             rung.is_none().then(|| ViewerRung::new(self.setup.rungs.iter().map(|rung| rung.bitrate).collect()));
@@ -41,6 +43,9 @@ impl Room {
         if let (false, Some(participant)) = (consents_to_recording, role.participant()) {
             // Before anything of theirs is in the room.
             self.refuse_from_the_start(now, peer, participant, out);
+        }
+        if let Some(participant) = role.participant() {
+            self.note_presence(now, participant, out);
         }
         if is_leg {
             self.enter_leg(now, peer, out);

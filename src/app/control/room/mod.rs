@@ -20,6 +20,7 @@ mod moderation;
 mod net_events;
 mod notify;
 mod outputs;
+mod owner;
 mod peers;
 mod pushes;
 mod pushing;
@@ -30,6 +31,7 @@ mod seats;
 pub mod setup;
 mod state;
 mod telling;
+mod tenancy;
 #[cfg(test)]
 mod tests;
 mod tracks;

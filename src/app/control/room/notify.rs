@@ -78,6 +78,9 @@ impl Room {
         Self::send(peer, &self.state_message(&caller), out);
         Self::send(peer, &FromNode::Room { participants: self.people() }, out);
         Self::send(peer, &self.rules_message(), out);
+        if !self.waiting.is_empty() {
+            self.tell_waiting(peer, &caller, out);
+        }
         if let Some(scene) = &self.scene {
             Self::send(peer, &Self::scene_message(scene, &self.places.passage), out);
         }
@@ -99,6 +102,7 @@ impl Room {
                     self.tell_left(participant, out);
                     out.push(Effect::Scene(scene::Input::Left { participant }));
                     out.push(Effect::Mix(MixCommand::ForgetPerson(self.name.clone(), participant)));
+                    self.note_absence(now, participant, out);
                     self.refusers.let_go(now, participant);
                     self.chat.leave(participant);
                     self.captioned.leaves(now, participant);
@@ -134,6 +138,21 @@ impl Room {
             self.to_recording_of(now, dominant, Event::Speaker(dominant), out);
         }
         self.broadcast(&FromNode::Speaking { heard: speaking, dominant }, out);
+    }
+
+    /// Tells the room's recording that somebody is in the room, unless they do not want to be in it. Also one that the
+    /// keepers have yet to agree to.
+    pub(super) fn note_presence(&self, now: Instant, participant: ParticipantId, out: &mut Outbox<Effect>) {
+        if let Some(ticket) = self.recording.ticket().filter(|_| !self.refusers.contains(participant)) {
+            out.push(Effect::Package(PackageCommand::Event(ticket, now, Event::Came(participant))));
+        }
+    }
+
+    /// Tells it that they are not any more.
+    pub(super) fn note_absence(&self, now: Instant, participant: ParticipantId, out: &mut Outbox<Effect>) {
+        if let Some(ticket) = self.recording.ticket().filter(|_| !self.refusers.contains(participant)) {
+            out.push(Effect::Package(PackageCommand::Event(ticket, now, Event::Went(participant))));
+        }
     }
 
     /// Tells the room's recording, if it has one, what begins in the room.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::trickling::Trickling;
 use crate::base::media::{Bitmap, Codec, PeerId, RungCodecs, TappedFrame, TrackKind};
-use crate::core::access::{Caller, Role};
+use crate::core::access::{BearerId, Caller, Role};
 use crate::core::ladder::{UplinkTarget, ViewerRung};
 use crate::core::signal::VideoTrack;
 use crate::engine::flow::{Fan, KeyframeRequest, PlayoutCell};
@@ -21,6 +21,8 @@ pub struct PeerEntry {
     pub role: PeerRole,
     /// What the token that they came in by made of them, if they did.
     standing: Option<Role>,
+    /// By what they are known again, if they showed one.
+    pub bearer: Option<BearerId>,
     /// The capability in its Location.
     pub resource: ResourceToken,
     /// How its ICE stands.
@@ -82,6 +84,7 @@ impl PeerEntry {
         Self {
             role,
             standing,
+            bearer: None,
             resource,
             trickling,
             leg: None,

@@ -163,6 +163,8 @@ impl Room {
             peer,
             role: PeerRole::Viewer { minus: None },
             standing: None,
+            bearer: None,
+            region: None,
             display: String::new(),
             consents_to_recording: true,
             rung: entry.rung,

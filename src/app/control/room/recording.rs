@@ -10,6 +10,7 @@ use crate::app::workers::package::PackageCommand;
 use crate::base::limits;
 use crate::base::media::{Outbox, PeerId, RecordingTicket, RungId, RungSpec, View};
 use crate::core::access::{Act, Caller};
+use crate::core::record::Event;
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
 use crate::io::api::{Refusal, Reply};
@@ -23,6 +24,12 @@ impl Room {
         let archive = self.setup.archive.clone().filter(|_| self.setup.records_by_itself());
         let into_file = self.setup.record_to.clone().map(RecordingPlace::File);
         let Some(place) = into_file.or(archive.map(RecordingPlace::Sealed)) else { return };
+        if matches!(place, RecordingPlace::Sealed(_))
+            && let Err(why) = self.may_be_stored()
+        {
+            // What the room's state says to everybody in it, too.
+            return tracing::warn!(room = %alias(&self.name), ?why, "a room is not recorded, for its tenant's sake");
+        }
         let ticket = self.begin_recording(now, place, RecordingWish::default(), false, out);
         self.recording = RecordingState::Waiting(ticket);
         self.is_to_announce = true;
@@ -66,7 +73,7 @@ impl Room {
                 let detail = "Somebody else asked for one a moment ago; it begins as soon as the keepers agree.";
                 Self::send(peer, &FromNode::problem(ProblemKind::Busy, "A recording is about to begin", detail), out);
             }
-            Err(_) if recording => Self::send(peer, &no_recording(), out),
+            Err(why) if recording => Self::send(peer, &unstored(&why).unwrap_or_else(no_recording), out),
             _ if recording => {}
             _ => drop(self.stop_recording(now, out)),
         }
@@ -87,7 +94,7 @@ impl Room {
     /// Whether a recording can begin: false if there is one already.
     fn may_begin(&self, wish: &RecordingWish) -> Result<bool, Refusal> {
         let archive = self.setup.archive.as_ref().filter(|_| self.setup.records_on_request());
-        let most = archive.ok_or(Refusal::NotRecording)?.retention();
+        let most = self.retention_max(archive.ok_or(Refusal::NotRecording)?.retention());
         match self.recording {
             RecordingState::On(_) => return Ok(false),
             RecordingState::Asked(..) | RecordingState::Waiting(_) => return Err(Refusal::Busy),
@@ -96,6 +103,7 @@ impl Room {
         if wish.retention.is_some_and(|wished| wished.span() > most.span()) {
             return Err(Refusal::RetentionTooLong { hours: most.span().as_secs() / 3600 });
         }
+        self.may_be_stored()?;
         Ok(true)
     }
 
@@ -261,6 +269,7 @@ impl Room {
         out: &mut Outbox<Effect>,
     ) -> RecordingTicket {
         let ticket = self.setup.next_ticket();
+        let wish = self.own_wish(wish);
         let fps = self.setup.rungs[0].fps;
         let setup = RecordingSetup {
             room: self.name.clone(),
@@ -275,6 +284,10 @@ impl Room {
         let recording = Box::new(RoomRecording::new(now, setup, reads, self.setup.counts.record.clone()));
         out.push(Effect::Package(PackageCommand::Begin { room: self.name.clone(), ticket, recording, must_agree }));
         begun.drain().for_each(|effect| out.push(effect));
+        let here = self.core.members().iter().map(|member| member.participant);
+        for participant in here.filter(|participant| !self.refusers.contains(*participant)) {
+            out.push(Effect::Package(PackageCommand::Event(ticket, now, Event::Came(participant))));
+        }
         self.unveil(now, out);
         ticket
     }
@@ -311,6 +324,23 @@ impl Room {
         self.view.is_stale = false;
         self.unveil(now, out);
     }
+}
+
+/// Why it is its tenant who has no recording of it, or who came to it by a token that wants it stored nowhere else.
+fn unstored(why: &Refusal) -> Option<FromNode> {
+    let (title, detail) = match why {
+        Refusal::OverQuota(over) => {
+            let detail = format!("{} rooms of yours may be recorded at once; end another recording first.", over.most);
+            ("There are as many recordings as may be", detail)
+        }
+        Refusal::StoredOutside(region) => {
+            let detail =
+                format!("The room is bound to the region {region}, and recordings of this node lie elsewhere.");
+            ("This room is not recorded here", detail)
+        }
+        _ => return None,
+    };
+    Some(FromNode::problem(ProblemKind::NotAllowed, title, &detail))
 }
 
 /// The room exists, the node records, nothing longer was wished for: so it is the keepers.

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
+use crate::app::control::room::peers::PeerEntry;
 use crate::app::control::room::state::Room;
 use crate::base::media::{Outbox, ParticipantId, PeerId};
+use crate::core::access::BearerId;
 use crate::core::room::RoomInput;
 use crate::core::signal::{FromNode, ProblemKind};
 use crate::io::api::{Refusal, ResourceToken, SeatWish};
@@ -46,7 +48,7 @@ impl Room {
             return self.remove_peer(now, peer, reason, out);
         };
         let Some(entry) = self.let_go(now, peer, reason, out) else { return };
-        self.seats.keep(now, participant, entry.resource);
+        self.seats.keep(now, participant, entry.resource, entry.bearer);
         self.room_input(now, RoomInput::Away(participant, true), out);
     }
 
@@ -55,6 +57,27 @@ impl Room {
         for participant in self.seats.expired(now) {
             self.room_input(now, RoomInput::Leave(participant), out);
         }
+    }
+
+    /// A host bans somebody: whoever shows their token does not come in while the room lasts, and what else they have
+    /// in it by that token ends. Without a token nobody is known again but by their seat, which they lose as who is
+    /// removed does.
+    pub(super) fn ban(&mut self, now: Instant, participant: ParticipantId, out: &mut Outbox<Effect>) {
+        let of_peer = self.peers.iter().find(|(_, entry)| entry.role.participant() == Some(participant));
+        let bearer = of_peer.and_then(|(_, entry)| entry.bearer).or_else(|| self.seats.bearer_of(participant));
+        let Some(bearer) = bearer else { return };
+        self.seats.ban(bearer);
+        let theirs = |entry: &PeerEntry| entry.bearer == Some(bearer) && entry.role.participant() != Some(participant);
+        let others: Vec<PeerId> = self.peers.iter().filter(|(_, entry)| theirs(entry)).map(|(peer, _)| peer).collect();
+        for peer in others {
+            self.dismiss(now, peer, "a host banned them", out);
+        }
+    }
+
+    /// Whether a host banned somebody who comes by this token.
+    #[must_use]
+    pub fn is_banned(&self, bearer: Option<BearerId>) -> bool {
+        bearer.is_some_and(|bearer| self.seats.is_banned(bearer))
     }
 
     /// A host removes somebody, who cannot come back to their seat.

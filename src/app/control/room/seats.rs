@@ -1,11 +1,12 @@
 //! **The question:** whose connection broke, until when is their seat theirs alone, and who may not come back to one?
 //! What names a connection to its client alone (its resource) names the seat too, so nobody else can take it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use crate::base::limits;
 use crate::base::media::ParticipantId;
+use crate::core::access::BearerId;
 use crate::io::api::ResourceToken;
 
 /// A seat whose person is away.
@@ -14,12 +15,16 @@ struct Seat {
     participant: ParticipantId,
     token: ResourceToken,
     until: Instant,
+    /// By what they are known again, if they showed a token.
+    bearer: Option<BearerId>,
 }
 
 /// The seats that are kept, and those that were taken away.
 #[derive(Debug, Default)]
 pub struct Seats {
     away: Vec<Seat>,
+    /// Those whom a host banned: they do not come in while the room lasts.
+    banned: HashSet<BearerId>,
     removed: VecDeque<(ParticipantId, ResourceToken)>,
 }
 
@@ -30,8 +35,13 @@ impl Seats {
     }
 
     /// Somebody is away whose seat is kept.
-    pub fn keep(&mut self, now: Instant, participant: ParticipantId, token: ResourceToken) {
-        self.away.push(Seat { participant, token, until: now + limits::SEAT_SPAN });
+    pub fn keep(&mut self, now: Instant, participant: ParticipantId, token: ResourceToken, bearer: Option<BearerId>) {
+        self.away.push(Seat { participant, token, until: now + limits::SEAT_SPAN, bearer });
+    }
+
+    /// By what somebody is known again whose seat is kept.
+    pub fn bearer_of(&self, participant: ParticipantId) -> Option<BearerId> {
+        self.away.iter().find(|seat| seat.participant == participant)?.bearer
     }
 
     /// Whose seat a token names.
@@ -48,6 +58,21 @@ impl Seats {
     /// Those who did not come back in time; their seats are free.
     pub fn expired(&mut self, now: Instant) -> Vec<ParticipantId> {
         self.away.extract_if(.., |seat| seat.until <= now).map(|seat| seat.participant).collect()
+    }
+
+    /// Whether so many more may be banned.
+    pub fn may_ban(&self, more: usize) -> bool {
+        self.banned.len() + more <= limits::BANS_MAX
+    }
+
+    /// Somebody does not come in any more.
+    pub fn ban(&mut self, bearer: BearerId) {
+        self.banned.insert(bearer);
+    }
+
+    /// Whether a host banned them.
+    pub fn is_banned(&self, bearer: BearerId) -> bool {
+        self.banned.contains(&bearer)
     }
 
     /// Whether a host removed whoever shows this token.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::app::config::{Branding, Config, RecordingStart};
+use crate::app::control::room::owner::Tenancy;
 use crate::app::workers::counters::Counts;
 
 use crate::base::media::{Codec, CodecPreference, EncodeCosts, RecordingTicket, RungId, RungSpec, ShortBlock};
@@ -46,6 +47,8 @@ pub struct RoomSetup {
     pub cores: usize,
     /// Rooms that run.
     pub rooms_running: AtomicUsize,
+    /// Whose rooms run here.
+    pub tenancy: Tenancy,
     /// Who encodes and who composes, by name.
     pub engines: (&'static str, &'static str),
     /// Numbers of rungs, pushes and recordings given out so far.
@@ -63,7 +66,10 @@ impl RoomSetup {
         engines: (&'static str, &'static str),
         encode_costs: EncodeCosts,
     ) -> Self {
+        let tenancy = Tenancy::new(&config);
+        counts.meters.begin(&tenancy.tenants);
         Self {
+            tenancy,
             policy: config.policy(),
             rungs: config.video.rung_specs(),
             branding: config.video.branding(),

@@ -20,11 +20,12 @@ use crate::base::limits;
 use crate::base::media::{
     MixTick, Outbox, ParticipantId, PeerId, RecordingTicket, RoomEpoch, RoomId, TrackId, TrackKind,
 };
-use crate::core::access;
+use crate::core::access::{self, OverQuota};
+use crate::core::fleet::Label;
 use crate::core::ladder::{CodecChoice, Relief, UplinkInput, room_units};
 use crate::core::room::{Chat, Member, RoomCore, RoomInput};
 use crate::core::scene::{self, Layout, Passage, Scene};
-use crate::core::signal::{FromNode, Person};
+use crate::core::signal::{FromNode, Knocker, Person};
 use crate::core::webhook::Happening;
 use crate::engine::flow::Fan;
 use crate::io::api::{Refusal, Reply};
@@ -77,6 +78,12 @@ pub struct Room {
     pub(super) captioned: Captioned,
     /// When the node ends it, if it will.
     pub(super) ends_at: Option<Instant>,
+    /// Who waits to be let in, as its hosts know.
+    pub(super) waiting: Vec<Knocker>,
+    /// Whether its tenant may have one more recording.
+    pub(super) recording_quota: Result<(), OverQuota>,
+    /// Where it has to be, as tokens said of those who came.
+    pub(super) bound_to: Vec<Label>,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -225,7 +232,8 @@ impl Room {
         audio: Fan<MixTick>,
         counters: RoomCounters,
     ) -> Self {
-        let layout = setup.config.video.layout.layout().clone();
+        let dress = setup.tenancy.dress(&name);
+        let layout = dress.map_or(&setup.config.video.layout, |dress| &dress.layout).layout().clone();
         setup.rooms_running.fetch_add(1, Ordering::Relaxed);
         let codec = setup.first_codec();
         let live = setup.live.begin(&name, epoch, &setup.live_rungs());
@@ -257,10 +265,13 @@ impl Room {
             chat: Chat::default(),
             captioned: Captioned::default(),
             ends_at: None,
+            waiting: Vec::new(),
+            recording_quota: Ok(()),
+            bound_to: Vec::new(),
             counters,
             ended: false,
         };
-        room.layout.clock = room.setup.branding.clock.then(|| room.minute(epoch.instant));
+        room.layout.clock = room.branding().clock.then(|| room.minute(epoch.instant));
         room
     }
 
@@ -273,6 +284,7 @@ impl Room {
             Input::Begin => {
                 self.tell(Happening::RoomBegan { room: self.name.clone() }, out);
                 self.log_codec();
+                self.lobby_from_the_start(now, out);
                 self.record_from_the_start(now, out);
                 self.package_from_the_start(now, out);
             }
@@ -283,6 +295,7 @@ impl Room {
             Input::Ask(command) => self.command(now, command, out),
             Input::AskOf(peer, command) => self.command_of(now, peer, command, out),
             Input::RungFailed(rung, why) => self.rung_failed(now, rung, &why, out),
+            Input::Lobby(waiting) => self.lobby_changed(waiting, out),
             Input::NodeEnds(at) => self.node_ends(now, at, out),
             Input::End(reason) => self.end(now, reason, out),
             Input::Due => self.due(now, out),
@@ -321,6 +334,25 @@ impl Room {
             counters: self.counters.clone(),
             rungs: self.outputs.rungs().len(),
         }
+    }
+
+    /// People in it, and those who only watch.
+    #[must_use]
+    pub fn headcount(&self) -> (usize, usize) {
+        let stats = self.core.stats();
+        (stats.participants, stats.viewers)
+    }
+
+    /// Whether something of it is stored, or about to be.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recording.ticket().is_some()
+    }
+
+    /// How many watch it by HLS, as far as their requests tell.
+    #[must_use]
+    pub fn hls_viewers(&self, now: Instant) -> u64 {
+        self.live.as_ref().map_or(0, |live| live.viewers(now))
     }
 
     /// People in it.

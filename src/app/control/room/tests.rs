@@ -35,6 +35,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 mod captions;
 mod chat;
+mod owned;
 mod pushes;
 mod seats;
 mod standing;
@@ -61,6 +62,8 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         peer: PeerId(number),
         role,
         standing: None,
+        bearer: None,
+        region: None,
         display: format!("Person {number}"),
         consents_to_recording: true,
         rung: None,

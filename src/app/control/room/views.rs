@@ -25,6 +25,10 @@ impl Room {
         if recordable {
             return self.refusers.let_go(now, participant);
         }
+        // Before they are one of those of whom nothing is told.
+        if !self.refusers.contains(participant) {
+            self.note_absence(now, participant, out);
+        }
         if self.refusers.add(participant) {
             self.revoke_tracks_of(participant);
             self.bar_what_is_read();
@@ -58,7 +62,12 @@ impl Room {
             return;
         }
         self.remake_view(now, out);
-        gone.into_iter().for_each(|participant| self.record_tracks_of(participant, true, out));
+        for participant in gone {
+            if self.core.members().iter().any(|member| member.participant == participant) {
+                self.note_presence(now, participant, out);
+            }
+            self.record_tracks_of(participant, true, out);
+        }
         self.roster_changed(now, out);
     }
 

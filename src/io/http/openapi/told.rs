@@ -5,12 +5,14 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
 use crate::core::scene::Layout;
-use crate::io::api::{LayoutShown, LegState, Moderation, NodeState, PushShown, RoomDetail};
+use crate::io::api::{LayoutShown, LegState, Moderation, NodeState, PushShown, RoomDetail, UsageTold};
 use crate::io::fleet::FleetShown;
 use crate::io::http::announcements::Announced;
 use crate::io::http::layout::Page;
 use crate::io::http::legs;
+use crate::io::http::moderation::LobbyTold;
 use crate::io::http::node;
+use crate::io::http::participants::{ErasedTold, HeldTold};
 use crate::io::http::playback::{LinkAsked, LinkTold};
 use crate::io::http::pushes;
 use crate::io::http::recording::Wish;
@@ -186,7 +188,16 @@ pub(super) const TOLD: &[Told] = &[
     told("Node", "GET", "/v1/node/history", "How the node fared in the last quarter of an hour")
         .query(&[("after", "The number of a point: only those from it on")])
         .gives(&[(200, "Its charts", Gives::Json(of::<HistoryTold>))]),
-    told("Rooms", "GET", "/v1/rooms", "Every room, by name").gives(&[(200, "The rooms", Gives::Json(of::<Rooms>))]),
+    told("Node", "GET", "/v1/usage", "How much was used since the node's start, by each tenant's rooms").gives(&[(
+        200,
+        "What was used",
+        Gives::Json(of::<UsageTold>),
+    )]),
+    told("Rooms", "GET", "/v1/rooms", "Every room that the token reaches, by name").gives(&[(
+        200,
+        "The rooms",
+        Gives::Json(of::<Rooms>),
+    )]),
     told("Rooms", "GET", "/v1/rooms/{room}", "Who is in a room, and how it fares").gives(&[(
         200,
         "The room",
@@ -244,6 +255,11 @@ pub(super) const TOLD: &[Told] = &[
         .gives(&[(202, "It plays", Gives::Json(of::<Announced>))]),
     told("Rooms", "PATCH", "/v1/rooms/{room}/moderation", "Say who is heard, and how loud")
         .takes(Takes::Json(of::<Moderation>)),
+    told("Rooms", "GET", "/v1/rooms/{room}/lobby", "Who waits to be let in").gives(&[(
+        200,
+        "Those who wait",
+        Gives::Json(of::<LobbyTold>),
+    )]),
     told("Rooms", "POST", "/v1/rooms/{room}/recording", "Begin to record a room")
         .takes(Takes::MaybeJson(of::<Wish>))
         .gives(&[(201, "It begins", Gives::Nothing), (200, "The room is recorded already", Gives::Nothing)]),
@@ -284,6 +300,20 @@ pub(super) const TOLD: &[Told] = &[
     told("Recordings", "POST", "/v1/recordings/{recording}/link", "A link that opens one file for a while")
         .takes(Takes::Json(of::<LinkAsked>))
         .gives(&[(201, "The link", Gives::Json(of::<LinkTold>))]),
+    told(
+        "Recordings",
+        "GET",
+        "/v1/participants/{participant}/recordings",
+        "What recordings hold of one participant, by the id that they had in a call",
+    )
+    .gives(&[(200, "What they hold", Gives::Json(of::<HeldTold>))]),
+    told(
+        "Recordings",
+        "DELETE",
+        "/v1/participants/{participant}/recordings",
+        "Erase every recording in which they take part, whole",
+    )
+    .gives(&[(200, "What was erased", Gives::Json(of::<ErasedTold>))]),
     told("Recordings", "GET", "/v1/recordings/{recording}/hand-over", "How its hand-over goes").gives(&[(
         200,
         "How it goes",

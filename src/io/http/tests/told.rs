@@ -9,6 +9,7 @@ pub(super) fn filled(path: &str) -> String {
     let recording = format!("00000001-r{}", "a5".repeat(16));
     let path = path.replace("{room}", "daily").replace("{token}", &token);
     let path = path.replace("{run}", "0").replace("{rung}", "320x180").replace("{piece}", "media.m3u8");
+    let path = path.replace("{participant}", "p0000000000000001");
     path.replace("{recording}", &recording).replace("{name}", file)
 }
 
