@@ -136,6 +136,14 @@ impl Fleet {
         }
     }
 
+    /// The same nodes but one, with no room.
+    #[must_use]
+    pub fn without(&self, node: &Label) -> Self {
+        let mut others = self.without_rooms();
+        others.nodes.remove(node);
+        others
+    }
+
     /// The same nodes, with no room.
     pub(super) fn without_rooms(&self) -> Self {
         Self { nodes: self.nodes.clone(), rooms: HashMap::new() }
