@@ -27,7 +27,19 @@ const OWNED: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["io/tokens"]),
     ("object_store", &["io/store", "io/transfer"]),
     ("rcgen", &["io/http", "io/keeper"]),
-    ("reqwest", &["io/egress", "io/push", "io/transfer", "io/webhook", "app/load", "app/cli/drain", "app/cli/support"]),
+    (
+        "reqwest",
+        &[
+            "io/egress",
+            "io/fleet",
+            "io/push",
+            "io/transfer",
+            "io/webhook",
+            "app/load",
+            "app/cli/drain",
+            "app/cli/support",
+        ],
+    ),
     ("rustls", &["io/egress", "io/http", "io/keeper", "io/push", "io/tokens", "io/transfer", "app/load"]),
     ("rustls_platform_verifier", &["io/push"]),
     ("tokio_rustls", &["io/keeper", "io/push"]),
@@ -57,7 +69,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
-    ("aws_lc_rs", &["core/retention", "core/srt", "core/webhook", "io/api", "io/http", "io/tokens", "io/transfer"]),
+    (
+        "aws_lc_rs",
+        &["core/retention", "core/srt", "core/webhook", "io/api", "io/fleet", "io/http", "io/tokens", "io/transfer"],
+    ),
     ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
     ("zeroize", &["core/retention", "core/srt", "core/webhook", "io/keeper", "io/push", "io/store"]),
     // Words that are checked.

@@ -46,7 +46,14 @@ impl Access {
     /// What tokens are read by.
     #[must_use]
     pub fn keyring(&self) -> Keyring {
-        Keyring::new(self.keys.iter().map(|key| key.key.clone()).collect(), self.longest())
+        self.keyring_beside(None)
+    }
+
+    /// The same, and where there are keys one more: what people are let in by whose room moved.
+    #[must_use]
+    pub fn keyring_beside(&self, passes: Option<AccessKey>) -> Keyring {
+        let own = self.keys.iter().map(|key| key.key.clone());
+        Keyring::new(own.chain(passes.filter(|_| self.is_locked())).collect(), self.longest())
     }
 }
 

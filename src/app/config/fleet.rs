@@ -8,7 +8,7 @@ use crate::app::config::value::Within;
 use crate::base::limits;
 use crate::core::fleet::{Label, MemberSetup};
 use crate::io::api::{Authority, HostName, WebOrigin};
-use crate::io::fleet::{EtcdIdentity, EtcdTls, FleetSetup};
+use crate::io::fleet::{EtcdIdentity, EtcdTls, FleetSetup, Trust};
 use crate::io::telemetry::log::Redacted;
 
 /// In `advertise`, what this node is called.
@@ -22,6 +22,8 @@ pub struct FleetConfig {
     /// What proves who etcd and this node are: the authority's certificate, then the node's own and its key.
     tls: [Option<CheckedFile>; 3],
     password: Option<CheckedFile>,
+    /// What nodes know each other by.
+    secret: Option<CheckedFile>,
 }
 
 /// As it is written.
@@ -40,6 +42,7 @@ struct Keys {
     region: String,
     keep_region: bool,
     room_people: Within<1, 100>,
+    secret_file: String,
 }
 
 impl Default for Keys {
@@ -58,6 +61,7 @@ impl Default for Keys {
             region: none(),
             keep_region: false,
             room_people: Within(10),
+            secret_file: none(),
         }
     }
 }
@@ -73,6 +77,13 @@ impl FleetConfig {
     #[must_use]
     pub fn region_kept(&self) -> Option<Label> {
         self.region().filter(|_| self.written.keep_region)
+    }
+
+    /// What this node and the others know each other by, if the operator gave them a secret.
+    #[must_use]
+    pub fn trust(&self) -> Option<Trust> {
+        let secret = self.secret.as_ref().filter(|_| !self.written.etcd.is_empty())?;
+        Trust::new(secret.bytes()).ok()
     }
 
     /// For how many people room is made when a room begins.
@@ -203,7 +214,10 @@ impl TryFrom<Keys> for FleetConfig {
         let is_word = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.trim().is_empty());
         let password = read(&written.password_file, is_word, "there is no password in it, one line of text");
         let tls = [pem(&written.ca)?, pem(&written.cert)?, pem(&written.key)?];
-        Ok(Self { tls, password: password?, written })
+        let is_secret = |bytes: &[u8]| Trust::new(bytes).is_ok();
+        let wanted = "nodes share 32 bytes or more; `openssl rand -hex 32` makes them, the same file for each node";
+        let secret = read(&written.secret_file, is_secret, wanted)?;
+        Ok(Self { tls, password: password?, secret, written })
     }
 }
 
@@ -274,6 +288,8 @@ mod tests {
             ("keep_region = true".to_owned(), "needs region"),
             ("room_people = 0".to_owned(), "1 to 100"),
             (format!("{named}user = \"a\"\npassword_file = \"/nowhere\""), "/nowhere: No such file"),
+            (format!("{named}secret_file = \"/nowhere\""), "/nowhere: No such file"),
+            (format!("{named}secret_file = \"/dev/null\""), "32 bytes or more"),
         ] {
             let error = parse(&lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:") && error.contains(told), "{lines}: {error}");

@@ -65,6 +65,7 @@ impl Control {
             Command::Node { reply } => drop(reply.send(Ok(self.node_state(Instant::now())))),
             Command::Drain { span, reply } => drop(reply.send(Ok(self.begin_drain(span)))),
             Command::RevokeDrain { reply } => drop(reply.send(self.revoke_drain())),
+            Command::TakeUp { baggage, fence, reply } => drop(reply.send(self.take_up(baggage, fence))),
             command => self.command_of_one(command),
         }
     }

@@ -7,6 +7,8 @@ mod commands;
 mod draining;
 mod ending;
 mod entering;
+mod moves;
+mod moving;
 pub mod report;
 mod room;
 mod rooms;

@@ -35,7 +35,7 @@ use crate::engine::decode::PixelBudget;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{ControlHandle, DoorCounters, Pulse};
-use crate::io::fleet::FleetError;
+use crate::io::fleet::{FleetError, Mover};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
@@ -167,7 +167,7 @@ impl Node {
             counts: counts.clone(),
             record_to,
             archive: archive.clone(),
-            placement: leading.placement.clone(),
+            mover: Mover::new(runtime.handle().clone(), leading.placement.clone(), leading.trust.clone()),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             webhooks: webhooks.clone(),
             ended: ended_sender,
@@ -420,7 +420,7 @@ fn http_setup(
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
     warn_of_open_secrets(config);
-    let keys = config.access.keyring();
+    let keys = config.access.keyring_beside(config.fleet.trust().map(|trust| trust.pass_key()));
     let guard = Guard { policy, token, keys, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }

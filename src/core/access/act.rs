@@ -33,6 +33,8 @@ pub enum Act {
     Caption,
     /// To see which rooms there are.
     Survey,
+    /// To hand a room over, as one node of a fleet to another.
+    Settle,
     /// To see how the node fares, beyond what its metrics tell.
     Oversee,
 }

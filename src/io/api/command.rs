@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
+use crate::core::fleet::Fence;
+use crate::core::handover::Baggage;
 use crate::core::push::PushId;
 use crate::core::room::CaptionerId;
 use crate::core::scene::Layout;
@@ -268,6 +270,15 @@ pub enum Command {
         /// How it stands now.
         reply: Reply<NodeState>,
     },
+    /// `POST /v1/fleet/rooms`: a room that another node hands over.
+    TakeUp {
+        /// What it takes along.
+        baggage: Box<Baggage>,
+        /// By which it is this node's.
+        fence: Fence,
+        /// Once it is here.
+        reply: Reply<()>,
+    },
     /// `GET /v1/rooms/{room}/captions`: to hear each voice, and to say what was said.
     BeginCaptions {
         /// Which room.
@@ -329,6 +340,7 @@ impl Command {
             Self::Rooms { .. } | Self::Stats { .. } => Act::Survey,
             Self::Find { .. } | Self::Node { .. } => Act::Visit,
             Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
+            Self::TakeUp { .. } => Act::Settle,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -371,6 +383,7 @@ impl Command {
             | Self::Node { .. }
             | Self::Drain { .. }
             | Self::RevokeDrain { .. }
+            | Self::TakeUp { .. }
             | Self::Find { .. } => None,
         }
     }
@@ -417,6 +430,7 @@ impl Command {
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::Find { reply, .. }
+            | Self::TakeUp { reply, .. }
             | Self::Package { reply, .. }
             | Self::EndPush { reply, .. }
             | Self::Caption { reply, .. }

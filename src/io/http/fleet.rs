@@ -12,7 +12,7 @@ use crate::base::media::RoomId;
 use crate::core::access::Act;
 use crate::core::fleet::{Label, Need};
 use crate::io::api::WebOrigin;
-use crate::io::fleet::{Lookup, Placed, Placement, Wish};
+use crate::io::fleet::{Lookup, Placed, Placement, Trust, Wish};
 use crate::io::http::origin::Page;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::{insert_text, private};
@@ -26,6 +26,8 @@ pub struct Leading {
     pub units: u64,
     /// Where a room has to be for which no region is asked.
     pub region: Option<Label>,
+    /// What nodes of the fleet know each other by, if they share a secret.
+    pub trust: Option<Trust>,
 }
 
 /// What was asked, and by whom.
@@ -46,6 +48,10 @@ impl Leading {
     pub(super) async fn lead(&self, question: Question<'_>) -> Option<Response> {
         let begins = matches!(question.act, Act::Join | Act::Publish);
         if self.placement.is_alone() && !(begins && region_of(question.parts).is_some()) {
+            return None;
+        }
+        if question.act == Act::SteerOwn && self.placement.is_gone(question.room) {
+            // The connection is one of those that have not left yet.
             return None;
         }
         let url = match (begins, question.path) {

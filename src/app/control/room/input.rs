@@ -7,14 +7,23 @@ use crate::app::control::trickling::Trickling;
 use crate::app::workers::event::Event;
 use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
 use crate::core::access::Role;
+use crate::core::handover::Baggage;
 use crate::io::api::{Command, ResourceToken, SeatWish};
+use crate::io::fleet::Trust;
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
 
 /// One thing that happened.
 pub enum Input {
-    /// The room begins: it is recorded from its first frame on, if that is the operator's rule.
-    Begin,
+    /// The room begins: it is recorded from its first frame on, if that is the operator's rule. One that comes from
+    /// another node goes on with what it took along.
+    Begin(Option<Box<Baggage>>),
+    /// Another node has the room by now: what it takes along is packed, and nothing is recorded here any more.
+    Pack,
+    /// It came back: it goes on as it was.
+    Stay,
+    /// The other node has it: everybody is told where, and those who know no such word are sent off.
+    Moved(Box<MovedTo>),
     /// Somebody comes in.
     Join(Box<Joining>),
     /// What the wire saw of one of its people, or of all its listeners.
@@ -35,6 +44,15 @@ pub enum Input {
     End(&'static str),
     /// The deadline came.
     Due,
+}
+
+/// Where a room goes on.
+#[derive(Debug, Clone)]
+pub struct MovedTo {
+    /// Where its new node is reached, without a slash at its end.
+    pub url: String,
+    /// What signs what its people are let in by there.
+    pub trust: Option<Trust>,
 }
 
 /// Somebody whose connection stands, or a leg that was heard.

@@ -55,6 +55,9 @@ impl Room {
         for participant in self.seats.expired(now) {
             self.room_input(now, RoomInput::Leave(participant), out);
         }
+        if self.seats.is_vacant(now) && self.core.members().is_empty() {
+            self.end(now, "nobody came along", out);
+        }
     }
 
     /// A host removes somebody, who cannot come back to their seat.

@@ -7,7 +7,8 @@ use std::time::Instant;
 use crate::app::control::report::{RoomCounters, RoomReport};
 use crate::app::control::room::captioned::Captioned;
 use crate::app::control::room::effect::{Effect, RoomEnd};
-use crate::app::control::room::input::Input;
+use crate::app::control::room::input::{Input, MovedTo};
+use crate::app::control::room::kept::Kept;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
 use crate::app::control::room::pushes::Pushes;
@@ -77,6 +78,10 @@ pub struct Room {
     pub(super) captioned: Captioned,
     /// When the node ends it, if it will.
     pub(super) ends_at: Option<Instant>,
+    /// What was asked of it and stands nowhere else, for a node that it goes to.
+    pub(super) kept: Kept,
+    /// Where it goes on, and until when its people may take to leave.
+    pub(super) moved: Option<(MovedTo, Instant)>,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -257,6 +262,8 @@ impl Room {
             chat: Chat::default(),
             captioned: Captioned::default(),
             ends_at: None,
+            kept: Kept::default(),
+            moved: None,
             counters,
             ended: false,
         };
@@ -270,12 +277,19 @@ impl Room {
             return refuse(input);
         }
         match input {
-            Input::Begin => {
+            Input::Begin(baggage) => {
                 self.tell(Happening::RoomBegan { room: self.name.clone() }, out);
                 self.log_codec();
+                let recorded = baggage.and_then(|baggage| self.settle(now, *baggage, out));
                 self.record_from_the_start(now, out);
                 self.package_from_the_start(now, out);
+                if let Some(wish) = recorded {
+                    self.record_on(now, wish, out);
+                }
             }
+            Input::Pack => self.pack(now, out),
+            Input::Stay => self.stay(now, out),
+            Input::Moved(to) => self.moved(now, *to, out),
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
             Input::Leg(event) => self.leg_event(now, event, out),
@@ -306,6 +320,7 @@ impl Room {
             self.view.due(),
             self.roster.due(),
             self.places.due(),
+            self.moved.as_ref().map(|(_, until)| *until),
         ];
         all.into_iter().flatten().min()
     }
@@ -427,6 +442,9 @@ impl Room {
         if self.places.due().is_some_and(|at| at <= now) {
             self.tell_places(now, out);
         }
+        if self.moved.as_ref().is_some_and(|(_, until)| *until <= now) {
+            return self.end(now, "it goes on at another node", out);
+        }
         self.codec_due(now, out);
         self.rungs_due(now, out);
         self.end_idle_packages(now, out);
@@ -471,7 +489,11 @@ impl Room {
             }
             Event::RoomTaken(_) => self.end(now, "another node has it", out),
             // About what the room no longer has, or has nothing to do with.
-            Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Leg(_) => {}
+            Event::RecordingFinished { .. }
+            | Event::RungEnded { .. }
+            | Event::Leg(_)
+            | Event::MovePlaced { .. }
+            | Event::MoveDone { .. } => {}
         }
     }
 
