@@ -12,6 +12,7 @@ import { bearer } from "./token.js";
 import { clock, say } from "./words.js";
 
 const CAPTIONS = "/assets/captions.js";
+const MOVED = "/assets/moved.js";
 let captions = null;
 
 const LOOK_MS = 3000;
@@ -159,6 +160,7 @@ export class Call extends EventTarget {
     on("open", () => this.#onOpen());
     try {
       await wire.join(this.#tracks, how);
+      await how?.seen?.(wire);
     } catch (problem) {
       wire.farewell(true);
       throw problem;
@@ -171,6 +173,13 @@ export class Call extends EventTarget {
     for (const act of early) act();
     this.#change();
     return wire;
+  }
+
+  /** Goes to another node: first there, then away from here. */
+  async #move(how) {
+    const before = this.#wire;
+    this.#keeper.keep(await this.#connect(how));
+    before.farewell();
   }
 
   /** The picture and sound of everyone, new after each new connection. */
@@ -300,6 +309,8 @@ export class Call extends EventTarget {
       case "node":
         this.#nodeEnds(message.ends_in_s);
         break;
+      case "moved":
+        return void import(MOVED).then((it) => it.follow(message, (how) => this.#move(how)));
       case "chat":
         this.#read(message.lines);
         break;
