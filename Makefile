@@ -65,6 +65,7 @@ soak: setup ## The long forms: 200 recordings killed at any step, ten minutes wi
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests no_call_is_cut_by_etcd -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests a_compiler_beside_a_call -- --ignored --test-threads=1 --nocapture
 	TESSERA_CHURN_SECONDS=60 $(CARGO) test --release --locked --test tests who_come_and_go -- --test-threads=1 --nocapture
+	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests nobody_is_disconnected_while_nodes -- --test-threads=1 --nocapture
 	TESSERA_PUSH_SECONDS=60 $(CARGO) test --release --locked --test tests servers_of_rtmp_and_srt -- --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors

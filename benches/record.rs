@@ -59,7 +59,7 @@ fn record(recorder: &mut Recorder, inputs: &[Input], now: Instant) -> u64 {
 
 fn bench(criterion: &mut Criterion) {
     let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(1_700_000_000 * NANOS_PER_SECOND) };
-    let setup = Setup { room: "bench".parse().expect("a good name"), owner: None, epoch, fps: 30 };
+    let setup = Setup { room: "bench".parse().expect("a good name"), owner: None, fence: None, epoch, fps: 30 };
     // Ten fragments, and the frame that closes the last one.
     let inputs = inputs(601);
     let now = epoch.instant_at(Pts(0));

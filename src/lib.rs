@@ -57,6 +57,7 @@
 //! | 2 | | [`drain`](core::drain) | how does a node come to be without rooms, and how is that taken back? |
 //! | 2 | | [`fleet`](core::fleet) | which node of several has a room? |
 //! | 2 | | [`steward`](core::steward) | what does a cluster have to know of its nodes' pods, and how many are wanted? |
+//! | 2 | | [`handover`](core::handover) | what does a room take along that goes to another node? |
 //! | 2 | | [`bitstream`](core::bitstream) | what does a coded frame say of itself? |
 //! | 2 | | [`fmp4`](core::fmp4) | boxes as values |
 //! | 2 | | [`flv`](core::flv) | which bytes say in FLV what a coded picture or a packet of sound is? |

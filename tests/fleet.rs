@@ -3,6 +3,7 @@
 
 mod cluster;
 pub mod etcd;
+mod moving;
 mod scale;
 mod speed;
 mod steward;
@@ -22,6 +23,7 @@ use crate::browser::node::Node;
 use crate::client::{Client, wait_until};
 use crate::fleet::etcd::{Etcd, free_port};
 use crate::keepers::process;
+use crate::retention::deadline::TOKEN;
 
 /// An offer of nothing: the node that has its room says so, another sends it on.
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -66,7 +68,8 @@ fn send_by(method: &str, url: &str, token: Option<&str>, more: &[(&str, &str)], 
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let client = client.timeout(Duration::from_secs(10)).build().expect("a client");
     let request = client.request(method.parse().expect("a method"), url).body(body.to_owned());
-    let request = request.header("content-type", "application/sdp");
+    let is_typed = more.iter().any(|(name, _)| *name == "content-type");
+    let request = if is_typed { request } else { request.header("content-type", "application/sdp") };
     let request = more.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -86,7 +89,7 @@ fn send_by(method: &str, url: &str, token: Option<&str>, more: &[(&str, &str)], 
 /// Three nodes that agree by etcd.
 struct Fleet {
     nodes: Vec<Node>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Fleet {
@@ -100,9 +103,14 @@ impl Fleet {
             let started: Vec<_> = regions.iter().enumerate().map(start).collect();
             started.into_iter().map(|node| node.join().expect("it starts")).collect()
         });
-        let fleet = Self { nodes, _folder: folder };
+        let fleet = Self { nodes, folder };
         process::wait_until("all are ready", || fleet.nodes.iter().all(|node| status(node, "readyz") == 200));
         fleet
+    }
+
+    /// Where the nodes' configurations lie.
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The node that is meant by where somebody was sent.
@@ -153,7 +161,8 @@ fn start_node(etcd: &Etcd, folder: &Path, n: usize, region: &str, more: &str) ->
     );
     fs::write(&path, text).expect("a file of our own");
     let flags = ["--config", path.to_str().expect("our paths are text")];
-    Node::start_at(&format!("127.0.0.1:{port}"), &flags, &[], std::process::Stdio::inherit())
+    let environment = [("TESSERA_RECORDINGS_TOKEN", TOKEN)];
+    Node::start_at(&format!("127.0.0.1:{port}"), &flags, &environment, std::process::Stdio::inherit())
 }
 
 fn status(node: &Node, path: &str) -> u16 {

@@ -13,6 +13,7 @@ import { clock, say } from "./words.js";
 
 const CAPTIONS = "/assets/captions.js";
 const LOBBY = "/assets/lobby.js";
+const MOVED = "/assets/moved.js";
 let captions = null;
 
 const LOOK_MS = 3000;
@@ -160,6 +161,7 @@ export class Call extends EventTarget {
     on("open", () => this.#onOpen());
     try {
       await wire.join(this.#tracks, how);
+      await how?.seen?.(wire);
     } catch (problem) {
       wire.farewell(true);
       throw problem;
@@ -172,6 +174,13 @@ export class Call extends EventTarget {
     for (const act of early) act();
     this.#change();
     return wire;
+  }
+
+  /** Goes to another node: first there, then away from here. */
+  async #move(how) {
+    const before = this.#wire;
+    this.#keeper.keep(await this.#connect(how));
+    before.farewell();
   }
 
   /** The picture and sound of everyone, new after each new connection. */
@@ -270,7 +279,7 @@ export class Call extends EventTarget {
   }
 
   #onMessage(message) {
-    if (message.captioned || captions) (captions ??= import(CAPTIONS)).then((it) => it.hear(message));
+    if (message.captioned || captions) (captions ??= import(CAPTIONS)).then((it) => it.hear(message), () => (captions = null));
     switch (message.type) {
       case "welcome":
         this.#welcome(message.participant ?? null);
@@ -303,6 +312,8 @@ export class Call extends EventTarget {
       case "node":
         this.#nodeEnds(message.ends_in_s);
         break;
+      case "moved":
+        return void import(MOVED).then((it) => it.follow(message, (how) => this.#move(how)));
       case "chat":
         this.#read(message.lines);
         break;

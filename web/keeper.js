@@ -37,7 +37,7 @@ const PUT_OFF_MS = 10_000;
 /** How long it tries by itself. */
 const RETURN_MS = 10 * 60_000;
 
-/** @typedef {{patience: number, credentials?: RequestCredentials}} How */
+/** @typedef {{patience: number, credentials?: RequestCredentials, seen?: (wire: object) => Promise<void>}} How */
 
 /** Whether the node says no for good: silence, "busy" and "too many are joining" pass. @param {Problem} problem */
 export const isRefusal = ({ status }) => status >= 400 && status < 500 && status !== 429;

@@ -1,6 +1,8 @@
 // Whether the node can be reached again. A request begun while the network is gone waits in TCP's back-off (RFC 6298 section 5.5), and
 // browsers hand later ones to the same connections. So requests stay under way on all that a browser has, begun one after another.
 
+import { homes } from "./wire.js";
+
 /** Browsers have six connections to one server; those without credentials are apart, six more. */
 const ALL_MODES = /** @type {const} */ (["omit", "same-origin"]);
 const EACH_MAX = 6;
@@ -34,7 +36,7 @@ export class Knock {
     this.#asked.add(asked);
     const timer = setTimeout(() => asked.abort(), PATIENCE_MS);
     try {
-      const { ok } = await fetch("/healthz", { credentials: mode, cache: "no-store", signal: asked.signal });
+      const { ok } = await fetch(new URL("/healthz", homes[0]), { credentials: mode, cache: "no-store", signal: asked.signal });
       // Without cookies a proxy before the node may answer in its place.
       if (ok || mode === "same-origin") this.#answer(mode);
     } catch {

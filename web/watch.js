@@ -114,7 +114,7 @@ class Direct {
     this.#wires.push(wire);
     wire.addEventListener("message", (/** @type {any} */ { detail }) => {
       // Loaded once somebody captions the call.
-      if (detail.captioned || this.#captions) (this.#captions ??= import(CAPTIONS)).then((it) => it.hear(detail));
+      if (detail.captioned || this.#captions) (this.#captions ??= import(CAPTIONS)).then((it) => it.hear(detail), () => (this.#captions = null));
     });
     const problem = await wire.join(undefined, how).catch((error) => error);
     const isWanted = this.#wires.at(-1) === wire;

@@ -17,6 +17,8 @@ const SERVERS_MS = 3_600_000;
  * @type {{patience: number, credentials?: RequestCredentials}}
  */
 const HOW = { patience: ASK_MS };
+/** Where the room's node is, first of all, and where it was: of one that is silent the next is asked. */
+export const homes = [globalThis.location?.origin];
 /** What is sent until the node asks for something else. */
 const CAMERA_START = { maxBitrate: 1_200_000, maxFramerate: 30, scalabilityMode: "L1T1" };
 const SCREEN_START = { maxBitrate: 2_000_000, maxFramerate: 15, scalabilityMode: "L1T1" };
@@ -94,8 +96,9 @@ async function textOf(response) {
 export async function ask(url, init, patience = ASK_MS) {
   let response;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(patience), ...init });
+    response = await fetch(new URL(url, homes[0]), { signal: AbortSignal.timeout(patience), ...init });
   } catch {
+    homes.push(homes.shift());
     throw silent();
   }
   if (response.ok) return response;
@@ -211,7 +214,7 @@ export class Wire extends EventTarget {
     const offer = { method: "POST", headers: { "Content-Type": "application/sdp", ...bearer() }, body: pc.localDescription.sdp, ...how };
     const place = this.#endpoint();
     const response = await ask(place, offer, patience);
-    this.#location = new URL(response.headers.get("Location"), location.href).href;
+    this.#location = new URL(response.headers.get("Location"), response.url).href;
     this.#etag = response.headers.get("ETag");
     const sdp = await textOf(response);
     // Left while the offer was under way: nobody needs this connection any more.

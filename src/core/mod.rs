@@ -10,6 +10,7 @@ pub mod drain;
 pub mod fleet;
 pub mod flv;
 pub mod fmp4;
+pub mod handover;
 pub mod hls;
 pub mod jitter;
 pub mod ladder;

@@ -124,7 +124,7 @@ async fn fan_out(etcd: &Etcd, watchers: usize, leases: &[i64]) {
         // As one placement: a room and its node.
         let owner: Label = format!("node-{n}").parse().unwrap();
         let url = record(n, 0, 0).url;
-        let room = RoomRecord { owner, url, region: None, units: 51 };
+        let room = RoomRecord { owner, url, region: None, units: 51, fence: None };
         let own = || Some(PutOptions::new().with_lease(*lease));
         let puts = [
             TxnOp::put(key("nodes", &format!("node-{n}")), record(n, *lease, 51).write(), own()),

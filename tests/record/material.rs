@@ -13,7 +13,7 @@ use tessera::base::limits;
 use tessera::base::media::{Codec, EncodedFrame, MixTick, Pts, RoomEpoch, Wallclock, pts_from_instant, pts_from_tick};
 use tessera::engine::flow::{Counter, Fan, Waker};
 use tessera::io::recording::{
-    ClosingRecording, Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomRecording,
+    ClosingRecording, Reads, RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomHold, RoomRecording,
 };
 use tessera::io::store::RecordingWish;
 
@@ -92,6 +92,7 @@ impl Call {
             epoch,
             place,
             fps: FPS,
+            holds: RoomHold::default(),
             wish: RecordingWish::default(),
             waker: waker.clone(),
         };

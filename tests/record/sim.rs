@@ -38,7 +38,7 @@ pub struct Sim {
 impl Sim {
     pub fn new() -> Self {
         let epoch = RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) };
-        let setup = Setup { room: "room".parse().unwrap(), owner: None, epoch, fps: 30 };
+        let setup = Setup { room: "room".parse().unwrap(), owner: None, fence: None, epoch, fps: 30 };
         Self { recorder: Recorder::new(setup), epoch, file: Vec::new(), lost: 0 }
     }
 

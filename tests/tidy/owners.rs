@@ -34,6 +34,7 @@ const OWNED: &[(&str, &[&str])] = &[
         &[
             "io/acme",
             "io/egress",
+            "io/fleet",
             "io/push",
             "io/steward",
             "io/traces",
@@ -86,7 +87,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("crossbeam_utils", &["engine/flow"]),
     ("smallvec", &["engine/audio", "io/webrtc"]),
     // Keys.
-    ("aws_lc_rs", &["core/retention", "core/srt", "core/webhook", "io/api", "io/http", "io/tokens", "io/transfer"]),
+    (
+        "aws_lc_rs",
+        &["core/retention", "core/srt", "core/webhook", "io/api", "io/fleet", "io/http", "io/tokens", "io/transfer"],
+    ),
     ("libc", &["core/retention", "io/apart", "io/http", "io/store/clock"]),
     ("zeroize", &["core/retention", "core/srt", "core/webhook", "io/keeper", "io/push", "io/store"]),
     // Words that are checked.

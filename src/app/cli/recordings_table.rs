@@ -93,6 +93,7 @@ mod tests {
             recording: format!("00495727-r{}", "a5".repeat(16)),
             expires_at: "2026-07-21T07:00:00Z".into(),
             room: room.parse().unwrap(),
+            fence: None,
             owner: owner.map(String::from),
             state,
             started: Some("2026-07-14T09:30:00Z".into()),

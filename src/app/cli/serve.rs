@@ -168,6 +168,8 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     crate::io::telemetry::log::init(config.log.level, config.log.format);
     let recording = config.recording.enabled.then(|| config.recording.clone());
     let drain_span = config.node.drain_span();
+    // Where rooms go to other nodes they begin to by then.
+    let patience = drain_span + config.fleet.trust().map_or(Duration::ZERO, |_| limits::MOVE_SPAN);
     let node = Node::start(config)?;
     let mut interrupt = Interrupt::listen()?;
     say!("tessera listens at {} (media on UDP {})", node.url(), node.media_address());
@@ -175,7 +177,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
         print_recording(&recording, &node);
     }
     let woken = match interrupt.wait_or(node.lost(), std::future::pending()) {
-        Woken::Terminate if !drain_span.is_zero() => wait_for_rooms(&node, &mut interrupt, drain_span),
+        Woken::Terminate if !drain_span.is_zero() => wait_for_rooms(&node, &mut interrupt, (drain_span, patience)),
         woken => woken,
     };
     end_in_time()?;
@@ -189,15 +191,15 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// Whoever runs many processes asks them to end by SIGTERM, and waits: rooms may end by themselves meanwhile. Asked
-/// once more, or by Ctrl-C, the node ends at once.
-fn wait_for_rooms(node: &Node, interrupt: &mut Interrupt, span: Duration) -> Woken {
+/// once more, or by Ctrl-C, the node ends at once, and after `patience` in any case.
+fn wait_for_rooms(node: &Node, interrupt: &mut Interrupt, (span, patience): (Duration, Duration)) -> Woken {
     node.leave(span);
     let (left, hangs) = (node.left(), node.hangs());
     interrupt.wait_or(node.lost(), async move {
         tokio::select! {
             () = left => {}
             () = hangs => tracing::error!("the node hangs; its rooms are not waited for"),
-            () = tokio::time::sleep(span) => {}
+            () = tokio::time::sleep(patience) => {}
         }
     })
 }

@@ -8,7 +8,7 @@ use crate::app::config::value::Within;
 use crate::base::limits;
 use crate::core::fleet::{Label, MemberSetup, Pod};
 use crate::io::api::{Authority, HostName, WebOrigin};
-use crate::io::fleet::{EtcdIdentity, EtcdTls, FleetSetup};
+use crate::io::fleet::{EtcdIdentity, EtcdTls, FleetSetup, Trust};
 use crate::io::telemetry::log::Redacted;
 
 /// In `advertise`, what this node is called.
@@ -24,6 +24,8 @@ pub struct FleetConfig {
     password: Option<CheckedFile>,
     /// The environment says it, and no file: a file is all pods'.
     pod: Option<Pod>,
+    /// What nodes know each other by.
+    secret: Option<CheckedFile>,
 }
 
 /// As it is written.
@@ -42,6 +44,7 @@ struct Keys {
     region: String,
     keep_region: bool,
     room_people: Within<1, 100>,
+    secret_file: String,
 }
 
 impl Default for Keys {
@@ -60,6 +63,7 @@ impl Default for Keys {
             region: none(),
             keep_region: false,
             room_people: Within(10),
+            secret_file: none(),
         }
     }
 }
@@ -80,6 +84,13 @@ impl FleetConfig {
     /// The pod that this node runs in.
     pub fn set_pod(&mut self, pod: Pod) {
         self.pod = Some(pod);
+    }
+
+    /// What this node and the others know each other by, if the operator gave them a secret.
+    #[must_use]
+    pub fn trust(&self) -> Option<Trust> {
+        let secret = self.secret.as_ref().filter(|_| !self.written.etcd.is_empty())?;
+        Trust::new(secret.bytes()).ok()
     }
 
     /// For how many people room is made when a room begins.
@@ -210,7 +221,10 @@ impl TryFrom<Keys> for FleetConfig {
         let is_word = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.trim().is_empty());
         let password = read(&written.password_file, is_word, "there is no password in it, one line of text");
         let tls = [pem(&written.ca)?, pem(&written.cert)?, pem(&written.key)?];
-        Ok(Self { tls, password: password?, pod: None, written })
+        let is_secret = |bytes: &[u8]| Trust::new(bytes).is_ok();
+        let wanted = "nodes share 32 bytes or more; `openssl rand -hex 32` makes them, the same file for each node";
+        let secret = read(&written.secret_file, is_secret, wanted)?;
+        Ok(Self { tls, password: password?, secret, pod: None, written })
     }
 }
 
@@ -281,6 +295,8 @@ mod tests {
             ("keep_region = true".to_owned(), "needs region"),
             ("room_people = 0".to_owned(), "1 to 100"),
             (format!("{named}user = \"a\"\npassword_file = \"/nowhere\""), "/nowhere: No such file"),
+            (format!("{named}secret_file = \"/nowhere\""), "/nowhere: No such file"),
+            (format!("{named}secret_file = \"/dev/null\""), "32 bytes or more"),
         ] {
             let error = parse(&lines).unwrap_err();
             assert!(error.starts_with("tessera.toml:") && error.contains(told), "{lines}: {error}");

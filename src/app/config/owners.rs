@@ -11,7 +11,7 @@ use crate::app::config::webhooks::Hook;
 use crate::base::limits;
 use crate::core::access::{Scope, TENANT_MARK, TenantId, Tenants};
 use crate::core::fleet::Label;
-use crate::io::tokens::Keyring;
+use crate::io::tokens::{AccessKey, Keyring};
 
 /// What is wrong: the text that its section begins with, which of those it is, and why.
 type Wrong = (&'static str, usize, String);
@@ -27,8 +27,18 @@ impl Config {
     /// What tokens are read by: the operator's keys, and those of tenants and partners as far as these reach.
     #[must_use]
     pub fn keyring(&self) -> Keyring {
-        let keys = self.scoped_keys().map(|(file, scope)| (file.key().clone(), scope));
-        Keyring::scoped(keys.collect(), self.access.longest())
+        self.keyring_beside(None)
+    }
+
+    /// The same, and where there are keys one more: what people are let in by whose room moved. What it signs names its
+    /// room.
+    #[must_use]
+    pub fn keyring_beside(&self, passes: Option<AccessKey>) -> Keyring {
+        let mut keys: Vec<_> = self.scoped_keys().map(|(file, scope)| (file.key().clone(), scope)).collect();
+        if let Some(passes) = passes.filter(|_| !keys.is_empty()) {
+            keys.push((passes, Scope::Node));
+        }
+        Keyring::scoped(keys, self.access.longest())
     }
 
     /// Every key that signs tokens, the operator's first, and how far each reaches.

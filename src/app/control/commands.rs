@@ -43,7 +43,9 @@ impl Control {
                 let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
                 self.join(wanted, &offer, reply);
             }
-            Command::Watch { room, minus, offer, from, rung, trace, reply } => {
+            Command::Watch { room, minus, shows, offer, from, rung, trace, reply } => {
+                let publishes = minus.zip(shows).is_some_and(|(id, token)| self.is_theirs(&room, id, token));
+                let who = Comer { publishes, ..who };
                 let (role, display, seat) = (PeerRole::Viewer { minus }, String::new(), SeatWish::Free);
                 let (trace, consents_to_recording) = (Some(trace), true);
                 let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
@@ -85,6 +87,7 @@ impl Control {
             Command::Node { reply } => drop(reply.send(Ok(self.node_state(Instant::now())))),
             Command::Drain { span, reply } => drop(reply.send(Ok(self.begin_drain(span)))),
             Command::RevokeDrain { reply } => drop(reply.send(self.revoke_drain())),
+            Command::TakeUp { baggage, fence, reply } => drop(reply.send(self.take_up(baggage, fence))),
             command => self.command_of_one(command),
         }
     }

@@ -14,6 +14,8 @@ impl Control {
     /// The operator wants the node to be without rooms; those that run after `span` end then.
     pub(super) fn begin_drain(&mut self, span: Option<Duration>) -> NodeState {
         let now = Instant::now();
+        // Rooms that can go to other nodes do after a while; others may run on.
+        let span = span.or_else(|| self.mover.is_able().then(|| self.setup.config.node.drain_span()));
         self.drain.begin(now, span);
         let (rooms, people) = self.census();
         let within_s = span.map(|span| span.as_secs());
@@ -50,6 +52,7 @@ impl Control {
         if was_on {
             tracing::info!("the drain is revoked: rooms begin again");
             self.webhooks.tell(&Happening::DrainRevoked {});
+            self.revoke_moves();
             self.tell_ends();
         }
         Ok(self.node_state(now))
@@ -57,13 +60,21 @@ impl Control {
 
     /// Does what is due of a drain; whether the process ends now.
     pub(super) fn drain_due(&mut self, now: Instant) -> bool {
-        let waited_for = self.rooms.len() + self.endings.len();
+        let waited_for = self.rooms.len() + self.endings.len() + usize::from(self.moves.lingers(now));
         let Some(due) = self.drain.due(now, waited_for) else { return false };
         let (rooms, people) = self.census();
         match due {
             DrainDue::Word(left) => {
                 let left_s = left.map(|left| left.as_secs());
                 tracing::info!(rooms, people, left_s, "the node drains and waits for its rooms");
+                false
+            }
+            DrainDue::Moves => {
+                tracing::info!(
+                    rooms,
+                    people,
+                    "the time of the drain is over: the rooms that are left go to other nodes"
+                );
                 false
             }
             DrainDue::Left => {
@@ -92,12 +103,15 @@ impl Control {
 
     /// How long the rooms that are left may still run.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        self.drain.until().map(|until| until.saturating_duration_since(now))
+        let until = self.drain.moves_at().or(self.drain.until());
+        until.map(|until| until.saturating_duration_since(now))
     }
 
     /// Tells everyone when the rooms end, or that they do not any more.
     fn tell_ends(&mut self) {
-        let (until, names) = (self.drain.until(), self.rooms.keys().cloned().collect::<Vec<RoomId>>());
+        // Where rooms go to other nodes nobody has to go.
+        let until = self.drain.until().filter(|_| !self.mover.is_able());
+        let (until, names) = (until, self.rooms.keys().cloned().collect::<Vec<RoomId>>());
         for name in names {
             self.input(&name, Input::NodeEnds(until));
         }

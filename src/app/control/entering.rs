@@ -89,7 +89,7 @@ impl Control {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) => self.takes_room(),
             (Some(entry), role) => match Self::takes_more(entry, role)
-                .and_then(|()| entry.room.opens(role, wanted.who.standing))
+                .and_then(|()| entry.room.opens(wanted.who.standing, wanted.who.publishes))
                 .and_then(|()| entry.room.takes(role))
             {
                 Err(Refusal::ParticipantNotFound) => {
@@ -120,6 +120,12 @@ impl Control {
         let strained = entry.room.strained_since().is_some_and(|since| Instant::now() >= since + limits::STRAIN_ADMITS);
         let is_viewer = matches!(role, PeerRole::Viewer { .. });
         if strained && !is_viewer { Err(Refusal::NodeAtLimit) } else { Ok(()) }
+    }
+
+    /// Whether `token` names a connection of that person's, which nobody else knows.
+    pub(super) fn is_theirs(&self, room: &RoomId, person: ParticipantId, token: ResourceToken) -> bool {
+        let in_room = self.rooms.get(room).is_some_and(|entry| entry.room.is_theirs(person, token));
+        in_room || self.waiting.is_theirs(room, person, token)
     }
 
     /// Whoever publishes may watch at once, though their own connection does not stand yet.
@@ -254,7 +260,11 @@ impl Control {
             // Banned, or locked out, between their answer and their connection.
             (Some(entry), _) if entry.room.is_banned(waiter.who.bearer) => Err(Refusal::Banned),
             (None, _) => self.admit_room(&name),
-            (Some(entry), role) => entry.room.takes(role),
+            (Some(entry), role) if !is_new => entry.room.takes(role),
+            (Some(entry), role) => {
+                let Comer { standing, publishes, .. } = waiter.who;
+                entry.room.opens(standing, publishes).and_then(|()| entry.room.takes(role))
+            }
         };
         match judged {
             Err(Refusal::ParticipantNotFound) => return,
@@ -264,7 +274,7 @@ impl Control {
         let Some(waiter) = self.waiting.remove(id) else { return };
         let Waiter { display, consents_to_recording, rung, seat, resource, trickling, has_channel, .. } = waiter;
         let Waiter { who, avatar, leg, watches, .. } = waiter;
-        let Comer { standing, bearer, region } = who;
+        let Comer { standing, bearer, region, .. } = who;
         self.peers.insert(id, name.clone());
         let joining = Joining {
             peer: id,

@@ -14,7 +14,6 @@ use crate::core::access::Role;
 use crate::core::room::{KnockId, KnockKey, Lobby, Outside};
 use crate::core::signal::Knocker;
 use crate::io::api::{Moderation, Refusal, SeatWish};
-use crate::io::webrtc::PeerRole;
 
 impl Control {
     /// Whether somebody may come in whom nobody has let in, or was let in by a host. Who waits is told so each time.
@@ -23,8 +22,7 @@ impl Control {
     /// Why not.
     pub(super) fn pass_lobby(&mut self, now: Instant, wanted: &Wanted) -> Result<(), Refusal> {
         let is_host = matches!(wanted.who.standing, Some(Role::Host | Role::Admin));
-        let has_place =
-            matches!(wanted.seat, SeatWish::Resume(_)) || matches!(wanted.role, PeerRole::Viewer { minus: Some(_) });
+        let has_place = matches!(wanted.seat, SeatWish::Resume(_)) || wanted.who.publishes;
         if is_host || has_place || !self.has_lobby(&wanted.room) {
             return Ok(());
         }

@@ -10,6 +10,8 @@ mod ending;
 mod entering;
 mod following;
 mod lobbies;
+mod moves;
+mod moving;
 pub mod report;
 mod room;
 mod rooms;

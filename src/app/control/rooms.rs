@@ -13,6 +13,7 @@ use crate::app::workers::worker::least_loaded;
 use crate::base::limits;
 use crate::base::media::{PeerId, RecordingTicket, RoomEpoch, RoomId, Wallclock, pts_from_tick};
 use crate::core::access::Scope;
+use crate::core::handover::Baggage;
 use crate::core::webhook::Happening;
 use crate::engine::audio::RoomSound;
 use crate::engine::flow::Fan;
@@ -34,6 +35,14 @@ impl Control {
         if self.rooms.contains_key(name) {
             return Ok(());
         }
+        self.begin_room(name, None)
+    }
+
+    /// Begins `name`, with what it took along where it comes from another node.
+    ///
+    /// # Errors
+    /// When the mixes' encoders cannot be set up.
+    pub(super) fn begin_room(&mut self, name: &RoomId, baggage: Option<Box<Baggage>>) -> io::Result<()> {
         let config = &self.setup.config;
         let sound = RoomSound::new(config.audio.sound(), self.setup.counts.sound.clone()).map_err(io::Error::other)?;
         let (epoch, counters) = (self.epoch(), RoomCounters::default());
@@ -58,7 +67,7 @@ impl Control {
         self.workers.mix[mix].send(MixCommand::AddRoom(Box::new(work)));
         self.rooms.insert(name.clone(), Entry { room, compose, mix, accounted: Accounted::new(Instant::now()) });
         self.rooms_so_far = self.rooms_so_far.wrapping_add(1);
-        self.input(name, Input::Begin);
+        self.input(name, Input::Begin(baggage));
         let (encoder, compositor) = self.setup.engines;
         tracing::info!(room = %alias(name), encoder, compositor, "a room begins");
         Ok(())
@@ -115,6 +124,9 @@ impl Control {
                 // One that ended before its room did has nobody who waits for its summary.
                 self.endings.recording_finished(ticket, summary);
             }
+            Event::RoomTaken(room) => self.room_taken(room),
+            Event::MovePlaced { room, outcome } => self.move_placed(Instant::now(), &room, outcome),
+            Event::MoveDone { room, outcome } => self.move_done(Instant::now(), &room, outcome),
             Event::RecordingRefused { ticket, .. } if self.endings.recording_finished(ticket, None) => {}
             event => {
                 if let Some(name) = event.room().cloned() {

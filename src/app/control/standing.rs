@@ -6,7 +6,7 @@ use crate::app::control::thread::{Control, Entry};
 use crate::core::fleet::Load;
 use crate::core::ladder::Capacity;
 use crate::core::webhook::Happening;
-use crate::io::api::{DrainShown, NodeState, Refusal, Standing};
+use crate::io::api::{NodeState, Refusal, Standing};
 
 impl Control {
     /// What `GET /v1/node` tells beside what stays.
@@ -18,10 +18,7 @@ impl Control {
             Err(_) => Standing::Full,
             Ok(()) => Standing::Open,
         };
-        let drain = self.drain.since().map(|since| DrainShown {
-            since_s: now.saturating_duration_since(since).as_secs(),
-            ends_in_s: self.left(now).map(|left| left.as_secs()),
-        });
+        let drain = self.drain_shown(now);
         let unsent_bytes = self.setup.counts.archive.upload.spool_bytes.get();
         let capacity = self.capacity();
         NodeState { state, rooms, people, finishing: self.endings.len(), unsent_bytes, capacity, drain }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::app::config::Config;
 use crate::app::control::ending::Endings;
 use crate::app::control::following::Following;
+use crate::app::control::moves::Moves;
 use crate::app::control::report::RoomReport;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::control::room::{Effect, Input, Room};
@@ -31,7 +32,7 @@ use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::api::{Request, ResourceToken};
-use crate::io::fleet::Placement;
+use crate::io::fleet::{Mover, Placement};
 use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
 use crate::io::rtp::LegCommand;
@@ -118,8 +119,8 @@ pub struct ControlParts {
     pub compositors: Compositors,
     /// Where rooms can be watched by HLS.
     pub live: LiveRooms,
-    /// Who says where rooms are.
-    pub placement: Placement,
+    /// Who brings rooms to other nodes, and knows who says where they are.
+    pub mover: Mover,
     /// Who asks other servers to take rooms in.
     pub pusher: Pusher,
     /// Who tells the operator's servers what happens.
@@ -167,6 +168,9 @@ pub struct Control {
     pub(super) budget: Budget,
     /// Whether its rooms are waited for and no other begins.
     pub(super) drain: Drain,
+    /// Rooms that go to other nodes.
+    pub(super) moves: Moves,
+    pub(super) mover: Mover,
     /// All rooms end, and nothing is answered any more.
     pub(super) is_stopping: bool,
 }
@@ -207,6 +211,7 @@ impl Control {
         let engines = (encoder.library(), compositors.name());
         let mut setup = RoomSetup::new(config, counts, wakers, (archive, record_to), engines, costs);
         setup.live = parts.live;
+        setup.placement = parts.mover.placement().clone();
         let budget = Budget::new(Instant::now(), setup.codec_setup(), setup.rungs[0], limits::ROOMS_MAX);
         let setup = Arc::new(setup);
         Self {
@@ -221,7 +226,7 @@ impl Control {
             following: Following::new(parts.tracer),
             recordings_told: HashSet::new(),
             capacity_watch: CapacityWatch::default(),
-            placement: parts.placement,
+            placement: parts.mover.placement().clone(),
             encoder,
             compositors,
             rooms: HashMap::new(),
@@ -235,7 +240,9 @@ impl Control {
             rooms_so_far: 0,
             started: Instant::now(),
             budget,
-            drain: Drain::default(),
+            drain: if parts.mover.is_able() { Drain::moving() } else { Drain::default() },
+            moves: Moves::default(),
+            mover: parts.mover,
             is_stopping: false,
         }
     }
@@ -301,9 +308,15 @@ impl Control {
         self.waiting.expired(now).into_iter().for_each(|id| self.turn_away(id));
         self.sweep_lobbies(now);
         self.endings.expire(now);
+        self.moves_due(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
-        let others =
-            [self.endings.deadline(), self.waiting.deadline(), self.setup.live.forget(now), self.following.due(now)];
+        let others = [
+            self.endings.deadline(),
+            self.waiting.deadline(),
+            self.moves.deadline(),
+            self.setup.live.forget(now),
+            self.following.due(now),
+        ];
         rooms.chain(others.into_iter().flatten()).chain(self.drain.deadline()).chain(self.lobby_deadline()).min()
     }
 

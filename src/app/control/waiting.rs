@@ -50,11 +50,14 @@ pub(super) struct Comer {
     pub(super) bearer: Option<BearerId>,
     /// Where a room has to be that they come into.
     pub(super) region: Option<Label>,
+    /// They are in the room already, by a connection that they named by what only they know.
+    pub(super) publishes: bool,
 }
 
 impl Comer {
     pub(super) fn of(caller: &Caller) -> Self {
-        Self { standing: caller.role(), bearer: caller.bearer(), region: caller.region().cloned() }
+        let (standing, bearer, region) = (caller.role(), caller.bearer(), caller.region().cloned());
+        Self { standing, bearer, region, publishes: false }
     }
 }
 
@@ -150,6 +153,12 @@ impl Waiting {
     pub(super) fn awaits(&self, room: &RoomId, person: Option<ParticipantId>) -> bool {
         let mut coming = self.0.values().filter(|waiter| waiter.room == *room).filter_map(|w| w.role.participant());
         coming.any(|id| person.is_none_or(|person| id == person))
+    }
+
+    /// Whether that person is on their way by the connection that `token` names.
+    pub(super) fn is_theirs(&self, room: &RoomId, person: ParticipantId, token: ResourceToken) -> bool {
+        let mut coming = self.0.values().filter(|waiter| waiter.room == *room && waiter.resource == token);
+        coming.any(|waiter| waiter.role.participant() == Some(person))
     }
 
     /// Rooms to which somebody is on the way who would begin them.

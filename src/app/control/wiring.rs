@@ -58,6 +58,7 @@ impl Control {
             Effect::Forget(peer, resource) => self.forget(peer, resource),
             Effect::Tell(happening) => self.webhooks.tell(&happening),
             Effect::Stored(ticket) => self.recording_stored(name, ticket),
+            Effect::HandOver(baggage) => self.hand_over(name, *baggage),
             Effect::End(end) => self.end_room(name, *end),
         }
     }

@@ -37,6 +37,11 @@ pub(super) fn may_ask(text: &str) -> bool {
     text.contains("\"send\"")
 }
 
+/// Whether `text` may be a `moved`.
+pub(super) fn may_move(text: &str) -> bool {
+    text.contains("\"moved\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

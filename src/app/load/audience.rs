@@ -13,7 +13,7 @@ use reqwest::Url;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::codecs::Codecs;
@@ -44,12 +44,16 @@ pub(super) struct Audience {
     thread: Option<JoinHandle<()>>,
     /// What is to be deleted when they leave.
     resources: Vec<Url>,
+    /// Whose connection ended.
+    lost: mpsc::Receiver<usize>,
+    /// Those who ask again.
+    seeking: JoinSet<Result<Url, LoadError>>,
 }
 
 /// What the thread is told.
 enum Word {
-    /// One more, of whom is to be told when the connection stands.
-    Come(Box<Spectator>, oneshot::Sender<()>),
+    /// One more, of whom is to be told when the connection stands; or one who was there before, and came anew.
+    Come(Box<Spectator>, oneshot::Sender<()>, Option<usize>),
     /// From now on it is measured.
     Begin,
     /// Until now it was.
@@ -64,9 +68,10 @@ impl Audience {
     pub fn open() -> Result<Self, LoadError> {
         let system = |error: io::Error| LoadError::System(format!("the viewers: {error}"));
         let (words, heard) = bounded(limits::LOAD_JOINS_AT_ONCE);
-        let hall = Hall::open(heard).map_err(system)?;
+        let (gone, lost) = mpsc::channel(limits::VIEWERS_MAX);
+        let hall = Hall::open(heard, gone).map_err(system)?;
         let thread = thread::Builder::new().name("viewers".into()).spawn(|| hall.run()).map_err(system)?;
-        Ok(Self { words, thread: Some(thread), resources: Vec::new() })
+        Ok(Self { words, thread: Some(thread), resources: Vec::new(), lost, seeking: JoinSet::new() })
     }
 
     /// Whether nobody came.
@@ -88,7 +93,7 @@ impl Audience {
             let (permits, words) = (Arc::clone(&permits), self.words.clone());
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
-                come((&door, &room, rung), (here, &codecs), &words).await
+                come((&door, &room, rung), (here, &codecs), &words, None).await
             });
         }
         let mut done = 0;
@@ -110,6 +115,28 @@ impl Audience {
         let _ = self.words.send(Word::Begin);
     }
 
+    /// The next one whose connection ended.
+    pub async fn next_lost(&mut self) -> Option<usize> {
+        self.lost.recv().await
+    }
+
+    /// Has one whose connection ended ask again, as often as need be.
+    pub fn seek(&mut self, at: usize, (door, room, codecs, rung): (Door, RoomId, Codecs, Option<RungName>)) {
+        let (words, here) = (self.words.clone(), door.near_address());
+        self.seeking.spawn(async move {
+            let here = here?;
+            let mut tries = 0;
+            loop {
+                let came = come((&door, &room, rung), (here, &codecs), &words, Some(at)).await;
+                tries += 1;
+                if came.is_ok() || tries >= limits::LOAD_SEEKS_MAX {
+                    return came;
+                }
+                tokio::time::sleep(limits::LOAD_PHASE_SPACING).await;
+            }
+        });
+    }
+
     /// What they got until now.
     pub async fn end(&self) -> Vec<Reception> {
         let (tell, told) = oneshot::channel();
@@ -121,6 +148,10 @@ impl Audience {
     pub async fn leave(mut self, door: &Door) -> Vec<LoadError> {
         let permits = Arc::new(Semaphore::new(limits::LOAD_JOINS_AT_ONCE));
         let mut leaving = JoinSet::new();
+        while let Some(Ok(found)) = self.seeking.try_join_next() {
+            self.resources.extend(found);
+        }
+        self.seeking.abort_all();
         for resource in std::mem::take(&mut self.resources) {
             let (door, permits) = (door.clone(), Arc::clone(&permits));
             leaving.spawn(async move {
@@ -150,6 +181,7 @@ async fn come(
     (door, room, rung): (&Door, &RoomId, Option<RungName>),
     (here, codecs): (IpAddr, &Codecs),
     words: &Sender<Word>,
+    again: Option<usize>,
 ) -> Result<Url, LoadError> {
     let (mut spectator, offer) = Spectator::new(here, codecs, Instant::now())?;
     let admission = door.watch(room, rung, offer).await?;
@@ -157,7 +189,7 @@ async fn come(
     let settled = async {
         spectator.accept(&admission.answer, Instant::now())?;
         let gone = || LoadError::System("the viewers' thread ended".to_owned());
-        words.send(Word::Come(Box::new(spectator), tell)).map_err(|_| gone())?;
+        words.send(Word::Come(Box::new(spectator), tell, again)).map_err(|_| gone())?;
         let late = || LoadError::NotConnected(format!("no connection within {} s", limits::CONNECT_SPAN.as_secs()));
         let stood = tokio::time::timeout(limits::CONNECT_SPAN, stands).await.map_err(|_| late())?;
         stood.map_err(|_| LoadError::NotConnected("a viewer's connection failed".to_owned()))
@@ -176,6 +208,7 @@ struct Hall {
     seats: Vec<Seat>,
     batch: Batch,
     timers_at: Instant,
+    gone: mpsc::Sender<usize>,
 }
 
 struct Seat {
@@ -189,14 +222,16 @@ enum Standing {
     Coming(oneshot::Sender<()>),
     /// It came up.
     Seated,
+    /// It came up, and ended.
+    Lost,
     /// Nobody waited for it any more.
     Forgotten,
 }
 
 impl Hall {
-    fn open(words: Receiver<Word>) -> io::Result<Self> {
+    fn open(words: Receiver<Word>, gone: mpsc::Sender<usize>) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { words, epoll, seats: Vec::new(), batch: Batch::new(), timers_at: Instant::now() })
+        Ok(Self { words, epoll, seats: Vec::new(), batch: Batch::new(), timers_at: Instant::now(), gone })
     }
 
     fn run(mut self) {
@@ -220,7 +255,16 @@ impl Hall {
     fn obey(&mut self, word: Word) {
         let now = Instant::now();
         match word {
-            Word::Come(spectator, standing) => {
+            Word::Come(mut spectator, standing, Some(at)) => {
+                let Some(seat) = self.seats.get_mut(at) else { return };
+                spectator.reception = seat.spectator.reception.anew();
+                let data = EventData::new_u64(at as u64);
+                if epoll::add(&self.epoll, &*spectator, data, EventFlags::IN).is_ok() {
+                    // The former socket leaves the list as it is closed.
+                    *seat = Seat { spectator, standing: Standing::Coming(standing) };
+                }
+            }
+            Word::Come(spectator, standing, None) => {
                 let at = EventData::new_u64(self.seats.len() as u64);
                 // Who cannot be waited for is told so by its fallen end.
                 if epoll::add(&self.epoll, &*spectator, at, EventFlags::IN).is_ok() {
@@ -229,7 +273,8 @@ impl Hall {
             }
             Word::Begin => self.seats.iter_mut().for_each(|seat| seat.spectator.reception.begin(now)),
             Word::End(tell) => {
-                let seated = self.seats.iter().filter(|seat| matches!(seat.standing, Standing::Seated));
+                let seated =
+                    self.seats.iter().filter(|seat| matches!(seat.standing, Standing::Seated | Standing::Lost));
                 let ends = seated.map(|seat| seat.spectator.reception.end(now, seat.spectator.stands()));
                 // Who asked may have been interrupted.
                 let _ = tell.send(ends.collect());
@@ -253,9 +298,13 @@ impl Hall {
             return;
         }
         self.timers_at = now + limits::LOAD_VIEWERS_TIMERS;
-        for seat in &mut self.seats {
+        for (at, seat) in self.seats.iter_mut().enumerate() {
             seat.spectator.look(now);
             seat.settle();
+            if matches!(seat.standing, Standing::Seated) && !seat.spectator.stands() && self.gone.try_send(at).is_ok() {
+                seat.spectator.reception.ended(now);
+                seat.standing = Standing::Lost;
+            }
         }
     }
 }
@@ -285,7 +334,7 @@ mod tests {
         let (one, _) =
             Spectator::new(Ipv4Addr::LOCALHOST.into(), &Codecs::default(), Instant::now()).expect("there are sockets");
         let (tell, stands) = oneshot::channel();
-        audience.words.send(Word::Come(Box::new(one), tell)).unwrap();
+        audience.words.send(Word::Come(Box::new(one), tell, None)).unwrap();
         audience.begin();
         assert!(audience.end().await.is_empty() && audience.is_empty());
         drop(audience);

@@ -105,7 +105,7 @@ impl Crowd {
         let (certificate, is_near) = (&self.certificate, door.is_loopback());
         let setup = GuestSetup { number, pictures: &pictures, certificate, is_near };
         let (mut guest, offer) = Guest::offer(&setup, Instant::now())?;
-        let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
+        let admission = door.join(room, (&format!("Load {number}"), None), wants, offer).await?;
         let resource = admission.resource;
         let settled = match guest.accept(&admission.answer) {
             Ok(()) => self.settle(number, guest).await,

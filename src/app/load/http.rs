@@ -48,6 +48,17 @@ impl Door {
         Ok(Self { client, node })
     }
 
+    /// The door of another node of the same fleet, asked as this one is, or with what lets somebody in there.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn beside(&self, url: &str, pass: Option<&str>) -> Result<Self, LoadError> {
+        match pass {
+            Some(pass) => Self::open(url, Some(&Redacted::new(pass.to_owned()))),
+            None => Ok(Self { client: self.client.clone(), node: node_url(url)? }),
+        }
+    }
+
     /// Whether the node is on this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.node)
@@ -71,11 +82,17 @@ impl Door {
         near().map_err(|error: io::Error| self.unreachable(&error))
     }
 
-    /// Offers one person's connection.
+    /// Offers one person's connection; to the `seat` of one that they had, where they come to another node.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`] and [`LoadError::Refused`].
-    pub async fn join(&self, room: &RoomId, name: &str, wants: Wants, offer: String) -> Result<Admission, LoadError> {
+    pub async fn join(
+        &self,
+        room: &RoomId,
+        (name, seat): (&str, Option<&str>),
+        wants: Wants,
+        offer: String,
+    ) -> Result<Admission, LoadError> {
         let mut url = self.node.clone();
         url.set_path(&format!("/v1/rooms/{room}/participants"));
         url.query_pairs_mut().clear().append_pair("name", name);
@@ -84,6 +101,9 @@ impl Door {
         }
         if let Some(rung) = wants.rung {
             url.query_pairs_mut().append_pair("rung", &rung.to_string());
+        }
+        if let Some(seat) = seat {
+            url.query_pairs_mut().append_pair("seat", seat);
         }
         self.offer(url, offer).await
     }
@@ -141,7 +161,9 @@ impl Door {
     /// As [`Self::join`].
     pub async fn leave(&self, resource: &Url) -> Result<(), LoadError> {
         let response = self.client.delete(resource.clone()).send().await.map_err(|e| self.unreachable(&e))?;
-        if response.status().is_success() { Ok(()) } else { Err(refusal(response).await) }
+        // A room that went to another node took nobody's former connection along.
+        let is_over = response.status().is_success() || response.status() == StatusCode::TEMPORARY_REDIRECT;
+        if is_over { Ok(()) } else { Err(refusal(response).await) }
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> LoadError {

@@ -16,6 +16,7 @@ pub mod clip;
 mod codecs;
 pub(crate) mod container;
 mod crowd;
+mod departures;
 mod error;
 mod gauge;
 mod hls;

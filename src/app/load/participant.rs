@@ -87,7 +87,8 @@ pub(super) struct LocalTrack {
 
 impl Participant {
     /// Joins `room` as person `number`, who speaks these `codecs` and wants this of the call, and waits until media
-    /// flows. Behind a bad link a connection that does not stand soon is tried anew, as the node's own page does.
+    /// flows. `seat` names the seat that they have already. Behind a bad link a connection that does not stand soon is
+    /// tried anew, as the node's own page does.
     ///
     /// # Errors
     /// [`LoadError::Unreachable`], [`LoadError::Refused`], [`LoadError::Connection`] and [`LoadError::NotConnected`].
@@ -97,12 +98,13 @@ impl Participant {
         number: usize,
         codecs: &Codecs,
         (wants, path): (Wants, &Path),
+        seat: Option<&str>,
     ) -> Result<Self, LoadError> {
         // The crate's DTLS forgets to repeat its last flight once anything of the other side's comes twice.
         let attempts = if path.links.is_some() { limits::LOAD_LINKED_ATTEMPTS } else { 1 };
         let (patience, mut attempt) = (limits::CONNECT_SPAN / attempts, 1);
         loop {
-            let joined = Self::attempt(door, room, (number, attempt), codecs, (wants, path), patience).await;
+            let joined = Self::attempt(door, room, (number, attempt, seat), codecs, (wants, path), patience).await;
             if attempt == attempts || !matches!(joined, Err(LoadError::NotConnected(_))) {
                 return joined;
             }
@@ -114,7 +116,7 @@ impl Participant {
     async fn attempt(
         door: &Door,
         room: &RoomId,
-        (number, attempt): (usize, u32),
+        (number, attempt, seat): (usize, u32, Option<&str>),
         codecs: &Codecs,
         (wants, path): (Wants, &Path),
         patience: Duration,
@@ -132,7 +134,7 @@ impl Participant {
         let inward = if pictures.camera { &INWARD[..] } else { &INWARD[1..] };
         let channel = lay_out(&*connection, &outward, inward).await?;
         let offer = offer(&*connection, &mut gathered).await?;
-        let admission = door.join(room, &format!("Load {number}"), wants, offer).await?;
+        let admission = door.join(room, (&format!("Load {number}"), seat), wants, offer).await?;
         let resource = admission.resource;
         let codec = pictures.camera.then(|| answered(&admission.answer)).flatten();
         let mut answer = with_all_on_the_first(&admission.answer);
@@ -160,6 +162,11 @@ impl Participant {
     pub fn tracks_of_pictures(&self) -> impl Iterator<Item = (VideoTrack, &LocalTrack)> {
         let camera = self.camera.iter().map(|local| (VideoTrack::Camera, local));
         camera.chain(self.screen.iter().map(|local| (VideoTrack::Screen, local)))
+    }
+
+    /// What names their seat to the node.
+    pub fn seat(&self) -> Option<String> {
+        self.resource.path_segments()?.next_back().map(str::to_owned)
     }
 
     /// Whether the connection stands, as far as this side knows.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use super::asked::{Asked, may_ask};
+use super::asked::{Asked, may_ask, may_move};
 use super::codecs::codec_of;
 use super::report::PacketReport;
 use crate::base::media::{Codec, Outbox, ReceivedFrame};
@@ -24,15 +24,42 @@ use crate::io::webrtc::{Assembled, SoundAssembler, VideoAssembler, WirePacket};
 /// Half the span of 16-bit sequence numbers: what lies further back is a later round.
 const HALF_ROUND: u64 = 1 << 15;
 
+/// Which of a person's connections something comes by: each time their room moves there is one more.
+pub(super) type Way = u32;
+
 /// What a person's senses get.
 #[derive(Debug)]
 pub(super) enum Inward {
     /// A frame of the composite, and when its last packet arrived.
-    Picture(ReceivedFrame),
+    Picture(Way, ReceivedFrame),
     /// A packet of the mix.
-    Sound(ReceivedFrame),
+    Sound(Way, ReceivedFrame),
     /// What the node tells on the data channel.
-    Told(FromNode),
+    Told(Way, FromNode),
+}
+
+/// Where one connection's news goes.
+#[derive(Clone)]
+pub(super) struct Ends {
+    /// Which it is.
+    pub way: Way,
+    /// To whoever looks and listens.
+    pub senses: Option<Sender<Inward>>,
+    /// That the room goes on elsewhere.
+    pub moves: mpsc::Sender<Departure>,
+    /// That a picture is there: written here where nobody looks, by whoever does where they do.
+    pub shown: watch::Sender<Way>,
+}
+
+/// A person is told where their room goes on.
+#[derive(Debug)]
+pub(super) struct Departure {
+    /// Whose.
+    pub number: usize,
+    /// Where its new node is reached.
+    pub url: String,
+    /// What lets them in there.
+    pub pass: Option<String>,
 }
 
 /// Packets of all people together.
@@ -59,41 +86,47 @@ impl PacketCounts {
     }
 }
 
-/// Reads one person's inward tracks and data channel until they end; `senses` is where they go, if anyone looks, and
-/// `asked` takes what the node asks of their pictures.
+/// Reads the inward tracks and the data channel of person `number` until they end; `ends` is where they go, and `asked`
+/// takes what the node asks of their pictures.
 pub(super) async fn receive(
-    mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>,
-    channel: Arc<dyn DataChannel>,
-    senses: Option<Sender<Inward>>,
+    number: usize,
+    (mut tracks, channel): (mpsc::Receiver<Arc<dyn TrackRemote>>, Arc<dyn DataChannel>),
+    ends: Ends,
     asked: watch::Sender<Asked>,
     counts: Arc<PacketCounts>,
 ) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(read_channel(channel, senses.clone(), asked));
+    tasks.spawn(read_channel(number, channel, ends.clone(), asked));
     while let Some(track) = tracks.recv().await {
-        tasks.spawn(read_track(track, senses.clone(), Arc::clone(&counts)));
+        tasks.spawn(read_track(track, ends.clone(), Arc::clone(&counts)));
     }
     while tasks.join_next().await.is_some() {}
 }
 
-async fn read_channel(channel: Arc<dyn DataChannel>, senses: Option<Sender<Inward>>, asked: watch::Sender<Asked>) {
+async fn read_channel(number: usize, channel: Arc<dyn DataChannel>, ends: Ends, asked: watch::Sender<Asked>) {
+    let Ends { way, senses, moves, .. } = ends;
     while let Some(event) = channel.poll().await {
         let DataChannelEvent::OnMessage(message) = event else { continue };
         let Ok(text) = std::str::from_utf8(&message.data) else { continue };
         // Who does not look needs nothing of a room's hundred names, which are told anew with each who joins.
-        if senses.is_none() && !may_ask(text) {
+        if senses.is_none() && !may_ask(text) && !may_move(text) {
             continue;
         }
         let Ok(Some(told)) = FromNode::parse(text) else { continue };
         asked.send_if_modified(|asked| asked.hear(&told));
+        if let FromNode::Moved { url, pass } = &told {
+            // A run that is over follows nobody.
+            let _ = moves.try_send(Departure { number, url: url.clone(), pass: pass.clone() });
+        }
         if let Some(senses) = &senses {
             // The thread behind takes messages within a frame's time; if it is gone, nobody needs them.
-            let _ = senses.try_send(Inward::Told(told));
+            let _ = senses.try_send(Inward::Told(way, told));
         }
     }
 }
 
-async fn read_track(track: Arc<dyn TrackRemote>, senses: Option<Sender<Inward>>, counts: Arc<PacketCounts>) {
+async fn read_track(track: Arc<dyn TrackRemote>, ends: Ends, counts: Arc<PacketCounts>) {
+    let Ends { way, senses, shown, .. } = ends;
     let is_video = track.kind().await == RtpCodecKind::Video;
     let mut round = Round::default();
     let mut frames = Frames::new(is_video);
@@ -105,9 +138,15 @@ async fn read_track(track: Arc<dyn TrackRemote>, senses: Option<Sender<Inward>>,
         };
         let sequence = round.extend(packet.header.sequence_number);
         round.count(&counts);
-        let Some(senses) = &senses else { continue };
+        let Some(senses) = &senses else {
+            // Nobody decodes it: what is there is the last packet of a picture.
+            if is_video && packet.header.marker {
+                shown.send_if_modified(|newest| std::mem::replace(newest, way.max(*newest)) < way);
+            }
+            continue;
+        };
         let ssrc = packet.header.ssrc;
-        if frames.push(sequence, packet, senses, &counts) {
+        if frames.push(way, (sequence, packet), senses, &counts) {
             counts.asked.fetch_add(1, Ordering::Relaxed);
             let request = PictureLossIndication { sender_ssrc: 0, media_ssrc: ssrc };
             // A connection that is ending takes no requests, and needs none.
@@ -131,7 +170,13 @@ impl Frames {
     }
 
     /// Takes one packet; true asks for a keyframe.
-    fn push(&mut self, sequence: u64, packet: Packet, senses: &Sender<Inward>, counts: &PacketCounts) -> bool {
+    fn push(
+        &mut self,
+        way: Way,
+        (sequence, packet): (u64, Packet),
+        senses: &Sender<Inward>,
+        counts: &PacketCounts,
+    ) -> bool {
         let arrival = Instant::now();
         let (Self::Picture { time, .. } | Self::Sound { time, .. }) = self;
         let wire = WirePacket {
@@ -157,14 +202,14 @@ impl Frames {
                 pictures.push(packet.header.payload_type, wire);
                 for assembled in pictures.out.drain() {
                     match assembled {
-                        Assembled::Frame(frame) => hand_on(Inward::Picture(frame)),
+                        Assembled::Frame(frame) => hand_on(Inward::Picture(way, frame)),
                         Assembled::RequestKeyframe => is_asking = true,
                     }
                 }
                 is_asking
             }
             Self::Sound { assembler, .. } => {
-                assembler.push(wire).map(Inward::Sound).map(hand_on);
+                assembler.push(wire).map(|frame| Inward::Sound(way, frame)).map(hand_on);
                 false
             }
         }

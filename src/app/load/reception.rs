@@ -30,6 +30,12 @@ pub struct ViewersReport {
     pub longest_gap_ms: f64,
     /// The longest time without a packet of the mix, milliseconds; silence is told each 400.
     pub sound_gap_ms: f64,
+    /// Times that one was sent off, and came again.
+    #[serde(default)]
+    pub returns: u64,
+    /// The longest from the end of a connection to the first picture by the next, milliseconds.
+    #[serde(default)]
+    pub return_ms: f64,
     /// Bits a second of one, with all that is not media; of all of them the mean.
     pub bitrate: f64,
     /// Packets that came, of composite and mix.
@@ -78,6 +84,8 @@ impl ViewersReport {
             freezes: sum(|counts| counts.freezes),
             longest_gap_ms: longest(|counts| counts.longest_gap),
             sound_gap_ms: longest(|counts| counts.sound_gap),
+            returns: sum(|counts| counts.returns),
+            return_ms: longest(|counts| counts.longest_return),
             bitrate: sum(|counts| counts.bytes) as f64 * 8.0 / seconds / all.len().max(1) as f64,
             packets: sum(|counts| counts.received),
             lost: sum(|counts| counts.lost),
@@ -94,7 +102,10 @@ impl ViewersReport {
         let gone = if stayed < connected { format!(", {left}") } else { String::new() };
         let blind = connected.saturating_sub(watched);
         let blind = if blind > 0 { format!(", {blind} saw nothing") } else { String::new() };
-        let gaps = format!("longest gap {:.0} ms, of the sound {:.0}", self.longest_gap_ms, self.sound_gap_ms);
+        let mut gaps = format!("longest gap {:.0} ms, of the sound {:.0}", self.longest_gap_ms, self.sound_gap_ms);
+        if self.returns > 0 {
+            gaps += &format!(", {} came again within {:.0}", self.returns, self.return_ms);
+        }
         let (packets, lost, late) = (self.packets, self.lost, self.late);
         let rate = self.bitrate / 1e6;
         [
@@ -117,6 +128,8 @@ struct Counts {
     keyframes_asked: u64,
     longest_gap: Duration,
     sound_gap: Duration,
+    returns: u64,
+    longest_return: Duration,
 }
 
 /// What one viewer gets.
@@ -134,6 +147,8 @@ pub(super) struct Reception {
     /// Last packets of pictures that are not whole yet.
     ends: VecDeque<u64>,
     picture_at: Option<Instant>,
+    /// When the connection ended, after which nothing was seen yet.
+    ended_at: Option<Instant>,
     sound_at: Option<Instant>,
     /// When a keyframe may be asked for next.
     ask_at: Instant,
@@ -152,10 +167,22 @@ impl Reception {
             keyframe: None,
             ends: VecDeque::new(),
             picture_at: None,
+            ended_at: None,
             sound_at: None,
             ask_at: now,
             counts: Counts::default(),
         }
+    }
+
+    /// The connection ended.
+    pub fn ended(&mut self, now: Instant) {
+        self.ended_at.get_or_insert(now);
+    }
+
+    /// The same viewer by another connection: what was counted goes on, and the gap until its first picture with it.
+    pub fn anew(&self) -> Self {
+        let (pictures, sounds) = (Order::default(), Order::default());
+        Self { pictures, sounds, keyframe: None, ends: VecDeque::new(), ..self.clone() }
     }
 
     /// The connection stands.
@@ -246,6 +273,11 @@ impl Reception {
             self.ends.pop_front();
             self.counts.pictures += 1;
             self.first.get_or_insert(now.saturating_duration_since(self.asked));
+            if let Some(ended) = self.ended_at.take() {
+                self.counts.returns += 1;
+                let span = now.saturating_duration_since(ended);
+                self.counts.longest_return = self.counts.longest_return.max(span);
+            }
             if let Some(before) = self.picture_at.replace(now) {
                 self.gap(now.saturating_duration_since(before));
             }

@@ -39,6 +39,9 @@ pub struct Report {
     /// Those who only watched, by WHEP.
     #[serde(default)]
     pub viewers: Option<ViewersReport>,
+    /// Who was told that the room goes on at another node.
+    #[serde(default)]
+    pub moves: MoveReport,
     /// The bad links, all together.
     #[serde(default)]
     pub links: Option<LinkReport>,
@@ -69,6 +72,17 @@ pub struct StackReport {
     pub webrtc: usize,
     /// The node's own, all on one thread.
     pub own: usize,
+}
+
+/// Moves of a room to another node, of all people together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveReport {
+    /// Times that somebody was told so.
+    pub told: usize,
+    /// Of those, the ones in which they saw the picture there and then left the former node.
+    pub followed: usize,
+    /// The longest from being told to seeing it, milliseconds.
+    pub longest_ms: u64,
 }
 
 /// Cameras that sent the same.
@@ -120,6 +134,9 @@ pub struct DecoderReport {
     /// The longest time without a new composite.
     #[serde(default)]
     pub longest_picture_gap_ms: f64,
+    /// The longest from the last composite by a connection to the first by the next, where the room moved.
+    #[serde(default)]
+    pub longest_move_gap_ms: f64,
     /// The composite's extents, each from when on: a viewer's rung follows their link.
     #[serde(default)]
     pub rungs: Vec<RungReport>,
@@ -300,6 +317,10 @@ impl fmt::Display for Report {
             row("mouth to ear", format!("{p50:.0} ms median, {p95:.0} p95"))?;
         }
         row("packets", format!("{} received, {} lost", self.packets.received, self.packets.lost))?;
+        let MoveReport { told, followed, longest_ms } = self.moves;
+        if told > 0 {
+            row("moves", format!("{followed} of {told} followed to another node, within {longest_ms} ms each"))?;
+        }
         let RepairReport { lost, repaired, overtaken } = self.repairs;
         if lost > 0 {
             row("repairs", format!("{repaired} of {lost} lost came again, {overtaken} came late"))?;

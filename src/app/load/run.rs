@@ -8,18 +8,18 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::asked::Asked;
 use super::audience::{Audience, Guests};
 use super::camera::Camera;
 use super::clip;
 use super::codecs::Codecs;
 use super::crowd::{Attendee, Crowd};
+use super::departures::{Departures, Step, next_lost};
 use super::error::LoadError;
 use super::http::Door;
 use super::library::Library;
 use super::link::LinkPlan;
 use super::participant::{Participant, Path};
-use super::receiver::{PacketCounts, receive};
+use super::receiver::{Departure, PacketCounts};
 use super::reception::ViewersReport;
 use super::relay::{Links, Relay};
 use super::repair::RepairCounts;
@@ -217,6 +217,8 @@ struct Call<'a> {
     crowd: Option<Arc<Crowd>>,
     audience: Option<Audience>,
     witnesses: Vec<Witness>,
+    /// Who was told that the room goes on elsewhere.
+    departures: Departures,
     errors: Vec<LoadError>,
 }
 
@@ -243,6 +245,7 @@ impl<'a> Call<'a> {
             crowd: None,
             audience: None,
             witnesses: Vec::new(),
+            departures: Departures::default(),
             errors: Vec::new(),
         }
     }
@@ -273,6 +276,8 @@ impl<'a> Call<'a> {
             tokio::select! {
                 () = &mut stop => break,
                 _ = ticks.tick() => told(Stage::Measuring(begin.elapsed())),
+                Some(step) = self.departures.next() => self.follow(step),
+                Some(at) = next_lost(&mut self.audience) => self.seek(at),
             }
         }
         let measured = begin.elapsed();
@@ -298,6 +303,7 @@ impl<'a> Call<'a> {
         (report.packets, report.repairs, report.links) = (packets, repairs, links);
         (report.cameras, report.viewers) = (cameras, viewers);
         report.joined_s = (begin - self.start).as_secs_f64();
+        report.moves = self.departures.report();
         let discarded = self.counts.discarded();
         if discarded > 0 {
             report.errors.push(format!("{discarded} frames came faster than this load could decode them"));
@@ -348,23 +354,17 @@ impl<'a> Call<'a> {
         let permits = Arc::new(Semaphore::new(limits::LOAD_JOINS_AT_ONCE));
         let mut joins = JoinSet::new();
         for number in 0..self.options.participants {
-            let video = self.options.video;
-            let pictures = Pictures { camera: video, screen: video && number < self.options.screens };
-            let rungs = &self.options.rungs;
-            let rung = (!rungs.is_empty()).then(|| rungs[number % rungs.len()]);
-            let wants = Wants { pictures, unrecorded: number < self.options.unrecorded, rung };
+            let wants = self.wants(number);
             let (door, room, permits) = (self.door.clone(), self.options.room.clone(), Arc::clone(&permits));
             let codecs = self.options.codecs.clone();
-            let linked = self.options.linked.unwrap_or(self.options.participants);
-            let links = self.links.clone().filter(|_| number + linked >= self.options.participants);
-            let crowd = self.crowd_for(number, links.is_some() || wants.pictures.screen)?;
-            let path = Path { links, repairs: Arc::clone(&self.repairs) };
+            let path = self.path(number);
+            let crowd = self.crowd_for(number, path.links.is_some() || wants.pictures.screen)?;
             joins.spawn(async move {
                 let _permit = permits.acquire().await;
                 if let Some(crowd) = crowd {
                     return crowd.join(&door, &room, number, &codecs, wants).await.map(Person::OfCrowd);
                 }
-                let joined = Participant::join(&door, &room, number, &codecs, (wants, &path)).await;
+                let joined = Participant::join(&door, &room, number, &codecs, (wants, &path), None).await;
                 joined.map(|person| Person::Apart(Box::new(person)))
             });
         }
@@ -380,6 +380,74 @@ impl<'a> Call<'a> {
             }
         }
         Ok(())
+    }
+
+    fn wants(&self, number: usize) -> Wants {
+        let LoadOptions { video, screens, unrecorded, rungs, .. } = self.options;
+        let pictures = Pictures { camera: *video, screen: *video && number < *screens };
+        let rung = (!rungs.is_empty()).then(|| rungs[number % rungs.len()]);
+        Wants { pictures, unrecorded: number < *unrecorded, rung }
+    }
+
+    fn path(&self, number: usize) -> Path {
+        let linked = self.options.linked.unwrap_or(self.options.participants);
+        let links = self.links.clone().filter(|_| number + linked >= self.options.participants);
+        Path { links, repairs: Arc::clone(&self.repairs) }
+    }
+
+    /// Somebody is told that their room goes on elsewhere: they come there to the seat that they have.
+    fn depart(&mut self, departure: &Departure) {
+        let number = departure.number;
+        let person = self.people.iter().find_map(|person| match person {
+            Person::Apart(person) if person.number == number => Some(person),
+            _ => None,
+        });
+        let Some(seat) = person.and_then(|person| person.seat()) else { return };
+        let door = match self.door.beside(&departure.url, departure.pass.as_deref()) {
+            Ok(door) => door,
+            Err(error) => return self.errors.push(error),
+        };
+        let (room, codecs) = (self.options.room.clone(), self.options.codecs.clone());
+        let (wants, path) = (self.wants(number), self.path(number));
+        self.departures.follow(number, async move {
+            Participant::join(&door, &room, number, &codecs, (wants, &path), Some(&seat)).await
+        });
+    }
+
+    /// Somebody is told that their room goes on elsewhere, stands there, or sees it: then they leave the former node.
+    fn follow(&mut self, step: Step) {
+        match step {
+            Step::Told(departure) => self.depart(&departure),
+            Step::Stands(number, Err(error)) => {
+                self.departures.give_up(number);
+                self.errors.push(error);
+            }
+            Step::Stands(number, Ok(mut person)) => {
+                let Some(line) = self.departures.begin(&mut person, &self.counts) else { return };
+                self.departures.see(number, person, line);
+            }
+            Step::Sees(number, person) => {
+                let seat = self.people.iter_mut().find(|one| matches!(one, Person::Apart(one) if one.number == number));
+                let Some(seat) = seat else { return };
+                let Person::Apart(former) = std::mem::replace(seat, Person::Apart(person)) else { return };
+                self.departures.leave(number);
+                let door = self.door.clone();
+                self.tasks.spawn(async move {
+                    // A node that is gone by now needs no goodbye.
+                    let _ = former.leave(&door).await;
+                });
+            }
+        }
+    }
+
+    /// One who only watched was sent off, and asks again where they asked at first.
+    fn seek(&mut self, at: usize) {
+        let LoadOptions { room, codecs, rungs, .. } = self.options;
+        let (door, room, codecs) = (self.door.clone(), room.clone(), codecs.clone());
+        let rung = (!rungs.is_empty()).then(|| rungs[at % rungs.len()]);
+        if let Some(audience) = &mut self.audience {
+            audience.seek(at, (door, room, codecs, rung));
+        }
     }
 
     /// The crowd that person `number` is of; `None`: they come by the crate `webrtc`, as whoever `needs` it does.
@@ -422,14 +490,13 @@ impl<'a> Call<'a> {
             })
             .transpose()?;
         let senses = witness.as_ref().map(|witness| witness.senses.clone());
+        let shown = witness.as_ref().map_or_else(|| watch::Sender::new(0), |witness| witness.shown.clone());
         self.witnesses.extend(witness);
-        let tracks = person.take_tracks();
-        let (asks, asked) = watch::channel(Asked::default());
-        self.tasks.spawn(receive(tracks, Arc::clone(&person.channel), senses, asks, Arc::clone(&self.counts)));
         let pictures: Vec<VideoTrack> = person.tracks_of_pictures().map(|(track, _)| track).collect();
         let schedule = self.schedule((number, start), &pictures, person.codec);
-        let sender = Sender::new(person, schedule, asked);
-        self.tasks.spawn(sender.run(self.stop_senders.subscribe()));
+        let turns = self.departures.admit(number, senses, shown);
+        let Some(line) = self.departures.begin(person, &self.counts) else { return Ok(()) };
+        self.tasks.spawn(Sender::new(line, schedule, turns).run(self.stop_senders.subscribe()));
         Ok(())
     }
 

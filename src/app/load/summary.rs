@@ -100,6 +100,7 @@ fn decoders(testimonies: &[Testimony]) -> Vec<DecoderReport> {
             freezes: sights.freezes,
             longest_gap_ms: ms(sights.longest_gap),
             longest_picture_gap_ms: ms(sights.longest_picture_gap),
+            longest_move_gap_ms: ms(sights.longest_move_gap),
             rungs: sights.rungs.iter().map(rung).collect(),
         })
     };
@@ -181,6 +182,7 @@ mod tests {
             longest_gap: Duration::from_millis(600),
             faces: vec![Face { frames: 9 - number as u64, freezes: 1, longest_gap: Duration::from_millis(600) }; 2],
             longest_picture_gap: Duration::from_millis(90),
+            longest_move_gap: Duration::ZERO,
             rungs: vec![(Duration::ZERO, Size::new(1280, 720)), (Duration::from_secs(2), Size::new(640, 360))],
         };
         let heard = heard.iter().copied().collect::<BTreeSet<_>>();

@@ -1,10 +1,12 @@
 //! **The question:** what does one simulated person see? The composite is decoded, and every tile's barcode read.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::barcode;
 use super::gauge::Gauge;
+use super::receiver::Way;
 use super::sendlog::{SendLog, lane};
 use crate::base::limits;
 use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
@@ -34,6 +36,8 @@ pub(super) struct Sights {
     pub faces: Vec<Face>,
     /// The longest time without a new composite.
     pub longest_picture_gap: Duration,
+    /// The longest from the last one by a connection to the first by the next.
+    pub longest_move_gap: Duration,
     /// The composite's extents, each with how long had been measured when it came; the newest ones are left out where
     /// there are too many.
     pub rungs: Vec<(Duration, Size)>,
@@ -70,6 +74,7 @@ impl Sights {
             longest_gap: Duration::ZERO,
             faces: vec![Face::default(); people],
             longest_picture_gap: Duration::ZERO,
+            longest_move_gap: Duration::ZERO,
             rungs: Vec::new(),
         }
     }
@@ -89,9 +94,13 @@ struct Sighting {
 
 /// Decodes one composite. Owned by one thread.
 pub(super) struct Viewer {
+    /// By which connection it comes.
+    way: Way,
     /// The codec that came last, and its decoder.
     codec: Codec,
     decoder: Box<dyn VideoDecoder>,
+    /// A connection that was made since, of which nothing was seen yet.
+    next: Option<Next>,
     pictures: Vec<VideoFrame>,
     tiles: Vec<TilePlace>,
     /// The canvas that the tiles were laid out for; a rung may be smaller.
@@ -103,6 +112,20 @@ pub(super) struct Viewer {
     sights: Sights,
 }
 
+/// What is known of a connection that will take the place of the one before with its first picture.
+struct Next {
+    way: Way,
+    codec: Codec,
+    decoder: Box<dyn VideoDecoder>,
+    scene: Option<(Vec<TilePlace>, Size)>,
+}
+
+impl Next {
+    fn of(way: Way, codec: Codec) -> Option<Self> {
+        Some(Self { way, codec, decoder: video_decoder(codec).ok()?, scene: None })
+    }
+}
+
 impl Viewer {
     /// A viewer of `people` barcodes.
     ///
@@ -110,8 +133,10 @@ impl Viewer {
     /// When no decoder can be opened.
     pub fn new(people: usize) -> Result<Self, DecodeError> {
         Ok(Self {
+            way: 0,
             codec: Codec::Av1,
             decoder: video_decoder(Codec::Av1)?,
+            next: None,
             pictures: Vec::new(),
             tiles: Vec::new(),
             canvas: Size::new(0, 0),
@@ -120,6 +145,23 @@ impl Viewer {
             begun: None,
             sights: Sights::new(people),
         })
+    }
+
+    /// As [`Self::rearrange`], of what is told by one of several connections.
+    pub fn rearrange_by(&mut self, way: Way, tiles: Vec<TilePlace>, canvas: Size) {
+        match way.cmp(&self.way) {
+            Ordering::Less => {}
+            Ordering::Equal => self.rearrange(tiles, canvas),
+            Ordering::Greater => {
+                let codec = self.codec;
+                if self.next.as_ref().is_none_or(|next| next.way < way) {
+                    self.next = Next::of(way, codec);
+                }
+                if let Some(next) = &mut self.next {
+                    next.scene = Some((tiles, canvas));
+                }
+            }
+        }
     }
 
     /// The node tells where the tiles lie on a canvas from now on. Who has none any more does not stand still.
@@ -139,8 +181,50 @@ impl Viewer {
         self.newest.iter_mut().flatten().for_each(|sighting| sighting.at = now);
     }
 
-    /// Decodes one frame of the composite and reads it. Frames are counted as shown when they have been decoded.
-    pub fn look(&mut self, frame: &ReceivedFrame, log: &SendLog) {
+    /// Decodes one frame of the composite, of one of several connections, and reads it; by which of them is looked from
+    /// now on: the newest of which a picture was decoded. Frames are counted as shown when they have been decoded.
+    pub fn look(&mut self, (way, frame): (Way, &ReceivedFrame), log: &SendLog) -> Way {
+        if way > self.way {
+            self.try_next(way, frame, log);
+        } else if way == self.way {
+            self.look_on(frame, log);
+        }
+        self.way
+    }
+
+    /// A frame of a connection of which nothing was seen yet.
+    fn try_next(&mut self, way: Way, frame: &ReceivedFrame, log: &SendLog) {
+        if self.next.as_ref().is_none_or(|next| next.way < way) {
+            self.next = Next::of(way, frame.codec);
+        }
+        let Some(next) = &mut self.next else { return };
+        if next.codec != frame.codec {
+            let scene = next.scene.take();
+            self.next = Next::of(way, frame.codec).map(|next| Next { scene, ..next });
+        }
+        let Some(next) = &mut self.next else { return };
+        let mut pictures = std::mem::take(&mut self.pictures);
+        let decoded = next.decoder.decode(frame.coded(), &mut pictures);
+        if decoded.is_ok() && !pictures.is_empty() {
+            let Next { codec, decoder, scene, .. } = self.next.take().expect("it was there a moment ago");
+            (self.way, self.codec, self.decoder) = (way, codec, decoder);
+            if let Some((tiles, canvas)) = scene {
+                self.rearrange(tiles, canvas);
+            }
+            let now = Instant::now();
+            if let Some(before) = self.picture_at {
+                let gap = now.saturating_duration_since(before);
+                self.sights.longest_move_gap = self.sights.longest_move_gap.max(gap);
+            }
+            for picture in pictures.drain(..) {
+                self.show(&picture, now, log);
+            }
+        }
+        pictures.clear();
+        self.pictures = pictures;
+    }
+
+    fn look_on(&mut self, frame: &ReceivedFrame, log: &SendLog) {
         if frame.codec != self.codec {
             let Ok(decoder) = video_decoder(frame.codec) else {
                 self.sights.broken += 1;

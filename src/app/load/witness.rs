@@ -8,10 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use tokio::sync::watch;
 
 use super::error::LoadError;
 use super::listener::{Listener, Sounds};
-use super::receiver::Inward;
+use super::receiver::{Inward, Way};
 use super::sendlog::SendLog;
 use super::viewer::{Sights, Viewer};
 use crate::base::limits;
@@ -57,6 +58,8 @@ pub(super) struct Testimony {
 pub(super) struct Witness {
     /// What arrives goes in here.
     pub senses: Sender<Inward>,
+    /// By which connection the picture comes that is seen.
+    pub shown: watch::Sender<Way>,
     thread: JoinHandle<Testimony>,
 }
 
@@ -76,11 +79,12 @@ impl Witness {
         let viewer = looks.then(|| Viewer::new(log.people())).transpose().map_err(|e| failed(e.to_string()))?;
         let listener = Listener::new(number, speakers).map_err(|e| failed(e.to_string()))?;
         let (senses, inward) = bounded(limits::LOAD_SENSES_LEN);
-        let attention = Attention { number, viewer, listener, log, phase };
+        let shown = watch::Sender::new(0);
+        let attention = Attention { number, viewer, listener, log, phase, way: 0, shown: shown.clone() };
         let body = move || attention.pay(&inward);
         let thread = thread::Builder::new().name(format!("witness-{number}")).spawn(body);
         let thread = thread.map_err(|e: io::Error| failed(e.to_string()))?;
-        Ok(Self { senses, thread })
+        Ok(Self { senses, shown, thread })
     }
 
     /// What was noticed; the phase must have ended.
@@ -96,6 +100,9 @@ struct Attention {
     listener: Listener,
     log: Arc<SendLog>,
     phase: Arc<Phase>,
+    /// By which connection is looked and listened.
+    way: Way,
+    shown: watch::Sender<Way>,
 }
 
 impl Attention {
@@ -124,11 +131,23 @@ impl Attention {
 
     fn notice(&mut self, sense: Inward) {
         match (sense, &mut self.viewer) {
-            (Inward::Picture(frame), Some(viewer)) => viewer.look(&frame, &self.log),
-            (Inward::Told(FromNode::Scene { width, height, tiles, .. }), Some(viewer)) => {
-                viewer.rearrange(tiles, Size::new(width, height));
+            (Inward::Picture(way, frame), Some(viewer)) => {
+                let seen = viewer.look((way, &frame), &self.log);
+                if seen > self.way {
+                    // From now on what comes by the connection before is neither seen nor heard.
+                    self.way = seen;
+                    self.shown.send_replace(seen);
+                }
             }
-            (Inward::Sound(frame), viewer) => {
+            (Inward::Told(way, FromNode::Scene { width, height, tiles, .. }), Some(viewer)) => {
+                viewer.rearrange_by(way, tiles, Size::new(width, height));
+            }
+            // Who only listens has heard it as soon as something comes.
+            (Inward::Sound(way, _), None) if way > self.way => {
+                self.way = way;
+                self.shown.send_replace(way);
+            }
+            (Inward::Sound(way, frame), viewer) if way == self.way => {
                 let delay = |number| viewer.as_ref().and_then(|viewer| viewer.delay(number));
                 self.listener.listen(&frame, &self.log, delay);
             }

@@ -43,7 +43,8 @@ pub(super) fn join(
     // What a room is sent in is not known before it runs: the dearer of both.
     let canvas = config.video.rung_specs().into_iter().next().map(|canvas| RungSpec { codec: Codec::H264, ..canvas });
     let units = room_units(config.fleet.room_people(), canvas).ceil() as u64;
-    Ok((FleetTask(task), Leading { placement, units, region: config.fleet.region_kept(), tenants: config.tenants() }))
+    let (region, trust, tenants) = (config.fleet.region_kept(), config.fleet.trust(), config.tenants());
+    Ok((FleetTask(task), Leading { placement, units, region, tenants, trust }))
 }
 
 type Started = (Option<(watch::Sender<bool>, Receiver<()>)>, Placement);

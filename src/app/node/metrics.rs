@@ -166,6 +166,9 @@ fn fleet(fleet: &FleetCounters) -> Vec<Named<'_>> {
     vec![
         ("tessera_fleet_redirects_total", "Clients sent on to another node", &fleet.redirects),
         ("tessera_fleet_rooms_lost_total", "Rooms that ended because another node had them", &fleet.rooms_lost),
+        ("tessera_fleet_rooms_moved_total", "Rooms that went to another node with their people", &fleet.rooms_moved),
+        ("tessera_fleet_rooms_taken_up_total", "Rooms that came from another node so", &fleet.rooms_taken_up),
+        ("tessera_fleet_moves_failed_total", "Times that a room was to go and stayed", &fleet.moves_failed),
         ("tessera_fleet_leases_lost_total", "Leases that were over before the node was", &fleet.leases_lost),
         ("tessera_fleet_retries_total", "Placements asked again because others were faster", &fleet.retries),
         ("tessera_fleet_etcd_requests_total", "Requests to etcd", &fleet.requests),

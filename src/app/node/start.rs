@@ -36,7 +36,7 @@ use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
 use crate::io::acme::{Acme, AcmeError};
 use crate::io::api::{ControlHandle, DoorCounters, NodeFacts, Pulse};
-use crate::io::fleet::FleetError;
+use crate::io::fleet::{FleetError, Mover};
 use crate::io::http::{self, Guard, HttpDoor, HttpError, HttpSetup, Leading, NodeView, Recordings};
 use crate::io::keeper::{Identity, IdentityError, KeeperClientError};
 use crate::io::live::{LiveRooms, LiveSetup};
@@ -173,7 +173,7 @@ impl Node {
             counts: counts.clone(),
             record_to,
             archive: archive.clone(),
-            placement: leading.placement.clone(),
+            mover: Mover::new(runtime.handle().clone(), leading.placement.clone(), leading.trust.clone()),
             pusher: Pusher::new(runtime.handle().clone(), config.push.allow_private),
             webhooks: webhooks.clone(),
             tracer: tracer.clone(),
@@ -444,7 +444,7 @@ fn http_setup(
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
     warn_of_open_secrets(config);
-    let keys = config.keyring();
+    let keys = config.keyring_beside(config.fleet.trust().map(|trust| trust.pass_key()));
     let guard = Guard { policy, token, keys, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }
 }

@@ -8,6 +8,7 @@ use crate::core::ladder::Relief;
 use crate::core::push::PushId;
 use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
+use crate::io::fleet::{Destination, MoveError};
 use crate::io::push::{PushError, PushSession, StreamTold};
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
@@ -96,8 +97,21 @@ pub enum Event {
     /// Something became of a plain-RTP leg.
     Leg(LegEvent),
     /// Another node of the fleet has this room by a newer fence.
-    #[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "told by what speaks with etcd alone"))]
     RoomTaken(RoomId),
+    /// Another node has this room, which is still here; or it stays.
+    MovePlaced {
+        /// Which room.
+        room: RoomId,
+        /// Where to, or why not.
+        outcome: Result<Destination, MoveError>,
+    },
+    /// That node has what the room takes along; or the room came back.
+    MoveDone {
+        /// Which room.
+        room: RoomId,
+        /// Where it is, or why it came back.
+        outcome: Result<Destination, MoveError>,
+    },
     /// What another server said to an offer.
     Push {
         /// The room that is to be sent there.
@@ -214,6 +228,8 @@ impl Event {
             | Self::RecordingFailed { room, .. }
             | Self::RungFailed { room, .. }
             | Self::LiveFailed { room, .. }
+            | Self::MovePlaced { room, .. }
+            | Self::MoveDone { room, .. }
             | Self::RoomTaken(room)
             | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,

@@ -263,7 +263,7 @@ mod tests {
     use crate::core::bitstream::opus;
     use crate::core::retention::Retention;
     use crate::engine::flow::{Counter, Fan, Waker};
-    use crate::io::recording::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary};
+    use crate::io::recording::{RecordCounters, RecordingPlace, RecordingSetup, RecordingSummary, RoomHold};
     use crate::io::store::{Archive, ArchiveCounters, RecordingWish, Vault};
     use crate::io::telemetry::panics::Panics;
 
@@ -376,6 +376,7 @@ mod tests {
                 epoch: self.epoch,
                 place: self.place.clone(),
                 fps: FPS,
+                holds: RoomHold::default(),
                 wish: RecordingWish::default(),
                 waker,
             };

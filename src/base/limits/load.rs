@@ -11,6 +11,10 @@ pub const LOAD_LINKED_ATTEMPTS: u32 = 3;
 pub const LOAD_WEBRTC_MAX: usize = 24;
 /// How long those of a crowd of it keep what they sent for repairs.
 pub const LOAD_KEPT_SPAN: Duration = Duration::from_secs(3);
+/// Changes of a person's connections that may wait for whoever sends for them.
+pub const LOAD_TURNS_LEN: usize = 4;
+/// Times that a viewer who was sent off asks again.
+pub const LOAD_SEEKS_MAX: u32 = 250;
 /// Commands that may wait for a crowd's thread: one for each who comes, and one for each who begins to send.
 pub const LOAD_COMMANDS_LEN: usize = 256;
 /// Its people who decode the composite, unless asked otherwise: each takes a tenth of a core of those that carry the

@@ -35,6 +35,8 @@ pub enum Act {
     Survey,
     /// To see how much was used, by whose rooms.
     Account,
+    /// To hand a room over, as one node of a fleet to another.
+    Settle,
     /// To see how the node fares, beyond what its metrics tell.
     Oversee,
 }

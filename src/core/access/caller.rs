@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::media::{ParticipantId, RoomId};
 use crate::core::access::role::Role;
 use crate::core::access::tenant::Scope;
@@ -43,8 +45,9 @@ pub struct Grant {
 }
 
 /// Who shows a token, as far as they have to be known again: a digest of the token's subject, or of the token itself
-/// where it names none. It says nobody's name, lives in memory alone and has no text form.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// where it names none. It says nobody's name and lives in memory alone; it is written for the node that its room goes
+/// to, and for nobody else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BearerId(pub [u8; 32]);
 
 impl fmt::Debug for BearerId {

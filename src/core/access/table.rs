@@ -54,7 +54,8 @@ impl Asker {
     }
 }
 
-/// The table. Whoever shows nothing, or the operator's token, is let on to recordings, which then ask for their own.
+/// The table. Whoever shows nothing, or the operator's token, is let on to recordings, which then ask for their own,
+/// and to handing a room over, which asks for what nodes sign with.
 pub(super) const fn leave(asker: Asker, act: Act) -> Leave {
     match asker {
         Asker::Anyone => of_anyone(act),
@@ -77,7 +78,7 @@ pub(super) const fn leave(asker: Asker, act: Act) -> Leave {
 
 const fn of_anyone(act: Act) -> Leave {
     match act {
-        Act::Visit | Act::SteerOwn | Act::Archive => Leave::Yes,
+        Act::Visit | Act::SteerOwn | Act::Archive | Act::Settle => Leave::Yes,
         Act::TakePart => Leave::No,
         Act::Look | Act::Watch | Act::Publish | Act::Join | Act::Survey => Leave::Unlocked,
         Act::Stream => Leave::Streams,
@@ -90,7 +91,7 @@ const fn of_anyone(act: Act) -> Leave {
 const fn of_token(role: Role, act: Act) -> Leave {
     let may = match act {
         Act::Visit | Act::SteerOwn | Act::Look => true,
-        Act::TakePart => false,
+        Act::TakePart | Act::Settle => false,
         Act::Watch | Act::Stream => !matches!(role, Role::Recorder | Role::Captioner),
         Act::Publish | Act::Join => matches!(role, Role::Speaker | Role::Host | Role::Admin),
         Act::Arrange | Act::Moderate => matches!(role, Role::Host | Role::Admin),
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     const DOCS: &str = include_str!("../../../docs/access.md");
-    const ACTS: [Act; 17] = [
+    const ACTS: [Act; 18] = [
         Act::Visit,
         Act::SteerOwn,
         Act::TakePart,
@@ -136,6 +137,7 @@ mod tests {
         Act::Caption,
         Act::Survey,
         Act::Account,
+        Act::Settle,
         Act::Oversee,
     ];
 

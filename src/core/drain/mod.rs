@@ -8,13 +8,21 @@ use crate::base::limits;
 
 /// Whether a node drains, and until when its rooms may run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Drain(Option<State>);
+pub struct Drain {
+    state: Option<State>,
+    /// Rooms that are left when their time is over go to other nodes, and do not end.
+    moves: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     since: Instant,
     /// When the rooms that are left end; `None`: they may run on.
     until: Option<Instant>,
+    /// From when on they go to other nodes; `None`: they do not, or may run on.
+    moves_at: Option<Instant>,
+    /// That this was said.
+    is_moving: bool,
     /// The process was asked to end: it does with the last room, and nothing takes that back.
     is_leaving: bool,
     /// When it is said next how many are waited for.
@@ -26,6 +34,8 @@ struct State {
 pub enum DrainDue {
     /// To say how many rooms are waited for, and for how long at most.
     Word(Option<Duration>),
+    /// The time is over: the rooms that are left go to other nodes.
+    Moves,
     /// The time is over: the rooms that are left end.
     Over,
     /// No room is left, and the process was asked to end.
@@ -37,24 +47,39 @@ pub enum DrainDue {
 pub struct Leaving;
 
 impl Drain {
-    /// No room begins from now on. Those that still run after `span` end then; without one they may run on. Said again,
-    /// the newer span holds, but once the process was asked to end only a shorter one does.
+    /// Of a node whose rooms can go to others.
+    #[must_use]
+    pub const fn moving() -> Self {
+        Self { state: None, moves: true }
+    }
+
+    /// No room begins from now on. Those that still run after `span` end then, or go to other nodes; without one they
+    /// may run on. Said again, the newer span holds, but once the process was asked to end only a shorter one does.
     pub fn begin(&mut self, now: Instant, span: Option<Duration>) {
         let until = span.map(|span| now + span);
-        let state = self.0.get_or_insert(State::new(now));
-        state.until = match (state.is_leaving, until, state.until) {
+        let state = self.state.get_or_insert(State::new(now));
+        let place = if self.moves { &mut state.moves_at } else { &mut state.until };
+        *place = match (state.is_leaving, until, *place) {
             (true, Some(until), Some(before)) => Some(until.min(before)),
             (true, until, before) => before.or(until),
             (false, until, _) => until,
         };
+        state.is_moving &= state.moves_at.is_some_and(|at| at <= now);
     }
 
-    /// The process was asked to end: it does with its last room, and after `span` in any case.
+    /// The process was asked to end: it does with its last room, and after `span` in any case; where rooms go to other
+    /// nodes, they do then, and it ends `limits::MOVE_SPAN` later in any case.
     pub fn leave(&mut self, now: Instant, span: Duration) {
-        let state = self.0.get_or_insert(State::new(now));
+        let state = self.state.get_or_insert(State::new(now));
         state.is_leaving = true;
-        let until = now + span;
-        state.until = Some(state.until.map_or(until, |before| before.min(until)));
+        let sooner = |before: Option<Instant>, at: Instant| Some(before.map_or(at, |before| before.min(at)));
+        let at = now + span;
+        if self.moves {
+            state.moves_at = sooner(state.moves_at, at);
+            state.until = sooner(state.until, at + limits::MOVE_SPAN);
+        } else {
+            state.until = sooner(state.until, at);
+        }
         state.next_word = now + limits::DRAIN_WORD_SPACING;
     }
 
@@ -66,37 +91,49 @@ impl Drain {
         if self.is_leaving() {
             return Err(Leaving);
         }
-        self.0 = None;
+        self.state = None;
         Ok(())
     }
 
     /// Whether no room begins.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.state.is_some()
     }
 
     /// Whether the process was asked to end.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
-        self.0.is_some_and(|state| state.is_leaving)
+        self.state.is_some_and(|state| state.is_leaving)
     }
 
     /// Since when it drains.
     #[must_use]
     pub fn since(&self) -> Option<Instant> {
-        self.0.map(|state| state.since)
+        self.state.map(|state| state.since)
+    }
+
+    /// From when on the rooms that are left go to other nodes.
+    #[must_use]
+    pub fn moves_at(&self) -> Option<Instant> {
+        self.state.and_then(|state| state.moves_at)
+    }
+
+    /// Whether they do now.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.state.is_some_and(|state| state.is_moving)
     }
 
     /// When the rooms that are left end.
     #[must_use]
     pub fn until(&self) -> Option<Instant> {
-        self.0.and_then(|state| state.until)
+        self.state.and_then(|state| state.until)
     }
 
     /// What is due at `now`, of a node with so many rooms that run or still finish.
     pub fn due(&mut self, now: Instant, rooms: usize) -> Option<DrainDue> {
-        let state = self.0.as_mut()?;
+        let state = self.state.as_mut()?;
         if state.is_leaving && rooms == 0 {
             return Some(DrainDue::Left);
         }
@@ -105,23 +142,31 @@ impl Drain {
             state.until = None;
             return Some(DrainDue::Over);
         }
+        if !state.is_moving && state.moves_at.is_some_and(|at| at <= now) {
+            state.is_moving = true;
+            return Some(DrainDue::Moves);
+        }
         if now < state.next_word {
             return None;
         }
         state.next_word = now + limits::DRAIN_WORD_SPACING;
-        (rooms > 0).then(|| DrainDue::Word(state.until.map(|until| until - now)))
+        let left = |until: Instant| until.saturating_duration_since(now);
+        (rooms > 0).then(|| DrainDue::Word(state.moves_at.or(state.until).map(left)))
     }
 
     /// When `due` must be asked again at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.map(|state| state.until.map_or(state.next_word, |until| until.min(state.next_word)))
+        let state = self.state?;
+        let moves_at = state.moves_at.filter(|_| !state.is_moving);
+        [state.until, moves_at].into_iter().flatten().chain([state.next_word]).min()
     }
 }
 
 impl State {
     fn new(now: Instant) -> Self {
-        Self { since: now, until: None, is_leaving: false, next_word: now + limits::DRAIN_WORD_SPACING }
+        let next_word = now + limits::DRAIN_WORD_SPACING;
+        Self { since: now, until: None, moves_at: None, is_moving: false, is_leaving: false, next_word }
     }
 }
 
@@ -179,5 +224,22 @@ mod tests {
         drain.leave(now, MINUTE * 8);
         assert_eq!(drain.until(), Some(now + MINUTE));
         assert_eq!(drain.due(now, 0), Some(DrainDue::Left));
+    }
+
+    #[test]
+    fn where_rooms_go_to_other_nodes_none_ends_until_the_process_has_to() {
+        let (mut drain, now) = (Drain::moving(), Instant::now());
+        drain.begin(now, Some(MINUTE * 8));
+        assert_eq!((drain.until(), drain.moves_at()), (None, Some(now + MINUTE * 8)));
+        assert_eq!((drain.due(now + MINUTE * 7, 2), drain.is_moving()), (Some(DrainDue::Word(Some(MINUTE))), false));
+        assert_eq!((drain.due(now + MINUTE * 8, 2), drain.is_moving()), (Some(DrainDue::Moves), true));
+        assert_ne!(drain.due(now + MINUTE * 8, 2), Some(DrainDue::Moves), "once");
+        drain.begin(now + MINUTE * 8, Some(MINUTE));
+        assert!(!drain.is_moving(), "the newer word holds");
+        assert_eq!(drain.due(now + MINUTE * 9, 2), Some(DrainDue::Moves));
+        drain.leave(now + MINUTE * 9, MINUTE * 8);
+        assert!(drain.is_moving() && drain.until() == Some(now + MINUTE * 17 + limits::MOVE_SPAN));
+        assert_eq!(drain.due(now + MINUTE * 9, 0), Some(DrainDue::Left));
+        assert_eq!(drain.due(now + MINUTE * 18, 1), Some(DrainDue::Over), "those that no node took");
     }
 }

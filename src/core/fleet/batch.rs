@@ -96,6 +96,7 @@ impl Batch {
                 url: record.url.clone(),
                 region: record.region.clone(),
                 units: reserve.units,
+                fence: None,
             };
             rooms.push(RoomWrite { room: need.room.clone(), seen: None, record: Some((room, record.lease)) });
             let seen = fleet.node(&reserve.node).map(|known| known.changed);

@@ -55,6 +55,8 @@ pub struct Member {
     setup: MemberSetup,
     load: Load,
     held: BTreeMap<RoomId, Held>,
+    /// Rooms that another node has, and whose people have not all left here.
+    gone: BTreeSet<RoomId>,
     /// Under which it tells; none yet, or none any more.
     lease: Option<i64>,
     /// When it last told how full it is.
@@ -67,7 +69,15 @@ impl Member {
     /// A node that has told nothing.
     #[must_use]
     pub fn new(setup: MemberSetup) -> Self {
-        Self { setup, load: Load::default(), held: BTreeMap::new(), lease: None, told: None, is_whole: false }
+        Self {
+            setup,
+            load: Load::default(),
+            held: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            lease: None,
+            told: None,
+            is_whole: false,
+        }
     }
 
     /// Who it is.
@@ -82,7 +92,10 @@ impl Member {
     }
 
     /// How it stands now. What runs here is its own, whoever was asked.
-    pub fn set_load(&mut self, now: Instant, load: Load) {
+    pub fn set_load(&mut self, now: Instant, mut load: Load) {
+        self.gone.retain(|room| load.rooms.contains_key(room) || load.coming.contains(room));
+        load.rooms.retain(|room, _| !self.gone.contains(room));
+        load.coming.retain(|room| !self.gone.contains(room));
         for room in load.rooms.keys().chain(&load.coming) {
             let has_run = load.rooms.contains_key(room);
             let unknown = Held { fence: Fence(0), least: 0, asked: now, has_run };
@@ -97,6 +110,27 @@ impl Member {
     pub fn is_asked_for(&mut self, now: Instant, room: &RoomId) -> bool {
         let held = self.held.get_mut(room);
         held.map(|held| held.asked = now).is_some()
+    }
+
+    /// A room was handed over to this node, which need not have read so yet.
+    pub fn take_up(&mut self, now: Instant, room: &RoomId, fence: Fence) {
+        self.gone.remove(room);
+        let new = Held { fence, least: 0, asked: now, has_run: false };
+        let held = self.held.entry(room.clone()).or_insert(new);
+        held.fence = held.fence.max(fence);
+        held.asked = now;
+    }
+
+    /// Whether a room went to another node, and not all of its people left here.
+    #[must_use]
+    pub fn is_gone(&self, room: &RoomId) -> bool {
+        self.gone.contains(room)
+    }
+
+    /// The fence by which a room is here; `None`: it is not, or nobody said so.
+    #[must_use]
+    pub fn fence(&self, room: &RoomId) -> Option<Fence> {
+        self.held.get(room).map(|held| held.fence).filter(|fence| fence.0 > 0)
     }
 
     /// Whether a room is here; nobody comes for it.
@@ -121,6 +155,7 @@ impl Member {
     pub fn see_room(&mut self, now: Instant, fleet: &Fleet, room: &RoomId) -> bool {
         let Some(known) = fleet.room(room) else { return false };
         if known.value.owner == self.setup.id {
+            self.gone.remove(room);
             let (fence, least) = (known.fence(), known.value.units);
             let new = Held { fence, least, asked: now, has_run: false };
             let held = self.held.entry(room.clone()).or_insert(new);
@@ -133,8 +168,10 @@ impl Member {
         let is_lost = self.held.get(room).is_some_and(|held| held.fence < known.fence());
         if is_lost {
             self.held.remove(room);
-            self.load.rooms.remove(room);
-            self.load.coming.remove(room);
+            let (has_run, is_wanted) = (self.load.rooms.remove(room).is_some(), self.load.coming.remove(room));
+            if has_run || is_wanted {
+                self.gone.insert(room.clone());
+            }
         }
         is_lost
     }
@@ -163,7 +200,7 @@ impl Member {
                 (true, Some(_)) | (false, None) => is_urgent = true,
             }
             // Made for those alone that change: all are looked at whenever anything is heard of any node.
-            let record = (!is_over).then(|| (self.record_of(units), lease));
+            let record = (!is_over).then(|| (self.record_of(units, known.and_then(|known| known.value.fence)), lease));
             reserved = (reserved + record.as_ref().map_or(0, |_| units)).saturating_sub(stood);
             rooms.push(RoomWrite { room: room.clone(), seen: known.map(|known| known.changed), record });
         }
@@ -211,9 +248,9 @@ impl Member {
         self.load.rooms.get(room).copied().unwrap_or(0).max(held.least)
     }
 
-    fn record_of(&self, units: u64) -> RoomRecord {
+    fn record_of(&self, units: u64, fence: Option<i64>) -> RoomRecord {
         let MemberSetup { id, url, region, .. } = self.setup.clone();
-        RoomRecord { owner: id, url, region, units }
+        RoomRecord { owner: id, url, region, units, fence }
     }
 
     fn record(&self, lease: i64, reserved: u64) -> NodeRecord {

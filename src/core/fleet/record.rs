@@ -7,8 +7,8 @@ use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::fleet::{Label, Pod};
 
-/// By what a room's owner is told from whoever owned it before: the revision at which its key came to be. Of two owners
-/// the one with the greater fence is right.
+/// By what a room's owner is told from whoever owned it before: the revision at which its key came to be, or what was
+/// written into it when it moved. Of two owners the one with the greater fence is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Fence(pub i64);
@@ -24,11 +24,11 @@ pub struct Known<T> {
     pub changed: i64,
 }
 
-impl<T> Known<T> {
+impl Known<RoomRecord> {
     /// The fence of the room of which it is the record.
     #[must_use]
-    pub const fn fence(&self) -> Fence {
-        Fence(self.created)
+    pub fn fence(&self) -> Fence {
+        Fence(self.value.fence.unwrap_or(0).max(self.created))
     }
 }
 
@@ -71,6 +71,9 @@ pub struct RoomRecord {
     pub region: Option<Label>,
     /// Media units that are reserved for it.
     pub units: u64,
+    /// Its fence, where it moved to its owner: a key that is written anew keeps the revision at which it came to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i64>,
 }
 
 /// Why bytes are no record.

@@ -178,7 +178,8 @@ fn neither_one_that_drains_nor_one_of_another_region_takes_a_room() {
     assert_eq!(all.choose(&of_region("ap")), Err(Nowhere::Region));
     assert_eq!(fleet(&[drains]).choose(&of_region("eu")), Err(Nowhere::Draining));
     assert_eq!(fleet(&[]).choose(&need(room(1), 50)), Err(Nowhere::Empty));
-    let lives = RoomRecord { owner: label("n3"), url: String::new(), region: Some(label("us")), units: 50 };
+    let lives =
+        RoomRecord { owner: label("n3"), url: String::new(), region: Some(label("us")), units: 50, fence: None };
     let placed = Fleet::new([], [(room(1), known(lives, 7))]);
     let mut batch = Batch::new(vec![of_region("eu")]);
     assert_eq!(batch.ask(&placed), None);
@@ -339,7 +340,8 @@ fn after_a_lost_lease_it_tells_all_again_and_yields_what_a_newer_one_has() {
     store.nodes.clear();
     store.rooms.clear();
     store.revision += 5;
-    let other = RoomRecord { owner: label("n1"), url: "https://node-1.example".into(), region: None, units: 51 };
+    let other =
+        RoomRecord { owner: label("n1"), url: "https://node-1.example".into(), region: None, units: 51, fence: None };
     store.rooms.insert(room(2), known(other.clone(), store.revision));
     store.nodes.insert(label("n1"), known(NodeRecord { reserved: 51, ..node(1, 140, None) }, store.revision));
     fleet = store.read();
@@ -422,4 +424,74 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_room_that_moves_takes_its_reservation_along_and_has_a_greater_fence_each_time() {
+    let all = (0..3).map(|n| (label(&format!("n{n}")), node(n, 140, None)));
+    let (mut store, mut now) = (Store::with(all), Instant::now());
+    let mut fleet = store.read();
+    let mut batch = Batch::new(vec![Need { prefers: Some(label("n0")), ..need(room(1), 51) }]);
+    let asked = batch.ask(&fleet).unwrap();
+    let answer = store.commit(&asked);
+    batch.hear(&mut fleet, asked, answer);
+    let mut before = store.rooms[&room(1)].fence();
+    let mut member = member();
+    member.set_lease(Some(100));
+    member.set_load(now, load(&[(1, 60)]));
+    assert_eq!(member.see(now, &fleet), []);
+    for (from, to, is_return) in [("n0", "n1", false), ("n1", "n2", false), ("n2", "n1", true)] {
+        let shift = Shift { room: room(1), from: label(from), to: label(to), is_return };
+        let (asked, fence) = shift.ask(&fleet).unwrap();
+        let answer = store.commit(&asked);
+        fleet.hear(&asked, &answer);
+        store.check();
+        let known = &store.rooms[&room(1)];
+        assert_eq!((known.value.owner.as_str(), known.fence()), (to, fence));
+        assert!(fence > before && fence.0 <= known.changed, "{fence:?} after {before:?}");
+        before = fence;
+        assert_eq!(shift.ask(&fleet), Err(Stays::Lost), "it is there no more");
+    }
+    assert_eq!(member.see(now, &fleet), [room(1)], "its first node sees that it is another's");
+    member.set_load(now, load(&[(1, 60)]));
+    assert!(!member.holds(&room(1)) && member.is_gone(&room(1)), "people are still here, and new ones go there");
+    now += SECOND;
+    told(&mut member, now, &mut store, &mut fleet);
+    assert_eq!(store.rooms[&room(1)].value.owner, label("n1"), "nobody takes it back by telling how it stands");
+    member.set_load(now, load(&[]));
+    assert!(!member.is_gone(&room(1)));
+}
+
+#[test]
+fn a_room_moves_to_no_node_that_drains_or_is_full_and_keeps_its_fence_as_it_grows() {
+    let (mut store, now) =
+        (Store::with([(label("n0"), node(0, 140, None)), (label("n1"), node(1, 140, None))]), Instant::now());
+    let mut fleet = store.read();
+    let mut batch = Batch::new(vec![Need { prefers: Some(label("n1")), ..need(room(1), 51) }]);
+    let asked = batch.ask(&fleet).unwrap();
+    let answer = store.commit(&asked);
+    batch.hear(&mut fleet, asked, answer);
+    let shift = Shift { room: room(1), from: label("n1"), to: label("n0"), is_return: false };
+    let with = |change: fn(&mut NodeRecord)| {
+        let mut known = store.nodes[&label("n0")].clone();
+        change(&mut known.value);
+        known.changed += 100;
+        let mut fleet = fleet.clone();
+        fleet.see_node(label("n0"), known);
+        shift.ask(&fleet).map(drop)
+    };
+    assert_eq!(with(|node| node.draining = true), Err(Stays::Nowhere(Nowhere::Draining)));
+    assert_eq!(with(|node| node.reserved = 100), Err(Stays::Nowhere(Nowhere::Full)));
+    let (asked, fence) = shift.ask(&fleet).unwrap();
+    let answer = store.commit(&asked);
+    fleet.hear(&asked, &answer);
+    let mut member = member();
+    member.set_lease(Some(100));
+    member.take_up(now, &room(1), fence);
+    assert!(member.holds(&room(1)), "before it read so");
+    member.see(now, &fleet);
+    member.set_load(now, load(&[(1, 90)]));
+    told(&mut member, now, &mut store, &mut fleet);
+    let known = &store.rooms[&room(1)];
+    assert_eq!((known.value.units, known.fence(), member.fence(&room(1))), (90, fence, Some(fence)));
 }

@@ -136,6 +136,14 @@ impl Fleet {
         }
     }
 
+    /// The same nodes but one, with no room.
+    #[must_use]
+    pub fn without(&self, node: &Label) -> Self {
+        let mut nodes = self.nodes.clone();
+        nodes.remove(node);
+        Self { nodes, rooms: HashMap::new() }
+    }
+
     /// The node that takes a room, and what it reserves there: the fullest that has room for it, so that others stay
     /// free for a large one or for going down; of equally full ones each room has its own, whoever asks. Never one that
     /// drains, is full, or stands in another region.

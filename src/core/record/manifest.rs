@@ -37,6 +37,10 @@ pub struct TakeEntry {
     pub height: u32,
     /// Its length.
     pub bytes: u64,
+    /// By which the node had the room that made it, in a fleet: of two takes of one moment the one with the greater is
+    /// right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i64>,
 }
 
 /// What stands beside a recording: what it holds and what it lacks.
@@ -49,6 +53,9 @@ pub struct Manifest {
     /// Whose recording it is, as anyone who began it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// By which the node had the room that made it, in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i64>,
     /// Whether more will come.
     pub state: RecordingState,
     /// UTC of the recording's zero, RFC 3339; absent while nothing was recorded.
@@ -99,6 +106,7 @@ impl Manifest {
             version: 1,
             room,
             owner: None,
+            fence: None,
             state: RecordingState::Recording,
             started: None,
             duration_ms: 0,
@@ -163,6 +171,7 @@ impl Manifest {
             width: size.width,
             height: size.height,
             bytes: 0,
+            fence: self.fence,
         };
         self.takes.push(entry);
     }

@@ -24,6 +24,8 @@ pub struct Setup {
     pub room: RoomId,
     /// Whose recording it is, if somebody said.
     pub owner: Option<String>,
+    /// By which the node has the room, in a fleet.
+    pub fence: Option<i64>,
     /// Where the room's clock stands in UTC.
     pub epoch: RoomEpoch,
     /// Frames a second, for the last frame's span.
@@ -181,7 +183,7 @@ impl Recorder {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         assert!(setup.fps > 0, "a rung has a frame rate");
-        let manifest = Manifest { owner: setup.owner.clone(), ..Manifest::new(setup.room.clone()) };
+        let manifest = Manifest { owner: setup.owner.clone(), fence: setup.fence, ..Manifest::new(setup.room.clone()) };
         let state = State::Waiting(VecDeque::with_capacity(limits::AUDIO_FAN_LEN));
         Self {
             setup,

@@ -100,6 +100,19 @@ impl Chat {
         parts
     }
 
+    /// All that is kept, oldest first, and how many lines there were so far.
+    #[must_use]
+    pub fn kept(&self) -> (Vec<ChatLine>, u64) {
+        (self.lines.iter().cloned().collect(), self.count)
+    }
+
+    /// Goes on with what was written at another node, after so many lines.
+    pub fn go_on(&mut self, lines: Vec<ChatLine>, count: u64) {
+        let newest = lines.iter().map(|line| line.id).max().unwrap_or(0);
+        lines.into_iter().for_each(|line| self.keep(line));
+        self.count = self.count.max(count).max(newest);
+    }
+
     /// Somebody left: what they wrote stays, and they count no longer.
     pub fn leave(&mut self, participant: ParticipantId) {
         self.texts.forget(participant);

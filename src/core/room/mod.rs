@@ -201,6 +201,12 @@ impl RoomCore {
         self.moderation.is_host_muted(participant)
     }
 
+    /// Whether a host muted this person, and whether they have not asked to talk since they were muted on entry.
+    #[must_use]
+    pub fn silenced(&self, participant: ParticipantId) -> (bool, bool) {
+        self.moderation.silenced(participant)
+    }
+
     /// Whether this person's hand is raised.
     #[must_use]
     pub fn has_hand_up(&self, participant: ParticipantId) -> bool {

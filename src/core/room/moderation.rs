@@ -98,6 +98,12 @@ impl Moderation {
         self.people.iter().any(|person| person.participant == participant && person.host_muted)
     }
 
+    /// Whether a host muted this person, and whether they have not asked to talk since they were muted on entry.
+    pub(super) fn silenced(&self, participant: ParticipantId) -> (bool, bool) {
+        let person = self.people.iter().find(|person| person.participant == participant);
+        person.map_or((false, false), |person| (person.muted_by_host, person.waits))
+    }
+
     pub(super) fn has_hand_up(&self, participant: ParticipantId) -> bool {
         self.people.iter().any(|person| person.participant == participant && person.hand)
     }

@@ -142,6 +142,14 @@ pub enum FromNode {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends_in_s: Option<u64>,
     },
+    /// The room goes on at another node: connect there to the same seat, and leave here once you see its picture.
+    Moved {
+        /// Where that one is reached, without a slash at its end.
+        url: String,
+        /// What lets you in there, in place of your token, for two minutes; absent where no token is asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pass: Option<String>,
+    },
     /// What people wrote, oldest first: after `welcome` what was said before, then each text as it comes.
     Chat {
         /// New ones, or those that came before; who has one by its id already skips it.
@@ -188,6 +196,8 @@ pub enum WordKind {
     Layout,
     /// [`FromNode::Node`].
     Node,
+    /// [`FromNode::Moved`].
+    Moved,
     /// [`FromNode::Send`] of a track.
     Send(VideoTrack),
     /// [`FromNode::Caption`] of somebody, which the next one of theirs takes the place of.
@@ -396,9 +406,9 @@ pub enum SignalError {
 
 impl FromNode {
     /// Every `type` the node says.
-    pub const TYPES: [&str; 15] = [
-        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "lobby", "node", "chat",
-        "reaction", "caption", "problem",
+    pub const TYPES: [&str; 16] = [
+        "welcome", "room", "speaking", "scene", "send", "layout", "state", "answer", "rules", "lobby", "node", "moved",
+        "chat", "reaction", "caption", "problem",
     ];
 
     /// That something asked cannot be: what is wrong in a few words, and what to do.
@@ -422,6 +432,7 @@ impl FromNode {
             Self::Rules { .. } => WordKind::Rules,
             Self::Lobby { .. } => WordKind::Lobby,
             Self::Node { .. } => WordKind::Node,
+            Self::Moved { .. } => WordKind::Moved,
             Self::Problem { .. } => WordKind::Problem,
             Self::Chat { .. } => WordKind::Chat,
             Self::Reaction { .. } => WordKind::Reaction,

@@ -30,7 +30,7 @@ fn fleet(nodes: Vec<NodeRecord>, rooms: &[usize]) -> Fleet {
     let nodes = nodes.into_iter().enumerate().map(|(n, node)| (format!("n{n}").parse().unwrap(), known(node)));
     let room = |(n, at): (usize, &usize)| {
         let owner = format!("n{at}").parse().unwrap();
-        let record = RoomRecord { owner, url: String::new(), region: None, units: 0 };
+        let record = RoomRecord { owner, url: String::new(), region: None, units: 0, fence: None };
         (format!("room-{n}").parse().unwrap(), known(record))
     };
     Fleet::new(nodes, rooms.iter().enumerate().map(room))

@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
+use crate::core::fleet::Fence;
+use crate::core::handover::Baggage;
 use crate::core::push::PushId;
 use crate::core::room::{CaptionerId, KnockId};
 use crate::core::scene::Layout;
@@ -74,6 +76,8 @@ pub enum Command {
         room: RoomId,
         /// Whose voice the viewer must not hear: their own.
         minus: Option<ParticipantId>,
+        /// What names the connection by which they publish that voice, if they showed it.
+        shows: Option<ResourceToken>,
         /// SDP offer.
         offer: String,
         /// The address that asks, as far as the door knows it.
@@ -287,6 +291,15 @@ pub enum Command {
         /// How it stands now.
         reply: Reply<NodeState>,
     },
+    /// `POST /v1/fleet/rooms`: a room that another node hands over.
+    TakeUp {
+        /// What it takes along.
+        baggage: Box<Baggage>,
+        /// By which it is this node's.
+        fence: Fence,
+        /// Once it is here.
+        reply: Reply<()>,
+    },
     /// `GET /v1/rooms/{room}/captions`: to hear each voice, and to say what was said.
     BeginCaptions {
         /// Which room.
@@ -349,6 +362,7 @@ impl Command {
             Self::Find { .. } | Self::Node { .. } => Act::Visit,
             Self::Usage { .. } => Act::Account,
             Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
+            Self::TakeUp { .. } => Act::Settle,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } | Self::Lobby { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -393,6 +407,7 @@ impl Command {
             | Self::Node { .. }
             | Self::Drain { .. }
             | Self::RevokeDrain { .. }
+            | Self::TakeUp { .. }
             | Self::Find { .. } => None,
         }
     }
@@ -441,6 +456,7 @@ impl Command {
             | Self::Announce { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::Find { reply, .. }
+            | Self::TakeUp { reply, .. }
             | Self::Package { reply, .. }
             | Self::EndPush { reply, .. }
             | Self::Caption { reply, .. }

@@ -40,11 +40,23 @@ pub enum Standing {
 }
 
 /// How a drain goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DrainShown {
     /// For how long it has been.
     pub since_s: u64,
     /// When the rooms that still run end; none: they may run on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_in_s: Option<u64>,
+    /// When those that still run go to other nodes of the fleet; none: they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves_in_s: Option<u64>,
+    /// Rooms that are on their way to another node.
+    pub moving: usize,
+    /// Rooms that went, since the drain began.
+    pub moved: u64,
+    /// Rooms that were to go and stayed; it is tried again.
+    pub stayed: usize,
+    /// Why the one of them stayed that was tried last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stayed_why: Option<String>,
 }

@@ -29,6 +29,12 @@ pub struct FleetCounters {
     pub redirects: Counter,
     /// Rooms that ended here because another node had them by a newer fence.
     pub rooms_lost: Counter,
+    /// Rooms that went to another node while people were in them.
+    pub rooms_moved: Counter,
+    /// Rooms that came so.
+    pub rooms_taken_up: Counter,
+    /// Times that a room was to go and stayed.
+    pub moves_failed: Counter,
     /// Requests to etcd.
     pub requests: Counter,
     /// Of those, without an answer.

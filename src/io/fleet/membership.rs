@@ -11,10 +11,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Batch, Load, Need, Outcome};
+use crate::core::fleet::{Answer, Batch, Load, Need, Outcome};
 use crate::io::fleet::counters::FleetCounters;
 use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, check};
-use crate::io::fleet::placement::{Ask, FleetHandle, Placement};
+use crate::io::fleet::placement::{Ask, FleetHandle, Placement, ShiftAsk, Unmoved};
 use crate::io::fleet::setup::{FleetError, FleetSetup};
 use crate::io::fleet::state::Shared;
 use crate::io::telemetry::log::alias;
@@ -24,6 +24,8 @@ pub struct Membership {
     setup: FleetSetup,
     shared: Arc<Shared>,
     asks: mpsc::Receiver<Ask>,
+    /// Rooms that are to move.
+    shifts: mpsc::Receiver<ShiftAsk>,
     /// What was taken out of the queue and is not answered yet.
     pending: VecDeque<Ask>,
     load: watch::Receiver<Load>,
@@ -54,12 +56,26 @@ impl Membership {
         let shared = Arc::new(Shared::new(setup.member.clone()));
         let (asks, queue) = mpsc::channel(limits::FLEET_ASKS_LEN);
         let (load_sender, load) = watch::channel(Load::default());
+        let (shifts, moving) = mpsc::channel(limits::FLEET_SHIFTS_LEN);
+        let load_sender = Arc::new(load_sender);
         let handle =
-            FleetHandle { shared: shared.clone(), asks, load: Arc::new(load_sender), counters: counters.clone() };
+            FleetHandle { shared: shared.clone(), asks, shifts, load: load_sender, counters: counters.clone() };
         let (pending, end) = (VecDeque::new(), Box::new(end));
         let (lease, is_told, crowded_until, placed) = (None, false, None, None);
-        let own =
-            Self { setup, shared, asks: queue, pending, load, end, counters, lease, is_told, crowded_until, placed };
+        let own = Self {
+            setup,
+            shared,
+            asks: queue,
+            shifts: moving,
+            pending,
+            load,
+            end,
+            counters,
+            lease,
+            is_told,
+            crowded_until,
+            placed,
+        };
         Ok((own, Placement::Fleet(handle)))
     }
 
@@ -134,6 +150,7 @@ impl Membership {
                         self.pending.push_back(ask);
                     }
                 }
+                Some(asked) = self.shifts.recv() => self.shift(&etcd, asked).await?,
                 Ok(()) = self.load.changed() => {
                     let load = self.load.borrow_and_update().clone();
                     self.shared.lock().member.set_load(Instant::now(), load);
@@ -238,6 +255,40 @@ impl Membership {
         for (room, outcome) in batch.outcomes() {
             self.answer(&room, outcome);
         }
+        Ok(())
+    }
+
+    /// Has a room move, unless nobody waits for that any more.
+    async fn shift(&self, etcd: &Etcd, ShiftAsk { shift, reply }: ShiftAsk) -> Result<(), EtcdError> {
+        let mut outcome = Err(Unmoved::Conflict);
+        for _ in 0..limits::FLEET_TRIES_MAX {
+            if reply.is_closed() {
+                return Ok(());
+            }
+            let asked = shift.ask(&self.shared.lock().fleet);
+            let (asked, fence) = match asked {
+                Ok(asked) => asked,
+                Err(why) => {
+                    outcome = Err(Unmoved::Stays(why));
+                    break;
+                }
+            };
+            let answer = etcd.commit(&asked).await?;
+            self.shared.lock().fleet.hear(&asked, &answer);
+            if matches!(answer, Answer::Done(_)) {
+                outcome = Ok(fence);
+                break;
+            }
+        }
+        if outcome.is_ok() {
+            // Before anybody follows it: from now on whoever asks for it is sent on. That it goes is no news here.
+            let state = &mut *self.shared.lock();
+            state.member.see_room(Instant::now(), &state.fleet, &shift.room);
+        } else {
+            self.see_rooms(vec![shift.room]);
+        }
+        // Whoever waited for too long finds it in what is known.
+        let _ = reply.send(outcome);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Label, Load, MemberSetup, Need, Nowhere, Outcome};
+use crate::core::fleet::{Fence, Label, Load, MemberSetup, Need, Nowhere, Outcome, Shift, Stays};
 use crate::io::fleet::counters::FleetCounters;
 use crate::io::fleet::state::{FleetShown, FleetState, Shared};
 
@@ -33,6 +33,7 @@ pub struct Alone {
 pub struct FleetHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) shifts: mpsc::Sender<ShiftAsk>,
     pub(super) load: Arc<watch::Sender<Load>>,
     pub(super) counters: FleetCounters,
 }
@@ -43,6 +44,25 @@ pub struct FleetHandle {
 pub(super) struct Ask {
     pub(super) need: Need,
     pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+/// A room that is to move, and who waits for that.
+#[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "read by what speaks with etcd alone"))]
+#[derive(Debug)]
+pub(super) struct ShiftAsk {
+    pub(super) shift: Shift,
+    pub(super) reply: oneshot::Sender<Result<Fence, Unmoved>>,
+}
+
+/// Why a room did not move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmoved {
+    /// By what is known it cannot.
+    Stays(Stays),
+    /// Others were faster each time.
+    Conflict,
+    /// Etcd does not answer. It may have moved all the same: whoever watches will see.
+    Away,
 }
 
 /// What somebody wants who asks for a room that may be new.
@@ -131,6 +151,90 @@ impl Placement {
                 _ => Ok(Placed::Here),
             },
             Self::Fleet(fleet) => fleet.place(wish).await,
+        }
+    }
+
+    /// The node that would take a room which runs here, and where that is reached; in this node's region, if any.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn successor(&self, room: &RoomId) -> Result<(Label, String), Nowhere> {
+        let Self::Fleet(fleet) = self else { return Err(Nowhere::Empty) };
+        let state = fleet.shared.lock();
+        let MemberSetup { id, region, .. } = state.member.setup().clone();
+        let units = state.fleet.room(room).map_or(0, |known| known.value.units);
+        let need = Need { room: room.clone(), units, region, prefers: None };
+        let others = state.fleet.without(&id);
+        let reserve = others.choose(&need)?;
+        let url = others.node(&reserve.node).map(|known| known.value.url.clone()).ok_or(Nowhere::Empty)?;
+        Ok((reserve.node, url))
+    }
+
+    /// Has etcd give a room to another node; `from` is the one that has it, this one where it is not said.
+    ///
+    /// # Errors
+    /// When it stays where it is; after [`Unmoved::Away`] it may have moved all the same.
+    pub async fn shift(&self, room: &RoomId, from: Option<&Label>, to: &Label) -> Result<Fence, Unmoved> {
+        let Self::Fleet(fleet) = self else { return Err(Unmoved::Stays(Stays::Lost)) };
+        let own = fleet.shared.lock().member.setup().id.clone();
+        let (is_return, from) = (from.is_some(), from.cloned().unwrap_or(own));
+        let shift = Shift { room: room.clone(), from, to: to.clone(), is_return };
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            fleet.shifts.send(ShiftAsk { shift, reply }).await.ok()?;
+            answer.await.ok()
+        };
+        let answered = tokio::time::timeout(limits::FLEET_PATIENCE, asked).await;
+        answered.ok().flatten().unwrap_or(Err(Unmoved::Away))
+    }
+
+    /// Has etcd give a room back to this node that another one was given and did not take.
+    ///
+    /// # Errors
+    /// As [`Self::shift`].
+    pub async fn take_back(&self, room: &RoomId, from: &Label) -> Result<Fence, Unmoved> {
+        let Self::Fleet(fleet) = self else { return Err(Unmoved::Stays(Stays::Lost)) };
+        let own = fleet.shared.lock().member.setup().id.clone();
+        self.shift(room, Some(from), &own).await
+    }
+
+    /// A room was handed over to this node by its fence: it is here, also where etcd's word of that is yet to come.
+    pub fn take_up(&self, room: &RoomId, fence: Fence) {
+        if let Self::Fleet(fleet) = self {
+            fleet.shared.lock().member.take_up(Instant::now(), room, fence);
+        }
+    }
+
+    /// Whether a room went to another node, and some of its people are still here.
+    #[must_use]
+    pub fn is_gone(&self, room: &RoomId) -> bool {
+        let Self::Fleet(fleet) = self else { return false };
+        fleet.shared.lock().member.is_gone(room)
+    }
+
+    /// The fence by which a room is here, and the newest that is known of it.
+    #[must_use]
+    pub fn fences(&self, room: &RoomId) -> (Option<Fence>, Option<Fence>) {
+        let Self::Fleet(fleet) = self else { return (None, None) };
+        let state = fleet.shared.lock();
+        (state.member.fence(room), state.fleet.room(room).map(crate::core::fleet::Known::fence))
+    }
+
+    /// Where a room's owner is reached and what it is called, if that is another node than this one.
+    #[must_use]
+    pub fn owner(&self, room: &RoomId) -> Option<(Label, String, Fence)> {
+        let Self::Fleet(fleet) = self else { return None };
+        let state = fleet.shared.lock();
+        let known = state.fleet.room(room).filter(|known| known.value.owner != state.member.setup().id)?;
+        Some((known.value.owner.clone(), known.value.url.clone(), known.fence()))
+    }
+
+    /// What is counted, of a node that is of a fleet.
+    #[must_use]
+    pub fn counters(&self) -> FleetCounters {
+        match self {
+            Self::Alone(_) => FleetCounters::default(),
+            Self::Fleet(fleet) => fleet.counters.clone(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::base::media::RoomId;
 use crate::core::access::{Act, Tenants};
 use crate::core::fleet::{Label, Need};
 use crate::io::api::{Refusal, WebOrigin};
-use crate::io::fleet::{Lookup, Placed, Placement, Wish};
+use crate::io::fleet::{Lookup, Placed, Placement, Trust, Wish};
 use crate::io::http::origin::Page;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::{insert_text, private};
@@ -28,6 +28,8 @@ pub struct Leading {
     pub region: Option<Label>,
     /// Whose rooms are bound to a region.
     pub tenants: Tenants,
+    /// What nodes of the fleet know each other by, if they share a secret.
+    pub trust: Option<Trust>,
 }
 
 /// What was asked, and by whom.
@@ -51,6 +53,10 @@ impl Leading {
         let begins = matches!(question.act, Act::Join | Act::Publish);
         let has_wish = region_of(question.parts).is_some() || self.bound(&question).is_some();
         if self.placement.is_alone() && !(begins && has_wish) {
+            return None;
+        }
+        if question.act == Act::SteerOwn && self.placement.is_gone(question.room) {
+            // The connection is one of those that have not left yet.
             return None;
         }
         let url = match (begins, question.path) {

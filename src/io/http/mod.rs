@@ -28,6 +28,7 @@ mod layout;
 mod legs;
 mod link;
 mod moderation;
+mod moving;
 mod node;
 mod openapi;
 mod origin;

@@ -149,7 +149,8 @@ fn operation_id(told: &Told) -> String {
 
 fn security(act: Act, told: &Told) -> Value {
     match act {
-        Act::Visit | Act::SteerOwn | Act::TakePart => json!([]),
+        // What nodes sign with is said by a header of their own.
+        Act::Visit | Act::SteerOwn | Act::TakePart | Act::Settle => json!([]),
         // Without keys nobody is asked.
         Act::Look | Act::Watch | Act::Stream | Act::Publish | Act::Join | Act::Survey => {
             json!([{}, { "access": [] }, { "operator": [] }])

@@ -58,6 +58,7 @@ const ASSETS: &[Asset] = &[
     asset!("places.js", "text/javascript; charset=utf-8"),
     asset!("main.js", "text/javascript; charset=utf-8"),
     asset!("call.js", "text/javascript; charset=utf-8"),
+    asset!("moved.js", "text/javascript; charset=utf-8"),
     asset!("chat.js", "text/javascript; charset=utf-8"),
     asset!("keeper.js", "text/javascript; charset=utf-8"),
     asset!("knock.js", "text/javascript; charset=utf-8"),

@@ -225,6 +225,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Recordings need a token", detail)
     }
 
+    pub(super) fn no_node() -> Self {
+        let detail = "Nodes sign with what [fleet] secret_file says, the same on all of them, by clocks that differ by \
+                      less than a minute.";
+        Self::new(StatusCode::FORBIDDEN, "no-node", "No node of this fleet signed that", detail)
+    }
+
     pub(super) fn bad_signature() -> Self {
         let detail = "It has ended, was altered, or is from before the node started; ask for a new one.";
         Self::new(StatusCode::FORBIDDEN, "link-refused", "This link opens nothing", detail)

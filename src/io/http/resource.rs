@@ -76,9 +76,10 @@ async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Resu
 }
 
 async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { minus, rung, .. }, offer, from, trace } = offered;
+    let Offered { caller, room, asked: Asked { minus, rung, seat, .. }, offer, from, trace } = offered;
     let of = room.clone();
-    let watch = |reply| Command::Watch { room, minus, offer, from, rung, trace, reply };
+    let shows = if let SeatWish::Resume(token) = seat { Some(token) } else { None };
+    let watch = |reply| Command::Watch { room, minus, shows, offer, from, rung, trace, reply };
     Ok(created(&format!("/whep/{of}"), &of, &control.request(caller, watch).await?))
 }
 

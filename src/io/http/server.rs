@@ -29,8 +29,8 @@ use crate::io::http::origin::Names;
 use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
-    announcements, branding, captions, desk, history, hls, layout, legs, moderation, node, openapi, page, participants,
-    playback, pushes, recording, recordings, resource, rooms, transfer,
+    announcements, branding, captions, desk, history, hls, layout, legs, moderation, moving, node, openapi, page,
+    participants, playback, pushes, recording, recordings, resource, rooms, transfer,
 };
 use crate::io::tokens::Keyring;
 
@@ -259,6 +259,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(announcements::routes())
         .merge(moderation::routes())
         .merge(node::routes())
+        .merge(moving::routes())
         .merge(legs::routes())
         .merge(hls::routes())
         .merge(pushes::routes())

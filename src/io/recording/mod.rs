@@ -23,6 +23,6 @@ mod tracks;
 pub use closing::ClosingRecording;
 pub use counters::RecordCounters;
 pub use room::RoomRecording;
-pub use setup::{Reads, RecordingPlace, RecordingSetup};
+pub use setup::{Reads, RecordingPlace, RecordingSetup, RoomHold};
 pub use summary::RecordingSummary;
 pub use tracks::TrackSource;

@@ -79,6 +79,7 @@ mod tests {
     use crate::core::retention::Retention;
     use crate::engine::flow::Waker;
     use crate::io::recording::counters::RecordCounters;
+    use crate::io::recording::setup::RoomHold;
     use crate::io::store::{Archive, ArchiveCounters, RecordingWish, Vault};
 
     fn setup(home: &std::path::Path, retention: Retention) -> (RecordingSetup, SealedFiles) {
@@ -91,6 +92,7 @@ mod tests {
             epoch: RoomEpoch { instant: Instant::now(), wallclock: Wallclock(0) },
             place: RecordingPlace::Sealed(archive),
             fps: 30,
+            holds: RoomHold::default(),
             wish: RecordingWish::default(),
             waker,
         };

@@ -37,6 +37,8 @@ pub struct RoomRecording {
     /// Parts of a recording that ran long, on their way to the store.
     earlier: Vec<ClosingSink>,
     ended: bool,
+    /// Another node has the room.
+    is_ousted: bool,
     counters: RecordCounters,
     gap_ms_told: u64,
 }
@@ -71,6 +73,7 @@ impl RoomRecording {
             rolling: Rolling::of(now, &setup),
             earlier: Vec::new(),
             ended: false,
+            is_ousted: false,
             setup,
             counters,
             gap_ms_told: 0,
@@ -125,6 +128,11 @@ impl RoomRecording {
         self.earlier.retain_mut(|part| !part.poll());
         if !self.take_answers(now) {
             return true;
+        }
+        if !self.is_ousted && self.setup.holds.is_over() {
+            // Another node has the room by a newer fence: what it shows and says from now on is that one's to record.
+            self.is_ousted = true;
+            self.stop();
         }
         if let (Some(rolling), Sink::Sealed(files)) = (&mut self.rolling, &self.sink) {
             rolling.ask_ahead(now, files);
@@ -339,5 +347,5 @@ fn packet_of(tick: &MixTick, view: u64) -> Option<&EncodedFrame> {
 
 fn recorder(setup: &RecordingSetup) -> Recorder {
     let (room, owner) = (setup.room.clone(), setup.wish.owner.clone());
-    Recorder::new(Setup { room, owner, epoch: setup.epoch, fps: setup.fps })
+    Recorder::new(Setup { room, owner, fence: setup.holds.fence(), epoch: setup.epoch, fps: setup.fps })
 }

@@ -1,5 +1,6 @@
 //! **The question:** what is a room's recording told, and what does it read?
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -29,10 +30,45 @@ pub struct RecordingSetup {
     pub place: RecordingPlace,
     /// Frames a second of the rung.
     pub fps: u32,
+    /// Whether the node still has the room.
+    pub holds: RoomHold,
     /// What anyone who began it wished.
     pub wish: RecordingWish,
     /// Of the thread that polls it: woken when keepers, disk or store have answered.
     pub waker: Waker,
+}
+
+/// That a node of a fleet has a room, by a fence; and whether it still does. Of a node alone it always does.
+#[derive(Clone, Default)]
+pub struct RoomHold {
+    fence: Option<i64>,
+    is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl RoomHold {
+    /// By this fence, until `is_over` says that another node has the room by a newer one.
+    #[must_use]
+    pub fn new(fence: Option<i64>, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { fence, is_over: Some(Arc::new(is_over)) }
+    }
+
+    /// By which it has it; `None`: it is alone, or nobody has said so.
+    #[must_use]
+    pub const fn fence(&self) -> Option<i64> {
+        self.fence
+    }
+
+    /// Whether another node has the room.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over.as_ref().is_some_and(|is_over| is_over())
+    }
+}
+
+impl fmt::Debug for RoomHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomHold").field("fence", &self.fence).finish_non_exhaustive()
+    }
 }
 
 /// What a recording reads.

@@ -100,6 +100,9 @@ pub struct RecordingDetail {
     /// Whose recording it is, if anyone who began it said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// By which the node had the room that made it, in a fleet: of two of one moment the one with the greater is right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i64>,
     /// Whether more may come. After a crash this stays `recording`.
     pub state: RecordingState,
     /// UTC of its zero, RFC 3339; absent while nothing was recorded.
@@ -302,6 +305,7 @@ impl Archive {
             expires_at: utc_text(recording.hour.start()),
             room: manifest.room,
             owner: manifest.owner,
+            fence: manifest.fence,
             state: manifest.state,
             started: manifest.started,
             duration_ms: manifest.duration_ms,

@@ -42,7 +42,10 @@ impl Room {
                 scene::Input::Background(own.or_else(|| self.branding().background.clone()))
             }
             BrandingChange::Logo(picture) => scene::Input::Logo(picture),
-            BrandingChange::Banner(text) => scene::Input::Banner(text),
+            BrandingChange::Banner(text) => {
+                self.kept.banner = Some(text.clone());
+                scene::Input::Banner(text)
+            }
             BrandingChange::Clock(shown) => {
                 self.layout.clock = shown.then(|| self.minute(now));
                 scene::Input::Clock(self.layout.clock.map(time_of_day).unwrap_or_default())

@@ -12,6 +12,7 @@ use crate::base::media::{
     Codec, EncodedFrame, ParticipantId, PeerId, RecordingTicket, RungCodecs, RungId, RungSpec, SoundCodec, TrackId,
     View,
 };
+use crate::core::handover::Baggage;
 use crate::core::push::PushId;
 use crate::core::scene;
 use crate::core::webhook::Happening;
@@ -53,6 +54,8 @@ pub enum Effect {
     Tell(Box<Happening>),
     /// Something of this recording is stored, for the first time or again.
     Stored(RecordingTicket),
+    /// What the room takes along to another node.
+    HandOver(Box<Baggage>),
     /// The room is over.
     End(Box<RoomEnd>),
 }

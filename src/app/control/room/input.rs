@@ -8,15 +8,24 @@ use crate::app::workers::event::Event;
 use crate::base::media::{Bitmap, PeerId, RungCodecs, RungId, RungName};
 use crate::core::access::{BearerId, Role};
 use crate::core::fleet::Label;
+use crate::core::handover::Baggage;
 use crate::core::signal::Knocker;
 use crate::io::api::{Command, ResourceToken, SeatWish};
+use crate::io::fleet::Trust;
 use crate::io::rtp::LegEvent;
 use crate::io::webrtc::{NetEvent, PeerRole};
 
 /// One thing that happened.
 pub enum Input {
-    /// The room begins: it is recorded from its first frame on, if that is the operator's rule.
-    Begin,
+    /// The room begins: it is recorded from its first frame on, if that is the operator's rule. One that comes from
+    /// another node goes on with what it took along.
+    Begin(Option<Box<Baggage>>),
+    /// Another node has the room by now: what it takes along is packed, and nothing is recorded here any more.
+    Pack,
+    /// It came back: it goes on as it was.
+    Stay,
+    /// The other node has it: everybody is told where, and those who know no such word are sent off.
+    Moved(Box<MovedTo>),
     /// Somebody comes in.
     Join(Box<Joining>),
     /// What the wire saw of one of its people, or of all its listeners.
@@ -39,6 +48,15 @@ pub enum Input {
     End(&'static str),
     /// The deadline came.
     Due,
+}
+
+/// Where a room goes on.
+#[derive(Debug, Clone)]
+pub struct MovedTo {
+    /// Where its new node is reached, without a slash at its end.
+    pub url: String,
+    /// What signs what its people are let in by there.
+    pub trust: Option<Trust>,
 }
 
 /// Somebody whose connection stands, or a leg that was heard.

@@ -26,6 +26,8 @@ impl Room {
         }
         let asked = |name| self.setup.rungs.iter().find(|spec| spec.name() == name).copied();
         let Some(spec) = rung.map_or_else(|| Some(self.setup.rungs[self.largest()]), asked) else { return };
+        // Who comes back is who they were, by whatever token: a pass of a node that the room came from is nobody's.
+        let known = role.participant().and_then(|id| self.seats.bearer_of(id));
         if !self.take_seat(now, role, seat, out) && !self.admit(now, peer, role, &display, out) {
             return;
         }
@@ -33,7 +35,7 @@ impl Room {
         let mut entry = PeerEntry::new((role, standing), resource, trickling);
         entry.leg = leg;
         entry.keeps_seat = seat != SeatWish::Free;
-        entry.bearer = bearer;
+        entry.bearer = known.or(bearer);
         self.bind_to(region);
         let is_viewer = !is_leg && !matches!(role, PeerRole::Publisher(_));
         let follows =

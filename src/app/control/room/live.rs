@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn rungs_are_packaged_while_somebody_asks_and_a_little_longer() {
         let mut room = room(false);
-        assert_eq!(after(&mut room, Instant::now(), Input::Begin), [0; 4], "nobody watches");
+        assert_eq!(after(&mut room, Instant::now(), Input::Begin(None)), [0; 4], "nobody watches");
         let now = Instant::now();
         let live = room.live.clone().unwrap();
         assert!(!live.rungs[1].ask(now));
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn where_it_always_runs_the_first_rung_begins_with_the_room_and_stays() {
         let mut room = room(true);
-        assert_eq!(after(&mut room, Instant::now(), Input::Begin), [1, 1, 0, 0]);
+        assert_eq!(after(&mut room, Instant::now(), Input::Begin(None)), [1, 1, 0, 0]);
         let late = Instant::now() + 10 * limits::HLS_IDLE_SPAN;
         assert_eq!(after(&mut room, late, Input::Due), [0; 4]);
         let live = room.live.clone().unwrap();

@@ -50,6 +50,7 @@ impl Room {
                 self.room_input(now, RoomInput::Mute(*participant, muted), out);
             }
             if let Some(percent) = sound.volume_percent {
+                self.kept.volumes.insert(*participant, percent);
                 let volume = f32::from(percent) / 100.0;
                 out.push(Effect::Mix(MixCommand::Volume(self.name.clone(), *participant, volume)));
             }

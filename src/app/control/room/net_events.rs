@@ -19,7 +19,12 @@ impl Room {
                 self.lose_peer(now, peer, &reason.to_string(), out);
                 self.push_lost(now, peer, reason, out);
             }
-            NetEvent::ChannelOpen(peer) => self.welcome(now, peer, out),
+            NetEvent::ChannelOpen(peer) => {
+                if let Some(entry) = self.peers.get_mut(peer) {
+                    entry.hears = true;
+                }
+                self.welcome(now, peer, out);
+            }
             NetEvent::TrackStarted { peer, kind, codec } => self.track_started(now, peer, (kind, codec), out),
             NetEvent::TrackEnded { peer, kind } => self.track_ended(now, peer, kind, out),
             NetEvent::Excess { peer, kind, is_over } => self.track_over(now, peer, (kind, is_over), out),

@@ -89,6 +89,7 @@ impl Room {
             Self::send(peer, &self.node_message(now), out);
         }
         self.tell_history(peer, participant, out);
+        self.tell_moved(peer, out);
     }
 
     /// One input of the room's core, and all that follows from it.

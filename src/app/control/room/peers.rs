@@ -31,6 +31,8 @@ pub struct PeerEntry {
     pub leg: Option<LegShown>,
     /// Its person's place is kept for a while when it breaks.
     pub keeps_seat: bool,
+    /// Its data channel is open: it hears what the room is told.
+    pub hears: bool,
     /// Shared by its camera and its microphone.
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
@@ -89,6 +91,7 @@ impl PeerEntry {
             trickling,
             leg: None,
             keeps_seat: false,
+            hears: false,
             watching: None,
             veil: None,
             playout: PlayoutCell::default(),
@@ -107,6 +110,11 @@ impl PeerEntry {
             PeerRole::Publisher(_) => Caller::Publisher,
             PeerRole::Viewer { .. } => Caller::Viewer,
         }
+    }
+
+    /// What the token that they came in by made of them.
+    pub const fn standing(&self) -> Option<Role> {
+        self.standing
     }
 
     /// What is asked of one of its tracks.

@@ -14,7 +14,7 @@ use crate::core::record::Event;
 use crate::core::scene;
 use crate::core::signal::{FromNode, ProblemKind};
 use crate::io::api::{Refusal, Reply};
-use crate::io::recording::{Reads, RecordingPlace, RecordingSetup, RoomRecording};
+use crate::io::recording::{Reads, RecordingPlace, RecordingSetup, RoomHold, RoomRecording};
 use crate::io::store::RecordingWish;
 use crate::io::telemetry::log::alias;
 
@@ -33,6 +33,21 @@ impl Room {
         let ticket = self.begin_recording(now, place, RecordingWish::default(), false, out);
         self.recording = RecordingState::Waiting(ticket);
         self.is_to_announce = true;
+    }
+
+    /// A recording goes on that was made elsewhere until now, or here before: what was wished of it is wished again.
+    pub(super) fn record_on(&mut self, now: Instant, mut wish: RecordingWish, out: &mut Outbox<Effect>) {
+        let most = self.setup.archive.as_ref().map(|archive| archive.retention());
+        // Where recordings are kept for less, this one is as well.
+        wish.retention = wish.retention.filter(|wished| most.is_some_and(|most| wished.span() <= most.span()));
+        if self.may_begin(&wish) != Ok(true) {
+            return;
+        }
+        let archive = self.setup.archive.clone().expect("may_begin saw it");
+        self.kept.wish = wish.clone();
+        let ticket = self.begin_recording(now, RecordingPlace::Sealed(archive), wish, false, out);
+        self.recording = RecordingState::Waiting(ticket);
+        self.is_to_announce = false;
     }
 
     /// A door asks for a recording. It is answered false if there is one already.
@@ -95,6 +110,9 @@ impl Room {
     fn may_begin(&self, wish: &RecordingWish) -> Result<bool, Refusal> {
         let archive = self.setup.archive.as_ref().filter(|_| self.setup.records_on_request());
         let most = self.retention_max(archive.ok_or(Refusal::NotRecording)?.retention());
+        if self.setup.placement.is_gone(&self.name) {
+            return Err(Refusal::RoomNotFound);
+        }
         match self.recording {
             RecordingState::On(_) => return Ok(false),
             RecordingState::Asked(..) | RecordingState::Waiting(_) => return Err(Refusal::Busy),
@@ -110,6 +128,7 @@ impl Room {
     /// The keepers are asked; the answer comes as an event.
     fn ask_for_recording(&mut self, now: Instant, wish: RecordingWish, asker: Asker, out: &mut Outbox<Effect>) {
         let archive = self.setup.archive.clone().expect("may_begin saw it");
+        self.kept.wish = wish.clone();
         let ticket = self.begin_recording(now, RecordingPlace::Sealed(archive), wish, true, out);
         self.recording = RecordingState::Asked(ticket, asker);
     }
@@ -260,6 +279,13 @@ impl Room {
         out.push(Effect::Scene(scene::Input::Recorded(marked)));
     }
 
+    /// That this node has the room, as its recording asks.
+    fn hold(&self) -> RoomHold {
+        let (placement, name) = (self.setup.placement.clone(), self.name.clone());
+        let fence = placement.fences(&name).0.map(|fence| fence.0);
+        RoomHold::new(fence, move || placement.is_gone(&name))
+    }
+
     fn begin_recording(
         &mut self,
         now: Instant,
@@ -276,6 +302,7 @@ impl Room {
             epoch: self.epoch,
             place,
             fps,
+            holds: self.hold(),
             wish,
             waker: self.setup.package.clone(),
         };

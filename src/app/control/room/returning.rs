@@ -57,6 +57,9 @@ impl Room {
         for participant in self.seats.expired(now) {
             self.room_input(now, RoomInput::Leave(participant), out);
         }
+        if self.seats.is_vacant(now) && self.core.members().is_empty() {
+            self.end(now, "nobody came along", out);
+        }
     }
 
     /// A host bans somebody: whoever shows their token does not come in while the room lasts, and what else they have

@@ -26,12 +26,14 @@ pub struct Seats {
     /// Those whom a host banned: they do not come in while the room lasts.
     banned: HashSet<BearerId>,
     removed: VecDeque<(ParticipantId, ResourceToken)>,
+    /// Until when a room that came without anybody waits for somebody.
+    vacant_until: Option<Instant>,
 }
 
 impl Seats {
     /// When the next one is kept no longer.
     pub fn deadline(&self) -> Option<Instant> {
-        self.away.iter().map(|seat| seat.until).min()
+        self.away.iter().map(|seat| seat.until).chain(self.vacant_until).min()
     }
 
     /// Somebody is away whose seat is kept.
@@ -55,6 +57,26 @@ impl Seats {
         Some(self.away.remove(at).token)
     }
 
+    /// Somebody has to come by then.
+    pub fn wait_for_anybody(&mut self, now: Instant) {
+        self.vacant_until = Some(now + limits::SEAT_SPAN);
+    }
+
+    /// Whether somebody had to come by now; said once.
+    pub fn is_vacant(&mut self, now: Instant) -> bool {
+        self.vacant_until.take_if(|until| *until <= now).is_some()
+    }
+
+    /// What names the seat of somebody who is away.
+    pub fn token(&self, participant: ParticipantId) -> Option<ResourceToken> {
+        self.away.iter().find(|seat| seat.participant == participant).map(|seat| seat.token)
+    }
+
+    /// Those whom a host removed, and what named their seats.
+    pub fn removed(&self) -> impl Iterator<Item = (ParticipantId, ResourceToken)> {
+        self.removed.iter().copied()
+    }
+
     /// Those who did not come back in time; their seats are free.
     pub fn expired(&mut self, now: Instant) -> Vec<ParticipantId> {
         self.away.extract_if(.., |seat| seat.until <= now).map(|seat| seat.participant).collect()
@@ -68,6 +90,11 @@ impl Seats {
     /// Somebody does not come in any more.
     pub fn ban(&mut self, bearer: BearerId) {
         self.banned.insert(bearer);
+    }
+
+    /// All whom hosts banned.
+    pub fn banned(&self) -> impl Iterator<Item = BearerId> {
+        self.banned.iter().copied()
     }
 
     /// Whether a host banned them.

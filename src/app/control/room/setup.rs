@@ -12,6 +12,7 @@ use crate::base::media::{Codec, CodecPreference, EncodeCosts, RecordingTicket, R
 use crate::core::access::Policy;
 use crate::core::ladder::{CodecChoice, CodecSetup};
 use crate::engine::flow::Waker;
+use crate::io::fleet::Placement;
 use crate::io::live::LiveRooms;
 use crate::io::store::Archive;
 
@@ -33,6 +34,8 @@ pub struct RoomSetup {
     pub record_to: Option<PathBuf>,
     /// Where rooms can be watched by HLS.
     pub live: LiveRooms,
+    /// Who says where rooms are.
+    pub placement: Placement,
     /// What is counted.
     pub counts: Counts,
     /// Of whoever asks senders and encoders for keyframes.
@@ -77,6 +80,7 @@ impl RoomSetup {
             archive,
             record_to,
             live: LiveRooms::default(),
+            placement: Placement::default(),
             codec: config.video.codec,
             config,
             counts,

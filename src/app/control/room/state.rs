@@ -7,7 +7,8 @@ use std::time::Instant;
 use crate::app::control::report::{RoomCounters, RoomReport};
 use crate::app::control::room::captioned::Captioned;
 use crate::app::control::room::effect::{Effect, RoomEnd};
-use crate::app::control::room::input::Input;
+use crate::app::control::room::input::{Input, MovedTo};
+use crate::app::control::room::kept::Kept;
 use crate::app::control::room::outputs::Outputs;
 use crate::app::control::room::peers::Peers;
 use crate::app::control::room::pushes::Pushes;
@@ -28,7 +29,7 @@ use crate::core::scene::{self, Layout, Passage, Scene};
 use crate::core::signal::{FromNode, Knocker, Person};
 use crate::core::webhook::Happening;
 use crate::engine::flow::Fan;
-use crate::io::api::{Refusal, Reply};
+use crate::io::api::{Refusal, Reply, ResourceToken};
 use crate::io::live::LiveRoom;
 use crate::io::telemetry::log::alias;
 use crate::io::webrtc::{NetCommand, PeerRole};
@@ -84,6 +85,10 @@ pub struct Room {
     pub(super) recording_quota: Result<(), OverQuota>,
     /// Where it has to be, as tokens said of those who came.
     pub(super) bound_to: Vec<Label>,
+    /// What was asked of it and stands nowhere else, for a node that it goes to.
+    pub(super) kept: Kept,
+    /// Where it goes on, and until when its people may take to leave.
+    pub(super) moved: Option<(MovedTo, Instant)>,
     pub(super) counters: RoomCounters,
     /// It is over: nothing follows from anything any more.
     pub(super) ended: bool,
@@ -268,6 +273,8 @@ impl Room {
             waiting: Vec::new(),
             recording_quota: Ok(()),
             bound_to: Vec::new(),
+            kept: Kept::default(),
+            moved: None,
             counters,
             ended: false,
         };
@@ -281,13 +288,20 @@ impl Room {
             return refuse(input);
         }
         match input {
-            Input::Begin => {
+            Input::Begin(baggage) => {
                 self.tell(Happening::RoomBegan { room: self.name.clone() }, out);
                 self.log_codec();
                 self.lobby_from_the_start(now, out);
+                let recorded = baggage.and_then(|baggage| self.settle(now, *baggage, out));
                 self.record_from_the_start(now, out);
                 self.package_from_the_start(now, out);
+                if let Some(wish) = recorded {
+                    self.record_on(now, wish, out);
+                }
             }
+            Input::Pack => self.pack(now, out),
+            Input::Stay => self.stay(now, out),
+            Input::Moved(to) => self.moved(now, *to, out),
             Input::Join(joining) => self.join(now, *joining, out),
             Input::Net(event) => self.net_event(now, event, out),
             Input::Leg(event) => self.leg_event(now, event, out),
@@ -319,6 +333,7 @@ impl Room {
             self.view.due(),
             self.roster.due(),
             self.places.due(),
+            self.moved.as_ref().map(|(_, until)| *until),
         ];
         all.into_iter().flatten().min()
     }
@@ -405,14 +420,19 @@ impl Room {
     }
 
     /// Whether somebody of such standing may come to its door: hosts and operators may where it is locked, and whoever
-    /// watches what goes with their own publishing.
+    /// `publishes` in it already and wants to watch as well.
     ///
     /// # Errors
     /// When it is locked for them.
-    pub fn opens(&self, role: PeerRole, standing: Option<access::Role>) -> Result<(), Refusal> {
+    pub fn opens(&self, standing: Option<access::Role>, publishes: bool) -> Result<(), Refusal> {
         let has_key = matches!(standing, Some(access::Role::Host | access::Role::Admin));
-        let is_here = matches!(role, PeerRole::Viewer { minus: Some(_) });
-        if self.core.rules().locked && !has_key && !is_here { Err(Refusal::RoomLocked) } else { Ok(()) }
+        if self.core.rules().locked && !has_key && !publishes { Err(Refusal::RoomLocked) } else { Ok(()) }
+    }
+
+    /// Whether `token` names a connection of that person's. Ids are told to everybody, this to its client alone.
+    #[must_use]
+    pub fn is_theirs(&self, person: ParticipantId, token: ResourceToken) -> bool {
+        self.peers.iter().any(|(_, entry)| entry.resource == token && entry.role.participant() == Some(person))
     }
 
     /// Since when it gives up all there is to give up, if it does.
@@ -459,6 +479,9 @@ impl Room {
         if self.places.due().is_some_and(|at| at <= now) {
             self.tell_places(now, out);
         }
+        if self.moved.as_ref().is_some_and(|(_, until)| *until <= now) {
+            return self.end(now, "it goes on at another node", out);
+        }
         self.codec_due(now, out);
         self.rungs_due(now, out);
         self.end_idle_packages(now, out);
@@ -503,7 +526,12 @@ impl Room {
             }
             Event::RoomTaken(_) => self.end(now, "another node has it", out),
             // About what the room no longer has, or has nothing to do with.
-            Event::RecordingFinished { .. } | Event::RungEnded { .. } | Event::Pictured { .. } | Event::Leg(_) => {}
+            Event::RecordingFinished { .. }
+            | Event::RungEnded { .. }
+            | Event::Pictured { .. }
+            | Event::Leg(_)
+            | Event::MovePlaced { .. }
+            | Event::MoveDone { .. } => {}
         }
     }
 

@@ -35,6 +35,7 @@ use crate::io::webrtc::{NetCommand, NetEvent, PeerRole};
 
 mod captions;
 mod chat;
+mod moving;
 mod owned;
 mod pushes;
 mod seats;
@@ -229,7 +230,7 @@ fn who_comes_while_the_largest_rung_is_given_up_gets_the_next_unless_they_ask_fo
 fn when_one_comes_who_takes_h264_alone_all_who_can_share_their_encode_and_the_recording_with_them() {
     let (now, setup) = (Instant::now(), setup(Some("/nowhere/call.mp4")));
     let mut room = room(now, setup.clone());
-    let begun = handle(&mut room, now, Input::Begin);
+    let begun = handle(&mut room, now, Input::Begin(None));
     let event = began(&room);
     handle(&mut room, now, Input::Worker(event));
     for number in [1, 2] {
@@ -274,7 +275,7 @@ fn faces(count: u64) -> Scene {
 #[test]
 fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred_at_once() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
-    let begun = handle(&mut room, now, Input::Begin);
+    let begun = handle(&mut room, now, Input::Begin(None));
     let reads = begun.iter().find_map(|e| match e {
         Effect::Package(PackageCommand::Begin { must_agree, .. }) => Some(*must_agree),
         _ => None,
@@ -319,7 +320,7 @@ fn a_recording_reads_a_view_without_those_who_refuse_and_what_was_read_is_barred
 #[test]
 fn a_room_ends_with_its_last_and_says_what_is_left_to_finish() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     let joined = join(&mut room, now, 1);
     assert!(joined.iter().any(|e| matches!(e, Effect::AddLeg(start) if start.peer == PeerId(1))));
     let (reply, _) = oneshot::channel();
@@ -339,7 +340,7 @@ fn a_room_ends_with_its_last_and_says_what_is_left_to_finish() {
 #[test]
 fn a_recording_that_a_worker_gave_up_ends_and_everyone_learns() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     join(&mut room, now, 1);
     let event = began(&room);
     handle(&mut room, now, Input::Worker(event));
@@ -359,7 +360,7 @@ fn began(room: &Room) -> Event {
 #[test]
 fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     join(&mut room, now, 1);
     let mark = |effects: &[Effect]| {
         let marks = effects.iter().filter_map(|e| match e {
@@ -396,7 +397,7 @@ fn everybody_is_told_of_a_recording_only_while_something_is_stored() {
 #[test]
 fn a_recording_that_failed_late_does_not_end_the_one_that_came_after_it() {
     let (now, mut room) = (Instant::now(), room(Instant::now(), setup(Some("/nowhere/call.mp4"))));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     let first = room.recording.ticket().unwrap();
     let mut out = Outbox::new();
     room.end_recording(now, &mut out);
@@ -457,7 +458,7 @@ fn reads(effects: &[Effect]) -> usize {
 fn a_view_is_made_once_for_all_who_come_within_seconds_and_nobody_is_seen_before() {
     let now = Instant::now();
     let mut room = room(now, setup(Some("/nowhere/call.mp4")));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     let first = come(&mut room, now, 1, false);
     assert_eq!((reads(&first), is_shown(&first, 1)), (1, true), "the first one comes in at once");
     let read = first.iter().position(|e| matches!(e, Effect::Package(PackageCommand::Read(..)))).unwrap();
@@ -490,7 +491,7 @@ fn a_view_is_made_once_for_all_who_come_within_seconds_and_nobody_is_seen_before
 fn who_says_no_a_moment_after_another_is_barred_at_once_and_hidden_soon() {
     let now = Instant::now();
     let mut room = room(now, setup(Some("/nowhere/call.mp4")));
-    handle(&mut room, now, Input::Begin);
+    handle(&mut room, now, Input::Begin(None));
     (1..=3).for_each(|number| drop(come(&mut room, now, number, true)));
     let mut out = Outbox::new();
     room.set_recordable(now, ParticipantId(1), false, &mut out);

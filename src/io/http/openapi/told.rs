@@ -176,6 +176,9 @@ pub(super) const TOLD: &[Told] = &[
     )]),
     told("Node", "GET", "/v1/fleet", "What this node knows of its fleet: nodes, rooms, and whether etcd answers")
         .gives(&[(200, "The fleet, as this node sees it", Gives::Json(of::<FleetShown>))]),
+    told("Node", "POST", "/v1/fleet/rooms", "Hand a room over, as one node of the fleet to another, signed by it")
+        .takes(Takes::File(&["application/json"]))
+        .gives(&[(204, "It is here, or would be taken", Gives::Nothing)]),
     told("Node", "POST", "/v1/node/drain", "Begin no room any more; those that run go on, and can be joined")
         .takes(Takes::MaybeJson(of::<node::Asked>))
         .gives(STANDS),
@@ -213,7 +216,14 @@ pub(super) const TOLD: &[Told] = &[
     enter("/whip/{room}", "Publish by WHIP (RFC 9725)").query(&[NAME, RECORD, REGION]),
     trickle("/whip/{room}/{token}"),
     leave("/whip/{room}/{token}"),
-    enter("/whep/{room}", "Watch by WHEP").query(&[RUNG, ("as", "Whose voice to leave out: a participant's id")]),
+    enter("/whep/{room}", "Watch by WHEP").query(&[
+        RUNG,
+        ("as", "Whose voice to leave out: a participant's id"),
+        (
+            "seat",
+            "Where a room is locked or has a lobby: the end of that participant's own Location, which lets them watch",
+        ),
+    ]),
     told("Connections", "GET", "/whep/{room}", "What can be watched in a room").gives(&[(
         200,
         "The rungs",

@@ -88,7 +88,7 @@ fn spoilt(claims: &Claims) -> Vec<(&'static str, String, &'static str)> {
 fn may(role: Role, act: Act) -> bool {
     match act {
         Act::Visit | Act::SteerOwn | Act::Look => true,
-        Act::TakePart => false,
+        Act::TakePart | Act::Settle => false,
         Act::Watch | Act::Stream => !matches!(role, Role::Recorder | Role::Captioner),
         Act::Publish | Act::Join => matches!(role, Role::Speaker | Role::Host | Role::Admin),
         Act::Arrange | Act::Moderate => matches!(role, Role::Host | Role::Admin),
@@ -120,6 +120,14 @@ async fn each_route_of_a_locked_node_opens_to_the_right_token_and_to_no_other() 
         let is_of_node = matches!(act, Act::Survey | Act::Account | Act::Oversee);
         let is_open = matches!(act, Act::Visit | Act::SteerOwn);
         let room = (!is_of_node).then_some("daily");
+        if act == Act::Settle {
+            // No token makes anybody a node: that takes what nodes sign with, and this one shares nothing with any.
+            let told = ask(&door, method, &path, None).await;
+            assert_eq!((told.0, told.1.as_str()), (403, "no-node"), "{what}");
+            let told = ask(&door, method, &path, Some(&good(&claims(Role::Admin, None)))).await;
+            assert_eq!((told.0, told.1.as_str()), (403, "wrong-role"), "{what}");
+            continue;
+        }
         let role = ROLES.into_iter().find(|role| may(*role, act)).unwrap();
         for (fault, token, kind) in spoilt(&claims(role, room)) {
             let (status, said, asks) = ask(&door, method, &path, Some(&token)).await;

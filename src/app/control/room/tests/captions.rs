@@ -117,7 +117,7 @@ fn captioners_know_who_is_here_until_the_room_is_over() {
 fn whoever_does_not_want_to_be_recorded_is_captioned_in_the_call_alone() {
     let start = Instant::now();
     let mut room = room(start, setup(Some("kept.mp4")));
-    handle(&mut room, start, Input::Begin);
+    handle(&mut room, start, Input::Begin(None));
     come(&mut room, start, 1, true);
     come(&mut room, start, 2, false);
     let seat = begin(&mut room, start).1.unwrap();

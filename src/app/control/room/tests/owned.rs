@@ -117,7 +117,7 @@ fn a_room_is_stored_where_its_tenant_and_its_people_want_it_or_nowhere() {
 fn a_recording_is_told_by_id_who_is_in_it_and_never_who_does_not_want_to_be() {
     let now = Instant::now();
     let mut room = room(now, setup(Some("unwritten.mp4")));
-    let mut effects = handle(&mut room, now, Input::Begin);
+    let mut effects = handle(&mut room, now, Input::Begin(None));
     effects.extend(come(&mut room, now, 1, true));
     effects.extend(come(&mut room, now, 2, false));
     effects.extend(come(&mut room, now, 3, true));

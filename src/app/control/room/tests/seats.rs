@@ -36,29 +36,24 @@ fn a_locked_room_opens_to_hosts_and_to_who_is_here() {
     use crate::core::access::Role;
     let now = Instant::now();
     let mut room = room(now, setup(None));
-    sit(&mut room, now, 1, SeatWish::Keep);
+    let token = sit(&mut room, now, 1, SeatWish::Keep);
     let lock = |locked| Moderation { locked: Some(locked), ..Moderation::default() };
     let moderate = |room: &mut Room, wanted| room.moderate(now, &wanted, &mut Outbox::new());
-    let all = [
-        PeerRole::Participant(ParticipantId(2)),
-        PeerRole::Publisher(ParticipantId(2)),
-        PeerRole::Viewer { minus: None },
-    ];
-    assert!(all.iter().all(|role| room.opens(*role, None).is_ok()));
+    assert_eq!(room.opens(None, false), Ok(()));
     moderate(&mut room, lock(true)).expect("it names nobody");
-    for role in all {
-        for standing in [None, Some(Role::Speaker), Some(Role::Viewer), Some(Role::Recorder)] {
-            assert_eq!(room.opens(role, standing), Err(Refusal::RoomLocked), "{role:?} {standing:?}");
-        }
-        assert_eq!((room.opens(role, Some(Role::Host)), room.opens(role, Some(Role::Admin))), (Ok(()), Ok(())));
+    for standing in [None, Some(Role::Speaker), Some(Role::Viewer), Some(Role::Recorder)] {
+        assert_eq!(room.opens(standing, false), Err(Refusal::RoomLocked), "{standing:?}");
     }
-    let own = PeerRole::Viewer { minus: Some(ParticipantId(1)) };
-    assert_eq!(room.opens(own, None), Ok(()), "who publishes by one connection watches by another");
+    assert_eq!((room.opens(Some(Role::Host), false), room.opens(Some(Role::Admin), false)), (Ok(()), Ok(())));
+    assert_eq!(room.opens(None, true), Ok(()), "who publishes by one connection watches by another");
+    // That it is theirs they show by what names it; everybody knows their id.
+    assert!(room.is_theirs(ParticipantId(1), token) && !room.is_theirs(ParticipantId(2), token));
+    assert!(!room.is_theirs(ParticipantId(1), ResourceToken::random()));
     // Another rule leaves it as it is.
     moderate(&mut room, Moderation { mute_on_entry: Some(true), ..Moderation::default() }).expect("likewise");
-    assert_eq!(room.opens(all[0], None), Err(Refusal::RoomLocked));
+    assert_eq!(room.opens(None, false), Err(Refusal::RoomLocked));
     moderate(&mut room, lock(false)).expect("likewise");
-    assert_eq!(room.opens(all[0], None), Ok(()));
+    assert_eq!(room.opens(None, false), Ok(()));
 }
 
 #[test]
