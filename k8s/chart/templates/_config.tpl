@@ -44,7 +44,9 @@
 {{- if not (hasKey $config.threads $kind) }}{{ $_ := set $config.threads $kind $.pool.cores }}{{ end }}
 {{- end }}
 {{- /* A minute less than the pod has: the node closes recordings in 24 s. */}}
-{{- $drain := max 0 (sub (int $v.graceSeconds) 60) }}
+{{- /* Where rooms move (docs/fleet.md), they do after drain_seconds, for a minute. */}}
+{{- $moves := ternary 60 0 (hasKey ($config.fleet | default dict) "secret_file") }}
+{{- $drain := max 0 (sub (int $v.graceSeconds) (add 60 $moves)) }}
 {{- if gt (int (get $config.node "drain_seconds" | default 0)) (int $drain) }}
 {{- fail (printf "config.node.drain_seconds: the pod is killed after graceSeconds, so at most %d, or raise that" $drain) }}
 {{- end }}

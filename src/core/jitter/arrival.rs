@@ -14,8 +14,9 @@ const BARS: usize = 81;
 const IN_TIME: f32 = 0.97;
 /// What a packet leaves of its predecessors' weight: half of it after 69 packets, 1.4 s.
 const FORGET: f32 = 0.99;
-/// And in calm: half after 23 packets, 0.5 s. Packets come late while a hundred people join; once they don't, such a span
-/// is less than the share that may be late two seconds later, not seven. (NetEq always forgets half in 40 packets.)
+/// And in calm: half after 23 packets, 0.5 s. Packets come late while a hundred people join; once they don't, such a
+/// span is less than the share that may be late two seconds later, not seven. (NetEq always forgets half in 40
+/// packets.)
 const FORGET_IN_CALM: f32 = 0.97;
 /// So many packets in a row, a second's, that came in half of the wish are calm.
 const CALM_PACKETS: u32 = 50;
@@ -33,8 +34,8 @@ const PEAKS_MIN: usize = 3;
 const PEAKS: usize = 8;
 /// How long a peak is remembered.
 const PEAK_MEMORY: Duration = Duration::from_secs(20);
-/// A pattern is over once nothing came for so many times its longest pause between two peaks: what came each half second
-/// while others joined need not be waited for twenty seconds.
+/// A pattern is over once nothing came for so many times its longest pause between two peaks: what came each half
+/// second while others joined need not be waited for twenty seconds.
 const PAUSES: u32 = 2;
 
 const _: () = assert!(BAR.as_micros() * (BARS as u128 - 1) == limits::PLAYOUT_DELAY_MAX.as_micros());

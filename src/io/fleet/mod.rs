@@ -2,8 +2,8 @@
 //! kept in etcd, one record for each node and each room, under a lease that ends with its node.
 //!
 //! Doors: [`Placement`] is what everybody asks, also on a node that is alone; [`FleetSetup`] is who this node is and
-//! where etcd answers; [`Mover`] brings a room that runs to another node, [`Trust`] is what nodes know each other by, and
-//! [`Observer`] sees what all tell and is no node.
+//! where etcd answers; [`Mover`] brings a room that runs to another node, [`Trust`] is what nodes know each other by,
+//! and [`Observer`] sees what all tell and is no node.
 //!
 //! Everything that is known of the fleet is watched, not read when somebody asks: whoever joins a room that runs costs
 //! etcd nothing and does not need it, and a node that hears of a newer owner hears it at once. One task speaks with
