@@ -104,6 +104,8 @@ pub const HTTP_HEAD_LEN_MAX: usize = 16 * 1024;
 pub const HTTP_STREAMS_MAX: u32 = 32;
 /// Answers of one connection that are made or wait to be taken, those of live HLS aside, which are no copies.
 pub const HTTP_ANSWERS_AT_ONCE: usize = 4;
+/// Metrics are rendered anew at most so often.
+pub const METRICS_SPACING: Duration = Duration::from_millis(50);
 /// Bytes that one HTTP/2 connection may send ahead of what is read.
 pub const HTTP_WINDOW_LEN: u32 = 128 * 1024;
 /// HTTP connections at once unless the operator asks for another number, as far as the process' descriptors allow.

@@ -101,15 +101,17 @@ pub async fn sees_and_hears(browser: &Browser) {
 
 /// Whether within patience so many tiles were once seen to change, each in at least one sample of 400.
 pub async fn tiles_move(browser: &Browser, count: usize) -> bool {
-    let until = Instant::now() + PATIENCE;
+    let (until, mut last) = (Instant::now() + PATIENCE, Value::Null);
     while Instant::now() < until {
         let motion = browser.script_async(MOTION).await;
+        last.clone_from(&motion);
         let tiles = motion.as_array().expect("the script gives a list");
         let moves = |tile: &Value| tile[1].as_u64().unwrap_or(0) * 400 >= tile[2].as_u64().unwrap_or(0).max(1);
         if tiles.iter().filter(|tile| moves(tile)).count() >= count {
             return true;
         }
     }
+    println!("pixels that changed, of those looked at: {last}");
     false
 }
 

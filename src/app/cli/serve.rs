@@ -199,7 +199,8 @@ fn wait_for_rooms(node: &Node, interrupt: &mut Interrupt, (span, patience): (Dur
         tokio::select! {
             () = left => {}
             () = hangs => tracing::error!("the node hangs; its rooms are not waited for"),
-            () = tokio::time::sleep(patience) => {}
+            // The node says and does so itself by then, unless it cannot.
+            () = tokio::time::sleep(patience + limits::DRAIN_OVERTIME) => {}
         }
     })
 }

@@ -1,9 +1,12 @@
 //! **The question:** under which names do operators see what the node counts?
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
 
 use crate::app::workers::counters::{Counts, NodeCounters, StandingLevels};
+use crate::base::limits;
 use crate::base::media::Wallclock;
 use crate::core::access::TenantId;
 use crate::engine::audio::SoundCounters;
@@ -20,10 +23,17 @@ use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
-/// What renders them at each scrape.
-pub fn rendering(counts: &Counts) -> Arc<dyn Fn() -> String + Send + Sync> {
-    let metrics = metrics(counts);
-    Arc::new(move || metrics.render())
+/// What renders them at each scrape; those who ask at the same moment are given the same page, whoever of them reads it.
+pub fn rendering(counts: &Counts) -> Arc<dyn Fn() -> Bytes + Send + Sync> {
+    let (metrics, latest) = (metrics(counts), Mutex::new((None, Bytes::new())));
+    Arc::new(move || {
+        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if latest.0.is_none_or(|at| now.saturating_duration_since(at) >= limits::METRICS_SPACING) {
+            *latest = (Some(now), metrics.render().into());
+        }
+        latest.1.clone()
+    })
 }
 
 /// The counters under the names of `docs/operating.md`.

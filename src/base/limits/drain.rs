@@ -12,6 +12,8 @@ pub const PULSES_MISSED_MAX: u32 = 3;
 pub const STOPS_LEN: usize = 2;
 /// How often the log says how many rooms are waited for.
 pub const DRAIN_WORD_SPACING: Duration = Duration::from_secs(60);
+/// How long the process waits for a node whose time is over to end by itself.
+pub const DRAIN_OVERTIME: Duration = Duration::from_secs(1);
 /// Bytes of what is said of a drain, JSON.
 pub const DRAIN_ASKED_LEN_MAX: usize = 1024;
 /// How often a command that waits for a node's last room asks it.

@@ -57,6 +57,8 @@ pub const TS_TABLES_SPAN: Duration = Duration::from_millis(500);
 pub const SRT_LATENCY_MS_MIN: u64 = 20;
 /// The longest.
 pub const SRT_LATENCY_MS_MAX: u64 = 8_000;
+/// How often in a row the way to a listener may say that nobody is there, before that is believed.
+pub const SRT_REFUSED_MAX: u32 = 16;
 /// How long a listener may hold back the end of a stream.
 pub const SRT_LINGER_MAX: Duration = Duration::from_millis(SRT_LATENCY_MS_MAX);
 /// What it is asked for unless somebody says otherwise.

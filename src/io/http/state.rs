@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::extract::FromRef;
+use bytes::Bytes;
 
 use crate::base::media::Size;
 use crate::io::api::{CaptionCounters, CertificateStanding, ControlHandle, NodeFacts};
@@ -23,7 +24,7 @@ pub struct NodeView {
     /// How the door's certificate stands.
     pub certificate: CertificateStanding,
     /// Renders the metrics in Prometheus' text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    pub metrics: Arc<dyn Fn() -> Bytes + Send + Sync>,
     /// What it remembers of itself.
     pub history: Arc<History>,
     /// Whether the node takes people in.

@@ -91,7 +91,7 @@ fn door_of(
     let (handle, requests) = ControlHandle::new(Waker::new().unwrap(), refused.clone());
     std::thread::spawn(move || control(requests));
     let ready = Arc::new(AtomicBool::new(true));
-    let metrics = Arc::new(|| "tessera_rooms 1\n".into());
+    let metrics = Arc::new(|| bytes::Bytes::from_static(b"tessera_rooms 1\n"));
     let (canvas, facts) = (Size::new(640, 360), Arc::new(facts()));
     let (history, live) = (Arc::new(History::new(&[])), LiveRooms::default());
     let (captions, leading, ready_too) = (CaptionCounters::default(), Leading::default(), ready.clone());

@@ -26,6 +26,8 @@ pub(super) struct SrtLine {
     read: Box<[u8; READ_BYTES]>,
     stream: Vec<u8>,
     out: Vec<Vec<u8>>,
+    /// How often the way back said that nobody is there, since something was heard.
+    refused: u32,
 }
 
 impl SrtLine {
@@ -45,7 +47,7 @@ impl SrtLine {
         };
         let (caller, muxer) = (Caller::new(Instant::now(), setup), TsMuxer::new(sound));
         let read = Box::new([0; READ_BYTES]);
-        let mut line = Self { socket, caller, muxer, read, stream: Vec::new(), out: Vec::new() };
+        let mut line = Self { socket, caller, muxer, read, stream: Vec::new(), out: Vec::new(), refused: 0 };
         while !line.caller.is_up() {
             let heard = line.hear().await?;
             line.answer(heard).await?;
@@ -57,10 +59,13 @@ impl SrtLine {
     pub(super) async fn hear(&mut self) -> Result<usize, PushError> {
         let until = self.caller.deadline().into();
         match timeout_at(until, self.socket.recv(&mut self.read[..])).await {
-            Ok(Ok(count)) => Ok(count),
+            Ok(Ok(count)) => {
+                self.refused = 0;
+                Ok(count)
+            }
             Err(_) => Ok(0),
-            // A router on the way may say that once; a listener that is gone is silent, which `due` notices.
-            Ok(Err(_)) if self.caller.is_up() => Ok(0),
+            // A router on the way may say that now and then; a listener that is gone has its machine say so each time.
+            Ok(Err(_)) if self.caller.is_up() => self.refused().map(|()| 0),
             Ok(Err(error)) => Err(PushError::Unreachable(error.to_string())),
         }
     }
@@ -112,12 +117,21 @@ impl SrtLine {
         let _ = timeout(limits::PUSH_GOODBYE_SPAN, self.send()).await;
     }
 
+    /// The way back says that nobody is there.
+    fn refused(&mut self) -> Result<(), PushError> {
+        self.refused += 1;
+        if self.refused < limits::SRT_REFUSED_MAX { Ok(()) } else { Err(PushError::Gone) }
+    }
+
     /// What the kernel has no room for is as good as lost on the way, and repaired as such.
     async fn send(&mut self) -> Result<(), PushError> {
-        for datagram in self.out.drain(..) {
+        for datagram in std::mem::take(&mut self.out) {
             match self.socket.send(&datagram).await {
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused && !self.caller.is_up() => {
-                    return Err(PushError::Unreachable(error.to_string()));
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    if !self.caller.is_up() {
+                        return Err(PushError::Unreachable(error.to_string()));
+                    }
+                    self.refused()?;
                 }
                 _ => {}
             }
