@@ -28,9 +28,11 @@ const done = arguments[0];
 const video = document.getElementById("composite");
 const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
 const paint = canvas.getContext("2d", { willReadFrequently: true });
+// A room that gave up its largest rung, or a link that carries less, shows it smaller than the scene is told.
+const by = video.videoWidth / (window.tessera.scene?.width ?? video.videoWidth);
 const look = () => {
-  paint.drawImage(video, 0, 0);
-  const pixels = (tile) => paint.getImageData(tile.x, tile.y, tile.width, tile.height).data;
+  paint.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const pixels = ({ x, y, width, height }) => paint.getImageData(x * by, y * by, width * by, height * by).data;
   return window.tessera.tiles.map((tile) => [tile.participant, pixels(tile)]);
 };
 const before = look();
