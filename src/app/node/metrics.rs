@@ -23,7 +23,8 @@ use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webrtc::NetCounters;
 
-/// What renders them at each scrape; those who ask at the same moment are given the same page, whoever of them reads it.
+/// What renders them at each scrape; those who ask at the same moment are given the same page, whoever of them reads
+/// it.
 pub fn rendering(counts: &Counts) -> Arc<dyn Fn() -> Bytes + Send + Sync> {
     let (metrics, latest) = (metrics(counts), Mutex::new((None, Bytes::new())));
     Arc::new(move || {
