@@ -13,7 +13,7 @@ use crate::base::limits;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StewardArgs {
-    /// Configuration file: the same [fleet] that the nodes have, and [log]
+    /// Configuration file: its sections fleet, the same as the nodes have, and log
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// TCP address at which it tells how much is free
