@@ -68,6 +68,7 @@
 //! | 2 | | [`record`](core::record) | a call's frames → the bytes of its recording |
 //! | 2 | | [`retention`](core::retention) | until when can a recording be read, and by whose leave? |
 //! | 1 | [`base`] | [`media`](base::media), [`limits`](base::limits) | ids, `Pts`, frames; every bound in one place |
+//! | 1 | | [`hex`](base::hex) | how are 32 bytes written as text? |
 //! | 1 | | `hostile` | of tests: what might somebody send who means no good? |
 //! | 1 | | `allocations` | of tests: does this path allocate? |
 //!

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub mod allocations;
+pub mod hex;
 #[cfg(test)]
 pub mod hostile;
 pub mod limits;

@@ -11,6 +11,7 @@ use crate::app::cli::interrupt::Interrupt;
 use crate::app::cli::terminal::say;
 use crate::app::config::{Format, Level};
 use crate::app::keeperd::{KeeperProcess, KeeperSetup, KeeperStartError};
+use crate::base::hex::hex;
 use crate::base::limits::KEEPERS;
 use crate::io::keeper::make_certificates;
 
@@ -91,8 +92,7 @@ fn keep(args: KeeperArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     say!("tessera keeper {} listens at {}; {lie}; it holds {}", keeper.id(), keeper.address(), keeper.keys());
     let (log, key) = keeper.audit();
-    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    say!("audit log {}, signed by the Ed25519 key {key}", log.display());
+    say!("audit log {}, signed by the Ed25519 key {}", log.display(), hex(key.as_ref()));
     if alone {
         say!(
             "no --peer is given: a clock that leaps ahead destroys keys when the kernel calls it synchronised, or \

@@ -20,6 +20,7 @@ use crate::app::node::measure;
 use crate::app::support::{Bundle, LogLines, ToldConfig, kept_of_metrics, kept_of_node, machine, program};
 use crate::base::limits;
 use crate::base::media::Wallclock;
+use crate::io::egress::body;
 
 /// Flags of `tessera support`.
 #[derive(Debug, Args)]
@@ -192,12 +193,7 @@ async fn get(client: &Client, node: &Url, path: &str, token: Option<&str>) -> Re
     url.set_path(path);
     let request = token.iter().fold(client.get(url), |request, token| request.bearer_auth(token));
     let mut response = request.send().await?;
-    let (status, mut bytes) = (response.status().as_u16(), Vec::new());
-    while let Some(more) = response.chunk().await? {
-        bytes.extend_from_slice(&more);
-        if bytes.len() > limits::SUPPORT_ANSWER_LEN_MAX {
-            break;
-        }
-    }
+    let status = response.status().as_u16();
+    let (bytes, _) = body(&mut response, limits::SUPPORT_ANSWER_LEN_MAX).await?;
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }

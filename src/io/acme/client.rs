@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Body, Client};
@@ -39,17 +39,16 @@ impl AcmeClient {
         if !response.status().is_success() {
             self.note(response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()));
         }
-        let (mut answer, mut bytes) = (http::Response::new(()), BytesMut::new());
+        let mut answer = http::Response::new(());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = std::mem::take(response.headers_mut());
-        while let Some(chunk) = response.chunk().await.map_err(|error| Error::Other(way(&error).into()))? {
-            if bytes.len() + chunk.len() > limits::ACME_ANSWER_LEN_MAX {
-                return Err(Error::Str("the issuer's answer is too long"));
-            }
-            bytes.extend_from_slice(&chunk);
+        let told = egress::body(&mut response, limits::ACME_ANSWER_LEN_MAX).await;
+        let (bytes, is_all) = told.map_err(|error| Error::Other(way(&error).into()))?;
+        if !is_all {
+            return Err(Error::Str("the issuer's answer is too long"));
         }
         let (parts, ()) = answer.into_parts();
-        Ok(BytesResponse { parts, body: Box::new(bytes.freeze()) })
+        Ok(BytesResponse { parts, body: Box::new(Bytes::from(bytes)) })
     }
 
     /// Seconds; a date, the other form, is as good as none: pauses grow by themselves.

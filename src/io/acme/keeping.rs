@@ -95,7 +95,10 @@ impl Acme {
     /// One try; the kind of its failure.
     async fn attempt(&mut self) -> Result<(), String> {
         let (mut peace, certificates) = (None, self.certificates.clone());
-        let got = match AcmeClient::new(self.setup.ca.as_deref()) {
+        // It reads the system's certificates, and this thread answers requests.
+        let ca = self.setup.ca.clone();
+        let made = tokio::task::spawn_blocking(move || AcmeClient::new(ca.as_deref())).await;
+        let got = match made.map_err(|error| error.to_string()).flatten() {
             Ok(client) => {
                 let ordered = obtain(&self.setup, &self.folder, &certificates, &client);
                 let got = tokio::time::timeout(limits::ACME_TRY_SPAN, ordered).await;

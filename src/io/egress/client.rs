@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Response};
 use rustls::CertificateError;
 
 use crate::io::egress::addresses::{NotPublic, Resolver};
@@ -83,10 +83,32 @@ pub fn client_of_operator(ca: Option<&[u8]>, connect_span: Duration) -> Result<C
     let why = |error: reqwest::Error| innermost(&error).to_string();
     let builder = Client::builder().redirect(Policy::none()).no_proxy().https_only(true).connect_timeout(connect_span);
     let builder = match ca {
-        Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(why)?),
+        Some(pem) => {
+            let authorities = Certificate::from_pem_bundle(pem).map_err(why)?;
+            if authorities.is_empty() {
+                return Err("it holds no certificate (PEM)".into());
+            }
+            builder.tls_certs_only(authorities)
+        }
         None => builder,
     };
     builder.build().map_err(why)
+}
+
+/// What an answer says, `len_max` bytes of it at most, and whether that is all.
+///
+/// # Errors
+/// When it breaks off.
+pub async fn body(response: &mut Response, len_max: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(more) = response.chunk().await? {
+        bytes.extend_from_slice(&more);
+        if bytes.len() > len_max {
+            bytes.truncate(len_max);
+            return Ok((bytes, false));
+        }
+    }
+    Ok((bytes, true))
 }
 
 /// The first cause.

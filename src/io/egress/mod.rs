@@ -3,7 +3,7 @@
 //!
 //! Doors: [`check`], [`check_text`] and [`host`] (may this URL be asked?), [`client()`] (asks, and nowhere else),
 //! [`client_of_operator`] (asks whom the configuration names), [`resolve`] (for what is not HTTP), [`Trouble`],
-//! [`tls_reason`] (what went wrong), [`is_private`].
+//! [`tls_reason`] (what went wrong), [`body()`] (what was answered), [`is_private`].
 //!
 //! A URL is whatever somebody wrote, so a node that goes wherever it is sent would reach for them what only it reaches:
 //! the machine's own ports, the network behind it, the cloud's metadata (server-side request forgery). An address that
@@ -15,5 +15,5 @@ mod client;
 mod url;
 
 pub use addresses::{NotPublic, is_private, resolve};
-pub use client::{Trouble, client, client_of_operator, tls_reason};
+pub use client::{Trouble, body, client, client_of_operator, tls_reason};
 pub use url::{UrlError, check, check_text, host};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
+use crate::base::hex::{from_hex, hex};
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::access::{Claims, Role};
@@ -65,7 +66,7 @@ impl Trust {
     #[must_use]
     pub fn is_signed(&self, now: u64, body: &[u8], signature: &str) -> bool {
         let Some((at, tag)) = signature.split_once('.') else { return false };
-        let (Ok(at), Some(tag)) = (at.parse::<u64>(), unhex(tag)) else { return false };
+        let (Ok(at), Some(tag)) = (at.parse::<u64>(), from_hex(tag)) else { return false };
         now.abs_diff(at) <= limits::MOVE_CLOCKS_SPAN.as_secs()
             && hmac::verify(&self.key, &signed(at, body), &tag).is_ok()
     }
@@ -95,18 +96,6 @@ impl fmt::Debug for Trust {
 
 fn signed(at: u64, body: &[u8]) -> Vec<u8> {
     [format!("{at}.").as_bytes(), body].concat()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]

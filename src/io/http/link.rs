@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
+use crate::base::hex::{from_hex, hex};
 use crate::base::limits;
 use crate::base::media::NANOS_PER_SECOND;
 use crate::core::retention::RecordingName;
@@ -50,8 +51,7 @@ impl LinkKey {
     /// The query that goes with the file's name.
     pub(super) fn query(&self, target: LinkTarget<'_>) -> String {
         let signature = hmac::sign(&self.0, target.signed().as_bytes());
-        let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("take={}&until={}&signature={hex}", target.take, target.until)
+        format!("take={}&until={}&signature={}", target.take, target.until, hex(signature.as_ref()))
     }
 
     /// Whether this node signed exactly that; compared in constant time. The deadline is the caller's to look at.
@@ -73,17 +73,6 @@ impl LinkTarget<'_> {
 pub(super) fn deadline(recording: RecordingName, now: u64, seconds: u64) -> u64 {
     let expires = recording.hour.start().0 / NANOS_PER_SECOND;
     now.saturating_add(seconds.min(limits::LINK_SPAN_MAX.as_secs())).min(expires)
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (n, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * n..2 * n + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,5 @@
 //! **The question:** what carries a stream? RTMP or SRT; the stream does not ask which.
 
-use tokio::time::timeout;
-
-use crate::base::limits;
 use crate::base::media::{EncodedFrame, Pts};
 use crate::io::push::dial::{self, Tls};
 use crate::io::push::error::PushError;
@@ -30,18 +27,8 @@ impl Carrier {
                 RtmpLine::open(pipe, place.clone(), coded).await.map(|line| Self::Rtmp(Box::new(line)))
             }
             Way::Srt { host, call } => {
-                let mut last = PushError::Unreachable("its name has no address".into());
-                for address in dial::resolved(host, allow_private).await? {
-                    let asked = async { SrtLine::open(dial::udp(address).await?, call, coded.sound).await };
-                    match timeout(limits::PUSH_ADDRESS_SPAN, asked).await {
-                        Ok(Ok(line)) => return Ok(Self::Srt(Box::new(line))),
-                        // Nobody is there; whoever answers and refuses is the one who was asked for.
-                        Ok(Err(error @ PushError::Unreachable(_))) => last = error,
-                        Ok(Err(error)) => return Err(error),
-                        Err(_) => last = dial::silent(),
-                    }
-                }
-                Err(last)
+                let ask = |address| async move { SrtLine::open(dial::udp(address).await?, call, coded.sound).await };
+                dial::first(host, allow_private, ask).await.map(|line| Self::Srt(Box::new(line)))
             }
         }
     }

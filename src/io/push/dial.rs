@@ -46,32 +46,36 @@ fn connector() -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
 }
 
-/// A connection to a host, by TLS where `tls` is given.
-pub(super) async fn tcp(host: &Host, allow_private: bool, tls: Option<&Tls>) -> Result<Box<dyn Pipe>, PushError> {
-    let addresses = resolved(host, allow_private).await?;
+/// What comes of the first of a host's addresses that answers. One that answers nothing leaves time for the next: many
+/// machines have an address of IPv6 that leads nowhere.
+pub(super) async fn first<T, F: Future<Output = Result<T, PushError>>>(
+    host: &Host,
+    allow_private: bool,
+    ask: impl Fn(SocketAddr) -> F,
+) -> Result<T, PushError> {
     let mut last = PushError::Unreachable("its name has no address".into());
-    for address in addresses {
-        // One that answers nothing leaves time for the next: many machines have an address of IPv6 that leads nowhere.
-        match timeout(limits::PUSH_ADDRESS_SPAN, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // What is sent is whole pictures and packets; nothing is gained by waiting for more.
-                let _ = stream.set_nodelay(true);
-                let Some(tls) = tls else { return Ok(Box::new(stream)) };
-                let name = ServerName::try_from(host.name.clone());
-                let name = name.map_err(|_| PushError::Unreachable("no certificate can have its name".into()))?;
-                let stream = tls.connector()?.connect(name, stream).await;
-                return stream.map(|stream| Box::new(stream) as Box<dyn Pipe>).map_err(|error| unreachable(&error));
-            }
-            Ok(Err(error)) => last = unreachable(&error),
-            Err(_) => last = silent(),
+    for address in resolved(host, allow_private).await? {
+        match timeout(limits::PUSH_ADDRESS_SPAN, ask(address)).await {
+            // Nobody is there; whoever answers and refuses is the one who was asked for.
+            Ok(Err(error @ PushError::Unreachable(_))) => last = error,
+            Ok(answered) => return answered,
+            Err(_) => last = PushError::Unreachable("it does not answer".into()),
         }
     }
     Err(last)
 }
 
-/// It answered nothing.
-pub(super) fn silent() -> PushError {
-    PushError::Unreachable("it does not answer".into())
+/// A connection to a host, by TLS where `tls` is given.
+pub(super) async fn tcp(host: &Host, allow_private: bool, tls: Option<&Tls>) -> Result<Box<dyn Pipe>, PushError> {
+    let connect = |address| async move { TcpStream::connect(address).await.map_err(|error| unreachable(&error)) };
+    let stream = first(host, allow_private, connect).await?;
+    // What is sent is whole pictures and packets; nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(host.name.clone());
+    let name = name.map_err(|_| PushError::Unreachable("no certificate can have its name".into()))?;
+    let stream = tls.connector()?.connect(name, stream).await;
+    stream.map(|stream| Box::new(stream) as Box<dyn Pipe>).map_err(|error| unreachable(&error))
 }
 
 /// A socket that speaks with one address of a host alone.
@@ -83,7 +87,7 @@ pub(super) async fn udp(address: SocketAddr) -> Result<UdpSocket, PushError> {
 }
 
 /// Where a host is, the first to be tried first.
-pub(super) async fn resolved(host: &Host, allow_private: bool) -> Result<Vec<SocketAddr>, PushError> {
+async fn resolved(host: &Host, allow_private: bool) -> Result<Vec<SocketAddr>, PushError> {
     let found = resolve((&host.name, host.port), allow_private).await;
     found
         .map_err(|why| if why.is::<NotPublic>() { PushError::Private } else { PushError::Unreachable(why.to_string()) })

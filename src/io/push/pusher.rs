@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::base::limits;
-use crate::io::egress::{Trouble, UrlError, check, client};
+use crate::io::egress::{Trouble, UrlError, body, check, client};
 use crate::io::push::answer::permitted;
 use crate::io::push::dial::Tls;
 use crate::io::push::error::PushError;
@@ -170,12 +170,9 @@ fn location(response: &Response, url: &Url) -> Option<Url> {
 
 /// The body of an answer, which is as long as an offer may be.
 async fn text(mut response: Response) -> Result<String, PushError> {
-    let mut bytes = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        bytes.extend_from_slice(&more);
-        if bytes.len() > limits::SDP_LEN_MAX {
-            return Err(PushError::BadAnswer(format!("it has more than {} bytes", limits::SDP_LEN_MAX)));
-        }
+    let (bytes, is_all) = body(&mut response, limits::SDP_LEN_MAX).await.map_err(|error| unreachable(&error))?;
+    if !is_all {
+        return Err(PushError::BadAnswer(format!("it has more than {} bytes", limits::SDP_LEN_MAX)));
     }
     String::from_utf8(bytes).map_err(|_| PushError::BadAnswer("it is no text".into()))
 }

@@ -4,13 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::base::limits;
 use crate::core::steward::{Change, PodSeen};
-use crate::io::egress::Trouble;
+use crate::io::egress::{Trouble, body, client_of_operator};
 use crate::io::steward::account::Account;
 use crate::io::steward::address::ApiServer;
 use crate::io::steward::answer::{Page, Refusal, patch};
@@ -210,17 +209,10 @@ struct Asked {
     body: Option<String>,
 }
 
-/// A client that believes this authority alone, goes by no proxy and follows nothing.
+/// A client that believes this authority alone.
 fn client(authority: &[u8]) -> Result<Client, String> {
-    // A process has one TLS provider; when another was chosen before, that one serves as well.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let wrong = |error: reqwest::Error| format!("ca.crt of the service account cannot be used: {error}");
-    let authorities = Certificate::from_pem_bundle(authority).map_err(wrong)?;
-    if authorities.is_empty() {
-        return Err("ca.crt of the service account holds no certificate (PEM)".into());
-    }
-    let builder = Client::builder().tls_certs_only(authorities).https_only(true).no_proxy().redirect(Policy::none());
-    builder.connect_timeout(limits::STEWARD_CALL_SPAN).build().map_err(wrong)
+    client_of_operator(Some(authority), limits::STEWARD_CALL_SPAN)
+        .map_err(|why| format!("ca.crt of the service account cannot be used: {why}"))
 }
 
 fn away(error: &reqwest::Error) -> ClusterError {
@@ -238,15 +230,9 @@ fn later(response: &Response) -> Duration {
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, ClusterError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| away(&error))? {
-        if bytes.len() + chunk.len() > limits::STEWARD_ANSWER_LEN_MAX {
-            let max = limits::STEWARD_ANSWER_LEN_MAX;
-            return Err(ClusterError::Away(format!("an answer of more than {max} bytes")));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+    let max = limits::STEWARD_ANSWER_LEN_MAX;
+    let (bytes, is_all) = body(&mut response, max).await.map_err(|error| away(&error))?;
+    if is_all { Ok(bytes) } else { Err(ClusterError::Away(format!("an answer of more than {max} bytes"))) }
 }
 
 fn refusal(status: StatusCode, later: Duration, bytes: &[u8]) -> ClusterError {

@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::base::limits;
+use crate::io::egress::body;
 use crate::io::transfer::error::TransferError;
 
 /// A client that follows no redirect: a recording goes where its owner said, and nowhere else.
@@ -60,14 +61,8 @@ pub(super) fn judge(status: StatusCode) -> Result<(), TransferError> {
 /// # Errors
 /// When it breaks off.
 pub(super) async fn text(mut response: Response) -> Result<String, TransferError> {
-    let mut bytes = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        bytes.extend_from_slice(&more);
-        if bytes.len() > limits::HAND_OVER_ANSWER_LEN_MAX {
-            bytes.truncate(limits::HAND_OVER_ANSWER_LEN_MAX);
-            break;
-        }
-    }
+    let told = body(&mut response, limits::HAND_OVER_ANSWER_LEN_MAX).await;
+    let (bytes, _) = told.map_err(|error| unreachable(&error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
