@@ -65,7 +65,7 @@ impl SrtLine {
             }
             Err(_) => Ok(0),
             // A router on the way may say that now and then; a listener that is gone has its machine say so each time.
-            Ok(Err(_)) if self.caller.is_up() => self.refused().map(|()| 0),
+            Ok(Err(_)) if self.caller.is_up() => is_refused(&mut self.refused).map(|()| 0),
             Ok(Err(error)) => Err(PushError::Unreachable(error.to_string())),
         }
     }
@@ -117,25 +117,25 @@ impl SrtLine {
         let _ = timeout(limits::PUSH_GOODBYE_SPAN, self.send()).await;
     }
 
-    /// The way back says that nobody is there.
-    fn refused(&mut self) -> Result<(), PushError> {
-        self.refused += 1;
-        if self.refused < limits::SRT_REFUSED_MAX { Ok(()) } else { Err(PushError::Gone) }
-    }
-
     /// What the kernel has no room for is as good as lost on the way, and repaired as such.
     async fn send(&mut self) -> Result<(), PushError> {
-        for datagram in std::mem::take(&mut self.out) {
+        for datagram in self.out.drain(..) {
             match self.socket.send(&datagram).await {
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                     if !self.caller.is_up() {
                         return Err(PushError::Unreachable(error.to_string()));
                     }
-                    self.refused()?;
+                    is_refused(&mut self.refused)?;
                 }
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// The way back says once more that nobody is there.
+fn is_refused(count: &mut u32) -> Result<(), PushError> {
+    *count += 1;
+    if *count < limits::SRT_REFUSED_MAX { Ok(()) } else { Err(PushError::Gone) }
 }
