@@ -172,7 +172,9 @@ impl Control {
         }
         self.takes_room()?;
         // Before it begins: what is recorded of it says by which fence.
-        self.placement.take_up(&room, fence);
+        if !self.placement.take_up(&room, fence) {
+            return Err(Refusal::RoomNotFound);
+        }
         self.begin_room(&room, Some(baggage)).map_err(|error| {
             tracing::error!(room = %alias(&room), %error, "a room could not begin");
             Refusal::NodeFull

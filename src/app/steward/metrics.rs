@@ -1,5 +1,7 @@
 //! **The question:** under which names do operators see what a steward counts?
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::app::steward::seen::Known;
 use crate::core::steward::Capacity;
 use crate::io::fleet::FleetCounters;
@@ -24,14 +26,31 @@ const NUMBERS: [Number; 8] = [
     }),
 ];
 
+/// What renders them at each scrape, all of one moment.
+pub(super) fn rendering(
+    known: Known,
+    cluster: &StewardCounters,
+    etcd: &FleetCounters,
+) -> impl Fn() -> String + Send + Sync + use<> {
+    let numbers = Numbers::default();
+    let metrics = metrics(&numbers, cluster, etcd);
+    move || {
+        *numbers.lock().unwrap_or_else(PoisonError::into_inner) = known.numbers();
+        metrics.render()
+    }
+}
+
+/// The numbers of the page that is rendered, if they are known.
+type Numbers = Arc<Mutex<Option<Capacity>>>;
+
 /// The counters under the names of `docs/operating.md`. A number that is not known is left out: a gap in a chart says
 /// so, a zero would lie.
-pub(super) fn metrics(known: &Known, cluster: &StewardCounters, etcd: &FleetCounters) -> Metrics {
+fn metrics(numbers: &Numbers, cluster: &StewardCounters, etcd: &FleetCounters) -> Metrics {
     let metrics = Metrics::new();
     for (name, help, read) in NUMBERS {
-        let known = known.clone();
+        let numbers = numbers.clone();
         metrics.series(name, help, Kind::Gauge, &[], move |samples| {
-            if let Some(number) = known.numbers().as_ref().and_then(read) {
+            if let Some(number) = numbers.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(read) {
                 samples.push(number as f64);
             }
         });
@@ -82,7 +101,7 @@ mod tests {
             .map(|(name, rest)| (name, rest.split(' ').next().expect("split yields one")))
             .collect();
         let known = Known::new(Observed::default(), "calls".into(), 1, std::time::Duration::from_secs(5));
-        let text = metrics(&known, &StewardCounters::default(), &FleetCounters::default()).render();
+        let text = rendering(known, &StewardCounters::default(), &FleetCounters::default())();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let exported: BTreeSet<(&str, &str)> = types.collect();
         assert_eq!(documented.difference(&exported).collect::<Vec<_>>(), [] as [&_; 0], "documented only");

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::steward::metrics::metrics;
+use crate::app::steward::metrics::rendering;
 use crate::app::steward::rounds::Rounds;
 use crate::app::steward::seen::Known;
 use crate::base::limits;
@@ -90,11 +90,11 @@ impl Steward {
         let address = door.address();
 
         let known = Known::new(observed, namespace.clone(), headroom, every);
-        let metrics = metrics(&known, &counters, &etcd);
+        let metrics = rendering(known.clone(), &counters, &etcd);
         let (asked, living) = (known.clone(), known.clone());
         let view = StewardView {
             slots: Arc::new(move |pool| asked.told(pool)),
-            metrics: Arc::new(move || metrics.render()),
+            metrics: Arc::new(metrics),
             is_alive: Arc::new(move || living.is_alive()),
         };
         runtime.spawn(async move {

@@ -72,7 +72,7 @@ impl Rounds {
         self.known.list(pods.clone());
         // What is known of the fleet is looked at after the pods are: it is at least as new.
         let fleet = self.known.fleet();
-        let changes = plan(fleet.as_ref(), self.known.namespace(), &pods);
+        let changes = plan(fleet.as_deref(), self.known.namespace(), &pods);
         let now = &changes[..changes.len().min(limits::STEWARD_MARKS_PER_ROUND_MAX)];
         self.mark(now, fleet.is_some()).await?;
         self.is_back();

@@ -94,7 +94,7 @@ impl Known {
     }
 
     /// All nodes and rooms, if that is how it is.
-    pub(super) fn fleet(&self) -> Option<Fleet> {
+    pub(super) fn fleet(&self) -> Option<Arc<Fleet>> {
         self.0.observed.look().filter(|(_, age)| self.is_fresh(*age)).map(|(fleet, _)| fleet)
     }
 
@@ -114,7 +114,7 @@ impl Known {
 
     fn tell(
         &self,
-        sight: Option<(Fleet, Duration)>,
+        sight: Option<(Arc<Fleet>, Duration)>,
         pods: Option<(Arc<[PodSeen]>, Duration)>,
         pool: Option<&str>,
     ) -> Told {
@@ -160,7 +160,7 @@ mod tests {
         let text = r#"{"url":"https://a","units":300,"reserved":0,"free_room100_slots":2,"lease":1,"pod":"calls/a-0"}"#;
         let record = NodeRecord::read(text.as_bytes()).unwrap();
         let node = crate::core::fleet::Known { value: record, created: 1, changed: 1 };
-        let fleet = Fleet::new([("a".parse().unwrap(), node)], []);
+        let fleet = Arc::new(Fleet::new([("a".parse().unwrap(), node)], []));
         let pod = PodSeen { name: "a-0".into(), uid: "u".into(), pool: Some("cpu".into()), ..PodSeen::default() };
         let pods: Arc<[PodSeen]> = [pod].into();
         let (now, old) = (Duration::from_millis(40), Duration::from_secs(15));

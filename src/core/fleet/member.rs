@@ -42,8 +42,8 @@ pub struct Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     fence: Fence,
-    /// What was reserved at first: it may fill up to that again at any time.
-    least: u64,
+    /// What was reserved at first: it may fill up to that again at any time. Not known before its record was seen.
+    least: Option<u64>,
     /// When somebody was last told that it is here.
     asked: Instant,
     has_run: bool,
@@ -98,7 +98,7 @@ impl Member {
         load.coming.retain(|room| !self.gone.contains(room));
         for room in load.rooms.keys().chain(&load.coming) {
             let has_run = load.rooms.contains_key(room);
-            let unknown = Held { fence: Fence(0), least: 0, asked: now, has_run };
+            let unknown = Held { fence: Fence(0), least: None, asked: now, has_run };
             let held = self.held.entry(room.clone()).or_insert(unknown);
             held.has_run |= has_run;
             held.asked = now;
@@ -115,7 +115,7 @@ impl Member {
     /// A room was handed over to this node, which need not have read so yet.
     pub fn take_up(&mut self, now: Instant, room: &RoomId, fence: Fence) {
         self.gone.remove(room);
-        let new = Held { fence, least: 0, asked: now, has_run: false };
+        let new = Held { fence, least: None, asked: now, has_run: false };
         let held = self.held.entry(room.clone()).or_insert(new);
         held.fence = held.fence.max(fence);
         held.asked = now;
@@ -157,11 +157,11 @@ impl Member {
         if known.value.owner == self.setup.id {
             self.gone.remove(room);
             let (fence, least) = (known.fence(), known.value.units);
-            let new = Held { fence, least, asked: now, has_run: false };
+            let new = Held { fence, least: None, asked: now, has_run: false };
             let held = self.held.entry(room.clone()).or_insert(new);
-            if held.fence < fence {
+            if held.fence <= fence {
                 held.fence = fence;
-                held.least = if held.least == 0 { least } else { held.least };
+                held.least.get_or_insert(least);
             }
             return false;
         }
@@ -245,7 +245,7 @@ impl Member {
     }
 
     fn units(&self, room: &RoomId, held: &Held) -> u64 {
-        self.load.rooms.get(room).copied().unwrap_or(0).max(held.least)
+        self.load.rooms.get(room).copied().unwrap_or(0).max(held.least.unwrap_or(0))
     }
 
     fn record_of(&self, units: u64, fence: Option<i64>) -> RoomRecord {

@@ -495,3 +495,26 @@ fn a_room_moves_to_no_node_that_drains_or_is_full_and_keeps_its_fence_as_it_grow
     let known = &store.rooms[&room(1)];
     assert_eq!((known.value.units, known.fence(), member.fence(&room(1))), (90, fence, Some(fence)));
 }
+
+#[test]
+fn what_was_reserved_stays_so_for_a_room_that_was_handed_over_before_etcd_said_so() {
+    let (mut store, mut now) =
+        (Store::with([(label("n0"), node(0, 140, None)), (label("n1"), node(1, 140, None))]), Instant::now());
+    let mut fleet = store.read();
+    let mut batch = Batch::new(vec![Need { prefers: Some(label("n1")), ..need(room(1), 51) }]);
+    let asked = batch.ask(&fleet).unwrap();
+    let answer = store.commit(&asked);
+    batch.hear(&mut fleet, asked, answer);
+    let shift = Shift { room: room(1), from: label("n1"), to: label("n0"), is_return: false };
+    let (asked, fence) = shift.ask(&fleet).unwrap();
+    let answer = store.commit(&asked);
+    let mut member = member();
+    member.set_lease(Some(100));
+    member.take_up(now, &room(1), fence);
+    fleet.hear(&asked, &answer);
+    member.see(now, &fleet);
+    member.set_load(now, load(&[(1, 7)]));
+    now += SECOND;
+    told(&mut member, now, &mut store, &mut fleet);
+    assert_eq!(store.rooms[&room(1)].value.units, 51, "its people are still on their way");
+}

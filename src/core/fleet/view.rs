@@ -136,14 +136,6 @@ impl Fleet {
         }
     }
 
-    /// The same nodes but one, with no room.
-    #[must_use]
-    pub fn without(&self, node: &Label) -> Self {
-        let mut nodes = self.nodes.clone();
-        nodes.remove(node);
-        Self { nodes, rooms: HashMap::new() }
-    }
-
     /// The node that takes a room, and what it reserves there: the fullest that has room for it, so that others stay
     /// free for a large one or for going down; of equally full ones each room has its own, whoever asks. Never one that
     /// drains, is full, or stands in another region.
@@ -154,28 +146,42 @@ impl Fleet {
         Plan::new(self).choose(need)
     }
 
-    fn why_nowhere(&self, need: &Need) -> Nowhere {
-        let of_region = |node: &&Known<NodeRecord>| need.region.is_none() || need.region == node.value.region;
-        let there: Vec<_> = self.nodes.values().filter(of_region).collect();
-        match there.as_slice() {
-            [] if self.nodes.is_empty() => Nowhere::Empty,
-            [] => Nowhere::Region,
-            there if there.iter().all(|node| node.value.draining) => Nowhere::Draining,
-            _ => Nowhere::Full,
-        }
+    /// The same, but never that node.
+    ///
+    /// # Errors
+    /// When no other does; says why.
+    pub fn choose_but(&self, need: &Need, node: &Label) -> Result<Reserve, Nowhere> {
+        Plan { without: Some(node), ..Plan::new(self) }.choose(need)
     }
 }
 
 /// What is known, and what is about to be reserved beside it. It copies nothing: of a thousand nodes few change.
 pub(super) struct Plan<'a> {
     fleet: &'a Fleet,
+    /// The node that is none of those to choose from.
+    without: Option<&'a Label>,
     more: BTreeMap<Label, u64>,
 }
 
 impl<'a> Plan<'a> {
+    fn nodes(&self) -> impl Iterator<Item = (&'a Label, &'a Known<NodeRecord>)> {
+        self.fleet.nodes.iter().filter(|(id, _)| Some(*id) != self.without)
+    }
+
+    fn why_nowhere(&self, need: &Need) -> Nowhere {
+        let of_region = |node: &&Known<NodeRecord>| need.region.is_none() || need.region == node.value.region;
+        let there: Vec<_> = self.nodes().map(|(_, node)| node).filter(of_region).collect();
+        match there.as_slice() {
+            [] if self.nodes().next().is_none() => Nowhere::Empty,
+            [] => Nowhere::Region,
+            there if there.iter().all(|node| node.value.draining) => Nowhere::Draining,
+            _ => Nowhere::Full,
+        }
+    }
+
     /// Nothing is reserved so far.
     pub(super) const fn new(fleet: &'a Fleet) -> Self {
-        Self { fleet, more: BTreeMap::new() }
+        Self { fleet, without: None, more: BTreeMap::new() }
     }
 
     /// As [`Fleet::choose`], with what was reserved here.
@@ -194,15 +200,15 @@ impl<'a> Plan<'a> {
     fn choose_by<K: Ord>(&self, need: &Need, key: impl Fn(&NodeRecord, u64, &Label) -> K) -> Result<Reserve, Nowhere> {
         let more = |id: &Label| self.more.get(id).copied().unwrap_or(0);
         let takes = |id: &Label, known: &Known<NodeRecord>| known.value.takes(need, more(id));
-        let nodes = &self.fleet.nodes;
-        let preferred = need.prefers.as_ref().and_then(|id| Some((id, takes(id, nodes.get(id)?)?)));
+        let known = |id| self.fleet.nodes.get(id).filter(|_| Some(id) != self.without);
+        let preferred = need.prefers.as_ref().and_then(|id| Some((id, takes(id, known(id)?)?)));
         if let Some((id, units)) = preferred {
             return Ok(Reserve { node: id.clone(), units });
         }
         // In the order of their ids, the first of which wins where keys are the same.
-        let all = nodes.iter().filter_map(|(id, known)| Some((id, known, takes(id, known)?)));
+        let all = self.nodes().filter_map(|(id, known)| Some((id, known, takes(id, known)?)));
         let best = all.min_by_key(|(id, known, _)| key(&known.value, more(id), id));
-        best.map(|(id, _, units)| Reserve { node: id.clone(), units }).ok_or_else(|| self.fleet.why_nowhere(need))
+        best.map(|(id, _, units)| Reserve { node: id.clone(), units }).ok_or_else(|| self.why_nowhere(need))
     }
 
     /// Reserves on a node; what it says then.

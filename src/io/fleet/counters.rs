@@ -44,3 +44,11 @@ pub struct FleetCounters {
     /// Times that this node's lease was over and it told all anew.
     pub leases_lost: Counter,
 }
+
+impl FleetCounters {
+    /// So many nodes and rooms are known.
+    pub fn see(&self, (nodes, rooms): (usize, usize)) {
+        self.nodes.set(nodes as u64);
+        self.rooms.set(rooms as u64);
+    }
+}

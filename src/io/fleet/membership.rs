@@ -199,9 +199,7 @@ impl Membership {
         for _ in 0..limits::FLEET_ROUNDS_MAX {
             let asked = {
                 let state = &mut *self.shared.lock();
-                let (nodes, rooms) = state.fleet.counts();
-                self.counters.nodes.set(nodes as u64);
-                self.counters.rooms.set(rooms as u64);
+                self.counters.see(state.fleet.counts());
                 state.member.tell(Instant::now(), &state.fleet)
             };
             let Some(asked) = asked else { break };

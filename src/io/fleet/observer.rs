@@ -18,7 +18,8 @@ pub struct Observed(Arc<Mutex<Sight>>);
 
 #[derive(Debug, Default)]
 struct Sight {
-    fleet: Fleet,
+    /// Copied only where somebody still reads it as something changes.
+    fleet: Arc<Fleet>,
     /// When etcd last said that this is how it is.
     as_of: Option<Instant>,
 }
@@ -26,7 +27,7 @@ struct Sight {
 impl Observed {
     /// All that was seen last, and for how long nobody has confirmed it; `None`: nothing was seen yet.
     #[must_use]
-    pub fn look(&self) -> Option<(Fleet, Duration)> {
+    pub fn look(&self) -> Option<(Arc<Fleet>, Duration)> {
         let sight = self.lock();
         sight.as_of.map(|as_of| (sight.fleet.clone(), as_of.elapsed()))
     }
@@ -73,7 +74,7 @@ impl Observer {
         let asked = Instant::now();
         let (fleet, revision) = etcd.read().await?;
         let mut watched = etcd.watch(revision + 1).await?;
-        *self.observed.lock() = Sight { fleet, as_of: Some(asked) };
+        *self.observed.lock() = Sight { fleet: Arc::new(fleet), as_of: Some(asked) };
         self.is_back(endpoint);
         let mut probed = interval(limits::STEWARD_PROBE_SPACING);
         probed.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,12 +95,11 @@ impl Observer {
 
     fn see(&self, all: Vec<Seen>) {
         let mut sight = self.observed.lock();
+        let fleet = Arc::make_mut(&mut sight.fleet);
         for seen in all {
-            seen.apply(&mut sight.fleet);
+            seen.apply(fleet);
         }
-        let (nodes, rooms) = sight.fleet.counts();
-        self.counters.nodes.set(nodes as u64);
-        self.counters.rooms.set(rooms as u64);
+        self.counters.see(fleet.counts());
     }
 
     fn is_away(&mut self, endpoint: &str, why: &EtcdError) {
@@ -120,8 +120,7 @@ impl Observer {
         self.is_told = false;
         self.counters.registered.set(1);
         let (nodes, rooms) = self.observed.lock().fleet.counts();
-        self.counters.nodes.set(nodes as u64);
-        self.counters.rooms.set(rooms as u64);
+        self.counters.see((nodes, rooms));
         tracing::info!(endpoint, nodes, rooms, "the fleet is seen");
     }
 }

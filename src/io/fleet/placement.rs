@@ -164,9 +164,8 @@ impl Placement {
         let MemberSetup { id, region, .. } = state.member.setup().clone();
         let units = state.fleet.room(room).map_or(0, |known| known.value.units);
         let need = Need { room: room.clone(), units, region, prefers: None };
-        let others = state.fleet.without(&id);
-        let reserve = others.choose(&need)?;
-        let url = others.node(&reserve.node).map(|known| known.value.url.clone()).ok_or(Nowhere::Empty)?;
+        let reserve = state.fleet.choose_but(&need, &id)?;
+        let url = state.fleet.node(&reserve.node).map(|known| known.value.url.clone()).ok_or(Nowhere::Empty)?;
         Ok((reserve.node, url))
     }
 
@@ -199,10 +198,15 @@ impl Placement {
     }
 
     /// A room was handed over to this node by its fence: it is here, also where etcd's word of that is yet to come.
-    pub fn take_up(&self, room: &RoomId, fence: Fence) {
-        if let Self::Fleet(fleet) = self {
-            fleet.shared.lock().member.take_up(Instant::now(), room, fence);
+    /// Whether it is: not where somebody has it by a newer one, for whoever handed it over waited no longer.
+    pub fn take_up(&self, room: &RoomId, fence: Fence) -> bool {
+        let Self::Fleet(fleet) = self else { return true };
+        let state = &mut *fleet.shared.lock();
+        let is_stale = state.fleet.room(room).is_some_and(|known| known.fence() > fence);
+        if !is_stale {
+            state.member.take_up(Instant::now(), room, fence);
         }
+        !is_stale
     }
 
     /// Whether a room went to another node, and some of its people are still here.
@@ -212,12 +216,11 @@ impl Placement {
         fleet.shared.lock().member.is_gone(room)
     }
 
-    /// The fence by which a room is here, and the newest that is known of it.
+    /// The fence by which a room is here.
     #[must_use]
-    pub fn fences(&self, room: &RoomId) -> (Option<Fence>, Option<Fence>) {
-        let Self::Fleet(fleet) = self else { return (None, None) };
-        let state = fleet.shared.lock();
-        (state.member.fence(room), state.fleet.room(room).map(crate::core::fleet::Known::fence))
+    pub fn fence(&self, room: &RoomId) -> Option<Fence> {
+        let Self::Fleet(fleet) = self else { return None };
+        fleet.shared.lock().member.fence(room)
     }
 
     /// Where a room's owner is reached and what it is called, if that is another node than this one.

@@ -107,7 +107,7 @@ impl Leading {
     /// The region that a room is bound to, whatever is asked for: its tenant's, or that of the token that asks. Where
     /// both are bound, each node looks at both when somebody comes in.
     fn bound<'a>(&'a self, question: &Question<'a>) -> Option<&'a Label> {
-        let of_tenant = self.tenants.of(question.room).and_then(|tenant| tenant.region.as_ref());
+        let of_tenant = self.tenants.region(question.room);
         of_tenant.or(question.bound_to)
     }
 

@@ -9,8 +9,6 @@ pub struct StewardCounters {
     pub reachable: Level,
     /// Pods that it listed.
     pub pods: Level,
-    /// Of those, without a node in the fleet.
-    pub pods_unknown: Level,
     /// Requests to it.
     pub requests: Counter,
     /// Marks that it took.

@@ -37,7 +37,7 @@ impl Room {
 
     /// A recording goes on that was made elsewhere until now, or here before: what was wished of it is wished again.
     pub(super) fn record_on(&mut self, now: Instant, mut wish: RecordingWish, out: &mut Outbox<Effect>) {
-        let most = self.setup.archive.as_ref().map(|archive| archive.retention());
+        let most = self.setup.archive.as_ref().map(|archive| self.retention_max(archive.retention()));
         // Where recordings are kept for less, this one is as well.
         wish.retention = wish.retention.filter(|wished| most.is_some_and(|most| wished.span() <= most.span()));
         if self.may_begin(&wish) != Ok(true) {
@@ -282,7 +282,7 @@ impl Room {
     /// That this node has the room, as its recording asks.
     fn hold(&self) -> RoomHold {
         let (placement, name) = (self.setup.placement.clone(), self.name.clone());
-        let fence = placement.fences(&name).0.map(|fence| fence.0);
+        let fence = placement.fence(&name).map(|fence| fence.0);
         RoomHold::new(fence, move || placement.is_gone(&name))
     }
 
