@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::app::control::thread::{Control, Entry};
+use crate::app::control::waiting::Comer;
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::access::{OverQuota, QuotaOf, Scope, Usage};
@@ -15,27 +16,20 @@ use crate::io::webrtc::PeerRole;
 impl Control {
     /// Adds up what a room used since that was done last. Everything that changes it calls this first.
     pub(super) fn account(&mut self, name: &RoomId, now: Instant) {
-        let tenancy = &self.setup.tenancy;
-        if tenancy.tenants.is_empty() {
-            return;
-        }
         let Some(entry) = self.rooms.get_mut(name) else { return };
-        let tenant = tenancy.tenants.of(name).map(|tenant| &tenant.id);
-        let Some(meter) = self.setup.counts.meters.of(tenant) else { return };
+        let Some(meter) = &entry.accounted.meter else { return };
         meter.pass(now.saturating_duration_since(entry.accounted.at), used(entry));
-        entry.accounted.at = now;
         let since = now.saturating_duration_since(entry.accounted.hls);
         if since >= limits::TENANT_HLS_SPACING {
-            let watch = usize::try_from(entry.room.hls_viewers(now)).unwrap_or(0);
-            let us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX).saturating_mul(watch as u64);
-            meter.hls_viewer_us.add(us);
+            meter.watched(since, entry.room.hls_viewers(now));
             entry.accounted.hls = now;
         }
+        entry.accounted.at = now;
     }
 
-    /// What the rooms in a scope use now.
-    pub(super) fn usage(&self, scope: &Scope) -> Usage {
-        let own = self.rooms.iter().filter(|(name, _)| scope.covers(name));
+    /// What those rooms use now that count.
+    fn usage(&self, counts: impl Fn(&RoomId) -> bool) -> Usage {
+        let own = self.rooms.iter().filter(|(name, _)| counts(name));
         own.map(|(_, entry)| used(entry)).fold(Usage::default(), |all, one| Usage {
             rooms: all.rooms + 1,
             participants: all.participants + one.participants,
@@ -50,7 +44,8 @@ impl Control {
     /// When one of them may not; that is counted.
     pub(super) fn within_quota(&self, room: &RoomId, of: QuotaOf) -> Result<(), Refusal> {
         let tenants = &self.setup.tenancy.tenants;
-        let judged = tenants.quotas(room).try_for_each(|(quota, scope)| quota.admits(of, self.usage(&scope)));
+        let judged =
+            tenants.quotas(room).try_for_each(|(quota, scope)| quota.admits(of, self.usage(|room| scope.covers(room))));
         judged.map_err(|over| {
             let tenant = tenants.of(room).map(|tenant| &tenant.id);
             self.setup.counts.meters.of(tenant).iter().for_each(|meter| meter.refused.add(1));
@@ -61,11 +56,21 @@ impl Control {
     /// Whether one more room of whoever has this one may be recorded.
     pub(super) fn recording_quota(&self, room: &RoomId) -> Result<(), OverQuota> {
         let mut quotas = self.setup.tenancy.tenants.quotas(room).filter(|(quota, _)| quota.recordings.is_some());
-        quotas.try_for_each(|(quota, scope)| quota.admits(QuotaOf::Recordings, self.usage(&scope)))
+        quotas.try_for_each(|(quota, scope)| quota.admits(QuotaOf::Recordings, self.usage(|room| scope.covers(room))))
+    }
+
+    /// Whether somebody new may be in a room here, by where it has to be and by how much its owner may have: asked as
+    /// they come, and once more as their connection stands.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn within_bounds(&self, room: &RoomId, role: PeerRole, who: &Comer) -> Result<(), Refusal> {
+        self.within_region(room, who.region.as_ref())?;
+        self.within_quotas(room, role)
     }
 
     /// The same of one more in a connection's role, and of a room that begins with them.
-    pub(super) fn within_quotas(&self, room: &RoomId, role: PeerRole) -> Result<(), Refusal> {
+    fn within_quotas(&self, room: &RoomId, role: PeerRole) -> Result<(), Refusal> {
         if self.setup.tenancy.tenants.is_empty() {
             return Ok(());
         }
@@ -83,10 +88,12 @@ impl Control {
     ///
     /// # Errors
     /// When it stands elsewhere, or it is not known where.
-    pub(super) fn within_region(&self, room: &RoomId, wanted: Option<&Label>) -> Result<(), Refusal> {
+    fn within_region(&self, room: &RoomId, wanted: Option<&Label>) -> Result<(), Refusal> {
         let tenancy = &self.setup.tenancy;
-        let of_tenant = tenancy.tenants.of(room).and_then(|tenant| tenant.region.as_ref());
-        let outside = [of_tenant, wanted].into_iter().flatten().find(|region| tenancy.region.as_ref() != Some(region));
+        let outside = [tenancy.tenants.region(room), wanted]
+            .into_iter()
+            .flatten()
+            .find(|region| tenancy.region.as_ref() != Some(region));
         if let Some(region) = outside {
             return Err(Refusal::OutsideRegion(region.clone()));
         }
@@ -104,28 +111,13 @@ impl Control {
     pub(super) fn usage_told(&mut self, scope: &Scope) -> UsageTold {
         let (now, names): (_, Vec<RoomId>) = (Instant::now(), self.rooms.keys().cloned().collect());
         names.iter().for_each(|name| self.account(name, now));
-        let meters = self.setup.counts.meters.clone();
+        let (meters, tenants) = (self.setup.counts.meters.clone(), &self.setup.tenancy.tenants);
         let own = meters.iter().filter(|(tenant, _)| scope.has(*tenant));
         let told = own.map(|(tenant, meter)| {
-            let used = match tenant {
-                Some(tenant) => self.usage(&Scope::of(tenant.clone())),
-                None => self.usage_of_nobody(),
-            };
+            let used = self.usage(|room| tenants.of(room).map(|tenant| &tenant.id) == tenant);
             meter.told(tenant.cloned(), used)
         });
         UsageTold { since: utc_text(self.setup.tenancy.since), tenants: told.collect() }
-    }
-
-    /// What the operator's own rooms use now.
-    fn usage_of_nobody(&self) -> Usage {
-        let all = self.usage(&Scope::Node);
-        let tenants = self.setup.tenancy.tenants.iter();
-        tenants.map(|tenant| self.usage(&Scope::of(tenant.id.clone()))).fold(all, |rest, one| Usage {
-            rooms: rest.rooms - one.rooms,
-            participants: rest.participants - one.participants,
-            viewers: rest.viewers - one.viewers,
-            recordings: rest.recordings - one.recordings,
-        })
     }
 }
 

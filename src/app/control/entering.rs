@@ -83,8 +83,7 @@ impl Control {
             // They have a place already.
             return Ok(());
         }
-        self.within_region(&wanted.room, wanted.who.region.as_ref())?;
-        self.within_quotas(&wanted.room, wanted.role)?;
+        self.within_bounds(&wanted.room, wanted.role, &wanted.who)?;
         let judged = match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) => self.takes_room(),
@@ -253,10 +252,10 @@ impl Control {
         let Some(waiter) = self.waiting.get(id) else { return };
         let (name, role) = (waiter.room.clone(), waiter.role);
         let is_new = !matches!(waiter.seat, SeatWish::Resume(_));
-        let quota = if is_new { self.within_quotas(&name, role) } else { Ok(()) };
+        let bounds = if is_new { self.within_bounds(&name, role, &waiter.who) } else { Ok(()) };
         let judged = match (self.rooms.get(&name), role) {
             (None, PeerRole::Viewer { .. }) => return,
-            _ if quota.is_err() => quota,
+            _ if bounds.is_err() => bounds,
             // Banned, or locked out, between their answer and their connection.
             (Some(entry), _) if entry.room.is_banned(waiter.who.bearer) => Err(Refusal::Banned),
             (None, _) => self.admit_room(&name),

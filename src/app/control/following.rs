@@ -78,22 +78,14 @@ impl Following {
 
     /// What the wire saw.
     pub(super) fn net(&mut self, event: &NetEvent) {
-        let Some(peer) = event.peer().filter(|peer| self.joins.contains_key(peer)) else { return };
+        let Some((peer, join)) = event.peer().and_then(|peer| Some((peer, self.joins.get_mut(&peer)?))) else { return };
         let now = Instant::now();
         match event {
-            NetEvent::Connected(_) => {
-                let join = self.joins.get_mut(&peer).expect("looked for above");
-                if join.participant.is_none() {
-                    return self.end_join(now, peer, None);
-                }
-                join.trace.enter(now, FIRST_PACKET);
-            }
-            NetEvent::TrackStarted { codec, .. } => {
-                let join = self.joins.get_mut(&peer).expect("looked for above");
-                if join.trace.phase() == Some(FIRST_PACKET) {
-                    join.trace.phase_says("codec", TraceValue::Word(codec.name()));
-                    join.trace.enter(now, FIRST_PICTURE);
-                }
+            NetEvent::Connected(_) if join.participant.is_none() => self.end_join(now, peer, None),
+            NetEvent::Connected(_) => join.trace.enter(now, FIRST_PACKET),
+            NetEvent::TrackStarted { codec, .. } if join.trace.phase() == Some(FIRST_PACKET) => {
+                join.trace.phase_says("codec", TraceValue::Word(codec.name()));
+                join.trace.enter(now, FIRST_PICTURE);
             }
             NetEvent::Closed { .. } => self.gone(peer),
             _ => {}
@@ -171,7 +163,9 @@ impl Following {
     }
 
     fn recording_enters(&mut self, ticket: RecordingTicket, phase: &'static str) {
-        if let Some(trace) = self.recordings.get_mut(&ticket).filter(|trace| trace.phase() != Some(phase)) {
+        let Some(trace) = self.recordings.get_mut(&ticket) else { return };
+        // What was said before it was to be closed may come after.
+        if ![Some(phase), Some(CLOSE)].contains(&trace.phase()) {
             trace.enter(Instant::now(), phase);
         }
     }

@@ -7,7 +7,7 @@ use rand::Rng as _;
 
 use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
-use crate::app::control::waiting::Wanted;
+use crate::app::control::waiting::{Wanted, network};
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::access::Role;
@@ -31,7 +31,7 @@ impl Control {
         }
         let key = match wanted.who.bearer {
             Some(bearer) => KnockKey::Bearer(bearer),
-            None => KnockKey::Stranger(wanted.from, wanted.display.clone()),
+            None => KnockKey::Stranger(network(wanted.from), wanted.display.clone()),
         };
         let lobby = self.lobbies.entry(wanted.room.clone()).or_default();
         let told = lobby.ask(now, &key, &wanted.display, KnockId(rand::rng().random()));
@@ -62,16 +62,14 @@ impl Control {
     /// When one of them does not wait any more.
     pub(super) fn decide(&mut self, room: &RoomId, moderation: &Moderation) -> Result<(), Refusal> {
         let now = Instant::now();
-        for (id, admits) in &moderation.lobby_people {
-            let lobby = self.lobbies.get_mut(room).ok_or(Refusal::ParticipantNotFound)?;
-            if !lobby.decide(now, *id, *admits) {
-                return Err(Refusal::NobodyWaits);
-            }
-        }
+        let mut wanted = moderation.lobby_people.iter();
+        let all_waited =
+            wanted.all(|(id, admits)| self.lobbies.get_mut(room).is_some_and(|lobby| lobby.decide(now, *id, *admits)));
+        // Those before one who does not wait any more are decided, and hosts see it.
         if !moderation.lobby_people.is_empty() {
             self.tell_lobby(now, room);
         }
-        Ok(())
+        if all_waited { Ok(()) } else { Err(Refusal::NobodyWaits) }
     }
 
     /// Those who wait for a room.

@@ -65,7 +65,9 @@ impl Control {
         self.workers.net.send(NetCommand::AddRoom { room: name.clone(), epoch, audio: audio.clone() });
         let work = SoundWork { room: name.clone(), epoch, sound, fan: audio };
         self.workers.mix[mix].send(MixCommand::AddRoom(Box::new(work)));
-        self.rooms.insert(name.clone(), Entry { room, compose, mix, accounted: Accounted::new(Instant::now()) });
+        let tenant = self.setup.tenancy.tenants.of(name).map(|tenant| &tenant.id);
+        let accounted = Accounted::new(Instant::now(), self.setup.counts.meters.of(tenant).cloned());
+        self.rooms.insert(name.clone(), Entry { room, compose, mix, accounted });
         self.rooms_so_far = self.rooms_so_far.wrapping_add(1);
         self.input(name, Input::Begin(baggage));
         let (encoder, compositor) = self.setup.engines;

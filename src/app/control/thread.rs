@@ -31,7 +31,7 @@ use crate::core::webhook::CapacityWatch;
 use crate::engine::compose::Compositors;
 use crate::engine::encode::EncoderChoice;
 use crate::engine::flow::Waker;
-use crate::io::api::{Request, ResourceToken};
+use crate::io::api::{Meter, Request, ResourceToken};
 use crate::io::fleet::{Mover, Placement};
 use crate::io::live::LiveRooms;
 use crate::io::push::Pusher;
@@ -186,9 +186,11 @@ pub(super) struct Entry {
     pub(super) accounted: Accounted,
 }
 
-/// Until when a room's use is added up.
-#[derive(Debug, Clone, Copy)]
+/// Until when a room's use is added up, and where.
+#[derive(Debug)]
 pub(super) struct Accounted {
+    /// Its tenant's; none where there are no tenants.
+    pub(super) meter: Option<Meter>,
     pub(super) at: Instant,
     /// Of those who watch by HLS, who are asked for now and then.
     pub(super) hls: Instant,
@@ -196,8 +198,8 @@ pub(super) struct Accounted {
 
 impl Accounted {
     /// Of a room that begins.
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { at: now, hls: now }
+    pub(super) const fn new(now: Instant, meter: Option<Meter>) -> Self {
+        Self { meter, at: now, hls: now }
     }
 }
 

@@ -190,7 +190,7 @@ impl Waiting {
 }
 
 /// Whose address it is: of IPv6 the network, for whoever has one address of it has all.
-fn network(from: Option<IpAddr>) -> Option<IpAddr> {
+pub(super) fn network(from: Option<IpAddr>) -> Option<IpAddr> {
     Some(match from?.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

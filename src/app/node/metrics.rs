@@ -142,27 +142,21 @@ type Summed = fn(&Meter) -> &Counter;
 
 /// What tenants' rooms used, by tenant; nothing while there are none.
 fn tenants(metrics: &Metrics, meters: &Meters) {
-    let of_time: [(&str, &str, Summed); 4] = [
-        ("tessera_tenant_participant_seconds_total", "Time of people in a tenant's rooms", |m| &m.participant_us),
-        ("tessera_tenant_viewer_seconds_total", "Time of those who watch them by WebRTC", |m| &m.viewer_us),
-        ("tessera_tenant_hls_viewer_seconds_total", "Time of those who watch them by HLS", |m| &m.hls_viewer_us),
-        ("tessera_tenant_recorded_seconds_total", "Time in which they were recorded", |m| &m.recorded_us),
+    let all: [(&str, &str, Summed, f64); 5] = [
+        ("tessera_tenant_participant_seconds_total", "Time of people in a tenant's rooms", |m| &m.participant_us, 1e6),
+        ("tessera_tenant_viewer_seconds_total", "Time of those who watch them by WebRTC", |m| &m.viewer_us, 1e6),
+        ("tessera_tenant_hls_viewer_seconds_total", "Time of those who watch them by HLS", |m| &m.hls_viewer_us, 1e6),
+        ("tessera_tenant_recorded_seconds_total", "Time in which they were recorded", |m| &m.recorded_us, 1e6),
+        ("tessera_tenant_refused_total", "Requests refused because of a tenant's quota", |m| &m.refused, 1.0),
     ];
-    for (name, help, of) in of_time {
+    for (name, help, of, unit) in all {
         let meters = meters.clone();
         metrics.series(name, help, Kind::Counter, &[], move |samples| {
             for (tenant, meter) in meters.iter() {
-                samples.push_with(&[("tenant", tenant.map_or("", TenantId::as_str))], of(meter).get() as f64 / 1e6);
+                samples.push_with(&[("tenant", tenant.map_or("", TenantId::as_str))], of(meter).get() as f64 / unit);
             }
         });
     }
-    let (name, help, meters) =
-        ("tessera_tenant_refused_total", "Requests refused because of a tenant's quota", meters.clone());
-    metrics.series(name, help, Kind::Counter, &[], move |samples| {
-        for (tenant, meter) in meters.iter() {
-            samples.push_with(&[("tenant", tenant.map_or("", TenantId::as_str))], meter.refused.get() as f64);
-        }
-    });
 }
 
 fn fleet_levels(fleet: &FleetCounters) -> [(&'static str, &'static str, Level); 3] {

@@ -236,6 +236,12 @@ impl Tenants {
         self.tenants.iter().find(|tenant| tenant.id.owns(room))
     }
 
+    /// Where whoever has a room wants it, and nowhere else.
+    #[must_use]
+    pub fn region(&self, room: &RoomId) -> Option<&Label> {
+        self.of(room)?.region.as_ref()
+    }
+
     /// Every quota that holds for a room, each with the rooms that count towards it: its tenant's, and those of the
     /// partners who have that tenant.
     pub fn quotas(&self, room: &RoomId) -> impl Iterator<Item = (Quota, Scope)> {

@@ -97,13 +97,13 @@ impl Knock {
         self.verdict == Verdict::None
     }
 
-    fn is_over(&self, now: Instant) -> bool {
-        let kept = match self.verdict {
+    /// Until when it is kept, if nothing is heard of them.
+    fn ends(&self) -> Instant {
+        match self.verdict {
             Verdict::None => self.asked + limits::LOBBY_SILENT_SPAN,
             Verdict::Admitted(at) => at + limits::LOBBY_ADMITTED_SPAN,
             Verdict::Refused(at) => at + limits::LOBBY_REFUSED_SPAN,
-        };
-        kept <= now
+        }
     }
 }
 
@@ -160,14 +160,13 @@ impl Lobby {
 
     /// Those leave who ask no more.
     pub fn sweep(&mut self, now: Instant) {
-        self.knocks.retain(|knock| !knock.is_over(now));
+        self.knocks.retain(|knock| knock.ends() > now);
     }
 
-    /// When the first of them leaves, if nothing is heard of them.
+    /// When the first of them leaves, or is kept no longer, if nothing is heard of them.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let silent = self.knocks.iter().filter(|knock| knock.waits()).map(|knock| knock.asked);
-        silent.min().map(|asked| asked + limits::LOBBY_SILENT_SPAN)
+        self.knocks.iter().map(Knock::ends).min()
     }
 
     /// Whether nobody waits, was let in or refused a moment ago.
@@ -257,5 +256,18 @@ mod tests {
             assert_eq!(lobby.ask(now, &key, "x", KnockId(n as u64)), Err(Outside::Waits(0)), "{n}");
         }
         assert_eq!(lobby.ask(now, &KnockKey::Bearer(BearerId([255; 32])), "x", KnockId(0)), Err(Outside::Full));
+    }
+
+    #[test]
+    fn a_lobby_whose_people_never_ask_again_is_empty_after_a_while() {
+        for admits in [true, false] {
+            let (now, mut lobby) = (Instant::now(), Lobby::default());
+            let _ = lobby.ask(now, &stranger("Bob"), "Bob", KnockId(1));
+            assert!(lobby.decide(now, KnockId(1), admits));
+            let due = lobby.deadline().expect("whoever was let in, or was not, is kept for a while");
+            assert!(due > now && !lobby.is_empty());
+            lobby.sweep(due);
+            assert!(lobby.is_empty() && lobby.deadline().is_none());
+        }
     }
 }

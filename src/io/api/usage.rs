@@ -72,10 +72,14 @@ pub struct TenantUsage {
 impl Meter {
     /// So long passed, with that much in use.
     pub fn pass(&self, span: Duration, used: Usage) {
-        let us = |count: usize| u64::try_from(span.as_micros()).unwrap_or(u64::MAX).saturating_mul(count as u64);
-        self.participant_us.add(us(used.participants));
-        self.viewer_us.add(us(used.viewers));
-        self.recorded_us.add(us(used.recordings));
+        self.participant_us.add(us(span, used.participants as u64));
+        self.viewer_us.add(us(span, used.viewers as u64));
+        self.recorded_us.add(us(span, used.recordings as u64));
+    }
+
+    /// So long passed, with so many who watch by HLS.
+    pub fn watched(&self, span: Duration, viewers: u64) {
+        self.hls_viewer_us.add(us(span, viewers));
     }
 
     /// What it tells, beside what is in use now.
@@ -95,6 +99,11 @@ impl Meter {
             recordings: now.recordings,
         }
     }
+}
+
+/// Microseconds of so many, each for so long.
+fn us(span: Duration, count: u64) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX).saturating_mul(count)
 }
 
 impl Meters {

@@ -106,6 +106,7 @@ impl Room {
                     self.note_absence(now, participant, out);
                     self.refusers.let_go(now, participant);
                     self.chat.leave(participant);
+                    self.kept.volumes.remove(&participant);
                     self.captioned.leaves(now, participant);
                 }
                 RoomOutput::RosterChanged => {

@@ -25,11 +25,15 @@ impl Room {
     /// When it is bound to a place where recordings do not lie, or its tenant has as many as they may.
     pub(super) fn may_be_stored(&self) -> Result<(), Refusal> {
         let tenancy = &self.setup.tenancy;
-        let of_tenant = tenancy.tenants.of(&self.name).and_then(|tenant| tenant.region.as_ref());
+        let of_tenant = tenancy.tenants.region(&self.name);
         let mut bound = of_tenant.into_iter().chain(&self.bound_to);
         match bound.find(|region| tenancy.store_region.as_ref() != Some(region)) {
             Some(region) => Err(Refusal::StoredOutside(region.clone())),
-            None => self.recording_quota.map_err(Refusal::OverQuota),
+            None => self.recording_quota.map_err(|over| {
+                let tenant = tenancy.tenants.of(&self.name).map(|tenant| &tenant.id);
+                self.setup.counts.meters.of(tenant).iter().for_each(|meter| meter.refused.add(1));
+                Refusal::OverQuota(over)
+            }),
         }
     }
 
