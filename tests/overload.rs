@@ -11,7 +11,7 @@ use tessera::core::ladder::Relief;
 
 use crate::browser::node::{Load, Node};
 use crate::doors::harness::{get, metric};
-use crate::keepers::process::wait_until;
+use crate::keepers::process::{wait_until, wait_until_within};
 use crate::record::players::decode;
 use crate::retention::deadline::{TOKEN, plain_get};
 
@@ -69,14 +69,6 @@ fn follow(node: &Node, mut busy: Option<&mut Busy>, enough: impl Fn(Relief) -> b
         enough(now)
     });
     seen
-}
-
-fn wait_until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
-    let until = Instant::now() + patience;
-    while !so() {
-        assert!(Instant::now() < until, "never: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// Whether the system lets the node's sound go before these.

@@ -259,8 +259,13 @@ pub fn wraps(store: &Path, recording: RecordingName) -> Vec<String> {
 }
 
 /// Waits until it is so, at most half a minute.
-pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
+pub fn wait_until(what: &str, so: impl FnMut() -> bool) {
+    wait_until_within(Duration::from_secs(30), what, so);
+}
+
+/// Waits until it is so, at most for so long.
+pub fn wait_until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !so() {
         assert!(Instant::now() < until, "never: {what}");
         std::thread::sleep(Duration::from_millis(100));

@@ -53,7 +53,7 @@ impl Running {
         }
         let Some(pulse) = pulse else { return true };
         let before = self.pulse.replace(pulse).filter(|_| self.listens);
-        !(pulse.waits(before) && self.line.excuse(now, limits::DECODER_LOOK_SPAN))
+        !(pulse.waits(before) && self.line.excuse(now))
     }
 
     /// Kills it; how it ended, which is its own way if it did before.
@@ -122,7 +122,7 @@ impl Apart {
             (Ok(()), None) => return Err(io::Error::other(format!("it did not listen within {} s", span.as_secs()))),
             (Err(error), _) => return Err(io::Error::other(error)),
         };
-        (running.listens, running.pulse) = (true, None);
+        running.listens = true;
         let program = program.into();
         Ok((Self { program, running: Some(running), started, tracks: HashMap::new(), opened: 0 }, confinement))
     }

@@ -172,16 +172,12 @@ impl Queue {
                 if is_given_up {
                     self.entries.remove(at);
                 }
-                if self.is_closing {
-                    return Settled { given_up: 1, fails_now, is_back: false };
+                if !self.is_closing {
+                    let asked = if let Outcome::Failed(Some(asked)) = outcome { asked } else { Duration::ZERO };
+                    let asked = asked.min(limits::WEBHOOK_RETRY_SPAN_MAX);
+                    self.resumes = Some(now + self.backoff.pause().max(asked));
                 }
-                let Outcome::Failed(asked) = outcome else {
-                    self.resumes = Some(now + self.backoff.pause());
-                    return Settled { given_up: u64::from(is_given_up), fails_now, is_back: false };
-                };
-                let asked = asked.unwrap_or_default().min(limits::WEBHOOK_RETRY_SPAN_MAX);
-                self.resumes = Some(now + self.backoff.pause().max(asked));
-                Settled { fails_now, ..Settled::default() }
+                Settled { given_up: u64::from(is_given_up), fails_now, is_back: false }
             }
         }
     }

@@ -281,10 +281,11 @@ impl Line {
         self.waiting.front().map(|_| self.excused.max(self.since + limits::DECODER_ANSWER_SPAN))
     }
 
-    /// It is not blamed for its silence for so long; false if it has been silent for longer than anybody may be.
+    /// It is not blamed for its silence until it is looked at again; false if it has been silent for longer than anybody
+    /// may be.
     #[must_use]
-    pub fn excuse(&mut self, now: Instant, span: Duration) -> bool {
-        self.excused = now + span;
+    pub fn excuse(&mut self, now: Instant) -> bool {
+        self.excused = now + limits::DECODER_LOOK_SPAN;
         now.saturating_duration_since(self.since) < limits::DECODER_STARVED_SPAN
     }
 

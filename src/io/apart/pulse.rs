@@ -5,9 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
-
-/// Linux tells processor time in hundredths of a second (proc(5), time(7)).
-const TICK: Duration = Duration::from_millis(10);
+use crate::io::telemetry::threads::Stat;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +34,14 @@ impl Pulse {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, now)
     }
 
-    /// The name stands in parentheses and may hold any itself. Behind it: the state, and as the 12th and 13th field
-    /// from there user and system time.
     fn parse(line: &str, at: Instant) -> Option<Self> {
-        let (_, tail) = line.rsplit_once(')')?;
-        let mut fields = tail.split_ascii_whitespace();
-        let state = match fields.next()? {
+        let stat = Stat::parse(line)?;
+        let state = match stat.state {
             "R" | "D" => State::Runs,
             "T" | "t" => State::Stopped,
             _ => State::Sleeps,
         };
-        let mut ticks = || fields.next()?.parse::<u32>().ok();
-        (0..10).for_each(|_| _ = ticks());
-        let spent = TICK * ticks()?.checked_add(ticks()?)?;
-        Some(Self { at, state, spent })
+        Some(Self { at, state, spent: Duration::from_secs_f64(stat.seconds) })
     }
 
     /// Whether it will not go on by itself.

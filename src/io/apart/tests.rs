@@ -257,10 +257,10 @@ fn a_process_that_is_silent_about_a_frame_is_hung_and_who_is_late_blames_nobody(
     assert!(!far.line.is_silent(ms(400)), "the node itself slept");
     assert!(!far.line.is_silent(ms(649)) && far.line.is_silent(ms(651)));
     // It waits for a core, which has an end too.
-    assert!(far.line.excuse(ms(651), limits::DECODER_LOOK_SPAN));
+    assert!(far.line.excuse(ms(651)));
     assert_eq!(far.line.patience(), Some(ms(751)));
     assert!(!far.line.is_silent(ms(750)) && far.line.is_silent(ms(751)));
-    assert!(!far.line.excuse(ms(1401), limits::DECODER_LOOK_SPAN));
+    assert!(!far.line.excuse(ms(1401)));
     assert_eq!(far.line.in_hand(), None, "it has not begun");
     far.memory.take_in_hand(1);
     assert_eq!(far.line.in_hand(), Some(3));

@@ -106,7 +106,7 @@ impl ThreadClock {
             // A thread may end between the listing and the reading; what it used since it was last seen then counts as
             // `other`.
             let Ok(stat) = fs::read_to_string(task.join("stat")) else { continue };
-            if let Some(Stat { id, name, started, seconds }) = Stat::parse(&stat) {
+            if let Some(Stat { id, name, started, seconds, .. }) = Stat::parse(&stat) {
                 let before = self.living.remove(&(id, started));
                 // A thread has its parent's name for a moment: it may still come to its group, and never leaves one.
                 let (group, before) = match before {
@@ -247,27 +247,31 @@ impl ByThread {
 
 /// One `stat` line of a process or a thread.
 #[derive(Debug, PartialEq)]
-struct Stat<'a> {
+pub struct Stat<'a> {
     id: u64,
     name: &'a str,
+    /// What it does, in one letter (proc(5)).
+    pub state: &'a str,
     /// Clock ticks after the machine's start.
     started: u64,
     /// User and system time.
-    seconds: f64,
+    pub seconds: f64,
 }
 
 impl<'a> Stat<'a> {
     /// The name stands in parentheses and may hold spaces and parentheses itself, so the last `)` ends it; user and
     /// system time are fields 14 and 15 of the whole line, the start is field 22.
-    fn parse(line: &'a str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(line: &'a str) -> Option<Self> {
         let (head, tail) = line.rsplit_once(')')?;
         let (id, name) = head.split_once('(')?;
-        let mut fields = tail.split_ascii_whitespace().skip(11);
-        let user: u64 = fields.next()?.parse().ok()?;
+        let mut fields = tail.split_ascii_whitespace();
+        let state = fields.next()?;
+        let user: u64 = fields.nth(10)?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
         let started = fields.nth(6)?.parse().ok()?;
         let seconds = (user + system) as f64 / TICKS_PER_SECOND;
-        Some(Self { id: id.trim().parse().ok()?, name, started, seconds })
+        Some(Self { id: id.trim().parse().ok()?, name, state, started, seconds })
     }
 }
 
@@ -285,7 +289,7 @@ mod tests {
     #[test]
     fn a_hostile_thread_name_is_still_read() {
         let line = "41 (mix-0 (a) b) S 1 41 41 0 -1 4194560 90 0 0 0 150 50 7 8 20 0 5 0 1 2 3";
-        assert_eq!(Stat::parse(line), Some(Stat { id: 41, name: "mix-0 (a) b", started: 1, seconds: 2.0 }));
+        assert_eq!(Stat::parse(line), Some(Stat { id: 41, name: "mix-0 (a) b", state: "S", started: 1, seconds: 2.0 }));
         assert_eq!(Stat::parse("nonsense"), None);
         assert_eq!(Stat::parse("1 (x) S 1"), None);
     }
