@@ -32,6 +32,8 @@ let call = null;
 let phase = "lobby";
 let lastProblem = null;
 let unread = 0;
+/** Asks once more whether a host lets this person in. */
+let again = 0;
 
 /* What tests and the curious may read. */
 const view = Object.freeze({
@@ -283,6 +285,7 @@ function showError(text) {
 const ENTRANCE = ["join", "watch", "choose-camera", "choose-microphone"];
 
 async function enter(watch) {
+  clearTimeout(again);
   const room = at("room").value.trim();
   const valid = ROOM.test(room) && !/^\.+$/.test(room);
   at("room").setAttribute("aria-invalid", String(!valid));
@@ -319,8 +322,7 @@ async function enter(watch) {
     showPreview();
     // What was allowed meanwhile was not wanted then.
     if (!watch && !lobby.camera && !lobby.microphone) openDevices(abilities());
-    // In a lobby.
-    if (error.after > 2) setTimeout(() => call || enter(watch), error.after * 1000);
+    if (error.type?.endsWith(":in-lobby")) again = setTimeout(() => call || enter(watch), error.after * 1000);
   } finally {
     at("join").disabled = at("watch").disabled = false;
     listDevices();
