@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 use tessera::core::fleet::{Load, MemberSetup, Need};
 use tessera::io::fleet::{FleetCounters, FleetSetup, Membership, Placement, Wish};
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ use super::etcd::Etcd;
 const SECONDS: u64 = 5;
 /// What is to be reached, with nobody waiting longer than 10 ms but one in a hundred.
 const WANTED: u32 = 500;
+/// A room's record is that long.
+const RECORD_LEN: usize = 100;
 /// Who asks each node at once.
 const ASKERS: usize = 8;
 
@@ -98,6 +101,38 @@ async fn ask(placement: Placement, prefix: String, pace: Option<Duration>, offse
     took
 }
 
+/// What etcd itself takes to write a room's record where none is, once in each `pace`: no placement can be faster.
+async fn write(endpoint: String, prefix: String, pace: Duration, offset: f64) -> Took {
+    let mut etcd = etcd_client::Client::connect([endpoint], None).await.expect("etcd answers");
+    let (begun, mut took) = (Instant::now(), Took::default());
+    let mut paced = tokio::time::interval_at(tokio::time::Instant::now() + pace.mul_f64(offset), pace);
+    while begun.elapsed() < Duration::from_secs(SECONDS) {
+        paced.tick().await;
+        let key = format!("{prefix}-{}", took.all.len());
+        let is_new = Compare::version(key.clone(), CompareOp::Equal, 0);
+        let put = TxnOp::put(key, "x".repeat(RECORD_LEN), None);
+        let asked = Instant::now();
+        etcd.txn(Txn::new().when([is_new]).and_then([put])).await.expect("etcd writes");
+        took.all.push(asked.elapsed());
+    }
+    took
+}
+
+/// The same rate by etcd alone.
+async fn floor(etcd: &Etcd, pace: Duration) -> String {
+    let (begun, endpoints) = (Instant::now(), etcd.endpoints());
+    let ask = |m: usize| {
+        let (endpoint, offset) = (endpoints[m % 3].clone(), m as f64 / (3 * ASKERS) as f64);
+        tokio::spawn(write(endpoint, format!("/floor-{m}"), pace, offset))
+    };
+    let tasks: Vec<_> = (0..3 * ASKERS).map(ask).collect();
+    let mut took = Took::default();
+    for task in tasks {
+        took.add(task.await.expect("it ends without a fault"));
+    }
+    took.told(begun.elapsed())
+}
+
 #[test]
 #[ignore = "it measures: docs/benchmarks.md"]
 fn rooms_placed_a_second() {
@@ -105,6 +140,7 @@ fn rooms_placed_a_second() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let paced = Duration::from_secs(1) * (3 * ASKERS) as u32 / WANTED;
+        println!("etcd alone writes as many records: {}", floor(&etcd, paced).await);
         for (askers, pace, what) in [
             (1, None, "one asks one node"),
             (ASKERS, Some(paced), "eight ask each of three nodes, 500 a second in all"),
