@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_nothing_else() {
-        let bytes: [u8; 32] = std::array::from_fn(|n| n as u8 * 9);
+        let bytes: [u8; 32] = std::array::from_fn(|n| (n as u8).wrapping_mul(9));
         assert_eq!(from_hex(&hex(&bytes)), Some(bytes));
         for bad in ["", "0", &hex(&bytes[1..]), &hex(&bytes).to_uppercase(), &format!("{}+1", &hex(&bytes)[2..])] {
             assert_eq!(from_hex(bad), None, "{bad}");

@@ -34,8 +34,8 @@ const PEAKS_MIN: usize = 3;
 const PEAKS: usize = 8;
 /// How long a peak is remembered.
 const PEAK_MEMORY: Duration = Duration::from_secs(20);
-/// A pattern is over once nothing came for so many times its longest pause between two peaks: what came each half
-/// second while others joined need not be waited for twenty seconds.
+/// A pattern is over once nothing came for so many times the usual pause between two of its peaks: what came each half
+/// second while others joined need not be waited for twenty seconds, nor again because of one hiccup ten seconds later.
 const PAUSES: u32 = 2;
 
 const _: () = assert!(BAR.as_micros() * (BARS as u128 - 1) == limits::PLAYOUT_DELAY_MAX.as_micros());
@@ -124,18 +124,22 @@ impl Arrivals {
         if count >= PEAKS_MIN && self.goes_on(now) { second } else { Duration::ZERO }
     }
 
-    /// Whether the remembered peaks still come: the last one is not much longer ago than they lay apart.
+    /// Whether the remembered peaks still come: the last one is not much longer ago than they usually lie apart.
     fn goes_on(&self, now: Instant) -> bool {
         let mut at = self.peaks.map(|peak| peak.map(|peak| peak.at));
+        // Empty slots come first.
         at.sort_unstable();
-        let mut known = at.iter().flatten();
-        let Some(mut last) = known.next() else { return false };
-        let mut pause = Duration::ZERO;
-        for next in known {
-            pause = pause.max(next.saturating_duration_since(*last));
-            last = next;
+        let (mut pauses, mut count, mut last) = ([Duration::ZERO; PEAKS], 0, None);
+        for next in at.into_iter().flatten() {
+            if let Some(last) = last {
+                pauses[count] = next.saturating_duration_since(last);
+                count += 1;
+            }
+            last = Some(next);
         }
-        now.saturating_duration_since(*last) <= pause * PAUSES
+        let Some(last) = last.filter(|_| count > 0) else { return false };
+        let (_, usual, _) = pauses[..count].select_nth_unstable((count - 1) / 2);
+        now.saturating_duration_since(last) <= *usual * PAUSES
     }
 }
 
@@ -201,6 +205,15 @@ mod tests {
         let (_, wishes) = fed(1000, |n| if n < 250 && n % 25 == 20 { 150 } else { 1 });
         assert!(wishes[245] >= ms(140), "{:?}", wishes[245]);
         assert!(wishes[250 + 200] <= ms(10), "four seconds later: {:?}", wishes[450]);
+    }
+
+    #[test]
+    fn a_hiccup_long_after_a_storm_is_no_pattern() {
+        let storm = |n: u64| n < 250 && n % 25 == 20;
+        let (_, wishes) = fed(1500, |n| if storm(n) || n == 750 { 180 } else { 1 });
+        assert!(wishes[245] >= ms(170), "{:?}", wishes[245]);
+        assert!(wishes[749] <= ms(10), "{:?}", wishes[749]);
+        assert!(wishes[750 + 100] <= ms(10), "two seconds later: {:?}", wishes[850]);
     }
 
     #[test]

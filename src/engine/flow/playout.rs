@@ -1,6 +1,6 @@
 //! **The question:** how long do a person's camera and microphone wait before they play, so that lips and voice agree?
 //! The larger wish wins; where sender reports tell when each was captured, the quicker path waits for the slower one
-//! too.
+//! too. The picture of somebody who says nothing need not wait for their sound.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -41,6 +41,8 @@ struct Shared {
 struct Half {
     /// The delay wished for, nanoseconds.
     wish: AtomicU64,
+    /// How much of it the other side has to wait for too, nanoseconds.
+    shared: AtomicU64,
     /// From capture to the fastest arrival, nanoseconds beyond the origin's.
     path: AtomicI64,
     /// When the path was last stated, nanoseconds after the origin.
@@ -53,6 +55,7 @@ impl Default for Half {
     fn default() -> Self {
         Self {
             wish: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
             path: AtomicI64::new(UNKNOWN),
             stated: AtomicI64::new(UNKNOWN),
             played: AtomicI64::new(UNKNOWN),
@@ -63,8 +66,16 @@ impl Default for Half {
 impl PlayoutCell {
     /// A jitter buffer states the delay that it wants for the network's sake.
     pub fn want(&self, side: Side, delay: Duration) {
-        let nanos = u64::try_from(delay.as_nanos()).expect("playout delays are bounded in limits.rs");
-        self.half(side).wish.store(nanos, Ordering::Relaxed);
+        self.want_apart(side, delay, delay);
+    }
+
+    /// The same, of which the other side has to wait for `shared` alone: nobody sees that lips and a silent voice
+    /// disagree.
+    pub fn want_apart(&self, side: Side, delay: Duration, shared: Duration) {
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).expect("playout delays are bounded in limits.rs");
+        let half = self.half(side);
+        half.wish.store(nanos(delay), Ordering::Relaxed);
+        half.shared.store(nanos(shared.min(delay)), Ordering::Relaxed);
     }
 
     /// What was captured at `captured`, by its sender's clock, would play at `at` without any delay.
@@ -81,7 +92,11 @@ impl PlayoutCell {
     /// the same time together (RFC 3550 section 6.4.1). At most `limits::PLAYOUT_DELAY_MAX`.
     #[must_use]
     pub fn delay(&self, side: Side) -> Duration {
-        let [picture, sound] = [Side::Picture, Side::Sound].map(|side| self.half(side).wish.load(Ordering::Relaxed));
+        let [picture, sound] = [Side::Picture, Side::Sound].map(|of| {
+            let half = self.half(of);
+            let wish = if of == side { &half.wish } else { &half.shared };
+            wish.load(Ordering::Relaxed)
+        });
         let Some([picture_path, sound_path]) = self.paths() else { return Duration::from_nanos(picture.max(sound)) };
         let due = (picture_path.saturating_add_unsigned(picture)).max(sound_path.saturating_add_unsigned(sound));
         let own = if side == Side::Picture { picture_path } else { sound_path };
@@ -96,10 +111,14 @@ impl PlayoutCell {
     }
 
     /// By how many nanoseconds the picture played last was behind the sound; `None` while one of them has no sender
-    /// reports, or has been silent for a while.
+    /// reports, or has been silent for a while, so that the other does not wait for it.
     #[must_use]
     pub fn skew(&self) -> Option<i64> {
         self.paths()?;
+        let is_apart = |half: &Half| half.shared.load(Ordering::Relaxed) < half.wish.load(Ordering::Relaxed);
+        if self.0.halves.iter().any(is_apart) {
+            return None;
+        }
         let [picture, sound] = [Side::Picture, Side::Sound].map(|side| self.half(side).played.load(Ordering::Relaxed));
         (picture != UNKNOWN && sound != UNKNOWN).then(|| picture.saturating_sub(sound))
     }
@@ -158,6 +177,24 @@ mod tests {
         cell.expect(Side::Picture, Instant::now(), captured(0));
         assert_eq!([cell.delay(Side::Picture), cell.delay(Side::Sound)], [ms(30), ms(30)]);
         assert_eq!(cell.skew(), None);
+    }
+
+    #[test]
+    fn a_picture_waits_for_no_more_of_its_sound_than_that_asks_for() {
+        let (cell, start) = (PlayoutCell::default(), Instant::now());
+        cell.want(Side::Picture, ms(30));
+        cell.want_apart(Side::Sound, ms(200), ms(50));
+        assert_eq!([cell.delay(Side::Picture), cell.delay(Side::Sound)], [ms(50), ms(200)]);
+        cell.want_apart(Side::Sound, ms(200), ms(0));
+        assert_eq!([cell.delay(Side::Picture), cell.delay(Side::Sound)], [ms(30), ms(200)]);
+        for side in [Side::Picture, Side::Sound] {
+            cell.expect(side, start, captured(0));
+            cell.played(side, start, captured(0));
+        }
+        assert_eq!([cell.delay(Side::Picture), cell.delay(Side::Sound)], [ms(30), ms(200)]);
+        assert_eq!(cell.skew(), None, "nobody sees it");
+        cell.want(Side::Sound, ms(200));
+        assert_eq!((cell.delay(Side::Picture), cell.skew()), (ms(200), Some(0)));
     }
 
     #[test]
