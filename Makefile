@@ -67,6 +67,7 @@ soak: setup ## The long forms: 200 recordings killed at any step, ten minutes wi
 	TESSERA_CHURN_SECONDS=60 $(CARGO) test --release --locked --test tests who_come_and_go -- --test-threads=1 --nocapture
 	TESSERA_LONG=1 $(CARGO) test --release --locked --test tests nobody_is_disconnected_while_nodes -- --test-threads=1 --nocapture
 	TESSERA_PUSH_SECONDS=60 $(CARGO) test --release --locked --test tests servers_of_rtmp_and_srt -- --nocapture
+	$(CARGO) test --release --locked --test tests the_guide_leads -- --ignored --nocapture
 
 lint: setup-build ## Check format, clippy, documentation and the pages' types; warnings are errors
 	@.ci/pages --types

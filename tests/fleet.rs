@@ -217,6 +217,25 @@ fn eight_who_race_for_a_room_over_three_nodes_find_one_and_nobody_is_sent_out_of
 }
 
 #[test]
+fn a_second_node_of_one_name_takes_no_part_until_the_first_is_gone() {
+    let etcd = Etcd::start();
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let first = start_node(&etcd, folders[0].path(), 0, "", "");
+    process::wait_until("the first is ready", || status(&first, "readyz") == 200);
+    let twin = start_node(&etcd, folders[1].path(), 0, "", "");
+    // Longer than it takes to try again.
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        assert_eq!((status(&first, "readyz"), status(&twin, "readyz")), (200, 503));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (_, told) = get(&format!("{}metrics", first.url)).unwrap();
+    assert!(told.lines().any(|line| line == "tessera_fleet_registered 1"), "{told}");
+    drop(first);
+    process::wait_until("the first's lease is over", || status(&twin, "readyz") == 200);
+}
+
+#[test]
 fn no_call_is_cut_by_etcd_and_a_dead_nodes_rooms_begin_elsewhere() {
     let mut etcd = Etcd::start();
     let mut fleet = Fleet::start(&etcd, ["", "", ""], "");

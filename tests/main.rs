@@ -21,6 +21,7 @@ mod decoders;
 mod doors;
 mod drain;
 mod fleet;
+mod guide;
 mod k8s;
 mod keepers;
 mod layout;

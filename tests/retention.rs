@@ -17,7 +17,7 @@ mod steps;
 mod steps_at_the_hour;
 mod tracks;
 pub mod unrecorded;
-mod weed;
+pub mod weed;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -223,7 +223,8 @@ fn refuse(mut near: TcpStream) {
     let _ = near.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
-fn program() -> &'static Path {
+/// The program.
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/seaweedfs");

@@ -32,7 +32,8 @@ pub struct DrainArgs {
     /// The node's address [default: this machine, where the configuration has it listen]
     #[arg(long)]
     pub url: Option<String>,
-    /// End the rooms that still run after so long, such as 30m; without it they end by themselves
+    /// End the rooms that still run after so long, such as 30m; in a fleet whose nodes share a secret they move to
+    /// other nodes then. Without it they end by themselves, and move after [node] drain_seconds
     #[arg(long, value_name = "TIME", conflicts_with = "undo")]
     pub within: Option<Span>,
     /// Return once no room is left and no recording waits for its store

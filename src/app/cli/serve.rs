@@ -11,7 +11,7 @@ use clap::Args;
 use crate::app::cli::failure::Failure;
 use crate::app::cli::interrupt::{Interrupt, Woken};
 use crate::app::cli::terminal::say;
-use crate::app::config::{Compositor, Config, Encoder, Recording, Tls};
+use crate::app::config::{Compositor, Config, Encoder, Recording, RecordingStart, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
 use crate::base::media::CodecPreference;
@@ -219,10 +219,11 @@ fn end_in_time() -> Result<(), Failure> {
 /// Where recordings go, until when, and what the keepers do not cover.
 fn print_recording(recording: &Recording, node: &Node) {
     let (place, keeper) = (recording.path.display(), recording.keeper.display());
-    say!(
-        "every room is recorded, sealed, to {place}; nobody opens a recording {} h after its start",
-        recording.retention_hours.get()
-    );
+    let which = match recording.start {
+        RecordingStart::Automatic => "every room is recorded",
+        RecordingStart::Asked => "rooms are recorded when somebody asks",
+    };
+    say!("{which}, sealed, to {place}; nobody opens a recording {} h after its start", recording.retention_hours.get());
     match node.keepers() {
         None => say!(
             "one keeper holds the keys, in {keeper} (level 1): whoever copied that folder before a recording expired \
@@ -243,6 +244,9 @@ fn print_keepers(keepers: &Keepers) {
         told.len(),
         keepers.len()
     );
+    for address in keepers.silent() {
+        say!("the keeper {address} does not answer: see whether it runs, and is reached from here");
+    }
     if told.len() < KEEPERS_AGREEING {
         say!("no recording begins before {KEEPERS_AGREEING} keepers answer; calls go on");
     }

@@ -11,6 +11,7 @@ use rand::Rng as _;
 use crate::app::cli::failure::Failure;
 use crate::app::cli::terminal::say;
 use crate::app::config::{Config, KeyFile, Tls};
+use crate::app::node::machine_name;
 use crate::base::limits;
 use crate::base::media::{RoomId, Wallclock};
 use crate::core::access::{Claims, Role, Scope, TokenFault};
@@ -208,6 +209,9 @@ fn link(args: &TokenArgs, config: &Config, room: &RoomId, token: &str) -> Result
 
 /// Where browsers most likely reach the node.
 fn base(config: &Config) -> String {
+    if let Some(setup) = config.fleet.setup(&machine_name()) {
+        return setup.member.url;
+    }
     let (port, is_plain) = (config.http.listen.port(), config.http.tls == Tls::Off);
     match config.http.hosts.first().cloned().map(String::from) {
         // Plain, with a name: a proxy stands before it.
@@ -298,6 +302,9 @@ mod tests {
             ask("tessera token --room daily --role viewer --invite --url http://localhost:8080/", &config).unwrap();
         assert!(link.starts_with("http://localhost:8080/w/daily#token="), "{link}");
         assert_eq!(base(&Config::default()), "http://localhost:8080");
+        let text = "[fleet]\netcd = [\"http://10.0.0.11:2379\"]\nnode_id = \"node-1\"\n\
+                    advertise = \"https://{node}.example\"\n";
+        assert_eq!(base(&Config::parse(Path::new("tessera.toml"), text).unwrap()), "https://node-1.example");
     }
 
     #[test]

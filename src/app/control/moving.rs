@@ -104,7 +104,8 @@ impl Control {
     fn move_failed(&mut self, now: Instant, room: &RoomId, why: &MoveError) {
         self.placement.counters().moves_failed.add(1);
         let told = why.to_string();
-        tracing::warn!(room = %alias(room), why = told, "a room was to go to another node and stays; it is tried on");
+        let room_alias = alias(room);
+        tracing::warn!(room = %room_alias, why = told, "a room was to go to another node and stays; it is tried again");
         self.moves.why = Some(told);
         if !self.drain.is_moving() {
             self.moves.rooms.remove(room);

@@ -232,7 +232,12 @@ impl Refused {
         let status = response.status();
         let problem: serde_json::Value = response.json().await.unwrap_or_default();
         let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        let told = format!("{status}: {} {}", field("title"), field("detail"));
+        let parts = [status.to_string(), field("title").to_owned(), field("detail").to_owned()];
+        let told = match parts.each_ref().map(String::as_str) {
+            [status, "", detail] => format!("{status}: {detail}"),
+            [status, title, ""] => format!("{status}: {title}"),
+            [status, title, detail] => format!("{status}: {title}. {detail}"),
+        };
         let kind = field("type").strip_prefix(PROBLEM_URN).unwrap_or_default().to_owned();
         Self { kind, told: told.trim_end_matches([' ', ':']).to_owned() }
     }

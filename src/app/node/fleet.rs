@@ -28,6 +28,12 @@ impl FleetTask {
     }
 }
 
+/// What the machine calls itself.
+#[must_use]
+pub fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Makes the node one of its fleet, if it has one; who says where rooms are from now on. Etcd need not answer yet.
 pub(super) fn join(
     config: &Config,
@@ -35,8 +41,7 @@ pub(super) fn join(
     reports: &Reports<Event>,
     (counts, panics): (&Counts, &Panics),
 ) -> Result<(FleetTask, Leading), FleetError> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let (task, placement) = match config.fleet.setup(&host) {
+    let (task, placement) = match config.fleet.setup(&machine_name()) {
         None => (None, Placement::Alone(Alone { region: config.fleet.region() })),
         Some(setup) => start(setup, runtime, reports, (counts, panics))?,
     };

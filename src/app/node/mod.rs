@@ -15,4 +15,5 @@ mod tcp;
 pub use crate::app::control::report::{RoomCounters, RoomReport};
 pub use crate::app::workers::counters::NodeCounters;
 pub use calibration::measure;
+pub use fleet::machine_name;
 pub use start::{Node, StartError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::app::config::{Config, Hook};
+use crate::app::node::machine_name;
 use crate::app::workers::counters::Counts;
 use crate::core::webhook::Happening;
 use crate::io::store::Archive;
@@ -26,7 +27,7 @@ pub(super) fn begin(
 fn webhooks(config: &Config, runtime: &Runtime, counts: &Counts, archive: Option<&Arc<Archive>>) -> Webhooks {
     let chosen = &config.webhooks;
     let node = match chosen.node.as_str() {
-        "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        "" => machine_name(),
         node => node.to_owned(),
     };
     let target = |hook: &Hook| match hook.target() {

@@ -9,7 +9,7 @@ pub(super) fn take() {
     if let Err(error) = rustix::process::nice(PRECEDENCE) {
         tracing::info!(
             %error,
-            "the system lets sound go before nothing else: beside programs that take all cores it may have gaps; \
+            "sound may not go before other programs here: beside those that take all cores it may have gaps; \
              LimitNICE={PRECEDENCE} in the unit, or the capability CAP_SYS_NICE, allows it"
         );
     }

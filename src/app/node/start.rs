@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::app::config::{Config, Decoders, Hook, Http, Recording, RemoteKeepers, TcpMedia, Tls};
 use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
-use crate::app::node::fleet::{self, FleetTask};
+use crate::app::node::fleet::{self, FleetTask, machine_name};
 use crate::app::node::tcp::TcpError;
 use crate::app::node::{calibration, history, metrics, outward, precedence, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
@@ -432,7 +432,7 @@ fn http_setup(
 ) -> HttpSetup {
     let Http { listen, token, hosts, origins, embed_origins, ice_servers, .. } = config.http.clone();
     let policy = config.policy();
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let machine = machine_name();
     let own = [machine.parse().ok(), config.fleet.name(&machine)];
     let certified = match &config.http.tls {
         Tls::Acme(acme) => acme.domains(),

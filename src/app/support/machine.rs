@@ -17,6 +17,7 @@ pub fn program() -> String {
         ("vpx", cfg!(feature = "vpx")),
         ("dav1d", cfg!(feature = "dav1d")),
         ("rav1d", cfg!(feature = "rav1d")),
+        ("fleet", cfg!(feature = "fleet")),
     ];
     let with: Vec<&str> = features.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
     let encodes = [Codec::Av1, Codec::H264, Codec::Vp8].into_iter().filter(|codec| encode::encodes(*codec));

@@ -23,6 +23,16 @@ pub(super) enum EtcdError {
     /// The node's lease is over.
     #[error("the lease is over")]
     LeaseOver,
+    /// Another node has this one's name.
+    #[error(
+        "another node, at {url}, is called {name} too, or was some seconds ago: give each a [fleet] node_id of its own"
+    )]
+    NameTaken {
+        /// The name of both.
+        name: Label,
+        /// Where the other is reached.
+        url: String,
+    },
     /// The changes that were asked for are there no more.
     #[error("what is watched was lost: {0}")]
     WatchOver(String),

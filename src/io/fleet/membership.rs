@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Answer, Batch, Load, Need, Outcome};
+use crate::core::fleet::{Answer, Batch, Load, Need, NodeRecord, Outcome};
 use crate::io::fleet::counters::FleetCounters;
 use crate::io::fleet::etcd::{Etcd, EtcdError, Seen, check};
 use crate::io::fleet::placement::{Ask, FleetHandle, Placement, ShiftAsk, Unmoved};
@@ -33,8 +33,8 @@ pub struct Membership {
     end: Box<dyn Fn(RoomId) + Send + Sync>,
     counters: FleetCounters,
     lease: Option<i64>,
-    /// The log says that etcd is away.
-    is_told: bool,
+    /// The log says that this node is not registered, and whether for its name.
+    told_away: Option<bool>,
     /// Until when many are thought to place rooms at once.
     crowded_until: Option<Instant>,
     /// When rooms were last placed.
@@ -61,7 +61,7 @@ impl Membership {
         let handle =
             FleetHandle { shared: shared.clone(), asks, shifts, load: load_sender, counters: counters.clone() };
         let (pending, end) = (VecDeque::new(), Box::new(end));
-        let (lease, is_told, crowded_until, placed) = (None, false, None, None);
+        let (lease, told_away, crowded_until, placed) = (None, None, None, None);
         let own = Self {
             setup,
             shared,
@@ -72,7 +72,7 @@ impl Membership {
             end,
             counters,
             lease,
-            is_told,
+            told_away,
             crowded_until,
             placed,
         };
@@ -107,6 +107,10 @@ impl Membership {
     /// As long as one member is of use.
     async fn session(&mut self, endpoint: &str) -> Result<(), EtcdError> {
         let etcd = Etcd::connect(endpoint, &self.setup, &self.counters).await?;
+        let (fleet, revision) = etcd.read().await?;
+        if let Some(known) = fleet.node(&self.setup.member.id) {
+            self.check_name(&known.value)?;
+        }
         let lease = match self.lease {
             Some(lease) => {
                 etcd.keep(lease).await?;
@@ -115,7 +119,6 @@ impl Membership {
             None => etcd.grant().await?,
         };
         self.lease = Some(lease);
-        let (fleet, revision) = etcd.read().await?;
         let mut watched = etcd.watch(revision + 1).await?;
         {
             let mut state = self.shared.lock();
@@ -136,7 +139,7 @@ impl Membership {
             tokio::select! {
                 told = watched.message() => {
                     let told = told?.ok_or_else(|| EtcdError::WatchOver("it ended".into()))?;
-                    self.see(etcd.changes(&told)?);
+                    self.see(etcd.changes(&told)?)?;
                 }
                 _ = kept.tick() => {
                     etcd.keep(lease).await?;
@@ -160,9 +163,25 @@ impl Membership {
         }
     }
 
+    /// Two nodes of one name would each write over what the other told, for ever.
+    fn check_name(&self, told: &NodeRecord) -> Result<(), EtcdError> {
+        let own = &self.setup.member;
+        match told.url == own.url || Some(told.lease) == self.lease {
+            true => Ok(()),
+            // What this node itself told before it was called otherwise ends with its lease.
+            false => Err(EtcdError::NameTaken { name: own.id.clone(), url: told.url.clone() }),
+        }
+    }
+
     /// Takes in what others told, and what follows from it for the rooms that are here.
-    fn see(&self, all: Vec<Seen>) {
+    fn see(&self, all: Vec<Seen>) -> Result<(), EtcdError> {
         let mut lost = Vec::new();
+        let own = &self.setup.member.id;
+        let mut named = all.iter().filter_map(|seen| match seen {
+            Seen::Node(id, Some(known), _) if id == own => Some(&known.value),
+            Seen::Node(..) | Seen::Room(..) => None,
+        });
+        named.try_for_each(|told| self.check_name(told))?;
         {
             let (state, now) = (&mut *self.shared.lock(), Instant::now());
             for seen in all {
@@ -175,6 +194,7 @@ impl Membership {
             }
         }
         self.end_all(lost);
+        Ok(())
     }
 
     /// Compares all that is here with all that is known.
@@ -302,8 +322,11 @@ impl Membership {
     fn is_away(&mut self, endpoint: &str, why: &EtcdError) {
         self.shared.lock().away_since.get_or_insert_with(Instant::now);
         self.counters.registered.set(0);
-        if std::mem::replace(&mut self.is_told, true) {
+        let is_named = matches!(why, EtcdError::NameTaken { .. });
+        if self.told_away.replace(is_named) == Some(is_named) {
             tracing::debug!(endpoint, %why, "this member of etcd is of no use");
+        } else if is_named {
+            tracing::error!(%why, "this node is not registered in its fleet: no room begins by it");
         } else {
             tracing::warn!(
                 endpoint,
@@ -321,7 +344,7 @@ impl Membership {
             state.away_since = None;
             away
         };
-        self.is_told = false;
+        self.told_away = None;
         self.counters.registered.set(1);
         if let Some(away) = away {
             let after_ms = away.as_millis() as u64;

@@ -61,7 +61,8 @@ pub enum MoveError {
     Nowhere(Nowhere),
     /// A node that should take it says nothing.
     #[error(
-        "node {node} does not answer ({why}): see whether it lives, and is reached from here at what it advertises"
+        "node {node} does not answer ({why}): see whether it lives, and is reached from here at what it advertises, by \
+         a certificate that this machine trusts"
     )]
     Silent {
         /// Which.

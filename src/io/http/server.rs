@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use axum_server::Server;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::limits;
@@ -107,7 +107,7 @@ pub enum HttpError {
         source: io::Error,
     },
     /// The certificate or key cannot be read.
-    #[error("cannot read {}: {why}", path.display())]
+    #[error("cannot use {}: {why}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
@@ -172,7 +172,10 @@ impl HttpDoor {
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         match self.address.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => format!("{scheme}://localhost:{}/", self.address.port()),
+            // No other address of loopback has that name.
+            ip if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST => {
+                format!("{scheme}://localhost:{}/", self.address.port())
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => format!("{scheme}://{}/", self.address),
         }
     }
@@ -303,7 +306,12 @@ fn server_config(tls: &Tls, standing: &CertificateStanding) -> Result<Option<rus
     if let Ok(validity) = acme::validity(&chain[0]) {
         standing.shows(source, validity.to);
     }
-    let mut config = config_builder()?.with_single_cert(chain, key).map_err(|e| unusable(&e))?;
+    let mut config = config_builder()?.with_single_cert(chain, key).map_err(|error| match (error, tls) {
+        (rustls::Error::InconsistentKeys(_), Tls::Files { cert, key }) => {
+            HttpError::Pem { path: key.clone(), why: format!("it is not the key of {}", cert.display()) }
+        }
+        (error, _) => unusable(&error),
+    })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(config))
 }
@@ -316,7 +324,11 @@ fn read_files(cert: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, 
     if chain.is_empty() {
         return Err(bad(cert, "there is no PEM certificate in it".into()));
     }
-    Ok((chain, PrivateKeyDer::from_pem_file(key).map_err(|why| bad(key, why.to_string()))?))
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|why| match why {
+        pem::Error::NoItemsFound => bad(key, "there is no PEM private key in it".into()),
+        why => bad(key, why.to_string()),
+    })?;
+    Ok((chain, key))
 }
 
 fn config_builder() -> Result<rustls::ConfigBuilder<rustls::ServerConfig, rustls::server::WantsServerCert>, HttpError> {

@@ -596,9 +596,17 @@ async fn https_with_the_operators_certificate() {
     assert_eq!(fixture.get("/healthz").await.status(), 200);
 
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let missing = Tls::Files { cert, key: dir.path().join("none.pem") };
-    let error = HttpDoor::open(&HttpSetup { listen, tls: missing, guard: guard() }).unwrap_err();
-    assert!(error.to_string().contains("none.pem"), "{error}");
+    let strange = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("strange.pem"), strange.signing_key.serialize_pem()).unwrap();
+    for (key, why) in [
+        ("none.pem", "none.pem"),
+        ("cert.pem", "no PEM private key in it"),
+        ("strange.pem", "strange.pem: it is not the key of"),
+    ] {
+        let tls = Tls::Files { cert: cert.clone(), key: dir.path().join(key) };
+        let error = HttpDoor::open(&HttpSetup { listen, tls, guard: guard() }).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 #[test]

@@ -94,6 +94,14 @@ impl Keepers {
         self.0.told().iter().flatten().copied().collect()
     }
 
+    /// The addresses of those that do not answer.
+    #[must_use]
+    pub fn silent(&self) -> Vec<&str> {
+        let told = self.0.told();
+        let silent = self.0.lines.iter().zip(told.iter()).filter(|(_, told)| told.is_none());
+        silent.map(|(line, _)| line.address()).collect()
+    }
+
     /// Asks every keeper for its time, those that are down too; to be called every second. Tells the log what changed.
     pub async fn poll_all(&self) {
         let answered = join_all(self.0.lines.iter().map(|line| line.try_ask(Request::Time))).await;

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig, prefix::PrefixStore};
+use object_store::{
+    ClientConfigKey, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig, prefix::PrefixStore,
+};
 
 use crate::base::limits;
 use crate::core::record::ROOT;
@@ -100,6 +102,14 @@ impl Vault {
     /// When the URL is none, or the set-up lacks something.
     pub fn bucket(builder: AmazonS3Builder, place: &str) -> Result<Self, VaultError> {
         // Anyone who stores tries again for ever, and has a spool meanwhile.
+        let value = |key| builder.get_config_value(&key);
+        let is_plain = value(AmazonS3ConfigKey::Endpoint).is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let is_allowed =
+            value(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)).is_some_and(|word| word != "false");
+        if is_plain && !is_allowed {
+            let why = "its AWS_ENDPOINT is http://, without TLS; set AWS_ALLOW_HTTP=true if that is meant".to_owned();
+            return Err(VaultError::Unusable { place: place.to_owned(), why });
+        }
         let retries = RetryConfig { max_retries: 1, retry_timeout: limits::UPLOAD_PATIENCE, ..RetryConfig::default() };
         let bucket = builder.with_url(place).with_retry(retries).build();
         let bucket = bucket.map_err(|why| VaultError::Unusable { place: place.to_owned(), why: why.to_string() })?;
@@ -284,6 +294,15 @@ mod tests {
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn a_bucket_without_tls_is_refused_unless_that_is_meant() {
+        let at = |endpoint: &str| AmazonS3Builder::new().with_region("eu").with_endpoint(endpoint);
+        let told = Vault::bucket(at("http://store"), "s3://calls/x").unwrap_err().to_string();
+        assert!(told.contains("AWS_ALLOW_HTTP=true"), "{told}");
+        assert!(Vault::bucket(at("http://store").with_allow_http(true), "s3://calls/x").is_ok());
+        assert!(Vault::bucket(at("https://store"), "s3://calls/x").is_ok());
     }
 
     #[test]
