@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -179,6 +179,10 @@ impl Remote {
             request = request.header("Content-Type", "application/json").body(body);
         }
         let response = request.send().await.map_err(silent)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let why = format!("the node takes no such token: set {TOKEN}, or give its configuration with --config");
+            return Err(Failure::Failed(why));
+        }
         if !response.status().is_success() {
             return Err(failed(refusal(response).await));
         }

@@ -162,6 +162,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.configuration()?;
     if args.check {
+        Node::check(&config)?;
         say!("the configuration can be used");
         return Ok(());
     }

@@ -40,7 +40,7 @@ impl Endings {
     /// A room is over. The recording to be closed now, where no encode is waited for.
     pub(super) fn begin(&mut self, now: Instant, end: RoomEnd) -> Option<RecordingTicket> {
         let RoomEnd { report, reason, rungs, recording } = end;
-        tracing::info!(room = %alias(&report.room), reason, duration_s = report.duration_s, "a room ends");
+        tracing::info!(room = %alias(&report.room), reason, duration_s = report.duration_s.round(), "a room ends");
         let (rungs, until) = (rungs.into_iter().collect::<HashSet<_>>(), now + limits::ROOM_ENDING_SPAN);
         let finish = recording.filter(|_| rungs.is_empty());
         self.rooms.push(Ending { report, rungs, recording, until });

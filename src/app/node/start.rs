@@ -122,6 +122,14 @@ pub struct Node {
 }
 
 impl Node {
+    /// Reads what a start reads and the configuration itself does not: the certificate's files. Nothing is opened.
+    ///
+    /// # Errors
+    /// As [`Node::start`] of them.
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        Ok(door_tls(config, &[], None).check()?)
+    }
+
     /// Opens the sockets, starts the threads.
     ///
     /// # Errors

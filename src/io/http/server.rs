@@ -316,6 +316,16 @@ fn server_config(tls: &Tls, standing: &CertificateStanding) -> Result<Option<rus
     Ok(Some(config))
 }
 
+impl Tls {
+    /// Whether it can be used: the operator's files are read, and nothing is opened.
+    ///
+    /// # Errors
+    /// When a file cannot be read, holds no PEM, or the key is another certificate's.
+    pub fn check(&self) -> Result<(), HttpError> {
+        server_config(self, &CertificateStanding::default()).map(drop)
+    }
+}
+
 /// The operator's own.
 fn read_files(cert: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), HttpError> {
     let bad = |path: &Path, why: String| HttpError::Pem { path: path.to_owned(), why };

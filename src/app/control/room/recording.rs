@@ -138,6 +138,7 @@ impl Room {
         if self.recording.ticket() != Some(ticket) || self.recording.is_on() {
             return;
         }
+        tracing::info!(room = %alias(&self.name), "a recording is stored");
         out.push(Effect::Stored(ticket));
         if matches!(self.recording, RecordingState::Waiting(_)) {
             self.recording = RecordingState::On(ticket);
@@ -214,6 +215,7 @@ impl Room {
     pub(super) fn end_recording(&mut self, now: Instant, out: &mut Outbox<Effect>) {
         let state = std::mem::replace(&mut self.recording, RecordingState::Off);
         let Some(ticket) = state.ticket() else { return };
+        tracing::info!(room = %alias(&self.name), "a recording ends");
         out.push(Effect::Package(PackageCommand::Finish(ticket)));
         self.stop_reading(now, out);
         match state {
