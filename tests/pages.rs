@@ -8,6 +8,7 @@ mod embedding;
 mod join;
 mod meeting;
 mod recordings;
+mod sent_on;
 mod upkeep;
 mod watch;
 

@@ -437,6 +437,9 @@ function drawControls() {
   const taking = !call.watching;
   const recording = Boolean(call.room.recording);
   at("recording").hidden = !recording;
+  const pushed = call.room.pushed ?? [];
+  at("pushed").hidden = pushed.length === 0;
+  at("pushed").title = say("pushed", { to: pushed.join(", ") });
   at("upkeep").hidden = !call.endsAt;
   const time = call.endsAt ? clock.format(call.endsAt) : "";
   [at("upkeep").textContent, at("upkeep").title] = [say("upkeep.short", { time }), say("upkeep", { time })];

@@ -65,6 +65,8 @@ const EN = {
   "removed": "A host removed you from the call.",
   "record.began": "This call is being recorded.",
   "record.ended": "The recording has stopped.",
+  "pushed": "This call is shown live at {to}.",
+  "pushed.short": "Live",
   "record.start": "Record the call",
   "record.stop": "Stop recording",
   "record.refused": "Recordings show a silhouette in your place, and leave out your voice.",
