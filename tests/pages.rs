@@ -6,6 +6,7 @@ mod back;
 mod console;
 mod embedding;
 mod join;
+mod lobby;
 mod meeting;
 mod recordings;
 mod sent_on;

@@ -19,6 +19,7 @@ const EN = {
   "join.again": "Join again",
   "join.try": "Try again",
   "joining": "Joining…",
+  "waits": "Waiting…",
   "no.rtc": "This browser has no WebRTC, so it cannot take part in calls. Use a current Chrome, Edge, Firefox or Safari.",
   "no.receive": "This browser can show neither AV1 nor H.264 video. Use a current Chrome, Edge, Firefox or Safari.",
   "no.send": "This browser can send none of AV1, VP9, H.264 and VP8, so you join without a camera.",
