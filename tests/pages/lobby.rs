@@ -49,7 +49,8 @@ async fn who_waits_is_told_so_and_a_host_lets_them_in_or_not() {
     guest.wait_for("there is no host", &waits(NO_HOST), PATIENCE).await;
     // What is asked again and again changes nothing on the page.
     let listen = "window.changes = 0; const card = document.getElementById('join-form'); \
-         new MutationObserver(() => (changes += 1)).observe(card, { subtree: true, characterData: true, childList: true });";
+         const all = { subtree: true, characterData: true, childList: true }; \
+         new MutationObserver(() => (changes += 1)).observe(card, all);";
     guest.script(listen).await;
     assert_fits_a_phone(&guest).await;
     assert_accessible(&guest).await;

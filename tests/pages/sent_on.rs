@@ -23,7 +23,7 @@ async fn people_read_where_their_call_is_shown_and_that_it_is_not_any_more() {
     assert_eq!(browser.script(hidden).await, true, "it is shown nowhere");
     // What is said is gone from the page after a while.
     let listen = "window.said = []; const toasts = document.getElementById('toasts'); \
-         const hear = (all) => all.forEach(({ addedNodes }) => addedNodes.forEach((one) => said.push(one.textContent))); \
+         const hear = (all) => all.forEach((one) => one.addedNodes.forEach((toast) => said.push(toast.textContent))); \
          new MutationObserver(hear).observe(toasts, { childList: true });";
     browser.script(listen).await;
 
@@ -36,7 +36,8 @@ async fn people_read_where_their_call_is_shown_and_that_it_is_not_any_more() {
     let to = there.trim_end_matches('/');
     let told = format!(
         "const badge = document.getElementById('pushed'); return !badge.hidden && badge.textContent === 'Live' \
-         && badge.title === 'This call is shown live at {to}.' && said.filter((one) => one === badge.title).length === 1;"
+         && badge.title === 'This call is shown live at {to}.' \
+         && said.filter((one) => one === badge.title).length === 1;"
     );
     browser.wait_for("it is said, and stands there", &told, PATIENCE).await;
     assert_fits_a_phone(&browser).await;
