@@ -281,8 +281,8 @@ impl Line {
         self.waiting.front().map(|_| self.excused.max(self.since + limits::DECODER_ANSWER_SPAN))
     }
 
-    /// It is not blamed for its silence until it is looked at again; false if it has been silent for longer than anybody
-    /// may be.
+    /// It is not blamed for its silence until it is looked at again; false if it has been silent for longer than
+    /// anybody may be.
     #[must_use]
     pub fn excuse(&mut self, now: Instant) -> bool {
         self.excused = now + limits::DECODER_LOOK_SPAN;
