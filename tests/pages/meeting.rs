@@ -41,7 +41,8 @@ async fn writes(from: &Browser, to: &Browser, text: &str) {
     from.click("#chat-toggle").await;
 }
 
-/// What one shows on their screen has a place of its own in the picture of the other, until they stop.
+/// What one shows on their screen has a place of its own in the picture of the other, until they stop. Of Chromium
+/// alone: Firefox makes up no screen, and where there is no display it has none (`NotFoundError`).
 async fn shares(from: &Browser, to: &Browser) {
     let shown = |so: bool| format!("return {so} === tessera.tiles.some((tile) => tile.track === 'screen');");
     from.click("#screen").await;
