@@ -327,7 +327,8 @@ async function enter(watch) {
     at("join").textContent = say(watch ? "join.watch" : "join");
   } catch (error) {
     call = null;
-    waits = error.type?.endsWith(":in-lobby") ?? false;
+    // Whoever waited goes on where the node has no room for them just now.
+    waits = Boolean(error.type?.endsWith(":in-lobby") || (waited && error.status === 503 && error.after));
     // Of its detail what concerns a person: whether a host is there.
     if (waits) note(`${error.title}. ${error.detail.split(". ")[0]}.`);
     else showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
