@@ -6,8 +6,10 @@ mod back;
 mod console;
 mod embedding;
 mod join;
+mod lobby;
 mod meeting;
 mod recordings;
+mod sent_on;
 mod upkeep;
 mod watch;
 

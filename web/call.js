@@ -40,6 +40,8 @@ export class Call extends EventTarget {
   endsAt = null;
   /** What the person was told of that. @type {Date | null} */
   #endTold = null;
+  /** The servers that the person was told of, which show the room. */
+  #pushedTold = new Set();
   /** What was written, by id. @type {Map<number, any>} */
   lines = new Map();
   /** How often the connection broke and came back. */
@@ -379,6 +381,11 @@ export class Call extends EventTarget {
   #roomState(message) {
     const began = message.recording && !this.room.recording;
     if (!message.recording && this.room.recording) this.#notice(say("record.ended"));
+    for (const to of message.pushed ?? []) {
+      // One that breaks off and comes again is no news.
+      if (!this.#pushedTold.has(to)) this.#notice(say("pushed", { to }));
+      this.#pushedTold.add(to);
+    }
     this.room = message;
     if (began) this.dispatchEvent(new CustomEvent("record"));
   }

@@ -34,6 +34,8 @@ let lastProblem = null;
 let unread = 0;
 /** Asks once more whether a host lets this person in. */
 let again = 0;
+/** Whether this person waits for that. */
+let waits = false;
 
 /* What tests and the curious may read. */
 const view = Object.freeze({
@@ -155,7 +157,6 @@ function refuse(text) {
 }
 
 async function openDevices(can) {
-  const note = at("lobby-note");
   at("preview-text").textContent = say("preview.asking");
   const wanted = { camera: wish("camera"), microphone: wish("microphone") };
   const { camera, microphone, problem } = await devices.both();
@@ -165,8 +166,7 @@ async function openDevices(can) {
   else microphone?.stop();
   if (!inLobby()) return;
   lobby.problem = problem ?? (can.send ? null : say("no.send"));
-  note.textContent = lobby.problem ?? "";
-  note.hidden = !lobby.problem;
+  if (!waits) note(lobby.problem);
   startMeter();
   showPreview();
   await listDevices();
@@ -279,6 +279,14 @@ function showError(text) {
   lastProblem = text ?? null;
 }
 
+/** Says something that is nobody's fault. @param {string | null} text */
+function note(text) {
+  const place = at("lobby-note");
+  place.hidden = !text;
+  // The same words again would be read out again.
+  if (text && place.textContent !== text) place.textContent = text;
+}
+
 /* Into the call. */
 
 /** What waits while somebody is on the way into the call. */
@@ -286,6 +294,7 @@ const ENTRANCE = ["join", "watch", "choose-camera", "choose-microphone"];
 
 async function enter(watch) {
   clearTimeout(again);
+  const waited = waits;
   const room = at("room").value.trim();
   const valid = ROOM.test(room) && !/^\.+$/.test(room);
   at("room").setAttribute("aria-invalid", String(!valid));
@@ -301,7 +310,7 @@ async function enter(watch) {
     // Private windows may keep nothing; the name is typed again next time.
   }
   for (const id of ENTRANCE) at(id).disabled = true;
-  at("join").textContent = say("joining");
+  if (!waited) at("join").textContent = say("joining");
   const { as } = askedFor();
   // Where anyone on this machine may steer rooms, or whoever has the token.
   const host = hasToken() || /^(localhost$|127\.|\[::1\]$)/.test(location.hostname);
@@ -313,18 +322,24 @@ async function enter(watch) {
   showPreview();
   try {
     await call.start();
+    waits = false;
     showCall();
     at("join").textContent = say(watch ? "join.watch" : "join");
   } catch (error) {
     call = null;
-    showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
-    at("join").textContent = say("join.try");
+    // Whoever waited goes on where the node has no room for them just now.
+    waits = Boolean(error.type?.endsWith(":in-lobby") || (waited && error.status === 503 && error.after));
+    // Of its detail what concerns a person: whether a host is there.
+    if (waits) note(`${error.title}. ${error.detail.split(". ")[0]}.`);
+    else showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));
+    if (!waits || !waited) at("join").textContent = say(waits ? "waits" : "join.try");
     showPreview();
     // What was allowed meanwhile was not wanted then.
-    if (!watch && !lobby.camera && !lobby.microphone) openDevices(abilities());
-    if (error.type?.endsWith(":in-lobby")) again = setTimeout(() => call || enter(watch), error.after * 1000);
+    if (!waited && !watch && !lobby.camera && !lobby.microphone) openDevices(abilities());
+    if (waits) again = setTimeout(() => call || enter(watch), error.after * 1000);
   } finally {
-    at("join").disabled = at("watch").disabled = false;
+    if (!waits) note(lobby.problem);
+    at("join").disabled = at("watch").disabled = waits;
     listDevices();
   }
 }
@@ -437,6 +452,9 @@ function drawControls() {
   const taking = !call.watching;
   const recording = Boolean(call.room.recording);
   at("recording").hidden = !recording;
+  const pushed = call.room.pushed ?? [];
+  at("pushed").hidden = pushed.length === 0;
+  at("pushed").title = say("pushed", { to: pushed.join(", ") });
   at("upkeep").hidden = !call.endsAt;
   const time = call.endsAt ? clock.format(call.endsAt) : "";
   [at("upkeep").textContent, at("upkeep").title] = [say("upkeep.short", { time }), say("upkeep", { time })];

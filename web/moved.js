@@ -6,6 +6,9 @@ import { homes } from "./wire.js";
 const ASK_MS = 5000;
 const SEEN_MS = 8000;
 const LOOK_MS = 30;
+/** The node lets nobody stay for long: what fails is tried again soon, and not often. */
+const TRIES = 2;
+const AGAIN_MS = 1000;
 
 /** Resolves once a picture of `wire` was decoded, or none came for long. */
 async function seen(wire) {
@@ -22,12 +25,16 @@ async function seen(wire) {
  * @param {{url: string, pass?: string}} to @param {(how: object) => Promise<void>} move
  */
 export async function follow({ url, pass }, move) {
-  homes.unshift(url);
   const token = pass ? { Authorization: `Bearer ${pass}` } : bearer();
-  try {
-    await move({ patience: ASK_MS, headers: { "Content-Type": "application/sdp", ...token }, seen });
-  } catch (problem) {
-    // Here it goes on until the node ends it; then the page comes back by itself.
-    console.warn("the other node", problem.message);
+  for (let tries = 1; tries <= TRIES; tries += 1) {
+    // Anew each time: of one that is silent the next is asked.
+    homes.unshift(url);
+    try {
+      return await move({ patience: ASK_MS, headers: { "Content-Type": "application/sdp", ...token }, seen });
+    } catch (problem) {
+      // Here it goes on until the node ends it; then the page comes back by itself.
+      console.warn("the other node", problem.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
 }

@@ -10,6 +10,7 @@ const at = (id) => document.getElementById(id);
 const ROOM = /^[A-Za-z0-9._~-]{1,64}$/;
 const HLS = "/assets/hls.js";
 const CAPTIONS = "/assets/captions.js";
+const MOVED = "/assets/moved.js";
 const HLS_CAPTIONS = "/assets/captions-hls.js";
 /** Where UDP is blocked, nothing tells so: then HLS is tried. */
 const CONNECT_MS = 8000;
@@ -113,10 +114,11 @@ class Direct {
     const wire = new Wire({ room, watch: true, rung: this.#rung });
     this.#wires.push(wire);
     wire.addEventListener("message", (/** @type {any} */ { detail }) => {
+      if (detail.type === "moved") import(MOVED).then((it) => it.follow(detail, (how) => this.#move(how)), () => {});
       // Loaded once somebody captions the call.
       if (detail.captioned || this.#captions) (this.#captions ??= import(CAPTIONS)).then((it) => it.hear(detail), () => (this.#captions = null));
     });
-    const problem = await wire.join(undefined, how).catch((error) => error);
+    const problem = await wire.join(undefined, how).then(() => how?.seen?.(wire)).catch((error) => error);
     const isWanted = this.#wires.at(-1) === wire;
     if (problem || !isWanted) {
       this.#wires = this.#wires.filter((one) => one !== wire);
@@ -127,6 +129,14 @@ class Direct {
     this.#wires.splice(0, this.#wires.length - 1).forEach((older) => older.farewell());
     video.srcObject = wire.inward();
     return wire;
+  }
+
+  /** The room goes on at another node: first there, then away from here. @param {import("./keeper.js").How} how */
+  async #move(how) {
+    const wire = await this.#join(how);
+    if (!wire) return;
+    this.#keeper.keep(wire);
+    play();
   }
 
   async #connect() {

@@ -429,9 +429,11 @@ export class Wire extends EventTarget {
   farewell(silently = false) {
     this.#closed = true;
     clearTimeout(this.#gatherTimer);
-    if (this.#location && !silently) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    const close = () => this.#pc?.close();
+    // First the goodbye: Firefox tells that it closes, and who is gone before they said so keeps a seat for a while.
+    if (this.#location && !silently) fetch(this.#location, { method: "DELETE", keepalive: true, signal: AbortSignal.timeout(ASK_MS) }).then(close, close);
+    else close();
     this.#location = null;
-    this.#pc?.close();
   }
 
   #tell(name, detail) {

@@ -16,6 +16,8 @@ use crate::browser::node::Node;
 
 /// Bytes that one sender may cost: a decoder's and the way's pictures of the largest size there is, twelve of them.
 const SENDER_BYTES: u64 = limits::INGEST_PIXELS_MAX as u64 * 3 / 2 * 12;
+/// Characters of one line of chat.
+const HUGE: usize = 10_000_000;
 /// 90 kHz, at 30 frames a second.
 const FRAME: u32 = 3_000;
 
@@ -253,7 +255,9 @@ fn says_too_much(node: &Node) {
         let text = "<b>much</b>".repeat(5_000);
         assert!(sender.say("chat", json!({ "text": text })));
         sender.until("it is told", |sender| sender.was_told("bad-message", "characters at most"));
-        assert!(sender.say("chat", json!({ "text": "x".repeat(limits::SIGNAL_LEN_MAX + 50_000) })));
+        for length in [limits::SIGNAL_LEN_MAX + 50_000, HUGE] {
+            assert!(sender.say("chat", json!({ "text": "x".repeat(length) })), "{length}");
+        }
         let mut looks = 0;
         sender.until("it is sent", |_| {
             looks += 1;

@@ -24,6 +24,8 @@ use crate::browser::driver::client;
 use crate::browser::node::Node;
 use crate::client::PATIENCE;
 
+/// How many bytes may wait to be said.
+const SAID_MAX: usize = 16 << 20;
 /// How often a test looks whether what it waits for has happened.
 const LOOKS: Duration = Duration::from_millis(300);
 /// How long a node may have no room for one more.
@@ -88,6 +90,7 @@ impl Sender {
         let address = socket.local_addr().unwrap();
         let now = Instant::now();
         let rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
+        let rtc = rtc.set_sctp_max_buffered_amount(SAID_MAX);
         let mut rtc = rtc.enable_av1(true).enable_h264(true).enable_vp8(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         let mut api = rtc.sdp_api();

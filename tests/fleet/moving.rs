@@ -1,6 +1,8 @@
 //! **The question:** does a call go on while the node that it is on goes down? Real nodes and a real etcd, simulated
 //! people who follow, viewers who know no such word and ask again, a recording that is made on.
 
+mod browsers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -21,6 +21,8 @@ const NAME: &str = "pages::back::who_had_no_network_is_back_with_what_was_said_m
 const INSIDE: &str = "TESSERA_TEST_TWO_NETWORKS";
 const BROWSERS: &str = "192.0.2.1";
 const NODES: &str = "192.0.2.2";
+/// How soon whoever had no network is back once they have it.
+const BACK: Duration = Duration::from_secs(3);
 /// How long the node keeps a seat (docs/signalling.md).
 const SEAT: Duration = Duration::from_secs(30);
 /// Whether the page says that it comes back.
@@ -179,7 +181,9 @@ async fn who_had_no_network_is_back_with_what_was_said_meanwhile() {
     far.as_ref().map_or_else(|| hold(&node, Signal::CONT), |far| far.cut(false));
     let mended = Instant::now();
     browser.wait_for("it is back", SHOWN, PATIENCE).await;
-    println!("gone for {:?}, back {:?} after", mended - began, mended.elapsed());
+    let back = mended.elapsed();
+    println!("gone for {:?}, back {back:?} after", mended - began);
+    assert!(back < BACK, "{back:?} after the network was back");
     let said = "return tessera.lines.map((line) => line.text).join() === 'said while away';";
     browser.wait_for("what was written is read", said, PATIENCE).await;
     let raised = "return tessera.participants.some((one) => one.id === tessera.participant && one.hand);";

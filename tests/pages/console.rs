@@ -48,31 +48,16 @@ async fn the_console_shows_a_room_its_people_its_picture_and_how_the_node_fares(
     assert_eq!(browser.script_async(&publish).await, 201);
     node.wait_for_participants("board", 3, PATIENCE).await;
 
-    browser.click("#rooms button").await;
-    let people = "return document.querySelectorAll('#people li').length === 3";
-    shows(&browser, "its people", people).await;
-    let text = browser.script("return document.getElementById('people').textContent").await;
-    assert!(text.as_str().unwrap().contains(NAME), "{text}");
-    let markup = "return [document.querySelectorAll('main img').length, document.title]";
-    assert_eq!(browser.script(markup).await, json!([0, "Console · Tessera"]));
-    shows(&browser, "its picture", "return document.getElementById('live').videoWidth > 0").await;
-
-    let figures = "const most = (of) => Math.max(...[...of.querySelectorAll('b')].map((b) => Number(b.textContent))); \
-         const charts = [...document.querySelectorAll('.chart')]; \
-         const of = charts.map((chart) => [chart.querySelector('h3').textContent, most(chart)]); \
-         const now = Object.fromEntries(of); \
-         return of.length > 8 && now['Processor cores'] > 0 && now['Packets 1/s'] > 0 && now['Pictures 1/s'] > 0 \
-             && now['Memory MiB'] > 10";
-    shows(&browser, "figures", figures).await;
-    // A build without uPlot says so.
-    let plots = "return document.getElementById('no-plots').hidden \
-         ? document.querySelectorAll('.chart canvas').length > 8 : !document.querySelector('.chart canvas')";
-    shows(&browser, "plots", plots).await;
+    shows_the_room(&browser).await;
+    let firefox = Browser::firefox(&format!("{}console", node.url)).await;
+    shows(&firefox, "the room in Firefox", "return !!document.querySelector('#rooms button')").await;
+    shows_the_room(&firefox).await;
+    firefox.close().await;
+    assert_fits_a_phone(&browser).await;
+    assert_accessible(&browser).await;
     let has_plots = crate::browser::driver::client().get(format!("{}assets/uplot.js", node.url)).send().await.unwrap();
     let says = browser.script("return document.getElementById('no-plots').hidden").await;
     assert_eq!(says, has_plots.status().is_success());
-    assert_fits_a_phone(&browser).await;
-    assert_accessible(&browser).await;
 
     browser.click("#one-close").await;
     load.stop();
@@ -85,6 +70,30 @@ async fn the_console_shows_a_room_its_people_its_picture_and_how_the_node_fares(
     assert!(first == 1 && values == next - first, "{first}..{next}: {values}");
     browser.close().await;
     node.stop();
+}
+
+/// Its people, its picture, and how the node fares.
+async fn shows_the_room(browser: &Browser) {
+    browser.click("#rooms button").await;
+    let people = "return document.querySelectorAll('#people li').length === 3";
+    shows(browser, "its people", people).await;
+    let text = browser.script("return document.getElementById('people').textContent").await;
+    assert!(text.as_str().unwrap().contains(NAME), "{text}");
+    let markup = "return [document.querySelectorAll('main img').length, document.title]";
+    assert_eq!(browser.script(markup).await, json!([0, "Console · Tessera"]));
+    shows(browser, "its picture", "return document.getElementById('live').videoWidth > 0").await;
+
+    let figures = "const most = (of) => Math.max(...[...of.querySelectorAll('b')].map((b) => Number(b.textContent))); \
+         const charts = [...document.querySelectorAll('.chart')]; \
+         const of = charts.map((chart) => [chart.querySelector('h3').textContent, most(chart)]); \
+         const now = Object.fromEntries(of); \
+         return of.length > 8 && now['Processor cores'] > 0 && now['Packets 1/s'] > 0 && now['Pictures 1/s'] > 0 \
+             && now['Memory MiB'] > 10";
+    shows(browser, "figures", figures).await;
+    // A build without uPlot says so.
+    let plots = "return document.getElementById('no-plots').hidden \
+         ? document.querySelectorAll('.chart canvas').length > 8 : !document.querySelector('.chart canvas')";
+    shows(browser, "plots", plots).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

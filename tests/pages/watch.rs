@@ -9,8 +9,27 @@ use crate::browser::node::{Load, Node};
 /// Whether the player for HLS was fetched.
 const FETCHED: &str = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/hls.js'));";
 
+/// Whether there is a past to go back to, and the page shows how far it reaches.
+const PAST: &str = "const { seekable } = document.getElementById('video'); \
+     return !document.getElementById('dvr').hidden && seekable.length > 0 \
+         && seekable.end(0) - seekable.start(0) > 15;";
+/// Counts pictures by the way they came. Firefox's own count is of files alone.
+const COUNT: &str = r"
+window.shown ??= (() => {
+  const video = document.getElementById('video');
+  const look = () => {
+    window.shown[tessera.way] = (window.shown[tessera.way] ?? 0) + 1;
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+  return {};
+})();
+";
+
 async fn watches(browser: &Browser, way: &str) {
-    let seen = format!("return tessera.phase === 'watching' && tessera.way === '{way}' && tessera.framesShown > 30;");
+    let seen = format!(
+        "{COUNT} return tessera.phase === 'watching' && tessera.way === '{way}' && window.shown['{way}'] > 30;"
+    );
     browser.wait_for(&format!("pictures by {way}"), &seen, PATIENCE).await;
     // On a busy machine the picture may stand still once more.
     let uncovered = "return document.getElementById('waiting').hidden;";
@@ -80,20 +99,43 @@ async fn a_room_is_watched_by_hls_where_webrtc_is_refused_and_goes_back_in_time(
     watches(&browser, "hls").await;
     assert_eq!(browser.script(FETCHED).await, Value::Bool(true));
     // Some seconds of past, and back to them.
-    let long = "const { seekable } = document.getElementById('video'); \
-                return seekable.length > 0 && seekable.end(0) - seekable.start(0) > 15;";
-    browser.wait_for("there is a past", long, PATIENCE).await;
+    browser.wait_for("there is a past", PAST, PATIENCE).await;
     choose(&browser, "seek", "Number(control.min) + 1", "input").await;
     browser.wait_for("it plays what was", "return tessera.behind > 6;", PATIENCE).await;
     assert_fits_a_phone(&browser).await;
     assert_accessible(&browser).await;
     browser.click("#live").await;
     browser.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
+    firefox_watches_both_ways(&node).await;
     load.stop();
     let ended = "return tessera.phase === 'waiting' && document.getElementById('video').currentTime === 0;";
     browser.wait_for("it is told that the room ended", ended, PATIENCE).await;
     browser.close().await;
     node.stop();
+}
+
+/// The same controls in Firefox: by WebRTC first, and by HLS for who goes back in time.
+async fn firefox_watches_both_ways(node: &Node) {
+    let firefox = Browser::firefox(&format!("{}w/seen", node.url)).await;
+    watches(&firefox, "whep").await;
+    let listed = "return tessera.qualities.some(([rung]) => rung === '320x180');";
+    firefox.wait_for("qualities are listed", listed, PATIENCE).await;
+    choose(&firefox, "quality", "'320x180'", "change").await;
+    let small = "return document.getElementById('video').videoWidth === 320;";
+    firefox.wait_for("the chosen quality", small, PATIENCE).await;
+    firefox.click("#mute").await;
+    firefox.wait_for("it is mute", "return document.getElementById('video').muted;", PATIENCE).await;
+    firefox.click("#way").await;
+    watches(&firefox, "hls").await;
+    assert_eq!(firefox.script(FETCHED).await, Value::Bool(true));
+    firefox.wait_for("there is a past", PAST, PATIENCE).await;
+    choose(&firefox, "seek", "Number(control.min) + 1", "input").await;
+    firefox.wait_for("it plays what was", "return tessera.behind > 6;", PATIENCE).await;
+    firefox.click("#live").await;
+    firefox.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
+    firefox.click("#play").await;
+    firefox.wait_for("it stands still", "return document.getElementById('video').paused;", PATIENCE).await;
+    firefox.close().await;
 }
 
 /// A browser whose video plays HLS by itself tells by that alone what becomes of it: Safari's, of which Chromium's is
