@@ -159,6 +159,8 @@ impl Control {
             (line.idle_since, guest.line) = (None, Some(id));
         }
         let (room, watches) = (name.clone(), takes != RungCodecs::default());
+        // What is watched goes on until a line that has yet to come up brings something.
+        let at_once = at_once && relay.lines.get(&id).is_some_and(|line| line.push.stats().state == PushState::Live);
         self.workers.net.send(match before {
             None => NetCommand::EnterRoom { peer, room, rung: watches.then_some(rung(id)) },
             Some(_) if !watches => return,
