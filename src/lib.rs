@@ -76,7 +76,8 @@
 //! time → `flow::TrackSender` → `core/jitter` says when → `engine/decode` → `VideoFrame` → `flow::FrameSlot` → tick in
 //! `engine/video`: `core/scene` gives the `Scene`, each output its view of it → `engine/compose` → `ComposedFrame` →
 //! `engine/encode`, once a rung → `EncodedFrame` → `flow::Fan` → `io/webrtc/peer.rs` per viewer | `io/recording` →
-//! `core/record` → `io/store`.
+//! `core/record` → `io/store`. Of a room that runs at another node and is watched here: datagram → `io/webrtc/peer.rs`
+//! → `io/webrtc/relay.rs` → `flow::Fan`, and on as above.
 //!
 //! **The life of a word.** Opus packet → `ReceivedFrame` → `flow::OpusSender` → `core/jitter` → only voices that are
 //! heard are decoded → `core/mix` → one shared mix for all who are silent, one mix-minus for each who speaks → as many

@@ -4,6 +4,7 @@
 mod cluster;
 pub mod etcd;
 mod moving;
+mod relays;
 mod scale;
 mod speed;
 mod steward;

@@ -103,6 +103,8 @@ export async function ask(url, init, patience = ASK_MS) {
   }
   if (response.ok) return response;
   const node = response.headers.get("Location");
+  // One that shows the room beside its own node is asked by this page; to the room's own the page goes itself.
+  if (node && node !== url && /[?&]relay=/.test(node)) return ask(node, init, patience);
   if (node) moveTo(node);
   const body = await response.json().catch(() => ({}));
   throw new Problem({

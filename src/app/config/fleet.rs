@@ -44,6 +44,7 @@ struct Keys {
     region: String,
     keep_region: bool,
     room_people: Within<1, 100>,
+    viewers_here: Within<0, { limits::VIEWERS_HERE_MAX }>,
     secret_file: String,
 }
 
@@ -63,6 +64,7 @@ impl Default for Keys {
             region: none(),
             keep_region: false,
             room_people: Within(10),
+            viewers_here: Within(limits::VIEWERS_HERE),
             secret_file: none(),
         }
     }
@@ -97,6 +99,12 @@ impl FleetConfig {
     #[must_use]
     pub fn room_people(&self) -> usize {
         self.written.room_people.get() as usize
+    }
+
+    /// How many watch a room at its own node before others show it.
+    #[must_use]
+    pub fn viewers_here(&self) -> usize {
+        self.written.viewers_here.get() as usize
     }
 
     /// The name under which clients reach this node.

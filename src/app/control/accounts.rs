@@ -88,7 +88,7 @@ impl Control {
     ///
     /// # Errors
     /// When it stands elsewhere, or it is not known where.
-    fn within_region(&self, room: &RoomId, wanted: Option<&Label>) -> Result<(), Refusal> {
+    pub(super) fn within_region(&self, room: &RoomId, wanted: Option<&Label>) -> Result<(), Refusal> {
         let tenancy = &self.setup.tenancy;
         let outside = [tenancy.tenants.region(room), wanted]
             .into_iter()

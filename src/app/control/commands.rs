@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::app::control::entering::new_participant;
 use crate::app::control::room::Input;
 use crate::app::control::thread::Control;
-use crate::app::control::waiting::{Comer, Wanted};
+use crate::app::control::waiting::{Comer, Via, Wanted};
 use crate::base::media::{ParticipantId, RoomId};
 use crate::core::access::{Caller, Scope};
 use crate::io::api::{Command, Place, Refusal, Request, RoomSummary, SeatWish};
@@ -31,24 +31,24 @@ impl Control {
                     Ok(found) => found,
                     Err(refusal) => return drop(reply.send(Err(refusal))),
                 };
-                let (role, display) = (PeerRole::Participant(participant), name);
-                let trace = Some(trace);
-                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
+                let (role, display, trace, via) = (PeerRole::Participant(participant), name, Some(trace), Via::Own);
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace, via };
                 self.join(wanted, &offer, reply);
             }
             Command::Publish { room, name, offer, from, consents_to_recording, trace, reply } => {
                 let (role, seat) = (PeerRole::Publisher(new_participant()), SeatWish::Free);
-                let (display, rung) = (name, None);
-                let trace = Some(trace);
-                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
+                let (display, rung, trace, via) = (name, None, Some(trace), Via::Own);
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace, via };
                 self.join(wanted, &offer, reply);
             }
-            Command::Watch { room, minus, shows, offer, from, rung, trace, reply } => {
+            Command::Watch { room, minus, shows, offer, from, rung, relayed, trace, reply } => {
                 let publishes = minus.zip(shows).is_some_and(|(id, token)| self.is_theirs(&room, id, token));
                 let who = Comer { publishes, ..who };
                 let (role, display, seat) = (PeerRole::Viewer { minus }, String::new(), SeatWish::Free);
                 let (trace, consents_to_recording) = (Some(trace), true);
-                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace };
+                // Where it came here meanwhile it is one of this node.
+                let via = if relayed && !self.rooms.contains_key(&room) { Via::Relay } else { Via::Own };
+                let wanted = Wanted { room, role, who, display, consents_to_recording, rung, seat, from, trace, via };
                 self.join(wanted, &offer, reply);
             }
             Command::AddLeg { room, name, leg, from, reply } => {
@@ -63,6 +63,7 @@ impl Control {
                     seat: SeatWish::Free,
                     from,
                     trace: None,
+                    via: Via::Own,
                 };
                 self.join_leg(wanted, leg, reply);
             }
@@ -87,6 +88,7 @@ impl Control {
             Command::Node { reply } => drop(reply.send(Ok(self.node_state(Instant::now())))),
             Command::Drain { span, reply } => drop(reply.send(Ok(self.begin_drain(span)))),
             Command::RevokeDrain { reply } => drop(reply.send(self.revoke_drain())),
+            Command::Relay { word, reply } => drop(reply.send(self.relay_says(word))),
             Command::TakeUp { baggage, fence, reply } => drop(reply.send(self.take_up(baggage, fence))),
             command => self.command_of_one(command),
         }
@@ -124,6 +126,7 @@ impl Control {
             };
             return match self.peers.get(&peer).cloned() {
                 Some(name) => self.input(&name, Input::AskOf(peer, command)),
+                None if self.relays.has(peer) => self.command_of_guest(peer, command),
                 None => self.command_of_waiting(peer, command),
             };
         }

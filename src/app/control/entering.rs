@@ -11,7 +11,7 @@ use crate::app::control::room::Input;
 use crate::app::control::room::effect::LegShown;
 use crate::app::control::room::input::Joining;
 use crate::app::control::thread::{Control, Entry};
-use crate::app::control::waiting::{Comer, Waiter, Wanted};
+use crate::app::control::waiting::{Comer, Via, Waiter, Wanted};
 use crate::base::limits;
 use crate::base::media::{ParticipantId, PeerId, RoomId};
 use crate::io::api::{Command, Joined, LegJoined, Refusal, Reply, ResourceToken, SeatWish};
@@ -24,7 +24,7 @@ impl Control {
     pub(super) fn join(&mut self, wanted: Wanted, offer: &str, reply: Reply<Joined>) {
         let now = Instant::now();
         let trace = self.following.asked(now, &wanted);
-        let (peer, joined, gone) = match self.answer(now, &wanted, offer) {
+        let (id, joined) = match self.admit_offer(now, wanted, offer) {
             Ok(answered) => answered,
             Err(refusal) => {
                 self.following.answered(trace, None);
@@ -32,18 +32,35 @@ impl Control {
                 return drop(reply.send(Err(refusal)));
             }
         };
-        self.following.answered(trace, Some((peer.id(), wanted.role.participant())));
+        self.following.answered(trace, Some((id, joined.participant)));
+        if reply.send(Ok(joined)).is_err() {
+            // The client hung up before its answer.
+            self.turn_away(id);
+        }
+    }
+
+    /// Answers an offer, and has whoever made it wait until they are connected.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub(super) fn admit_offer(
+        &mut self,
+        now: Instant,
+        wanted: Wanted,
+        offer: &str,
+    ) -> Result<(PeerId, Joined), Refusal> {
+        let (peer, joined, gone) = self.answer(now, &wanted, offer)?;
         gone.into_iter().for_each(|id| self.turn_away(id));
         let (id, resource) = (peer.id(), joined.resource);
+        if wanted.via == Via::Relay {
+            self.begin_relay(now, &wanted.room);
+        }
         let mut waiter = Waiter::new(now, wanted, resource, peer.ufrag().to_owned());
         waiter.watches = peer.watches();
         self.waiting.insert(id, waiter);
         self.resources.insert(resource, id);
         self.workers.net.send(NetCommand::AddPeer { peer: Box::new(peer) });
-        if reply.send(Ok(joined)).is_err() {
-            // The client hung up before its answer.
-            self.turn_away(id);
-        }
+        Ok((id, joined))
     }
 
     /// The connection, its answer, and who has to go for it.
@@ -53,8 +70,15 @@ impl Control {
         wanted: &Wanted,
         offer: &str,
     ) -> Result<(Peer, Joined, Option<PeerId>), Refusal> {
-        self.judge(wanted)?;
-        self.pass_lobby(now, wanted)?;
+        match wanted.via {
+            Via::Relay => self.judge_guest(wanted)?,
+            Via::Node => self.judge(wanted)?,
+            Via::Own => {
+                self.judge(wanted)?;
+                self.pass_lobby(now, wanted)?;
+                self.send_on(now, wanted)?;
+            }
+        }
         let gone = self.waiting.place(now, wanted.from)?;
         let setup = PeerSetup {
             id: self.next_peer(),
@@ -83,7 +107,9 @@ impl Control {
             // They have a place already.
             return Ok(());
         }
-        self.within_bounds(&wanted.room, wanted.role, &wanted.who)?;
+        if wanted.via != Via::Node {
+            self.within_bounds(&wanted.room, wanted.role, &wanted.who)?;
+        }
         let judged = match (self.rooms.get(&wanted.room), wanted.role) {
             (None, PeerRole::Viewer { minus }) => self.judge_early(&wanted.room, minus, Refusal::RoomNotFound),
             (None, _) => self.takes_room(),
@@ -91,6 +117,8 @@ impl Control {
                 .and_then(|()| entry.room.opens(wanted.who.standing, wanted.who.publishes))
                 .and_then(|()| entry.room.takes(role))
             {
+                // Others show it to them.
+                Err(Refusal::RoomFull) if self.may_send_on(wanted) => Ok(()),
                 Err(Refusal::ParticipantNotFound) => {
                     self.judge_early(&wanted.room, role.minus(), Refusal::ParticipantNotFound)
                 }
@@ -251,8 +279,12 @@ impl Control {
     fn enter(&mut self, id: PeerId) {
         let Some(waiter) = self.waiting.get(id) else { return };
         let (name, role) = (waiter.room.clone(), waiter.role);
+        if waiter.via == Via::Relay && !self.rooms.contains_key(&name) {
+            return self.enter_relay(id);
+        }
         let is_new = !matches!(waiter.seat, SeatWish::Resume(_));
-        let bounds = if is_new { self.within_bounds(&name, role, &waiter.who) } else { Ok(()) };
+        let bounds =
+            if is_new && waiter.via != Via::Node { self.within_bounds(&name, role, &waiter.who) } else { Ok(()) };
         let judged = match (self.rooms.get(&name), role) {
             (None, PeerRole::Viewer { .. }) => return,
             _ if bounds.is_err() => bounds,
@@ -272,7 +304,7 @@ impl Control {
         }
         let Some(waiter) = self.waiting.remove(id) else { return };
         let Waiter { display, consents_to_recording, rung, seat, resource, trickling, has_channel, .. } = waiter;
-        let Waiter { who, avatar, leg, watches, .. } = waiter;
+        let Waiter { who, avatar, leg, watches, via, .. } = waiter;
         let Comer { standing, bearer, region, .. } = who;
         self.peers.insert(id, name.clone());
         let joining = Joining {
@@ -290,6 +322,7 @@ impl Control {
             avatar,
             leg,
             watches,
+            relays: via == Via::Node,
         };
         self.input(&name, Input::Join(Box::new(joining)));
         if !self.is_in(&name, id) {
@@ -315,7 +348,7 @@ impl Control {
         self.forget_waiting(id);
     }
 
-    fn forget_waiting(&mut self, id: PeerId) {
+    pub(super) fn forget_waiting(&mut self, id: PeerId) {
         if let Some(waiter) = self.waiting.remove(id) {
             self.following.gone(id);
             self.resources.remove(&waiter.resource);

@@ -12,6 +12,7 @@ mod following;
 mod lobbies;
 mod moves;
 mod moving;
+mod relay;
 pub mod report;
 mod room;
 mod rooms;

@@ -43,6 +43,8 @@ impl Control {
     /// # Errors
     /// When the mixes' encoders cannot be set up.
     pub(super) fn begin_room(&mut self, name: &RoomId, baggage: Option<Box<Baggage>>) -> io::Result<()> {
+        // Those who watched it here while it was another node's come again.
+        self.end_relay(name, "the room is this node's now");
         let config = &self.setup.config;
         let sound = RoomSound::new(config.audio.sound(), self.setup.counts.sound.clone()).map_err(io::Error::other)?;
         let (epoch, counters) = (self.epoch(), RoomCounters::default());
@@ -92,6 +94,9 @@ impl Control {
         if let Some(peer) = event.peer().filter(|peer| self.waiting.get(*peer).is_some()) {
             return self.net_event_of_waiting(peer, event);
         }
+        if let Some(peer) = event.peer().filter(|peer| self.relays.has(*peer)) {
+            return self.net_event_of_relay(peer, event);
+        }
         let name = match (event.peer(), event.room()) {
             (Some(peer), _) => self.peers.get(&peer).cloned(),
             (None, room) => room.cloned(),
@@ -127,6 +132,10 @@ impl Control {
                 self.endings.recording_finished(ticket, summary);
             }
             Event::RoomTaken(room) => self.room_taken(room),
+            Event::RelayTold { room, outcome } => self.relay_told(Instant::now(), &room, outcome),
+            Event::RelayLine { room, line, attempt, answer } => {
+                self.relay_answered(Instant::now(), &room, (line, attempt), *answer);
+            }
             Event::MovePlaced { room, outcome } => self.move_placed(Instant::now(), &room, outcome),
             Event::MoveDone { room, outcome } => self.move_done(Instant::now(), &room, outcome),
             Event::RecordingRefused { ticket, .. } if self.endings.recording_finished(ticket, None) => {}

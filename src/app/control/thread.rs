@@ -11,6 +11,7 @@ use crate::app::config::Config;
 use crate::app::control::ending::Endings;
 use crate::app::control::following::Following;
 use crate::app::control::moves::Moves;
+use crate::app::control::relay::Relays;
 use crate::app::control::report::RoomReport;
 use crate::app::control::room::setup::RoomSetup;
 use crate::app::control::room::{Effect, Input, Room};
@@ -168,6 +169,8 @@ pub struct Control {
     pub(super) budget: Budget,
     /// Whether its rooms are waited for and no other begins.
     pub(super) drain: Drain,
+    /// Rooms that are watched at another node than their own.
+    pub(super) relays: Relays,
     /// Rooms that go to other nodes.
     pub(super) moves: Moves,
     pub(super) mover: Mover,
@@ -243,6 +246,7 @@ impl Control {
             started: Instant::now(),
             budget,
             drain: if parts.mover.is_able() { Drain::moving() } else { Drain::default() },
+            relays: Relays::new(parts.mover.clone()),
             moves: Moves::default(),
             mover: parts.mover,
             is_stopping: false,
@@ -257,6 +261,7 @@ impl Control {
         }
         self.is_stopping = true;
         self.end_all("the node is shutting down");
+        self.end_relays();
         self.waiting.ids().into_iter().for_each(|id| self.turn_away(id));
         while !self.endings.is_empty() {
             self.round(mailbox);
@@ -311,11 +316,13 @@ impl Control {
         self.sweep_lobbies(now);
         self.endings.expire(now);
         self.moves_due(now);
+        self.relays_due(now);
         let rooms = self.rooms.values().filter_map(|entry| entry.room.deadline());
         let others = [
             self.endings.deadline(),
             self.waiting.deadline(),
             self.moves.deadline(),
+            self.relays.deadline(),
             self.setup.live.forget(now),
             self.following.due(now),
         ];

@@ -21,6 +21,7 @@ pub(super) struct Waiter {
     pub(super) room: RoomId,
     pub(super) role: PeerRole,
     pub(super) who: Comer,
+    pub(super) via: Via,
     pub(super) display: String,
     pub(super) consents_to_recording: bool,
     pub(super) rung: Option<RungName>,
@@ -61,6 +62,18 @@ impl Comer {
     }
 }
 
+/// Whose room somebody comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Via {
+    /// One of this node.
+    #[default]
+    Own,
+    /// One of another node, which sent them here to watch it.
+    Relay,
+    /// One of this node, which another one watches to show it to others.
+    Node,
+}
+
 /// What somebody wants who asks to be let in.
 pub(super) struct Wanted {
     pub(super) room: RoomId,
@@ -75,15 +88,18 @@ pub(super) struct Wanted {
     pub(super) from: Option<IpAddr>,
     /// When they asked over HTTP, and as a part of which trace.
     pub(super) trace: Option<TraceStart>,
+    /// Whose room it is.
+    pub(super) via: Via,
 }
 
 impl Waiter {
     pub(super) fn new(now: Instant, wanted: Wanted, resource: ResourceToken, ufrag: String) -> Self {
-        let Wanted { room, role, who, display, consents_to_recording, rung, seat, from, .. } = wanted;
+        let Wanted { room, role, who, via, display, consents_to_recording, rung, seat, from, .. } = wanted;
         Self {
             room,
             role,
             who,
+            via,
             display,
             consents_to_recording,
             rung,
@@ -155,6 +171,20 @@ impl Waiting {
         coming.any(|id| person.is_none_or(|person| id == person))
     }
 
+    /// Those who are on their way to watch that room of another node.
+    pub(super) fn guests(&self, room: &RoomId) -> Vec<PeerId> {
+        let is_one = |waiter: &Waiter| waiter.room == *room && waiter.via == Via::Relay;
+        self.0.iter().filter(|(_, waiter)| is_one(waiter)).map(|(id, _)| *id).collect()
+    }
+
+    /// How many are on their way who only watch that room, people that is.
+    pub(super) fn viewers(&self, room: &RoomId) -> usize {
+        let is_one = |waiter: &&Waiter| {
+            waiter.room == *room && waiter.via != Via::Node && waiter.role == PeerRole::Viewer { minus: None }
+        };
+        self.0.values().filter(is_one).count()
+    }
+
     /// Whether that person is on their way by the connection that `token` names.
     pub(super) fn is_theirs(&self, room: &RoomId, person: ParticipantId, token: ResourceToken) -> bool {
         let mut coming = self.0.values().filter(|waiter| waiter.room == *room && waiter.resource == token);
@@ -215,6 +245,7 @@ mod tests {
             seat: SeatWish::Free,
             from: Some(from.parse().unwrap()),
             trace: None,
+            via: Via::Own,
         };
         Waiter::new(now, wanted, ResourceToken::random(), "ufrag".into())
     }

@@ -21,7 +21,7 @@ use crate::io::store::ArchiveCounters;
 use crate::io::telemetry::metrics::{Kind, Metrics};
 use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
-use crate::io::webrtc::NetCounters;
+use crate::io::webrtc::{NetCounters, RelayCounters};
 
 /// What renders them at each scrape; those who ask at the same moment are given the same page, whoever of them reads
 /// it.
@@ -56,6 +56,7 @@ fn metrics(counts: &Counts) -> Metrics {
         hand_over(&counts.hand_over),
         vec![("tessera_webhook_failures_total", "Tries of webhooks that failed", &counts.webhooks.failures)],
         fleet(&counts.fleet),
+        relays(&counts.relay),
         traces(&counts.traces),
     ];
     for (name, help, counter) in named.into_iter().flatten() {
@@ -88,7 +89,7 @@ fn metrics(counts: &Counts) -> Metrics {
     let failing = (failing.0, failing.1, failing.2.clone());
     let others = [failing, viewers, connections, streams, asked, live, captioners, webhooks];
     let all = levels(&counts.archive).into_iter().chain(standing(&counts.node.standing)).chain(others);
-    let all = all.chain(fleet_levels(&counts.fleet));
+    let all = all.chain(fleet_levels(&counts.fleet)).chain(relay_levels(&counts.relay));
     for (name, help, level) in all {
         metrics.gauge(name, help, &[], move || level.get() as f64);
     }
@@ -164,6 +165,25 @@ fn fleet_levels(fleet: &FleetCounters) -> [(&'static str, &'static str, Level); 
         ("tessera_fleet_registered", "1 while this node's records stand in etcd", fleet.registered.clone()),
         ("tessera_fleet_nodes", "Nodes of the fleet that are known", fleet.nodes.clone()),
         ("tessera_fleet_rooms", "Rooms of the fleet that are known", fleet.rooms.clone()),
+    ]
+}
+
+fn relay_levels(relay: &RelayCounters) -> [(&'static str, &'static str, Level); 3] {
+    [
+        ("tessera_relays", "Rooms of other nodes that are watched here", relay.relays.clone()),
+        ("tessera_relay_viewers", "Those who watch them", relay.viewers.clone()),
+        ("tessera_relay_lines", "Connections to rooms' own nodes that stand", relay.lines.clone()),
+    ]
+}
+
+fn relays(relay: &RelayCounters) -> Vec<Named<'_>> {
+    vec![
+        ("tessera_relay_bytes_total", "Bytes of pictures and sound of rooms of other nodes", &relay.bytes),
+        ("tessera_relay_frames_total", "Pictures of them that came whole", &relay.frames),
+        ("tessera_relay_frames_left_total", "Of those, left for want of one before them", &relay.frames_left),
+        ("tessera_relay_failures_total", "Times that a room's own node was lost or refused", &relay.failures),
+        ("tessera_relay_sent_on_total", "Viewers who were sent to a relay", &relay.sent_on),
+        ("tessera_relay_refused_total", "Viewers for whom no node could relay", &relay.refused),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::io::store::ArchiveCounters;
 use crate::io::traces::TraceCounters;
 use crate::io::transfer::TransferCounters;
 use crate::io::webhook::WebhookCounters;
-use crate::io::webrtc::NetCounters;
+use crate::io::webrtc::{NetCounters, RelayCounters};
 
 /// How well lips and voices agree; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -164,6 +164,8 @@ pub struct Counts {
     pub traces: TraceCounters,
     /// Where rooms go.
     pub fleet: FleetCounters,
+    /// Rooms of other nodes that are watched here.
+    pub relay: RelayCounters,
     /// What tenants' rooms use.
     pub meters: Meters,
 }

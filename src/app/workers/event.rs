@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::media::{ParticipantId, RecordingTicket, RoomId, RungId, TrackId};
+use crate::core::fleet::RelayTerms;
 use crate::core::ladder::Relief;
 use crate::core::push::PushId;
 use crate::core::scene::{Passage, Scene};
 use crate::engine::decode::DecodeError;
-use crate::io::fleet::{Destination, MoveError};
+use crate::io::fleet::{Destination, MoveError, RelayError};
 use crate::io::push::{PushError, PushSession, StreamTold};
 use crate::io::recording::RecordingSummary;
 use crate::io::rtp::LegEvent;
@@ -111,6 +112,24 @@ pub enum Event {
         room: RoomId,
         /// Where it is, or why it came back.
         outcome: Result<Destination, MoveError>,
+    },
+    /// What a room's own node says to this one, which shows it to others.
+    RelayTold {
+        /// Which room.
+        room: RoomId,
+        /// How it stands, or why that is not known.
+        outcome: Result<RelayTerms, RelayError>,
+    },
+    /// What that node said to an offer.
+    RelayLine {
+        /// Which room.
+        room: RoomId,
+        /// Which connection to it.
+        line: RungId,
+        /// Which of its tries.
+        attempt: u64,
+        /// The connection that is to come up, or why there is none.
+        answer: Box<Result<PushLine, RelayError>>,
     },
     /// What another server said to an offer.
     Push {
@@ -230,6 +249,8 @@ impl Event {
             | Self::LiveFailed { room, .. }
             | Self::MovePlaced { room, .. }
             | Self::MoveDone { room, .. }
+            | Self::RelayTold { room, .. }
+            | Self::RelayLine { room, .. }
             | Self::RoomTaken(room)
             | Self::RoomFailed(room) => Some(room),
             Self::Leg(_) => None,

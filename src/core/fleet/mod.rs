@@ -3,14 +3,15 @@
 //! be. If it holds, the room is placed and its capacity reserved; if not, what stands there now is read and asked for
 //! again. Pure: the caller says what is known, and what was answered.
 //!
-//! Doors: [`Batch`] places rooms, [`Shift`] moves one that runs, [`Member`] keeps what a node told of itself
-//! true, [`Fleet`] is what is known of all.
+//! Doors: [`Batch`] places rooms, [`Shift`] moves one that runs, [`Fleet::relay`] finds who shows it to more viewers,
+//! [`Member`] keeps what a node told of itself true, [`Fleet`] is what is known of all.
 
 mod batch;
 mod label;
 mod member;
 mod pod;
 mod record;
+mod relay;
 mod shift;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use label::{Label, LabelError};
 pub use member::{Load, Member, MemberSetup};
 pub use pod::{Pod, PodError};
 pub use record::{Fence, Known, Need, NodeRecord, RecordError, RoomRecord};
+pub use relay::{RelayAnswer, RelayNeed, RelayRung, RelaySeen, RelayTerms, RelayWord};
 pub use shift::{Shift, Stays};
 pub use transaction::{Answer, NodeWrite, RoomWrite, Transaction};
 pub use view::{Fleet, Nowhere, Reserve};

@@ -95,6 +95,8 @@ pub struct RoomDetail {
     pub participants: Vec<Person>,
     /// How many watch.
     pub viewers: usize,
+    /// How many watch it at other nodes, as far as those told.
+    pub relayed_viewers: usize,
     /// How many watch by HLS, as far as their requests tell: behind a cache, the cache alone.
     pub hls_viewers: u64,
     /// Whether it is being recorded.

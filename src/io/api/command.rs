@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::base::media::{Bitmap, ParticipantId, RoomId, RungName, ShortBlock};
 use crate::core::access::Act;
-use crate::core::fleet::Fence;
+use crate::core::fleet::{Fence, RelayAnswer, RelayWord};
 use crate::core::handover::Baggage;
 use crate::core::push::PushId;
 use crate::core::room::{CaptionerId, KnockId};
@@ -84,6 +84,8 @@ pub enum Command {
         from: Option<IpAddr>,
         /// The rung they want to see; `None`: the first.
         rung: Option<RungName>,
+        /// The room is another node's, which sent them here.
+        relayed: bool,
         /// When they asked, and as a part of which trace.
         trace: TraceStart,
         /// The answer.
@@ -300,6 +302,13 @@ pub enum Command {
         /// Once it is here.
         reply: Reply<()>,
     },
+    /// `POST /v1/fleet/relays`: a node that shows a room of this one.
+    Relay {
+        /// What it says.
+        word: RelayWord,
+        /// What it is answered.
+        reply: Reply<RelayAnswer>,
+    },
     /// `GET /v1/rooms/{room}/captions`: to hear each voice, and to say what was said.
     BeginCaptions {
         /// Which room.
@@ -362,7 +371,7 @@ impl Command {
             Self::Find { .. } | Self::Node { .. } => Act::Visit,
             Self::Usage { .. } => Act::Account,
             Self::Drain { .. } | Self::RevokeDrain { .. } => Act::Oversee,
-            Self::TakeUp { .. } => Act::Settle,
+            Self::TakeUp { .. } | Self::Relay { .. } => Act::Settle,
             Self::SetLayout { .. } | Self::SetBranding { .. } | Self::TurnPage { .. } => Act::Arrange,
             Self::Announce { .. } | Self::Moderate { .. } | Self::Lobby { .. } => Act::Moderate,
             Self::Record { .. } | Self::StopRecording { .. } => Act::Record,
@@ -408,6 +417,7 @@ impl Command {
             | Self::Drain { .. }
             | Self::RevokeDrain { .. }
             | Self::TakeUp { .. }
+            | Self::Relay { .. }
             | Self::Find { .. } => None,
         }
     }
@@ -446,6 +456,7 @@ impl Command {
                 drop(reply.send(Err(refusal)));
             }
             Self::Push { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Relay { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Pushes { reply, .. } => drop(reply.send(Err(refusal))),
             Self::BeginCaptions { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Leave { reply, .. }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::core::access::{Denied, OverQuota};
-use crate::core::fleet::Label;
+use crate::core::fleet::{Label, Nowhere};
 
 /// Why a command was refused. Over HTTP `problem` gives each its status and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub enum Refusal {
     BadFragment(String),
     /// The room has all the participants or viewers it may have.
     RoomFull,
+    /// As many watch the room here as may; another node shows it.
+    WatchElsewhere {
+        /// Which.
+        node: Label,
+        /// Where that one is reached, without a slash at its end.
+        url: String,
+    },
+    /// As many watch the room here as may, and no other node can show it.
+    NoRelay(Nowhere),
     /// The node has all the rooms it may have.
     NodeFull,
     /// What runs on the node takes all of its machine: one more would take from those who are there.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, StatusCode, header};
+use reqwest::{Client, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
@@ -201,21 +201,37 @@ impl Mover {
     /// Says a word to a node, signed; once it is taken.
     async fn say(&self, node: &Label, url: &str, word: &MoveWord) -> Result<(), MoveError> {
         let silent = |why: String| MoveError::Silent { node: node.clone(), why };
-        let Some(trust) = &self.trust else { return Err(silent("nodes share no secret".into())) };
         let body = serde_json::to_vec(word).expect("texts and numbers are JSON");
-        let now = Wallclock::from_system_time(SystemTime::now()).unix_seconds();
-        // Other nodes may well be within the operator's own network.
-        let client = self.client.get_or_init(|| client(true, limits::MOVE_CALL_SPAN)).as_ref();
-        let client = client.map_err(|why| silent(why.clone()))?;
-        let asked = client.post(format!("{url}{MOVE_PATH}")).header(SIGNATURE, trust.sign(now, &body));
-        let asked = asked.header(header::CONTENT_TYPE, "application/json").body(body).send();
-        let span: Duration = limits::MOVE_CALL_SPAN;
-        let answered = timeout(span, asked).await.map_err(|_| silent(format!("within {} s", span.as_secs())))?;
-        let status = answered.map_err(|error| silent(trouble(&error)))?.status();
+        let span = limits::MOVE_CALL_SPAN;
+        let status = self.post(format!("{url}{MOVE_PATH}"), body, span).await.map_err(silent)?.status();
         if status == StatusCode::NO_CONTENT {
             return Ok(());
         }
         Err(MoveError::Refused { node: node.clone(), status: status.as_u16() })
+    }
+
+    /// Asks a node something, signed; what it answers within `span`, whatever that is.
+    ///
+    /// # Errors
+    /// When nothing is; says why.
+    pub(super) async fn post(&self, url: String, body: Vec<u8>, span: Duration) -> Result<Response, String> {
+        let trust = self.trust.as_ref().ok_or("nodes share no secret")?;
+        let now = Wallclock::from_system_time(SystemTime::now()).unix_seconds();
+        let asked = self.client()?.post(url).header(SIGNATURE, trust.sign(now, &body));
+        let asked = asked.header(header::CONTENT_TYPE, "application/json").body(body).send();
+        let answered = timeout(span, asked).await.map_err(|_| format!("within {} s", span.as_secs()))?;
+        answered.map_err(|error| trouble(&error))
+    }
+
+    /// By which nodes are asked. Others may well be within the operator's own network.
+    pub(super) fn client(&self) -> Result<&Client, String> {
+        let made = self.client.get_or_init(|| client(true, limits::MOVE_CALL_SPAN));
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// Where it asks.
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 }
 

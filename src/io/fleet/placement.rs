@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Fence, Label, Load, MemberSetup, Need, Nowhere, Outcome, Shift, Stays};
+use crate::core::fleet::{Fence, Label, Load, MemberSetup, Need, Nowhere, Outcome, RelayNeed, RelaySeen, Shift, Stays};
 use crate::io::fleet::counters::FleetCounters;
 use crate::io::fleet::state::{FleetShown, FleetState, Shared};
 
@@ -230,6 +230,35 @@ impl Placement {
         let state = fleet.shared.lock();
         let known = state.fleet.room(room).filter(|known| known.value.owner != state.member.setup().id)?;
         Some((known.value.owner.clone(), known.value.url.clone(), known.fence()))
+    }
+
+    /// What this node is called, where it is of a fleet.
+    #[must_use]
+    pub fn own_id(&self) -> Option<Label> {
+        let Self::Fleet(fleet) = self else { return None };
+        Some(fleet.shared.lock().member.setup().id.clone())
+    }
+
+    /// The node that is to show a room of this one to one viewer more, and where that is reached. `regions`: where it
+    /// has to stand; `known`: those that show it already.
+    ///
+    /// # Errors
+    /// When there is none; says why.
+    pub fn relay(&self, regions: &[Label], known: &[RelaySeen]) -> Result<(Label, String), Nowhere> {
+        let Self::Fleet(fleet) = self else { return Err(Nowhere::Empty) };
+        let state = fleet.shared.lock();
+        let MemberSetup { id, region, .. } = state.member.setup();
+        let node = state.fleet.relay(&RelayNeed { owner: id, regions, near: region.as_ref(), known })?;
+        let url = state.fleet.node(&node).map(|known| known.value.url.clone()).ok_or(Nowhere::Empty)?;
+        Ok((node, url))
+    }
+
+    /// Where another node stands, as far as it says; `None`: there is no such node.
+    #[must_use]
+    pub fn region_of(&self, node: &Label) -> Option<Option<Label>> {
+        let Self::Fleet(fleet) = self else { return None };
+        let state = fleet.shared.lock();
+        state.fleet.node(node).map(|known| known.value.region.clone())
     }
 
     /// What is counted, of a node that is of a fleet.

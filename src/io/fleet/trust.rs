@@ -11,6 +11,7 @@ use crate::base::hex::{from_hex, hex};
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::access::{Claims, Role};
+use crate::core::fleet::Label;
 use crate::io::tokens::{AccessKey, Algorithm, KeyError, SigningKey};
 
 /// How the key is called by which passes are signed.
@@ -71,6 +72,18 @@ impl Trust {
             && hmac::verify(&self.key, &signed(at, body), &tag).is_ok()
     }
 
+    /// What leads somebody to `node`, which relays `room`, at `now`, seconds since 1970.
+    #[must_use]
+    pub fn relay_pass(&self, now: u64, room: &RoomId, node: &Label) -> String {
+        self.sign(now, &relayed(room, node))
+    }
+
+    /// Whether a node of this fleet sent somebody to `node` a moment ago because of `room`.
+    #[must_use]
+    pub fn is_relay_pass(&self, now: u64, room: &RoomId, node: &Label, pass: &str) -> bool {
+        pass.len() <= limits::RELAY_PASS_LEN_MAX && self.is_signed(now, &relayed(room, node), pass)
+    }
+
     /// What lets somebody into `room` at another node at `now`, seconds since 1970, in the role that they have.
     #[must_use]
     pub fn pass(&self, now: u64, room: &RoomId, role: Role) -> Option<String> {
@@ -92,6 +105,11 @@ impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Trust(…)")
     }
+}
+
+/// No request has such a body: those are JSON.
+fn relayed(room: &RoomId, node: &Label) -> Vec<u8> {
+    format!("relay {node} {room}").into_bytes()
 }
 
 fn signed(at: u64, body: &[u8]) -> Vec<u8> {
@@ -127,6 +145,19 @@ mod tests {
         }
         assert!(Trust::new(b"too short").is_err());
         assert!(!format!("{one:?}").contains('a'.to_string().repeat(4).as_str()));
+    }
+
+    #[test]
+    fn a_pass_to_a_relay_leads_there_alone_and_for_a_moment() {
+        let (one, other) = (trust(&"a".repeat(32)), trust(&"b".repeat(32)));
+        let (room, node): (RoomId, Label) = ("daily".parse().unwrap(), "node-1".parse().unwrap());
+        let pass = one.relay_pass(NOW, &room, &node);
+        assert!(one.is_relay_pass(NOW + 30, &room, &node, &pass));
+        assert!(!one.is_relay_pass(NOW + 61, &room, &node, &pass) && !other.is_relay_pass(NOW, &room, &node, &pass));
+        assert!(!one.is_relay_pass(NOW, &"other".parse().unwrap(), &node, &pass));
+        assert!(!one.is_relay_pass(NOW, &room, &"node-2".parse().unwrap(), &pass));
+        assert!(!one.is_relay_pass(NOW, &room, &node, &format!("{pass}{}", "0".repeat(128))));
+        assert!(pass.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.'), "it stands in a query as it is");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! nobody learns where a room is, or begins one, who may not be in it.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::base::media::RoomId;
+use crate::base::media::{RoomId, Wallclock};
 use crate::core::access::{Act, Tenants};
 use crate::core::fleet::{Label, Need};
 use crate::io::api::{Refusal, WebOrigin};
@@ -16,6 +17,11 @@ use crate::io::fleet::{Lookup, Placed, Placement, Trust, Wish};
 use crate::io::http::origin::Page;
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::{insert_text, private};
+
+/// What says in a query that a room of another node is to be watched here: a pass, or of a connection that it is.
+pub(super) const RELAY: &str = "relay";
+/// What it says of a connection.
+pub(super) const RELAYED_HERE: &str = "here";
 
 /// Who says where rooms are, and what is asked for a new one.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +56,9 @@ impl Leading {
     /// What is answered instead of what was asked: the way to another node, or why there is no place. `None`: this node
     /// answers.
     pub(super) async fn lead(&self, question: Question<'_>) -> Option<Response> {
+        if self.is_of_relay(&question) {
+            return None;
+        }
         let begins = matches!(question.act, Act::Join | Act::Publish);
         let has_wish = region_of(question.parts).is_some() || self.bound(&question).is_some();
         if self.placement.is_alone() && !(begins && has_wish) {
@@ -77,6 +86,35 @@ impl Leading {
         };
         self.placement.note_redirect();
         Some(sent_on(&question, &url))
+    }
+
+    /// Whether it is asked for a room of another node that is watched here: by who was sent here with a pass, or about
+    /// a connection that came of that.
+    fn is_of_relay(&self, question: &Question<'_>) -> bool {
+        let Some(pass) = field(question.parts, RELAY) else { return false };
+        match question.act {
+            Act::SteerOwn => pass == RELAYED_HERE && question.path == "/whep/{room}/{token}",
+            Act::Watch => self.is_sent_here(question.room, Some(pass)),
+            _ => false,
+        }
+    }
+
+    /// Whether another node of the fleet sent somebody here a moment ago to watch its room.
+    pub(super) fn is_sent_here(&self, room: &RoomId, pass: Option<&str>) -> bool {
+        let (Some(trust), Some(pass), Some(own)) = (&self.trust, pass, self.placement.own_id()) else { return false };
+        trust.is_relay_pass(now(), room, &own, pass)
+    }
+
+    /// The way to a node that relays a room, with a pass, for whoever asks to watch it by `parts`.
+    pub(super) fn send_to_relay(&self, parts: &Parts, room: &RoomId, (node, url): (&Label, &str)) -> Response {
+        self.placement.note_redirect();
+        let pass = self.trust.as_ref().map(|trust| trust.relay_pass(now(), room, node));
+        let fields = parts.uri.query().unwrap_or_default().split('&');
+        let kept = fields.filter(|field| !field.is_empty() && field.split('=').next() != Some(RELAY));
+        let fields: Vec<String> = kept.map(str::to_owned).chain(pass.map(|pass| format!("{RELAY}={pass}"))).collect();
+        let is_page = parts.headers.contains_key(header::ORIGIN);
+        let shows_token = parts.headers.contains_key(header::AUTHORIZATION);
+        led(is_page && shows_token, format!("{url}{}?{}", parts.uri.path(), fields.join("&")))
     }
 
     async fn place(&self, question: &Question<'_>) -> Result<Placed, Problem> {
@@ -147,17 +185,32 @@ fn sent_on(question: &Question<'_>, url: &str) -> Response {
     let Parts { method, uri, headers, .. } = question.parts;
     let is_read = method == Method::GET || method == Method::HEAD;
     let is_page = headers.contains_key(header::ORIGIN) || *question.page != Page::Own;
-    let mut response = match !is_read && is_page && question.shows_token {
+    let asked = uri.path_and_query().map_or(uri.path(), |asked| asked.as_str());
+    led(!is_read && is_page && question.shows_token, format!("{url}{asked}"))
+}
+
+/// The way to `location`, which whoever asks goes by themselves, or is told where they would leave a token behind.
+fn led(loses_token: bool, location: String) -> Response {
+    let mut response = match loses_token {
         true => Problem::elsewhere().into_response(),
         false => StatusCode::TEMPORARY_REDIRECT.into_response(),
     };
-    let asked = uri.path_and_query().map_or(uri.path(), |asked| asked.as_str());
-    insert_text(response.headers_mut(), header::LOCATION, format!("{url}{asked}"));
+    insert_text(response.headers_mut(), header::LOCATION, location);
     private(response)
 }
 
 /// `?region=`.
 fn region_of(parts: &Parts) -> Option<&str> {
+    field(parts, "region")
+}
+
+/// A field of the query; the last one counts.
+fn field<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let fields = parts.uri.query()?.split('&').filter_map(|field| field.split_once('='));
-    fields.filter(|(key, _)| *key == "region").map(|(_, value)| value).next_back()
+    fields.filter(|(key, _)| *key == name).map(|(_, value)| value).next_back()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    Wallclock::from_system_time(SystemTime::now()).unix_seconds()
 }

@@ -41,6 +41,7 @@ mod problem;
 mod pushes;
 mod recording;
 mod recordings;
+mod relays;
 mod reply;
 mod resource;
 mod rights;

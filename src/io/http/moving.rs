@@ -30,12 +30,7 @@ async fn hear(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection, limits::MOVE_LEN_MAX))?;
-    let trust = view.leading.trust.as_ref().ok_or_else(Problem::no_node)?;
-    let now = Wallclock::from_system_time(SystemTime::now()).unix_seconds();
-    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !trust.is_signed(now, &body, signature) {
-        return Err(Problem::no_node());
-    }
+    signed_by_node(&view, &headers, &body)?;
     let bad = |why: String| Problem::bad_request("bad-handover", "This is no room that is handed over", why);
     let word: MoveWord = serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))?;
     match word {
@@ -50,4 +45,15 @@ async fn hear(
         }
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a node of this fleet signed a request with this body a moment ago.
+///
+/// # Errors
+/// When none did.
+pub(super) fn signed_by_node(view: &NodeView, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    let trust = view.leading.trust.as_ref().ok_or_else(Problem::no_node)?;
+    let now = Wallclock::from_system_time(SystemTime::now()).unix_seconds();
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if trust.is_signed(now, body, signature) { Ok(()) } else { Err(Problem::no_node()) }
 }

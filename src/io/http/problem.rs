@@ -423,6 +423,21 @@ impl Problem {
 }
 
 impl Problem {
+    /// Nobody has a place for one viewer more.
+    fn no_relay(why: Nowhere) -> Self {
+        let why = match why {
+            Nowhere::Empty => "there is no other node",
+            Nowhere::Region => "no other node stands where this room may be",
+            Nowhere::Draining => "all others go down",
+            Nowhere::Full => "all others have none left",
+        };
+        let detail = format!(
+            "As many watch this room at its own node as may, and {why}. Try again after the seconds in Retry-After, \
+             when somebody has left, or watch it by HLS."
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-relay", "There is no place for one viewer more", detail)
+    }
+
     /// There can be no such push, or there is none.
     fn of_push(refusal: Refusal) -> Self {
         match refusal {
@@ -537,6 +552,8 @@ impl From<Refusal> for Problem {
                     "Everyone this room can hold is in it; try again when someone has left, or choose another room.";
                 Self::new(S::SERVICE_UNAVAILABLE, "room-full", "The room is full", detail)
             }
+            Refusal::WatchElsewhere { .. } => Self::elsewhere(),
+            Refusal::NoRelay(why) => Self::no_relay(why),
             Refusal::NodeFull => {
                 let detail = "This node runs as many rooms as it may; try again later, or ask another node.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-full", "The node is full", detail)

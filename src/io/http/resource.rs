@@ -21,10 +21,11 @@ use crate::core::access::Caller;
 use crate::core::trace::{TraceParent, TraceStart};
 use crate::io::api::{Command, ControlHandle, Joined, Refusal, RungShown, SdpFragment, SeatWish, Trickled};
 use crate::io::http::extract::{Body, ResourcePath, RoomPath, address_of, display_name, text_of_type};
+use crate::io::http::fleet::{RELAY, RELAYED_HERE};
 use crate::io::http::problem::Problem;
 use crate::io::http::reply::insert_text;
 use crate::io::http::rights::{FRAGMENT, SDP};
-use crate::io::http::state::ServerState;
+use crate::io::http::state::{NodeView, ServerState};
 
 /// The relation from a publisher to the room without their own voice.
 const REL_WHEP: &str = "urn:tessera:whep";
@@ -40,13 +41,15 @@ pub(super) fn routes() -> Router<ServerState> {
         .route("/whep/{room}/{token}", patch(trickle).delete(leave))
 }
 
-/// `?name=`, `?as=`, `?record=`, `?rung=` and `?seat=`.
+/// `?name=`, `?as=`, `?record=`, `?rung=`, `?seat=` and `?relay=`.
 struct Asked {
     name: String,
     seat: SeatWish,
     rung: Option<RungName>,
     consents_to_recording: bool,
     minus: Option<ParticipantId>,
+    /// What they show by which another node sent them here.
+    relay: Option<String>,
 }
 
 /// What every way into a room brings: the room, what is asked of it, and an SDP offer.
@@ -54,13 +57,15 @@ struct Offered {
     caller: Caller,
     room: RoomId,
     asked: Asked,
+    /// All but the body.
+    parts: Parts,
     offer: String,
     from: Option<IpAddr>,
     trace: TraceStart,
 }
 
 async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked, offer, from, trace } = offered;
+    let Offered { caller, room, asked, offer, from, trace, .. } = offered;
     let Asked { name, consents_to_recording, rung, seat, .. } = asked;
     let base = format!("/v1/rooms/{room}/participants");
     let of = room.clone();
@@ -69,18 +74,35 @@ async fn join(State(control): State<ControlHandle>, offered: Offered) -> Result<
 }
 
 async fn publish(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { name, consents_to_recording, .. }, offer, from, trace } = offered;
+    let Offered { caller, room, asked: Asked { name, consents_to_recording, .. }, offer, from, trace, .. } = offered;
     let of = room.clone();
     let publish = |reply| Command::Publish { room, name, offer, from, consents_to_recording, trace, reply };
     Ok(created(&format!("/whip/{of}"), &of, &control.request(caller, publish).await?))
 }
 
-async fn watch(State(control): State<ControlHandle>, offered: Offered) -> Result<Response, Problem> {
-    let Offered { caller, room, asked: Asked { minus, rung, seat, .. }, offer, from, trace } = offered;
+async fn watch(
+    State(control): State<ControlHandle>,
+    State(view): State<NodeView>,
+    offered: Offered,
+) -> Result<Response, Problem> {
+    let Offered { caller, room, asked: Asked { minus, rung, seat, relay, .. }, parts, offer, from, trace } = offered;
     let of = room.clone();
     let shows = if let SeatWish::Resume(token) = seat { Some(token) } else { None };
-    let watch = |reply| Command::Watch { room, minus, shows, offer, from, rung, trace, reply };
-    Ok(created(&format!("/whep/{of}"), &of, &control.request(caller, watch).await?))
+    let relayed = view.leading.is_sent_here(&room, relay.as_deref());
+    let watch = |reply| Command::Watch { room, minus, shows, offer, from, rung, relayed, trace, reply };
+    match control.request(caller, watch).await {
+        Err(Refusal::WatchElsewhere { node, url }) => Ok(view.leading.send_to_relay(&parts, &of, (&node, &url))),
+        joined => {
+            let joined = joined?;
+            let mut response = created(&format!("/whep/{of}"), &of, &joined);
+            if relayed {
+                // Asked about it without this, a node sends one on to where the room is.
+                let location = format!("/whep/{of}/{}?{RELAY}={RELAYED_HERE}", joined.resource);
+                insert_text(response.headers_mut(), header::LOCATION, location);
+            }
+            Ok(response)
+        }
+    }
 }
 
 /// What `GET /whep/{room}` tells.
@@ -182,9 +204,10 @@ impl<S: Send + Sync> FromRequest<S> for Offered {
         if let Some(name) = caller.name() {
             asked.name = name.to_owned();
         }
-        let (headers, from) = (parts.headers.clone(), address_of(&parts));
-        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
-        Ok(Self { caller, room, asked, offer: offer_in(&headers, body)?, from, trace })
+        let from = address_of(&parts);
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let offer = offer_in(&parts.headers, body)?;
+        Ok(Self { caller, room, asked, parts, offer, from, trace })
     }
 }
 
@@ -225,6 +248,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             name: display_name(fields.get("name").map_or("", String::as_str))?,
             consents_to_recording,
             minus,
+            relay: fields.get(RELAY).cloned(),
         })
     }
 }

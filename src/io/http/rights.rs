@@ -62,6 +62,7 @@ static ROUTES: &[Route] = &[
     route("/v1/node/history", &[(Method::GET, Act::Oversee)]),
     route("/v1/fleet", &[(Method::GET, Act::Oversee)]),
     route("/v1/fleet/rooms", &[(Method::POST, Act::Settle)]),
+    route("/v1/fleet/relays", &[(Method::POST, Act::Settle)]),
     route("/v1/node/drain", &[(Method::POST, Act::Oversee), (Method::DELETE, Act::Oversee)]),
     route("/v1/usage", &[(Method::GET, Act::Account)]),
     route("/v1/rooms", SURVEY),

@@ -30,7 +30,7 @@ use crate::io::http::problem::Problem;
 use crate::io::http::state::{NodeView, ServerState};
 use crate::io::http::{
     announcements, branding, captions, desk, history, hls, layout, legs, moderation, moving, node, openapi, page,
-    participants, playback, pushes, recording, recordings, resource, rooms, transfer,
+    participants, playback, pushes, recording, recordings, relays, resource, rooms, transfer,
 };
 use crate::io::tokens::Keyring;
 
@@ -263,6 +263,7 @@ fn router(shared: ServerState, entrance: Entrance, ends: expiry::Connections) ->
         .merge(moderation::routes())
         .merge(node::routes())
         .merge(moving::routes())
+        .merge(relays::routes())
         .merge(legs::routes())
         .merge(hls::routes())
         .merge(pushes::routes())

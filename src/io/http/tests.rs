@@ -211,6 +211,7 @@ impl StandIn {
                     room,
                     participants: vec![ada],
                     viewers: 2,
+                    relayed_viewers: 0,
                     hls_viewers: 3,
                     recording: true,
                     gives_up: "none",

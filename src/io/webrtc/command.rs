@@ -10,6 +10,7 @@ use crate::engine::flow::{Fan, KeyframeRequest, OpusSender, TrackSender};
 use crate::io::webrtc::life::IceCredentials;
 use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::peer::Peer;
+use crate::io::webrtc::relay::RelaySink;
 
 /// What the control thread tells the net thread.
 pub enum NetCommand {
@@ -97,6 +98,15 @@ pub enum NetCommand {
         /// The mixer's queue.
         sink: OpusSender,
     },
+    /// Where the frames of a track go that another node sends: to viewers here, as they are.
+    AttachRelay {
+        /// Of which connection.
+        peer: PeerId,
+        /// Pictures come as a camera's, sound as a microphone's.
+        kind: TrackKind,
+        /// The way to them.
+        sink: Box<RelaySink>,
+    },
     /// What is asked of the sender of a video track; its tile needs no more.
     Aim {
         /// Whose.
@@ -148,6 +158,7 @@ impl NetCommand {
             | Self::RemovePeer(peer)
             | Self::AttachVideo { peer, .. }
             | Self::AttachSound { peer, .. }
+            | Self::AttachRelay { peer, .. }
             | Self::Aim { peer, .. }
             | Self::Trickle { peer, .. }
             | Self::Renegotiate { peer, .. }

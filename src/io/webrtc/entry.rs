@@ -12,6 +12,7 @@ use crate::io::webrtc::held::Held;
 use crate::io::webrtc::own::OwnSocket;
 use crate::io::webrtc::peer::Peer;
 use crate::io::webrtc::reach::Reach;
+use crate::io::webrtc::relay::RelaySink;
 use crate::io::webrtc::saying::Saying;
 use crate::io::webrtc::tcp::connection::Connection;
 
@@ -24,6 +25,19 @@ pub(super) enum Sink {
     Video(TrackSender, KeyframeRequest),
     /// To a mixer.
     Sound(OpusSender),
+    /// To viewers, as they are.
+    Relay(Box<RelaySink>),
+}
+
+impl Sink {
+    /// What whoever reads it wishes of the sender.
+    pub(super) fn keyframe_requests(&self) -> Option<&KeyframeRequest> {
+        match self {
+            Self::Video(_, keyframe_requests) => Some(keyframe_requests),
+            Self::Relay(sink) => sink.keyframe_requests(),
+            Self::Sound(_) => None,
+        }
+    }
 }
 
 /// One peer.

@@ -3,6 +3,7 @@
 
 pub(super) mod calling;
 mod repairs;
+mod watching;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -565,7 +566,7 @@ impl Peer {
             }
         }
         // An inactive line may be switched on later and has its place in the order; one that only receives has not.
-        if added.direction != Direction::SendOnly {
+        if added.direction != Direction::SendOnly && self.incoming.iter().all(|incoming| incoming.mid != added.mid) {
             let kinds = if video {
                 [TrackKind::Camera, TrackKind::Screen]
             } else {

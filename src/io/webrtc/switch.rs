@@ -203,6 +203,7 @@ impl Switch {
                 self.attach(socket, now, peer, kind, Sink::Video(sink, keyframe_requests));
             }
             NetCommand::AttachSound { peer, kind, sink } => self.attach(socket, now, peer, kind, Sink::Sound(sink)),
+            NetCommand::AttachRelay { peer, kind, sink } => self.attach(socket, now, peer, kind, Sink::Relay(sink)),
             NetCommand::Aim { peer, kind, target } => {
                 self.peers.get_mut(&peer).into_iter().for_each(|entry| entry.peer.aim(now, kind, target));
             }
@@ -315,14 +316,18 @@ impl Switch {
     fn attach(&mut self, socket: &MediaSocket, now: Instant, peer: PeerId, kind: TrackKind, mut sink: Sink) {
         let Some(entry) = self.peers.get_mut(&peer) else { return };
         entry.sinks.retain(|(attached, _)| *attached != kind);
-        if let Sink::Video(sender, _) = &mut sink {
+        if sink.keyframe_requests().is_some() {
             // Who ignores requests, as OBS does, may send no other keyframe for a long time.
             let held = entry.held.take(kind);
             if held.is_empty() {
                 entry.peer.request_keyframe(now, kind, &mut self.outbox);
             }
             for frame in held {
-                sender.push(frame);
+                match &mut sink {
+                    Sink::Video(sender, _) => _ = sender.push(frame),
+                    Sink::Relay(sink) => sink.push(frame),
+                    Sink::Sound(_) => {}
+                }
             }
             self.wishes_at.get_or_insert(now);
         }
@@ -438,6 +443,10 @@ impl Switch {
                 sender.push(frame);
                 None
             }
+            Some(Sink::Relay(sink)) => {
+                sink.push(frame);
+                None
+            }
             None => {
                 entry.held.keep(kind, frame);
                 None
@@ -498,7 +507,7 @@ impl Switch {
         let (mut wished, mut attached) = (Vec::new(), false);
         for (id, entry) in &self.peers {
             for (kind, sink) in &entry.sinks {
-                if let Sink::Video(_, keyframe_requests) = sink {
+                if let Some(keyframe_requests) = sink.keyframe_requests() {
                     attached = true;
                     if keyframe_requests.take_keyframe() {
                         wished.push((*id, *kind));

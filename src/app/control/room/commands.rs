@@ -99,7 +99,8 @@ impl Room {
         RoomDetail {
             room: self.name.clone(),
             participants: self.people(),
-            viewers: self.core.stats().viewers,
+            viewers: self.own_viewers(),
+            relayed_viewers: self.relayed,
             hls_viewers: self.hls_viewers(now),
             recording: self.recording.is_on(),
             gives_up: self.relief.name(),

@@ -89,4 +89,6 @@ pub struct Joining {
     pub leg: Option<LegShown>,
     /// What they may be sent pictures in, as was negotiated.
     pub watches: RungCodecs,
+    /// It is a node, which shows the room to others.
+    pub relays: bool,
 }

@@ -19,7 +19,7 @@ impl Room {
     /// Somebody comes in whose connection stands; if there is no place any more, they stay outside.
     pub(super) fn join(&mut self, now: Instant, joining: Joining, out: &mut Outbox<Effect>) {
         let Joining { peer, role, display, consents_to_recording, rung, seat, resource, trickling, .. } = joining;
-        let Joining { standing, bearer, region, avatar, leg, watches, .. } = joining;
+        let Joining { standing, bearer, region, avatar, leg, watches, relays, .. } = joining;
         if let Some(participant) = role.participant().filter(|id| self.seats.is_removed(*id)) {
             // What names this connection names no seat either: by it their client learns why it is closed.
             return self.seats.bar(participant, resource);
@@ -33,7 +33,7 @@ impl Room {
         }
         let is_leg = leg.is_some();
         let mut entry = PeerEntry::new((role, standing), resource, trickling);
-        entry.leg = leg;
+        (entry.leg, entry.relays) = (leg, relays);
         entry.keeps_seat = seat != SeatWish::Free;
         entry.bearer = known.or(bearer);
         self.bind_to(region);

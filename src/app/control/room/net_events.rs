@@ -108,7 +108,7 @@ impl Room {
     }
 }
 
-fn denied_message(act: Act) -> FromNode {
+pub(in crate::app::control) fn denied_message(act: Act) -> FromNode {
     let (title, detail) = match act {
         Act::Arrange => {
             ("Participants do not choose the layout here", "Ask whoever runs this node to lay the room out, or a host.")
@@ -119,6 +119,6 @@ fn denied_message(act: Act) -> FromNode {
     FromNode::problem(ProblemKind::NotAllowed, title, detail)
 }
 
-fn refused_message(error: &SignalError) -> FromNode {
+pub(in crate::app::control) fn refused_message(error: &SignalError) -> FromNode {
     FromNode::problem(ProblemKind::BadMessage, "The message cannot be read", &error.to_string())
 }

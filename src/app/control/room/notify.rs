@@ -25,7 +25,7 @@ impl Room {
     pub(super) fn broadcast(&self, message: &FromNode, out: &mut Outbox<Effect>) {
         let text: Arc<str> = message.encode().into();
         for (peer, entry) in self.peers.iter() {
-            if entry.leg.is_none() && entry.role.participant().is_some() {
+            if entry.is_told() {
                 out.push(Effect::Net(NetCommand::Signal { peer, kind: message.kind(), text: text.clone() }));
             }
         }
@@ -34,7 +34,7 @@ impl Room {
     /// Tells everyone here, each by what they may.
     pub(super) fn broadcast_each(&self, message: impl Fn(&Caller) -> FromNode, out: &mut Outbox<Effect>) {
         for (peer, entry) in self.peers.iter() {
-            if entry.leg.is_none() && entry.role.participant().is_some() {
+            if entry.is_told() {
                 Self::send(peer, &message(&entry.caller()), out);
             }
         }

@@ -33,6 +33,8 @@ pub struct PeerEntry {
     pub keeps_seat: bool,
     /// Its data channel is open: it hears what the room is told.
     pub hears: bool,
+    /// It is a node, which shows the room to others and tells them what it is told.
+    pub relays: bool,
     /// Shared by its camera and its microphone.
     pub playout: PlayoutCell,
     /// Shared by its screen and that screen's sound.
@@ -92,6 +94,7 @@ impl PeerEntry {
             leg: None,
             keeps_seat: false,
             hears: false,
+            relays: false,
             watching: None,
             veil: None,
             playout: PlayoutCell::default(),
@@ -131,6 +134,11 @@ impl PeerEntry {
             TrackKind::Camera | TrackKind::Microphone => &self.playout,
             TrackKind::Screen | TrackKind::ScreenSound => &self.screen_playout,
         }
+    }
+
+    /// Whether it hears whatever everybody is told.
+    pub const fn is_told(&self) -> bool {
+        self.leg.is_none() && (self.relays || !matches!(self.role, PeerRole::Viewer { .. }))
     }
 
     fn viewer_rung(&self) -> Option<&ViewerRung> {

@@ -174,6 +174,7 @@ impl Room {
             avatar: None,
             leg: None,
             watches: line.watches,
+            relays: false,
         };
         self.join(now, joining, out);
         let input = match self.peers.get(peer) {

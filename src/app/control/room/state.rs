@@ -87,6 +87,8 @@ pub struct Room {
     pub(super) bound_to: Vec<Label>,
     /// What was asked of it and stands nowhere else, for a node that it goes to.
     pub(super) kept: Kept,
+    /// How many watch it at other nodes, as far as those told.
+    pub(super) relayed: usize,
     /// Where it goes on, and until when its people may take to leave.
     pub(super) moved: Option<(MovedTo, Instant)>,
     pub(super) counters: RoomCounters,
@@ -274,6 +276,7 @@ impl Room {
             recording_quota: Ok(()),
             bound_to: Vec::new(),
             kept: Kept::default(),
+            relayed: 0,
             moved: None,
             counters,
             ended: false,
@@ -344,18 +347,41 @@ impl Room {
         let stats = self.core.stats();
         RoomStats {
             participants: stats.participants,
-            viewers: stats.viewers,
+            viewers: self.own_viewers(),
             recording: self.recording.is_on(),
             counters: self.counters.clone(),
             rungs: self.outputs.rungs().len(),
         }
     }
 
-    /// People in it, and those who only watch.
+    /// People in it, and those who only watch, here or at other nodes.
     #[must_use]
     pub fn headcount(&self) -> (usize, usize) {
-        let stats = self.core.stats();
-        (stats.participants, stats.viewers)
+        (self.core.stats().participants, self.own_viewers() + self.relayed)
+    }
+
+    /// Those who only watch by this node: nodes that show it to others are none of them.
+    #[must_use]
+    pub fn own_viewers(&self) -> usize {
+        let relays = self.peers.iter().filter(|(_, entry)| entry.relays).count();
+        self.core.stats().viewers.saturating_sub(relays)
+    }
+
+    /// So many watch it at other nodes.
+    pub const fn set_relayed(&mut self, viewers: usize) {
+        self.relayed = viewers;
+    }
+
+    /// Where it has to be, as tokens said of those who came.
+    #[must_use]
+    pub fn bound_to(&self) -> &[Label] {
+        &self.bound_to
+    }
+
+    /// When its clock stood at 0.
+    #[must_use]
+    pub const fn epoch(&self) -> RoomEpoch {
+        self.epoch
     }
 
     /// Whether something of it is stored, or about to be.
@@ -531,7 +557,9 @@ impl Room {
             | Event::Pictured { .. }
             | Event::Leg(_)
             | Event::MovePlaced { .. }
-            | Event::MoveDone { .. } => {}
+            | Event::MoveDone { .. }
+            | Event::RelayTold { .. }
+            | Event::RelayLine { .. } => {}
         }
     }
 

@@ -74,6 +74,7 @@ fn joining(number: u64, role: PeerRole) -> Joining {
         avatar: None,
         leg: None,
         watches: RungCodecs { av1: true, h264: true, vp8: false },
+        relays: false,
     }
 }
 

@@ -179,6 +179,9 @@ pub(super) const TOLD: &[Told] = &[
     told("Node", "POST", "/v1/fleet/rooms", "Hand a room over, as one node of the fleet to another, signed by it")
         .takes(Takes::File(&["application/json"]))
         .gives(&[(204, "It is here, or would be taken", Gives::Nothing)]),
+    told("Node", "POST", "/v1/fleet/relays", "Watch a room as a node that shows it to others does, signed by it")
+        .takes(Takes::File(&["application/json"]))
+        .gives(&[(200, "How the room stands, or an SDP answer", Gives::File("application/json"))]),
     told("Node", "POST", "/v1/node/drain", "Begin no room any more; those that run go on, and can be joined")
         .takes(Takes::MaybeJson(of::<node::Asked>))
         .gives(STANDS),

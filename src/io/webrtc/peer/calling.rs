@@ -25,10 +25,10 @@ use crate::io::webrtc::peer::Peer;
 
 /// How H.264 is written here: constrained baseline of level 3.1, which every browser reads (RFC 7742 section 6.2), long
 /// NAL units in fragments.
-const H264: (u8, u8, bool, u32) = (108, 109, true, 0x42_e01f);
+pub(super) const H264: (u8, u8, bool, u32) = (108, 109, true, 0x42_e01f);
 
 /// What is read on the other side, and its number: which m-line a packet is of, and when it left.
-const EXTENSIONS: [(u8, Extension); 3] =
+pub(super) const EXTENSIONS: [(u8, Extension); 3] =
     [(2, Extension::AbsoluteSendTime), (3, Extension::TransportSequenceNumber), (4, Extension::RtpMid)];
 
 /// Why an answer is of no use. Each says what is wrong with it.
@@ -80,8 +80,21 @@ impl Peer {
     /// # Errors
     /// When it is of no use; nothing comes of the connection then.
     pub fn accept(&mut self, answer: &str, now: Instant) -> Result<(), AnswerError> {
+        let (video, audio) = self.agree(answer)?;
+        self.watches = self.taken(video);
+        self.composite = self.sends(video).then(|| self.outgoing(video, true)).flatten();
+        self.mix = self.sends(audio).then(|| self.outgoing(audio, false)).flatten();
+        if self.composite.is_none() && self.mix.is_none() {
+            return Err(AnswerError::Nothing);
+        }
+        self.begin(answer, now);
+        Ok(())
+    }
+
+    /// Takes the answer to what this side offered, once; the lines of pictures and of sound.
+    pub(super) fn agree(&mut self, answer: &str) -> Result<(Mid, Mid), AnswerError> {
         let pending = self.called.as_mut().and_then(Called::take_pending);
-        let (pending, (video, audio)) = pending.ok_or(AnswerError::Malformed)?;
+        let (pending, lines) = pending.ok_or(AnswerError::Malformed)?;
         if answer.len() > limits::SDP_LEN_MAX {
             return Err(AnswerError::Malformed);
         }
@@ -92,15 +105,13 @@ impl Peer {
         // What str0m takes for granted of an answer costs this connection alone.
         let accepted = catch_unwind(AssertUnwindSafe(|| self.rtc.sdp_api().accept_answer(pending, parsed)));
         accepted.map_err(|_| AnswerError::Malformed)?.map_err(|error| unread(&error))?;
-        self.watches = self.taken(video);
-        self.composite = self.sends(video).then(|| self.outgoing(video, true)).flatten();
-        self.mix = self.sends(audio).then(|| self.outgoing(audio, false)).flatten();
-        if self.composite.is_none() && self.mix.is_none() {
-            return Err(AnswerError::Nothing);
-        }
+        Ok(lines)
+    }
+
+    /// From now on the connection comes up, or does not in time.
+    pub(super) fn begin(&mut self, answer: &str, now: Instant) {
         answer.clone_into(&mut self.offer);
         (self.created, self.heard, self.next) = (now, now, now);
-        Ok(())
     }
 
     fn sends(&self, mid: Mid) -> bool {
