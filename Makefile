@@ -54,7 +54,11 @@ test: setup ## Run every test; lint and the purity of the lower floors first
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
 
-fuzz: setup-build ## A million hostile datagrams, offers and messages; random senders and recordings, a minute each
+# Nothing optimised, sums that overflow and debug assertions stop it. The rest of the program is checked nowhere like that.
+CHECKED := $(foreach key,opt-level=0 codegen-units=64 overflow-checks=true debug-assertions=true,--config profile.release.package.tessera.$(key))
+
+fuzz: setup-build ## A million hostile datagrams, offers and messages; random senders and recordings, a minute each; all unit tests with checked sums
+	$(CARGO) test --release --locked $(CHECKED) --lib
 	TESSERA_FUZZ_ROUNDS=1000000 $(CARGO) test --release --locked --lib hostile_ -- --nocapture --test-threads=1
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --lib random_senders -- --nocapture
 	TESSERA_FUZZ_SECONDS=60 $(CARGO) test --release --locked --test tests random_recordings -- --nocapture

@@ -118,11 +118,11 @@ impl Problem {
             }
             Refusal::NoNewRooms => {
                 let detail = "This node is about to go down for upkeep: rooms that run here can still be joined, none \
-                              begins. Ask another node, or try again after the seconds in Retry-After.";
+                              begins. Ask another node, or try again in a few seconds.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The node begins no new room", detail)
             }
             _ => {
-                let detail = "The node is about to stop; try again after the seconds in Retry-After, or ask another.";
+                let detail = "The node is about to stop; try again in a few seconds, or ask another.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The node takes nobody in", detail)
             }
         }
@@ -143,8 +143,7 @@ impl Problem {
 
     /// Too many others are being dealt with.
     pub(super) fn crowded() -> Self {
-        let detail =
-            "The node has as many large requests in hand as it may; try again after the seconds in Retry-After.";
+        let detail = "The node has as many large requests in hand as it may; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
     }
 
@@ -185,7 +184,7 @@ impl Problem {
 
     /// What a player waits for does not come.
     pub(super) fn late_stream() -> Self {
-        let detail = "The room's pictures are late; try again after the seconds in Retry-After.";
+        let detail = "The room's pictures are late; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stream-late", "The live stream stands still", detail)
     }
 
@@ -210,13 +209,13 @@ impl Problem {
     }
 
     pub(super) fn store() -> Self {
-        let detail = "The place where recordings lie does not answer; try again after the seconds in Retry-After.";
+        let detail = "The place where recordings lie does not answer; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "The store does not answer", detail)
     }
 
     pub(super) fn doubt() -> Self {
         let detail = "This machine came up a moment ago and its clock is not synchronised, so it is not known what has \
-                      expired; try again after the seconds in Retry-After.";
+                      expired; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock-in-doubt", "The clock is in doubt", detail)
     }
 
@@ -269,7 +268,7 @@ impl Problem {
     }
 
     pub(super) fn hand_overs_full() -> Self {
-        let detail = "Too many recordings wait for it; try again after the seconds in Retry-After.";
+        let detail = "Too many recordings wait for it; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many recordings are handed over", detail)
     }
 
@@ -388,7 +387,7 @@ impl From<ReadError> for Problem {
 impl Problem {
     /// It passes, here or elsewhere.
     fn busy() -> Self {
-        let detail = "The node is busy; try again after the seconds in Retry-After.";
+        let detail = "The node is busy; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The node is busy", detail)
     }
 
@@ -396,11 +395,11 @@ impl Problem {
     fn of_waiting(refusal: &Refusal) -> Self {
         if *refusal == Refusal::ManyJoiningHere {
             let detail = "Too many offers of your address were answered and never followed by a connection; connect or \
-                          DELETE those, and try again after the seconds in Retry-After.";
+                          DELETE those, and try again in a few seconds.";
             let title = "Too many are joining from your address";
             return Self::new(StatusCode::TOO_MANY_REQUESTS, "many-joining-here", title, detail);
         }
-        let detail = "As many connections are coming up as may at once; try again after the seconds in Retry-After.";
+        let detail = "As many connections are coming up as may at once; try again in a few seconds.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "many-joining", "Too many are joining", detail)
     }
 
@@ -432,7 +431,7 @@ impl Problem {
             Nowhere::Full => "all others have none left",
         };
         let detail = format!(
-            "As many watch this room at its own node as may, and {why}. Try again after the seconds in Retry-After, \
+            "As many watch this room at its own node as may, and {why}. Try again in a few seconds, \
              when somebody has left, or watch it by HLS."
         );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-relay", "There is no place for one viewer more", detail)
@@ -560,7 +559,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::NodeAtLimit => {
                 let detail = "This machine cannot carry more than it does: with one more, those who are there would \
-                              see less. Ask another node, or try again after the seconds in Retry-After.";
+                              see less. Ask another node, or try again in a few seconds.";
                 Self::new(S::SERVICE_UNAVAILABLE, "node-at-limit", "The node is at its limit", detail)
             }
             Refusal::ManyJoining | Refusal::ManyJoiningHere => Self::of_waiting(&refusal),
@@ -597,27 +596,25 @@ impl From<Unplaced> for Problem {
         let new = |kind, title, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail);
         match why {
             Unplaced::Nowhere(Nowhere::Full) => {
-                let detail = "No node has room for one more; its operator adds nodes. Try again after the seconds in \
-                              Retry-After.";
+                let detail = "No node has room for one more; its operator adds nodes. Try again in a few seconds.";
                 new("fleet-full", "All nodes are full", detail)
             }
             Unplaced::Nowhere(Nowhere::Draining) => {
-                let detail = "Every node that could take it is about to go down; try again after the seconds in \
-                              Retry-After.";
+                let detail = "Every node that could take it is about to go down; try again in a few seconds.";
                 new("draining", "No node begins a new room", detail)
             }
             Unplaced::Nowhere(Nowhere::Region) => {
                 let detail = "No node stands in the region that was asked for; ask for another one or for none, or try \
-                              again after the seconds in Retry-After.";
+                              again in a few seconds.";
                 new("no-region", "No node is there", detail)
             }
             Unplaced::Nowhere(Nowhere::Empty) | Unplaced::Away => {
                 let detail = "Nodes cannot agree now where a new room goes, for want of etcd; rooms that run go on and \
-                              can be joined. Try again after the seconds in Retry-After.";
+                              can be joined. Try again in a few seconds.";
                 new("fleet-away", "No new room begins now", detail)
             }
             Unplaced::Conflict => {
-                let detail = "Too many rooms begin at once; try again after the seconds in Retry-After.";
+                let detail = "Too many rooms begin at once; try again in a few seconds.";
                 new("busy", "The fleet is busy", detail)
             }
             Unplaced::OtherRegion => {

@@ -35,8 +35,7 @@ impl Problem {
                     _ => "A host of the room sees your name and can let you in",
                 };
                 let detail = format!(
-                    "{who}. You have waited {waited_s} s of at most {minutes} min; ask again after the seconds in \
-                     Retry-After to wait on."
+                    "{who}. You have waited {waited_s} s of at most {minutes} min; ask again in a few seconds to wait on."
                 );
                 Self::new(S::SERVICE_UNAVAILABLE, LOBBY, "You wait to be let in", detail)
             }
@@ -49,7 +48,7 @@ impl Problem {
                 Self::new(S::FORBIDDEN, "not-let-in", "Nobody let you in", detail)
             }
             Refusal::LobbyFull => {
-                let detail = "As many people wait to be let in as may; try again after the seconds in Retry-After.";
+                let detail = "As many people wait to be let in as may; try again in a few seconds.";
                 Self::new(S::SERVICE_UNAVAILABLE, "lobby-full", "Too many wait to be let in", detail)
             }
             _ => {
@@ -85,8 +84,8 @@ impl Problem {
                     QuotaOf::Recordings => ("There are as many recordings as may be", "rooms recorded at once"),
                 };
                 let detail = format!(
-                    "Whoever this room is of has agreed on {most} {what}; try again after the seconds in Retry-After, \
-                     when one has ended, or ask them for more."
+                    "Whoever this room is of has agreed on {most} {what}; try again in half a minute, when \
+                     one has ended, or ask them for more."
                 );
                 Self::new(StatusCode::TOO_MANY_REQUESTS, TENANT_FULL, title, detail)
             }
