@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tessera::app::load::HlsReport;
+use tokio::task::JoinSet;
 
 use crate::browser::driver;
 use crate::browser::node::{Load, Node};
@@ -19,6 +20,8 @@ use crate::retention::deadline::BINARY;
 /// How long a step may take on a slow and busy machine before the test says that it will never happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 const ROOM: &str = "shown";
+/// Players that come in the same moment: more than requests for which an encoder is asked at once.
+const AT_ONCE: usize = 60;
 
 /// A node with two people in a room, for as long as a test may take.
 fn call(flags: &[&str]) -> (Node, Load) {
@@ -35,15 +38,24 @@ async fn get(url: &str) -> (u16, reqwest::header::HeaderMap, String) {
     (status, headers, String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The room's multivariant playlist, once the room is there.
+/// The room's multivariant playlist, once the room is there; many come for it in the same moment.
 async fn multivariant(base: &str) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
-        let (status, _, text) = get(&format!("{base}hls/{ROOM}/index.m3u8")).await;
-        if status == 200 {
+        let mut asked = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let url = format!("{base}hls/{ROOM}/index.m3u8");
+            asked.spawn(async move { get(&url).await });
+        }
+        let answers = asked.join_all().await;
+        let is_wrong = |(status, _, _): &&(u16, _, _)| *status != 200 && *status != 404;
+        if let Some((status, _, text)) = answers.iter().find(is_wrong) {
+            panic!("{status}: {text}");
+        }
+        if let Some((_, _, text)) = answers.into_iter().find(|(status, _, _)| *status == 200) {
             return text;
         }
-        assert!(status == 404 && Instant::now() < until, "{status}: {text}");
+        assert!(Instant::now() < until, "no such room");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -93,11 +93,16 @@ async fn multivariant(
     RoomPath(room): RoomPath,
 ) -> Result<Response, Problem> {
     let live = rooms.room(&room).ok_or(Refusal::RoomNotFound)?;
-    let offered: Vec<RungSpec> = live.offered().map(|(_, rung)| rung.spec).collect();
-    let unknown: Vec<RungSpec> = offered.into_iter().filter(|spec| rooms.known_codecs(*spec).is_none()).collect();
-    if !unknown.is_empty() {
-        let asked = rooms.clone();
-        in_hand.decode(move || unknown.into_iter().for_each(|spec| drop(asked.codecs(spec)))).await?;
+    let unknown = || -> Vec<RungSpec> {
+        let offered = live.offered().map(|(_, rung)| rung.spec);
+        offered.filter(|spec| rooms.known_codecs(*spec).is_none()).collect()
+    };
+    if !unknown().is_empty() {
+        let _turn = rooms.turn().await;
+        let (asked, unknown) = (rooms.clone(), unknown());
+        if !unknown.is_empty() {
+            in_hand.decode(move || unknown.into_iter().for_each(|spec| drop(asked.codecs(spec)))).await?;
+        }
     }
     let mut variants: Vec<Variant> = live.offered().filter_map(|(_, rung)| variant(&rooms, &live.run, rung)).collect();
     score(&mut variants);

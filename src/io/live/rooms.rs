@@ -48,6 +48,8 @@ struct Shared {
     ended: Mutex<VecDeque<Ended>>,
     /// CODECS of rungs that an encoder was asked for.
     codecs: Mutex<HashMap<RungSpec, Arc<str>>>,
+    /// Whoever asks an encoder; the others wait for what it says.
+    learning: tokio::sync::Mutex<()>,
     waits: Waits,
 }
 
@@ -86,7 +88,8 @@ impl LiveRooms {
     #[must_use]
     pub fn new(setup: LiveSetup, counters: LiveCounters) -> Self {
         let (rooms, ended, codecs) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Self(Some(Arc::new(Shared { setup, counters, rooms, ended, codecs, waits: Waits::default() })))
+        let learning = tokio::sync::Mutex::default();
+        Self(Some(Arc::new(Shared { setup, counters, rooms, ended, codecs, learning, waits: Waits::default() })))
     }
 
     /// A room begins; `None` where nothing is watched by HLS.
@@ -171,6 +174,12 @@ impl LiveRooms {
     pub fn known_codecs(&self, spec: RungSpec) -> Option<Arc<str>> {
         let shared = self.0.as_ref()?;
         shared.codecs.lock().unwrap_or_else(PoisonError::into_inner).get(&spec).cloned()
+    }
+
+    /// The turn to ask an encoder: five hundred players who come in the same moment ask once.
+    pub async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let shared = self.0.as_ref()?;
+        Some(shared.learning.lock().await)
     }
 
     /// The same; asks one, if need be, which takes as long as a keyframe. `None` where it writes nothing.
