@@ -138,3 +138,25 @@ fn wrong_usage_ends_the_program_with_code_2() {
         assert!(!run.stderr.is_empty());
     }
 }
+
+#[test]
+fn a_check_reads_the_certificates_files_where_they_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [config, cert, key] = ["tessera.toml", "cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&config, format!("[http]\ntls_cert = {cert:?}\ntls_key = {key:?}\n")).unwrap();
+    let check = || {
+        let checked = Command::new(env!("CARGO_BIN_EXE_tessera"))
+            .args(["serve", "--check", "--config"])
+            .arg(&config)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (checked.status.code(), text(checked.stdout), text(checked.stderr))
+    };
+    let (code, told, _) = check();
+    assert!(code == Some(0) && told.contains("cert.pem") && told.contains("not here"), "{told}");
+    std::fs::write(&cert, "no certificate").unwrap();
+    std::fs::write(&key, "no key").unwrap();
+    let (code, _, told) = check();
+    assert!(code == Some(2) && told.contains("no PEM certificate"), "{told}");
+}

@@ -162,6 +162,11 @@ pub fn run(args: ServeArgs) -> ExitCode {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.configuration()?;
     if args.check {
+        // A configuration is checked on other machines too, where no secret lies.
+        if let Some(absent) = config.http.tls.absent() {
+            say!("the configuration can be used where {} is, which is not here", absent.display());
+            return Ok(());
+        }
         Node::check(&config)?;
         say!("the configuration can be used");
         return Ok(());

@@ -1,7 +1,7 @@
 //! **The question:** where does the HTTP door stand, how is it secured, and who may do what there?
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,13 @@ pub enum Tls {
 }
 
 impl Tls {
+    /// The operator's file that is not there, if one is not.
+    #[must_use]
+    pub fn absent(&self) -> Option<&Path> {
+        let Self::Files { cert, key } = self else { return None };
+        [cert, key].into_iter().find(|file| !file.exists()).map(PathBuf::as_path)
+    }
+
     /// Reads the three keys (or flags) that an operator sets.
     ///
     /// # Errors
