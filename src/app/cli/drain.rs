@@ -33,7 +33,7 @@ pub struct DrainArgs {
     #[arg(long)]
     pub url: Option<String>,
     /// End the rooms that still run after so long, such as 30m; in a fleet whose nodes share a secret they move to
-    /// other nodes then. Without it they end by themselves, and move after [node] drain_seconds
+    /// other nodes then. Without it they end by themselves, and move after node.drain_seconds
     #[arg(long, value_name = "TIME", conflicts_with = "undo")]
     pub within: Option<Span>,
     /// Return once no room is left and no recording waits for its store

@@ -35,7 +35,8 @@ impl Problem {
                     _ => "A host of the room sees your name and can let you in",
                 };
                 let detail = format!(
-                    "{who}. You have waited {waited_s} s of at most {minutes} min; ask again in a few seconds to wait on."
+                    "{who}. You have waited {waited_s} s of at most {minutes} min; ask again in a few seconds to wait \
+                     on."
                 );
                 Self::new(S::SERVICE_UNAVAILABLE, LOBBY, "You wait to be let in", detail)
             }
