@@ -462,16 +462,21 @@ fn a_room_that_moves_takes_its_reservation_along_and_has_a_greater_fence_each_ti
     assert!(!member.is_gone(&room(1)));
 }
 
-#[test]
-fn a_room_moves_to_no_node_that_drains_or_is_full_and_keeps_its_fence_as_it_grows() {
-    let (mut store, now) =
-        (Store::with([(label("n0"), node(0, 140, None)), (label("n1"), node(1, 140, None))]), Instant::now());
+/// Two nodes, and a room at the second that is to go to the first.
+fn about_to_move() -> (Store, Fleet, Shift) {
+    let mut store = Store::with([(label("n0"), node(0, 140, None)), (label("n1"), node(1, 140, None))]);
     let mut fleet = store.read();
     let mut batch = Batch::new(vec![Need { prefers: Some(label("n1")), ..need(room(1), 51) }]);
     let asked = batch.ask(&fleet).unwrap();
     let answer = store.commit(&asked);
     batch.hear(&mut fleet, asked, answer);
-    let shift = Shift { room: room(1), from: label("n1"), to: label("n0"), is_return: false };
+    (store, fleet, Shift { room: room(1), from: label("n1"), to: label("n0"), is_return: false })
+}
+
+#[test]
+fn a_room_moves_to_no_node_that_drains_or_is_full_and_keeps_its_fence_as_it_grows() {
+    let (mut store, mut fleet, shift) = about_to_move();
+    let now = Instant::now();
     let with = |change: fn(&mut NodeRecord)| {
         let mut known = store.nodes[&label("n0")].clone();
         change(&mut known.value);
@@ -498,14 +503,8 @@ fn a_room_moves_to_no_node_that_drains_or_is_full_and_keeps_its_fence_as_it_grow
 
 #[test]
 fn what_was_reserved_stays_so_for_a_room_that_was_handed_over_before_etcd_said_so() {
-    let (mut store, mut now) =
-        (Store::with([(label("n0"), node(0, 140, None)), (label("n1"), node(1, 140, None))]), Instant::now());
-    let mut fleet = store.read();
-    let mut batch = Batch::new(vec![Need { prefers: Some(label("n1")), ..need(room(1), 51) }]);
-    let asked = batch.ask(&fleet).unwrap();
-    let answer = store.commit(&asked);
-    batch.hear(&mut fleet, asked, answer);
-    let shift = Shift { room: room(1), from: label("n1"), to: label("n0"), is_return: false };
+    let (mut store, mut fleet, shift) = about_to_move();
+    let mut now = Instant::now();
     let (asked, fence) = shift.ask(&fleet).unwrap();
     let answer = store.commit(&asked);
     let mut member = member();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 use crate::base::media::Outbox;
+use crate::core::ladder::bandwidth::LinkVerdict;
 
 /// What comes through of a smaller rung has to leave so much free.
 const HEADROOM: f32 = 0.9;
@@ -39,6 +40,15 @@ pub enum ViewerInput {
     Clear,
     /// The deadline came.
     Due,
+}
+
+impl From<LinkVerdict> for ViewerInput {
+    fn from(verdict: LinkVerdict) -> Self {
+        match verdict {
+            LinkVerdict::Congested { arrives, queue } => Self::Congested { arrives, queue },
+            LinkVerdict::Clear => Self::Clear,
+        }
+    }
 }
 
 /// What a viewer gets from now on.

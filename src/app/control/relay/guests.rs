@@ -1,18 +1,17 @@
 //! **The question:** how does somebody watch a room of another node here? As at its own: they are answered, come in
 //! once their connection stands, get the rung that their link carries, and are told what viewers are told.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::control::relay::standing::{Guest, Relay, rung};
-use crate::app::control::room::{denied_message, refused_message};
+use crate::app::control::room::{denied_message, follow, refused_message};
 use crate::app::control::thread::Control;
 use crate::app::control::waiting::{Waiter, Wanted};
 use crate::base::limits;
-use crate::base::media::{Outbox, PeerId, RoomId, RungCodecs};
+use crate::base::media::{PeerId, RoomId, RungCodecs};
 use crate::core::access::Act;
-use crate::core::ladder::{LinkVerdict, ViewerInput, ViewerOutput, ViewerRung};
+use crate::core::ladder::{ViewerInput, ViewerOutput, ViewerRung};
 use crate::core::push::PushState;
 use crate::core::signal::{FromClient, FromNode, ProblemKind, WordKind};
 use crate::engine::flow::Fan;
@@ -100,11 +99,7 @@ impl Control {
                 }
             }
             NetEvent::Link { verdict, .. } => {
-                let input = match verdict {
-                    LinkVerdict::Congested { arrives, queue } => ViewerInput::Congested { arrives, queue },
-                    LinkVerdict::Clear => ViewerInput::Clear,
-                };
-                self.guest_input(now, name, relay, peer, input);
+                self.guest_input(now, name, relay, peer, verdict.into());
             }
             // They publish nothing.
             _ => {}
@@ -170,22 +165,10 @@ impl Control {
 
     fn guest_input(&mut self, now: Instant, name: &RoomId, relay: &mut Relay, peer: PeerId, input: ViewerInput) {
         let Some(follows) = relay.guests.get_mut(&peer).and_then(|guest| guest.rung.as_mut()) else { return };
-        let (before, mut changes) = (follows.at(), Outbox::new());
-        follows.handle(now, input, &mut changes);
-        let at = follows.at();
-        let Some(change) = changes.drain().next_back() else { return };
-        let node = &self.setup.counts.node;
-        match at.cmp(&before) {
-            Ordering::Greater => node.rung_downs.add(1),
-            Ordering::Less => node.rung_ups.add(1),
-            Ordering::Equal => {}
-        }
-        match change {
-            ViewerOutput::Hold => {
-                node.rung_holds.add(1);
-                self.workers.net.send(NetCommand::HoldPictures(peer));
-            }
-            ViewerOutput::Show { at_once, .. } => {
+        match follow(now, follows, input, &self.setup.counts.node) {
+            None => {}
+            Some(ViewerOutput::Hold) => self.workers.net.send(NetCommand::HoldPictures(peer)),
+            Some(ViewerOutput::Show { at_once, .. }) => {
                 let line = relay.guests.get(&peer).and_then(|guest| guest.line);
                 self.assign(now, name, relay, (peer, at_once));
                 let after = relay.guests.get(&peer).and_then(|guest| guest.line);

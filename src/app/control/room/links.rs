@@ -5,18 +5,36 @@ use std::time::Instant;
 
 use crate::app::control::room::effect::Effect;
 use crate::app::control::room::state::Room;
+use crate::app::workers::counters::NodeCounters;
 use crate::base::media::{Outbox, PeerId, RungCodecs};
-use crate::core::ladder::{LinkVerdict, Relief, ViewerInput, ViewerOutput};
+use crate::core::ladder::{LinkVerdict, Relief, ViewerInput, ViewerOutput, ViewerRung};
 use crate::io::webrtc::NetCommand;
+
+/// What follows for somebody who watches, here or at a relay, from what their link carries; it is counted.
+pub(in crate::app::control) fn follow(
+    now: Instant,
+    rung: &mut ViewerRung,
+    input: ViewerInput,
+    node: &NodeCounters,
+) -> Option<ViewerOutput> {
+    let (before, mut changes) = (rung.at(), Outbox::new());
+    rung.handle(now, input, &mut changes);
+    let change = changes.drain().next_back()?;
+    match rung.at().cmp(&before) {
+        Ordering::Greater => node.rung_downs.add(1),
+        Ordering::Less => node.rung_ups.add(1),
+        Ordering::Equal => {}
+    }
+    if matches!(change, ViewerOutput::Hold) {
+        node.rung_holds.add(1);
+    }
+    Some(change)
+}
 
 impl Room {
     /// A viewer's link carries less than it is given, or all of it again.
     pub(super) fn link_changed(&mut self, now: Instant, peer: PeerId, verdict: LinkVerdict, out: &mut Outbox<Effect>) {
-        let input = match verdict {
-            LinkVerdict::Congested { arrives, queue } => ViewerInput::Congested { arrives, queue },
-            LinkVerdict::Clear => ViewerInput::Clear,
-        };
-        self.viewer_input(now, peer, input, out);
+        self.viewer_input(now, peer, verdict.into(), out);
     }
 
     /// Viewers whose links were clear for long enough.
@@ -29,22 +47,10 @@ impl Room {
     fn viewer_input(&mut self, now: Instant, peer: PeerId, input: ViewerInput, out: &mut Outbox<Effect>) {
         let Some(watching) = self.peers.get_mut(peer).and_then(|entry| entry.watching.as_mut()) else { return };
         let (takes, Some(rung)) = (watching.takes, &mut watching.rung) else { return };
-        let (before, mut changes) = (rung.at(), Outbox::new());
-        rung.handle(now, input, &mut changes);
-        let at = rung.at();
-        let Some(change) = changes.drain().next_back() else { return };
-        let node = &self.setup.counts.node;
-        match at.cmp(&before) {
-            Ordering::Greater => node.rung_downs.add(1),
-            Ordering::Less => node.rung_ups.add(1),
-            Ordering::Equal => {}
-        }
-        match change {
-            ViewerOutput::Show { at, at_once } => self.show(now, peer, (at, at_once), takes, out),
-            ViewerOutput::Hold => {
-                node.rung_holds.add(1);
-                out.push(Effect::Net(NetCommand::HoldPictures(peer)));
-            }
+        match follow(now, rung, input, &self.setup.counts.node) {
+            Some(ViewerOutput::Show { at, at_once }) => self.show(now, peer, (at, at_once), takes, out),
+            Some(ViewerOutput::Hold) => out.push(Effect::Net(NetCommand::HoldPictures(peer))),
+            None => {}
         }
     }
 

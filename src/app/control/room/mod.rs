@@ -41,5 +41,6 @@ mod views;
 
 pub use effect::Effect;
 pub use input::Input;
+pub(super) use links::follow;
 pub(super) use net_events::{denied_message, refused_message};
 pub use state::{Room, RoomStats};
