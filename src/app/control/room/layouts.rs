@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::app::control::room::effect::Effect;
-use crate::app::control::room::state::Room;
+use crate::app::control::room::state::{Room, Wanted};
 use crate::base::limits;
 use crate::base::media::{Outbox, ParticipantId, PeerId, Size, TrackId, TrackKind, rtp_from_pts};
 use crate::core::access::{Act, Caller};
@@ -23,12 +23,15 @@ impl Room {
     /// Lays the room out anew; its first page shows.
     pub(super) fn set_layout(&mut self, now: Instant, layout: Layout, out: &mut Outbox<Effect>) {
         self.layout.layout = layout.clone();
+        // Older wishes have had their day.
+        self.layout.wanted = Wanted::default();
         out.push(Effect::Scene(scene::Input::Layout(layout)));
         self.to_recording(now, Event::Layout, out);
         self.broadcast_each(|caller| self.layout_message(caller), out);
     }
 
-    /// A participant asks for another layout, another page, or both.
+    /// A participant asks for another layout, another page, or both. Whoever asks a moment after somebody asked has their
+    /// turn soon; of those who wait, the last one's wish holds.
     pub(super) fn choose_layout(
         &mut self,
         now: Instant,
@@ -37,33 +40,30 @@ impl Room {
         page: Option<u32>,
         out: &mut Outbox<Effect>,
     ) {
-        if let Err(problem) = self.chosen(now, layout, page, out) {
-            Self::send(peer, &problem, out);
-        }
+        let layout = match layout.map(|document| Layout::from_value(&document)).transpose() {
+            Ok(layout) => layout,
+            Err(error) => {
+                let problem = FromNode::problem(ProblemKind::BadLayout, "This is no layout", &error.to_string());
+                return Self::send(peer, &problem, out);
+            }
+        };
+        self.layout.wanted.choose(layout, page);
+        self.choices_due(now, out);
     }
 
-    fn chosen(
-        &mut self,
-        now: Instant,
-        layout: Option<Value>,
-        page: Option<u32>,
-        out: &mut Outbox<Effect>,
-    ) -> Result<(), FromNode> {
-        let layout = layout.map(|document| Layout::from_value(&document)).transpose();
-        let layout = layout
-            .map_err(|error| FromNode::problem(ProblemKind::BadLayout, "This is no layout", &error.to_string()))?;
-        if self.layout.asked.is_some_and(|asked| now < asked + limits::LAYOUT_SPACING) {
-            let detail = "The room was laid out anew a moment ago; try again.";
-            return Err(FromNode::problem(ProblemKind::TooOften, "The layout changes too often", detail));
+    /// What was asked for holds now, unless the room was laid out a moment ago.
+    pub(super) fn choices_due(&mut self, now: Instant, out: &mut Outbox<Effect>) {
+        if self.layout.wanted.is_nothing() || self.layout.due().is_some_and(|at| now < at) {
+            return;
         }
         self.layout.asked = Some(now);
+        let Wanted { layout, page } = std::mem::take(&mut self.layout.wanted);
         if let Some(layout) = layout {
             self.set_layout(now, layout, out);
         }
         if let Some(page) = page {
             out.push(Effect::Scene(scene::Input::Page(page.saturating_sub(1) as usize)));
         }
-        Ok(())
     }
 
     /// How the room is laid out, as `caller` is told.

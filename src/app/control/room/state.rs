@@ -204,14 +204,46 @@ pub(super) struct LayoutState {
     pub(super) page: usize,
     /// How many there are; 0 before the first scene.
     pub(super) pages: usize,
-    /// When somebody last asked for another layout or page.
+    /// When it last was laid out as somebody asked.
     pub(super) asked: Option<Instant>,
+    /// What was asked for since.
+    pub(super) wanted: Wanted,
     /// The minute since 1970 that the room's clock shows; `None`: no clock.
     pub(super) clock: Option<u64>,
     /// Those whose tiles bear the mark of a muted microphone.
     pub(super) muted: Vec<ParticipantId>,
     /// Cameras and screens of which their owners say that they are off: nothing of them is shown.
     pub(super) said_off: Vec<TrackId>,
+}
+
+impl LayoutState {
+    /// When what is asked for holds, if it has to wait.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.asked.map(|asked| asked + limits::LAYOUT_SPACING).filter(|_| !self.wanted.is_nothing())
+    }
+}
+
+/// A layout or a page that somebody asked for and that does not hold yet.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) layout: Option<Layout>,
+    /// From 1.
+    pub(super) page: Option<u32>,
+}
+
+impl Wanted {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.layout.is_none() && self.page.is_none()
+    }
+
+    /// Another wish takes the place of an older one; pages are those of the layout they were asked with.
+    pub(super) fn choose(&mut self, layout: Option<Layout>, page: Option<u32>) {
+        if layout.is_some() {
+            *self = Self { layout, page };
+        } else {
+            self.page = page.or(self.page);
+        }
+    }
 }
 
 /// How a room stands.
@@ -336,6 +368,7 @@ impl Room {
             self.view.due(),
             self.roster.due(),
             self.places.due(),
+            self.layout.due(),
             self.moved.as_ref().map(|(_, until)| *until),
         ];
         all.into_iter().flatten().min()
@@ -505,6 +538,7 @@ impl Room {
         if self.places.due().is_some_and(|at| at <= now) {
             self.tell_places(now, out);
         }
+        self.choices_due(now, out);
         if self.moved.as_ref().is_some_and(|(_, until)| *until <= now) {
             return self.end(now, "it goes on at another node", out);
         }
