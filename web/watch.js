@@ -37,6 +37,8 @@ let way = null;
 let phase = "connecting";
 let lastProblem = null;
 let wantsRewind = false;
+/** Who watches stopped the picture: it stands still until they want it, however often its way comes back. */
+let isHeld = false;
 let turn = 0;
 
 /* What tests and the curious may read. */
@@ -316,6 +318,8 @@ async function watch() {
         // Why the first way failed tells more than that there is no second.
         problem ??= error instanceof Problem ? error : new Problem({ title: String(error.message ?? error) });
         if (isNowhere(error)) {
+          // Of what begins anew, everything is seen.
+          isHeld = false;
           problem = error;
           break;
         }
@@ -372,6 +376,7 @@ function setPhase(now) {
 }
 
 async function play() {
+  if (isHeld) return draw();
   try {
     await video.play();
     at("sound").hidden = true;
@@ -440,8 +445,9 @@ function draw() {
 }
 
 function togglePlay() {
-  if (video.paused) return video.play().catch(() => {});
-  video.pause();
+  isHeld = !video.paused;
+  if (isHeld) video.pause();
+  else play();
 }
 
 function toggleMute() {
@@ -450,6 +456,7 @@ function toggleMute() {
 }
 
 function goLive() {
+  isHeld = false;
   if (way instanceof Files) video.currentTime = way.edge;
   play();
 }
@@ -484,6 +491,7 @@ at("sound").addEventListener("click", () => {
   play();
 });
 at("way").addEventListener("click", () => {
+  isHeld = false;
   wantsRewind = !wantsRewind;
   at("quality").value = "";
   watch();
