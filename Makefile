@@ -48,11 +48,15 @@ serve: setup-build ## Run a node; open http://localhost:8080
 test: setup ## Run every test; lint and the purity of the lower floors first
 	@.ci/pages
 	@.ci/beside ".ci/seaweedfs && .ci/clients && .ci/kube" $(MAKE) --no-print-directory lint purity
-	$(CARGO) test --release --locked --lib --bins
+	$(CARGO) test --release --locked $(UNIT) --lib
+	$(CARGO) test --release --locked --bins
 	@CARGO=$(CARGO) .ci/suite
 
 bench: setup-build ## Run every bench; docs/benchmarks.md says what the figures mean
 	$(CARGO) bench --locked
+
+# Unit tests of the program, hardly optimised, are built in half the time and run as fast as most need: none judges speed.
+UNIT := $(foreach key,opt-level=1 codegen-units=64 debug=0,--config profile.release.package.tessera.$(key))
 
 # Nothing optimised, sums that overflow and debug assertions stop it. The rest of the program is checked nowhere like that.
 CHECKED := $(foreach key,opt-level=0 codegen-units=64 overflow-checks=true debug-assertions=true,--config profile.release.package.tessera.$(key))
