@@ -82,7 +82,7 @@ def main():
             told("nobody comes", node, before)
             for count in bursts:
                 before = node.figures()
-                guests, out = load(binary, node, count, STAY, folder, f"burst{count}", ["--speakers", "0"])
+                guests, out = load(binary, node, count, STAY, folder, f"burst{count}", ["--speakers", "0", "--first", str(options.people)])
                 guests.wait(timeout=120)
                 time.sleep(PAUSE)
                 came = json.loads(out.read_text())["participants"]
@@ -100,8 +100,10 @@ def main():
             call.wait(timeout=whole + 60)
             seen = json.loads(report.read_text())
             print(f"the call: {seen['participants']}, longest gap {seen['freezes']['longest_ms']:.0f} ms,")
-            # Latencies say nothing here: the guests' barcodes bear the same numbers.
-            print(f"  freezes over 500 ms {seen['freezes']['count']}")
+            face = max(seen["faces"], key=lambda face: face["longest_gap_ms"])
+            still = max(look["longest_picture_gap_ms"] for look in seen["decoders"])
+            print(f"  freezes over 500 ms {seen['freezes']['count']}, the picture stood still for {still:.0f} ms at most,")
+            print(f"  and the face of person {face['number']} for {face['longest_gap_ms']:.0f} ms; latency {seen['latency_ms']}")
             print(f"  voices {seen['audio']['heard']} of {seen['audio']['expected']}")
         finally:
             node.process.terminate()

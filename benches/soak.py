@@ -33,13 +33,13 @@ def come_and_go(binary, node, until, counts):
     while time.monotonic() < until:
         begun = time.monotonic()
         counts["came"] += 1
-        counts["failed"] += load(binary, node, 1, 1, "--decoders", "0", "--speakers", "0", "--no-video").wait() != 0
+        counts["failed"] += load(binary, node, 1, 1, "--first", "100", "--speakers", "0", "--no-video").wait() != 0
         time.sleep(max(0, 2 - (time.monotonic() - begun)))
 
 
 def lip_sync(binary, node, folder):
     out = Path(folder) / "lips.json"
-    load(binary, node, 2, LIP_SYNC_SPAN, "--decoders", "2", "--speakers", "1", "--json", str(out)).wait()
+    load(binary, node, 2, LIP_SYNC_SPAN, "--first", "101", "--decoders", "2", "--speakers", "1", "--json", str(out)).wait()
     return json.loads(out.read_text())
 
 
@@ -59,6 +59,11 @@ def slope(samples):
     sizes = [one["rss_mib"] for _, one in samples]
     mid, mean = sum(times) / len(times), sum(sizes) / len(sizes)
     return sum((t - mid) * (s - mean) for t, s in zip(times, sizes)) / sum((t - mid) ** 2 for t in times)
+
+
+def told(figures):
+    figures = figures if isinstance(figures, dict) else {"": figures}
+    return "not known" if None in figures.values() else " ".join(f"{key} {one:.0f}".strip() for key, one in figures.items()) + " ms"
 
 
 def main():
@@ -89,8 +94,8 @@ def main():
             print(f"slope of the second half: {slope(samples[len(samples) // 2:]):+.3f} MiB a minute")
             print(f"{counts['came']} came and left, {counts['failed']} of them failed")
             print(f"ticks {after[0] - before[0]:.0f}, left out {after[1] - before[1]:.0f}")
-            print("first two:", json.dumps(first)[:2000])
-            print("last two:", json.dumps(last)[:2000])
+            for label, two in (("first", first), ("last", last)):
+                print(f"the {label} two: sound after picture {told(two['audio']['lip_sync_ms'])}, picture {told(two['latency_ms'])}")
             call.terminate()
         finally:
             node.process.terminate()

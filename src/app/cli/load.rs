@@ -54,6 +54,9 @@ pub struct LoadArgs {
     /// How many of them share a screen, which shows what their camera does
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub screens: u32,
+    /// The number that the first one's barcode and voice bear [0 to 127 in all]: several loads in one room need numbers apart
+    #[arg(long, value_name = "NUMBER", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=127))]
+    pub first: u32,
     /// How many of them, from the first on, do not want to be recorded
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub unrecorded: u32,
@@ -139,6 +142,11 @@ pub fn run(args: LoadArgs) -> ExitCode {
         let told = "nobody is to come: give a number to --participants or --viewers";
         return Failure::Usage(told.to_owned()).report();
     }
+    if args.participants + args.first > u32::from(load::barcode::HIGHEST_NUMBER) + 1 {
+        let highest = load::barcode::HIGHEST_NUMBER;
+        let told = format!("people are told apart by numbers up to {highest}: give a smaller one to --first");
+        return Failure::Usage(told).report();
+    }
     let options = LoadOptions {
         url: args.url,
         token: args.token,
@@ -149,6 +157,7 @@ pub fn run(args: LoadArgs) -> ExitCode {
         decoders: args.decoders.map(|count| count as usize),
         speakers: args.speakers as usize,
         screens: args.screens as usize,
+        first: args.first as usize,
         unrecorded: args.unrecorded as usize,
         rungs: args.rungs,
         video: !args.no_video,

@@ -29,6 +29,8 @@ struct Desk {
     rung: Condvar,
     source: SourceVideo,
     cache: PathBuf,
+    /// What the first person's clips bear.
+    first: usize,
 }
 
 #[derive(Default)]
@@ -43,14 +45,14 @@ struct Shelves {
 }
 
 impl Library {
-    /// An empty one over the folder `cache`.
+    /// An empty one over the folder `cache`, of people whose clips bear numbers from `first` on.
     ///
     /// # Errors
     /// When memory or threads are out.
-    pub fn open(cache: PathBuf) -> Result<Self, LoadError> {
+    pub fn open(cache: PathBuf, first: usize) -> Result<Self, LoadError> {
         let system = |error: io::Error| LoadError::System(error.to_string());
         let source = SourceVideo::decode().map_err(system)?;
-        let desk = Arc::new(Desk { shelves: Mutex::default(), rung: Condvar::new(), source, cache });
+        let desk = Arc::new(Desk { shelves: Mutex::default(), rung: Condvar::new(), source, cache, first });
         let mut library = Self { desk, makers: Vec::new() };
         for maker in 0..clip::WORKERS {
             let desk = Arc::clone(&library.desk);
@@ -106,7 +108,7 @@ impl Desk {
         // On Linux this concerns the calling thread alone; where it is refused, clips are made all the same.
         let _ = rustix::process::nice(MODESTY);
         while let Some((number, setup)) = self.next() {
-            let made = clip::load_or_make(number, &setup, &self.cache, &self.source);
+            let made = clip::load_or_make(self.first + number, &setup, &self.cache, &self.source);
             let footage = made.map_err(|e| LoadError::Clip(e.to_string())).and_then(|clip| Footage::cut(&clip));
             let mut shelves = self.lock();
             shelves.making.remove(&(number, setup));
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn a_clip_is_made_once_for_all_who_want_it_and_a_wish_that_was_changed_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let library = Library::open(folder.path().to_owned()).unwrap();
+        let library = Library::open(folder.path().to_owned(), 0).unwrap();
         let setup = ClipSetup { fps: 5, size: Size::new(160, 90), ..ClipSetup::default() };
         let other = ClipSetup { fps: 10, ..setup };
         assert!(library.want(0, 3, setup).is_none());
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn what_no_encoder_takes_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let library = Library::open(folder.path().to_owned()).unwrap();
+        let library = Library::open(folder.path().to_owned(), 0).unwrap();
         let setup = ClipSetup { codec: Codec::Vp9, ..ClipSetup::default() };
         let begin = Instant::now();
         while library.waiting().is_ok() {

@@ -35,6 +35,8 @@ pub(super) struct Sounds {
 /// Decodes one mix. Owned by one thread.
 pub(super) struct Listener {
     number: usize,
+    /// What the first person's voice bears.
+    first: usize,
     speakers: Vec<usize>,
     decoder: OpusDecoder,
     bank: PilotBank,
@@ -51,16 +53,17 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// The ears of person `number`, who listens for `speakers`.
+    /// The ears of person `number`, who listens for `speakers`; the first person's voice bears the number `first`.
     ///
     /// # Errors
     /// When no decoder can be opened.
-    pub fn new(number: usize, speakers: &[usize]) -> Result<Self, OpusDecodeError> {
+    pub fn new(number: usize, speakers: &[usize], first: usize) -> Result<Self, OpusDecodeError> {
         Ok(Self {
             number,
+            first,
             speakers: speakers.to_vec(),
             decoder: OpusDecoder::new()?,
-            bank: PilotBank::new(speakers.iter().copied()),
+            bank: bank(speakers, first),
             position: 0,
             stamps: VecDeque::with_capacity(limits::LOAD_STAMPS_MAX),
             syncs_ms: Vec::new(),
@@ -74,7 +77,7 @@ impl Listener {
     /// Forgets what was measured; the measured span begins at `now`.
     pub fn begin(&mut self, now: Instant) {
         (self.arrival, self.longest_gap) = (Some(now), Duration::ZERO);
-        self.bank = PilotBank::new(self.speakers.iter().copied());
+        self.bank = bank(&self.speakers, self.first);
         self.position = 0;
         self.stamps.clear();
         self.syncs_ms.clear();
@@ -96,6 +99,7 @@ impl Listener {
         self.stamps.push_back((self.position, frame.arrival));
         self.position += samples.len() as u64 / 2;
         for onset in self.bank.take_onsets() {
+            let onset = Onset { number: onset.number - self.first, ..onset };
             let delay = self.sound_delay(onset, log);
             let Some(delay) = delay.filter(|_| onset.number != self.number && onset.sample >= SETTLING) else {
                 continue;
@@ -113,7 +117,8 @@ impl Listener {
     pub fn end(mut self, now: Instant) -> Sounds {
         self.gap(now);
         let Self { syncs_ms, ways, broken, longest_gap, .. } = self;
-        Sounds { heard: self.bank.heard(), syncs_ms, ways, broken, longest_gap }
+        let heard = self.bank.heard().into_iter().map(|number| number - self.first).collect();
+        Sounds { heard, syncs_ms, ways, broken, longest_gap }
     }
 
     fn gap(&mut self, now: Instant) {
@@ -137,6 +142,10 @@ impl Listener {
     }
 }
 
+fn bank(speakers: &[usize], first: usize) -> PilotBank {
+    PilotBank::new(speakers.iter().map(|number| first + number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +162,7 @@ mod tests {
         let log = SendLog::new(Instant::now(), 2, voice.packets.len());
         (0..=50).for_each(|word| log.note_spoken(1, word));
         let sent = log.word_sent(1, 50).unwrap();
-        let mut listener = Listener::new(0, &[1, 2]).unwrap();
+        let mut listener = Listener::new(0, &[1, 2], 0).unwrap();
         listener.begin(sent);
         // From the middle of the first second to that of the next: one gate opens, 60 ms after its first packet was
         // sent.
@@ -177,7 +186,7 @@ mod tests {
         let log = SendLog::new(Instant::now(), 2, voice.packets.len());
         (0..=50).for_each(|word| log.note_spoken(1, word));
         let sent = log.word_sent(1, 50).unwrap();
-        let mut listener = Listener::new(0, &[1]).unwrap();
+        let mut listener = Listener::new(0, &[1], 0).unwrap();
         listener.begin(sent);
         for (at, data) in (0..75_u64).zip(&voice.packets).skip(60) {
             let arrival = sent + Duration::from_millis(at * 20) - Duration::from_secs(1);
@@ -188,9 +197,27 @@ mod tests {
     }
 
     #[test]
+    fn those_of_another_load_are_not_heard() {
+        let ours = voice::speech(61).unwrap();
+        for (first, heard) in [(60, BTreeSet::from([1])), (0, BTreeSet::new())] {
+            let log = SendLog::new(Instant::now(), 2, ours.packets.len()).numbered_from(first);
+            (0..=50).for_each(|word| log.note_spoken(1, word));
+            let sent = log.word_sent(1, 50).unwrap();
+            let mut listener = Listener::new(0, &[0, 1], first).unwrap();
+            listener.begin(sent);
+            for (at, data) in (0..75_u64).zip(&ours.packets).skip(25) {
+                let arrival = sent + Duration::from_millis(60 + at * 20) - Duration::from_secs(1);
+                listener.listen(&packet(data, at, arrival), &log, |_| None);
+            }
+            let sounds = listener.end(sent);
+            assert_eq!((sounds.ways.count() > 0, sounds.heard), (!heard.is_empty(), heard), "from {first}");
+        }
+    }
+
+    #[test]
     fn a_packet_that_is_no_opus_is_counted() {
         let log = SendLog::new(Instant::now(), 1, 1);
-        let mut listener = Listener::new(0, &[0]).unwrap();
+        let mut listener = Listener::new(0, &[0], 0).unwrap();
         listener.listen(&packet(&bytes::Bytes::from_static(&[0xff]), 0, Instant::now()), &log, |_| None);
         assert_eq!(listener.end(Instant::now()).broken, 1);
     }

@@ -26,6 +26,7 @@ mod link;
 mod listener;
 mod participant;
 pub mod pilot;
+mod places;
 mod receiver;
 mod reception;
 mod reel;

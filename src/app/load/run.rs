@@ -58,6 +58,9 @@ pub struct LoadOptions {
     pub speakers: usize,
     /// How many share a screen, which shows what their camera does.
     pub screens: usize,
+    /// The number that the first one's pictures and voice bear, by which they are known again: loads in one room need
+    /// numbers apart.
+    pub first: usize,
     /// How many of them, from the first on, do not want to be recorded.
     pub unrecorded: usize,
     /// The rungs that people and viewers ask for, in turn; none: the room's first for all.
@@ -95,6 +98,7 @@ impl Default for LoadOptions {
             decoders: None,
             speakers: 3,
             screens: 0,
+            first: 0,
             unrecorded: 0,
             rungs: Vec::new(),
             video: true,
@@ -160,10 +164,10 @@ impl Material {
         let wrong = |error: std::io::Error| LoadError::Clip(error.to_string());
         let speakers: Vec<usize> = (0..options.speakers.min(options.participants)).collect();
         let silence = voice::silence().map_err(wrong)?;
-        let spoken = speakers.iter().map(|number| voice::speech(*number)).collect::<Result<Vec<_>, _>>();
+        let spoken = speakers.iter().map(|number| voice::speech(options.first + number)).collect::<Result<Vec<_>, _>>();
         let mut voices = spoken.map_err(wrong)?;
         voices.resize(options.participants, silence);
-        Ok(Self { library: Arc::new(Library::open(clip::cache_folder())?), voices, speakers })
+        Ok(Self { library: Arc::new(Library::open(clip::cache_folder(), options.first)?), voices, speakers })
     }
 }
 
@@ -224,7 +228,7 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(options: &'a LoadOptions, door: Door, material: Material, start: Instant) -> Self {
-        let log = SendLog::new(Instant::now(), options.participants, LOOP_PACKETS);
+        let log = SendLog::new(Instant::now(), options.participants, LOOP_PACKETS).numbered_from(options.first);
         Self {
             options,
             start,

@@ -20,6 +20,8 @@ pub(super) fn lane(number: usize, track: VideoTrack) -> usize {
 #[derive(Debug)]
 pub(super) struct SendLog {
     epoch: Instant,
+    /// What the first person's pictures and voice bear.
+    first: usize,
     /// Nanoseconds since `epoch` plus one, by person's track and moment of the loop; 0 is never.
     sent: Vec<Vec<AtomicU64>>,
     /// The same instants for the voice's packets.
@@ -38,12 +40,23 @@ impl SendLog {
         let blank = |length: usize| (0..length).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
         Self {
             epoch,
+            first: 0,
             sent: (0..people * TRACKS).map(|_| blank(MOMENTS)).collect(),
             spoken: (0..people).map(|_| blank(words)).collect(),
             alive: (0..people).map(|_| AtomicBool::new(false)).collect(),
             sending: blank(people * TRACKS),
             asked: blank(people * TRACKS),
         }
+    }
+
+    /// Of people whose pictures and voices bear numbers from `first` on.
+    pub fn numbered_from(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
+    /// What the first person's pictures and voice bear.
+    pub fn first(&self) -> usize {
+        self.first
     }
 
     /// When person `number` last sent `moment` of their loop on `track`.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::barcode;
 use super::gauge::Gauge;
+use super::places::{Places, Told};
 use super::receiver::Way;
 use super::sendlog::{SendLog, lane};
 use crate::base::limits;
 use crate::base::media::{Codec, ParticipantId, ReceivedFrame, Size, VideoFrame};
-use crate::core::signal::{TilePlace, VideoTrack};
+use crate::core::signal::VideoTrack;
 use crate::engine::decode::{DecodeError, VideoDecoder, video_decoder};
 
 /// What was seen while it was measured.
@@ -102,9 +103,7 @@ pub(super) struct Viewer {
     /// A connection that was made since, of which nothing was seen yet.
     next: Option<Next>,
     pictures: Vec<VideoFrame>,
-    tiles: Vec<TilePlace>,
-    /// The canvas that the tiles were laid out for; a rung may be smaller.
-    canvas: Size,
+    places: Places,
     newest: Vec<Option<Sighting>>,
     picture_at: Option<Instant>,
     /// When measuring began.
@@ -117,12 +116,12 @@ struct Next {
     way: Way,
     codec: Codec,
     decoder: Box<dyn VideoDecoder>,
-    scene: Option<(Vec<TilePlace>, Size)>,
+    places: Places,
 }
 
 impl Next {
     fn of(way: Way, codec: Codec) -> Option<Self> {
-        Some(Self { way, codec, decoder: video_decoder(codec).ok()?, scene: None })
+        Some(Self { way, codec, decoder: video_decoder(codec).ok()?, places: Places::default() })
     }
 }
 
@@ -138,8 +137,7 @@ impl Viewer {
             decoder: video_decoder(Codec::Av1)?,
             next: None,
             pictures: Vec::new(),
-            tiles: Vec::new(),
-            canvas: Size::new(0, 0),
+            places: Places::default(),
             newest: vec![None; lane(people, VideoTrack::Camera)],
             picture_at: None,
             begun: None,
@@ -147,30 +145,30 @@ impl Viewer {
         })
     }
 
-    /// As [`Self::rearrange`], of what is told by one of several connections.
-    pub fn rearrange_by(&mut self, way: Way, tiles: Vec<TilePlace>, canvas: Size) {
+    /// The node tells by one of several connections where the tiles will lie.
+    pub fn rearrange_by(&mut self, way: Way, told: Told) {
         match way.cmp(&self.way) {
             Ordering::Less => {}
-            Ordering::Equal => self.rearrange(tiles, canvas),
+            Ordering::Equal => self.places.tell(told),
             Ordering::Greater => {
                 let codec = self.codec;
                 if self.next.as_ref().is_none_or(|next| next.way < way) {
                     self.next = Next::of(way, codec);
                 }
                 if let Some(next) = &mut self.next {
-                    next.scene = Some((tiles, canvas));
+                    next.places.tell(told);
                 }
             }
         }
     }
 
-    /// The node tells where the tiles lie on a canvas from now on. Who has none any more does not stand still.
-    pub fn rearrange(&mut self, tiles: Vec<TilePlace>, canvas: Size) {
+    /// Who has no tile any more does not stand still.
+    fn forget_who_went(&mut self) {
+        let Some(told) = self.places.now() else { return };
         for newest in &mut self.newest {
-            let is_owner = |of: Owner| tiles.iter().any(|tile| (tile.participant, tile.track) == of);
+            let is_owner = |of: Owner| told.tiles.iter().any(|tile| (tile.participant, tile.track) == of);
             *newest = newest.filter(|sighting| is_owner(sighting.owner));
         }
-        (self.tiles, self.canvas) = (tiles, canvas);
     }
 
     /// Forgets what was measured; the measured span begins at `now`.
@@ -199,17 +197,19 @@ impl Viewer {
         }
         let Some(next) = &mut self.next else { return };
         if next.codec != frame.codec {
-            let scene = next.scene.take();
-            self.next = Next::of(way, frame.codec).map(|next| Next { scene, ..next });
+            let places = std::mem::take(&mut next.places);
+            self.next = Next::of(way, frame.codec).map(|next| Next { places, ..next });
         }
         let Some(next) = &mut self.next else { return };
         let mut pictures = std::mem::take(&mut self.pictures);
         let decoded = next.decoder.decode(frame.coded(), &mut pictures);
         if decoded.is_ok() && !pictures.is_empty() {
-            let Next { codec, decoder, scene, .. } = self.next.take().expect("it was there a moment ago");
+            let Next { codec, decoder, places, .. } = self.next.take().expect("it was there a moment ago");
             (self.way, self.codec, self.decoder) = (way, codec, decoder);
-            if let Some((tiles, canvas)) = scene {
-                self.rearrange(tiles, canvas);
+            // Until the new node tells its own, what the old one told is the best guess.
+            if places.now().is_some() {
+                self.places = places;
+                self.forget_who_went();
             }
             let now = Instant::now();
             if let Some(before) = self.picture_at {
@@ -217,7 +217,7 @@ impl Viewer {
                 self.sights.longest_move_gap = self.sights.longest_move_gap.max(gap);
             }
             for picture in pictures.drain(..) {
-                self.show(&picture, now, log);
+                self.show(&picture, frame.rtp_time as u32, now, log);
             }
         }
         pictures.clear();
@@ -239,7 +239,7 @@ impl Viewer {
         }
         let now = Instant::now();
         for picture in pictures.drain(..) {
-            self.show(&picture, now, log);
+            self.show(&picture, frame.rtp_time as u32, now, log);
         }
         self.pictures = pictures;
     }
@@ -264,7 +264,8 @@ impl Viewer {
         self.sights
     }
 
-    fn show(&mut self, picture: &VideoFrame, now: Instant, log: &SendLog) {
+    /// `time` is its RTP timestamp.
+    fn show(&mut self, picture: &VideoFrame, time: u32, now: Instant, log: &SendLog) {
         let rungs = &mut self.sights.rungs;
         if rungs.last().is_none_or(|(_, size)| *size != picture.size) && rungs.len() < limits::LOAD_SWITCHES_MAX {
             let begun = self.begun.unwrap_or(now);
@@ -278,20 +279,27 @@ impl Viewer {
         if let Some(before) = self.picture_at.replace(now) {
             self.picture_gap(now.saturating_duration_since(before));
         }
-        for at in 0..self.tiles.len() {
-            let TilePlace { participant, track, x, y, width, height, .. } = self.tiles[at];
+        if self.places.come_to(time) {
+            self.forget_who_went();
+        }
+        for at in 0..self.places.now().map_or(0, |told| told.tiles.len()) {
+            let Some(told) = self.places.now() else { break };
+            let tile = &told.tiles[at];
+            let (owner, [x, y, width, height]) = ((tile.participant, tile.track), told.place(tile, time));
             let along = |at: u32, of: u32, on: u32| at as usize * on as usize / (of as usize).max(1);
-            let wide = |at| along(at, self.canvas.width, picture.size.width);
-            let high = |at| along(at, self.canvas.height, picture.size.height);
+            let wide = |at| along(at, told.canvas.width, picture.size.width);
+            let high = |at| along(at, told.canvas.height, picture.size.height);
             let (x, y, width, height) = (wide(x), high(y), wide(width), high(height));
             if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
-                self.sight(code, (participant, track), now, log);
+                self.sight(code, owner, now, log);
             }
         }
     }
 
     fn sight(&mut self, code: barcode::Barcode, owner: Owner, now: Instant, log: &SendLog) {
-        let (number, (_, track)) = (usize::from(code.number), owner);
+        // A lower or a higher one is borne by somebody of another load.
+        let Some(number) = usize::from(code.number).checked_sub(log.first()) else { return };
+        let (_, track) = owner;
         let lane = lane(number, track);
         let Some(before) = self.newest.get(lane).copied() else { return };
         self.sights.seen.insert(number);
@@ -335,6 +343,7 @@ mod tests {
     use super::*;
     use crate::app::load::barcode::Barcode;
     use crate::base::media::{Matrix, Picture, PlaneRef};
+    use crate::core::signal::TilePlace;
 
     const WIDTH: usize = 640;
     const HEIGHT: usize = 180;
@@ -381,7 +390,8 @@ mod tests {
             z: 0,
             from: None,
         };
-        viewer.rearrange(vec![tile(0), tile(320)], Size::new(WIDTH as u32, HEIGHT as u32));
+        let (tiles, canvas) = (vec![tile(0), tile(320)], Size::new(WIDTH as u32, HEIGHT as u32));
+        viewer.places.tell(Told { after: 0, motion_ms: 0, canvas, tiles });
         viewer
     }
 
@@ -395,12 +405,15 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut viewer = viewer();
-        viewer.show(&composite([0, 1]), at(0), &log);
-        let (all, canvas) = (viewer.tiles.clone(), viewer.canvas);
-        viewer.rearrange(all[..1].to_vec(), canvas);
-        (1..8).for_each(|step| viewer.show(&composite([step, 1]), at(u64::from(step) * 100), &log));
-        viewer.rearrange(all, canvas);
-        viewer.show(&composite([7, 2]), at(750), &log);
+        viewer.show(&composite([0, 1]), 1, at(0), &log);
+        let all = viewer.places.now().unwrap().clone();
+        // Each is told before it holds.
+        viewer.rearrange_by(0, Told { after: 1, tiles: all.tiles[..1].to_vec(), ..all.clone() });
+        viewer.rearrange_by(0, Told { after: 8, ..all });
+        (1..8).for_each(|step| {
+            viewer.show(&composite([step, 1]), 1 + u32::from(step), at(u64::from(step) * 100), &log);
+        });
+        viewer.show(&composite([7, 2]), 9, at(750), &log);
         let sights = viewer.end(at(800), &log);
         assert_eq!((sights.freezes, sights.longest_gap), (0, Duration::from_millis(100)));
     }
@@ -413,8 +426,8 @@ mod tests {
         let sent = log.frame_sent(0, VideoTrack::Camera, 3).unwrap();
         let mut viewer = viewer();
         let at = |ms| sent + Duration::from_millis(ms);
-        viewer.show(&composite([3, 5]), at(80), &log);
-        viewer.show(&composite([3, 5]), at(100), &log);
+        viewer.show(&composite([3, 5]), 1, at(80), &log);
+        viewer.show(&composite([3, 5]), 2, at(100), &log);
         assert_eq!(viewer.delay(0), Some(Duration::from_millis(80)));
         let sights = viewer.end(at(100), &log);
         assert_eq!((sights.pictures, sights.freezes), (2, 0));
@@ -475,7 +488,7 @@ mod tests {
         // Person 0 stands still from the second picture on, person 1 goes on.
         for step in 0..7_u16 {
             let now = start + Duration::from_millis(u64::from(step) * 100);
-            viewer.show(&composite([step.min(1), step]), now, &log);
+            viewer.show(&composite([step.min(1), step]), u32::from(step), now, &log);
         }
         let sights = viewer.end(start + Duration::from_millis(610), &log);
         assert_eq!((sights.freezes, sights.longest_gap), (1, Duration::from_millis(510)));

@@ -12,12 +12,11 @@ use tokio::sync::watch;
 
 use super::error::LoadError;
 use super::listener::{Listener, Sounds};
+use super::places::Told;
 use super::receiver::{Inward, Way};
 use super::sendlog::SendLog;
 use super::viewer::{Sights, Viewer};
 use crate::base::limits;
-use crate::base::media::Size;
-use crate::core::signal::FromNode;
 
 /// Whether what happens counts. Written by the run, read by every witness.
 #[derive(Debug, Default)]
@@ -77,7 +76,7 @@ impl Witness {
     ) -> Result<Self, LoadError> {
         let failed = |why: String| LoadError::System(format!("a decoder for person {number}: {why}"));
         let viewer = looks.then(|| Viewer::new(log.people())).transpose().map_err(|e| failed(e.to_string()))?;
-        let listener = Listener::new(number, speakers).map_err(|e| failed(e.to_string()))?;
+        let listener = Listener::new(number, speakers, log.first()).map_err(|e| failed(e.to_string()))?;
         let (senses, inward) = bounded(limits::LOAD_SENSES_LEN);
         let shown = watch::Sender::new(0);
         let attention = Attention { number, viewer, listener, log, phase, way: 0, shown: shown.clone() };
@@ -139,8 +138,10 @@ impl Attention {
                     self.shown.send_replace(seen);
                 }
             }
-            (Inward::Told(way, FromNode::Scene { width, height, tiles, .. }), Some(viewer)) => {
-                viewer.rearrange_by(way, tiles, Size::new(width, height));
+            (Inward::Told(way, message), Some(viewer)) => {
+                if let Some(told) = Told::of(message) {
+                    viewer.rearrange_by(way, told);
+                }
             }
             // Who only listens has heard it as soon as something comes.
             (Inward::Sound(way, _), None) if way > self.way => {

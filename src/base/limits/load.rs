@@ -41,6 +41,8 @@ pub const LOAD_PHASE_SPACING: Duration = Duration::from_millis(20);
 pub const LOAD_STAMPS_MAX: usize = 25;
 /// Changes of the composite's extents that a viewer of it remembers.
 pub const LOAD_SWITCHES_MAX: usize = 256;
+/// Scenes that somebody was told and no frame has come to yet; older ones are let go.
+pub const LOAD_SCENES_MAX: usize = 64;
 /// Lip-sync measurements that a listener keeps.
 pub const LOAD_SYNCS_MAX: usize = 10_000;
 /// How long a datagram may wait before a bad link of theirs, unless told otherwise.
