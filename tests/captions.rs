@@ -248,7 +248,7 @@ async fn reads(browser: &Browser, captioner: &mut Captioner, line: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_watch_in_a_page_read_captions_by_webrtc_and_by_hls() {
     let node = Node::start();
-    let load = Load::start(&node, ROOM, 2, 240);
+    let load = Load::start(&node, ROOM, 2, 600);
     node.wait_for_participants(ROOM, 2, PATIENCE).await;
     let driver = Driver::start().await;
     let browser = driver.open(&format!("{}w/{ROOM}", node.url)).await;

@@ -134,7 +134,7 @@ fn what_is_recorded_when_the_time_is_over_is_closed_whole() {
     let flags = ["--config", config.to_str().unwrap(), "--recordings", store.to_str().unwrap()];
     let environment = [("TESSERA_RECORDINGS_TOKEN", TOKEN)];
     let node = Node::start_logging(&flags, &environment, File::create(&log).unwrap());
-    let load = Load::start(&node, "recorded", 2, 120);
+    let load = Load::start(&node, "recorded", 2, 600);
     wait_until_recorded(&node, 2);
     signal(&node, Signal::TERM);
     let ended = node.ended(SOON);

@@ -47,7 +47,7 @@ impl Call {
         let url = format!("http://{}/", node.http_address());
         let load = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(["load", "--url", &url, "--room", "staged", "--participants", "3", "--screens", "1"])
-            .args(["--speakers", "0", "--decoders", "0", "--duration", "120s", "--quiet"])
+            .args(["--speakers", "0", "--decoders", "0", "--duration", "600s", "--quiet"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -219,7 +219,7 @@ fn legs_hear_each_other_and_not_themselves_and_strangers_are_counted() {
 
 #[test]
 fn what_is_no_leg_is_refused_in_words() {
-    let room = Room::start("127.0.0.1:40140-40140");
+    let room = Room::start("127.0.0.1:30140-30140");
     let ask = |body: Value| {
         let (status, _, problem) = room.ask("POST", "/v1/rooms/party/legs", &body);
         (status, problem["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap().to_owned())

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 60;
 /// A node with two people in a room, for as long as a test may take.
 fn call(flags: &[&str]) -> (Node, Load) {
     let node = Node::start_with(flags);
-    let load = Load::start(&node, ROOM, 2, 280);
+    let load = Load::start(&node, ROOM, 2, 600);
     (node, load)
 }
 

@@ -27,7 +27,8 @@ fn everyone_is_seen_and_the_speakers_are_heard() {
     assert_eq!((audio.expected, audio.heard, audio.own_heard), (2, 2, 0), "{report:?}");
     let way = audio.mouth_to_ear_ms.expect("two speak and hear each other");
     assert!(way.p50 > 20.0 && way.p50 <= way.p95, "{report:?}");
-    assert_eq!((report.composite.width, report.composite.height), (1280, 720), "{report:?}");
+    // A busy machine sends everybody a smaller rung.
+    assert!([(1280, 720), (640, 360)].contains(&(report.composite.width, report.composite.height)), "{report:?}");
     // A busy machine may overflow a socket's buffer; more than a few packets would be a fault.
     assert!(report.packets.lost * 100 <= report.packets.received && report.errors.is_empty(), "{report:?}");
     assert!(report.latency_ms.p50 > 0.0 && report.latency_ms.p50 <= report.latency_ms.max, "{report:?}");
@@ -45,13 +46,22 @@ fn told(line: &[&str]) -> Report {
     serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap()
 }
 
+/// For tiles of 426×240, or smaller ones on a busy machine: nobody sends what they would unasked.
+fn send_what_is_asked(report: &Report) {
+    assert!(report.cameras.iter().all(|camera| camera.width <= 480 && camera.height <= 270), "{report:?}");
+    assert_eq!(
+        report.cameras.iter().map(|camera| camera.count).sum::<usize>(),
+        report.participants.asked,
+        "{report:?}"
+    );
+}
+
 #[test]
 fn each_camera_sends_what_its_tile_needs() {
     // Five tiles of 426×240. Who came first was asked for more, and for less only after three seconds.
-    let report = told(&["--participants", "5", "--speakers", "1", "--duration", "6s"]);
+    let report = told(&["--participants", "5", "--speakers", "1", "--duration", "12s"]);
     assert_eq!((report.participants.connected, report.participants.seen), (5, 5), "{report:?}");
-    let sent: Vec<_> = report.cameras.iter().map(|camera| (camera.count, camera.width, camera.height)).collect();
-    assert_eq!(sent, [(5, 480, 270)], "{report:?}");
+    send_what_is_asked(&report);
     // They take both codecs: the node sends the one that it can afford.
     assert!(["av1", "h264", "av1, h264", "h264, av1"].contains(&report.composite.codec.as_str()), "{report:?}");
     assert!(report.errors.is_empty(), "{report:?}");
@@ -59,13 +69,11 @@ fn each_camera_sends_what_its_tile_needs() {
 
 #[test]
 fn a_crowd_on_one_thread_is_seen_and_served_as_everyone_else() {
-    let line = ["--participants", "6", "--speakers", "1", "--decoders", "1", "--duration", "5s", "--stack", "own"];
+    let line = ["--participants", "6", "--speakers", "1", "--decoders", "1", "--duration", "12s", "--stack", "own"];
     let report = told(&[&line[..], &["--width", "1280", "--height", "720"]].concat());
     assert_eq!((report.stacks.webrtc, report.stacks.own), (2, 4), "who looks or listens is apart: {report:?}");
     assert_eq!((report.participants.connected, report.participants.seen), (6, 6), "{report:?}");
-    // Six tiles of 426×240, or smaller on a busy machine: nobody sends what they would unasked.
-    assert!(report.cameras.iter().all(|camera| camera.width <= 480 && camera.height <= 270), "{report:?}");
-    assert_eq!(report.cameras.iter().map(|camera| camera.count).sum::<usize>(), 6, "{report:?}");
+    send_what_is_asked(&report);
     // Fifty packets of the mix a second reach each of them, beside the composite.
     assert!(report.packets.received > 6 * 50 * 5, "{report:?}");
     assert!(report.packets.lost * 100 <= report.packets.received && report.errors.is_empty(), "{report:?}");

@@ -74,7 +74,7 @@ async fn a_browser_sends_the_layer_that_its_tile_needs_and_hardly_more() {
         until(&browser, "alone, all layers are sent", |told| ["l", "m", "h"].iter().all(|rid| frames(told, rid) > 0))
             .await;
     // Its tile is a sixteenth of the canvas now: the lowest layer's size.
-    let load = Load::start(&node, "layers", 15, 180);
+    let load = Load::start(&node, "layers", 15, 600);
     node.wait_for_participants("layers", 16, PATIENCE).await;
     until(&browser, "in a crowd the highest layer ends and the lowest is asked for", |told| {
         frames(told, "h") == 0 && frames(told, "l") > 0 && asked(told, "l") > asked(&alone, "l")

@@ -327,8 +327,8 @@ async function enter(watch) {
     at("join").textContent = say(watch ? "join.watch" : "join");
   } catch (error) {
     call = null;
-    // Whoever waited goes on where the node has no room for them just now.
-    waits = Boolean(error.type?.endsWith(":in-lobby") || (waited && error.status === 503 && error.after));
+    // Whoever waited goes on where the node has no room for them just now; of a busy one, everybody.
+    waits = /:(in-lobby|node-at-limit|many-joining)$/.test(error.type) || Boolean(waited && error.status === 503 && error.after);
     // Of its detail what concerns a person: whether a host is there.
     if (waits) note(`${error.title}. ${error.detail.split(". ")[0]}.`);
     else showError(error instanceof Problem ? error.message : say("failed", { why: error.message }));

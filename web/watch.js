@@ -345,9 +345,11 @@ function leave() {
 }
 
 async function again(problem) {
+  const mine = turn;
   tell(problem);
   await wait(500);
-  watch();
+  // Who chose another way meanwhile is on it.
+  if (mine === turn) watch();
 }
 
 /** The way that is gone comes back by itself: its picture stays, as it was. */
@@ -423,7 +425,8 @@ function draw() {
   const seen = phase === "watching" && video.videoWidth > 0 && !isDry();
   at("waiting").hidden = seen;
   if (phase === "watching" && !seen) at("waiting-text").textContent = "Waiting for the picture…";
-  toggleButton("play", video.paused ? "play" : "pause", video.paused ? "Play" : "Pause", "space");
+  const isStill = phase === "watching" ? video.paused : isHeld;
+  toggleButton("play", isStill ? "play" : "pause", isStill ? "Play" : "Pause", "space");
   toggleButton("mute", video.muted ? "sound-off" : "sound", video.muted ? "Turn the sound on" : "Mute", "M");
   at("mute").setAttribute("aria-pressed", String(video.muted));
   const by = behind();
@@ -445,9 +448,11 @@ function draw() {
 }
 
 function togglePlay() {
-  isHeld = !video.paused;
+  // While nothing is shown, the picture stands still whatever they wish.
+  isHeld = phase === "watching" ? !video.paused : !isHeld;
   if (isHeld) video.pause();
   else play();
+  draw();
 }
 
 function toggleMute() {

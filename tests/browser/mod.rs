@@ -121,7 +121,7 @@ pub async fn tiles_move(browser: &Browser, count: usize) -> bool {
 async fn a_viewer_by_whep_sees_and_hears() {
     let node = Node::start();
     let driver = Driver::start().await;
-    let load = Load::start(&node, "watched", 2, 90);
+    let load = Load::start(&node, "watched", 2, 600);
     node.wait_for_participants("watched", 2, PATIENCE).await;
     let viewer = driver.open(&format!("{}?room=watched&watch", node.url)).await;
     viewer.click("#join").await;

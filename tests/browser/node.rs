@@ -144,8 +144,22 @@ impl Load {
 
     /// As `start_with`, and waits until all have joined, have what to send, and what they see counts.
     pub fn start_measuring(node: &Node, room: &str, participants: u32, duration_s: u32, flags: &[&str]) -> Self {
-        let mut command = Self::command(node, room, participants, duration_s);
-        let child = command.arg("--heedless").args(flags).stderr(Stdio::piped()).spawn();
+        Self::measuring(Self::command(node, room, participants, duration_s).arg("--heedless").args(flags))
+    }
+
+    /// As `start_measuring`, and they send what they are asked for.
+    pub fn start_measuring_heeding(
+        node: &Node,
+        room: &str,
+        participants: u32,
+        duration_s: u32,
+        flags: &[&str],
+    ) -> Self {
+        Self::measuring(Self::command(node, room, participants, duration_s).args(flags))
+    }
+
+    fn measuring(command: &mut Command) -> Self {
+        let child = command.stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines().map_while(Result::ok);
         assert!(lines.any(|line| line == "measuring"), "it ended before: {:?}", child.wait());

@@ -103,7 +103,7 @@ fn expect_unhurt(report: &Report, people: usize, moves: usize) {
     if let Some(viewers) = &report.viewers {
         println!("{} who only watch came again within {:.0} ms", viewers.returns, viewers.return_ms);
         assert_eq!((viewers.stayed, viewers.returns), (viewers.asked, viewers.asked as u64), "{report:?}");
-        assert!(viewers.return_ms < 2_000.0, "{report:?}");
+        assert!(viewers.return_ms < 6_000.0, "{report:?}");
     }
 }
 

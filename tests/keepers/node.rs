@@ -66,7 +66,7 @@ fn a_call_is_recorded_with_a_keeper_down_and_one_that_cannot_write() {
     let (keys, away) = (trio.keeper_folder(2).join("keys"), trio.keeper_folder(2).join("keys.away"));
     std::fs::rename(&keys, &away).unwrap();
     let node = start(&trio);
-    let load = Load::start(&node, "daily", 2, 60);
+    let load = Load::start(&node, "daily", 2, 600);
     wait_for_people(&node, 2);
     wait_until("a recording begins", || recordings(&node).len() == 1);
     assert_call_goes_on(&node);
@@ -94,7 +94,7 @@ fn with_two_keepers_down_no_recording_begins_and_the_call_goes_on() {
     trio.stop_one(0);
     trio.stop_one(1);
     let node = start(&trio);
-    let load = Load::start(&node, "daily", 2, 60);
+    let load = Load::start(&node, "daily", 2, 600);
     wait_for_people(&node, 2);
     assert_call_goes_on(&node);
     assert!(metric(&node, "tessera_keeper_errors_total") > 0);

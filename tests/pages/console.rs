@@ -39,7 +39,7 @@ async fn shows(browser: &Browser, what: &str, script: &str) {
 async fn the_console_shows_a_room_its_people_its_picture_and_how_the_node_fares() {
     let node = Node::start();
     let driver = Driver::start().await;
-    let load = Load::start(&node, "board", 2, 150);
+    let load = Load::start(&node, "board", 2, 600);
     node.wait_for_participants("board", 2, PATIENCE).await;
     let browser = driver.open(&format!("{}console", node.url)).await;
     let listed = "return document.getElementById('rooms').textContent.includes('board2 people')";

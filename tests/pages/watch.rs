@@ -6,6 +6,9 @@ use super::{PATIENCE, assert_accessible, assert_fits_a_phone};
 use crate::browser::driver::{Browser, Driver};
 use crate::browser::node::{Load, Node};
 
+/// Whether it shows what is, and not what was.
+const IS_LIVE: &str = "const video = document.getElementById('video'); \
+     return tessera.phase === 'watching' && tessera.behind < 4 && !video.paused;";
 /// Whether the player for HLS was fetched.
 const FETCHED: &str = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/hls.js'));";
 
@@ -51,14 +54,14 @@ async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
     let driver = Driver::start().await;
     let browser = driver.open(&format!("{}w/seen", node.url)).await;
     browser.wait_for("nobody is there", "return tessera.phase === 'waiting';", PATIENCE).await;
-    let load = Load::start(&node, "seen", 2, 240);
+    let load = Load::start(&node, "seen", 2, 600);
     watches(&browser, "whep").await;
     let wide = |columns: u32| format!("return document.getElementById('video').videoWidth === {columns};");
     let listed = "return tessera.qualities.some(([rung]) => rung === '320x180');";
     browser.wait_for("qualities are listed", listed, PATIENCE).await;
     // Two in a row: that the first is let go before it stands is no reason to give up the other.
     let looks = "window.since = performance.now(); window.gaveUp = false; \
-         setInterval(() => (window.gaveUp ||= tessera.phase !== 'watching'), 50);";
+         setInterval(() => (window.gaveUp ||= !['watching', 'returning'].includes(tessera.phase)), 50);";
     browser.script(looks).await;
     choose(&browser, "quality", "'640x360'", "change").await;
     choose(&browser, "quality", "'320x180'", "change").await;
@@ -66,7 +69,7 @@ async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
     // Longer than the page waits for a connection to stand.
     browser.wait_for("a while passes", "return performance.now() > window.since + 9000;", PATIENCE).await;
     assert_eq!(browser.script("return window.gaveUp;").await, false);
-    assert_eq!(browser.script(&wide(320)).await, true);
+    browser.wait_for("it is shown so", &wide(320), PATIENCE).await;
     let press = |key: &str| format!("document.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}' }}));");
     browser.script(&press("m")).await;
     browser.wait_for("M mutes", "return document.getElementById('video').muted;", PATIENCE).await;
@@ -83,7 +86,7 @@ async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
 async fn a_room_is_watched_by_hls_where_webrtc_is_refused_and_goes_back_in_time() {
     let node = Node::start();
     let driver = Driver::start().await;
-    let load = Load::start(&node, "seen", 2, 240);
+    let load = Load::start(&node, "seen", 2, 600);
     node.wait_for_participants("seen", 2, PATIENCE).await;
     let browser = driver.open("data:text/html,").await;
     browser.block(&["*/whep/*"]).await;
@@ -105,7 +108,7 @@ async fn a_room_is_watched_by_hls_where_webrtc_is_refused_and_goes_back_in_time(
     assert_fits_a_phone(&browser).await;
     assert_accessible(&browser).await;
     browser.click("#live").await;
-    browser.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
+    browser.wait_for("it plays what is", IS_LIVE, PATIENCE).await;
     firefox_watches_both_ways(&node).await;
     load.stop();
     let ended = "return tessera.phase === 'waiting' && document.getElementById('video').currentTime === 0;";
@@ -132,7 +135,7 @@ async fn firefox_watches_both_ways(node: &Node) {
     choose(&firefox, "seek", "Number(control.min) + 1", "input").await;
     firefox.wait_for("it plays what was", "return tessera.behind > 6;", PATIENCE).await;
     firefox.click("#live").await;
-    firefox.wait_for("it plays what is", "return tessera.behind < 4;", PATIENCE).await;
+    firefox.wait_for("it plays what is", IS_LIVE, PATIENCE).await;
     firefox.click("#play").await;
     firefox.wait_for("it stands still", "return document.getElementById('video').paused;", PATIENCE).await;
     firefox.close().await;
@@ -148,7 +151,7 @@ async fn a_player_of_the_browsers_own_is_heard_when_the_stream_ends_or_breaks() 
         Object.defineProperty(video, 'src', { set: () => setTimeout(loaded) });";
     let node = Node::start();
     let driver = Driver::start().await;
-    let load = Load::start(&node, "seen", 2, 240);
+    let load = Load::start(&node, "seen", 2, 600);
     node.wait_for_participants("seen", 2, PATIENCE).await;
     let browser = driver.open("data:text/html,").await;
     browser.block(&["*/whep/*", "*/assets/hls.js"]).await;

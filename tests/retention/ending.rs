@@ -30,7 +30,7 @@ fn a_recording_is_final_once_the_last_one_has_left() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("rec");
     let node = Node::start_in(&["--recordings", store.to_str().unwrap()], &[("TESSERA_RECORDINGS_TOKEN", TOKEN)]);
-    let load = Load::start(&node, "retrospective", 2, 90);
+    let load = Load::start(&node, "retrospective", 2, 600);
     let two_are_here = |told: &Value| told["participants"].as_array().is_some_and(|people| people.len() == 2);
     when(&node, "rooms/retrospective", two_are_here);
     let (_, told) = when(&node, "recordings", |told| told["recordings"][0]["recording"].is_string());

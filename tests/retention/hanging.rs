@@ -16,7 +16,7 @@ use crate::browser::node::{Load, Node};
 use crate::keepers::process::wait_until;
 
 /// Where it waited it waited for four seconds and more.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(3);
 /// How long rooms come and go.
 const WHILE: Duration = Duration::from_secs(20);
 

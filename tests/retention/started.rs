@@ -101,7 +101,7 @@ fn tone(sound: &[f32]) -> f32 {
 fn a_recording_begins_when_asked_and_everyone_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let node = node(folder.path(), false);
-    let load = Load::start(&node, "daily", 2, 90);
+    let load = Load::start(&node, "daily", 2, 600);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("daily", 2, PATIENCE));
     assert!(recordings(&node, "").is_empty() && !is_recorded(&node), "nobody asked");

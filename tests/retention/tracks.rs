@@ -88,7 +88,7 @@ fn onsets(file: &Path, number: usize) -> Vec<f64> {
 
 /// A call of three, recorded with their own tracks; the recording's name, and what is told of it.
 fn call(node: &Node) -> (String, Value) {
-    let load = Load::start(node, "tracked", PEOPLE, 90);
+    let load = Load::start(node, "tracked", PEOPLE, 600);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(node.wait_for_participants("tracked", PEOPLE as usize, Duration::from_secs(60)));
     wait_until_recorded(node, 8);

@@ -18,6 +18,8 @@ use crate::io::telemetry::log::Redacted;
 
 /// The kind of what is told to somebody who waits to be let in.
 const IN_LOBBY: &str = "in-lobby";
+/// And to somebody who would take from those who are there.
+const AT_LIMIT: &str = "node-at-limit";
 
 /// The HTTP door of one node, as seen from outside.
 #[derive(Debug, Clone)]
@@ -133,8 +135,14 @@ impl Door {
                 None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
                     let after = retry_after(&response);
                     let told = Refused::read(response).await;
-                    // As a page does: a host may let them in. The node says when they have waited for long enough.
-                    if told.kind != IN_LOBBY || began.elapsed() > limits::LOBBY_SPAN * 2 {
+                    // As a page does: a host may let them in, and a node that is at its limit may have room again. The
+                    // former is told by the node when they have waited for long enough.
+                    let patience = match told.kind.as_str() {
+                        IN_LOBBY => limits::LOBBY_SPAN * 2,
+                        AT_LIMIT => limits::LOAD_LIMIT_SPAN,
+                        _ => Duration::ZERO,
+                    };
+                    if began.elapsed() >= patience {
                         return Err(told.into());
                     }
                     sleep(after).await;

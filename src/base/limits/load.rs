@@ -43,6 +43,8 @@ pub const LOAD_STAMPS_MAX: usize = 25;
 pub const LOAD_SWITCHES_MAX: usize = 256;
 /// Scenes that somebody was told and no frame has come to yet; older ones are let go.
 pub const LOAD_SCENES_MAX: usize = 64;
+/// How long people try again whom a node takes not in that is at its limit.
+pub const LOAD_LIMIT_SPAN: Duration = Duration::from_secs(30);
 /// Lip-sync measurements that a listener keeps.
 pub const LOAD_SYNCS_MAX: usize = 10_000;
 /// How long a datagram may wait before a bad link of theirs, unless told otherwise.
