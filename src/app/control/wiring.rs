@@ -145,7 +145,7 @@ impl Control {
         let at = least_loaded(&self.workers.decode);
         let worker = &mut self.workers.decode[at];
         let (sink, frames) = flow::track_queue(worker.waker(), node.ingest_discarded.clone());
-        let slot = FrameSlot::new(node.frames_superseded.clone());
+        let slot = FrameSlot::new(node.frames_superseded.clone()).fed_by(frames.overflowed());
         let work = TrackWork {
             room: name.clone(),
             track,

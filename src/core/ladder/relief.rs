@@ -1,4 +1,4 @@
-//! **The question:** what is given up while a room's ticks do not keep up, and when does it come back? In a declared
+//! **The question:** what is given up while a room's ticks or decoders do not keep up, and when does it come back? In a declared
 //! order, one step at a time: quickly down, slowly up, and more slowly each time that going up was too early.
 
 use std::time::{Duration, Instant};
@@ -46,12 +46,15 @@ impl Relief {
 
 /// What is looked at together.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Of a window's ticks, in hundredths: from here on something is given up, when it is so in several windows on end.
+/// Of a window's ticks, or of the tracks, in hundredths: from here on something is given up, when it is so in several windows on end.
 const TOO_MANY: u32 = 8;
 /// So many before the first thing is given up: fewer may be what many joining at once, or a program's start, cost.
 const FIRST_WINDOWS: u32 = 4;
 /// And before each further one.
 const NEXT_WINDOWS: u32 = 2;
+/// Fewer tracks whose decoder is behind are their senders' doing: they send more than they may, and nobody else gives up
+/// anything for them.
+const BEHIND_MIN: u32 = 3;
 /// From here down a window counts as quiet.
 const FEW: u32 = 1;
 /// What was asked for must show before more is given up: senders follow within a second.
@@ -69,7 +72,7 @@ pub struct ReliefCore {
     window: Option<(Instant, u32, u32)>,
     /// When it last changed.
     changed: Option<Instant>,
-    /// Windows on end that left out too many.
+    /// Windows on end in which there were too many.
     strained: u32,
     quiet_since: Option<Instant>,
     quiet_needed: Duration,
@@ -98,8 +101,15 @@ impl ReliefCore {
         self.relief
     }
 
-    /// So many ticks were due at `now`, of which so many were left out. What is given up from now on, if that changes.
-    pub fn ticks(&mut self, now: Instant, due: u32, skipped: u32) -> Option<Relief> {
+    /// So many ticks were due at `now`, of which so many were left out. `behind` is asked once a second, and tells of how
+    /// many tracks the decoders were behind since, and how many there are. What is given up from now on, if that changes.
+    pub fn ticks(
+        &mut self,
+        now: Instant,
+        due: u32,
+        skipped: u32,
+        behind: impl FnOnce() -> (u32, u32),
+    ) -> Option<Relief> {
         let (since, ticks, left_out) = self.window.get_or_insert((now, 0, 0));
         (*ticks, *left_out) = (ticks.saturating_add(due), left_out.saturating_add(skipped));
         if now < *since + WINDOW {
@@ -107,7 +117,9 @@ impl ReliefCore {
         }
         let share = left_out.saturating_mul(100) / (*ticks).max(1);
         self.window = None;
-        self.judge(now, share)
+        let (behind, tracks) = behind();
+        let behind = if behind < BEHIND_MIN { 0 } else { behind.saturating_mul(100) / tracks.max(1) };
+        self.judge(now, share.max(behind))
     }
 
     fn judge(&mut self, now: Instant, share: u32) -> Option<Relief> {
@@ -164,10 +176,23 @@ mod tests {
             for tick in 0..30 {
                 let now = start + Duration::from_secs(second) + Duration::from_millis(tick * 34);
                 let left_out = u32::from(tick < u64::from(skipped));
-                changes.extend(core.ticks(now, 1, left_out).map(|relief| (second, relief)));
+                changes.extend(core.ticks(now, 1, left_out, || (0, 25)).map(|relief| (second, relief)));
             }
         }
         changes
+    }
+
+    #[test]
+    fn decoders_that_are_behind_count_as_ticks_do_unless_it_is_one_or_two_who_send_too_much() {
+        let start = Instant::now();
+        let first = |behind: u32, tracks: u32| {
+            let mut core = ReliefCore::default();
+            let at = |second| start + Duration::from_secs(second);
+            (0..60).find(|second| core.ticks(at(*second), 30, 0, || (behind, tracks)).is_some())
+        };
+        assert_eq!([(2, 2), (2, 25), (3, 100), (0, 0)].map(|(behind, tracks)| first(behind, tracks)), [None; 4]);
+        let after = u64::from(FIRST_WINDOWS);
+        assert!([(3, 3), (3, 25), (9, 100)].iter().all(|(behind, all)| first(*behind, *all) == Some(after)));
     }
 
     #[test]

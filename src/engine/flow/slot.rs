@@ -16,6 +16,8 @@ pub struct FrameSlot(Arc<Inner>);
 struct Inner {
     cell: AtomicCell<Option<Box<VideoFrame>>>,
     superseded: Counter,
+    /// How often the queue before the decoder was full.
+    overflowed: Counter,
 }
 
 // The pointer must fit an atomic, else the cell falls back to a spin lock.
@@ -31,7 +33,19 @@ impl FrameSlot {
     /// An empty slot that counts what it supersedes in `superseded`.
     #[must_use]
     pub fn new(superseded: Counter) -> Self {
-        Self(Arc::new(Inner { cell: AtomicCell::new(None), superseded }))
+        Self(Arc::new(Inner { cell: AtomicCell::new(None), superseded, overflowed: Counter::default() }))
+    }
+
+    /// An empty slot of the same kind for a track whose queue counts in `overflowed` that its decoder is behind.
+    #[must_use]
+    pub fn fed_by(self, overflowed: Counter) -> Self {
+        Self(Arc::new(Inner { cell: AtomicCell::new(None), superseded: self.0.superseded.clone(), overflowed }))
+    }
+
+    /// How often the queue before the track's decoder was full so far.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.0.overflowed.get()
     }
 
     /// Producer: puts the newest frame and gets back the one nobody took.

@@ -30,13 +30,17 @@ struct Shared {
     closed: AtomicBool,
     /// Who takes, where they are to be woken.
     waker: Option<Waker>,
+    /// By all queues that share it.
     discarded: Counter,
+    /// How often this one was full.
+    overflowed: Counter,
 }
 
 impl Shared {
     fn new(len: usize, waker: Option<Waker>, discarded: Counter) -> Arc<Self> {
         let (queue, taken_rtp_time) = (ArrayQueue::new(len), AtomicU64::new(u64::MAX));
-        Arc::new(Self { queue, taken_rtp_time, closed: AtomicBool::new(false), waker, discarded })
+        let (closed, overflowed) = (AtomicBool::new(false), Counter::default());
+        Arc::new(Self { queue, taken_rtp_time, closed, waker, discarded, overflowed })
     }
 
     fn close(&self) {
@@ -73,6 +77,7 @@ impl TrackSender {
             return Pushed::Closed;
         }
         let full = self.span_waiting(frame.rtp_time) > span_max_rtp();
+        self.shared.overflowed.add(full.into());
         if full && frame.keyframe {
             return self.begin_anew(frame);
         }
@@ -114,6 +119,12 @@ impl Drop for TrackSender {
 }
 
 impl TrackReceiver {
+    /// How often frames came while as much waited as may: whoever takes them is behind.
+    #[must_use]
+    pub fn overflowed(&self) -> Counter {
+        self.shared.overflowed.clone()
+    }
+
     /// The same, with a tap for who records the track.
     #[must_use]
     pub fn tapped_by(mut self, tap: Option<TrackTap>) -> Self {

@@ -160,7 +160,8 @@ impl Canvas {
     /// Whether something is to be given up, or comes back.
     fn weigh(&mut self, now: Instant, out: &mut Outbox<CanvasEvent>) {
         let (ticks, skipped) = std::mem::take(&mut self.strain);
-        if let Some(relief) = self.relief.ticks(now, ticks, skipped) {
+        let frames = &mut self.frames;
+        if let Some(relief) = self.relief.ticks(now, ticks, skipped, || frames.behind()) {
             self.pace();
             out.push(CanvasEvent::Relief(relief));
         }

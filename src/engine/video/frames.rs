@@ -20,12 +20,14 @@ struct LatestFrame {
     ended: bool,
     /// Ticks from one picture to the next.
     spacing: u32,
+    /// How often its decoder's queue had been full at the last look.
+    overflowed: u64,
 }
 
 impl LatestFrames {
     /// Pictures of `track` come through `slot` from now on.
     pub(super) fn add(&mut self, track: TrackId, slot: FrameSlot) {
-        self.0.insert(track, LatestFrame { slot, frame: None, shape: None, ended: false, spacing: 1 });
+        self.0.insert(track, LatestFrame { slot, frame: None, shape: None, ended: false, spacing: 1, overflowed: 0 });
     }
 
     /// Nothing new comes of `track`.
@@ -50,6 +52,17 @@ impl LatestFrames {
     /// How many ticks pass from one picture of each track to the next.
     pub(super) fn pace(&mut self, spacing: impl Fn(TrackId) -> u32) {
         self.0.iter_mut().for_each(|(track, latest)| latest.spacing = spacing(*track).max(1));
+    }
+
+    /// Of how many tracks the decoders were behind since the last look, and how many tracks there are.
+    pub(super) fn behind(&mut self) -> (u32, u32) {
+        let (mut behind, mut all) = (0, 0);
+        for latest in self.0.values_mut().filter(|latest| !latest.ended) {
+            let overflowed = latest.slot.overflowed();
+            behind += u32::from(std::mem::replace(&mut latest.overflowed, overflowed) != overflowed);
+            all += 1;
+        }
+        (behind, all)
     }
 
     /// Takes what the decoders published of the tracks that are due at `tick`: each with a new picture, and its size

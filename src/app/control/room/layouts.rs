@@ -118,9 +118,9 @@ impl Room {
         let (room, node) = (alias(&self.name), &self.setup.counts.node);
         if relief > self.relief {
             node.reliefs.add(1);
-            tracing::warn!(%room, gives_up = relief.name(), "ticks do not keep up: this machine is too small, or busy");
+            tracing::warn!(%room, gives_up = relief.name(), "ticks or decoders do not keep up: this machine is too small, or busy");
         } else {
-            tracing::info!(%room, gives_up = relief.name(), "ticks keep up again");
+            tracing::info!(%room, gives_up = relief.name(), "ticks and decoders keep up again");
         }
         let was_relieved = self.relief >= Relief::Rungs;
         self.relief = relief;

@@ -63,7 +63,7 @@ pub struct Room {
     pub(super) scene: Option<Arc<Scene>>,
     /// What everybody was told of where the tiles lie.
     pub(super) places: PlacesState,
-    /// What is given up while its ticks do not keep up.
+    /// What is given up while its ticks or decoders do not keep up.
     pub(super) relief: Relief,
     /// Since when that is all there is.
     pub(super) strained_since: Option<Instant>,
