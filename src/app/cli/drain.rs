@@ -15,7 +15,7 @@ use crate::app::cli::failure::Failure;
 use crate::app::cli::terminal::say;
 use crate::app::cli::typed::Span;
 use crate::app::config::{Config, Tls};
-use crate::app::load::{LoadError, client_builder, node_url, refusal, told};
+use crate::app::load::{LoadError, client_builder, node_url, refusal, told, unreachable};
 use crate::base::limits;
 use crate::io::api::BearerToken;
 
@@ -175,8 +175,7 @@ impl Remote {
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<StandingTold, Failure> {
         let failed = |error: LoadError| Failure::Failed(error.to_string());
-        let silent =
-            |error: reqwest::Error| failed(LoadError::Unreachable { url: self.node.to_string(), why: told(&error) });
+        let silent = |error: reqwest::Error| failed(unreachable(&self.node, &error));
         let mut url = self.node.clone();
         url.set_path(path);
         let mut request = self.client.request(method, url);
@@ -244,11 +243,11 @@ mod tests {
                      1.5 MiB wait for their store";
         assert_eq!((some.to_string().as_str(), some.is_empty()), (words, false));
         let one = told(r#"{"rooms":1,"people":1,"drain":{"since_s":9}}"#);
+        assert_eq!(one.to_string(), "1 room with 1 person left");
         let moves = told(r#"{"rooms":1,"people":6,"drain":{"since_s":9,"moves_in_s":471,"ends_in_s":531}}"#);
         assert_eq!(moves.to_string(), "1 room with 6 people left, which go to other nodes in 7 min 51 s");
         let moving = told(r#"{"rooms":1,"people":6,"drain":{"moves_in_s":0}}"#);
         assert_eq!(moving.to_string(), "1 room with 6 people left, on the way to other nodes");
-        assert_eq!(one.to_string(), "1 room with 1 person left");
         for left in [r#"{"rooms":1}"#, r#"{"finishing":1}"#, r#"{"unsent_bytes":1}"#] {
             assert!(!told(left).is_empty(), "{left}");
         }
