@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use tokio::time::sleep;
@@ -14,7 +14,7 @@ use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{RoomId, RungName};
 use crate::core::signal::PROBLEM_URN;
-use crate::io::egress::tls_reason;
+use crate::io::egress::{retry_after, tls_reason};
 use crate::io::telemetry::log::Redacted;
 
 /// The kind of what is told to somebody who waits to be let in.
@@ -133,7 +133,7 @@ impl Door {
             match elsewhere(&url, &response).filter(|_| sent_on < limits::FLEET_REDIRECTS_MAX) {
                 Some(other) => url = other,
                 None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                    let after = retry_after(&response);
+                    let after = asks_again_after(&response);
                     let told = Refused::read(response).await;
                     // As a page does: a host may let them in. The node says when they have waited for long enough.
                     if told.kind != IN_LOBBY || began.elapsed() > limits::LOBBY_SPAN * 2 {
@@ -315,10 +315,9 @@ impl From<Refused> for LoadError {
 }
 
 /// After how long it is asked again.
-fn retry_after(response: &Response) -> Duration {
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds
-        .map_or(limits::LOBBY_ASK_SPACING, Duration::from_secs)
+fn asks_again_after(response: &Response) -> Duration {
+    retry_after(response.headers())
+        .unwrap_or(limits::LOBBY_ASK_SPACING)
         .clamp(Duration::from_secs(1), limits::LOBBY_SILENT_SPAN / 2)
 }
 
