@@ -1,6 +1,6 @@
 //! **The question:** what of the configuration can be used, and will be missed by whoever comes? Certificates that
-//! nobody will believe, and a bucket without credentials: said at the start and by `tessera serve --check`, for else the
-//! first who connects is the first to see it.
+//! nobody will believe, and a bucket without credentials: said at the start and by `tessera serve --check`, for else
+//! the first who connects is the first to see it.
 
 use std::path::Path;
 use std::time::SystemTime;

@@ -54,8 +54,8 @@ impl Drain {
     }
 
     /// No room begins from now on. Those that still run after `span` end then, or go to other nodes; without one they
-    /// may run on. Said again, the newer span holds, but once the process was asked to end only a shorter one does; said
-    /// again without one, what was said before stands, and no time begins anew.
+    /// may run on. Said again, the newer span holds, but once the process was asked to end only a shorter one does.
+    /// Without one, what was said before stands, and no time begins anew.
     pub fn begin(&mut self, now: Instant, span: Option<Duration>) {
         let until = span.map(|span| now + span);
         let state = self.state.get_or_insert(State::new(now));
