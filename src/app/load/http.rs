@@ -178,14 +178,12 @@ fn origin(url: &Url) -> String {
 pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> LoadError {
     let (url, is_secure, why) = (origin(url), url.scheme() == "https", told(error));
     match tls_reason(error) {
-        // What is no TLS at all: rustls has no certificate to blame.
-        Some(_) if why.contains("InvalidContentType") => {
-            LoadError::Scheme { url, why: "something that is no TLS came back".to_owned() }
-        }
-        Some(reason) => LoadError::Untrusted { url, why: format!("{reason} ({why})") },
+        Some(reason) if why.contains("certificate") => LoadError::Untrusted { url, why: format!("{reason} ({why})") },
+        // What came back is no TLS at all.
+        Some(_) if why.contains("InvalidContentType") => LoadError::Scheme { url, why },
         // The alert of a door that speaks TLS is no line of HTTP; some close at once instead.
         None if !is_secure && why.starts_with("invalid HTTP") => LoadError::Scheme { url, why },
-        None => LoadError::Unreachable { url, why },
+        _ => LoadError::Unreachable { url, why },
     }
 }
 
