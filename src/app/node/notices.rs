@@ -36,6 +36,13 @@ pub(super) fn certificates(config: &Config) -> Vec<String> {
         look("retention.cert", &keepers.files.cert, Purpose::Client, None);
     }
     told.extend(strangers(config));
+    if config.http.tls == Tls::SelfSigned && config.fleet.trust().is_some() {
+        told.push(
+            "http.tls_self_signed: no other node of the fleet believes such a certificate, so rooms do not move here; \
+             set tls_cert and tls_key, or acme"
+                .to_owned(),
+        );
+    }
     told
 }
 
@@ -111,6 +118,20 @@ mod tests {
         let kept = told("127.0.1.21", &keeper, &node);
         assert!(has(&kept, &keeper, ["http.tls_cert: ", "a keeper's own"]) && kept.len() == 1, "{kept:?}");
         assert_eq!(certificates(&Config::default()), [""; 0]);
+    }
+
+    #[test]
+    fn a_certificate_that_a_node_makes_itself_is_for_nodes_without_others() {
+        let home = tempfile::tempdir().unwrap();
+        let secret = home.path().join("fleet.secret");
+        std::fs::write(&secret, [b'5'; 64]).unwrap();
+        let fleet = format!(
+            "[fleet]\netcd = [\"http://127.0.0.1:2379\"]\nadvertise = \"https://a.example\"\nsecret_file = {secret:?}\n"
+        );
+        let told = |text: &str| certificates(&Config::parse(Path::new("tessera.toml"), text).unwrap());
+        let own = "[http]\ntls_self_signed = true\n";
+        assert!(told(&format!("{own}{fleet}"))[0].starts_with("http.tls_self_signed: "));
+        assert_eq!((told(own), told(&fleet)), (vec![], vec![]));
     }
 
     #[test]
