@@ -14,7 +14,7 @@ use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{RoomId, RungName};
 use crate::core::signal::PROBLEM_URN;
-use crate::io::egress::{retry_after, tls_reason};
+use crate::io::egress::retry_after;
 use crate::io::telemetry::log::Redacted;
 
 /// The kind of what is told to somebody who waits to be let in.
@@ -177,12 +177,12 @@ fn origin(url: &Url) -> String {
 /// Why no answer came from `url`.
 pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> LoadError {
     let (url, is_secure, why) = (origin(url), url.scheme() == "https", told(error));
-    match tls_reason(error) {
-        Some(reason) if why.contains("certificate") => LoadError::Untrusted { url, why: format!("{reason} ({why})") },
-        // What came back is no TLS at all.
-        Some(_) if why.contains("InvalidContentType") => LoadError::Scheme { url, why },
-        // The alert of a door that speaks TLS is no line of HTTP; some close at once instead.
-        None if !is_secure && why.starts_with("invalid HTTP") => LoadError::Scheme { url, why },
+    // By the words of TLS and HTTP themselves, which their libraries wrap as often as they like.
+    match why.as_str() {
+        text if text.starts_with("invalid peer certificate") => LoadError::Untrusted { url, why },
+        // What came back is no TLS at all, or the alert of a door that speaks TLS, which is no line of HTTP.
+        text if is_secure && text.contains("InvalidContentType") => LoadError::Scheme { url, why },
+        text if !is_secure && text.starts_with("invalid HTTP") => LoadError::Scheme { url, why },
         _ => LoadError::Unreachable { url, why },
     }
 }

@@ -124,7 +124,8 @@ mod tests {
         let server = (Purpose::Server, "node-1.example");
         let name = || Unfit::Name("node-1.example".into());
         assert_eq!(found(&["node-1.example"], &[], GOOD, server), [], "without usages it is for any");
-        assert_eq!(found(&["*.example"], &[ServerAuth, ClientAuth], GOOD, server), []);
+        let star = (Purpose::Server, "node-1.calls.example");
+        assert_eq!(found(&["*.calls.example"], &[ServerAuth, ClientAuth], GOOD, star), []);
         assert_eq!(found(&["10.0.0.1", "::1"], &[ServerAuth], GOOD, (Purpose::Server, "::1")), []);
         assert_eq!(found(&["node-1.example"], &[ClientAuth], GOOD, server), [Unfit::Purpose(Purpose::Server)]);
         let client = (Purpose::Client, "node-1.example");
