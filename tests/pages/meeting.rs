@@ -135,7 +135,8 @@ async fn plays(browser: &Browser, node: &Node) {
 async fn erases(browser: &Browser) {
     // Of a short recording the first chapter may begin at either end: it is led to from the other.
     let chapter = "const one = document.querySelector('#chapters button'); \
-         const v = document.getElementById('video'); const cue = v.textTracks[0]?.cues?.[0]; if (!one || !cue) return false; \
+         const v = document.getElementById('video'); const cue = v.textTracks[0]?.cues?.[0]; \
+         if (!one || !cue) return false; \
          window.place = cue.startTime; v.pause(); v.currentTime = place > v.duration / 2 ? 0 : v.duration; \
          v.addEventListener('seeked', () => one.click(), { once: true }); return true;";
     browser.wait_for("a chapter", chapter, PATIENCE).await;

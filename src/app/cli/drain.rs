@@ -15,7 +15,7 @@ use crate::app::cli::failure::Failure;
 use crate::app::cli::terminal::say;
 use crate::app::cli::typed::Span;
 use crate::app::config::{Config, Tls};
-use crate::app::load::{LoadError, client_builder, node_url, refusal, told};
+use crate::app::load::{LoadError, client_builder, node_url, refusal, told, unreachable};
 use crate::base::limits;
 use crate::io::api::BearerToken;
 
@@ -33,7 +33,8 @@ pub struct DrainArgs {
     #[arg(long)]
     pub url: Option<String>,
     /// End the rooms that still run after so long, such as 30m; in a fleet whose nodes share a secret they move to
-    /// other nodes then. Without it they end by themselves, and move after node.drain_seconds
+    /// other nodes then. Without it they end by themselves, and move after node.drain_seconds; of a node that drains
+    /// already, no time begins anew without it
     #[arg(long, value_name = "TIME", conflicts_with = "undo")]
     pub within: Option<Span>,
     /// Return once no room is left and no recording waits for its store
@@ -119,6 +120,7 @@ struct StandingTold {
 #[serde(default)]
 struct DrainTold {
     ends_in_s: Option<u64>,
+    moves_in_s: Option<u64>,
 }
 
 impl StandingTold {
@@ -136,8 +138,14 @@ impl fmt::Display for StandingTold {
         let plural = |count: u64| if count == 1 { "" } else { "s" };
         let people = if self.people == 1 { "person" } else { "people" };
         write!(f, "{} room{} with {} {people} left", self.rooms, plural(self.rooms), self.people)?;
-        if let (1.., Some(seconds)) = (self.rooms, self.drain.as_ref().and_then(|drain| drain.ends_in_s)) {
-            write!(f, ", for {} min {} s at most", seconds / 60, seconds % 60)?;
+        let span = |seconds: u64| format!("{} min {} s", seconds / 60, seconds % 60);
+        match self.drain.as_ref().filter(|_| self.rooms > 0) {
+            Some(DrainTold { moves_in_s: Some(0), .. }) => f.write_str(", on the way to other nodes")?,
+            Some(DrainTold { moves_in_s: Some(seconds), .. }) => {
+                write!(f, ", which go to other nodes in {}", span(*seconds))?;
+            }
+            Some(DrainTold { ends_in_s: Some(seconds), .. }) => write!(f, ", for {} at most", span(*seconds))?,
+            Some(DrainTold { moves_in_s: None, ends_in_s: None }) | None => {}
         }
         if self.finishing > 0 {
             write!(f, "; {} room{} to be closed", self.finishing, plural(self.finishing))?;
@@ -167,8 +175,7 @@ impl Remote {
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<StandingTold, Failure> {
         let failed = |error: LoadError| Failure::Failed(error.to_string());
-        let silent =
-            |error: reqwest::Error| failed(LoadError::Unreachable { url: self.node.to_string(), why: told(&error) });
+        let silent = |error: reqwest::Error| failed(unreachable(&self.node, &error));
         let mut url = self.node.clone();
         url.set_path(path);
         let mut request = self.client.request(method, url);
@@ -237,6 +244,10 @@ mod tests {
         assert_eq!((some.to_string().as_str(), some.is_empty()), (words, false));
         let one = told(r#"{"rooms":1,"people":1,"drain":{"since_s":9}}"#);
         assert_eq!(one.to_string(), "1 room with 1 person left");
+        let moves = told(r#"{"rooms":1,"people":6,"drain":{"since_s":9,"moves_in_s":471,"ends_in_s":531}}"#);
+        assert_eq!(moves.to_string(), "1 room with 6 people left, which go to other nodes in 7 min 51 s");
+        let moving = told(r#"{"rooms":1,"people":6,"drain":{"moves_in_s":0}}"#);
+        assert_eq!(moving.to_string(), "1 room with 6 people left, on the way to other nodes");
         for left in [r#"{"rooms":1}"#, r#"{"finishing":1}"#, r#"{"unsent_bytes":1}"#] {
             assert!(!told(left).is_empty(), "{left}");
         }

@@ -54,7 +54,7 @@ pub struct LoadArgs {
     /// How many of them share a screen, which shows what their camera does
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub screens: u32,
-    /// The number that the first one's barcode and voice bear [0 to 127 in all]: several loads in one room need numbers apart
+    /// The number that the first one's barcode and voice bear: several loads in one room need numbers apart, 0 to 127
     #[arg(long, value_name = "NUMBER", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=127))]
     pub first: u32,
     /// How many of them, from the first on, do not want to be recorded

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::app::cli::failure::Failure;
 use crate::app::cli::interrupt::{Interrupt, Woken};
-use crate::app::cli::terminal::say;
+use crate::app::cli::terminal::{complain, say};
 use crate::app::config::{Compositor, Config, Encoder, Recording, RecordingStart, Tls};
 use crate::app::node::Node;
 use crate::base::limits::{self, KEEPERS_AGREEING};
@@ -167,7 +167,9 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
             say!("the configuration can be used where {} is, which is not here", absent.display());
             return Ok(());
         }
-        Node::check(&config)?;
+        for notice in Node::check(&config)? {
+            complain!("tessera: warning: {notice}");
+        }
         say!("the configuration can be used");
         return Ok(());
     }

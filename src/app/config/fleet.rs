@@ -1,6 +1,8 @@
 //! **The question:** is this node one of several, and how do they agree? Files are read and checked together with the
 //! configuration, so that a wrong one is told with its line before anything runs.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::app::config::file::CheckedFile;
@@ -113,6 +115,20 @@ impl FleetConfig {
         let url = self.setup(host)?.member.url;
         let named = Authority::parse(url.split_once("://")?.1)?;
         named.host().parse().ok()
+    }
+
+    /// The host of the HTTPS address at which clients and other nodes reach this one.
+    #[must_use]
+    pub fn secure_host(&self, host: &str) -> Option<String> {
+        let url = self.setup(host)?.member.url;
+        let named = Authority::parse(url.strip_prefix("https://")?)?;
+        Some(named.host().trim_matches(['[', ']']).to_owned())
+    }
+
+    /// The file by which etcd knows this node.
+    #[must_use]
+    pub fn cert(&self) -> Option<&Path> {
+        Some(self.written.cert.as_str()).filter(|cert| !cert.is_empty()).map(Path::new)
     }
 
     /// Where etcd answers and who this node is; `None`: it is alone. `host` is what the machine calls itself.

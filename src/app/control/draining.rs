@@ -11,13 +11,19 @@ use crate::core::webhook::Happening;
 use crate::io::api::{NodeState, Refusal};
 
 impl Control {
-    /// The operator wants the node to be without rooms; those that run after `span` end then.
+    /// The operator wants the node to be without rooms; those that run after `span` end then. Asked again without one,
+    /// nothing begins anew: who asks learns what is left.
     pub(super) fn begin_drain(&mut self, span: Option<Duration>) -> NodeState {
         let now = Instant::now();
+        let (rooms, people) = self.census();
+        if span.is_none() && self.drain.is_on() {
+            let left_s = self.left(now).map(|left| left.as_secs());
+            tracing::info!(rooms, people, left_s, "asked once more to drain: the node does, and its time goes on");
+            return self.node_state(now);
+        }
         // Rooms that can go to other nodes do after a while; others may run on.
         let span = span.or_else(|| self.mover.is_able().then(|| self.setup.config.node.drain_span()));
         self.drain.begin(now, span);
-        let (rooms, people) = self.census();
         let within_s = span.map(|span| span.as_secs());
         tracing::info!(rooms, people, within_s, "the node drains: no room begins, those that run may go on");
         self.webhooks.tell(&Happening::DrainBegan { leaving: false, rooms, within_s });

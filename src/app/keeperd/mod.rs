@@ -3,19 +3,22 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::base::limits::WITNESS_SPAN;
+use crate::base::media::Wallclock;
 use crate::core::retention::KeeperId;
 use crate::engine::flow::Counter;
+use crate::io::acme::{Purpose, unfit};
 use crate::io::keeper::{
-    Identity, IdentityError, IdentityFiles, KeeperClient, KeeperClientError, Request, Response, ServerCounters, serve,
+    Identity, IdentityError, IdentityFiles, KEEPER_NAME, KeeperClient, KeeperClientError, Request, Response, Role,
+    ServerCounters, serve,
 };
 use crate::io::store::{KeeperFileError, LocalKeeper, LockWatch, StoreError, audit_path, keep_out_of_dumps};
 
@@ -83,7 +86,11 @@ impl KeeperProcess {
     /// A taken port or folder, unusable certificates, a damaged state; each message is one clear line.
     pub fn start(setup: KeeperSetup) -> Result<Self, KeeperStartError> {
         keep_out_of_dumps();
-        let identity = Identity::load(&IdentityFiles::in_folder(&setup.certificates))?;
+        let files = IdentityFiles::in_folder(&setup.certificates);
+        let identity = Identity::load(&files)?;
+        for why in faults(&files.cert) {
+            tracing::warn!("nodes and other keepers will refuse this keeper: {}: {why}", files.cert.display());
+        }
         let peers = setup.peers.iter().map(|peer| KeeperClient::new(peer, &identity)).collect::<Result<Vec<_>, _>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(setup.listen));
@@ -155,6 +162,20 @@ impl KeeperProcess {
     }
 }
 
+/// What is wrong with a keeper's own certificate, though it can be used, and what to do.
+fn faults(cert: &Path) -> Vec<String> {
+    let now = Wallclock::from_system_time(SystemTime::now());
+    let (answers, asks) = (unfit(cert, Purpose::Server, None, now), unfit(cert, Purpose::Client, None, now));
+    let other = asks.iter().filter(|why| !answers.contains(why));
+    let told = answers.iter().chain(other).map(ToString::to_string);
+    let stranger = Role::in_file(cert).is_some_and(|role| role != Some(Role::Keeper)).then(|| {
+        format!(
+            "it is no keeper's, which names {KEEPER_NAME}; take a folder keeper-1, -2 or -3 of `tessera keeper init`"
+        )
+    });
+    told.chain(stranger).collect()
+}
+
 async fn tick(own: Arc<LocalKeeper>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -187,5 +208,21 @@ async fn ask_peers(own: Arc<LocalKeeper>, peers: Vec<KeeperClient>) {
             own.witness(wall);
         }
         tokio::time::sleep(WITNESS_SPAN / 2).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::keeper::make_certificates;
+
+    #[test]
+    fn a_nodes_certificate_in_a_keepers_place_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let hosts = ["127.0.0.1".to_owned()];
+        let folders = make_certificates(&home.path().join("pki"), &hosts).unwrap();
+        let [node, keeper] = [0, 1].map(|n: usize| faults(&IdentityFiles::in_folder(&folders[n]).cert));
+        assert_eq!(keeper, [""; 0]);
+        assert!(node.len() == 2 && node[0].contains("serverAuth") && node[1].contains("no keeper's"), "{node:?}");
     }
 }

@@ -190,8 +190,8 @@ async fn come(
         spectator.accept(&admission.answer, Instant::now())?;
         let gone = || LoadError::System("the viewers' thread ended".to_owned());
         words.send(Word::Come(Box::new(spectator), tell, again)).map_err(|_| gone())?;
-        let late = || LoadError::NotConnected(format!("no connection within {} s", limits::CONNECT_SPAN.as_secs()));
-        let stood = tokio::time::timeout(limits::CONNECT_SPAN, stands).await.map_err(|_| late())?;
+        let late = |_| LoadError::no_connection(limits::CONNECT_SPAN);
+        let stood = tokio::time::timeout(limits::CONNECT_SPAN, stands).await.map_err(late)?;
         stood.map_err(|_| LoadError::NotConnected("a viewer's connection failed".to_owned()))
     };
     if let Err(error) = settled.await {

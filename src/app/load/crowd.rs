@@ -133,10 +133,7 @@ impl Crowd {
         match tokio::time::timeout(limits::CONNECT_SPAN, settled).await.map(|settled| settled.map(|state| *state)) {
             Ok(Ok(Standing::Connected)) => Ok((codec, standing)),
             Ok(_) => Err(LoadError::NotConnected("the connection failed".to_owned())),
-            Err(_) => {
-                let span = limits::CONNECT_SPAN.as_secs();
-                Err(LoadError::NotConnected(format!("no connection within {span} s")))
-            }
+            Err(_) => Err(LoadError::no_connection(limits::CONNECT_SPAN)),
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::error::LoadError;
 use super::gauge::Gauge;
-use super::http::{client_builder, is_loopback, node_url, told};
+use super::http::{Refused, client_builder, expect_no_link, is_loopback, node_url, told, unreachable};
 use crate::base::limits;
 use crate::base::media::RoomId;
 use crate::core::hls::{AskedPlaylist, News, PlaylistChecker, Wanted};
@@ -79,6 +79,7 @@ pub struct BehindReport {
 /// When the address is none, or this machine lacks threads.
 pub fn watch(options: &HlsOptions) -> Result<HlsReport, LoadError> {
     let node = node_url(&options.url)?;
+    expect_no_link(&options.url, &node)?;
     let system = |error: std::io::Error| LoadError::System(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system)?;
     let report = runtime.block_on(all(options, node));
@@ -199,11 +200,13 @@ impl Viewer {
     }
 
     async fn get(&self, url: Url) -> Result<reqwest::Response, String> {
-        let response = self.client.get(url.clone()).send().await.map_err(|error| told(&error))?;
-        match response.status() {
-            StatusCode::OK => Ok(response),
-            status => Err(format!("{status} for {}", url.path().rsplit('/').next().unwrap_or_default())),
+        let sent = self.client.get(url.clone()).send().await;
+        let response = sent.map_err(|error| unreachable(&url, &error).to_string())?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
         }
+        let refused = Refused::read(response).await.advised(&url);
+        Err(format!("{}: {refused}", url.path().rsplit('/').next().unwrap_or_default()))
     }
 }
 

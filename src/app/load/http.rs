@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use tokio::time::sleep;
@@ -14,6 +14,7 @@ use super::wants::Wants;
 use crate::base::limits;
 use crate::base::media::{RoomId, RungName};
 use crate::core::signal::PROBLEM_URN;
+use crate::io::egress::retry_after;
 use crate::io::telemetry::log::Redacted;
 
 /// The kind of what is told to somebody who waits to be let in.
@@ -45,6 +46,7 @@ impl Door {
     /// [`LoadError::Url`] when `url` is no HTTP address.
     pub fn open(url: &str, token: Option<&Redacted<String>>) -> Result<Self, LoadError> {
         let node = node_url(url)?;
+        expect_no_link(url, &node)?;
         let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
         let client = client_builder(&node, token).redirect(Policy::none()).build().map_err(|e| wrong(told(&e)))?;
         Ok(Self { client, node })
@@ -81,7 +83,7 @@ impl Door {
             socket.connect(node)?;
             Ok(socket.local_addr()?.ip())
         };
-        near().map_err(|error: io::Error| self.unreachable(&error))
+        near().map_err(|error: io::Error| LoadError::Unreachable { url: origin(&self.node), why: told(&error) })
     }
 
     /// Offers one person's connection; to the `seat` of one that they had, where they come to another node.
@@ -129,11 +131,11 @@ impl Door {
         let (mut sent_on, began) = (0, Instant::now());
         let response = loop {
             let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp").body(offer.clone());
-            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            let response = request.send().await.map_err(|e| unreachable(&url, &e))?;
             match elsewhere(&url, &response).filter(|_| sent_on < limits::FLEET_REDIRECTS_MAX) {
                 Some(other) => url = other,
                 None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                    let after = retry_after(&response);
+                    let after = asks_again_after(&response);
                     let told = Refused::read(response).await;
                     // As a page does: a host may let them in, and a node that is at its limit may have room again. The
                     // former is told by the node when they have waited for long enough.
@@ -143,7 +145,7 @@ impl Door {
                         _ => Duration::ZERO,
                     };
                     if began.elapsed() >= patience {
-                        return Err(told.into());
+                        return Err(told.advised(&url));
                     }
                     sleep(after).await;
                     continue;
@@ -153,13 +155,13 @@ impl Door {
             sent_on += 1;
         };
         if response.status() != StatusCode::CREATED {
-            return Err(refusal(response).await);
+            return Err(Refused::read(response).await.advised(&url));
         }
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let resource = location.and_then(|location| url.join(location).ok());
         let resource =
             resource.ok_or_else(|| LoadError::Refused("the answer carries no usable Location".to_owned()))?;
-        let answer = response.text().await.map_err(|e| self.unreachable(&e))?;
+        let answer = response.text().await.map_err(|e| unreachable(&url, &e))?;
         Ok(Admission { answer, resource })
     }
 
@@ -168,14 +170,28 @@ impl Door {
     /// # Errors
     /// As [`Self::join`].
     pub async fn leave(&self, resource: &Url) -> Result<(), LoadError> {
-        let response = self.client.delete(resource.clone()).send().await.map_err(|e| self.unreachable(&e))?;
+        let response = self.client.delete(resource.clone()).send().await.map_err(|e| unreachable(resource, &e))?;
         // A room that went to another node took nobody's former connection along.
         let is_over = response.status().is_success() || response.status() == StatusCode::TEMPORARY_REDIRECT;
         if is_over { Ok(()) } else { Err(refusal(response).await) }
     }
+}
 
-    fn unreachable(&self, error: &dyn std::error::Error) -> LoadError {
-        LoadError::Unreachable { url: self.node.to_string(), why: told(error) }
+/// Scheme, host and port of `url`, without what may be secret in it.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Why no answer came from `url`.
+pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> LoadError {
+    let (url, is_secure, why) = (origin(url), url.scheme() == "https", told(error));
+    // By the words of TLS and HTTP themselves, which their libraries wrap as often as they like.
+    match why.as_str() {
+        text if text.starts_with("invalid peer certificate") => LoadError::Untrusted { url, why },
+        // What came back is no TLS at all, or the alert of a door that speaks TLS, which is no line of HTTP.
+        text if is_secure && text.contains("InvalidContentType") => LoadError::Scheme { url, why },
+        text if !is_secure && text.starts_with("invalid HTTP") => LoadError::Scheme { url, why },
+        _ => LoadError::Unreachable { url, why },
     }
 }
 
@@ -193,12 +209,31 @@ fn elsewhere(url: &Url, response: &Response) -> Option<Url> {
 /// # Errors
 /// [`LoadError::Url`] when it is no HTTP address.
 pub(crate) fn node_url(url: &str) -> Result<Url, LoadError> {
-    let wrong = |why: String| LoadError::Url { url: url.to_owned(), why };
-    let node = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
-    if !matches!(node.scheme(), "http" | "https") || node.host().is_none() {
-        return Err(wrong("it does not begin with http:// or https:// and a host".to_owned()));
+    let wrong = |why: &str| LoadError::Url { url: without_secrets(url).to_owned(), why: why.to_owned() };
+    let node = Url::parse(url);
+    let is_http = |node: &Url| matches!(node.scheme(), "http" | "https") && node.host().is_some();
+    match node {
+        Ok(node) if is_http(&node) => Ok(node),
+        Err(error) if url.contains("://") => Err(wrong(&error.to_string())),
+        _ => Err(wrong("it does not begin with http:// or https:// and a host")),
     }
-    Ok(node)
+}
+
+/// As it was typed, up to where a link's token begins.
+fn without_secrets(url: &str) -> &str {
+    url.split(['#', '?']).next().unwrap_or_default()
+}
+
+/// Refuses a link into a room: asked would be another one, and without its token.
+///
+/// # Errors
+/// [`LoadError::Url`].
+pub(super) fn expect_no_link(url: &str, node: &Url) -> Result<(), LoadError> {
+    if node.path() == "/" && node.query().is_none() && node.fragment().is_none() {
+        return Ok(());
+    }
+    let why = "it says more than where the node is: the room is given by --room, what stands behind #token= by --token";
+    Err(LoadError::Url { url: without_secrets(url).to_owned(), why: why.to_owned() })
 }
 
 /// How a client of this node is made, which shows `token` with each request. On this machine, a certificate that nobody
@@ -230,13 +265,13 @@ pub(crate) async fn refusal(response: Response) -> LoadError {
 }
 
 /// A refusal as it was told.
-struct Refused {
+pub(super) struct Refused {
     kind: String,
     told: String,
 }
 
 impl Refused {
-    async fn read(response: Response) -> Self {
+    pub(super) async fn read(response: Response) -> Self {
         let status = response.status();
         let problem: serde_json::Value = response.json().await.unwrap_or_default();
         let field = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -251,6 +286,34 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// With what whoever started a load does about it; `url` was asked.
+    pub(super) fn advised(self, url: &Url) -> LoadError {
+        // A node says of what kind each refusal is.
+        if self.kind.is_empty() {
+            return LoadError::Stranger { url: origin(url), status: self.told };
+        }
+        let Some(advice) = advice(&self.kind) else { return self.into() };
+        LoadError::Refused(format!("{} {advice}", self.told))
+    }
+}
+
+/// What is done about a refusal of this kind, by the flags of `tessera load`.
+fn advice(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "unauthorized" | "token-expired" | "token-not-yet" | "token-refused" | "wrong-room" | "wrong-role"
+        | "wrong-tenant" => "Make a token with `tessera token --room ROOM --role speaker`, and give it by --token.",
+        "room-full" | "tenant-full" => "Bring fewer by --participants and --viewers, or name another by --room.",
+        "draining" => "Name another node by --url; `tessera drain --undo` lets this one begin rooms again.",
+        "node-full" | "node-at-limit" | "fleet-full" | "no-relay" => {
+            "Bring fewer by --participants and --viewers, or name another node by --url."
+        }
+        "room-locked" => "A host unlocks it, or a host's token is given by --token.",
+        "wrong-host" => "Ask by a name of the node's in --url.",
+        _ => return None,
+    })
+}
+
 impl From<Refused> for LoadError {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused.told)
@@ -258,10 +321,9 @@ impl From<Refused> for LoadError {
 }
 
 /// After how long it is asked again.
-fn retry_after(response: &Response) -> Duration {
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds
-        .map_or(limits::LOBBY_ASK_SPACING, Duration::from_secs)
+fn asks_again_after(response: &Response) -> Duration {
+    retry_after(response.headers())
+        .unwrap_or(limits::LOBBY_ASK_SPACING)
         .clamp(Duration::from_secs(1), limits::LOBBY_SILENT_SPAN / 2)
 }
 
@@ -272,12 +334,93 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+    use crate::io::keeper::{Identity, IdentityFiles, make_certificates};
 
     #[test]
     fn an_address_that_is_none_is_told() {
-        assert!(matches!(Door::open("node.example", None), Err(LoadError::Url { .. })));
-        assert!(matches!(Door::open("ftp://node.example", None), Err(LoadError::Url { .. })));
+        for url in ["node.example", "127.0.0.1:8080", "localhost:8080", "ftp://node.example", "http://a:99999"] {
+            let told = Door::open(url, None).unwrap_err().to_string();
+            assert!(told.contains(url) && told.contains("such as http://127.0.0.1:8080"), "{told}");
+        }
+        let link = "https://node.example/r/daily#token=c2VjcmV0";
+        let told = Door::open(link, None).unwrap_err().to_string();
+        assert!(told.contains("--room") && told.contains("--token") && !told.contains("c2VjcmV0"), "{told}");
+        assert!(Door::open("https://node.example/", None).is_ok());
+    }
+
+    /// What a load is told whose people are answered so, at an address that begins so.
+    async fn told_of(scheme: &str, answer: impl Into<Vec<u8>>) -> String {
+        let (door, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
+        let at = door.local_addr().unwrap();
+        let answers = thread::spawn(move || {
+            let (mut came, _) = door.accept().unwrap();
+            let _ = came.read(&mut [0; 4096]).unwrap();
+            came.write_all(&answer).unwrap();
+        });
+        let door = Door::open(&format!("{scheme}://{at}"), None).unwrap();
+        let told = door.watch(&"daily".parse().unwrap(), None, "v=0".to_owned()).await.unwrap_err();
+        answers.join().unwrap();
+        told.to_string()
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_is_told_what_to_do_by_this_commands_own_flags() {
+        let answer = |status: &str, kind: &str| {
+            let body = format!("{{\"type\":\"{PROBLEM_URN}{kind}\",\"title\":\"So.\",\"detail\":\"Because.\"}}");
+            let length = body.len();
+            format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        };
+        for (status, kind, wanted) in [
+            ("401 Unauthorized", "unauthorized", "--token"),
+            ("403 Forbidden", "wrong-room", "tessera token --room ROOM"),
+            ("503 Service Unavailable", "room-full", "--participants"),
+            ("503 Service Unavailable", "draining", "tessera drain --undo"),
+            ("503 Service Unavailable", "fleet-full", "--url"),
+            ("400 Bad Request", "bad-offer", "Because."),
+        ] {
+            let told = told_of("http", answer(status, kind)).await;
+            assert!(told.starts_with("the node refused: ") && told.contains(wanted), "{kind}: {told}");
+            assert!(!told.contains('\n'), "one line: {told}");
+        }
+        let told = told_of("http", "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+        assert!(told.contains("no Tessera node") && told.contains("404"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn the_wrong_scheme_is_told_with_the_right_one() {
+        // A fatal alert, as a door that speaks TLS answers a line of HTTP.
+        let told = told_of("http", [21, 3, 3, 0, 2, 2, 10]).await;
+        assert!(told.contains("does not speak plain HTTP") && told.contains("https:// instead"), "{told}");
+        let told = told_of("https", "HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        assert!(told.contains("does not speak HTTPS") && told.contains("http:// instead"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_trusts_is_not_taken_for_a_node_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = make_certificates(&folder.path().join("pki"), &["127.0.0.1".to_owned()]).unwrap();
+        let server = Identity::load(&IdentityFiles::in_folder(&folders[1])).unwrap().server;
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = Url::parse(&format!("https://{}", door.local_addr().unwrap())).unwrap();
+        let shows = thread::spawn(move || {
+            let (mut came, _) = door.accept().unwrap();
+            let mut tls = rustls::ServerConnection::new(server).unwrap();
+            // Whoever came does not like what they see.
+            let _ = tls.complete_io(&mut came);
+        });
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let error = Client::builder().no_proxy().build().unwrap().get(at.clone()).send().await.unwrap_err();
+        shows.join().unwrap();
+        let told = unreachable(&at, &error).to_string();
+        assert!(told.contains("is not believed") && told.contains("SSL_CERT_FILE"), "{told}");
+        // Nobody listens there any more.
+        let error = Client::builder().no_proxy().build().unwrap().get(at.clone()).send().await.unwrap_err();
+        assert!(unreachable(&at, &error).to_string().contains("is a node running there"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod witness;
 pub use codecs::Codecs;
 pub use error::LoadError;
 pub use hls::{HlsOptions, HlsReport, watch};
-pub(crate) use http::{client_builder, node_url, refusal, told};
+pub(crate) use http::{client_builder, node_url, refusal, told, unreachable};
 pub use link::{LinkPlan, StagePlan};
 pub use reception::{FirstReport, ViewersReport};
 pub use report::{

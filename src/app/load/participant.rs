@@ -233,7 +233,7 @@ async fn settle(
     match tokio::time::timeout(patience, state.wait_for(is_settled)).await {
         Ok(Ok(state)) if *state == RTCPeerConnectionState::Connected => Ok(()),
         Ok(_) => Err(LoadError::NotConnected("the connection failed".to_owned())),
-        Err(_) => Err(LoadError::NotConnected(format!("no connection within {} s", patience.as_secs()))),
+        Err(_) => Err(LoadError::no_connection(patience)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! **The question:** where do tiles lie in a frame of the composite? The node tells it scene by scene, each with the frame
-//! from which on it holds and with the way on which tiles come to their places (`docs/signalling.md`).
+//! **The question:** where do tiles lie in a frame of the composite? The node tells it scene by scene, each with the
+//! frame from which on it holds and with the way on which tiles come to their places (`docs/signalling.md`).
 
 use std::collections::VecDeque;
 

@@ -7,6 +7,7 @@ mod calibration;
 mod fleet;
 mod history;
 mod metrics;
+mod notices;
 mod outward;
 mod precedence;
 mod start;

@@ -21,7 +21,7 @@ use crate::app::control::report::RoomReport;
 use crate::app::control::{Control, ControlMailbox, ControlParts, Stop, Workers};
 use crate::app::node::fleet::{self, FleetTask, machine_name};
 use crate::app::node::tcp::TcpError;
-use crate::app::node::{calibration, history, metrics, outward, precedence, tcp};
+use crate::app::node::{calibration, history, metrics, notices, outward, precedence, tcp};
 use crate::app::workers::apart::OWN_PROGRAM;
 use crate::app::workers::counters::NodeCounters;
 use crate::app::workers::decode::Place;
@@ -122,12 +122,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Reads what a start reads and the configuration itself does not: the certificate's files. Nothing is opened.
+    /// Reads what a start reads and the configuration itself does not: the certificate's files. Nothing is opened. What
+    /// can be used and will be missed is told, in a line each.
     ///
     /// # Errors
     /// As [`Node::start`] of them.
-    pub fn check(config: &Config) -> Result<(), StartError> {
-        Ok(door_tls(config, &[], None).check()?)
+    pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
+        door_tls(config, &[], None).check()?;
+        Ok(notices::certificates(config).into_iter().chain(notices::store(config)).collect())
     }
 
     /// Opens the sockets, starts the threads.
@@ -452,6 +454,12 @@ fn http_setup(
     let connections_max = http::connections_max(config.http.connections, descriptors, sockets);
     warn_of_strangers(config);
     warn_of_open_secrets(config);
+    for why in notices::certificates(config) {
+        tracing::warn!("whoever connects will refuse a certificate: {why}");
+    }
+    if let Some(lacking) = notices::store(config) {
+        tracing::info!("{lacking}");
+    }
     let keys = config.keyring_beside(config.fleet.trust().map(|trust| trust.pass_key()));
     let guard = Guard { policy, token, keys, hosts, origins, embed_origins, ice_servers, connections_max, counters };
     HttpSetup { listen, tls, guard }

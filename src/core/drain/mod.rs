@@ -55,14 +55,14 @@ impl Drain {
 
     /// No room begins from now on. Those that still run after `span` end then, or go to other nodes; without one they
     /// may run on. Said again, the newer span holds, but once the process was asked to end only a shorter one does.
+    /// Without one, what was said before stands, and no time begins anew.
     pub fn begin(&mut self, now: Instant, span: Option<Duration>) {
         let until = span.map(|span| now + span);
         let state = self.state.get_or_insert(State::new(now));
         let place = if self.moves { &mut state.moves_at } else { &mut state.until };
         *place = match (state.is_leaving, until, *place) {
             (true, Some(until), Some(before)) => Some(until.min(before)),
-            (true, until, before) => before.or(until),
-            (false, until, _) => until,
+            (_, until, before) => until.or(before),
         };
         state.is_moving &= state.moves_at.is_some_and(|at| at <= now);
     }
@@ -197,6 +197,8 @@ mod tests {
         assert!(drain.deadline().is_some_and(|at| at == now + MINUTE * 2));
         drain.begin(now + MINUTE, Some(MINUTE));
         assert_eq!(drain.until(), Some(now + MINUTE * 2), "the newer word holds");
+        drain.begin(now + MINUTE, None);
+        assert_eq!(drain.until(), Some(now + MINUTE * 2), "nothing new was said");
         assert_eq!(drain.due(now + MINUTE * 2, 2), Some(DrainDue::Over));
         assert_eq!(drain.due(now + MINUTE * 2, 0), None);
         assert!(drain.is_on() && drain.until().is_none());
@@ -234,6 +236,8 @@ mod tests {
         assert_eq!((drain.due(now + MINUTE * 7, 2), drain.is_moving()), (Some(DrainDue::Word(Some(MINUTE))), false));
         assert_eq!((drain.due(now + MINUTE * 8, 2), drain.is_moving()), (Some(DrainDue::Moves), true));
         assert_ne!(drain.due(now + MINUTE * 8, 2), Some(DrainDue::Moves), "once");
+        drain.begin(now + MINUTE * 8, None);
+        assert_eq!((drain.moves_at(), drain.is_moving()), (Some(now + MINUTE * 8), true), "asked again, they go on");
         drain.begin(now + MINUTE * 8, Some(MINUTE));
         assert!(!drain.is_moving(), "the newer word holds");
         assert_eq!(drain.due(now + MINUTE * 9, 2), Some(DrainDue::Moves));

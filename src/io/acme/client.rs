@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use reqwest::header::RETRY_AFTER;
 use reqwest::{Body, Client};
 
 use crate::base::limits;
@@ -37,7 +36,7 @@ impl AcmeClient {
         let sent = asked.body(Body::wrap(body)).timeout(limits::ACME_REQUEST_SPAN).send().await;
         let mut response = sent.map_err(|error| Error::Other(way(&error).into()))?;
         if !response.status().is_success() {
-            self.note(response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()));
+            self.note(egress::retry_after(response.headers()));
         }
         let mut answer = http::Response::new(());
         *answer.status_mut() = response.status();
@@ -51,10 +50,9 @@ impl AcmeClient {
         Ok(BytesResponse { parts, body: Box::new(Bytes::from(bytes)) })
     }
 
-    /// Seconds; a date, the other form, is as good as none: pauses grow by themselves.
-    fn note(&self, retry_after: Option<&str>) {
-        if let Some(seconds) = retry_after.and_then(|text| text.trim().parse().ok()) {
-            *self.peace.lock().unwrap_or_else(PoisonError::into_inner) = Some(Duration::from_secs(seconds));
+    fn note(&self, retry_after: Option<Duration>) {
+        if let Some(span) = retry_after {
+            *self.peace.lock().unwrap_or_else(PoisonError::into_inner) = Some(span);
         }
     }
 }

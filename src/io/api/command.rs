@@ -283,7 +283,7 @@ pub enum Command {
     },
     /// `POST /v1/node/drain`.
     Drain {
-        /// How long the rooms that run may still; `None`: until they end by themselves.
+        /// How long the rooms that run may still; `None`: as long as was said before, or until they end by themselves.
         span: Option<Duration>,
         /// How it stands now.
         reply: Reply<NodeState>,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
 use rustls::CertificateError;
@@ -95,6 +96,14 @@ pub fn client_of_operator(ca: Option<&[u8]>, connect_span: Duration) -> Result<C
     builder.build().map_err(why)
 }
 
+/// How long a server wants to be left alone, as it says with a refusal. Seconds; a date, the other form (RFC 9110,
+/// section 10.2.3), is as good as none: whoever asks has pauses of their own, which grow, and bounds what is said.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let told = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    told.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// What an answer says, `len_max` bytes of it at most, and whether that is all.
 ///
 /// # Errors
@@ -114,4 +123,21 @@ pub async fn body(response: &mut Response, len_max: usize) -> Result<(Vec<u8>, b
 /// The first cause.
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     error.source().map_or(error, innermost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_left_alone_for_as_many_seconds_as_it_says() {
+        let told = |value: &'static str| {
+            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, reqwest::header::HeaderValue::from_static(value))]))
+        };
+        assert_eq!((told("120"), told(" 0 ")), (Some(Duration::from_secs(120)), Some(Duration::ZERO)));
+        for none in ["", "-1", "1.5", "Fri, 31 Dec 2026 23:59:59 GMT", "99999999999999999999"] {
+            assert_eq!(told(none), None, "{none}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::base::limits;
 use crate::base::media::RoomId;
-use crate::core::fleet::{Fence, Fleet, Label, Member, MemberSetup, NodeRecord};
+use crate::core::fleet::{Fence, Fleet, Label, Member, MemberSetup, NodeRecord, Pod};
 
 /// What is known, and what this node told.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl State {
 
     /// As it is told.
     pub(super) fn shown(&self, now: Instant) -> FleetShown {
-        let nodes = self.fleet.nodes().map(|(id, known)| NodeShown { node: id.clone(), record: known.value.clone() });
+        let nodes = self.fleet.nodes().map(|(id, known)| NodeShown::new(id.clone(), known.value.clone()));
         let room = |(room, known): (&RoomId, &crate::core::fleet::Known<crate::core::fleet::RoomRecord>)| RoomShown {
             room: room.clone(),
             owner: known.value.owner.clone(),
@@ -120,9 +120,34 @@ pub struct FleetShown {
 pub struct NodeShown {
     /// What it is called.
     pub node: Label,
-    /// What it says of itself.
-    #[serde(flatten)]
-    pub record: NodeRecord,
+    /// Where clients reach it, without a slash at its end.
+    pub url: String,
+    /// Where it stands.
+    pub region: Option<Label>,
+    /// Media units that its machine has.
+    pub units: u64,
+    /// Of those, what rooms reserve.
+    pub reserved: u64,
+    /// Rooms of a hundred people that fit beside them.
+    pub free_room100_slots: u64,
+    /// It begins no room: it is about to go down.
+    pub draining: bool,
+    /// It begins no room: what runs on it does not keep up, or it has as many as it may.
+    pub full: bool,
+    /// The lease under which keys of its rooms stand, in hexadecimal, as `etcdctl lease list` shows it: a number of 64
+    /// bits, of which JavaScript and jq keep 53.
+    pub lease: String,
+    /// The pod that it runs in, where a cluster says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+}
+
+impl NodeShown {
+    fn new(node: Label, told: NodeRecord) -> Self {
+        let NodeRecord { url, region, units, reserved, free_room100_slots, draining, full, lease, pod } = told;
+        let lease = format!("{lease:016x}");
+        Self { node, url, region, units, reserved, free_room100_slots, draining, full, lease, pod }
+    }
 }
 
 /// One room of a fleet.
@@ -142,6 +167,19 @@ pub struct RoomShown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_is_told_as_etcdctl_shows_it_and_no_reader_rounds_it() {
+        let stored = r#"{"url":"https://a","units":9,"reserved":0,"free_room100_slots":2,"lease":3632564581834418694}"#;
+        let record = NodeRecord::read(stored.as_bytes()).unwrap();
+        let told = serde_json::to_value(NodeShown::new("a".parse().unwrap(), record.clone())).unwrap();
+        assert_eq!((&told["lease"], &told["url"]), (&"3269763db3e7ea06".into(), &"https://a".into()));
+        assert_eq!(told.get("pod"), None);
+        // In etcd it stays a number, which nodes of other versions read.
+        assert_eq!(NodeRecord::read(&record.write()), Ok(record));
+        let small = NodeRecord::read(stored.replace("3632564581834418694", "255").as_bytes()).unwrap();
+        assert_eq!(NodeShown::new("a".parse().unwrap(), small).lease, "00000000000000ff");
+    }
 
     #[test]
     fn an_address_that_has_many_rooms_placed_waits_until_some_are_over() {

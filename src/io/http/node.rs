@@ -39,7 +39,8 @@ pub(super) struct NodeTold {
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Asked {
-    /// How long the rooms that run may still, seconds; absent: until they end by themselves.
+    /// How long the rooms that run may still, seconds. Absent: of a node that drains already, as long as was said
+    /// before, no time begins anew; else until they end by themselves, or, where rooms move, `node.drain_seconds`.
     within_s: Option<u32>,
 }
 

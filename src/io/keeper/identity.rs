@@ -83,6 +83,14 @@ impl Role {
     }
 }
 
+impl Role {
+    /// Whose the first certificate of a PEM file says that it is, as [`Role::of`]; outer `None`: it holds none.
+    #[must_use]
+    pub fn in_file(file: &Path) -> Option<Option<Self>> {
+        CertificateDer::from_pem_file(file).ok().as_ref().map(Self::of)
+    }
+}
+
 /// A certificate with its key, ready for both ends of a line.
 #[derive(Debug, Clone)]
 pub struct Identity {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::base::limits;
 use crate::core::steward::{Change, PodSeen};
-use crate::io::egress::{Trouble, body, client_of_operator};
+use crate::io::egress::{Trouble, body, client_of_operator, retry_after};
 use crate::io::steward::account::Account;
 use crate::io::steward::address::ApiServer;
 use crate::io::steward::answer::{Page, Refusal, patch};
@@ -224,9 +224,8 @@ fn away(error: &reqwest::Error) -> ClusterError {
 
 /// When it wants to be asked again, in seconds as it always says it.
 fn later(response: &Response) -> Duration {
-    let told = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    told.map_or(limits::STEWARD_RETRY_SPAN, Duration::from_secs)
-        .clamp(Duration::from_secs(1), limits::STEWARD_RETRY_SPAN_MAX)
+    let told = retry_after(response.headers());
+    told.unwrap_or(limits::STEWARD_RETRY_SPAN).clamp(Duration::from_secs(1), limits::STEWARD_RETRY_SPAN_MAX)
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, ClusterError> {

@@ -12,6 +12,7 @@
 
 mod archive;
 mod clock;
+mod credentials;
 mod custody;
 mod disk;
 mod erased;
@@ -33,6 +34,7 @@ mod verify;
 mod wraps;
 
 pub use archive::{Archive, ArchiveCounters, ArchiveError, ArchivePlace, RecordingDetail, RecordingWish, Swept};
+pub use credentials::Lacking;
 pub use custody::KeyCustody;
 pub use disk::{DiskFile, DiskStore, Ledger, StoreError};
 pub use keeper_file::{KeeperFile, KeeperFileError, audit_path, is_keeper_in, look_at_keeper};

@@ -19,6 +19,7 @@ use object_store::{
 use crate::base::limits;
 use crate::core::record::ROOT;
 use crate::core::retention::{Hour, RecordingName};
+use crate::io::store::credentials::{self, Lacking};
 use crate::io::store::spool::Spool;
 
 /// Why the store did not do what was asked.
@@ -50,7 +51,7 @@ impl From<object_store::Error> for VaultError {
     fn from(error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::Missing,
-            other => Self::Failed(other.to_string()),
+            other => Self::Failed(credentials::told(&other)),
         }
     }
 }
@@ -85,7 +86,7 @@ impl Vault {
     /// When the folder cannot be made or the URL is none.
     pub fn open(place: &str) -> Result<Self, VaultError> {
         if place.starts_with("s3://") {
-            return Self::bucket(AmazonS3Builder::from_env(), place);
+            return Self::bucket(credentials::environment(), place);
         }
         let unusable = |why: String| VaultError::Unusable { place: place.to_owned(), why };
         let folder = PathBuf::from(place);
@@ -94,6 +95,12 @@ impl Vault {
         // A segment that was stored survives a power cut: temporary file, fsync, rename, fsync of the folder.
         let store = Arc::new(local.with_fsync(true).with_automatic_cleanup(true));
         Ok(Self { folder: Some(folder), ..Self::on(store, place) })
+    }
+
+    /// What the environment lacks for `place`, as far as that can be seen without asking anybody; `None`: nothing.
+    #[must_use]
+    pub fn lacking(place: &str) -> Option<Lacking> {
+        place.starts_with("s3://").then(credentials::environment).as_ref().and_then(credentials::lacking)
     }
 
     /// `s3://bucket/prefix` as `builder` is set up.
@@ -109,6 +116,9 @@ impl Vault {
         if is_plain && !is_allowed {
             let why = "its AWS_ENDPOINT is http://, without TLS; set AWS_ALLOW_HTTP=true if that is meant".to_owned();
             return Err(VaultError::Unusable { place: place.to_owned(), why });
+        }
+        if let Some(half) = credentials::lacking(&builder).filter(|lacking| lacking.is_final()) {
+            return Err(VaultError::Unusable { place: place.to_owned(), why: half.to_string() });
         }
         let retries = RetryConfig { max_retries: 1, retry_timeout: limits::UPLOAD_PATIENCE, ..RetryConfig::default() };
         let bucket = builder.with_url(place).with_retry(retries).build();
@@ -166,7 +176,7 @@ impl Vault {
         use object_store::Error;
         match error {
             Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                VaultError::Unusable { place: self.place.clone(), why: error.to_string() }
+                VaultError::Unusable { place: self.place.clone(), why: credentials::told(&error) }
             }
             other => other.into(),
         }

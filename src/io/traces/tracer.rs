@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::core::backoff::Backoff;
 use crate::core::trace::{Span, TraceSeed, body};
 use crate::engine::flow::Counter;
-use crate::io::egress::{Trouble, client};
+use crate::io::egress::{Trouble, client, retry_after};
 
 /// What is counted of traces; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -219,8 +219,7 @@ async fn post(client: &Client, url: &str, body: String) -> Sent {
     match request.send().await {
         Ok(response) if response.status().is_success() => Sent::Taken,
         Ok(response) => {
-            let (status, asked) = (response.status(), response.headers().get(header::RETRY_AFTER));
-            let asked = asked.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+            let (status, asked) = (response.status(), retry_after(response.headers()));
             let why = format!("it answers {status}");
             // Those that the protocol lets be tried again ("Failures").
             let again = [

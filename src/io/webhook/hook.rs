@@ -2,7 +2,7 @@
 //! due.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use rand::Rng as _;
 use reqwest::{Client, StatusCode, header};
@@ -13,7 +13,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::base::limits;
 use crate::base::media::Wallclock;
 use crate::core::webhook::{Delivery, Message, Outcome, Queue, signatures};
-use crate::io::egress::{Trouble, client};
+use crate::io::egress::{Trouble, client, retry_after};
 use crate::io::webhook::counters::WebhookCounters;
 use crate::io::webhook::target::WebhookTarget;
 
@@ -163,8 +163,8 @@ async fn post(client: &Client, target: &WebhookTarget, message: &Message) -> (Ou
             (Outcome::Refused, Some(format!("it answers {}", response.status())))
         }
         Ok(response) => {
-            let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            (Outcome::Failed(asked.map(Duration::from_secs)), Some(format!("it answers {}", response.status())))
+            let asked = retry_after(response.headers());
+            (Outcome::Failed(asked), Some(format!("it answers {}", response.status())))
         }
         Err(error) => {
             let why = match Trouble::of(&error) {

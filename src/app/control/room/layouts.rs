@@ -30,8 +30,8 @@ impl Room {
         self.broadcast_each(|caller| self.layout_message(caller), out);
     }
 
-    /// A participant asks for another layout, another page, or both. Whoever asks a moment after somebody asked has their
-    /// turn soon; of those who wait, the last one's wish holds.
+    /// A participant asks for another layout, another page, or both. Whoever asks a moment after somebody asked has
+    /// their turn soon; of those who wait, the last one's wish holds.
     pub(super) fn choose_layout(
         &mut self,
         now: Instant,
@@ -118,7 +118,11 @@ impl Room {
         let (room, node) = (alias(&self.name), &self.setup.counts.node);
         if relief > self.relief {
             node.reliefs.add(1);
-            tracing::warn!(%room, gives_up = relief.name(), "ticks or decoders do not keep up: this machine is too small, or busy");
+            tracing::warn!(
+                %room,
+                gives_up = relief.name(),
+                "ticks or decoders do not keep up: this machine is too small, or busy"
+            );
         } else {
             tracing::info!(%room, gives_up = relief.name(), "ticks and decoders keep up again");
         }

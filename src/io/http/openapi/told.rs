@@ -175,7 +175,11 @@ pub(super) const TOLD: &[Told] = &[
         Gives::Json(of::<node::NodeTold>),
     )]),
     told("Node", "GET", "/v1/fleet", "What this node knows of its fleet: nodes, rooms, and whether etcd answers")
-        .gives(&[(200, "The fleet, as this node sees it", Gives::Json(of::<FleetShown>))]),
+        .gives(&[(
+            200,
+            "The fleet, as this node sees it; a lease is text, in hexadecimal",
+            Gives::Json(of::<FleetShown>),
+        )]),
     told("Node", "POST", "/v1/fleet/rooms", "Hand a room over, as one node of the fleet to another, signed by it")
         .takes(Takes::File(&["application/json"]))
         .gives(&[(204, "It is here, or would be taken", Gives::Nothing)]),

@@ -59,6 +59,8 @@ async fn a_drain_is_asked_for_told_to_probes_and_taken_back() {
     assert_eq!(state["drain"], none, "they may run on");
     let bounded: Value = ask(Method::POST, r#"{"within_s":480}"#).await.json().await.unwrap();
     assert_eq!(bounded["drain"]["ends_in_s"], 480);
+    let again: Value = ask(Method::POST, "").await.json().await.unwrap();
+    assert_eq!(again["drain"], bounded["drain"], "asked again, what was said first stands");
     let node: Value = door.get("/v1/node").await.json().await.unwrap();
     assert_eq!((&node["drain"], &node["finishing"], &node["unsent_bytes"]), (&bounded["drain"], &json!(1), &json!(7)));
     let unready = door.get("/readyz").await;
