@@ -21,7 +21,7 @@ const NAME: &str = "pages::back::who_had_no_network_is_back_with_what_was_said_m
 const INSIDE: &str = "TESSERA_TEST_TWO_NETWORKS";
 const BROWSERS: &str = "192.0.2.1";
 const NODES: &str = "192.0.2.2";
-/// How soon whoever had no network is back once they have it: in a tenth of a second to one, unless their first try fails.
+/// How soon whoever had no network is back once they have it: in a tenth of a second to one, unless a first try fails.
 const BACK: Duration = Duration::from_secs(6);
 /// How long the node keeps a seat (docs/signalling.md).
 const SEAT: Duration = Duration::from_secs(30);

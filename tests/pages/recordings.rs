@@ -79,13 +79,14 @@ async fn a_recording_is_listed_played_by_its_chapters_and_erased_in_the_page() {
     assert_fits_a_phone(&browser).await;
     assert_accessible(&browser).await;
     // Of a short recording the first chapter may begin at either end: it is led to from the other.
-    let far = "const v = document.getElementById('video'); window.place = v.textTracks[0].cues[0].startTime; v.pause(); \
-         v.currentTime = place > v.duration / 2 ? 0 : v.duration - 1; return true";
+    let far = "const v = document.getElementById('video'); window.place = v.textTracks[0].cues[0].startTime; \
+         v.pause(); v.currentTime = place > v.duration / 2 ? 0 : v.duration - 1; return true";
     browser.script(far).await;
     shows(&browser, "it seeks", "const v = document.getElementById('video'); return !v.seeking && v.readyState > 1")
         .await;
     browser.click("#chapters button").await;
-    let begins = "const v = document.getElementById('video'); return !v.seeking && Math.abs(v.currentTime - place) < v.duration / 3";
+    let begins = "const v = document.getElementById('video'); \
+         return !v.seeking && Math.abs(v.currentTime - place) < v.duration / 3";
     shows(&browser, "a chapter leads to its place", begins).await;
 
     browser.click("[data-does=delete]").await;

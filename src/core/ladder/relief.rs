@@ -1,5 +1,6 @@
-//! **The question:** what is given up while a room's ticks or decoders do not keep up, and when does it come back? In a declared
-//! order, one step at a time: quickly down, slowly up, and more slowly each time that going up was too early.
+//! **The question:** what is given up while a room's ticks or decoders do not keep up, and when does it come back? In
+//! a declared order, one step at a time: quickly down, slowly up, and more slowly each time that going up was too
+//! early.
 
 use std::time::{Duration, Instant};
 
@@ -46,14 +47,15 @@ impl Relief {
 
 /// What is looked at together.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Of a window's ticks, or of the tracks, in hundredths: from here on something is given up, when it is so in several windows on end.
+/// Of a window's ticks, or of the tracks, in hundredths: from here on something is given up, when it is so in several
+/// windows on end.
 const TOO_MANY: u32 = 8;
 /// So many before the first thing is given up: fewer may be what many joining at once, or a program's start, cost.
 const FIRST_WINDOWS: u32 = 4;
 /// And before each further one.
 const NEXT_WINDOWS: u32 = 2;
-/// Fewer tracks whose decoder is behind are their senders' doing: they send more than they may, and nobody else gives up
-/// anything for them.
+/// Fewer tracks whose decoder is behind are their senders' doing: they send more than they may, and nobody else gives
+/// up anything for them.
 const BEHIND_MIN: u32 = 3;
 /// From here down a window counts as quiet.
 const FEW: u32 = 1;
@@ -101,8 +103,9 @@ impl ReliefCore {
         self.relief
     }
 
-    /// So many ticks were due at `now`, of which so many were left out. `behind` is asked once a second, and tells of how
-    /// many tracks the decoders were behind since, and how many there are. What is given up from now on, if that changes.
+    /// So many ticks were due at `now`, of which so many were left out. `behind` is asked once a second, and tells of
+    /// how many tracks the decoders were behind since, and how many there are. What is given up from now on, if that
+    /// changes.
     pub fn ticks(
         &mut self,
         now: Instant,
