@@ -4,9 +4,9 @@
     python3 benches/soak.py target/release/tessera [--people 50] [--minutes 30]
 
 A node and a recorded call of --people run throughout; each second somebody else comes into it, or leaves. Memory, threads and
-descriptors of the node are read every ten seconds, and memory's slope is told of the second half, when what a node
-keeps for later has been filled. Two people who come at the beginning and at the end tell how far sound is from picture.
-Nothing is asserted.
+descriptors of the node are read every ten seconds, and memory's slope is told of all and of the second half, when
+what a node keeps for later has been filled; with the codec and what the room gives up, for encoders begin and end with
+them. Two people who come at the beginning and at the end tell how far sound is from picture. Nothing is asserted.
 """
 
 import argparse
@@ -50,6 +50,7 @@ def seen(node):
         "rss_mib": int(status["VmRSS"].split()[0]) / 1024,
         "threads": int(status["Threads"]),
         "descriptors": len(list((proc / "fd").iterdir())),
+        "room": " ".join(json.loads(node.get("/v1/rooms/soak")).get(name, "") for name in ("codec", "gives_up")),
     }
 
 
@@ -90,8 +91,9 @@ def main():
             after = node.figures()
             last = lip_sync(binary, node, folder)
             for at, one in samples[:: max(1, len(samples) // 15)]:
-                print(f"{at / 60:5.1f} min {one['rss_mib']:7.1f} MiB {one['threads']:4} threads {one['descriptors']:5} descriptors")
-            print(f"slope of the second half: {slope(samples[len(samples) // 2:]):+.3f} MiB a minute")
+                print(f"{at / 60:5.1f} min {one['rss_mib']:7.1f} MiB {one['threads']:4} threads {one['descriptors']:5} descriptors  {one['room']}")
+            whole, half = slope(samples), slope(samples[len(samples) // 2 :])
+            print(f"slope of all: {whole:+.3f} MiB a minute; of the second half: {half:+.3f}")
             print(f"{counts['came']} came and left, {counts['failed']} of them failed")
             print(f"ticks {after[0] - before[0]:.0f}, left out {after[1] - before[1]:.0f}")
             for label, two in (("first", first), ("last", last)):
