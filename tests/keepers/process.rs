@@ -149,6 +149,11 @@ impl Trio {
     /// A keeper that is there and does not answer.
     pub fn pause_one(&self, n: usize) {
         self.signal(n, Signal::STOP);
+        // The signal is sent: each of its threads stops when it next could run.
+        let tasks = || std::fs::read_dir(format!("/proc/{}/task", self.pid(n))).expect("it runs").flatten();
+        let state = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat"));
+        let stands = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, after)| after.starts_with('T'));
+        wait_until("it stands still", || tasks().all(|task| state(task).is_ok_and(stands)));
     }
 
     pub fn resume_one(&self, n: usize) {

@@ -4,7 +4,8 @@
 //! `deadline` and `stats`; [`CodecChoice`] (AV1 or H.264, by cost); [`LinkEstimator`] (reports → does it arrive?) and
 //! [`ViewerRung`] (which rung then?); [`RequestBudget`] (may this viewer ask again?); [`Pace`] (how often is a tile
 //! renewed?); [`ReliefCore`] (what is given up while ticks or decoders do not keep up?); [`LayerChoice`] (which
-//! simulcast layer is taken?); [`TemporalChoice`] (which of its frames?); [`Steering`] (what is a sender told who does not listen?);
+//! simulcast layer is taken?); [`TemporalChoice`] (which of its frames?); [`Steering`] (what is a sender told who does
+//! not listen?);
 //! [`Allowance`] (who sends more than anybody can want?); [`Budget`] (how many rooms fit beside those that run?).
 
 mod allowance;
