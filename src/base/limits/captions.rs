@@ -37,6 +37,8 @@ pub const CAPTION_FAULTS_MAX: u32 = 20;
 pub const CAPTION_FAULT_SPACING: Duration = Duration::from_secs(5);
 /// How often a captioner is told the time and asked whether it is there.
 pub const CAPTION_PING_SPACING: Duration = Duration::from_secs(10);
+/// How long whoever is sent away is waited for to hear it.
+pub const CAPTION_FAREWELL_SPAN: Duration = Duration::from_secs(1);
 /// A captioner that has said nothing for so long, and answered nothing, is gone.
 pub const CAPTION_SILENCE_SPAN: Duration = Duration::from_secs(35);
 /// Captions that are final and wait for one slow client.

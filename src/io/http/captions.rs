@@ -11,7 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::base::limits;
 use crate::base::media::{ParticipantId, Pts, RoomId, Speech, SpeechBlock, TrackId, pts_from_instant};
@@ -121,8 +121,14 @@ impl Session {
         let Ending { code, reason } = self.converse(&mut socket, &mut seat).await;
         // It has left before it is told so.
         drop((self, seat));
-        // Whoever is gone needs no farewell.
-        let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        // Whoever is gone needs no farewell. What is on the way from others is read and thrown away until they have heard
+        // it: a connection that ends while something is unread is reset, and takes with it what they were told.
+        let farewell = async {
+            socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
+            while socket.recv().await.transpose()?.is_some() {}
+            Ok::<_, axum::Error>(())
+        };
+        let _ = timeout(limits::CAPTION_FAREWELL_SPAN, farewell).await;
     }
 
     async fn converse(&mut self, socket: &mut WebSocket, seat: &mut CaptionerSeat) -> Ending {
