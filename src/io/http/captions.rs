@@ -121,8 +121,8 @@ impl Session {
         let Ending { code, reason } = self.converse(&mut socket, &mut seat).await;
         // It has left before it is told so.
         drop((self, seat));
-        // Whoever is gone needs no farewell. What is on the way from others is read and thrown away until they have heard
-        // it: a connection that ends while something is unread is reset, and takes with it what they were told.
+        // Whoever is gone needs no farewell. What is on the way from others is read and thrown away until they have
+        // heard it: a connection that ends while something is unread is reset, and takes with it what they were told.
         let farewell = async {
             socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
             while socket.recv().await.transpose()?.is_some() {}
