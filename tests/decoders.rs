@@ -177,6 +177,13 @@ fn a_decoder_may_do_nothing_but_decode_and_ends_with_its_node() {
     let node = node(folder.path(), 2, &[]);
     wait_until("they run", || decoders(&node).len() == 2);
     let all = decoders(&node);
+    for pid in all.iter().chain([&node.pid()]) {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        assert!(
+            status.contains("THP_enabled:\t0"),
+            "no thread waits while a large piece of memory is zeroed: {status}"
+        );
+    }
     for pid in &all {
         let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         wait_until("it confined itself", || read("status").contains("Seccomp:\t2"));

@@ -31,6 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::node::take_small_pages;
+
 /// A media processing node: every camera and voice of a WebRTC call in, one picture and one sound out.
 #[derive(Debug, Parser)]
 #[command(name = "tessera", version, about, max_term_width = 100, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -85,7 +87,12 @@ pub enum Command {
 /// Runs the command line of this process and says how it ended. Wrong usage ends the process here, with exit code 2.
 #[must_use]
 pub fn main() -> ExitCode {
-    let code = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // For single frames of a composed file nobody waits.
+    if !matches!(command, Command::Compose(_)) {
+        take_small_pages();
+    }
+    let code = match command {
         Command::Serve(args) => serve::run(args),
         Command::Drain(args) => drain::run(args),
         Command::Demo(args) => demo::run(args),
