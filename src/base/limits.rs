@@ -304,8 +304,10 @@ pub const NACK_WAIT_MAX: Duration = Duration::from_millis(400);
 pub const REPAIR_SPAN_MIN: Duration = Duration::from_millis(20);
 /// How soon a keyframe that was asked for and did not come is asked for again: the request may be lost, or its answer.
 pub const KEYFRAME_RETRY: Duration = Duration::from_millis(300);
-/// How long ago a keyframe must have been asked for before that for one that came to be followed as soon: what breaks a
-/// picture twice in a row is not to take it away for a second.
+/// How often one that came, and was of no use, is followed as soon: what breaks a picture twice or three times in a row
+/// (a queue that was full while many joined) is not to take it away for a second.
+pub const KEYFRAMES_SOON: usize = 2;
+/// Within how long they count as in a row.
 pub const KEYFRAME_REST: Duration = Duration::from_secs(4);
 /// Packets of one video track that wait for a missing one.
 pub const REORDER_PACKETS_MAX: usize = 2048;

@@ -38,7 +38,8 @@ pub enum VideoOutput {
         /// It missed its time. Others refer to it, so decode it, but a newer picture supersedes it.
         late: bool,
     },
-    /// Ask the source for a keyframe. Repeated once a `limits::KEYFRAME_SPACING` while one is missing and frames come.
+    /// Ask the source for a keyframe. Repeated while one is missing and frames come, [`limits::KEYFRAMES_SOON`] times
+    /// after a `limits::KEYFRAME_RETRY` and then once a `limits::KEYFRAME_SPACING`.
     RequestKeyframe,
 }
 
@@ -72,7 +73,8 @@ pub struct VideoJitter {
     /// The last frame taken in, by which order is judged.
     last: Option<Last>,
     needs_keyframe: bool,
-    requested: Option<Instant>,
+    /// When a keyframe that did not come yet was last asked for, and how often it was.
+    requested: Option<(Instant, usize)>,
     stats: VideoStats,
 }
 
@@ -194,10 +196,13 @@ impl VideoJitter {
     }
 
     fn request_keyframe(&mut self, now: Instant, out: &mut Outbox<VideoOutput>) {
-        if self.requested.is_some_and(|at| now.saturating_duration_since(at) < limits::KEYFRAME_SPACING) {
+        // One that came was left out by a full queue, perhaps: nobody else knows that it is still missing.
+        let spacing =
+            |asked| if asked <= limits::KEYFRAMES_SOON { limits::KEYFRAME_RETRY } else { limits::KEYFRAME_SPACING };
+        if self.requested.is_some_and(|(at, asked)| now.saturating_duration_since(at) < spacing(asked)) {
             return;
         }
-        self.requested = Some(now);
+        self.requested = Some((now, self.requested.map_or(1, |(_, asked)| asked + 1)));
         self.stats.keyframe_requests += 1;
         out.push(VideoOutput::RequestKeyframe);
     }
@@ -284,7 +289,7 @@ mod tests {
         let (mut jitter, mut out) = (VideoJitter::new(), Outbox::new());
         jitter.handle(start, frame(0, start, true, true), &mut out);
         let mut requests = 0;
-        for n in 2..62 {
+        for n in 2..92 {
             let now = start + ms(n * 33);
             jitter.handle(now, frame(n, now, false, n != 2), &mut out);
             requests += out.as_slice().iter().filter(|o| matches!(o, VideoOutput::RequestKeyframe)).count();
@@ -292,9 +297,9 @@ mod tests {
             let seen = released(&mut out);
             assert!(seen.is_empty() || n == 2 && seen == expected, "{seen:?}");
         }
-        assert_eq!(requests, 2, "two seconds, one request a second");
-        let now = start + ms(62 * 34);
-        jitter.handle(now, frame(62, now, true, true), &mut out);
+        assert_eq!(requests, 5, "in three seconds: at once, twice after 0.3 s, and one a second from there");
+        let now = start + ms(92 * 34);
+        jitter.handle(now, frame(92, now, true, true), &mut out);
         jitter.handle(now + ms(300), VideoInput::Due, &mut out);
         assert_eq!(released(&mut out).len(), 1);
         let stats = jitter.stats();

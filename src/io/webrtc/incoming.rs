@@ -26,10 +26,8 @@ pub(super) struct Incoming {
     pub(super) source: Option<TrackStream>,
     /// A keyframe is wished for and was not asked for yet.
     pub(super) wanted: bool,
-    /// When a keyframe was last asked for.
-    asked: Option<Instant>,
-    /// And when before that.
-    asked_before: Option<Instant>,
+    /// When a keyframe was last asked for, and the times before, newest first.
+    asked: [Option<Instant>; limits::KEYFRAMES_SOON + 1],
     /// One came since.
     answered: bool,
     /// Its simulcast layers.
@@ -90,8 +88,7 @@ impl Incoming {
             started: false,
             source: None,
             wanted: false,
-            asked: None,
-            asked_before: None,
+            asked: [None; limits::KEYFRAMES_SOON + 1],
             answered: true,
             layers: LayerChoice::default(),
             timeline: Timeline::default(),
@@ -264,15 +261,16 @@ impl Incoming {
     /// When a keyframe that is wished for may be asked for.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         let source = self.source.as_ref().filter(|_| self.wanted)?;
-        let Some(asked) = self.asked else { return Some(source.heard) };
-        let rested = self.asked_before.is_none_or(|before| asked >= before + limits::KEYFRAME_REST);
+        let [Some(asked), .., first] = self.asked else { return Some(source.heard) };
+        let rested = first.is_none_or(|first| asked >= first + limits::KEYFRAME_REST);
         let is_soon = rested || !self.answered;
         Some(asked + if is_soon { limits::KEYFRAME_RETRY } else { limits::KEYFRAME_SPACING })
     }
 
     /// A keyframe is asked for now.
     pub(super) fn ask(&mut self, now: Instant) {
-        self.asked_before = self.asked.replace(now);
+        self.asked.rotate_right(1);
+        self.asked[0] = Some(now);
         (self.wanted, self.answered) = (false, false);
     }
 }
@@ -478,9 +476,11 @@ mod tests {
         };
         assert_eq!(asks(now, true), limits::KEYFRAME_RETRY, "one that breaks again at once");
         let second = now + limits::KEYFRAME_RETRY;
-        assert_eq!(asks(second, true), limits::KEYFRAME_SPACING, "and again");
-        let third = second + limits::KEYFRAME_SPACING;
-        assert_eq!(asks(third, false), limits::KEYFRAME_RETRY, "the request was lost, or the answer");
-        assert_eq!(asks(third + limits::KEYFRAME_REST, true), limits::KEYFRAME_RETRY, "after a rest");
+        assert_eq!(asks(second, true), limits::KEYFRAME_RETRY, "and again");
+        let third = second + limits::KEYFRAME_RETRY;
+        assert_eq!(asks(third, true), limits::KEYFRAME_SPACING, "and again: this is how its pictures are");
+        let fourth = third + limits::KEYFRAME_SPACING;
+        assert_eq!(asks(fourth, false), limits::KEYFRAME_RETRY, "the request was lost, or the answer");
+        assert_eq!(asks(fourth + limits::KEYFRAME_REST, true), limits::KEYFRAME_RETRY, "after a rest");
     }
 }

@@ -370,9 +370,9 @@ impl Peer {
         self.connected && !self.closed && self.mix.is_some()
     }
 
-    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` (after a
-    /// rest, `limits::KEYFRAME_RETRY`) has passed since it was asked last; a keyframe that comes first fulfils the wish
-    /// as well.
+    /// Wishes for a keyframe of a track. Its source is asked at once, or as soon as `limits::KEYFRAME_SPACING` (a few
+    /// times, `limits::KEYFRAME_RETRY`) has passed since it was asked last; a keyframe that comes first fulfils the
+    /// wish as well.
     pub(super) fn request_keyframe(&mut self, now: Instant, kind: TrackKind, out: &mut Outbox<PeerOutput>) {
         if let Some(incoming) = self.incoming.iter_mut().find(|incoming| incoming.kind == kind) {
             incoming.wanted = true;
