@@ -399,6 +399,14 @@ pub const LINK_REPORT_INTERVAL: Duration = Duration::from_millis(200);
 pub const LINK_SETTLE_SPAN: Duration = Duration::from_secs(2);
 /// For so long AV1 has to be the right codec at most before a room takes it up again.
 pub const CODEC_PATIENCE_MAX: Duration = Duration::from_secs(480);
+/// How long a smaller tile must last before its sender is asked for less: a layout that moves does not make encoders
+/// start over.
+pub const SHRINK_AFTER: Duration = Duration::from_secs(3);
+/// The same where it is smaller because somebody came: while many come, all who send more than they need are decoded.
+pub const CROWDED_AFTER: Duration = Duration::from_millis(300);
+/// How much later each further sender of a room is asked for less: most begin anew with a keyframe, and a hundred of
+/// those at once are a tick that nobody sees.
+pub const ASKS_APART: Duration = Duration::from_millis(20);
 /// Frames a second that are asked of a shared screen at most: it is read, not looked at, so it moves less and shall be
 /// sharp.
 pub const SCREEN_FPS_MAX: u32 = 15;

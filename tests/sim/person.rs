@@ -207,7 +207,7 @@ impl Person {
 
     pub fn tile(&mut self, now: Instant, tile: Size, fps: u32) {
         self.seen.tile = Some((tile, fps));
-        self.ask(now, UplinkInput::Tile(Some(tile), fps));
+        self.ask(now, UplinkInput::Tile { size: Some(tile), fps, patience: limits::SHRINK_AFTER });
     }
 
     pub fn ask(&mut self, now: Instant, input: UplinkInput) {

@@ -33,8 +33,6 @@ const STRETCH: u32 = 8;
 const HIDDEN_FPS: u32 = 5;
 /// The frame rate at which the steps' bitrates are given.
 const STEP_FPS: u32 = 30;
-/// A smaller target must last so long before it is asked for.
-const SHRINK_AFTER: Duration = Duration::from_secs(3);
 
 /// What to ask of a sender whose tile is `tile` on a canvas of `fps`; `None` for one who is not seen.
 #[must_use]
@@ -63,8 +61,15 @@ fn scaled(bitrate: u32, fps: u32) -> u32 {
 /// What the layout tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UplinkInput {
-    /// The tile that the track fills, and the canvas' frames a second; `None` when it is not seen.
-    Tile(Option<Size>, u32),
+    /// What the track is shown as.
+    Tile {
+        /// The tile that it fills; `None` when it is not seen.
+        size: Option<Size>,
+        /// The canvas' frames a second.
+        fps: u32,
+        /// How long a smaller target must last before it is asked for.
+        patience: Duration,
+    },
     /// The deadline came.
     Due,
 }
@@ -96,8 +101,8 @@ impl UplinkTarget {
 
     /// Takes one input; pushes the target to ask for, if it changes now.
     pub fn handle(&mut self, now: Instant, input: UplinkInput, out: &mut Outbox<SendTarget>) {
-        if let UplinkInput::Tile(tile, fps) = input {
-            self.consider(now, target_for(tile, fps), out);
+        if let UplinkInput::Tile { size, fps, patience } = input {
+            self.consider(now, target_for(size, fps), patience, out);
         }
         if let Some((target, at)) = self.shrinking
             && at <= now
@@ -118,7 +123,7 @@ impl UplinkTarget {
         self.stats
     }
 
-    fn consider(&mut self, now: Instant, target: SendTarget, out: &mut Outbox<SendTarget>) {
+    fn consider(&mut self, now: Instant, target: SendTarget, patience: Duration, out: &mut Outbox<SendTarget>) {
         let Some(asked) = self.asked else { return self.ask(target, out) };
         if target == asked {
             self.stats.suppressed += u64::from(self.shrinking.take().is_some());
@@ -127,7 +132,7 @@ impl UplinkTarget {
         if target.size > asked.size || (target.size == asked.size && target.fps > asked.fps) {
             return self.ask(target, out);
         }
-        let at = self.shrinking.map_or(now + SHRINK_AFTER, |(_, at)| at);
+        let at = self.shrinking.map_or(now + patience, |(_, at)| at.min(now + patience));
         self.shrinking = Some((target, at));
     }
 
@@ -165,25 +170,48 @@ mod tests {
         }
     }
 
+    const USUAL: Duration = Duration::from_secs(3);
+
+    fn shown(size: Option<Size>, fps: u32, patience: Duration) -> UplinkInput {
+        UplinkInput::Tile { size, fps, patience }
+    }
+
     #[test]
     fn growth_is_asked_at_once_and_a_flapping_layout_is_spared() {
         let start = Instant::now();
         let (mut ask, mut out) = (UplinkTarget::new(), Outbox::new());
         let (small, large) = (Some(Size::new(320, 180)), Some(Size::new(1280, 720)));
-        ask.handle(start, UplinkInput::Tile(small, 30), &mut out);
-        ask.handle(start, UplinkInput::Tile(large, 30), &mut out);
+        ask.handle(start, shown(small, 30, USUAL), &mut out);
+        ask.handle(start, shown(large, 30, USUAL), &mut out);
         assert_eq!(out.drain().count(), 2);
         for n in 0..10 {
             let now = start + Duration::from_secs(n);
-            ask.handle(now, UplinkInput::Tile(if n % 2 == 0 { small } else { large }, 30), &mut out);
+            ask.handle(now, shown(if n % 2 == 0 { small } else { large }, 30, USUAL), &mut out);
         }
         assert!(out.is_empty());
         assert_eq!(ask.stats().suppressed, 5);
         let now = start + Duration::from_secs(20);
-        ask.handle(now, UplinkInput::Tile(small, 30), &mut out);
+        ask.handle(now, shown(small, 30, USUAL), &mut out);
         let due = ask.deadline().unwrap();
         ask.handle(due, UplinkInput::Due, &mut out);
         assert_eq!(out.drain().map(|t| t.size).collect::<Vec<_>>(), [Size::new(320, 180)]);
+        assert_eq!(ask.deadline(), None);
+    }
+
+    #[test]
+    fn less_is_asked_as_soon_as_whoever_has_the_least_patience_wants_it() {
+        let now = Instant::now();
+        let (mut ask, mut out) = (UplinkTarget::new(), Outbox::new());
+        let (tile, soon) = (Some(Size::new(320, 180)), Duration::from_millis(300));
+        ask.handle(now, shown(tile, 30, USUAL), &mut out);
+        ask.handle(now, shown(tile, 20, USUAL), &mut out);
+        ask.handle(now, shown(tile, 15, soon), &mut out);
+        ask.handle(now, shown(tile, 15, USUAL), &mut out);
+        assert_eq!((out.drain().count(), ask.deadline()), (1, Some(now + soon)));
+        // A node that cannot carry more does not wait.
+        ask.handle(now, shown(tile, 10, Duration::ZERO), &mut out);
+        ask.handle(now, shown(tile, 10, Duration::ZERO), &mut out);
+        assert_eq!(out.drain().map(|target| target.fps).collect::<Vec<_>>(), [10]);
         assert_eq!(ask.deadline(), None);
     }
 }

@@ -2,7 +2,7 @@
 //! senders are asked for the tiles they fill, and marks on tiles.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -88,7 +88,8 @@ impl Room {
         pages: usize,
         out: &mut Outbox<Effect>,
     ) {
-        self.scene = Some(scene.clone());
+        let tiles_before = self.scene.replace(scene.clone()).map_or(0, |before| before.tiles.len());
+        let is_fuller = scene.tiles.len() > tiles_before;
         let turned = (page, pages) != (self.layout.page, self.layout.pages.max(1));
         (self.layout.page, self.layout.pages) = (page, pages);
         (self.places.passage, self.places.is_stale) = (passage, true);
@@ -98,7 +99,9 @@ impl Room {
         if turned {
             self.broadcast_each(|caller| self.layout_message(caller), out);
         }
-        self.ask_senders(now, &scene, out);
+        // Who came stays, for all that is known; who has the floor may lose it again.
+        let patience = if is_fuller { limits::CROWDED_AFTER } else { limits::SHRINK_AFTER };
+        self.ask_senders(now, &scene, patience, out);
         self.consider_codec(now, out);
     }
 
@@ -133,12 +136,13 @@ impl Room {
         }
         self.strained_since = (relief == Relief::OutputRate).then(|| self.strained_since.unwrap_or(now));
         if let Some(scene) = self.scene.clone() {
-            self.ask_senders(now, &scene, out);
+            self.ask_senders(now, &scene, Duration::ZERO, out);
         }
     }
 
-    /// Who is not seen needs to send hardly anything, enough to come back at once.
-    fn ask_senders(&mut self, now: Instant, scene: &Scene, out: &mut Outbox<Effect>) {
+    /// Each is asked for what their tile deserves; for less only once that has lasted for `patience`. Who is not seen
+    /// needs to send hardly anything, enough to come back at once.
+    fn ask_senders(&mut self, now: Instant, scene: &Scene, patience: Duration, out: &mut Outbox<Effect>) {
         let (pace, fps, relief) = (self.setup.config.video.pace(), self.setup.config.video.fps.get(), self.relief);
         let people = self
             .peers
@@ -147,19 +151,21 @@ impl Room {
                 Some((peer, entry.role.participant()?, entry.tracks.contains(&TrackKind::Screen)))
             })
             .collect::<Vec<_>>();
-        for (peer, participant, shares) in people {
+        for (at, (peer, participant, shares)) in (0_u32..).zip(people) {
+            // One after the other: each who changes their picture sends a keyframe.
+            let patience = patience + limits::ASKS_APART * at;
             let tile_of = |track: VideoTrack| {
                 scene.tiles.iter().find(|tile| tile.participant == participant && track_of(tile) == track)
             };
             let camera = tile_of(VideoTrack::Camera).map(Tile::paced);
             let camera_fps = camera.map_or(fps, |tile| pace.fps(scene.canvas, tile, relief));
             let size = camera.map(|tile| if relief >= Relief::TileSize { half(tile.size) } else { tile.size });
-            self.ask_sender(now, peer, VideoTrack::Camera, UplinkInput::Tile(size, camera_fps), out);
+            self.ask_sender(now, peer, VideoTrack::Camera, UplinkInput::Tile { size, fps: camera_fps, patience }, out);
             if shares {
                 // An eighth more than the tile, which is what a camera's step may fall short by: letters never do.
                 let sharp = |size: Size| Size::new(size.width + size.width / 8, size.height + size.height / 8);
                 let size = tile_of(VideoTrack::Screen).map(|tile| sharp(tile.paced().size));
-                let screen = UplinkInput::Tile(size, fps.min(limits::SCREEN_FPS_MAX));
+                let screen = UplinkInput::Tile { size, fps: fps.min(limits::SCREEN_FPS_MAX), patience };
                 self.ask_sender(now, peer, VideoTrack::Screen, screen, out);
             }
         }
