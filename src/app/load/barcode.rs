@@ -62,6 +62,12 @@ pub fn draw(planes: [&mut [u8]; 3], size: (usize, usize), code: Barcode) {
     v[chroma].fill(128);
 }
 
+/// Whether a tile of `width` by `height` pixels is large enough for its strip to be read: cells of three by two.
+#[must_use]
+pub fn fits(width: usize, height: usize) -> bool {
+    (width - width / BESIDE_PART * 2) / COLUMNS >= 3 && height / STRIP_PART / ROWS >= 2
+}
+
 /// Reads the strip of the tile at `(x, y)` of `(width, height)` pixels; `None` when there is none to be trusted.
 #[must_use]
 pub fn read(plane: PlaneRef<'_>, tile: (usize, usize, usize, usize)) -> Option<Barcode> {
@@ -281,5 +287,11 @@ mod tests {
         let flat = vec![128; 96 * 54];
         assert_eq!(read(PlaneRef { data: &flat, stride: 96 }, (0, 0, 96, 54)), None);
         assert_eq!(read(PlaneRef { data: &flat, stride: 96 }, (90, 50, 96, 54)), None, "outside is no panic");
+    }
+
+    #[test]
+    fn a_hundredth_of_640_by_360_is_read_and_one_of_320_by_180_is_not() {
+        assert!(fits(64, 36) && fits(128, 72));
+        assert!(!fits(32, 18) && !fits(0, 0) && !fits(640, 20));
     }
 }

@@ -1,19 +1,21 @@
 //! **The question:** which packets of pictures does one person miss, and how are they had back? As browsers do: what is
 //! missing is asked for again (NACK, RFC 4585 section 6.2.1) until it comes (RTX, RFC 4588) or was asked for too often.
-//! The interceptor of the crate `rtc` asks for everything each 100 ms, and is not told of what came by RTX.
+//! The interceptor of the crate `rtc` asks for everything each 100 ms, and is not told of what came by RTX. What the
+//! node wants of one's own pictures anew passes here, too.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
 
 use super::report::RepairReport;
+use super::wish::is_keyframe_request;
 use crate::base::limits;
 
 /// Half the span of 16-bit sequence numbers.
@@ -159,9 +161,16 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Repair {
     type Error = Error;
     type Time = Instant;
 
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtp(packet) = &message.message.packet {
-            self.see(message.now, packet.header.ssrc, packet.header.sequence_number, &packet.payload);
+    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        match &message.message.packet {
+            Packet::Rtp(packet) => {
+                self.see(message.now, packet.header.ssrc, packet.header.sequence_number, &packet.payload);
+            }
+            // Of what the node reports, whoever sends is told nothing that no interceptor marks.
+            Packet::Rtcp(packets) if packets.iter().any(|packet| is_keyframe_request(&**packet)) => {
+                message.message.attributes.push(Attribute::DeliverToApplication);
+            }
+            _ => {}
         }
         self.read.push_back(message);
         Ok(())
@@ -254,6 +263,24 @@ mod tests {
         (3..20).for_each(|time| drop(asked(&mut repair, ms(time * 100 + 20))));
         assert!(asked(&mut repair, ms(3_000)).is_empty(), "ten times is enough");
         assert_eq!(counts.report(), RepairReport { lost: 2, repaired: 1, overtaken: 1 });
+    }
+
+    #[test]
+    fn a_request_for_a_keyframe_reaches_whoever_sends_and_reports_do_not() {
+        use rtc::interceptor::{Registry, Slot};
+        use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+        use rtc::rtcp::receiver_report::ReceiverReport;
+
+        let (repair, _, now) = repair();
+        let mut chain = Registry::new().with(Slot::NackGenerator, repair).build();
+        let mut hears = |packets: Vec<Box<dyn rtc::rtcp::Packet>>| {
+            let message = AttributedPacket::new(Packet::Rtcp(packets));
+            chain.handle_read(TaggedPacket { now, transport: TransportContext::default(), message }).unwrap();
+            chain.poll_read().is_some()
+        };
+        assert!(!hears(vec![Box::new(ReceiverReport::default())]));
+        let wish = || Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: 2 });
+        assert!(hears(vec![wish()]) && hears(vec![Box::new(ReceiverReport::default()), wish()]));
     }
 
     #[test]

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp::extension::HeaderExtension;
 use rtc::rtp::extension::audio_level_extension::AudioLevelExtension;
 use rtc_rtp::{Header, Packet};
@@ -19,7 +17,7 @@ use super::codecs::{OPUS_PAYLOAD_TYPE, payload_type};
 use super::error::LoadError;
 use super::participant::{LocalTrack, Participant};
 use super::schedule::{Due, Frame, Schedule, Word};
-use super::wish::KeyframeWish;
+use super::wish::{KeyframeWish, is_keyframe_request};
 use crate::core::signal::VideoTrack;
 
 /// Sends for one person.
@@ -179,8 +177,4 @@ async fn watch_feedback(local: LocalTrack, wishes: Arc<[(u32, Arc<KeyframeWish>)
             wishes.iter().filter(|(ssrc, _)| about.contains(ssrc)).for_each(|(_, wish)| wish.ask());
         }
     }
-}
-
-fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
-    packet.as_any().is::<PictureLossIndication>() || packet.as_any().is::<FullIntraRequest>()
 }

@@ -290,6 +290,11 @@ impl Viewer {
             let wide = |at| along(at, told.canvas.width, picture.size.width);
             let high = |at| along(at, told.canvas.height, picture.size.height);
             let (x, y, width, height) = (wide(x), high(y), wide(width), high(height));
+            if !barcode::fits(width, height) {
+                // Nobody knows of a face of so few pixels whether it stands still.
+                self.newest.iter_mut().for_each(|newest| *newest = newest.filter(|before| before.owner != owner));
+                continue;
+            }
             if let Some(code) = barcode::read(picture.picture.plane(0), (x, y, width, height)) {
                 self.sight(code, owner, now, log);
             }
@@ -494,5 +499,25 @@ mod tests {
         assert_eq!((sights.freezes, sights.longest_gap), (1, Duration::from_millis(510)));
         let of = |number: usize| (sights.faces[number].freezes, sights.faces[number].longest_gap.as_millis());
         assert_eq!([of(0), of(1)], [(1, 510), (0, 100)]);
+    }
+
+    #[test]
+    fn a_face_of_too_few_pixels_to_be_read_does_not_stand_still() {
+        let log = SendLog::new(Instant::now(), 2, 1);
+        (0..8).for_each(|frame| log.note_sent(0, VideoTrack::Camera, frame));
+        log.set_alive(0, true);
+        let start = Instant::now();
+        let mut viewer = viewer();
+        viewer.show(&composite([0, 0]), 0, start, &log);
+        viewer.show(&composite([1, 1]), 1, start + Duration::from_millis(100), &log);
+        // The same places on a canvas of ten times the sides: tiles of 32 by 18.
+        let told = viewer.places.now().unwrap().clone();
+        let canvas = Size::new(told.canvas.width * 10, told.canvas.height * 10);
+        viewer.places.tell(Told { after: 1, canvas, ..told });
+        for step in 2..20_u32 {
+            viewer.show(&composite([1, 1]), step, start + Duration::from_millis(u64::from(step) * 100), &log);
+        }
+        let sights = viewer.end(start + Duration::from_millis(2_000), &log);
+        assert_eq!((sights.freezes, sights.longest_gap), (0, Duration::from_millis(100)));
     }
 }

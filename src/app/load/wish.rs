@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+
 use super::sendlog::SendLog;
 
 /// The wish for a keyframe of one track; each is counted.
@@ -29,4 +32,9 @@ impl KeyframeWish {
     pub fn take(&self) -> bool {
         self.wanted.swap(false, Ordering::Relaxed)
     }
+}
+
+/// Whether it asks for a keyframe (RFC 4585 PLI, RFC 5104 FIR).
+pub(super) fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
+    packet.as_any().is::<PictureLossIndication>() || packet.as_any().is::<FullIntraRequest>()
 }
