@@ -29,7 +29,7 @@ const room = roomOf(location.pathname);
  * One way to watch. `go` resolves once pictures come and rejects with a Problem; `lost` is called when they end by themselves.
  * `wake`: something tells that the network is back.
  * @typedef {{name: string, text: string, go: (lost: (problem: Problem) => void) => Promise<void>, stop: () => void, wake: () => void,
- *   qualities: () => [string, string][], choose: (value: string) => void, rewinds: boolean}} Way
+ *   qualities: () => [string, string][], chosen: string, choose: (value: string) => void, rewinds: boolean}} Way
  */
 
 /** @type {Way | null} */
@@ -37,6 +37,10 @@ let way = null;
 let phase = "connecting";
 let lastProblem = null;
 let wantsRewind = false;
+/** The size that whoever watches chose, in words; "" leaves it to the way. It holds on every way that has it. */
+let wish = "";
+/** What the room's node told last of its rungs. */
+let rungs = [];
 /** Who watches stopped the picture: it stands still until they want it, however often its way comes back. */
 let isHeld = false;
 let turn = 0;
@@ -76,13 +80,13 @@ class Direct {
   /** Connections that are not let go, as they were made: the newest is wanted, and those before it until it is agreed to. */
   #wires = [];
   #keeper;
-  #rungs = [];
   /** @type {Promise<any> | null} */
   #captions = null;
   #lost = (/** @type {Problem} */ _) => {};
-  #rung = "";
+  chosen;
 
   constructor() {
+    this.chosen = this.qualities().find(([, text]) => text === wish)?.[0] ?? "";
     this.#keeper = new Keeper(async (how) => {
       const wire = await this.#join(how);
       if (!wire) throw UNREACHED();
@@ -103,17 +107,22 @@ class Direct {
     this.#lost = lost;
     const can = abilities();
     if (!can.rtc || !can.receive) throw new Problem({ title: "This browser shows no WebRTC pictures of this node" });
-    await this.#connect();
+    await this.#connect().catch((problem) => {
+      // Another node has the room, with rungs of its own.
+      if (!this.chosen || !/:rung-not-found$/.test(problem.type ?? "")) throw problem;
+      this.chosen = "";
+      return this.#connect();
+    });
     fetch(`/whep/${encodeURIComponent(room)}`, { headers: bearer() }).then(async (response) => {
       if (!response.ok) return;
-      this.#rungs = (await response.json()).rungs ?? [];
+      rungs = (await response.json()).rungs ?? [];
       listQualities();
     }, () => {});
   }
 
   /** Joins, and shows what comes; null where a newer connection is wanted, or none. @param {import("./keeper.js").How} [how] */
   async #join(how) {
-    const wire = new Wire({ room, watch: true, rung: this.#rung });
+    const wire = new Wire({ room, watch: true, rung: this.chosen });
     this.#wires.push(wire);
     wire.addEventListener("message", (/** @type {any} */ { detail }) => {
       if (detail.type === "moved") import(MOVED).then((it) => it.follow(detail, (how) => this.#move(how)), () => {});
@@ -174,12 +183,12 @@ class Direct {
   /** @returns {[string, string][]} */
   qualities() {
     // One of each size: the codec is what this browser takes.
-    const sizes = new Map(this.#rungs.map((rung) => [`${rung.width}×${rung.height}`, rung.rung]));
+    const sizes = new Map(rungs.map((rung) => [`${rung.width}×${rung.height}`, rung.rung]));
     return [...sizes].map(([text, rung]) => /** @type {[string, string]} */ ([rung, text]));
   }
 
   choose(rung) {
-    this.#rung = rung;
+    this.chosen = rung;
     this.#connect().then(play, (problem) => this.#lost(problem));
   }
 }
@@ -192,6 +201,7 @@ class Files {
   name = "hls";
   text = "a second or two behind";
   rewinds = true;
+  chosen = "";
   #hls = null;
   #lost = (/** @type {Problem} */ _) => {};
   /** Aborted with this way: what listened to the video for it does so no longer. */
@@ -288,6 +298,7 @@ class Files {
   }
 
   choose(value) {
+    this.chosen = value;
     if (this.#hls) this.#hls.nextLevel = value === "" ? -1 : Number(value);
   }
 }
@@ -400,10 +411,12 @@ function behind() {
 
 function listQualities() {
   const select = at("quality");
-  const chosen = select.value;
-  const options = [["", "Auto"], ...(way?.qualities() ?? [])].map(([value, text]) => new Option(text, value, false, value === chosen));
+  const qualities = way?.qualities() ?? [];
+  const chosen = qualities.find(([, text]) => text === wish)?.[0] ?? "";
+  const options = [["", "Auto"], ...qualities].map(([value, text]) => new Option(text, value, false, value === chosen));
   select.replaceChildren(...options);
   select.disabled = options.length < 2;
+  if (qualities.length > 0 && way && way.chosen !== chosen) way.choose(chosen);
 }
 
 function toggleButton(id, symbol, label, key) {
@@ -498,10 +511,12 @@ at("sound").addEventListener("click", () => {
 at("way").addEventListener("click", () => {
   isHeld = false;
   wantsRewind = !wantsRewind;
-  at("quality").value = "";
   watch();
 });
-at("quality").addEventListener("change", (/** @type {any} */ event) => way?.choose(event.target.value));
+at("quality").addEventListener("change", (/** @type {any} */ { target }) => {
+  wish = target.value ? target.selectedOptions[0].text : "";
+  way?.choose(target.value);
+});
 at("seek").addEventListener("input", (/** @type {any} */ event) => (video.currentTime = Number(event.target.value)));
 for (const name of ["resize", "loadeddata", "play", "pause", "volumechange", "seeked"]) video.addEventListener(name, draw);
 document.addEventListener("keydown", onKey);

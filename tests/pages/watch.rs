@@ -78,6 +78,12 @@ async fn a_room_is_watched_by_webrtc_from_its_beginning_to_its_end() {
     assert_accessible(&browser).await;
     load.stop();
     browser.wait_for("the room has ended", "return tessera.phase === 'waiting';", PATIENCE).await;
+    let load = Load::start(&node, "seen", 2, 600);
+    watches(&browser, "whep").await;
+    browser.wait_for("what was chosen holds when the room begins anew", &wide(320), PATIENCE).await;
+    let told = "return document.getElementById('quality').value === '320x180';";
+    browser.wait_for("and is told", told, PATIENCE).await;
+    load.stop();
     browser.close().await;
     node.stop();
 }
