@@ -32,7 +32,8 @@ pub fn run(job: &Job, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<
         threads: job.encoder_threads,
     };
     let raw = job.out.extension().is_some_and(|extension| extension == "y4m");
-    let encoder = (!raw).then(|| video_encoder(job.encoder, setup)).transpose()?;
+    let mut encoder = (!raw).then(|| video_encoder(job.encoder, setup)).transpose()?;
+    encoder.as_mut().map_or(Ok(()), |encoder| encoder.take_time())?;
     let sounds = if job.sound && !raw { sounds(job)? } else { Vec::new() };
     let total = files.iter().filter_map(|source| source.span()).max();
     let compositor = cpu_compositor(job.size);

@@ -45,6 +45,15 @@ pub trait VideoEncoder: Send {
     fn encode(&mut self, frame: &ComposedFrame, keyframe: bool, out: &mut Vec<EncodedFrame>)
     -> Result<(), EncodeError>;
 
+    /// From its first frame on it takes more time for better pictures, where its library has a choice: for files, which
+    /// nobody waits for. To be called before that frame.
+    ///
+    /// # Errors
+    /// [`EncodeError::Library`].
+    fn take_time(&mut self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
     /// Finishes the frames held back, if any. Afterwards only a new encoder encodes.
     ///
     /// # Errors
