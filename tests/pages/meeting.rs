@@ -114,6 +114,11 @@ async fn record(node: &Node, from: &Browser, told: &Browser) {
     told.wait_for("they are told, and asked", &hidden("consent", false), PATIENCE).await;
     told.click("#consent-yes").await;
     told.wait_for("it says that it records", &hidden("recording", false), PATIENCE).await;
+    // So that there is a chapter, whoever has the floor.
+    for layout in ["speaker", "grid"] {
+        from.script(&format!("document.querySelector('#layout-list [data-layout={layout}]').click();")).await;
+        told.wait_for("it is laid out so", &format!("return tessera.layout === '{layout}';"), PATIENCE).await;
+    }
     tokio::task::block_in_place(|| wait_until_recorded(node, 8));
     told.click("#record").await;
     told.wait_for("it says that it does not", &hidden("recording", true), PATIENCE).await;
@@ -190,6 +195,9 @@ async fn two_browsers_hold_a_meeting_with_fourteen_others() {
     grace.wait_for("the lobby is back", "return tessera.phase === 'lobby';", PATIENCE).await;
     ada.wait_for("one has left", &of("Ada", "tessera.participants.length === 15"), AWAY / 2).await;
     assert_eq!(ada.script("return tessera.problem;").await, json!(null));
+    // Chromium's tab crashed now and then when it was led away in the midst of a call.
+    ada.click("#leave").await;
+    ada.wait_for("the lobby is back", "return tessera.phase === 'lobby';", PATIENCE).await;
     load.stop();
     for browser in [&ada, &grace] {
         plays(browser, &node).await;
