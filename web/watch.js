@@ -111,6 +111,7 @@ class Direct {
       // Another node has the room, with rungs of its own.
       if (!this.chosen || !/:rung-not-found$/.test(problem.type ?? "")) throw problem;
       this.chosen = "";
+      rungs = [];
       return this.#connect();
     });
     fetch(`/whep/${encodeURIComponent(room)}`, { headers: bearer() }).then(async (response) => {
